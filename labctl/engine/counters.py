@@ -1,0 +1,123 @@
+"""What an endpoint has done, in numbers that anyone may read while it runs.
+
+Every packet that comes in goes out again or is counted as exactly one drop, by its reason. So at any
+quiet moment
+
+    tun_read_packets     == udp_sent_packets    + the sum of all `out_...` drops
+    udp_received_packets == tun_written_packets + the sum of all `in_...` drops
+
+The numbers are 64-bit cells in a memory-mapped file. To count is to add in memory: no system call, no
+lock. Each cell has one writer and is aligned, so a reader sees a whole number, though two cells may be a
+packet apart. The file outlives the endpoint: the last state can still be read.
+"""
+
+import mmap
+import os
+import struct
+import zlib
+from pathlib import Path
+from types import TracebackType
+
+NAMES = (
+    "tun_read_packets",
+    "tun_read_bytes",
+    "udp_sent_packets",
+    "udp_sent_bytes",
+    "udp_received_packets",
+    "udp_received_bytes",
+    "tun_written_packets",
+    "tun_written_bytes",
+    "icmp_errors",  # notices that an *earlier* datagram was not accepted; no drop of our own
+    "out_malformed",  # not exactly one IP packet
+    "out_routing_loop",  # the endpoint's own datagram, routed into the tunnel
+    "out_refused",  # ECONNREFUSED, twice for one datagram
+    "out_unreachable",  # ENETUNREACH, EHOSTUNREACH
+    "out_too_big",  # EMSGSIZE
+    "out_busy",  # EAGAIN, ENOBUFS
+    "out_send_failed",  # any other errno
+    "in_not_from_peer",  # a stranger's datagram
+    "in_empty",  # a datagram without a byte
+    "in_malformed",  # not exactly one IP packet
+    "in_link_down",  # EIO: the interface is down; EBADFD: it is gone
+    "in_busy",  # EAGAIN, ENOBUFS
+    "in_tun_rejected",  # EINVAL and any other errno
+)
+DROPS_OUT = tuple(name for name in NAMES if name.startswith("out_"))
+DROPS_IN = tuple(name for name in NAMES if name.startswith("in_"))
+
+# Where each cell is. A cell of packets has its cell of bytes right behind it.
+TUN_READ, UDP_SENT, UDP_RECEIVED, TUN_WRITTEN = range(0, 8, 2)
+ICMP_ERRORS = NAMES.index("icmp_errors")
+OUT_MALFORMED = NAMES.index("out_malformed")
+OUT_ROUTING_LOOP = NAMES.index("out_routing_loop")
+OUT_REFUSED = NAMES.index("out_refused")
+OUT_UNREACHABLE = NAMES.index("out_unreachable")
+OUT_TOO_BIG = NAMES.index("out_too_big")
+OUT_BUSY = NAMES.index("out_busy")
+OUT_SEND_FAILED = NAMES.index("out_send_failed")
+IN_NOT_FROM_PEER = NAMES.index("in_not_from_peer")
+IN_EMPTY = NAMES.index("in_empty")
+IN_MALFORMED = NAMES.index("in_malformed")
+IN_LINK_DOWN = NAMES.index("in_link_down")
+IN_BUSY = NAMES.index("in_busy")
+IN_TUN_REJECTED = NAMES.index("in_tun_rejected")
+
+_HEADER = struct.Struct("=8sII")
+# The names' own checksum is part of the header: numbers are never shown under another release's names.
+_EXPECTED = _HEADER.pack(b"ttuncnt\0", 1, zlib.crc32("\n".join(NAMES).encode()))
+_SIZE = _HEADER.size + 8 * len(NAMES)
+
+
+class Counters:
+    """The cells, indexed by the constants of this module, and the memory that they live in."""
+
+    def __init__(self, memory: mmap.mmap | bytearray) -> None:
+        self._memory = memory
+        self.cells = memoryview(memory)[_HEADER.size :].cast("Q")
+
+    @classmethod
+    def anonymous(cls) -> "Counters":
+        """Counters that only this process sees."""
+        return cls(bytearray(_SIZE))
+
+    @classmethod
+    def create(cls, path: Path) -> "Counters":
+        """Make the file, readable by its owner only; a file of that name is replaced. Raises OSError."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, _EXPECTED + bytes(_SIZE - len(_EXPECTED)))
+            memory = mmap.mmap(descriptor, _SIZE)
+            temporary.rename(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+        return cls(memory)
+
+    @classmethod
+    def open(cls, path: Path) -> "Counters":
+        """Map the file for reading. Raises OSError, and ValueError where it is not such a file."""
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size != _SIZE or file.read(len(_EXPECTED)) != _EXPECTED:
+                raise ValueError(f"{path} does not hold the counters of this release of ttun")
+            return cls(mmap.mmap(file.fileno(), _SIZE, access=mmap.ACCESS_READ))
+
+    def snapshot(self) -> dict[str, int]:
+        """All numbers by name, as they are now."""
+        return dict(zip(NAMES, self.cells.tolist(), strict=True))
+
+    def close(self) -> None:
+        """Give the memory back. The file stays."""
+        self.cells.release()
+        if isinstance(self._memory, mmap.mmap):
+            self._memory.close()
+
+    def __enter__(self) -> "Counters":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,102 @@
+"""One end of a tunnel, from its description to its end.
+
+The order is the whole point: catch signals, open everything that needs rights, give up all rights, say
+that we are ready, forward. Whoever waits for `ready` knows that the ports are open and that packets will
+be counted from zero.
+"""
+
+import re
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from labctl.engine import jail, loop
+from labctl.engine.address import Address
+from labctl.engine.counters import Counters
+from labctl.engine.describe import describe
+from labctl.engine.errors import EngineError, explained
+from labctl.engine.forward import Forwarder, Watch
+from labctl.engine.packet import OwnDatagrams
+from labctl.engine.ports import IFNAMSIZ, TunDevice, open_udp
+
+__all__ = ["Address", "Endpoint", "EngineError", "serve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A TUN device, the address that its datagrams leave from and the one that they go to.
+
+    Raises ValueError for a device name that the kernel would refuse and for ends that cannot meet.
+    """
+
+    device: str
+    bind: Address
+    peer: Address
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        # The rule of dev_valid_name in net/core/dev.c; %, which asks for a free number, we do not want.
+        size = len(self.device.encode())
+        if not 0 < size < IFNAMSIZ or self.device in (".", "..") or re.search(r"[/:%\s\0]", self.device):
+            raise ValueError(f"{self.device!r} is no name for an interface: 1 to 15 bytes, no / : % or space")
+        if self.bind.family != self.peer.family:
+            raise ValueError(f"{self.bind.host} and {self.peer.host} are of different IP versions")
+        if self.peer.is_wildcard:
+            raise ValueError(f"{self.peer.host} is no address to send to")
+        if self.bind == self.peer:
+            raise ValueError(f"{self.bind} would be its own peer")
+
+
+def serve(
+    endpoint: Endpoint,
+    *,
+    counters_path: Path | None = None,
+    ready: Callable[[], None] = lambda: None,
+    out: TextIO,
+    run_as: int | None = jail.NOBODY,
+) -> loop.Ending:
+    """Forward until SIGTERM, SIGINT or the end of the device, and say which of them it was.
+
+    Call it in the main thread of a process of its own, in the right network namespace: it gives up the
+    process's rights for good. `out` gets a line per packet if the endpoint is verbose.
+    Raises EngineError if the endpoint cannot open.
+    """
+    with ExitStack() as open_things:
+        stop = open_things.enter_context(loop.stop_signals())
+        tun = open_things.enter_context(closing(TunDevice.open(endpoint.device)))
+        peer, strangers = open_udp(endpoint.bind, endpoint.peer)
+        open_things.enter_context(closing(peer))
+        open_things.enter_context(closing(strangers))
+        counters = open_things.enter_context(_counters(counters_path))
+        with explained("cannot give up rights", {}, "this is not expected: please report it"):
+            jail.enter(run_as)
+        forwarder = Forwarder(
+            tun,
+            peer,
+            strangers,
+            names=(endpoint.device, str(endpoint.peer)),
+            own=OwnDatagrams(endpoint.peer.packed, endpoint.bind.port, endpoint.peer.port),
+            counters=counters,
+            watch=_printer(out) if endpoint.verbose else None,
+        )
+        ready()
+        return loop.run(forwarder, stop)
+
+
+def _counters(path: Path | None) -> Counters:
+    if path is None:
+        return Counters.anonymous()
+    with explained(f"cannot write the counters to {path}", {}, "choose a file in a directory of your own"):
+        return Counters.create(path)
+
+
+def _printer(out: TextIO) -> Watch:
+    """A line per packet, complete as soon as it is written: somebody is watching it live."""
+
+    def line(route: str, packet: bytes, drop: str | None) -> None:
+        verdict = f", dropped: {drop}" if drop else ""
+        print(f"{route}  {describe(packet)}{verdict}", file=out, flush=True)
+
+    return line

@@ -1,0 +1,78 @@
+"""Giving up every right that is not needed any more.
+
+An endpoint needs rights only to open its ports. From then on it reads what strangers may have made, so it
+keeps nothing: not root's user id, no supplementary group, no capability, and no way to get one back by
+executing a program. Its open descriptors go on working, for the kernel checked them when they were
+opened.
+
+The order matters: the bounding set and the ids need the very capabilities that are dropped last. In a
+user namespace that maps a single id there is no other to become (EINVAL), and a container may withhold
+the right to change (EPERM). Root without a capability is then what is left, and it is little.
+"""
+
+import ctypes
+import errno
+import os
+from typing import Any
+
+NOBODY = 65534
+
+# linux/prctl.h, linux/capability.h
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+CAPABILITY_VERSION_3 = 0x20080522
+CAPABILITIES = 64
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Header(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+
+
+class _Data(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
+
+
+def enter(run_as: int | None = NOBODY) -> None:
+    """Give up all rights for good; become user and group `run_as` if root and if it can be had.
+
+    Changing the user id also clears PR_SET_PDEATHSIG and makes /proc/PID root's. Raises OSError.
+    """
+    _empty_bounding_set()
+    if run_as is not None and os.geteuid() == 0:
+        _become(run_as)
+    _call(_libc.prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    # Two halves of 64 bits each, all zero; pid 0 is the calling thread.
+    _call(_libc.capset, ctypes.byref(_Header(CAPABILITY_VERSION_3, 0)), ctypes.byref((_Data * 2)()))
+    _call(_libc.prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _empty_bounding_set() -> None:
+    for capability in range(CAPABILITIES):
+        try:
+            _call(_libc.prctl, PR_CAPBSET_DROP, capability, 0, 0, 0)
+        except OSError as error:
+            # EINVAL: this kernel knows no more of them. EPERM: an ordinary user, who has none to bound.
+            if error.errno in (errno.EINVAL, errno.EPERM):
+                return
+            raise
+
+
+def _become(user: int) -> None:
+    try:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EPERM):
+            raise
+
+
+def _call(function: Any, *arguments: Any) -> None:
+    """Call into libc with every number as an unsigned long, which is what the kernel reads."""
+    words = [ctypes.c_ulong(each) if isinstance(each, int) else each for each in arguments]
+    if function(*words) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

@@ -1,0 +1,73 @@
+"""One epoll loop: wait until a descriptor is ready, give each ready one a turn, wait again.
+
+Nothing here looks at a clock. A signal becomes readable like a packet does (the interpreter's C handler
+writes it to a socket, see signal.set_wakeup_fd), so the loop cannot miss one between two waits and needs
+no time-out. epoll is level-triggered: what a bounded turn leaves behind makes the next wait return at
+once.
+
+The loop ends in two ways, neither of them an error: somebody asks for it, or the TUN device is deleted,
+which the kernel reports as EPOLLERR (`tun_chr_poll` in drivers/net/tun.c) or as EBADFD from a read.
+"""
+
+import enum
+import select
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from labctl.engine.forward import DeviceGone, Forwarder
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+class Ending(enum.Enum):
+    """Why an endpoint ended."""
+
+    STOPPED = "stopped"
+    DEVICE_GONE = "device gone"
+
+
+@contextmanager
+def stop_signals() -> Iterator[int]:
+    """Give a descriptor that becomes readable with SIGTERM or SIGINT; the old handlers return at the end.
+
+    Only the main thread may do this (ValueError otherwise): it is the one that signals come to.
+    """
+    reader, writer = socket.socketpair()
+    reader.setblocking(False)
+    writer.setblocking(False)
+    # The handlers do nothing, but without one the signal would take its default action.
+    before = {number: signal.signal(number, lambda *_: None) for number in _STOPPING}
+    wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield reader.fileno()
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        reader.close()
+        writer.close()
+
+
+def run(forwarder: Forwarder, stop: int) -> Ending:
+    """Forward until the descriptor `stop` is readable or the device is gone."""
+    tun = forwarder.tun.fileno()
+    turns: dict[int, Callable[[], None]] = {
+        tun: forwarder.outward,
+        forwarder.peer.fileno(): forwarder.inward,
+        forwarder.strangers.fileno(): forwarder.turn_away,
+    }
+    with select.epoll() as epoll:
+        for descriptor in (stop, *turns):
+            epoll.register(descriptor, select.EPOLLIN)
+        while True:
+            for descriptor, events in epoll.poll():
+                if descriptor == stop:
+                    return Ending.STOPPED
+                if descriptor == tun and events & (select.EPOLLERR | select.EPOLLHUP):
+                    return Ending.DEVICE_GONE
+                try:
+                    turns[descriptor]()
+                except DeviceGone:
+                    return Ending.DEVICE_GONE

@@ -1,0 +1,79 @@
+"""The command `ttun`: one end of a tunnel between a TUN device and a UDP peer.
+
+    ttun tun0 10.0.1.1 9000 10.0.2.1 9000
+
+Its exit codes are labctl's: 0 ended well, 2 the call is wrong, 3 this machine cannot, 4 the kernel
+refused.
+"""
+
+import argparse
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from labctl.engine.address import Address
+from labctl.engine.endpoint import Endpoint, serve
+from labctl.engine.errors import EngineError
+from labctl.engine.loop import Ending
+
+WELL, WRONG_CALL, CANNOT, REFUSED = 0, 2, 3, 4
+
+# No right, or no driver: another machine, or another user, could. Everything else the kernel refused.
+_INCAPABLE = {errno.EPERM, errno.EACCES, errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EAFNOSUPPORT}
+
+
+class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose complaint is three lines at most, like every error of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_CALL, f"ttun: {message}\n  usage: {self.usage}\n  `ttun --help` explains\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command and return its exit code; a wrong call exits (SystemExit) as argparse does."""
+    parser = _parser()
+    given = parser.parse_args(argv)
+    try:
+        bind, peer = Address(given.bind_ip, given.bind_port), Address(given.peer_ip, given.peer_port)
+        endpoint = Endpoint(given.device, bind, peer, verbose=given.verbose)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        ending = serve(endpoint, counters_path=given.counters, out=sys.stdout)
+    except EngineError as error:
+        print(f"ttun: {error}", file=sys.stderr)
+        return CANNOT if error.errno in _INCAPABLE else REFUSED
+    except BrokenPipeError:
+        # Nobody reads our lines any more. Python would flush them once more at exit and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return WELL
+    except OSError as error:
+        print(f"ttun: forwarding broke off\n  {error}", file=sys.stderr)
+        return REFUSED
+    if ending is Ending.DEVICE_GONE:
+        print(f"ttun: {endpoint.device} was deleted: nothing is left to forward", file=sys.stderr)
+    return WELL
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="ttun",
+        usage="ttun DEV BIND-IP BIND-PORT PEER-IP PEER-PORT [-v] [--counters FILE]",
+        description="Forward IP packets between a TUN device and a UDP peer, one packet per datagram.",
+        epilog="example: ttun tun0 10.0.1.1 9000 10.0.2.1 9000",
+        allow_abbrev=False,
+    )
+    parser.add_argument("device", metavar="DEV", help="the TUN device; made if it is not there")
+    parser.add_argument("bind_ip", metavar="BIND-IP", help="the address that datagrams leave from")
+    parser.add_argument("bind_port", metavar="BIND-PORT", type=int, help="and its port")
+    parser.add_argument("peer_ip", metavar="PEER-IP", help="the address that datagrams go to")
+    parser.add_argument("peer_port", metavar="PEER-PORT", type=int, help="and its port")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print a line for every packet")
+    parser.add_argument("--counters", metavar="FILE", type=Path, help="count in this memory-mapped file")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

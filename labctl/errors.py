@@ -1,0 +1,54 @@
+"""Everything that can go wrong, as one small tree.
+
+    LabError                    what failed, why, what to do now
+    ├── UsageError              2  the file or the call is wrong
+    ├── MachineError            3  this machine cannot: no right, no driver
+    └── KernelRefused           4  the kernel said no; what was made is taken back
+
+Each is three short lines for a person: `what` failed (in words a student knows), `why` (errno and the kernel's own
+words) and `hint` (what to do now). The exit code belongs to the class, so the command line has no table of its own.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+class LabError(Exception):
+    """A failure that is told to a person: what failed, why, and what to do now."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, why: str = "", hint: str = "") -> None:
+        # All three are positional, so that pickle can carry the error out of a rootless room.
+        super().__init__(what, why, hint)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return "\n".join(line for line in (self.what, self.why, self.hint) if line)
+
+
+class UsageError(LabError):
+    """The file or the call is wrong; nothing was touched."""
+
+    exit_code = 2
+
+
+class MachineError(LabError):
+    """This machine cannot do it: a right, a driver or a kernel feature is missing."""
+
+    exit_code = 3
+
+
+class KernelRefused(LabError):
+    """The kernel refused a step of a lab."""
+
+    exit_code = 4
+
+
+def kernel_words(error: int, text: str = "") -> str:
+    """The errno in the kernel's words, with the extended acknowledgement text where there is one."""
+    words = f"{os.strerror(error)} (errno {error})"
+    return f"{words}: {text}" if text else words

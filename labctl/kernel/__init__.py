@@ -1,0 +1,1 @@
+"""The only floor that speaks to the kernel about namespaces, interfaces and routes."""

@@ -1,0 +1,152 @@
+"""Named network namespaces, made so that one that is ours can always be told from one that is not.
+
+A name is a file of /run/netns onto which the namespace is mounted, as ip-netns(8) has it. The order is what makes it
+safe against a kill at any moment: the namespace is born nameless, its inode is recorded, then the name is claimed with
+O_EXCL, then the mount gives it the name. Before anything is removed the inode under the name is compared with the
+recorded one; a stranger's namespace of the same name is never touched.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from labctl.errors import KernelRefused, UsageError, kernel_words
+from labctl.kernel.syscalls import (
+    CLONE_NEWNET,
+    MS_BIND,
+    MS_REC,
+    MS_SHARED,
+    mount,
+    network_namespace,
+    setns,
+    unmount,
+    unshare,
+)
+
+DIRECTORY = Path("/run/netns")
+
+
+class NamespaceId(NamedTuple):
+    """What a namespace is to the kernel: device and inode of its nsfs file."""
+
+    device: int
+    inode: int
+
+
+def path_of(name: str) -> Path:
+    return DIRECTORY / name
+
+
+def identity(name: str) -> NamespaceId | None:
+    """The namespace under a name, or None where there is no such file."""
+    try:
+        found = path_of(name).stat()
+    except FileNotFoundError:
+        return None
+    return NamespaceId(found.st_dev, found.st_ino)
+
+
+def create(name: str, record: Callable[[NamespaceId], None]) -> int:
+    """Make a named namespace; gives an open descriptor of it.
+
+    `record` is called with its identity before it has a name. Raises UsageError where the name is taken,
+    KernelRefused where the kernel says no.
+    """
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        unshare(CLONE_NEWNET)
+        try:
+            born = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            setns(home, CLONE_NEWNET)
+    except OSError as error:
+        raise KernelRefused(f"could not make namespace {name}", kernel_words(error.errno or 0)) from None
+    finally:
+        os.close(home)
+    found = os.fstat(born)
+    record(NamespaceId(found.st_dev, found.st_ino))
+    target = path_of(name)
+    try:
+        os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+        mount(f"/proc/self/fd/{born}", str(target), flags=MS_BIND)
+    except FileExistsError:
+        os.close(born)
+        raise name_taken(name) from None
+    except OSError as error:
+        os.close(born)
+        raise KernelRefused(f"could not name namespace {name}", kernel_words(error.errno or 0)) from None
+    return born
+
+
+def name_taken(name: str) -> UsageError:
+    return UsageError(
+        f"a network namespace named {name} exists already and is not of this lab",
+        f"{path_of(name)} was there before",
+        "put a prefix before every name with --name, for example: labctl up FILE --name mine",
+    )
+
+
+def open_namespace(name: str) -> int:
+    """An open descriptor of a named namespace. Raises UsageError where it is gone."""
+    try:
+        return os.open(path_of(name), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UsageError(
+            f"namespace {name} is gone", kernel_words(error.errno or 0), "labctl up FILE makes it again"
+        ) from None
+
+
+@contextmanager
+def inside(name: str) -> Iterator[None]:
+    """Run a block inside a named namespace."""
+    fd = open_namespace(name)
+    try:
+        with network_namespace(fd):
+            yield
+    finally:
+        os.close(fd)
+
+
+def remove(name: str, recorded: NamespaceId) -> bool:
+    """Take the name away if it is the recorded namespace; tells whether something was removed.
+
+    A claim that was cut off before its mount leaves an empty plain file, which is removed too.
+    """
+    target = path_of(name)
+    found = identity(name)
+    if found is None:
+        return False
+    if found == recorded:
+        unmount(str(target))
+        target.unlink()
+        return True
+    if target.is_file() and not os.path.ismount(target) and found.device == DIRECTORY.stat().st_dev:
+        target.unlink()
+        return True
+    return False
+
+
+def directory_is_ready() -> bool:
+    return os.path.ismount(DIRECTORY)
+
+
+def make_directory() -> None:
+    """Make /run/netns as ip-netns(8) does: a mount of its own whose mounts propagate to every mount namespace."""
+    DIRECTORY.mkdir(mode=0o755, exist_ok=True)
+    target = str(DIRECTORY)
+    mount(target, target, flags=MS_BIND | MS_REC)
+    mount("", target, flags=MS_SHARED | MS_REC)
+
+
+def remove_directory(existed_before: bool) -> bool:
+    """Undo `make_directory`, unless somebody has a namespace there; tells whether it is undone."""
+    if any(DIRECTORY.iterdir()):
+        return False
+    unmount(str(DIRECTORY))
+    if not existed_before:
+        DIRECTORY.rmdir()
+    return True

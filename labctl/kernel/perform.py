@@ -1,0 +1,252 @@
+"""Steps become kernel state: each step is one request, in the namespace that it names.
+
+Interfaces are made with indexes of our choosing (2, 3, ... in the order of the file), so no step has to ask the kernel
+what it just made. Whatever the kernel says no to is raised as KernelRefused, with its own words.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from labctl.errors import KernelRefused, kernel_words
+from labctl.kernel import namespaces, tuntap
+from labctl.kernel import rtnetlink as rt
+from labctl.kernel.syscalls import network_namespace
+from labctl.plan.steps import (
+    AddAddress,
+    AddLink,
+    AddNamespace,
+    AddRoute,
+    AddVeth,
+    InterfaceStep,
+    NoAutomaticAddresses,
+    SetMac,
+    SetMaster,
+    SetMtu,
+    SetSysctl,
+    SetUp,
+    Step,
+)
+
+IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000  # linux/if.h
+IN6_ADDR_GEN_MODE_NONE = 1  # linux/if_link.h
+IFA_F_NODAD = 0x02  # linux/if_addr.h
+RTPROT_STATIC, RT_TABLE_MAIN, RTN_UNICAST, RT_SCOPE_LINK = 4, 254, 1, 253  # linux/rtnetlink.h
+
+DUMMY_STAND_IN = "labctl: bridge stands in for dummy"
+"""The alias of a bridge without ports that stands in where the kernel has no dummy driver."""
+
+RecordNamespace = Callable[[str, namespaces.NamespaceId], None]
+
+
+@dataclass(frozen=True)
+class Substitution:
+    """Something that this machine lacks, and what labctl used instead."""
+
+    subject: str
+    wanted: str
+    used: str
+    reason: str
+
+
+class Performer:
+    """Performs the steps of one lab and keeps a netlink socket for each of its namespaces."""
+
+    def __init__(self, lab: str, record_namespace: RecordNamespace) -> None:
+        self._lab = lab
+        self._record_namespace = record_namespace
+        self._spaces: dict[str, _Space] = {}
+
+    def close(self) -> None:
+        for space in self._spaces.values():
+            space.close()
+        self._spaces.clear()
+
+    def perform(self, step: Step) -> Substitution | None:
+        """Make one step true. Raises LabError in words for a person."""
+        try:
+            return self._perform(step)
+        except rt.Refused as error:
+            raise KernelRefused(
+                f"could not make {step.subject} {step.words}", kernel_words(error.errno or 0, error.text)
+            ) from None
+        except OSError as error:
+            raise KernelRefused(f"could not make {step.subject} {step.words}", kernel_words(error.errno or 0)) from None
+
+    def _perform(self, step: Step) -> Substitution | None:
+        match step:
+            case AddNamespace(namespace=name):
+                self._add_namespace(name)
+            case SetSysctl(namespace=name, key=key, value=value):
+                self._space(name).set_sysctl(key, value)
+            case AddLink():
+                return self._space(step.namespace).add_link(step)
+            case AddVeth():
+                self._space(step.namespace).add_veth(step, self._space(step.peer_namespace))
+            case AddRoute():
+                self._space(step.namespace).add_route(step)
+            case AddAddress():
+                self._space(step.namespace).add_address(step)
+            case InterfaceStep():
+                self._space(step.namespace).set_link(step)
+            case _:
+                raise TypeError(f"no way to perform {step!r}")
+        return None
+
+    def _add_namespace(self, name: str) -> None:
+        fd = namespaces.create(name, lambda found: self._record_namespace(name, found))
+        self._spaces[name] = space = _Space(fd, {"lo": 1})
+        space.mark(f"labctl: {self._lab}")
+
+    def _space(self, name: str) -> _Space:
+        if name not in self._spaces:
+            self._spaces[name] = _Space.existing(namespaces.open_namespace(name))
+        return self._spaces[name]
+
+
+class _Space:
+    """One namespace at work: its descriptor, its netlink socket, and the index of every interface in it."""
+
+    def __init__(self, fd: int, indexes: dict[str, int]) -> None:
+        self._fd = fd
+        self._indexes = indexes
+        with network_namespace(fd):
+            self._netlink = rt.Rtnetlink()
+
+    @classmethod
+    def existing(cls, fd: int) -> _Space:
+        space = cls(fd, {})
+        links = space._netlink.dump(rt.RTM_GETLINK, rt.ifinfmsg())
+        space._indexes = {link.get_attr("IFLA_IFNAME"): link["index"] for link in links}
+        return space
+
+    def close(self) -> None:
+        self._netlink.close()
+        os.close(self._fd)
+
+    def _next_index(self) -> int:
+        return max(self._indexes.values()) + 1
+
+    def mark(self, alias: str) -> None:
+        self._change_link(self._indexes["lo"], [("IFLA_IFALIAS", alias)])
+
+    def set_sysctl(self, key: str, value: str) -> None:
+        path = "/proc/sys/" + key.translate(str.maketrans("./", "/."))
+        # /proc/sys/net shows the namespace of whoever opens it, so the file is opened inside.
+        with network_namespace(self._fd), open(path, "w") as file:
+            file.write(value)
+
+    def add_link(self, step: AddLink) -> Substitution | None:
+        index = self._next_index()
+        if step.kind in ("tun", "tap"):
+            with network_namespace(self._fd):
+                owned = tuntap.create(step.interface, step.kind, index, step.owner)
+            self._indexes[step.interface] = index
+            if not owned:
+                return Substitution(
+                    step.subject, f"owner {step.owner}", "your own user", "a rootless lab knows no other user than you"
+                )
+            return None
+        substitution = self._create_link(step, index)
+        self._indexes[step.interface] = index
+        return substitution
+
+    def _create_link(self, step: AddLink, index: int) -> Substitution | None:
+        try:
+            self._new_link(step.interface, index, step.kind)
+            return None
+        except rt.Refused as error:
+            if step.kind != "dummy" or error.errno != errno.EOPNOTSUPP:
+                raise
+        # A bridge without ports behaves as a dummy does: own address answers, others are silent and counted.
+        # Without NOARP it would answer "Host Unreachable" after three seconds.
+        self._new_link(step.interface, index, "bridge", [("IFLA_BR_MCAST_SNOOPING", 0)])
+        self._change_link(
+            index, [("IFLA_IFALIAS", DUMMY_STAND_IN)], flags=IFF_NOARP, change=IFF_NOARP | IFF_MULTICAST
+        )
+        return Substitution(step.subject, "dummy", "bridge without ports", "this kernel has no dummy driver")
+
+    def _new_link(self, name: str, index: int, kind: str, data: list[tuple[str, Any]] | None = None) -> None:
+        info: list[tuple[str, Any]] = [("IFLA_INFO_KIND", kind)]
+        if data:
+            info.append(("IFLA_INFO_DATA", {"attrs": data}))
+        message = rt.ifinfmsg()
+        message["index"] = index
+        message["attrs"] = [("IFLA_IFNAME", name), ("IFLA_LINKINFO", {"attrs": info})]
+        self._netlink.request(rt.RTM_NEWLINK, message, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+
+    def add_veth(self, step: AddVeth, there: _Space) -> None:
+        index = self._next_index()
+        peer_index = there._next_index() + (1 if there is self else 0)
+        peer = {
+            "index": peer_index,
+            "attrs": [("IFLA_IFNAME", step.peer_interface), ("IFLA_NET_NS_FD", there._fd)],
+        }
+        self._new_link(step.interface, index, "veth", [("VETH_INFO_PEER", peer)])
+        self._indexes[step.interface] = index
+        there._indexes[step.peer_interface] = peer_index
+
+    def set_link(self, step: InterfaceStep) -> None:
+        index = self._indexes[step.interface]
+        match step:
+            case SetMac(mac=mac):
+                self._change_link(index, [("IFLA_ADDRESS", mac)])
+            case SetMtu(mtu=mtu):
+                self._change_link(index, [("IFLA_MTU", mtu)])
+            case SetMaster(master=master):
+                self._change_link(index, [("IFLA_MASTER", self._indexes[master])])
+            case NoAutomaticAddresses():
+                inet6 = {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", IN6_ADDR_GEN_MODE_NONE)]}
+                self._change_link(index, [("IFLA_AF_SPEC", {"attrs": [("AF_INET6", inet6)]})])
+            case SetUp():
+                self._change_link(index, [], flags=IFF_UP, change=IFF_UP)
+            case _:
+                raise TypeError(f"no way to perform {step!r}")
+
+    def _change_link(self, index: int, attributes: list[tuple[str, Any]], flags: int = 0, change: int = 0) -> None:
+        message = rt.ifinfmsg()
+        message["index"] = index
+        message["flags"], message["change"] = flags, change
+        message["attrs"] = attributes
+        self._netlink.request(rt.RTM_NEWLINK, message)
+
+    def add_address(self, step: AddAddress) -> None:
+        address = ipaddress.ip_interface(step.address)
+        message = rt.ifaddrmsg()
+        message["family"] = _family(address.version)
+        message["prefixlen"] = address.network.prefixlen
+        message["index"] = self._indexes[step.interface]
+        attributes: list[tuple[str, Any]] = [("IFA_LOCAL", str(address.ip)), ("IFA_ADDRESS", str(address.ip))]
+        if address.version == 6:
+            # An address of a lab is known to be unique, and must be usable at once (RFC 4429 has the wait).
+            attributes.append(("IFA_FLAGS", IFA_F_NODAD))
+        message["attrs"] = attributes
+        self._netlink.request(rt.RTM_NEWADDR, message, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+
+    def add_route(self, step: AddRoute) -> None:
+        network = ipaddress.ip_network(step.to)
+        message = rt.rtmsg()
+        message["family"] = _family(network.version)
+        message["dst_len"] = network.prefixlen
+        message["table"], message["proto"], message["type"] = RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST
+        message["scope"] = RT_SCOPE_LINK if step.via is None and network.version == 4 else 0
+        attributes: list[tuple[str, Any]] = []
+        if network.prefixlen:
+            attributes.append(("RTA_DST", str(network.network_address)))
+        if step.via:
+            attributes.append(("RTA_GATEWAY", step.via))
+        if step.dev:
+            attributes.append(("RTA_OIF", self._indexes[step.dev]))
+        if step.metric is not None:
+            attributes.append(("RTA_PRIORITY", step.metric))
+        message["attrs"] = attributes
+        self._netlink.request(rt.RTM_NEWROUTE, message, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+
+
+def _family(version: int) -> int:
+    return 2 if version == 4 else 10  # AF_INET, AF_INET6

@@ -1,0 +1,20 @@
+"""Whether this process may make network namespaces on the machine itself (capabilities(7))."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21
+
+
+def has_network_rights() -> bool:
+    """CAP_SYS_ADMIN makes and enters namespaces, CAP_NET_ADMIN fills them; the user ID alone says nothing."""
+    needed = 1 << CAP_NET_ADMIN | 1 << CAP_SYS_ADMIN
+    return effective_capabilities() & needed == needed
+
+
+def effective_capabilities() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0

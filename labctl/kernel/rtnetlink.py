@@ -1,0 +1,137 @@
+"""Requests to rtnetlink (RFC 3549), one socket per namespace.
+
+A netlink socket belongs to the namespace in which it was opened, for as long as it lives, so a lab is built without
+going back and forth. pyroute2 knows how the messages are laid out; the socket is plain, because then a refusal keeps
+the kernel's extended acknowledgement text, which says what was wrong in words (linux/netlink.h: NLMSGERR_ATTR_MSG).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
+_ATTR_MSG = 1
+
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
+NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
+
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+
+
+def _message_classes() -> tuple[Any, Any, Any]:
+    """ifinfmsg, ifaddrmsg and rtmsg of pyroute2, without the rest of it.
+
+    `import pyroute2` loads every protocol that the library speaks, which takes longer than making a whole lab.
+    A bare package in its place for the time of the import lets the three message modules load alone.
+    """
+    bare = "pyroute2" not in sys.modules
+    if bare:
+        spec = importlib.util.find_spec("pyroute2")
+        assert spec is not None and spec.submodule_search_locations is not None
+        package = ModuleType("pyroute2")
+        package.__path__ = list(spec.submodule_search_locations)
+        sys.modules["pyroute2"] = package
+    try:
+        from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+        from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+        from pyroute2.netlink.rtnl.rtmsg import rtmsg
+    finally:
+        if bare:
+            del sys.modules["pyroute2"]
+    return ifinfmsg, ifaddrmsg, rtmsg
+
+
+ifinfmsg, ifaddrmsg, rtmsg = _message_classes()
+
+_CLASS_OF = {RTM_NEWLINK: ifinfmsg, RTM_NEWADDR: ifaddrmsg, RTM_NEWROUTE: rtmsg}
+
+
+class Refused(OSError):
+    """The kernel answered a request with an errno; `text` is its extended acknowledgement, or empty."""
+
+    def __init__(self, error: int, text: str) -> None:
+        super().__init__(error, os.strerror(error))
+        self.text = text
+
+
+class Rtnetlink:
+    """An rtnetlink socket of the namespace in which it is made."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
+            self._socket.setsockopt(_SOL_NETLINK, option, 1)
+        self._socket.bind((0, 0))
+        self._sequence = 0
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def request(self, kind: int, message: Any, flags: int = 0) -> None:
+        """Have the kernel do something. Raises Refused."""
+        self._send(kind, message, flags | NLM_F_ACK)
+        for _ in self._replies():
+            pass
+
+    def dump(self, kind: int, message: Any) -> list[Any]:
+        """Everything of a kind that the namespace has, decoded."""
+        self._send(kind, message, NLM_F_DUMP)
+        found = []
+        for reply_kind, data in self._replies():
+            decoded = _CLASS_OF[reply_kind](data)
+            decoded.decode()
+            found.append(decoded)
+        return found
+
+    def _send(self, kind: int, message: Any, flags: int) -> None:
+        self._sequence += 1
+        message["header"]["type"] = kind
+        message["header"]["flags"] = NLM_F_REQUEST | flags
+        message["header"]["sequence_number"] = self._sequence
+        message.encode()
+        self._socket.send(message.data)
+
+    def _replies(self) -> Iterator[tuple[int, bytes]]:
+        """The messages of one answer, up to its acknowledgement."""
+        while True:
+            data = self._socket.recv(1 << 18)
+            offset = 0
+            while offset < len(data):
+                length, kind, _, sequence, _ = _HEADER.unpack_from(data, offset)
+                message = data[offset : offset + length]
+                offset += (length + 3) & ~3
+                if sequence != self._sequence:
+                    continue
+                if kind == _NLMSG_DONE:
+                    return
+                if kind == _NLMSG_ERROR:
+                    _raise_if_refused(message)
+                    return
+                yield kind, message
+
+
+def _raise_if_refused(message: bytes) -> None:
+    (error,) = struct.unpack_from("=i", message, _HEADER.size)
+    if error == 0:
+        return
+    # With NETLINK_CAP_ACK the echoed request is its header alone; the attributes follow.
+    text, offset = "", _HEADER.size + 4 + _HEADER.size
+    while offset + 4 <= len(message):
+        length, kind = struct.unpack_from("=HH", message, offset)
+        if length < 4:
+            break
+        if kind == _ATTR_MSG:
+            text = message[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace")
+        offset += (length + 3) & ~3
+    raise Refused(-error, text)

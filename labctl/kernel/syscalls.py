@@ -1,0 +1,79 @@
+"""The system calls that Python 3.11 has no name for, each as one function that raises OSError.
+
+Flags are those of sched.h, sys/mount.h and linux/prctl.h; see unshare(2), setns(2), mount(2), prctl(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_BIND = 4096
+MS_MOVE = 8192
+MS_REC = 16384
+MS_SLAVE = 1 << 19
+MS_SHARED = 1 << 20
+MNT_DETACH = 2
+
+_PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), what)
+
+
+def unshare(flags: int) -> None:
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def setns(fd: int, flags: int = 0) -> None:
+    """Join what `fd` refers to: one namespace of /proc/PID/ns, or with flags several of a process (a pidfd)."""
+    _checked(_libc.setns(fd, flags), "setns")
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+    result = _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
+    _checked(result, target)
+
+
+def unmount(target: str) -> None:
+    """Take a mount away, even while it is in use (MNT_DETACH)."""
+    _checked(_libc.umount2(target.encode(), MNT_DETACH), target)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel end this process when the one that forked it ends, and end now where that has happened.
+
+    The kernel forgets the wish when credentials change: call it after the last setns or setuid.
+    `parent` is the PID that os.getppid() must still show, 0 where the parent is outside our PID namespace.
+    """
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "prctl")
+    if os.getppid() != parent:
+        os._exit(128 + signal.SIGTERM)
+
+
+@contextmanager
+def network_namespace(fd: int) -> Iterator[None]:
+    """Run a block inside the network namespace of `fd`; only this thread goes there, and it comes back."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        setns(fd, CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            setns(home, CLONE_NEWNET)
+    finally:
+        os.close(home)

@@ -1,0 +1,1 @@
+"""The story of a lab: up, verify, status, down."""

@@ -1,0 +1,226 @@
+"""What is recorded of a lab, so that `down` needs nothing else and is right after a kill at any moment.
+
+    /run/labctl/LAB/            0700; the lock of the lab is a flock(2) on this directory
+        topology.json           the topology as applied
+        journal                 one JSON object a line, only ever appended
+        engines/DEVICE.log      what an engine said     engines/DEVICE.counters  what it counted
+    /run/labctl/netns           how /run/netns was found, as long as labctl needs it
+
+The journal is written ahead: a namespace or a process is in it before it can do anything, so whatever exists is named
+there, and a line that was cut off by a kill names something that does not exist yet. In a rootless room all of this is
+in the private /run and goes with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labctl.errors import MachineError, UsageError, kernel_words
+from labctl.kernel import namespaces
+from labctl.kernel.namespaces import NamespaceId
+from labctl.kernel.perform import Substitution
+from labctl.lab.processes import Process
+
+ROOT = Path("/run/labctl")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass
+class Recorded:
+    """What the journal of a lab says."""
+
+    mode: str = "root"
+    boot: str = ""
+    began: float = 0.0
+    complete: bool = False
+    namespaces: dict[str, NamespaceId] = field(default_factory=dict)
+    engines: dict[str, Process] = field(default_factory=dict)
+    substitutions: list[Substitution] = field(default_factory=list)
+
+
+class State:
+    """The recorded state of one lab. Everything that writes needs the lock."""
+
+    def __init__(self, lab: str) -> None:
+        self.lab = lab
+        self.directory = ROOT / lab
+        self._journal = self.directory / "journal"
+        self._topology = self.directory / "topology.json"
+
+    def exists(self) -> bool:
+        return self.directory.is_dir()
+
+    def begin(self, mode: str) -> None:
+        self._append({"begin": {"mode": mode, "boot": _boot_id(), "at": time.time()}})
+
+    def record_namespace(self, name: str, found: NamespaceId) -> None:
+        self._append({"namespace": name, "device": found.device, "inode": found.inode})
+
+    def record_engine(self, device: str, process: Process) -> None:
+        self._append({"engine": device, **asdict(process)})
+
+    def record_substitution(self, substitution: Substitution) -> None:
+        self._append({"substitution": asdict(substitution)})
+
+    def complete(self, topology: str) -> None:
+        """The lab is up; from here on it is what the topology says."""
+        temporary = self._topology.with_suffix(".new")
+        temporary.write_text(topology)
+        temporary.rename(self._topology)
+        self._append({"complete": True})
+
+    def topology(self) -> str | None:
+        """The topology as applied, as JSON; None where `up` never got to its end."""
+        try:
+            return self._topology.read_text()
+        except FileNotFoundError:
+            return None
+
+    def read(self) -> Recorded:
+        """What is recorded; after a reboot nothing of it exists any more, so nothing is."""
+        recorded = Recorded()
+        for entry in self._entries():
+            _apply(entry, recorded)
+        return recorded if recorded.boot in ("", _boot_id()) else Recorded(recorded.mode)
+
+    def log_of(self, device: str) -> Path:
+        return self.directory / "engines" / f"{device}.log"
+
+    def counters_of(self, device: str) -> Path:
+        return self.directory / "engines" / f"{device}.counters"
+
+    def remove(self) -> None:
+        """Forget the lab."""
+        shutil.rmtree(self.directory)
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with self._journal.open("a") as journal:
+            journal.write(json.dumps(entry) + "\n")
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        try:
+            text = self._journal.read_text()
+        except FileNotFoundError:
+            return
+        # A last line without its end was cut off by a kill, before what it announces was done.
+        for line in text.split("\n")[:-1]:
+            yield json.loads(line)
+
+
+def _apply(entry: dict[str, Any], recorded: Recorded) -> None:
+    match entry:
+        case {"begin": {"mode": mode, "boot": boot, "at": at}}:
+            recorded.mode, recorded.boot, recorded.began = mode, boot, at
+        case {"namespace": name, "device": device, "inode": inode}:
+            recorded.namespaces[name] = NamespaceId(device, inode)
+        case {"engine": device, "pid": pid, "started": started}:
+            recorded.engines[device] = Process(pid, started)
+        case {"substitution": values}:
+            recorded.substitutions.append(Substitution(**values))
+        case {"complete": complete}:
+            recorded.complete = complete
+
+
+def _boot_id() -> str:
+    return _BOOT_ID.read_text().strip()
+
+
+def recorded_labs() -> list[str]:
+    """The labs recorded here, by name."""
+    try:
+        return sorted(entry.name for entry in ROOT.iterdir() if entry.is_dir())
+    except FileNotFoundError:
+        return []
+
+
+@contextmanager
+def locked(lab: str, create: bool = False) -> Iterator[State]:
+    """The state of a lab, held against every other labctl.
+
+    Raises UsageError where another labctl is at work on it, naming its PID, or where there is no such lab.
+    """
+    state = State(lab)
+    if create:
+        _make_directories(state)
+    try:
+        fd = os.open(state.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise UsageError(f"there is no lab named {lab}", "", "labctl list shows what is running") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield state
+    except BlockingIOError:
+        raise UsageError(
+            f"another labctl is at work on lab {lab}", f"it is {_holder(fd)}", "wait until it has ended"
+        ) from None
+    finally:
+        os.close(fd)
+        _tidy()
+
+
+def _make_directories(state: State) -> None:
+    try:
+        (state.directory / "engines").mkdir(mode=0o700, parents=True, exist_ok=True)
+        state.directory.chmod(0o700)
+    except OSError as error:
+        raise MachineError(
+            f"the state of the lab cannot be kept in {state.directory}", kernel_words(error.errno or 0)
+        ) from None
+
+
+def _holder(fd: int) -> str:
+    """Who holds the lock on a file: /proc/locks (proc(5)) lists it by inode."""
+    inode = os.fstat(fd).st_ino
+    for line in Path("/proc/locks").read_text().splitlines():
+        found = re.search(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:(\d+)\s", line)
+        if found and int(found[2]) == inode:
+            return f"process {found[1]}"
+    return "a process that has just ended"
+
+
+@contextmanager
+def _whole_state() -> Iterator[None]:
+    """The lock of what all labs share: /run/netns and /run/labctl themselves."""
+    fd = os.open(ROOT, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def prepare_names() -> None:
+    """See to it that namespaces can be named, and remember how /run/netns was found."""
+    with _whole_state():
+        if namespaces.directory_is_ready():
+            return
+        (ROOT / "netns").write_text("there" if namespaces.DIRECTORY.is_dir() else "absent")
+        namespaces.make_directory()
+
+
+def _tidy() -> None:
+    """Give back what all labs share, once the last lab is gone."""
+    try:
+        with _whole_state():
+            if recorded_labs():
+                return
+            found = ROOT / "netns"
+            if found.exists() and namespaces.remove_directory(found.read_text() == "there"):
+                found.unlink()
+            ROOT.rmdir()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise

@@ -1,0 +1,61 @@
+"""What the kernel says there is, as plain data: the other input of the plan, and what `status` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Packets and bytes of an interface, as the kernel counts them (rtnl_link_stats64)."""
+
+    rx_packets: int = 0
+    tx_packets: int = 0
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+    rx_dropped: int = 0
+    tx_dropped: int = 0
+
+
+@dataclass(frozen=True)
+class Link:
+    """An interface: `state` is the operational state of RFC 2863 in lower case, `up` the administrative one."""
+
+    name: str
+    kind: str
+    up: bool
+    state: str
+    mtu: int
+    mac: str = ""
+    master: str = ""
+    addrgenmode: str = "eui64"
+    stand_in: str = ""  # the kind that stands in where the kernel lacks `kind`
+    addresses: tuple[str, ...] = ()
+    counters: Counters = field(default_factory=Counters)
+
+
+@dataclass(frozen=True)
+class Route:
+    to: str
+    via: str | None = None
+    dev: str | None = None
+    metric: int = 0
+
+
+@dataclass(frozen=True)
+class Namespace:
+    links: Mapping[str, Link] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything observed of one lab; `engines` are the devices, as NAMESPACE:INTERFACE, with a running engine."""
+
+    namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+    engines: frozenset[str] = frozenset()
+
+
+NOTHING = Facts()

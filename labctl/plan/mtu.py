@@ -1,0 +1,36 @@
+"""The MTU of a tunnel: what the underlay carries, less what the tunnel adds.
+
+A packet of the TUN travels as the payload of one UDP datagram. The datagram adds a UDP header (8 bytes, RFC 768) and an
+IP header (20 bytes, RFC 791; 40 for IPv6, RFC 8200). A TUN with a larger MTU works too, but each of its full packets
+is then sent in two fragments.
+"""
+
+from __future__ import annotations
+
+from labctl.topology import model
+from labctl.topology.model import Topology
+from labctl.topology.routing import lookup
+
+OVERHEAD = {4: 20 + 8, 6: 40 + 8}
+ETHERNET_MTU = 1500
+DEFAULT_MTU = {"lo": 65536, "dummy": ETHERNET_MTU, "veth": ETHERNET_MTU, "bridge": ETHERNET_MTU}
+SMALLEST = {4: 68, 6: 1280}
+
+
+def tunnel_mtu(topology: Topology, namespace: str, interface: str) -> int | None:
+    """The MTU in bytes for a TUN whose file names none, or None where there is nothing to derive it from."""
+    space = topology.namespaces[namespace]
+    device = space.interfaces[interface]
+    endpoint = next((e for e in topology.ttun if e.device == (namespace, interface)), None)
+    if endpoint is None or not isinstance(device, model.Tun):
+        return None
+    way = lookup(space, endpoint.peer.host)
+    if way is None:
+        return None
+    underlay = space.interfaces.get(way.interface)
+    underlay_mtu = (underlay.mtu if underlay else None) or DEFAULT_MTU.get(underlay.kind if underlay else "lo")
+    if underlay_mtu is None:
+        return None
+    smallest = max((SMALLEST[address.version] for address in device.addresses), default=SMALLEST[4])
+    # A local peer is reached through lo, whose MTU says nothing of a network: the tunnel then stays an Ethernet's.
+    return max(min(underlay_mtu, ETHERNET_MTU if way.interface == "lo" else underlay_mtu) - OVERHEAD[endpoint.peer.host.version], smallest)

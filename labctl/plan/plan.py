@@ -1,0 +1,192 @@
+"""The plan: everything that the topology asks for, less everything that is there already.
+
+`wanted` lists the steps that make a lab on a bare machine, in an order that the kernel accepts: namespaces, links,
+their properties, addresses, up, routes, engines. `holds` asks whether the facts already show what a step would do.
+A plan is the wanted steps that do not hold yet, so a first `up`, a second one and a repair are the same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.plan.facts import Facts, Namespace
+from labctl.plan.mtu import tunnel_mtu
+from labctl.plan.steps import (
+    AddAddress,
+    AddLink,
+    AddNamespace,
+    AddRoute,
+    AddVeth,
+    NoAutomaticAddresses,
+    SetMac,
+    SetMaster,
+    SetMtu,
+    SetSysctl,
+    SetUp,
+    StartEngine,
+    Step,
+)
+from labctl.topology import model
+from labctl.topology.model import Topology
+
+# A new namespace inherits the IPv4 settings of the machine (net/ipv4/devconf.c: devinet_init_net). On a host that
+# forwards, as every container host does, a lab would then forward too, and a silent neighbour would answer.
+BASELINE = {
+    "net.ipv4.ip_forward": "0",
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+}
+
+
+def plan(topology: Topology, facts: Facts) -> list[Step]:
+    """The steps that are missing, in the order in which the kernel accepts them."""
+    return [step for step in wanted(topology) if not holds(step, facts)]
+
+
+def wanted(topology: Topology) -> Iterator[Step]:
+    """Every step that makes the lab on a bare machine."""
+    spaces = topology.namespaces.items()
+    for name, _ in spaces:
+        yield AddNamespace(name)
+    for name, space in spaces:
+        yield from _early_sysctls(name, space)
+        yield from _links(topology, name, space)
+    for name, space in spaces:
+        yield from _properties(topology, name, space)
+    for name, space in spaces:
+        for route in space.routes:
+            yield AddRoute(name, str(route.to), str(route.via) if route.via else None, route.dev, route.metric)
+    for endpoint in topology.ttun:
+        yield _engine(topology, endpoint)
+
+
+def _early_sysctls(name: str, space: model.Namespace) -> Iterator[Step]:
+    """Settings of the whole namespace, before there is any interface that would inherit the old ones."""
+    settings = {**BASELINE, **{_dotted(key): value for key, value in space.sysctls.items()}}
+    for key, value in settings.items():
+        if not _belongs_to_an_interface(key, space):
+            yield SetSysctl(name, key, value)
+
+
+def _links(topology: Topology, name: str, space: model.Namespace) -> Iterator[Step]:
+    for interface_name, interface in space.interfaces.items():
+        match interface:
+            case model.Veth(peer=peer):
+                if _is_first_end(topology, name, interface_name, interface):
+                    yield AddVeth(name, interface_name, peer.namespace, peer.interface)
+            case model.Tun(owner=owner) | model.Tap(owner=owner):
+                yield AddLink(name, interface_name, interface.kind, owner)
+            case model.Dummy() | model.Bridge():
+                yield AddLink(name, interface_name, interface.kind)
+            case model.Loopback():
+                pass  # every namespace is born with it
+
+
+def _is_first_end(topology: Topology, name: str, interface_name: str, veth: model.Veth) -> bool:
+    """A cable is made once, at the end that stands first in the file."""
+    order = list(topology.namespaces)
+    here, there = order.index(name), order.index(veth.peer.namespace)
+    return (here, interface_name) < (there, veth.peer.interface)
+
+
+def _properties(topology: Topology, name: str, space: model.Namespace) -> Iterator[Step]:
+    masters = {
+        port: bridge
+        for bridge, interface in space.interfaces.items()
+        if isinstance(interface, model.Bridge)
+        for port in interface.ports
+    }
+    for interface_name, interface in space.interfaces.items():
+        mac = getattr(interface, "mac", None)
+        if mac:
+            yield SetMac(name, interface_name, mac)
+        mtu = interface.mtu or tunnel_mtu(topology, name, interface_name)
+        if mtu:
+            yield SetMtu(name, interface_name, mtu)
+        if interface_name in masters:
+            yield SetMaster(name, interface_name, masters[interface_name])
+        if interface.kind != "lo" and not any(address.version == 6 for address in interface.addresses):
+            yield NoAutomaticAddresses(name, interface_name)
+    for key, value in space.sysctls.items():
+        if _belongs_to_an_interface(_dotted(key), space):
+            yield SetSysctl(name, _dotted(key), value)
+    for interface_name, interface in space.interfaces.items():
+        for address in interface.addresses:
+            yield AddAddress(name, interface_name, str(address))
+    yield SetUp(name, "lo")
+    for interface_name, interface in space.interfaces.items():
+        if interface.kind != "lo":
+            yield SetUp(name, interface_name)
+
+
+def _engine(topology: Topology, endpoint: model.Endpoint) -> StartEngine:
+    device = topology.namespaces[endpoint.device.namespace].interfaces[endpoint.device.interface]
+    return StartEngine(
+        endpoint.device.namespace,
+        endpoint.device.interface,
+        str(endpoint.bind.host),
+        endpoint.bind.port,
+        str(endpoint.peer.host),
+        endpoint.peer.port,
+        endpoint.verbose,
+        device.owner if isinstance(device, model.Tun) else None,
+    )
+
+
+def _dotted(key: str) -> str:
+    """A sysctl in the dotted form; one with slashes is read as sysctl(8) does, where dots belong to a name."""
+    if "/" not in key:
+        return key
+    return key.translate(str.maketrans("/.", "./"))
+
+
+def _belongs_to_an_interface(key: str, space: model.Namespace) -> bool:
+    """Whether a sysctl is one of an interface, as net.ipv4.conf.tun0.rp_filter is."""
+    parts = key.split(".")
+    return len(parts) > 4 and parts[2] in ("conf", "neigh") and parts[3].replace("/", ".") in space.interfaces
+
+
+def holds(step: Step, facts: Facts) -> bool:
+    """Whether what the step would make is there already."""
+    there = facts.namespaces.get(step.namespace)
+    if there is None:
+        return False
+    match step:
+        case AddNamespace():
+            return True
+        case SetSysctl(key=key, value=value):
+            return there.sysctls.get(key) == value
+        case AddRoute():
+            return any(_same_route(step, route) for route in there.routes)
+        case StartEngine():
+            return step.subject in facts.engines
+        case AddVeth(interface=interface, peer_namespace=space, peer_interface=peer):
+            return interface in there.links and peer in facts.namespaces.get(space, Namespace()).links
+    link = there.links.get(getattr(step, "interface", ""))
+    if link is None:
+        return False
+    match step:
+        case AddLink(kind=kind):
+            return link.kind == kind
+        case SetMac(mac=mac):
+            return link.mac == mac
+        case SetMtu(mtu=mtu):
+            return link.mtu == mtu
+        case SetMaster(master=master):
+            return link.master == master
+        case NoAutomaticAddresses():
+            return link.addrgenmode == "none"
+        case AddAddress(address=address):
+            return address in link.addresses
+        case SetUp():
+            return link.up
+    raise TypeError(f"no way to tell whether {step!r} holds")
+
+
+def _same_route(step: AddRoute, route: object) -> bool:
+    return (
+        getattr(route, "to", None) == step.to
+        and getattr(route, "via", None) == step.via
+        and step.dev in (None, getattr(route, "dev", None))
+        and (step.metric is None or getattr(route, "metric", None) == step.metric)
+    )

@@ -1,0 +1,167 @@
+"""The steps that a lab is made of. Each is one change, small enough that the kernel can refuse exactly it.
+
+A step is plain data. It knows what it is about (`subject`) and what it does there (`words`), so that the same step can
+be planned, shown, performed, written as an ip(8) command, and named in an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change inside one namespace."""
+
+    namespace: str
+
+    @property
+    def subject(self) -> str:
+        return self.namespace
+
+    @property
+    def words(self) -> str:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class InterfaceStep(Step):
+    """One change of one interface."""
+
+    interface: str
+
+    @property
+    def subject(self) -> str:
+        return f"{self.namespace}:{self.interface}"
+
+
+@dataclass(frozen=True)
+class AddNamespace(Step):
+    @property
+    def words(self) -> str:
+        return "namespace"
+
+
+@dataclass(frozen=True)
+class SetSysctl(Step):
+    key: str
+    value: str
+
+    @property
+    def words(self) -> str:
+        return f"sysctl {self.key} = {self.value}"
+
+
+@dataclass(frozen=True)
+class AddLink(InterfaceStep):
+    """A dummy, bridge, tun or tap; `owner` is the user who may attach to a tun or tap."""
+
+    kind: str
+    owner: str | None = None
+
+    @property
+    def words(self) -> str:
+        return f"interface of kind {self.kind}" + (f", owner {self.owner}" if self.owner else "")
+
+
+@dataclass(frozen=True)
+class AddVeth(InterfaceStep):
+    """Both ends of a cable in one request, each born in its own namespace."""
+
+    peer_namespace: str
+    peer_interface: str
+
+    @property
+    def words(self) -> str:
+        return f"veth to {self.peer_namespace}:{self.peer_interface}"
+
+
+@dataclass(frozen=True)
+class SetMac(InterfaceStep):
+    mac: str
+
+    @property
+    def words(self) -> str:
+        return f"MAC {self.mac}"
+
+
+@dataclass(frozen=True)
+class SetMtu(InterfaceStep):
+    """MTU in bytes."""
+
+    mtu: int
+
+    @property
+    def words(self) -> str:
+        return f"MTU {self.mtu}"
+
+
+@dataclass(frozen=True)
+class SetMaster(InterfaceStep):
+    master: str
+
+    @property
+    def words(self) -> str:
+        return f"port of bridge {self.master}"
+
+
+@dataclass(frozen=True)
+class NoAutomaticAddresses(InterfaceStep):
+    """No IPv6 address by itself: the router solicitations that follow one would blur every count."""
+
+    @property
+    def words(self) -> str:
+        return "no IPv6 address of its own (addrgenmode none)"
+
+
+@dataclass(frozen=True)
+class AddAddress(InterfaceStep):
+    address: str
+
+    @property
+    def words(self) -> str:
+        return f"address {self.address}"
+
+
+@dataclass(frozen=True)
+class SetUp(InterfaceStep):
+    @property
+    def words(self) -> str:
+        return "up"
+
+
+@dataclass(frozen=True)
+class AddRoute(Step):
+    to: str
+    via: str | None = None
+    dev: str | None = None
+    metric: int | None = None
+
+    @property
+    def words(self) -> str:
+        parts = [f"route {self.to}"]
+        parts += [f"via {self.via}"] if self.via else []
+        parts += [f"dev {self.dev}"] if self.dev else []
+        parts += [f"metric {self.metric}"] if self.metric is not None else []
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class StartEngine(InterfaceStep):
+    """The ttun engine between a TUN device and a UDP socket of the same namespace."""
+
+    bind_host: str
+    bind_port: int
+    peer_host: str
+    peer_port: int
+    verbose: bool = False
+    run_as: str | None = None
+
+    @property
+    def words(self) -> str:
+        return f"engine {self.command}"
+
+    @property
+    def command(self) -> str:
+        """What a person types for the same."""
+        return f"ttun {self.interface} {self.bind_host} {self.bind_port} {self.peer_host} {self.peer_port}"

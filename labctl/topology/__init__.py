@@ -1,0 +1,1 @@
+"""What was written: YAML in, a checked model out. No kernel here."""

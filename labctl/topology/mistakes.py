@@ -1,0 +1,91 @@
+"""A mistake in a file: where it stands, what is wrong, what would be right; and all of them as plain text.
+
+Positions are 1-based, as editors count. The text follows the compilers that learners praise:
+
+    two-site.yaml:11:15: 'siteC:wan0' does not exist
+     11 |       wan0: {kind: veth, peer: "siteC:wan0"}
+        |                                ^
+        = did you mean 'siteA:wan0'?
+
+What a file holds reaches a terminal only through here: lines and sentences are shortened, control characters replaced.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from labctl.errors import UsageError
+
+SHOWN = 20  # more than that scrolls off the screen, and the first ones are often the cause of the others
+_WIDTH = 100
+
+
+@dataclass(frozen=True, order=True)
+class Mistake:
+    """One mistake of a file; lines and columns are 1-based."""
+
+    file: str
+    line: int
+    column: int
+    what: str
+    hint: str
+    source: str
+
+    def __str__(self) -> str:
+        number = f"{self.line:4}"
+        shown, caret = _window(self.source, self.column - 1)
+        lines = [f"{self.file}:{self.line}:{self.column}: {_shortened(self.what)}"]
+        if shown.strip():
+            lines += [f"{number} | {shown}", f"{' ' * len(number)} | {' ' * caret}^"]
+        if self.hint:
+            lines.append(f"{' ' * len(number)} = {_shortened(self.hint)}")
+        return "\n".join(lines)
+
+
+class FileMistakes(UsageError):
+    """A file that was read and is wrong; carries every mistake, sorted by line."""
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        shown = [str(mistake) for mistake in mistakes[:SHOWN]]
+        if len(mistakes) > SHOWN:
+            shown.append(f"... and {len(mistakes) - SHOWN} more")
+        super().__init__(f"{mistakes[0].file} has {count}", "\n".join(shown))
+        self.args = (mistakes,)  # what pickle calls the class with
+        self.mistakes = mistakes
+
+    def __str__(self) -> str:
+        return self.why
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The hint for an unknown name: the nearest known one, else all of them."""
+    names = list(known)
+    near = nearest(name, names)
+    if near is not None:
+        return f"did you mean {near!r}?"
+    return f"known here: {', '.join(names)}" if names else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that differs least, letter case aside; None where all of them are far off."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name[:_WIDTH].lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None
+
+
+def _window(source: str, caret: int) -> tuple[str, int]:
+    """The part of a line that has the caret in it, and where the caret stands in that part."""
+    start = 0 if caret < _WIDTH - 10 else caret - _WIDTH // 2
+    part = source[start : start + _WIDTH]
+    before, after = "..." if start else "", "..." if len(source) > start + _WIDTH else ""
+    clean = "".join(char if char.isprintable() else " " for char in part).rstrip()
+    return f"{before}{clean}{after}", caret - start + len(before)
+
+
+def _shortened(sentence: str) -> str:
+    """A sentence that quotes a value of any length; how it begins and how it ends is what it says."""
+    clean = "".join(char if char.isprintable() else "?" for char in sentence)
+    return clean if len(clean) <= 2 * _WIDTH else f"{clean[:_WIDTH]} ... {clean[-_WIDTH:]}"

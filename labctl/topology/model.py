@@ -1,0 +1,194 @@
+"""The topology file as types: what can be written, and nothing else.
+
+The model says what a single value may be. What must hold between values (a peer that exists, an address that is used
+once) is in `rules`; where a mistake stands in the file is in `load`. The JSON Schema that editors use is generated
+from here. Lists are tuples and every model is frozen: a topology is read, never changed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from labctl.topology.values import (
+    CheckName,
+    HostField,
+    InterfaceName,
+    InterfaceRefField,
+    LabName,
+    Mac,
+    Mtu,
+    NamespaceName,
+    NetworkField,
+    Port,
+    PrefixField,
+    Seconds,
+    SocketAddressField,
+    SysctlValue,
+    UserName,
+    Whole,
+)
+
+
+class Model(BaseModel):
+    """The base of all: unknown keys are mistakes, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class _Interface(Model):
+    addresses: tuple[PrefixField, ...] = Field((), description="Addresses with their prefix length.")
+    mtu: Mtu | None = Field(None, description="Largest packet in bytes; where absent the kernel's own default.")
+
+
+class Loopback(_Interface):
+    """The loopback interface, to give it further addresses; every namespace has one, and it is up."""
+
+    kind: Literal["lo"]
+
+
+class _Ethernet(_Interface):
+    mac: Mac | None = Field(None, description="Hardware address; where absent the kernel chooses one.")
+
+
+class Dummy(_Ethernet):
+    """An interface that swallows what is sent through it."""
+
+    kind: Literal["dummy"]
+
+
+class Veth(_Ethernet):
+    """One end of a virtual cable; the other end names this one as its peer."""
+
+    kind: Literal["veth"]
+    peer: InterfaceRefField = Field(description="The other end of the cable.", examples=["siteB:wan0"])
+
+
+class Bridge(_Ethernet):
+    """A learning switch."""
+
+    kind: Literal["bridge"]
+    ports: tuple[InterfaceName, ...] = Field((), description="Interfaces of the same namespace that are its ports.")
+
+
+class Tap(_Ethernet):
+    """A TAP device: Ethernet frames to and from a program."""
+
+    kind: Literal["tap"]
+    owner: UserName | None = Field(None, description="The user who may attach to it without further rights.")
+
+
+class Tun(_Interface):
+    """A TUN device: IP packets to and from a program."""
+
+    kind: Literal["tun"]
+    owner: UserName | None = Field(None, description="The user who may attach to it without further rights.")
+
+
+Interface = Annotated[Dummy | Veth | Bridge | Tun | Tap | Loopback, Field(discriminator="kind")]
+
+
+class Route(Model):
+    """A route of a namespace, as `ip route add` takes it."""
+
+    to: NetworkField = Field(description="The destination.", examples=["10.0.2.0/24"])
+    via: HostField | None = Field(None, description="The next hop.")
+    dev: InterfaceName | None = Field(None, description="The interface to leave through.")
+    metric: Whole | None = Field(None, ge=0, le=2**32 - 1, description="The lower of two metrics wins.")
+
+
+def _default_means_any(value: Any) -> Any:
+    """`to: default` is the IP version of `via`, as with ip(8)."""
+    if isinstance(value, dict) and value.get("to") == "default":
+        return {**value, "to": "::/0" if ":" in str(value.get("via", "")) else "0.0.0.0/0"}
+    return value
+
+
+def _nothing_is_empty(value: Any) -> Any:
+    return {} if value is None else value
+
+
+class Namespace(Model):
+    """A network namespace: interfaces, routes and sysctls of its own."""
+
+    interfaces: dict[InterfaceName, Interface] = Field({}, description="Interfaces by name.")
+    routes: tuple[Annotated[Route, BeforeValidator(_default_means_any)], ...] = Field((), description="Static routes.")
+    sysctls: dict[str, SysctlValue] = Field({}, description="Settings below net., for example net.ipv4.ip_forward: 1.")
+
+
+class Endpoint(Model):
+    """One end of a tunnel: the ttun engine between a TUN device and a UDP socket."""
+
+    device: InterfaceRefField = Field(description="The TUN device that it serves.", examples=["siteA:tun0"])
+    bind: SocketAddressField = Field(
+        description="The UDP address that it binds, in the device's namespace.", examples=["10.0.1.1:9000"]
+    )
+    peer: SocketAddressField = Field(
+        description="The UDP address of the other end; no other is listened to.", examples=["10.0.2.1:9000"]
+    )
+    verbose: bool = Field(False, description="Write a line for every packet to the log.")
+
+
+class Ping(Model):
+    """ICMP echo requests from a namespace to an address."""
+
+    from_: NamespaceName = Field(alias="from", description="The namespace that sends.", examples=["siteA"])
+    to: HostField = Field(description="The address that is pinged.", examples=["10.0.102.1"])
+    count: Whole = Field(3, ge=1, le=1000, description="How many requests are sent.")
+    size: Whole = Field(56, ge=0, le=65000, description="Payload of each request in bytes, as ping -s.")
+    interval: Seconds = Field(0.05, ge=0.002, le=60, description="Seconds between two requests.")
+    timeout: Seconds = Field(1.0, gt=0, le=60, description="Seconds to wait for the replies after the last request.")
+
+
+class Nc(Model):
+    """Data through a TCP or UDP connection between two namespaces, compared byte for byte."""
+
+    from_: NamespaceName = Field(alias="from", description="The namespace of the client.", examples=["siteA"])
+    to: NamespaceName = Field(description="The namespace of the server.", examples=["siteB"])
+    address: HostField = Field(description="The address that the server listens on.", examples=["10.0.102.1"])
+    port: Port = Field(description="The port that the server listens on.", examples=[8000])
+    protocol: Literal["tcp", "udp"] = Field("tcp", description="The transport.")
+    send: str = Field("Hello World", min_length=1, max_length=65000, description="What the client sends.")
+    reply: str | None = Field(None, min_length=1, max_length=65000, description="What the server answers, if it does.")
+    timeout: Seconds = Field(3.0, gt=0, le=60, description="Seconds until it counts as not delivered.")
+
+
+Expectation = Literal["reply", "no-reply", "delivered", "not-delivered"]
+
+
+class Check(Model):
+    """What must be observed, and where the packets must be counted."""
+
+    name: CheckName = Field(description="The name of the check.", examples=["own-tun-address"])
+    description: str = Field("", description="What it shows, for a person.")
+    ping: Ping | None = Field(None, description="Send echo requests.")
+    nc: Nc | None = Field(None, description="Send data.")
+    expect: Expectation | None = Field(
+        None, description="reply or no-reply for ping, delivered or not-delivered for nc; the first is the default."
+    )
+    crosses: tuple[InterfaceRefField, ...] = Field(
+        (), description="The way of the packets: out of the first, in at the second, out of the third...; counted."
+    )
+    quiet: tuple[InterfaceRefField, ...] = Field((), description="Interfaces on which no packet may be counted.")
+    wait: Seconds = Field(0.0, ge=0, le=600, description="Seconds for which it is tried again until it holds.")
+    pass_: str = Field("", alias="pass", description="What to say when it holds.")
+    fail: str = Field("", description="What to say when it does not.")
+
+
+class Topology(Model):
+    """A lab: namespaces, the tunnels between them, and the checks that prove it."""
+
+    name: LabName = Field(description="The name of the lab.", examples=["two-site"])
+    description: str = Field("", description="What it shows, for a person.")
+    namespaces: dict[NamespaceName, Annotated[Namespace, BeforeValidator(_nothing_is_empty)]] = Field(
+        min_length=1, description="Network namespaces by name.", examples=[{"siteA": {}}]
+    )
+    ttun: tuple[Endpoint, ...] = Field((), description="Tunnel endpoints.")
+    checks: tuple[Check, ...] = Field((), description="What `labctl verify` proves.")
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a topology file."""
+    schema = Topology.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

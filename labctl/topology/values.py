@@ -1,0 +1,263 @@
+"""The small values of a topology file: names, addresses, ports, and how each is written.
+
+Every value is parsed once, here, into a frozen type that prints exactly as it is written.
+A parser raises `mistake(what, hint)`, which pydantic gathers with all others of the file.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+IFNAMSIZ = 16  # linux/if.h: 15 bytes and the terminating zero
+
+Host = ipaddress.IPv4Address | ipaddress.IPv6Address
+Prefix = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+class InterfaceRef(NamedTuple):
+    """An interface as the whole field writes it: NAMESPACE:INTERFACE."""
+
+    namespace: str
+    interface: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}:{self.interface}"
+
+
+class SocketAddress(NamedTuple):
+    """Where a UDP socket is bound or sends to: ADDRESS:PORT, an IPv6 address in brackets (RFC 3986)."""
+
+    host: Host
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if self.host.version == 6 else f"{self.host}:{self.port}"
+
+
+def mistake(what: str, hint: str = "") -> PydanticCustomError:
+    """A mistake in one value: what is wrong with it, and what would be right."""
+    return PydanticCustomError("mistake", "{what}", {"what": what, "hint": hint})
+
+
+def _text(value: Any, kind: str) -> str:
+    if value is None or isinstance(value, (dict, list, bool)):
+        raise mistake(f"expected {kind}, found {shape(value)}")
+    return str(value)
+
+
+def shape(value: Any) -> str:
+    """A value in the words of a message: what it is, or itself where it is short by nature."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else repr(value)
+
+
+def check_name(value: Any, kind: str, longest: int) -> str:
+    """A name that is safe as a file name and as a word in a shell."""
+    article = "an" if kind[0] in "aeiou" else "a"
+    name = _text(value, f"the name of {article} {kind}")
+    if not name:
+        raise mistake(f"{article} {kind} needs a name, this one is empty")
+    size = len(name.encode())
+    if size > longest:
+        raise mistake(
+            f"the {kind} name {name!r} has {size} bytes, the longest allowed has {longest}", "choose a shorter name"
+        )
+    if not _NAME.fullmatch(name):
+        raise mistake(
+            f"{name!r} cannot be the name of {article} {kind}",
+            "use letters, digits, '_', '-' and '.'; begin with a letter, a digit or '_'",
+        )
+    return name
+
+
+def parse_interface_name(value: Any) -> str:
+    name = check_name(value, "interface", IFNAMSIZ - 1)
+    if name in ("all", "default"):  # devinet_sysctl_register() refuses both
+        raise mistake(f"the kernel keeps the name {name!r} for sysctls", "choose another name")
+    return name
+
+
+def parse_interface_ref(value: Any) -> InterfaceRef:
+    if isinstance(value, InterfaceRef):
+        return value
+    text = _text(value, "an interface as NAMESPACE:INTERFACE")
+    namespace, colon, interface = text.partition(":")
+    if not (namespace and colon and interface):
+        raise mistake(f"{text!r} is no interface", "write NAMESPACE:INTERFACE, for example siteA:tun0")
+    return InterfaceRef(namespace, interface)
+
+
+def parse_socket_address(value: Any) -> SocketAddress:
+    if isinstance(value, SocketAddress):
+        return value
+    text = _text(value, "ADDRESS:PORT")
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise mistake(f"{text!r} is no ADDRESS:PORT", "for example 10.0.1.1:9000 or [fd00::1]:9000")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise mistake(f"{text!r} does not say where the address ends", f"write [{host}]:{port}")
+    return SocketAddress(parse_host(host.removeprefix("[").removesuffix("]")), parse_port(port))
+
+
+def _is_whole(text: str) -> bool:
+    """Few ASCII digits: int() reads the digits of every script, and takes its time over a million of them."""
+    return len(text) <= 5 and text.isascii() and text.isdigit()
+
+
+def parse_port(value: Any) -> int:
+    text = _text(value, "a port")
+    if not _is_whole(text) or not 1 <= int(text) <= 65535:
+        raise mistake(f"{text!r} is no port", "a port is a whole number from 1 to 65535")
+    return int(text)
+
+
+def parse_host(value: Any) -> Host:
+    if isinstance(value, Host):
+        return value
+    text = _text(value, "an IP address")
+    try:
+        host = ipaddress.ip_address(text)
+    except ValueError:
+        hint = "leave the prefix length out here" if "/" in text else "for example 10.0.1.1 or fd00::1"
+        raise mistake(f"{text!r} is no IP address", hint) from None
+    if getattr(host, "scope_id", None):
+        raise mistake(f"{text!r} carries a zone", "write the address without %INTERFACE")
+    return host
+
+
+def parse_prefix(value: Any) -> Prefix:
+    if isinstance(value, Prefix):
+        return value
+    text = _text(value, "an address with its prefix length")
+    address, slash, length = text.partition("/")
+    host = parse_host(address)
+    longest = 32 if host.version == 4 else 128
+    if not slash:
+        usual = 24 if host.version == 4 else 64
+        raise mistake(f"{text!r} lacks its prefix length", f"for example {text}/{usual}")
+    if not _is_whole(length) or int(length) > longest:
+        raise mistake(
+            f"{length!r} is no prefix length of an IPv{host.version} address", f"a whole number from 0 to {longest}"
+        )
+    if host.is_unspecified or host.is_multicast:
+        raise mistake(f"{address!r} cannot be given to an interface", "use a unicast address")
+    return ipaddress.ip_interface(text)
+
+
+def parse_network(value: Any) -> Network:
+    if isinstance(value, Network):
+        return value
+    text = _text(value, "a network")
+    if text == "default":
+        raise mistake("'default' does not say of which IP version", "write 0.0.0.0/0 or ::/0")
+    try:
+        loose = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise mistake(f"{text!r} is no network", "for example 10.0.2.0/24, fd00:2::/64 or default") from None
+    if str(loose.network_address) != str(ipaddress.ip_interface(text).ip):
+        raise mistake(f"{text!r} has bits set behind its prefix length", f"the network is {loose}")
+    return loose
+
+
+def parse_mac(value: Any) -> str:
+    text = _text(value, "a MAC address").lower()
+    if not _MAC.fullmatch(text):
+        raise mistake(f"{text!r} is no MAC address", "for example 02:00:00:00:00:01")
+    if int(text[:2], 16) & 1:
+        raise mistake(f"{text!r} is a group address", "the first byte of an interface's own MAC is even")
+    if text == "00:00:00:00:00:00":
+        raise mistake(f"{text!r} is not a valid MAC for an interface", "for example 02:00:00:00:00:01")
+    return text
+
+
+def parse_mtu(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 68 <= value <= 65535:
+        raise mistake(f"{value!r} is no MTU", "a whole number of bytes from 68 (RFC 791) to 65535")
+    return value
+
+
+def parse_number(value: Any) -> Any:
+    """pydantic reads true as 1; a person who writes true did not mean 1."""
+    if value is None or isinstance(value, (bool, dict, list)):
+        raise mistake(f"expected a number, found {shape(value)}")
+    return value
+
+
+def parse_sysctl(value: Any) -> str:
+    text = " ".join(_text(value, "the value of a sysctl").split())
+    if not text.isprintable() or not text:
+        raise mistake(f"{text!r} is no value of a sysctl", "for example 1")
+    return text
+
+
+def sysctl_parts(key: str) -> tuple[str, ...]:
+    """The parts of a sysctl's name below /proc/sys, as sysctl(8) reads it.
+
+    The separator that stands first, '.' or '/', separates; the other one then stands for a dot inside a part, so that
+    `net.ipv4.conf.eth0/1.forwarding` and `net/ipv4/conf/eth0.1/forwarding` are the same.
+    """
+    separator = "/" if "/" in key.split(".", 1)[0] else "."
+    parts = key.split(separator)
+    return tuple(parts) if separator == "/" else tuple(part.replace("/", ".") for part in parts)
+
+
+def _written(example: str, description: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": description, "examples": [example]})
+
+
+def _named(kind: str, longest: int) -> BeforeValidator:
+    return BeforeValidator(lambda value: check_name(value, kind, longest))
+
+
+LabName = Annotated[str, _named("lab", 40)]
+NamespaceName = Annotated[str, _named("namespace", 60)]
+CheckName = Annotated[str, _named("check", 60)]
+UserName = Annotated[str, _named("user", 32)]
+InterfaceName = Annotated[str, BeforeValidator(parse_interface_name)]
+Whole = Annotated[int, BeforeValidator(parse_number)]
+Seconds = Annotated[float, BeforeValidator(parse_number)]
+InterfaceRefField = Annotated[
+    InterfaceRef,
+    BeforeValidator(parse_interface_ref),
+    PlainSerializer(str),
+    _written("siteA:tun0", "An interface, NAMESPACE:INTERFACE."),
+]
+SocketAddressField = Annotated[
+    SocketAddress,
+    BeforeValidator(parse_socket_address),
+    PlainSerializer(str),
+    _written("10.0.1.1:9000", "ADDRESS:PORT, an IPv6 address in brackets."),
+]
+HostField = Annotated[
+    Host, BeforeValidator(parse_host), PlainSerializer(str), _written("10.0.1.1", "An IPv4 or IPv6 address.")
+]
+PrefixField = Annotated[
+    Prefix,
+    BeforeValidator(parse_prefix),
+    PlainSerializer(str),
+    _written("10.0.1.1/24", "An IPv4 or IPv6 address with its prefix length."),
+]
+NetworkField = Annotated[
+    Network,
+    BeforeValidator(parse_network),
+    PlainSerializer(str),
+    _written("10.0.2.0/24", "An IPv4 or IPv6 network, or default."),
+]
+Mac = Annotated[str, BeforeValidator(parse_mac), _written("02:00:00:00:00:01", "A unicast MAC address.")]
+Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
+Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema({"type": "integer", "minimum": 68, "maximum": 65535})]
+SysctlValue = Annotated[str, BeforeValidator(parse_sysctl), WithJsonSchema({"type": ["string", "integer"]})]

@@ -1,0 +1,78 @@
+"""The memory-mapped counters: who may read them, and what a reader sees."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from labctl.engine import counters as count
+from labctl.engine.counters import Counters
+
+
+def test_a_reader_sees_each_number_as_soon_as_it_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "tun0"
+    with Counters.create(path) as writer, Counters.open(path) as reader:
+        assert set(reader.snapshot().values()) == {0}
+        writer.cells[count.TUN_READ] += 1
+        writer.cells[count.TUN_READ + 1] += 84
+        writer.cells[count.OUT_BUSY] += 2**63
+        seen = {name: number for name, number in reader.snapshot().items() if number}
+    assert seen == {"tun_read_packets": 1, "tun_read_bytes": 84, "out_busy": 2**63}
+
+
+def test_each_constant_is_the_cell_of_its_name() -> None:
+    assert count.NAMES[count.TUN_READ] == "tun_read_packets"
+    assert count.NAMES[count.UDP_SENT] == "udp_sent_packets"
+    assert count.NAMES[count.UDP_RECEIVED] == "udp_received_packets"
+    assert count.NAMES[count.TUN_WRITTEN] == "tun_written_packets"
+    for name in (*count.DROPS_OUT, *count.DROPS_IN):
+        assert count.NAMES[getattr(count, name.upper())] == name
+
+
+def test_the_file_is_its_owners_alone_and_leaves_no_other_behind(tmp_path: Path) -> None:
+    path = tmp_path / "tun0"
+    before = os.umask(0)
+    try:
+        Counters.create(path).close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_last_numbers_can_be_read_when_the_writer_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "tun0"
+    with Counters.create(path) as writer:
+        writer.cells[count.ICMP_ERRORS] = 7
+    with Counters.open(path) as reader:
+        assert reader.snapshot()["icmp_errors"] == 7
+
+
+def test_a_reader_cannot_write(tmp_path: Path) -> None:
+    path = tmp_path / "tun0"
+    Counters.create(path).close()
+    with Counters.open(path) as reader, pytest.raises(TypeError):
+        reader.cells[0] = 1
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: b"T" + data[1:], lambda data: b""])
+def test_another_file_is_refused(tmp_path: Path, change) -> None:
+    path = tmp_path / "tun0"
+    Counters.create(path).close()
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(ValueError, match="this release"):
+        Counters.open(path)
+
+
+def test_a_failed_creation_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "taken" / "full").mkdir(parents=True)
+    with pytest.raises(OSError):
+        Counters.create(tmp_path / "taken")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+def test_counters_without_a_file_count() -> None:
+    with Counters.anonymous() as counters:
+        counters.cells[count.IN_EMPTY] += 1
+        assert counters.snapshot()["in_empty"] == 1
