@@ -166,9 +166,7 @@ class _Space:
         # A bridge without ports behaves as a dummy does: own address answers, others are silent and counted.
         # Without NOARP it would answer "Host Unreachable" after three seconds.
         self._new_link(step.interface, index, "bridge", [("IFLA_BR_MCAST_SNOOPING", 0)])
-        self._change_link(
-            index, [("IFLA_IFALIAS", DUMMY_STAND_IN)], flags=IFF_NOARP, change=IFF_NOARP | IFF_MULTICAST
-        )
+        self._change_link(index, [("IFLA_IFALIAS", DUMMY_STAND_IN)], flags=IFF_NOARP, change=IFF_NOARP | IFF_MULTICAST)
         return Substitution(step.subject, "dummy", "bridge without ports", "this kernel has no dummy driver")
 
     def _new_link(self, name: str, index: int, kind: str, data: list[tuple[str, Any]] | None = None) -> None:

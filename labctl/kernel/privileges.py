@@ -14,7 +14,13 @@ def has_network_rights() -> bool:
 
 
 def effective_capabilities() -> int:
+    """The effective set as a bit mask."""
+    return int(status_field("CapEff") or "0", 16)
+
+
+def status_field(name: str) -> str | None:
+    """A field of /proc/self/status (proc(5))."""
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return int(line.split()[1], 16)
-    return 0
+        if line.startswith(f"{name}:"):
+            return line.split()[1]
+    return None

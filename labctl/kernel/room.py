@@ -64,7 +64,10 @@ class Place(Protocol):
         """Do some work there, and give what it returned or raise what it raised."""
 
     def keep(self) -> None:
-        """Have the place outlive this command."""
+        """Have the place outlive this command, if this command made it."""
+
+    def abandon(self) -> None:
+        """Give the place up again, if this command made it."""
 
     def close(self) -> None:
         """Give the place up, with everything in it."""
@@ -79,6 +82,9 @@ class Machine:
         return work()
 
     def keep(self) -> None:
+        pass
+
+    def abandon(self) -> None:
         pass
 
     def close(self) -> None:
@@ -126,6 +132,10 @@ class Room:
             os.close(self._control)
             self._control = None
 
+    def abandon(self) -> None:
+        if self._control is not None:
+            self.close()
+
     def close(self) -> None:
         """End the holder; returns when the kernel has ended everything in its PID namespace."""
         try:
@@ -142,14 +152,12 @@ def place_of_new(lab: str) -> Place:
     return find_room(lab) or _make_room(lab)
 
 
-def place_of(lab: str) -> Place | None:
-    """The place of a lab that exists, or None. As root the machine may or may not hold it."""
-    return Machine() if has_network_rights() else find_room(lab)
-
-
-def rooms() -> list[str]:
-    """The labs of this user that have a room, by name."""
-    return sorted(lab for uid, lab in _names() if uid == os.geteuid())
+def places() -> list[Place]:
+    """Every place of this user where a lab can be."""
+    if has_network_rights():
+        return [Machine()]
+    found = (find_room(lab) for uid, lab in _names() if uid == os.geteuid())
+    return [room for room in found if room is not None]
 
 
 def owner_of(lab: str) -> int | None:
@@ -225,8 +233,12 @@ def _make_room(lab: str) -> Room:
     os.waitpid(founder, 0)
     if report != b"ready":
         os.close(control)
-        raise pickle.loads(report) if report else MachineError(
-            "no room could be made for the lab", "its first process ended at once", "run labctl doctor"
+        raise (
+            pickle.loads(report)
+            if report
+            else MachineError(
+                "no room could be made for the lab", "its first process ended at once", "run labctl doctor"
+            )
         )
     room = find_room(lab)
     if room is None:

@@ -70,7 +70,9 @@ def uid_of(owner: str) -> int:
         return pwd.getpwnam(owner).pw_uid
     except KeyError:
         raise UsageError(
-            f"there is no user {owner!r} on this machine", "an interface names it as its owner", "id -un tells your name"
+            f"there is no user {owner!r} on this machine",
+            "an interface names it as its owner",
+            "id -un tells your name",
         ) from None
 
 

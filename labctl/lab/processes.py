@@ -65,7 +65,9 @@ class Starting:
             return
         if answer:
             raise pickle.loads(answer)
-        raise KernelRefused(f"{self._what} ended before it was ready", "", "labctl doctor tells what this machine lacks")
+        raise KernelRefused(
+            f"{self._what} ended before it was ready", "", "labctl doctor tells what this machine lacks"
+        )
 
 
 def start(what: str, title: str, log: Path, record: Callable[[Process], None], work: Work) -> Starting:

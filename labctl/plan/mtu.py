@@ -12,8 +12,7 @@ from labctl.topology.model import Topology
 from labctl.topology.routing import lookup
 
 OVERHEAD = {4: 20 + 8, 6: 40 + 8}
-ETHERNET_MTU = 1500
-DEFAULT_MTU = {"lo": 65536, "dummy": ETHERNET_MTU, "veth": ETHERNET_MTU, "bridge": ETHERNET_MTU}
+DEFAULT_MTU = {"lo": 65536, "dummy": 1500, "veth": 1500, "bridge": 1500}
 SMALLEST = {4: 68, 6: 1280}
 
 
@@ -25,12 +24,11 @@ def tunnel_mtu(topology: Topology, namespace: str, interface: str) -> int | None
     if endpoint is None or not isinstance(device, model.Tun):
         return None
     way = lookup(space, endpoint.peer.host)
-    if way is None:
-        return None
+    if way is None or way.local:
+        return None  # a peer on the same host is reached through lo, which carries anything
     underlay = space.interfaces.get(way.interface)
-    underlay_mtu = (underlay.mtu if underlay else None) or DEFAULT_MTU.get(underlay.kind if underlay else "lo")
+    underlay_mtu = underlay and (underlay.mtu or DEFAULT_MTU.get(underlay.kind))
     if underlay_mtu is None:
         return None
     smallest = max((SMALLEST[address.version] for address in device.addresses), default=SMALLEST[4])
-    # A local peer is reached through lo, whose MTU says nothing of a network: the tunnel then stays an Ethernet's.
-    return max(min(underlay_mtu, ETHERNET_MTU if way.interface == "lo" else underlay_mtu) - OVERHEAD[endpoint.peer.host.version], smallest)
+    return max(underlay_mtu - OVERHEAD[endpoint.peer.host.version], smallest)

@@ -15,11 +15,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from labctl.errors import UsageError
 
 SHOWN = 20  # more than that scrolls off the screen, and the first ones are often the cause of the others
 _WIDTH = 100
+_LISTED = 12
+_COMPARED = 1000  # each comparison costs some microseconds, and a file can have as many mistakes as lines
 
 
 @dataclass(frozen=True, order=True)
@@ -66,22 +69,27 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = nearest(name, names)
     if near is not None:
         return f"did you mean {near!r}?"
-    return f"known here: {', '.join(names)}" if names else ""
+    return f"known here: {listed(names)}" if names else ""
+
+
+def listed(names: list[str]) -> str:
+    """Names in a row, as many as a person reads."""
+    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that differs least, letter case aside; None where all of them are far off."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
+    by_lower = {candidate.lower(): candidate for candidate in islice(known, _COMPARED)}
     near = difflib.get_close_matches(name[:_WIDTH].lower(), by_lower, n=1)
     return by_lower[near[0]] if near else None
 
 
 def _window(source: str, caret: int) -> tuple[str, int]:
     """The part of a line that has the caret in it, and where the caret stands in that part."""
-    start = 0 if caret < _WIDTH - 10 else caret - _WIDTH // 2
+    start = 0 if len(source) <= _WIDTH or caret < _WIDTH // 2 else caret - _WIDTH // 2
     part = source[start : start + _WIDTH]
     before, after = "..." if start else "", "..." if len(source) > start + _WIDTH else ""
-    clean = "".join(char if char.isprintable() else " " for char in part).rstrip()
+    clean = "".join(char if char.isprintable() else " " for char in part)
     return f"{before}{clean}{after}", caret - start + len(before)
 
 

@@ -67,7 +67,7 @@ def shape(value: Any) -> str:
 
 def check_name(value: Any, kind: str, longest: int) -> str:
     """A name that is safe as a file name and as a word in a shell."""
-    article = "an" if kind[0] in "aeiou" else "a"
+    article = "an" if kind[0] in "aeio" else "a"
     name = _text(value, f"the name of {article} {kind}")
     if not name:
         raise mistake(f"{article} {kind} needs a name, this one is empty")
@@ -109,7 +109,7 @@ def parse_socket_address(value: Any) -> SocketAddress:
     if not colon or not host:
         raise mistake(f"{text!r} is no ADDRESS:PORT", "for example 10.0.1.1:9000 or [fd00::1]:9000")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise mistake(f"{text!r} does not say where the address ends", f"write [{host}]:{port}")
+        raise mistake(f"{text!r} does not say where the address ends", f"write [{host.strip('[]')}]:{port}")
     return SocketAddress(parse_host(host.removeprefix("[").removesuffix("]")), parse_port(port))
 
 
@@ -186,7 +186,7 @@ def parse_mac(value: Any) -> str:
 
 def parse_mtu(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 68 <= value <= 65535:
-        raise mistake(f"{value!r} is no MTU", "a whole number of bytes from 68 (RFC 791) to 65535")
+        raise mistake(f"{shape(value)} is no MTU", "a whole number of bytes from 68 (RFC 791) to 65535")
     return value
 
 

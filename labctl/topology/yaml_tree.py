@@ -43,9 +43,8 @@ _PROBLEMS = (
     ("mapping values are not allowed", "no key can stand here",
      "is it indented as the lines above? put text that contains ': ' in quotes"),
     ("could not find expected ':'", "a key without its ':'", "write KEY: VALUE"),
-    ("expected ',' or ']'", "a list that begins with '[' goes on or ends here", "is there a ',' or the ']' missing?"),
-    ("expected ',' or '}'", "a mapping that begins with '{' goes on or ends here",
-     "is there a ',' or the '}' missing?"),
+    ("expected ',' or ']'", "a ',' or the ']' is missing here", "a list that begins with '[' ends with ']'"),
+    ("expected ',' or '}'", "a ',' or the '}' is missing here", "a mapping that begins with '{' ends with '}'"),
     ("unexpected end of stream", "this quote is never closed", "write the same quote where the text ends"),
     ("expected key", "this does not go on the mapping above", "is it indented as the keys above?"),
     ("expected '-' indicator", "this does not go on the list above", "is it indented as the items above?"),
@@ -223,10 +222,10 @@ class _Builder:
             key = self._node(event, depth + 1).text
             value = self._node(next(self._events), depth + 1)
             if key is None:
-                self._findings.append((place, "a key must be text", "put text that contains { or [ in quotes"))
-            elif key == "<<":
+                raise NotYaml(place, "a key must be text", "put text that contains { or [ in quotes")
+            if key == "<<":
                 raise NotYaml(place, "merge keys (<<) are not supported", "write the keys out")
-            elif key in parts:
+            if key in parts:
                 first = keys[key]
                 what = f"the key {key!r} stands here twice; the first is in line {first.line + 1}"
                 self._findings.append((place, what, "a key may stand once in a mapping"))

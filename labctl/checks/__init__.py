@@ -1,0 +1,1 @@
+"""What must be observed, and the proof by packet counts."""

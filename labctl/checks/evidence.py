@@ -1,0 +1,145 @@
+"""Where packets must be counted, and whether they were.
+
+The way of a packet is a row of places that count. Out of a TUN: the interface sends it (tx), the engine reads it, the
+engine sends a datagram. Into a TUN: the engine receives the datagram, the engine writes the packet, the interface
+receives it (rx). Every other interface is one place. The way back is the same row, backwards.
+
+At every place of the row the number must be the same: exactly as many as were sent, where that is known beforehand
+(a ping, one datagram), or else exactly as many as at the other engines (a TCP connection sends what it likes, and its
+large segments are one packet to an interface and many to an engine). Interfaces that speak ARP or neighbour discovery
+carry more than the probe, so for them the number is a lower bound. The first place of the row where packets are missing
+is where they were lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from labctl.checks.outcome import Evidence
+from labctl.engine.counters import DROPS_IN, DROPS_OUT
+from labctl.plan.facts import Counters
+from labctl.topology.values import InterfaceRef
+
+_ENGINE_OUT = (("tun_read_packets", "read by the engine"), ("udp_sent_packets", "sent by the engine"))
+_ENGINE_IN = (("udp_received_packets", "received by the engine"), ("tun_written_packets", "written by the engine"))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All counters of a lab at one moment, by interface; engines by their device."""
+
+    interfaces: Mapping[InterfaceRef, Counters]
+    engines: Mapping[InterfaceRef, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One place that counts."""
+
+    ref: InterfaceRef
+    counter: str
+    words: str
+    engine: bool
+
+    def __str__(self) -> str:
+        return f"{self.ref} {self.words}"
+
+    def count(self, before: Snapshot, after: Snapshot) -> int:
+        """How much it counted between two moments."""
+        if self.engine:
+            return after.engines[self.ref].get(self.counter, 0) - before.engines[self.ref].get(self.counter, 0)
+        old, new = before.interfaces.get(self.ref, Counters()), after.interfaces.get(self.ref, Counters())
+        return int(getattr(new, self.counter)) - int(getattr(old, self.counter))
+
+
+def row(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[Place]:
+    """The places on the way out of the first interface, in at the second, out of the third and so on."""
+    served = frozenset(engines)
+    places = []
+    for position, ref in enumerate(crosses):
+        places += _out_of(ref, ref in served) if position % 2 == 0 else _into(ref, ref in served)
+    return places
+
+
+def row_back(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[Place]:
+    """The places on the way back."""
+    served = frozenset(engines)
+    places = []
+    for position, ref in reversed(list(enumerate(crosses))):
+        places += _out_of(ref, ref in served) if position % 2 else _into(ref, ref in served)
+    return places
+
+
+def _out_of(ref: InterfaceRef, engine: bool) -> list[Place]:
+    further = [Place(ref, counter, words, True) for counter, words in _ENGINE_OUT] if engine else []
+    return [Place(ref, "tx_packets", "tx", False), *further]
+
+
+def _into(ref: InterfaceRef, engine: bool) -> list[Place]:
+    first = [Place(ref, counter, words, True) for counter, words in _ENGINE_IN] if engine else []
+    return [*first, Place(ref, "rx_packets", "rx", False)]
+
+
+def silence(quiet: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[Place]:
+    """The places at which nothing may be counted."""
+    served = frozenset(engines)
+    places: dict[Place, None] = {}
+    for ref in quiet:
+        places.update(dict.fromkeys([*_out_of(ref, ref in served), *_into(ref, ref in served)]))
+    return list(places)
+
+
+def exactly(
+    places: Iterable[Place], number: int, chatty: frozenset[InterfaceRef], before: Snapshot, after: Snapshot
+) -> list[Evidence]:
+    """The same known number at every place; at least that many on an interface that carries more than the probe."""
+    found = []
+    for place in places:
+        count = place.count(before, after)
+        loose = place.ref in chatty and number > 0
+        found.append(
+            Evidence(
+                str(place),
+                f"at least {number}" if loose else str(number),
+                count,
+                count >= number if loose else count == number,
+            )
+        )
+    return found
+
+
+def conserved(places: Iterable[Place], before: Snapshot, after: Snapshot) -> list[Evidence]:
+    """Something everywhere, and at every engine the same number."""
+    places = list(places)
+    counts = [(place, place.count(before, after)) for place in places]
+    at_engines = [count for place, count in counts if place.engine]
+    number = at_engines[0] if at_engines else 0
+    return [
+        Evidence(str(place), str(max(number, 1)), count, count == number > 0)
+        if place.engine
+        else Evidence(str(place), "at least 1", count, count > 0)
+        for place, count in counts
+    ]
+
+
+def last_seen(places: Sequence[Place], evidence: Sequence[Evidence], before: Snapshot, after: Snapshot) -> str:
+    """Where on a row packets were last counted, and why the engine there dropped them; empty if none is missing."""
+    for position, (place, found) in enumerate(zip(places, evidence, strict=True)):
+        if found.holds or found.observed >= evidence[0].observed > 0:
+            continue
+        reasons = _drops(place, before, after)
+        if position == 0:
+            return f"no packet reached {place.ref}: it was not routed there{reasons}"
+        return f"last seen at {places[position - 1]}, missing at {place}{reasons}"
+    return ""
+
+
+def _drops(place: Place, before: Snapshot, after: Snapshot) -> str:
+    """The reasons for which the engine of a place dropped packets meanwhile."""
+    if place.ref not in after.engines:
+        return ""
+    names = (*DROPS_OUT, *DROPS_IN, "icmp_errors")
+    counts = {name: Place(place.ref, name, "", True).count(before, after) for name in names}
+    told = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    return f" ({told})" if told else ""

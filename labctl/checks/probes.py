@@ -1,0 +1,142 @@
+"""ping and nc in Python: the same on every machine, whatever is installed there.
+
+A socket belongs to the namespace in which it was opened, for as long as it lives. So a probe only opens its sockets
+inside; sending, receiving and comparing is done from where we are.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from labctl.checks.outcome import Outcome
+from labctl.checks.typed import nc_openbsd, ping_iputils
+from labctl.kernel import namespaces
+from labctl.topology.model import Nc, Ping
+
+if TYPE_CHECKING:
+    from icmplib.sockets import ICMPSocket
+
+
+class Probes:
+    """The built-in ping and nc."""
+
+    def ping(self, ping: Ping) -> Outcome:
+        """ICMP echo (RFC 792, RFC 4443): every request is sent at its time, replies are gathered until the time-out."""
+        from icmplib import ICMPv4Socket, ICMPv6Socket
+        from icmplib.exceptions import ICMPLibError
+        from icmplib.models import ICMPRequest
+        from icmplib.utils import unique_identifier
+
+        with namespaces.inside(ping.from_):
+            connection = (ICMPv4Socket if ping.to.version == 4 else ICMPv6Socket)()
+        sent = 0
+        replies: dict[int, float] = {}
+        identifier = unique_identifier()
+        with connection:
+            try:
+                for sequence in range(ping.count):
+                    if sequence:
+                        _gather(connection, identifier, ping, replies, ping.interval)
+                    connection.send(ICMPRequest(str(ping.to), identifier, sequence, payload_size=ping.size))
+                    sent += 1
+            except ICMPLibError as error:
+                return Outcome(False, f"request {sent + 1} could not be sent: {error}")
+            _gather(connection, identifier, ping, replies, ping.timeout, until_all=True)
+        words = f"{sent} sent, {len(replies)} replies"
+        return Outcome(len(replies) == ping.count, words) if replies else Outcome(False, f"{sent} sent, no reply")
+
+    def nc(self, nc: Nc) -> Outcome:
+        """Data from client to server, and back if there is a `reply`."""
+        try:
+            return _tcp(nc) if nc.protocol == "tcp" else _udp(nc)
+        except TimeoutError:
+            return Outcome(False, f"nothing arrived within {nc.timeout:g} s")
+        except OSError as error:
+            return Outcome(False, f"not delivered: {error.strerror or error}")
+
+    def ping_command(self, ping: Ping) -> str:
+        return ping_iputils(ping)
+
+    def nc_command(self, nc: Nc) -> str:
+        return nc_openbsd(nc)
+
+
+def _gather(
+    connection: ICMPSocket,
+    identifier: int,
+    ping: Ping,
+    replies: dict[int, float],
+    seconds: float,
+    until_all: bool = False,
+) -> None:
+    """Take in replies for a while; an echo request of our own that comes by over lo is none."""
+    from icmplib.exceptions import TimeoutExceeded
+
+    echo_reply = 0 if ping.to.version == 4 else 129
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0 and not (until_all and len(replies) == ping.count):
+        try:
+            reply = connection.receive(timeout=left)
+        except TimeoutExceeded:
+            return
+        if (reply.type, reply.id) == (echo_reply, identifier) and reply.source == str(ping.to):
+            replies[reply.sequence] = reply.time
+
+
+def _opened(namespace: str, nc: Nc) -> socket.socket:
+    family = socket.AF_INET if nc.address.version == 4 else socket.AF_INET6
+    kind = socket.SOCK_STREAM if nc.protocol == "tcp" else socket.SOCK_DGRAM
+    with namespaces.inside(namespace):
+        opened = socket.socket(family, kind)
+    opened.settimeout(nc.timeout)
+    return opened
+
+
+def _listening(nc: Nc) -> socket.socket:
+    server = _opened(nc.to, nc)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((str(nc.address), nc.port))
+    return server
+
+
+def _tcp(nc: Nc) -> Outcome:
+    with _listening(nc) as server, _opened(nc.from_, nc) as client:
+        server.listen(1)
+        client.connect((str(nc.address), nc.port))
+        accepted, _ = server.accept()
+        with accepted:
+            accepted.settimeout(nc.timeout)
+            arrived = _through(client, accepted, nc.send)
+            returned = _through(accepted, client, nc.reply or "")
+    return _compared(nc, arrived, returned)
+
+
+def _through(sender: socket.socket, receiver: socket.socket, text: str) -> bytes:
+    sender.sendall(text.encode())
+    sender.shutdown(socket.SHUT_WR)
+    parts = []
+    while part := receiver.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _udp(nc: Nc) -> Outcome:
+    with _listening(nc) as server, _opened(nc.from_, nc) as client:
+        client.connect((str(nc.address), nc.port))
+        client.send(nc.send.encode())
+        arrived, sender = server.recvfrom(1 << 16)
+        returned = b""
+        if nc.reply:
+            server.sendto(nc.reply.encode(), sender)
+            returned = client.recv(1 << 16)
+    return _compared(nc, arrived, returned)
+
+
+def _compared(nc: Nc, arrived: bytes, returned: bytes) -> Outcome:
+    for what, wanted, got in (("sent", nc.send.encode(), arrived), ("replied", (nc.reply or "").encode(), returned)):
+        if wanted != got:
+            return Outcome(False, f"{len(wanted)} bytes were {what}, {len(got)} arrived and they differ")
+    back = f", {len(returned)} came back" if nc.reply else ""
+    return Outcome(True, f"{len(arrived)} bytes arrived as they were sent{back}")

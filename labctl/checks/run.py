@@ -1,0 +1,132 @@
+"""One verdict per check: probe, wait for the counters, judge; and again, as long as the check may wait.
+
+A check passes when the probe saw what was expected *and* the packets were counted where the file says. The counters of
+an engine may trail a reply by a moment, so they are read until they hold, or until SETTLE seconds have passed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from labctl.checks import evidence as ev
+from labctl.checks.outcome import Evidence, Outcome, Result, Tools
+from labctl.topology.model import Check, Nc, Ping, Topology
+from labctl.topology.values import InterfaceRef
+
+SETTLE = 0.5
+PAUSE = 0.01
+
+Observe = Callable[[], ev.Snapshot]
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    evidence: tuple[Evidence, ...]
+    lost: str
+
+    @property
+    def holds(self) -> bool:
+        return all(found.holds for found in self.evidence)
+
+
+def run(topology: Topology, checks: Iterable[Check], tools: Tools, observe: Observe) -> Iterator[Result]:
+    """Run checks one after the other; each is alone on the wire, because it counts."""
+    for check in checks:
+        yield _until_it_holds(topology, check, tools, observe)
+
+
+def _until_it_holds(topology: Topology, check: Check, tools: Tools, observe: Observe) -> Result:
+    deadline = time.monotonic() + check.wait
+    while True:
+        result = _once(topology, check, tools, observe)
+        if result.passed or time.monotonic() >= deadline:
+            return result
+        time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+
+
+def _once(topology: Topology, check: Check, tools: Tools, observe: Observe) -> Result:
+    before = observe()
+    outcome, command = _probe(check, tools)
+    wants_answer = check.expect in (None, "reply", "delivered")
+    judgement = _settled(topology, check, before, observe, SETTLE if outcome.answered == wants_answer else 0)
+    passed = outcome.answered == wants_answer and judgement.holds
+    return Result(
+        check.name,
+        check.description,
+        passed,
+        expectation(check),
+        outcome.words,
+        judgement.evidence,
+        command,
+        "" if passed else judgement.lost,
+        check.pass_ if passed else check.fail,
+    )
+
+
+def _probe(check: Check, tools: Tools) -> tuple[Outcome, str]:
+    if check.ping is not None:
+        return tools.ping(check.ping), tools.ping_command(check.ping)
+    assert check.nc is not None, "the rules of the file demand one of the two"
+    return tools.nc(check.nc), tools.nc_command(check.nc)
+
+
+def _settled(topology: Topology, check: Check, before: ev.Snapshot, observe: Observe, patience: float) -> _Judgement:
+    """The judgement, once the counters hold still enough for it to hold; or the last one."""
+    deadline = time.monotonic() + patience
+    while True:
+        judgement = judge(topology, check, before, observe())
+        if judgement.holds or time.monotonic() >= deadline:
+            return judgement
+        time.sleep(PAUSE)
+
+
+def judge(topology: Topology, check: Check, before: ev.Snapshot, after: ev.Snapshot) -> _Judgement:
+    """What the counters say about one check; a pure function of two snapshots."""
+    engines = [endpoint.device for endpoint in topology.ttun]
+    chatty = frozenset(ref for ref in check.crosses if _is_chatty(topology, ref))
+    there, back = ev.row(check.crosses, engines), ev.row_back(check.crosses, engines)
+    sent, returned = _numbers(check)
+    found_there = _counted(there, sent, chatty, before, after)
+    found_back = _counted(back, returned, chatty, before, after)
+    quiet = ev.exactly(ev.silence(check.quiet, engines), 0, frozenset(), before, after)
+    lost = ev.last_seen(there, found_there, before, after)
+    if not lost and returned != 0:
+        lost = ev.last_seen(back, found_back, before, after)
+        lost = lost and f"on the way back {lost}"
+    return _Judgement((*found_there, *found_back, *quiet), lost)
+
+
+def _counted(
+    places: list[ev.Place], number: int | None, chatty: frozenset[InterfaceRef], before: ev.Snapshot, after: ev.Snapshot
+) -> list[Evidence]:
+    if number is None:
+        return ev.conserved(places, before, after)
+    return ev.exactly(places, number, chatty, before, after)
+
+
+def _is_chatty(topology: Topology, ref: InterfaceRef) -> bool:
+    """Whether an interface carries ARP or neighbour discovery beside the packets of a probe."""
+    return topology.namespaces[ref.namespace].interfaces[ref.interface].kind not in ("tun", "lo")
+
+
+def _numbers(check: Check) -> tuple[int | None, int | None]:
+    """How many packets must go and come back; None where only the protocol knows."""
+    match check:
+        case Check(ping=Ping() as ping):
+            return ping.count, 0 if check.expect == "no-reply" else ping.count
+        case Check(nc=Nc(protocol="udp") as nc):
+            return 1, 1 if nc.reply and check.expect != "not-delivered" else 0
+        case _:
+            return None, None if check.expect != "not-delivered" else 0
+
+
+def expectation(check: Check) -> str:
+    """What a check expects, in words."""
+    if check.ping is not None:
+        answer = "no reply" if check.expect == "no-reply" else "every reply"
+        return f"{check.ping.count} echo requests to {check.ping.to}: {answer}"
+    assert check.nc is not None
+    verb = "not delivered" if check.expect == "not-delivered" else "delivered"
+    return f"{check.nc.protocol.upper()} {check.nc.address}:{check.nc.port}: {len(check.nc.send.encode())} bytes {verb}"

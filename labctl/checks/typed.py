@@ -1,0 +1,58 @@
+"""What a person types for a check: the command lines of ping(8) and of the three programs called nc.
+
+Pure: a check in, words out. `labctl exec` puts them into the namespace, as root and without.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from labctl.topology.model import Nc, Ping
+
+
+def ping_arguments(ping: Ping) -> list[str]:
+    """ping(8) of iputils."""
+    return [
+        "ping", "-n", "-c", str(ping.count), "-i", f"{ping.interval:g}", "-s", str(ping.size),
+        "-W", f"{ping.timeout:g}", str(ping.to),
+    ]  # fmt: skip
+
+
+def ping_iputils(ping: Ping) -> str:
+    words = ["ping", "-c", str(ping.count)]
+    words += ["-s", str(ping.size)] if ping.size != 56 else []
+    return _in(ping.from_, [*words, str(ping.to)])
+
+
+def openbsd(nc: Nc) -> tuple[list[str], list[str]]:
+    """Server and client of nc.openbsd(1)."""
+    udp = ["-u"] if nc.protocol == "udp" else []
+    address, port = str(nc.address), str(nc.port)
+    return ["nc", "-n", *udp, "-l", address, port], ["nc", "-n", *udp, address, port]
+
+
+def traditional(nc: Nc) -> tuple[list[str], list[str]]:
+    """Server and client of nc.traditional(1), which takes the address to listen on by -s."""
+    udp = ["-u"] if nc.protocol == "udp" else []
+    address, port = str(nc.address), str(nc.port)
+    return ["nc", "-n", *udp, "-l", "-s", address, "-p", port], ["nc", "-n", *udp, address, port]
+
+
+def ncat(nc: Nc) -> tuple[list[str], list[str]]:
+    """Server and client of ncat(1), of the nmap project."""
+    return openbsd(nc)
+
+
+def nc_openbsd(nc: Nc) -> str:
+    """Both ends as Debian's usual nc takes them: the server in the background, then the client."""
+    return nc_typed(nc, *openbsd(nc))
+
+
+def nc_typed(nc: Nc, server: list[str], client: list[str]) -> str:
+    answer = f"printf %s {shlex.quote(nc.reply)} | " if nc.reply else ""
+    say = f"printf %s {shlex.quote(nc.send)} | "
+    return f"{answer}{_in(nc.to, server)} & {say}{_in(nc.from_, client)}"
+
+
+def _in(namespace: str, words: list[str]) -> str:
+    return f"labctl exec {namespace} -- {shlex.join(words)}"

@@ -1,0 +1,208 @@
+"""What this machine can do, found out by doing it, and what helps where it cannot.
+
+Settings alone lie: a setting may allow what a container then forbids. So every driver is tried in a namespace of its
+own that is thrown away, and the settings are read only to say why something was refused.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labctl.errors import LabError, kernel_words
+from labctl.kernel import tuntap
+from labctl.kernel.privileges import has_network_rights, status_field
+from labctl.kernel.syscalls import CLONE_NEWNET, unshare
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Settings that decide over user namespaces. None where the machine does not have the setting."""
+
+    user_namespaces: bool = True
+    limit: int | None = None  # user.max_user_namespaces
+    unprivileged_clone: int | None = None  # kernel.unprivileged_userns_clone: Debian <= 10, hardened kernels
+    apparmor: int | None = None  # kernel.apparmor_restrict_unprivileged_userns: Ubuntu >= 23.10
+    seccomp: int = 0  # 2: a filter, as containers have
+    chroot: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of `labctl doctor`: `verdict` is ok, note (works, but know this) or missing."""
+
+    name: str
+    verdict: str
+    found: str
+    helps: str = ""
+
+
+def read() -> Readings:
+    return Readings(
+        Path("/proc/self/ns/user").exists(),
+        _setting("/proc/sys/user/max_user_namespaces"),
+        _setting("/proc/sys/kernel/unprivileged_userns_clone"),
+        _setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+        int(status_field("Seccomp") or 0),
+        not any(line.split()[4] == "/" for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+    )
+
+
+def _setting(path: str) -> int | None:
+    try:
+        return int(Path(path).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def why_no_room(error: int, readings: Readings | None = None) -> str:
+    """What helps where the kernel refused a user namespace, or something inside one, with this errno."""
+    for applies, _, helps in _obstacles(readings or read(), error):
+        if applies:
+            return helps
+    return "labctl doctor shows what this machine allows; with sudo labctl needs no user namespace"
+
+
+def _obstacles(now: Readings, error: int = 0) -> Iterator[tuple[bool, str, str]]:
+    """Every known obstacle: whether it is in the way, how it reads, what helps. The most certain one first."""
+    yield (
+        not now.user_namespaces or error == errno.EINVAL,
+        f"kernel has user namespaces: {'yes' if now.user_namespaces else 'no'}",
+        "this kernel has no user namespaces: use sudo",
+    )
+    yield (
+        now.limit == 0 or error in (errno.ENOSPC, errno.EUSERS),
+        f"user.max_user_namespaces = {_shown(now.limit)}",
+        "raise the limit (as root): sysctl user.max_user_namespaces=10000",
+    )
+    yield (
+        now.unprivileged_clone == 0,
+        f"kernel.unprivileged_userns_clone = {_shown(now.unprivileged_clone)}",
+        "allow it (as root): sysctl kernel.unprivileged_userns_clone=1",
+    )
+    yield (
+        now.apparmor == 1,
+        f"kernel.apparmor_restrict_unprivileged_userns = {_shown(now.apparmor)}",
+        "give labctl an AppArmor profile with `userns,` (README, Rootless), or use sudo",
+    )
+    yield (
+        now.seccomp == 2,
+        f"system call filter (Seccomp in /proc/self/status) = {now.seccomp}",
+        "this is a container: start it with --privileged --device /dev/net/tun, or be root in it",
+    )
+    yield (
+        now.chroot,
+        f"inside a chroot: {'yes' if now.chroot else 'no'}",
+        "a chroot may not make user namespaces (unshare(2)): run labctl outside it, or use sudo",
+    )
+
+
+def _shown(value: int | None) -> str:
+    return "not there" if value is None else str(value)
+
+
+def examine() -> list[Finding]:
+    """Every row of `labctl doctor`."""
+    privileged = has_network_rights()
+    findings = [
+        Finding("rights", "ok", "root: labs are real named namespaces")
+        if privileged
+        else Finding("rights", "ok", "none: labs are rootless, in a room of your own")
+    ]
+    names = ("user namespaces", "their limit", "sysctl (Debian)", "AppArmor", "container", "chroot")
+    for name, (applies, found, helps) in zip(names, _obstacles(read()), strict=True):
+        verdict = "ok" if not applies else "note" if privileged else "missing"
+        findings.append(Finding(name, verdict, found, helps if applies else ""))
+    findings += _tried(_drivers if privileged else _drivers_in_a_room)
+    return findings
+
+
+def can_run_labs(findings: list[Finding]) -> bool:
+    """Whether the parts that every lab needs are there."""
+    needed = {"rootless room", "namespace", "veth"}
+    return not any(finding.verdict == "missing" and finding.name in needed for finding in findings)
+
+
+def _tried(attempt: Callable[[], list[Finding]]) -> list[Finding]:
+    """Try something in a child that is thrown away with every namespace it made."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            answer = pickle.dumps(attempt())
+            os.write(writer, answer)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as answers:
+        text = answers.read()
+    os.waitpid(child, 0)
+    found: list[Finding] = pickle.loads(text) if text else [Finding("probe", "missing", "it ended without a word")]
+    return found
+
+
+def _drivers_in_a_room() -> list[Finding]:
+    from labctl.kernel.room import found_namespaces, furnish
+
+    name = "rootless room"
+    try:
+        found_namespaces(os.geteuid(), os.getegid())
+        reader, writer = os.pipe()
+        child = os.fork()  # only a child is inside the new PID namespace
+        if child == 0:
+            try:
+                os.close(reader)
+                furnish()
+                os.write(writer, pickle.dumps([Finding(name, "ok", "made and left again"), *_drivers()]))
+            except LabError as error:
+                os.write(writer, pickle.dumps([Finding(name, "missing", f"{error.what}: {error.why}", error.hint)]))
+            finally:
+                os._exit(0)
+        os.close(writer)
+        with open(reader, "rb") as answers:
+            found: list[Finding] = pickle.loads(answers.read())
+        os.waitpid(child, 0)
+        return found
+    except LabError as error:
+        return [Finding(name, "missing", f"{error.what}: {error.why}", error.hint)]
+
+
+def _drivers() -> list[Finding]:
+    """Make one of everything, in a network namespace that ends with this process."""
+    try:
+        unshare(CLONE_NEWNET)
+    except OSError as error:
+        return [Finding("namespace", "missing", kernel_words(error.errno or 0), "use sudo")]
+    from labctl.kernel import rtnetlink as rt
+
+    netlink = rt.Rtnetlink()
+    found = [Finding("namespace", "ok", "made and left again")]
+    for kind, helps in (
+        ("veth", "load the driver: modprobe veth"),
+        ("bridge", "load the driver: modprobe bridge"),
+        ("dummy", "a bridge without ports stands in; modprobe dummy for the real one"),
+    ):
+        message = rt.ifinfmsg()
+        message["attrs"] = [("IFLA_IFNAME", f"t-{kind}"), ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", kind)]})]
+        try:
+            netlink.request(rt.RTM_NEWLINK, message, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+            found.append(Finding(kind, "ok", "made"))
+        except rt.Refused as error:
+            verdict = "note" if kind == "dummy" else "missing"
+            found.append(Finding(kind, verdict, kernel_words(error.errno or 0, error.text), helps))
+    return [*found, _tun()]
+
+
+def _tun() -> Finding:
+    try:
+        tuntap.create("t-tun", "tun", 77, None)
+        return Finding("tun", "ok", f"made through {tuntap.DEVICE}")
+    except LabError as error:
+        return Finding("tun", "missing", error.why, f"{error.hint}; labs without a TUN work")
+    except OSError as error:
+        return Finding("tun", "missing", kernel_words(error.errno or 0), tuntap.how_to_mend(error.errno or 0))

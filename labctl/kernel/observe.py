@@ -1,0 +1,124 @@
+"""What the kernel says there is: links, addresses, routes and counters of a namespace, as plain data."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from labctl.kernel import namespaces
+from labctl.kernel import rtnetlink as rt
+from labctl.kernel.perform import DUMMY_STAND_IN, IFF_UP, RT_TABLE_MAIN, RTN_UNICAST
+from labctl.kernel.syscalls import network_namespace
+from labctl.plan.facts import Counters, Link, Namespace, Route
+
+_ADDRGENMODES = {0: "eui64", 1: "none", 2: "stable-privacy", 3: "random"}
+_RTPROT_KERNEL, _RTPROT_RA = 2, 9  # routes that come with an address, and those of router advertisements
+
+
+def observe(name: str, sysctls: Iterable[str] = ()) -> Namespace | None:
+    """Read one namespace; None where it is gone. `sysctls` are the settings to read, in the dotted form."""
+    if namespaces.identity(name) is None:
+        return None
+    fd = namespaces.open_namespace(name)
+    try:
+        with network_namespace(fd):
+            netlink = rt.Rtnetlink()
+            settings = {key: value for key in sysctls if (value := _read_sysctl(key)) is not None}
+        try:
+            links = netlink.dump(rt.RTM_GETLINK, rt.ifinfmsg())
+            addresses = netlink.dump(rt.RTM_GETADDR, rt.ifaddrmsg())
+            routes = netlink.dump(rt.RTM_GETROUTE, rt.rtmsg())
+        finally:
+            netlink.close()
+    finally:
+        os.close(fd)
+    names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
+    return Namespace(
+        {names[link["index"]]: _link(link, names, addresses) for link in links},
+        tuple(_route(route, names) for route in routes if _is_ours_to_see(route)),
+        settings,
+    )
+
+
+def counters(name: str) -> dict[str, Counters]:
+    """Only the counters of a namespace's interfaces, by name."""
+    with namespaces.inside(name):
+        netlink = rt.Rtnetlink()
+    try:
+        links = netlink.dump(rt.RTM_GETLINK, rt.ifinfmsg())
+    finally:
+        netlink.close()
+    return {link.get_attr("IFLA_IFNAME"): _counters(link) for link in links}
+
+
+def _link(link: Any, names: dict[int, str], addresses: list[Any]) -> Link:
+    index = link["index"]
+    info = link.get_attr("IFLA_LINKINFO")
+    kind = info.get_attr("IFLA_INFO_KIND") if info else "lo" if index == 1 else ""
+    alias = link.get_attr("IFLA_IFALIAS") or ""
+    stand_in = ""
+    if alias == DUMMY_STAND_IN:
+        kind, stand_in = "dummy", kind
+    elif kind == "tun" and link.get_attr("IFLA_ADDRESS"):
+        kind = "tap"  # the driver calls both tun; only a TAP has a hardware address
+    return Link(
+        name=names[index],
+        kind=kind,
+        up=bool(link["flags"] & IFF_UP),
+        state=(link.get_attr("IFLA_OPERSTATE") or "unknown").lower(),
+        mtu=link.get_attr("IFLA_MTU"),
+        mac=link.get_attr("IFLA_ADDRESS") or "",
+        master=names.get(link.get_attr("IFLA_MASTER") or 0, ""),
+        addrgenmode=_addrgenmode(link),
+        stand_in=stand_in,
+        addresses=tuple(
+            f"{address.get_attr('IFA_LOCAL') or address.get_attr('IFA_ADDRESS')}/{address['prefixlen']}"
+            for address in addresses
+            if address["index"] == index
+        ),
+        counters=_counters(link),
+    )
+
+
+def _addrgenmode(link: Any) -> str:
+    families = link.get_attr("IFLA_AF_SPEC")
+    inet6 = families.get_attr("AF_INET6") if families else None
+    return _ADDRGENMODES.get(inet6.get_attr("IFLA_INET6_ADDR_GEN_MODE") if inet6 else 0, "eui64")
+
+
+def _counters(link: Any) -> Counters:
+    stats = link.get_attr("IFLA_STATS64") or {}
+    return Counters(
+        **{
+            name: stats.get(name, 0)
+            for name in ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_dropped", "tx_dropped")
+        }
+    )
+
+
+def _is_ours_to_see(route: Any) -> bool:
+    return (
+        route["type"] == RTN_UNICAST
+        and route["table"] == RT_TABLE_MAIN
+        and route["proto"] not in (_RTPROT_KERNEL, _RTPROT_RA)
+    )
+
+
+def _route(route: Any, names: dict[int, str]) -> Route:
+    any_address = "0.0.0.0" if route["family"] == socket.AF_INET else "::"
+    return Route(
+        to=f"{route.get_attr('RTA_DST') or any_address}/{route['dst_len']}",
+        via=route.get_attr("RTA_GATEWAY"),
+        dev=names.get(route.get_attr("RTA_OIF") or 0),
+        metric=route.get_attr("RTA_PRIORITY") or 0,
+    )
+
+
+def _read_sysctl(key: str) -> str | None:
+    try:
+        with open("/proc/sys/" + key.translate(str.maketrans("./", "/."))) as file:
+            return " ".join(file.read().split())
+    except OSError:
+        return None

@@ -1,0 +1,42 @@
+"""What happens while a lab is made or taken down, as plain data; the listeners are in `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from labctl.kernel.perform import Substitution
+from labctl.plan.steps import Step
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The steps that are missing, before the first of them."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step is done."""
+
+    step: Step
+    substitution: Substitution | None = None
+
+
+@dataclass(frozen=True)
+class RollingBack:
+    """A step failed; what was made is being taken back."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Something of the lab is gone: an engine, a process, a namespace."""
+
+    what: str
+
+
+Event = Planned | Done | RollingBack | Removed
+Listener = Callable[[Event], None]

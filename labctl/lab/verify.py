@@ -1,0 +1,56 @@
+"""The checks of a running lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from labctl.checks.evidence import Snapshot
+from labctl.checks.outcome import Result, Tools
+from labctl.checks.run import run
+from labctl.errors import KernelRefused, UsageError
+from labctl.kernel.observe import counters
+from labctl.lab import engines
+from labctl.lab.lab import existing, topology_of
+from labctl.lab.state import State
+from labctl.topology.mistakes import nearest
+from labctl.topology.model import Check, Topology
+from labctl.topology.values import InterfaceRef
+
+
+def verify(lab: str, names: Sequence[str], tools: Tools) -> Iterator[Result]:
+    """Run the named checks of a lab, or all, one result at a time.
+
+    Raises UsageError for a lab or a check that does not exist, KernelRefused where the lab never came up.
+    """
+    state = existing(lab)
+    topology = topology_of(state)
+    if topology is None:
+        raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
+    return run(topology, chosen(topology, names), tools, lambda: _snapshot(topology, state))
+
+
+def chosen(topology: Topology, names: Sequence[str]) -> list[Check]:
+    """The checks of these names, in the order of the file; all where none is named."""
+    known = {check.name: check for check in topology.checks}
+    for name in names:
+        if name not in known:
+            near = nearest(name, known)
+            raise UsageError(
+                f"lab {topology.name} has no check named {name!r}",
+                f"it has: {', '.join(known) or 'none'}",
+                f"did you mean {near!r}?" if near else "",
+            )
+    if not known:
+        raise UsageError(f"lab {topology.name} has no checks", "its file has no `checks:`", "add some, then labctl up")
+    return [check for check in topology.checks if not names or check.name in names]
+
+
+def _snapshot(topology: Topology, state: State) -> Snapshot:
+    return Snapshot(
+        {
+            InterfaceRef(space, interface): found
+            for space in topology.namespaces
+            for interface, found in counters(space).items()
+        },
+        {endpoint.device: engines.counted(str(endpoint.device), state) for endpoint in topology.ttun},
+    )

@@ -1,0 +1,62 @@
+"""The documented JSON (README, JSON): what other programs may rely on. Keys are added, never renamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from labctl.checks.outcome import Result
+from labctl.kernel.capabilities import Finding
+from labctl.lab.lab import Status, Summary, UpReport
+from labctl.plan.facts import Namespace
+
+
+def text(value: Any) -> str:
+    return json.dumps(value, indent=2)
+
+
+def up(report: UpReport) -> dict[str, Any]:
+    return {
+        "lab": report.lab,
+        "mode": report.mode,
+        "changes": [{"subject": step.subject, "change": step.words} for step in report.changes],
+        "substitutions": [asdict(substitution) for substitution in report.substitutions],
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def verify(lab: str, results: Sequence[Result]) -> dict[str, Any]:
+    return {
+        "lab": lab,
+        "passed": all(result.passed for result in results),
+        "checks": [asdict(result) for result in results],
+    }
+
+
+def status(report: Status) -> dict[str, Any]:
+    return {
+        "lab": report.lab,
+        "mode": report.mode,
+        "namespaces": {name: _namespace(space) for name, space in report.namespaces.items()},
+        "engines": [asdict(engine) for engine in report.engines],
+        "substitutions": [asdict(substitution) for substitution in report.substitutions],
+    }
+
+
+def _namespace(space: Namespace | None) -> dict[str, Any] | None:
+    if space is None:
+        return None
+    return {
+        "interfaces": {name: asdict(link) for name, link in space.links.items()},
+        "routes": [asdict(route) for route in space.routes],
+    }
+
+
+def labs(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
+    return [asdict(summary) for summary in summaries]
+
+
+def doctor(findings: Iterable[Finding], able: bool) -> dict[str, Any]:
+    return {"able": able, "findings": [asdict(finding) for finding in findings]}

@@ -1,0 +1,200 @@
+"""What a person reads: trees, tables and verdicts, in colour where there is a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from labctl.checks.outcome import Evidence, Result
+from labctl.kernel.capabilities import Finding
+from labctl.kernel.perform import Substitution
+from labctl.lab.events import Done, Event, Planned, Removed, RollingBack
+from labctl.lab.lab import Status, Summary, UpReport
+from labctl.plan.facts import Link
+from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine
+from labctl.report.tree import LabTree
+
+TALLEST = 60
+"""Lines of a tree that a person still reads; a larger lab is only counted."""
+
+_MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
+
+
+def console() -> Console:
+    """Output for a person; rich itself heeds NO_COLOR and pipes."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+class UpView:
+    """Shows a lab while it grows."""
+
+    def __init__(self, title: str) -> None:
+        self._console = console()
+        self._lab = LabTree(title)
+        # Without a refresh thread: a process with two threads may not enter a user namespace.
+        self._live = Live(self._lab.tree, console=self._console, auto_refresh=False)
+        self._shown = True
+
+    def notify(self, event: Event) -> None:
+        match event:
+            case Planned(steps):
+                self._shown = len(steps) < 8 * TALLEST and bool(steps)
+                if self._shown:
+                    self._live.start()
+            case Done(step, substitution):
+                if self._shown:
+                    self._lab.grow(step, substitution)
+                    if self._console.is_terminal:
+                        self._live.refresh()
+            case RollingBack(why):
+                self.close()
+                self._console.print(f"[yellow]{escape(why)}: taking back what was made[/]")
+            case Removed():
+                pass
+
+    def close(self) -> None:
+        if self._live.is_started:
+            self._live.refresh()
+            self._live.stop()
+
+
+def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
+    out = console()
+    if not report.changes:
+        out.print(f"nothing to do: [bold]{report.lab}[/] is as its file says ({report.mode})")
+        return
+    counts = [
+        (sum(isinstance(step, AddNamespace) for step in report.changes), "namespace"),
+        (sum(2 if isinstance(s, AddVeth) else isinstance(s, AddLink) for s in report.changes), "interface"),
+        (sum(isinstance(step, StartEngine) for step in report.changes), "engine"),
+    ]
+    told = ", ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in counts if number)
+    what = told or f"{len(report.changes)} change{'s' * (len(report.changes) != 1)}"
+    out.print(f"\n[bold green]{report.lab}[/] is up ({report.mode}, {report.seconds:.2f} s): {what}")
+    _substitutions(out, report.substitutions)
+    if hints:
+        out.print("\nTry next:")
+        width = max(len(command) for command, _ in hints)
+        for command, words in hints:
+            out.print(f"  [bold]{escape(command.ljust(width))}[/]  [dim]{words}[/]")
+
+
+def _substitutions(out: Console, substitutions: Iterable[Substitution]) -> None:
+    for (wanted, used, reason), group in groupby(
+        sorted(substitutions, key=lambda s: (s.wanted, s.used, s.reason)), key=lambda s: (s.wanted, s.used, s.reason)
+    ):
+        subjects = ", ".join(substitution.subject for substitution in group)
+        out.print(f"[yellow]in place of {wanted}: {used}[/] ({reason}): {subjects}")
+
+
+def result(found: Result) -> None:
+    """One check, as soon as it has its verdict."""
+    out = console()
+    mark = "[bold green]pass[/]" if found.passed else "[bold red]FAIL[/]"
+    out.print(f"{mark} [bold]{found.name}[/]  {escape(found.description)}")
+    if not found.passed:
+        out.print(f"     expected  {escape(found.expected)}")
+    out.print(f"     observed  {escape(found.observed)}", style="dim" if found.passed else "")
+    for line in _evidence(found.evidence):
+        out.print(f"     counted   {line}", style="dim" if found.passed else "")
+    if found.lost:
+        out.print(f"     [bold]{escape(found.lost)}[/]")
+    if found.message:
+        out.print(f"     {escape(found.message)}")
+    out.print(f"     [dim]by hand   {escape(found.command)}[/]")
+
+
+def _evidence(evidence: Sequence[Evidence]) -> Iterable[str]:
+    """Places with one number together; what does not hold stands alone, with what it had to be."""
+    for (observed, holds, expected), group in groupby(evidence, key=lambda e: (e.observed, e.holds, e.expected)):
+        places = ", ".join(found.place for found in group)
+        if holds:
+            yield f"{observed} at {places}"
+        else:
+            yield f"[red]{observed} and not {expected}[/] at {places}"
+
+
+def verdict(lab: str, results: Sequence[Result]) -> None:
+    failed = sum(not found.passed for found in results)
+    word = f"[bold red]{failed} failed[/]" if failed else "[bold green]all passed[/]"
+    console().print(f"\n{lab}: {len(results)} check{'s' * (len(results) != 1)}, {word}")
+
+
+def status(report: Status) -> None:
+    out = console()
+    out.print(f"[bold]{report.lab}[/] ({report.mode})")
+    table = _table("namespace", "interface", "kind", "state", "MTU", "addresses", ">rx", ">tx")
+    for name, space in report.namespaces.items():
+        if space is None:
+            table.add_row(name, "[red]gone[/]")
+            continue
+        for link in space.links.values():
+            table.add_row(name, *_link(link))
+            name = ""
+    out.print(table)
+    if report.engines:
+        engines = _table("engine", "state", "command", ">TUN read", ">sent", ">received", ">TUN written", "dropped")
+        for engine in report.engines:
+            counts = engine.counters
+            engines.add_row(
+                engine.device,
+                f"pid {engine.pid}" if engine.running else "[red]ended[/] (labctl logs)",
+                engine.command,
+                *(str(counts.get(f"{n}_packets", 0)) for n in ("tun_read", "udp_sent", "udp_received", "tun_written")),
+                ", ".join(f"{n} {c}" for n, c in counts.items() if c and n.startswith(("in_", "out_", "icmp_"))),
+            )
+        out.print(engines)
+    _substitutions(out, report.substitutions)
+
+
+def _link(link: Link) -> list[str]:
+    kind = f"{link.kind} [yellow]({link.stand_in})[/]" if link.stand_in else link.kind
+    state = link.state if link.up else "[red]down[/]"
+    counters = (str(link.counters.rx_packets), str(link.counters.tx_packets))
+    return [link.name, kind, state, str(link.mtu), " ".join(link.addresses), *counters]
+
+
+def _table(*headings: str) -> Table:
+    """Columns of a table; one that begins with > holds numbers."""
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for heading in headings:
+        right = heading.startswith(">")
+        table.add_column(heading.lstrip(">"), justify="right" if right else "left", no_wrap=True)
+    return table
+
+
+def labs(summaries: Sequence[Summary]) -> None:
+    out = console()
+    if not summaries:
+        out.print("no lab is running")
+        return
+    table = _table("lab", "mode", ">namespaces", "engines", "state")
+    for summary in summaries:
+        table.add_row(
+            summary.lab,
+            summary.mode,
+            str(summary.namespaces),
+            f"{summary.engines_running} of {summary.engines} running",
+            "up" if summary.complete else "[yellow]unfinished[/]",
+        )
+    out.print(table)
+
+
+def down(removed: Sequence[Removed], lab: str) -> None:
+    out = console()
+    out.print(f"[bold]{lab}[/] is down: {', '.join(found.what for found in removed) or 'nothing was left of it'}")
+
+
+def doctor(findings: Iterable[Finding], able: bool) -> None:
+    out = console()
+    table = _table("", "what", "found")
+    for finding in findings:
+        helps = f"\n[bold]→ {escape(finding.helps)}[/]" if finding.helps else ""
+        table.add_row(_MARKS[finding.verdict], finding.name, escape(finding.found) + helps)
+    out.print(table)
+    out.print("\n[bold green]this machine can run labs[/]" if able else "\n[bold red]this machine cannot run labs[/]")

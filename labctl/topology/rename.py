@@ -1,0 +1,39 @@
+"""A topology under another name: every namespace gets the name as a prefix, wherever the file speaks of it.
+
+So the same file can be up twice on one machine, and what `ip netns` lists is what labctl says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labctl.topology.model import Topology
+
+
+def renamed(topology: Topology, name: str) -> Topology:
+    """The topology as lab `name`; the same one where it is called that already."""
+    if name == topology.name:
+        return topology
+    data = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    def prefixed(reference: str) -> str:
+        return f"{name}-{reference}"
+
+    for space in data["namespaces"].values():
+        for interface in space.get("interfaces", {}).values():
+            _replace(interface, ("peer",), prefixed)
+    for endpoint in data.get("ttun", ()):
+        _replace(endpoint, ("device",), prefixed)
+    for check in data.get("checks", ()):
+        _replace(check.get("ping", {}), ("from",), prefixed)
+        _replace(check.get("nc", {}), ("from", "to"), prefixed)
+        for key in ("crosses", "quiet"):
+            check[key] = [prefixed(reference) for reference in check.get(key, ())]
+    data["namespaces"] = {prefixed(space): value for space, value in data["namespaces"].items()}
+    return Topology.model_validate({**data, "name": name})
+
+
+def _replace(values: dict[str, Any], keys: tuple[str, ...], prefixed: Any) -> None:
+    for key in keys:
+        if key in values:
+            values[key] = prefixed(values[key])

@@ -1,0 +1,26 @@
+"""What must hold between the values of a topology; `model` says what each one alone may be.
+
+Most rules are a refusal of the kernel, known beforehand: an error in a file is cheaper than a lab that is rolled back.
+The others keep a lab from touching the machine (sysctls) or from proving nothing (checks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.topology.model import Topology
+from labctl.topology.rules.checks import of_checks
+from labctl.topology.rules.finding import Finding
+from labctl.topology.rules.interfaces import of_interfaces
+from labctl.topology.rules.namespaces import of_namespaces
+from labctl.topology.rules.tunnels import of_tunnels
+
+__all__ = ["Finding", "mistakes_of"]
+
+
+def mistakes_of(topology: Topology) -> Iterator[Finding]:
+    """Every mistake between the values of a topology, in no order."""
+    yield from of_interfaces(topology)
+    yield from of_namespaces(topology)
+    yield from of_tunnels(topology)
+    yield from of_checks(topology)

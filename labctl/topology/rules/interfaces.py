@@ -1,0 +1,104 @@
+"""Interfaces: cables have two ends, a port is in one bridge, an address is in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.topology.model import Bridge, Interface, Topology, Veth
+from labctl.topology.routing import LOOPBACK
+from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
+from labctl.topology.values import Host, InterfaceRef
+from labctl.topology.yaml_tree import Path
+
+_IPV6_LEAST_MTU = 1280  # RFC 8200, section 5; the kernel turns IPv6 off below it
+
+# Why these cannot be ports of a bridge: the words of br_add_if() in the kernel.
+_NO_PORT = {
+    "tun": "a tun carries no Ethernet frames, so it cannot be a port; a tap can",
+    "lo": "the loopback interface cannot be a port",
+    "bridge": "a bridge cannot be a port of a bridge; join the two with a veth",
+}
+
+
+def of_interfaces(topology: Topology) -> Iterator[Finding]:
+    ports: dict[InterfaceRef, str] = {}
+    for where, namespace in topology.namespaces.items():
+        for name, interface in namespace.interfaces.items():
+            own = InterfaceRef(where, name)
+            here: Path = ("namespaces", where, "interfaces", name)
+            yield from _name_and_kind(name, interface, here)
+            yield from _mtu(interface, here)
+            if isinstance(interface, Veth):
+                yield from _cable(topology, own, interface.peer, (*here, "peer"))
+            if isinstance(interface, Bridge):
+                yield from _ports(topology, own, interface, here, ports)
+    yield from _addresses(topology)
+
+
+def _name_and_kind(name: str, interface: Interface, here: Path) -> Iterator[Finding]:
+    if name == LOOPBACK and interface.kind != "lo":
+        what = f"'lo' is the loopback interface that every namespace has; it cannot be a {interface.kind}"
+        yield Finding((*here, "kind"), what, "write kind: lo, or choose another name")
+    if name != LOOPBACK and interface.kind == "lo":
+        what = f"{name!r} cannot be of kind lo"
+        yield Finding((*here, "kind"), what, "only the interface 'lo' is; choose another kind")
+
+
+def _mtu(interface: Interface, here: Path) -> Iterator[Finding]:
+    six = [address for address in interface.addresses if address.version == 6]
+    if six and interface.mtu is not None and interface.mtu < _IPV6_LEAST_MTU:
+        what = f"an MTU of {interface.mtu} is too small for the IPv6 address {six[0]}"
+        yield Finding((*here, "mtu"), what, f"IPv6 needs at least {_IPV6_LEAST_MTU} (RFC 8200)")
+
+
+def _cable(topology: Topology, own: InterfaceRef, peer: InterfaceRef, path: Path) -> Iterator[Finding]:
+    if peer == own:
+        yield Finding(path, f"{own} names itself as its peer", "a veth is a cable: name the interface at its other end")
+        return
+    unknown = unknown_interface(topology, peer, path)
+    if unknown is not None:
+        yield unknown
+        return
+    other = topology.namespaces[peer.namespace].interfaces.get(peer.interface)
+    if not isinstance(other, Veth):
+        what = f"the peer {peer} is a {kind_of(topology, peer)}, not a veth"
+        yield Finding(path, what, "both ends of a cable are of kind veth")
+    elif other.peer != own:
+        what = f"the peer {peer} names {other.peer} as its own peer, not {own}"
+        yield Finding(path, what, "the two ends of a cable name each other")
+
+
+def _ports(
+    topology: Topology, own: InterfaceRef, bridge: Bridge, here: Path, seen: dict[InterfaceRef, str]
+) -> Iterator[Finding]:
+    for index, name in enumerate(bridge.ports):
+        path = (*here, "ports", index)
+        port = InterfaceRef(own.namespace, name)
+        unknown = unknown_interface(topology, port, path)
+        if unknown is not None:
+            yield unknown
+            continue
+        kind = kind_of(topology, port)
+        if kind in _NO_PORT:
+            yield Finding(path, f"{port} is a {kind}", _NO_PORT[kind])
+        elif port in seen:
+            yield Finding(path, f"{port} is a port of {seen[port]} already", "an interface is a port once")
+        seen.setdefault(port, own.interface)
+
+
+def _addresses(topology: Topology) -> Iterator[Finding]:
+    seen: dict[tuple[Host, InterfaceRef | None], InterfaceRef] = {}
+    for where, namespace in topology.namespaces.items():
+        for name, interface in namespace.interfaces.items():
+            own = InterfaceRef(where, name)
+            for index, address in enumerate(interface.addresses):
+                # The same on every link, by their definition (RFC 1122, RFC 4291); only once on one interface.
+                path = ("namespaces", where, "interfaces", name, "addresses", index)
+                if address.version == 6 and address.is_loopback and name != LOOPBACK:
+                    yield Finding(path, f"the loopback address {address.ip} cannot be on {own}", "it belongs to 'lo'")
+                everywhere = address.is_loopback or (address.version == 6 and address.is_link_local)
+                key = (address.ip, own if everywhere else None)
+                if key in seen:
+                    what = f"the address {address.ip} is on {seen[key]} already"
+                    yield Finding(path, what, "an address stands once in a file; which one is meant?")
+                seen.setdefault(key, own)

@@ -1,0 +1,89 @@
+"""Tunnel endpoints: a TUN device has one, a socket is bound once, and a tunnel does not carry itself.
+
+The last is the classic mistake with overlays: the datagrams that carry the packets are routed into the tunnel whose
+packets they carry, so that each one makes another, until something overflows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.topology.mistakes import listed
+from labctl.topology.model import Endpoint, Namespace, Topology, Tun
+from labctl.topology.routing import connected, lookup, owner_of
+from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
+from labctl.topology.values import InterfaceRef, SocketAddress
+from labctl.topology.yaml_tree import Path
+
+
+def of_tunnels(topology: Topology) -> Iterator[Finding]:
+    devices: dict[InterfaceRef, int] = {}
+    bound: dict[tuple[str, int], list[SocketAddress]] = {}
+    for index, endpoint in enumerate(topology.ttun):
+        here: Path = ("ttun", index)
+        where = endpoint.device.namespace
+        yield from _device(topology, endpoint, (*here, "device"), devices)
+        yield from _bound_once(endpoint, (*here, "bind"), bound.setdefault((where, endpoint.bind.port), []))
+        yield from _peer(endpoint, (*here, "peer"))
+        namespace = topology.namespaces.get(where)
+        if namespace is not None:
+            yield from _own_address(namespace, endpoint, (*here, "bind"))
+            yield from _not_into_itself(namespace, endpoint, (*here, "peer"))
+
+
+def _device(topology: Topology, endpoint: Endpoint, path: Path, seen: dict[InterfaceRef, int]) -> Iterator[Finding]:
+    device = endpoint.device
+    unknown = unknown_interface(topology, device, path)
+    if unknown is not None:
+        yield unknown
+        return
+    kind = kind_of(topology, device)
+    if kind != "tun":
+        yield Finding(path, f"{device} is a {kind}, not a tun", "a ttun endpoint serves an interface of kind tun")
+    elif device in seen:
+        what = f"{device} has an endpoint already, number {seen[device] + 1} of this list"
+        yield Finding(path, what, "a TUN device is served by one program")
+    seen.setdefault(device, path[1] if isinstance(path[1], int) else 0)
+
+
+def _bound_once(endpoint: Endpoint, path: Path, others: list[SocketAddress]) -> Iterator[Finding]:
+    """The kernel says EADDRINUSE where a port is bound twice; an unspecified address takes it on all addresses."""
+    bind = endpoint.bind
+    for other in others:
+        overlap = other.host == bind.host or other.host.is_unspecified or bind.host.is_unspecified
+        if overlap and other.host.version == bind.host.version:
+            what = f"{bind} is bound by another endpoint in {endpoint.device.namespace!r} already"
+            yield Finding(path, what if other == bind else f"{what}, as {other}", "choose another port")
+            break
+    others.append(bind)
+
+
+def _peer(endpoint: Endpoint, path: Path) -> Iterator[Finding]:
+    bind, peer = endpoint.bind, endpoint.peer
+    if peer.host.version != bind.host.version:
+        what = f"the peer {peer} is IPv{peer.host.version}, the bind address {bind} is IPv{bind.host.version}"
+        yield Finding(path, what, "both must be of one IP version")
+    elif peer == bind:
+        yield Finding(path, f"the peer {peer} is this endpoint itself", "name the address that the other end binds")
+    elif peer.host.is_unspecified or peer.host.is_multicast:
+        yield Finding(path, f"the peer {peer} is not one address", "name the address that the other end binds")
+
+
+def _own_address(namespace: Namespace, endpoint: Endpoint, path: Path) -> Iterator[Finding]:
+    host, where = endpoint.bind.host, endpoint.device.namespace
+    if host.version == 6 and host.is_link_local:
+        yield Finding(path, f"the link-local address {host} could be on any interface", "bind another address")
+    elif not host.is_unspecified and owner_of(namespace, host) is None:
+        own = [str(address.ip) for address, _ in connected(namespace.interfaces) if address.version == host.version]
+        hint = f"its addresses: {listed(own)}" if own else "give an interface this address"
+        yield Finding(path, f"{host} is no address of {where!r}", hint, (("namespaces", where, "interfaces"),))
+
+
+def _not_into_itself(namespace: Namespace, endpoint: Endpoint, path: Path) -> Iterator[Finding]:
+    host, device = endpoint.peer.host, endpoint.device
+    way = lookup(namespace, host)
+    into_itself = way is not None and not way.local and way.interface == device.interface
+    if into_itself and isinstance(namespace.interfaces.get(device.interface), Tun):
+        what = f"the way to the peer {host} leads into {device}, the tunnel itself"
+        hint = f"add a route to {host} through another interface of {device.namespace!r}"
+        yield Finding(path, what, hint, (("namespaces", device.namespace),))
