@@ -124,14 +124,15 @@ def remove(name: str, recorded: NamespaceId) -> bool:
         unmount(str(target))
         target.unlink()
         return True
-    if target.is_file() and not os.path.ismount(target) and found.device == DIRECTORY.stat().st_dev:
+    if target.is_file() and found.device == DIRECTORY.stat().st_dev:
         target.unlink()
         return True
     return False
 
 
 def directory_is_ready() -> bool:
-    return os.path.ismount(DIRECTORY)
+    """Whether /run/netns is a mount of its own; a directory bound onto itself shows only in mountinfo (proc(5))."""
+    return any(line.split()[4] == str(DIRECTORY) for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 
 def make_directory() -> None:

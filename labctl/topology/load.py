@@ -52,10 +52,9 @@ def loads(text: str, filename: str) -> Topology:
     if tree is None or tree.root.value is None:
         raise UsageError(f"{filename} is empty", "there is nothing but space or comments in it", _EXAMPLE)
     topology, broken = _validated(tree.root.value)
+    remainder = Remainder(tree.root.value, {})
     found = [*tree.findings, *((tree.position(one.path), one.what, one.hint) for one in broken)]
-    if topology is not None:
-        remainder = Remainder(tree.root.value, {})
-    else:
+    if topology is None:
         topology, remainder = _what_is_left(tree, broken)
     if topology is not None:
         found += _between_values(tree, topology, remainder, broken)
@@ -73,16 +72,17 @@ def _validated(value: object) -> tuple[Topology | None, list[Broken]]:
 
 def _what_is_left(tree: Tree, broken: list[Broken]) -> tuple[Topology | None, Remainder]:
     """The topology without what is broken; None where nothing is left that could be one."""
-    cuts = {one.cut for one in broken}
-    while True:
-        if () in cuts:
-            return None, Remainder(None, {})
+    cuts: set[yaml_tree.Path] = set()
+    more = {one.cut for one in broken}
+    while more - cuts and () not in more:
+        cuts |= more
         remainder = without(tree.root.value, cuts)
         topology, broken = _validated(remainder.value)
         if topology is not None:
             return topology, remainder
-        # Without a broken part what is around it may lack a key: each round cuts less deep, so this comes to an end.
-        cuts |= {remainder.original(one.cut) for one in broken}
+        # Without a broken part what is around it may lack a key, and is then cut in its turn.
+        more = {remainder.original(one.cut) for one in broken}
+    return None, Remainder(None, {})
 
 
 def _between_values(

@@ -22,7 +22,7 @@ from labctl.errors import UsageError
 SHOWN = 20  # more than that scrolls off the screen, and the first ones are often the cause of the others
 _WIDTH = 100
 _LISTED = 12
-_COMPARED = 1000  # each comparison costs some microseconds, and a file can have as many mistakes as lines
+_COMPARED = 200  # each comparison costs some microseconds, and a file can have as many mistakes as lines
 
 
 @dataclass(frozen=True, order=True)

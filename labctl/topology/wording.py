@@ -71,7 +71,7 @@ def worded(errors: Iterable[ErrorDetails]) -> Iterator[Broken]:
 
 
 def _place(location: tuple[str | int, ...], type_: str) -> tuple[Path, bool]:
-    """The path in the file (pydantic puts the kind of an interface into it), and whether its last key itself is meant."""
+    """The path in the file (pydantic puts the kind of an interface into it), and whether its last key is meant."""
     match location:
         case ("namespaces", _, "interfaces", _, kind, *rest) if kind != _KEY:
             location = (*location[:4], *rest)
@@ -98,10 +98,8 @@ def _worded(error: ErrorDetails, path: Path, is_key: bool) -> Broken:
             what, hint = f"the key {name} is missing in {noun}", _example(str(path[-1]), _fields(model)[str(path[-1])])
             at = cut = meant = path[:-1]
         case "union_tag_not_found":
-            what, hint = (
-                "the key 'kind' is missing in an interface",
-                f"for example kind: dummy; known here: {listed([*_KINDS])}",
-            )
+            what = "the key 'kind' is missing in an interface"
+            hint = f"for example kind: dummy; known here: {listed([*_KINDS])}"
         case "union_tag_invalid":
             kind = value["kind"]
             what, hint = f"there is no interface of kind {shape(kind)}", did_you_mean(str(kind), _KINDS)
@@ -119,10 +117,8 @@ def _worded(error: ErrorDetails, path: Path, is_key: bool) -> Broken:
             bound, words = _BOUNDS[type_]
             what, hint = f"{name} is {value}", f"it must be {words} {context[bound]:.10g}"
         case _ if type_ in _TYPES:
-            what, hint = (
-                f"{name} must be {_TYPES[type_]}, found {shape(value)}",
-                _right_form(type_, value) if path else "it begins with `name:` and `namespaces:`",
-            )
+            what = f"{name} must be {_TYPES[type_]}, found {shape(value)}"
+            hint = _right_form(type_, value) if path else "it begins with `name:` and `namespaces:`"
         case _:
             what, hint = f"{name} cannot be {shape(value)}", error["msg"]
     return Broken(at, what, hint, cut, meant)

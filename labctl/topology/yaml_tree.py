@@ -12,7 +12,7 @@ What ends the reading raises `NotYaml`; what does not (a key written twice, a ta
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,7 @@ class Node:
     parts: dict[str, Node] | list[Node] | None = None
     keys: dict[str, Position] = field(default_factory=dict)
     size: int = 1  # values in it, every alias counted as what it stands for
+    height: int = 0  # levels below it, counted likewise
 
 
 @dataclass(frozen=True)
@@ -173,10 +174,10 @@ class _Builder:
     def _node(self, event: yaml.Event, depth: int) -> Node:
         at = _start(event)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(str(event.anchor), at)
+            return self._alias(str(event.anchor), at, depth)
         assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent))
         if depth > MAX_DEPTH:
-            raise NotYaml(at, f"nested more than {MAX_DEPTH} levels deep")
+            raise _too_deep(at)
         if event.tag not in (None, "!"):
             self._findings.append((at, "tags such as !!str are not used here", "delete it; put text in quotes"))
         if event.anchor is not None:
@@ -195,12 +196,14 @@ class _Builder:
             self._anchors[event.anchor] = node
         return node
 
-    def _alias(self, anchor: str, at: Position) -> Node:
+    def _alias(self, anchor: str, at: Position, depth: int) -> Node:
         if anchor not in self._anchors:
             raise NotYaml(at, f"the alias *{anchor} refers to nothing", f"define it further up with &{anchor}")
         node = self._anchors[anchor]
         if node is None:
             raise NotYaml(at, f"the alias *{anchor} contains itself")
+        if depth + node.height > MAX_DEPTH:
+            raise _too_deep(at)
         return node
 
     def _scalar(self, event: yaml.ScalarEvent, at: Position) -> Node:
@@ -212,7 +215,7 @@ class _Builder:
         parts: list[Node] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             parts.append(self._node(event, depth + 1))
-        return Node(at, [part.value for part in parts], parts=parts, size=1 + sum(part.size for part in parts))
+        return _around(Node(at, [part.value for part in parts], parts=parts), parts)
 
     def _mapping(self, at: Position, depth: int) -> Node:
         parts: dict[str, Node] = {}
@@ -231,8 +234,8 @@ class _Builder:
                 self._findings.append((place, what, "a key may stand once in a mapping"))
             else:
                 keys[key], parts[key] = place, value
-        size = 1 + sum(part.size for part in parts.values())
-        return Node(at, {key: part.value for key, part in parts.items()}, parts=parts, keys=keys, size=size)
+        values = {key: part.value for key, part in parts.items()}
+        return _around(Node(at, values, parts=parts, keys=keys), parts.values())
 
 
 def plain_value(text: str) -> str | int | float | bool | None:
@@ -244,6 +247,16 @@ def plain_value(text: str) -> str | int | float | bool | None:
     if _DECIMAL.fullmatch(text) and str(float(text)) == text:
         return float(text)
     return text
+
+
+def _around(node: Node, parts: Collection[Node]) -> Node:
+    node.size = 1 + sum(part.size for part in parts)
+    node.height = 1 + max((part.height for part in parts), default=0)
+    return node
+
+
+def _too_deep(at: Position) -> NotYaml:
+    return NotYaml(at, f"nested more than {MAX_DEPTH} levels deep")
 
 
 def _start(event: yaml.Event) -> Position:

@@ -98,6 +98,12 @@ def test_an_alias_bomb_is_counted_not_expanded() -> None:
     assert "bomb.yaml:6:5: this stands for more than 250,000 values" in str(caught.value)
 
 
+def test_aliases_within_aliases_are_nesting_too() -> None:
+    lines = [f"x{level}: &x{level} [*x{level - 1}]" for level in range(1, 500)]
+    with pytest.raises(FileMistakes, match=r"deep\.yaml:40:12: nested more than 40 levels deep"):
+        loads("\n".join(["x0: &x0 [a]", *lines, "kind: *x499"]), "deep.yaml")
+
+
 @pytest.mark.parametrize("piece", ["[", "{a: ", "- ", "? ", "a:\n"])
 def test_deep_nesting_has_an_end(piece: str) -> None:
     deep = "".join(" " * depth + piece for depth in range(1000)) if piece == "a:\n" else piece * 200_000

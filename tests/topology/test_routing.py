@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from labctl.topology.load import loads
 from labctl.topology.model import Namespace
 from labctl.topology.routing import Decision, lookup
+from labctl.topology.values import Host, Network
 
 # Few and near each other, so that prefixes overlap.
 BYTES = st.integers(0, 3)
@@ -67,7 +68,7 @@ def oracle(inside: Namespace, address: str) -> Decision | None:
                 name == "lo" and version == 4 and covers(own.network, wanted)
             ):
                 return Decision(name, local=True)
-    table = [  # (network, metric, interface, next hop)
+    table: list[tuple[Network, int, str, Host | None]] = [  # (network, metric, interface, next hop)
         (own.network, 0 if version == 4 else 256, name, None)
         for name, interface in inside.interfaces.items()
         for own in interface.addresses

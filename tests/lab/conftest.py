@@ -1,0 +1,52 @@
+"""Every lab test runs in both modes, and ends with a proof that the machine is as it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from tests.lab.world import World, eventually, world
+
+
+def _possible(mode: str) -> None:
+    """As an ordinary user only the rootless half can run; in CI that is a failure, not a skip."""
+    if mode == "root" and os.geteuid() != 0:
+        if os.environ.get("CI"):
+            pytest.fail("CI must run the suite as root: half of it would be missing")
+        pytest.skip("needs root; run the suite as root to test both modes")
+
+
+@contextmanager
+def _unchanged(mode: str) -> Iterator[World]:
+    _possible(mode)
+    with world(mode) as made:
+        before = made.snapshot()
+        yield made
+        with suppress(AssertionError):
+            eventually(lambda: made.snapshot() == before, "the machine is as it was")
+        now = made.snapshot()
+        assert {key: value for key, value in now.items() if value != before[key]} == {}
+
+
+@pytest.fixture(params=["root", "rootless"])
+def here(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A person on a machine of their own; after the test everything on it is as it was."""
+    with _unchanged(request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def as_root() -> Iterator[World]:
+    """Only root: for what an ordinary user cannot do by design."""
+    with _unchanged("root") as made:
+        yield made
+
+
+@pytest.fixture
+def as_user() -> Iterator[World]:
+    """Only an ordinary user: for what concerns the room."""
+    with _unchanged("rootless") as made:
+        yield made

@@ -1,0 +1,250 @@
+"""A machine for one test, and a person in front of it: root, or an ordinary user without any right.
+
+As root the test makes a mount namespace of its own with a /run of its own, so that two tests never see each other's
+names, and whatever a lab leaves behind is found by looking. An ordinary user gets in there what every machine gives to
+its users: a Python that can be read and a /dev/net/tun that can be opened, even where root has hidden both.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from labctl.kernel.syscalls import (
+    CLONE_NEWNS,
+    MS_BIND,
+    MS_REC,
+    MS_SLAVE,
+    mount,
+    setns,
+    unmount,
+    unshare,
+)
+
+REPO = Path(__file__).resolve().parents[2]
+ORDINARY_UID = 23456
+DEADLINE = 20.0
+
+
+class World:
+    """Runs labctl as one person, and tells what is there."""
+
+    def __init__(self, mode: str, keeper: int | None, home: Path) -> None:
+        self.mode = mode
+        self.home = home
+        self._keeper = keeper  # a pidfd of the process that holds the mount namespace; None: the machine as it is
+        self._mark = uuid.uuid4().hex
+
+    @property
+    def is_root(self) -> bool:
+        return self.mode == "root"
+
+    def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+        """Start a program as this person."""
+        environment = {
+            **os.environ, "HOME": str(self.home), "LABCTL_TEST": self._mark, "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(REPO), "LC_ALL": "C.UTF-8", **options.pop("env", {}),
+        }  # fmt: skip
+        environment.pop("LABCTL_LAB", None)
+        return subprocess.Popen(
+            list(command), preexec_fn=self._become, env=environment, cwd=options.pop("cwd", self.home),
+            text=True, **options,
+        )  # fmt: skip
+
+    def _become(self) -> None:
+        if self._keeper is None:
+            return
+        setns(self._keeper, CLONE_NEWNS)
+        if not self.is_root:
+            os.setgroups([])
+            os.setresgid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
+            os.setresuid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
+
+    def run(self, *command: str, code: int | None = 0, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end and look at its exit code."""
+        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        with self.start(command, **options) as process:
+            out, err = process.communicate(timeout=120)
+        if code is not None:
+            assert process.returncode == code, f"{command} ended with {process.returncode}\n{out}\n{err}"
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    @staticmethod
+    def command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "labctl.cli", *arguments]
+
+    def labctl(self, *arguments: str, code: int | None = 0, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run labctl; nothing it says may be a traceback."""
+        done = self.run(*self.command(*arguments), code=code, **options)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def json(self, *arguments: str, code: int | None = 0) -> Any:
+        return json.loads(self.labctl(*arguments, "-f", "json", code=code).stdout)
+
+    def file(self, name: str, text: str) -> str:
+        """A file that this person can read."""
+        path = self.home / name
+        path.write_text(text)
+        path.chmod(0o644)
+        return str(path)
+
+    def inside(self, look: Callable[[], Any]) -> Any:
+        """Look at something from within the mount namespace, with the rights of the test."""
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                if self._keeper is not None:
+                    setns(self._keeper, CLONE_NEWNS)
+                os.write(writer, json.dumps(look()).encode())
+            finally:
+                os._exit(0)
+        os.close(writer)
+        with open(reader) as answers:
+            text = answers.read()
+        os.waitpid(child, 0)
+        return json.loads(text)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that a lab could leave behind."""
+        return {
+            "run": self.inside(lambda: sorted(_tree("/run"))),
+            "mounts": self.inside(lambda: sorted(_mounts())),
+            "links": sorted(os.listdir("/sys/class/net")),
+            "rooms": sorted(line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines()
+                            if f"@labctl/{self.uid}/" in line),
+            "processes": sorted(self.processes()),
+        }  # fmt: skip
+
+    @property
+    def uid(self) -> int:
+        return os.geteuid() if self._keeper is None else 0 if self.is_root else ORDINARY_UID
+
+    def processes(self) -> list[tuple[int, str]]:
+        """The living processes that this person started, and what became of them: PID and title."""
+        mark = f"LABCTL_TEST={self._mark}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                if state not in "ZX" and mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append((int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()))
+            except OSError:
+                continue
+        return found
+
+    def processes_titled(self, words: str) -> list[int]:
+        return [pid for pid, title in self.processes() if words in title]
+
+
+def _tree(top: str) -> Iterator[str]:
+    for folder, folders, files in os.walk(top):
+        yield from (f"{folder}/{name}" for name in (*folders, *files))
+
+
+def _mounts() -> Iterator[str]:
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        yield f"{before.split()[4]} {after.split()[0]}"
+
+
+def eventually(condition: Callable[[], Any], what: str) -> Any:
+    """Wait for a condition, and give its value."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"did not come true within {DEADLINE:g} s: {what}"
+        time.sleep(0.01)
+
+
+@contextmanager
+def world(mode: str) -> Iterator[World]:
+    """A world for one test; at its end every process of it is gone."""
+    home = Path(tempfile.mkdtemp(prefix="labctl-test-"))
+    home.chmod(0o755)
+    keeper = _keep_mount_namespace(mode) if os.geteuid() == 0 else None
+    if keeper is not None and mode == "rootless":
+        os.chown(home, ORDINARY_UID, ORDINARY_UID)
+    here = World(mode, keeper, home)
+    try:
+        yield here
+    finally:
+        for pid, _ in here.processes():
+            os.kill(pid, signal.SIGKILL)
+        if keeper is not None:
+            signal.pidfd_send_signal(keeper, signal.SIGKILL)
+            os.waitid(os.P_PIDFD, keeper, os.WEXITED)
+            os.close(keeper)
+        shutil.rmtree(home)
+
+
+def _keep_mount_namespace(mode: str) -> int:
+    """Fork a process that does nothing but hold a furnished mount namespace."""
+    ready, done = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            unshare(CLONE_NEWNS)
+            mount("", "/", flags=MS_REC | MS_SLAVE)
+            mount("tmpfs", "/run", "tmpfs", data="mode=0755")
+            if mode == "rootless":
+                _let_users_reach(REPO, Path(sys.prefix), Path(sys.base_prefix))
+                _let_users_open_tun()
+            os.write(done, b"1")
+            os.close(done)
+            while True:
+                signal.pause()
+        finally:
+            os._exit(1)
+    os.close(done)
+    keeper = os.pidfd_open(child)
+    with open(ready, "rb") as answers:
+        assert answers.read() == b"1", "the mount namespace of the test could not be furnished"
+    return keeper
+
+
+def _let_users_reach(*needed: Path) -> None:
+    """Where root keeps the interpreter or the checkout in a folder of its own, show just those two to everybody."""
+    hidden: dict[Path, list[Path]] = {}
+    for path in needed:
+        closed = next((p for p in reversed(path.parents) if not p.stat().st_mode & stat.S_IXOTH), None)
+        if closed is not None:
+            hidden.setdefault(closed, []).append(path)
+    for closed, paths in hidden.items():
+        handles = [os.open(path, os.O_PATH) for path in paths]
+        mount("tmpfs", str(closed), "tmpfs", data="mode=0755")
+        for path, handle in zip(paths, handles, strict=True):
+            path.mkdir(parents=True, exist_ok=True)
+            mount(f"/proc/self/fd/{handle}", str(path), flags=MS_BIND | MS_REC)
+            os.close(handle)
+
+
+def _let_users_open_tun() -> None:
+    """/dev/net/tun with mode 0666, as udev gives it to every user (50-udev-default.rules)."""
+    device = Path("/dev/net/tun")
+    if device.stat().st_mode & 0o666 == 0o666:
+        return
+    folder = "/run"
+    mount("tmpfs", folder, "tmpfs", data="mode=0755")
+    node = Path(folder) / "tun"
+    os.mknod(node, stat.S_IFCHR | 0o666, os.makedev(10, 200))
+    node.chmod(0o666)
+    mount(str(node), str(device), flags=MS_BIND)
+    unmount(folder)
