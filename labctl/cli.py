@@ -99,7 +99,8 @@ def _hints(topology: Topology) -> list[tuple[str, str]]:
     hints = [("labctl status", "interfaces, addresses, engines and their counters")]
     if topology.checks:
         hints.insert(0, ("labctl verify", f"prove it: {len(topology.checks)} checks, with packet counts"))
-    ping = next((check.ping for check in topology.checks if check.ping and check.expect != "no-reply"), None)
+    crossing = (check.ping for check in topology.checks if check.ping and check.crosses and check.expect != "no-reply")
+    ping = next(crossing, None)
     if ping:
         hints.append((f"labctl exec {ping.from_} -- ping {ping.to}", "try it by hand"))
     hints.append((f"labctl shell {space}", f"a shell in {space}"))

@@ -21,8 +21,8 @@ from labctl.engine.counters import DROPS_IN, DROPS_OUT
 from labctl.plan.facts import Counters
 from labctl.topology.values import InterfaceRef
 
-_ENGINE_OUT = (("tun_read_packets", "read by the engine"), ("udp_sent_packets", "sent by the engine"))
-_ENGINE_IN = (("udp_received_packets", "received by the engine"), ("tun_written_packets", "written by the engine"))
+_ENGINE_OUT = (("tun_read_packets", "read"), ("udp_sent_packets", "sent"))
+_ENGINE_IN = (("udp_received_packets", "received"), ("tun_written_packets", "written"))
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Place:
     engine: bool
 
     def __str__(self) -> str:
-        return f"{self.ref} {self.words}"
+        return f"{self.ref} ({'engine ' if self.engine else ''}{self.words})"
 
     def count(self, before: Snapshot, after: Snapshot) -> int:
         """How much it counted between two moments."""
@@ -100,7 +100,8 @@ def exactly(
         loose = place.ref in chatty and number > 0
         found.append(
             Evidence(
-                str(place),
+                str(place.ref),
+                place.words,
                 f"at least {number}" if loose else str(number),
                 count,
                 count >= number if loose else count == number,
@@ -116,9 +117,9 @@ def conserved(places: Iterable[Place], before: Snapshot, after: Snapshot) -> lis
     at_engines = [count for place, count in counts if place.engine]
     number = at_engines[0] if at_engines else 0
     return [
-        Evidence(str(place), str(max(number, 1)), count, count == number > 0)
+        Evidence(str(place.ref), place.words, str(max(number, 1)), count, count == number > 0)
         if place.engine
-        else Evidence(str(place), "at least 1", count, count > 0)
+        else Evidence(str(place.ref), place.words, "at least 1", count, count > 0)
         for place, count in counts
     ]
 
@@ -131,7 +132,7 @@ def last_seen(places: Sequence[Place], evidence: Sequence[Evidence], before: Sna
         reasons = _drops(place, before, after)
         if position == 0:
             return f"no packet reached {place.ref}: it was not routed there{reasons}"
-        return f"last seen at {places[position - 1]}, missing at {place}{reasons}"
+        return f"last seen at {places[position - 1]}, not counted at {place}{reasons}"
     return ""
 
 

@@ -18,9 +18,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A count at one place: what it had to be, in words, and what it was."""
+    """A count of packets at one place (`siteA:tun0`): what it had to be, in words, and what it was.
+
+    `counter` is tx or rx of the interface, or what its engine read, sent, received or wrote.
+    """
 
     place: str
+    counter: str
     expected: str
     observed: int
     holds: bool

@@ -18,14 +18,14 @@ _RTPROT_KERNEL, _RTPROT_RA = 2, 9  # routes that come with an address, and those
 
 
 def observe(name: str, sysctls: Iterable[str] = ()) -> Namespace | None:
-    """Read one namespace; None where it is gone. `sysctls` are the settings to read, in the dotted form."""
+    """Read one namespace; None where it is gone. `sysctls` are the settings to read, by their path."""
     if namespaces.identity(name) is None:
         return None
     fd = namespaces.open_namespace(name)
     try:
         with network_namespace(fd):
             netlink = rt.Rtnetlink()
-            settings = {key: value for key in sysctls if (value := _read_sysctl(key)) is not None}
+            settings = {path: value for path in sysctls if (value := _read_sysctl(path)) is not None}
         try:
             links = netlink.dump(rt.RTM_GETLINK, rt.ifinfmsg())
             addresses = netlink.dump(rt.RTM_GETADDR, rt.ifaddrmsg())
@@ -116,9 +116,9 @@ def _route(route: Any, names: dict[int, str]) -> Route:
     )
 
 
-def _read_sysctl(key: str) -> str | None:
+def _read_sysctl(path: str) -> str | None:
     try:
-        with open("/proc/sys/" + key.translate(str.maketrans("./", "/."))) as file:
+        with open(f"/proc/sys/{path}") as file:
             return " ".join(file.read().split())
     except OSError:
         return None

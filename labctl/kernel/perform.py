@@ -82,8 +82,8 @@ class Performer:
         match step:
             case AddNamespace(namespace=name):
                 self._add_namespace(name)
-            case SetSysctl(namespace=name, key=key, value=value):
-                self._space(name).set_sysctl(key, value)
+            case SetSysctl(namespace=name, path=path, value=value):
+                self._space(name).set_sysctl(path, value)
             case AddLink():
                 return self._space(step.namespace).add_link(step)
             case AddVeth():
@@ -135,10 +135,9 @@ class _Space:
     def mark(self, alias: str) -> None:
         self._change_link(self._indexes["lo"], [("IFLA_IFALIAS", alias)])
 
-    def set_sysctl(self, key: str, value: str) -> None:
-        path = "/proc/sys/" + key.translate(str.maketrans("./", "/."))
+    def set_sysctl(self, path: str, value: str) -> None:
         # /proc/sys/net shows the namespace of whoever opens it, so the file is opened inside.
-        with network_namespace(self._fd), open(path, "w") as file:
+        with network_namespace(self._fd), open(f"/proc/sys/{path}", "w") as file:
             file.write(value)
 
     def add_link(self, step: AddLink) -> Substitution | None:

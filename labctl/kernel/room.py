@@ -303,7 +303,7 @@ def _private_run() -> None:
             continue
         copy = f"{workbench}/{entry.name}"
         if entry.is_symlink():
-            os.symlink(os.readlink(entry.path), copy)
+            Path(copy).symlink_to(os.readlink(entry.path))
             continue
         if entry.is_dir():
             os.mkdir(copy)

@@ -104,7 +104,7 @@ def _facts(topology: Topology, recorded: Recorded) -> Facts:
     keys: dict[str, list[str]] = {}
     for step in wanted(topology):
         if isinstance(step, SetSysctl):
-            keys.setdefault(step.namespace, []).append(step.key)
+            keys.setdefault(step.namespace, []).append(step.path)
     found = {
         name: there
         for name, known in recorded.namespaces.items()

@@ -45,6 +45,8 @@ class Route:
 
 @dataclass(frozen=True)
 class Namespace:
+    """One namespace; `sysctls` by their path below /proc/sys."""
+
     links: Mapping[str, Link] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)

@@ -26,8 +26,8 @@ def tunnel_mtu(topology: Topology, namespace: str, interface: str) -> int | None
     way = lookup(space, endpoint.peer.host)
     if way is None or way.local:
         return None  # a peer on the same host is reached through lo, which carries anything
-    underlay = space.interfaces.get(way.interface)
-    underlay_mtu = underlay and (underlay.mtu or DEFAULT_MTU.get(underlay.kind))
+    underlay = space.interfaces[way.interface]
+    underlay_mtu = underlay.mtu or DEFAULT_MTU.get(underlay.kind)
     if underlay_mtu is None:
         return None
     smallest = max((SMALLEST[address.version] for address in device.addresses), default=SMALLEST[4])

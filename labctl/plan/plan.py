@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labctl.plan.facts import Facts, Namespace
+from labctl.plan.facts import Facts, Namespace, Route
 from labctl.plan.mtu import tunnel_mtu
 from labctl.plan.steps import (
     AddAddress,
@@ -28,13 +28,14 @@ from labctl.plan.steps import (
 )
 from labctl.topology import model
 from labctl.topology.model import Topology
+from labctl.topology.values import sysctl_parts
 
 # A new namespace inherits the IPv4 settings of the machine (net/ipv4/devconf.c: devinet_init_net). On a host that
 # forwards, as every container host does, a lab would then forward too, and a silent neighbour would answer.
 BASELINE = {
-    "net.ipv4.ip_forward": "0",
-    "net.ipv4.conf.all.rp_filter": "0",
-    "net.ipv4.conf.default.rp_filter": "0",
+    "net/ipv4/ip_forward": "0",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
 }
 
 
@@ -62,8 +63,7 @@ def wanted(topology: Topology) -> Iterator[Step]:
 
 def _early_sysctls(name: str, space: model.Namespace) -> Iterator[Step]:
     """Settings of the whole namespace, before there is any interface that would inherit the old ones."""
-    settings = {**BASELINE, **{_dotted(key): value for key, value in space.sysctls.items()}}
-    for key, value in settings.items():
+    for key, value in {**BASELINE, **_sysctls(space)}.items():
         if not _belongs_to_an_interface(key, space):
             yield SetSysctl(name, key, value)
 
@@ -107,9 +107,9 @@ def _properties(topology: Topology, name: str, space: model.Namespace) -> Iterat
             yield SetMaster(name, interface_name, masters[interface_name])
         if interface.kind != "lo" and not any(address.version == 6 for address in interface.addresses):
             yield NoAutomaticAddresses(name, interface_name)
-    for key, value in space.sysctls.items():
-        if _belongs_to_an_interface(_dotted(key), space):
-            yield SetSysctl(name, _dotted(key), value)
+    for key, value in _sysctls(space).items():
+        if _belongs_to_an_interface(key, space):
+            yield SetSysctl(name, key, value)
     for interface_name, interface in space.interfaces.items():
         for address in interface.addresses:
             yield AddAddress(name, interface_name, str(address))
@@ -133,17 +133,15 @@ def _engine(topology: Topology, endpoint: model.Endpoint) -> StartEngine:
     )
 
 
-def _dotted(key: str) -> str:
-    """A sysctl in the dotted form; one with slashes is read as sysctl(8) does, where dots belong to a name."""
-    if "/" not in key:
-        return key
-    return key.translate(str.maketrans("/.", "./"))
+def _sysctls(space: model.Namespace) -> dict[str, str]:
+    """The settings of the file by their path below /proc/sys, in which a dot is a dot."""
+    return {"/".join(sysctl_parts(key)): value for key, value in space.sysctls.items()}
 
 
 def _belongs_to_an_interface(key: str, space: model.Namespace) -> bool:
-    """Whether a sysctl is one of an interface, as net.ipv4.conf.tun0.rp_filter is."""
-    parts = key.split(".")
-    return len(parts) > 4 and parts[2] in ("conf", "neigh") and parts[3].replace("/", ".") in space.interfaces
+    """Whether a sysctl is one of an interface, as net/ipv4/conf/tun0/rp_filter is."""
+    parts = key.split("/")
+    return len(parts) > 4 and parts[2] in ("conf", "neigh") and parts[3] in space.interfaces
 
 
 def holds(step: Step, facts: Facts) -> bool:
@@ -154,8 +152,8 @@ def holds(step: Step, facts: Facts) -> bool:
     match step:
         case AddNamespace():
             return True
-        case SetSysctl(key=key, value=value):
-            return there.sysctls.get(key) == value
+        case SetSysctl(path=path, value=value):
+            return there.sysctls.get(path) == value
         case AddRoute():
             return any(_same_route(step, route) for route in there.routes)
         case StartEngine():
@@ -183,10 +181,9 @@ def holds(step: Step, facts: Facts) -> bool:
     raise TypeError(f"no way to tell whether {step!r} holds")
 
 
-def _same_route(step: AddRoute, route: object) -> bool:
+def _same_route(step: AddRoute, route: Route) -> bool:
     return (
-        getattr(route, "to", None) == step.to
-        and getattr(route, "via", None) == step.via
-        and step.dev in (None, getattr(route, "dev", None))
-        and (step.metric is None or getattr(route, "metric", None) == step.metric)
+        (route.to, route.via) == (step.to, step.via)
+        and step.dev in (None, route.dev)
+        and step.metric in (None, route.metric)
     )

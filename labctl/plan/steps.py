@@ -44,12 +44,19 @@ class AddNamespace(Step):
 
 @dataclass(frozen=True)
 class SetSysctl(Step):
-    key: str
+    """A setting by its path below /proc/sys."""
+
+    path: str
     value: str
 
     @property
+    def name(self) -> str:
+        """As sysctl(8) writes it: dots separate, so a dot inside a part becomes a slash."""
+        return self.path.translate(str.maketrans("./", "/."))
+
+    @property
     def words(self) -> str:
-        return f"sysctl {self.key} = {self.value}"
+        return f"sysctl {self.name} = {self.value}"
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,11 @@ _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]miss
 
 
 def console() -> Console:
-    """Output for a person; rich itself heeds NO_COLOR and pipes."""
-    return Console(highlight=False, soft_wrap=True)
+    """Output for a person; rich itself heeds NO_COLOR and pipes. A pipe has no width, so nothing is cut for it."""
+    out = Console(highlight=False, soft_wrap=True)
+    if not out.is_terminal:
+        out.width = 200
+    return out
 
 
 class UpView:
@@ -75,7 +78,8 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
     ]
     told = ", ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in counts if number)
     what = told or f"{len(report.changes)} change{'s' * (len(report.changes) != 1)}"
-    out.print(f"\n[bold green]{report.lab}[/] is up ({report.mode}, {report.seconds:.2f} s): {what}")
+    out.print()
+    out.print(f"[bold green]{report.lab}[/] is up ({report.mode}, {report.seconds:.2f} s): {what}")
     _substitutions(out, report.substitutions)
     if hints:
         out.print("\nTry next:")
@@ -111,12 +115,15 @@ def result(found: Result) -> None:
 
 def _evidence(evidence: Sequence[Evidence]) -> Iterable[str]:
     """Places with one number together; what does not hold stands alone, with what it had to be."""
-    for (observed, holds, expected), group in groupby(evidence, key=lambda e: (e.observed, e.holds, e.expected)):
-        places = ", ".join(found.place for found in group)
-        if holds:
-            yield f"{observed} at {places}"
-        else:
-            yield f"[red]{observed} and not {expected}[/] at {places}"
+    for (observed, holds, expected), group in groupby(
+        evidence, key=lambda e: (e.observed, e.holds, "" if e.holds else e.expected)
+    ):
+        places = " ".join(
+            f"{place} ({' '.join(found.counter for found in found_there)})"
+            for place, found_there in groupby(group, key=lambda e: e.place)
+        )
+        packets = f"{observed} packet{'s' * (observed != 1)}"
+        yield f"{packets} at {places}" if holds else f"[red]{packets}, not {expected},[/] at {places}"
 
 
 def verdict(lab: str, results: Sequence[Result]) -> None:
@@ -164,7 +171,7 @@ def _table(*headings: str) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False)
     for heading in headings:
         right = heading.startswith(">")
-        table.add_column(heading.lstrip(">"), justify="right" if right else "left", no_wrap=True)
+        table.add_column(heading.lstrip(">"), justify="right" if right else "left", overflow="fold")
     return table
 
 

@@ -20,7 +20,7 @@ def find(name_or_path: str) -> Path:
     """The file that is meant: a file that exists, or else a shipped topology. Raises UsageError."""
     shipped = _files()
     bare = "/" not in name_or_path and not name_or_path.endswith((".yaml", ".yml"))
-    if os.path.isfile(name_or_path) or not bare:  # noqa: PTH113 - Path.is_file() raises on a name too long
+    if os.path.isfile(name_or_path) or not bare:
         return Path(name_or_path)  # a path is a path, also where nothing is there: `load` says so
     if name_or_path in shipped:
         return shipped[name_or_path]

@@ -31,8 +31,7 @@ def ipv4(
 def ipv6(source: str, destination: str, protocol: int, payload: bytes) -> bytes:
     """An IPv6 packet; extension headers are part of the payload."""
     return (
-        struct.pack("!IHBB16s16s", 6 << 28, len(payload), protocol, 64, packed(source), packed(destination))
-        + payload
+        struct.pack("!IHBB16s16s", 6 << 28, len(payload), protocol, 64, packed(source), packed(destination)) + payload
     )
 
 

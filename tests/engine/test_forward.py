@@ -157,9 +157,7 @@ def test_a_flood_gets_no_more_than_its_turn(rig: Rig) -> None:
     assert len(rig.peer.sent) == len(rig.tun.sent) == rig.counted()["in_not_from_peer"] == BATCH
 
 
-codes = st.sampled_from(
-    [errno.ECONNREFUSED, errno.EIO, errno.EINVAL, errno.EAGAIN, errno.EPERM, errno.EBADFD]
-)
+codes = st.sampled_from([errno.ECONNREFUSED, errno.EIO, errno.EINVAL, errno.EAGAIN, errno.EPERM, errno.EBADFD])
 failures = st.lists(st.none() | codes.map(lambda code: OSError(code, "")), max_size=40)
 packets = st.lists(st.just(PING) | st.binary(max_size=60), max_size=20)
 

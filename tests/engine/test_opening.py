@@ -59,12 +59,8 @@ def test_an_endpoint_that_cannot_be_is_refused(device: str, bind: str, peer: str
         Endpoint(device, Address.parse(bind), Address.parse(peer))
 
 
-@pytest.mark.parametrize(
-    "words", [(), GOOD[:4], ("tun0", "x", *GOOD[2:]), (*GOOD, "--verb"), ("tun/0", *ENDS)]
-)
-def test_a_wrong_call_is_told_in_three_lines(
-    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("words", [(), GOOD[:4], ("tun0", "x", *GOOD[2:]), (*GOOD, "--verb"), ("tun/0", *ENDS)])
+def test_a_wrong_call_is_told_in_three_lines(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         ttun.main(list(words))
     assert caught.value.code == 2
@@ -82,9 +78,7 @@ def pair(host: Namespace) -> Namespace:
 
 @pytest.mark.root
 @pytest.mark.parametrize("hosts", [("10.0.1.1", "10.0.2.1"), ("fd00::1", "fd00::2")])
-def test_the_port_is_ours_alone_and_each_datagram_finds_its_socket(
-    pair: Namespace, hosts: tuple[str, str]
-) -> None:
+def test_the_port_is_ours_alone_and_each_datagram_finds_its_socket(pair: Namespace, hosts: tuple[str, str]) -> None:
     bind, peer = Address(hosts[0], 9000), Address(hosts[1], 9000)
 
     def at(port: int) -> socket.socket:
@@ -100,9 +94,7 @@ def test_the_port_is_ours_alone_and_each_datagram_finds_its_socket(
                 stranger.sendto(b"stranger", (bind.host, 9000))
                 friend.sendto(b"friend", (bind.host, 9000))
             assert [ours.receive() for _ in range(3)] == [b"friend"] * 3
-            assert [strangers.receive_from() for _ in range(3)] == [
-                (b"stranger", str(Address(peer.host, 9001)))
-            ] * 3
+            assert [strangers.receive_from() for _ in range(3)] == [(b"stranger", str(Address(peer.host, 9001)))] * 3
             for port in (ours.receive, strangers.receive_from):
                 with pytest.raises(BlockingIOError):
                     port()

@@ -14,9 +14,7 @@ from .samples import PING, echo_request, ipv4, ipv6, packed, tcp, udp
 PING6 = ipv6("fd00::1", "fd00::2", 58, b"\x80" + bytes(15))
 
 
-@pytest.mark.parametrize(
-    "packet", [PING, PING6, ipv4("10.0.0.1", "10.0.0.2", 17, udp(1, 2), options=bytes(8))]
-)
+@pytest.mark.parametrize("packet", [PING, PING6, ipv4("10.0.0.1", "10.0.0.2", 17, udp(1, 2), options=bytes(8))])
 def test_a_whole_packet_has_no_fault_and_every_cut_of_it_has_one(packet: bytes) -> None:
     assert fault(packet) is None
     assert all(fault(packet[:length]) for length in range(len(packet)))
@@ -50,9 +48,7 @@ def test_extension_headers_are_skipped() -> None:
     fragment = bytes([51, 0, 0x05, 0x01]) + bytes(4)
     authentication = bytes([17, 4]) + bytes(22)
     first = parse(
-        ipv6(
-            "fd00::1", "fd00::2", 0, hop_by_hop + bytes([51, 0, 0, 1]) + bytes(4) + authentication + udp(1, 2)
-        )
+        ipv6("fd00::1", "fd00::2", 0, hop_by_hop + bytes([51, 0, 0, 1]) + bytes(4) + authentication + udp(1, 2))
     )
     assert (first.protocol, first.payload_at, first.fragment_at, first.more_fragments) == (17, 88, 0, True)
     later = parse(ipv6("fd00::1", "fd00::2", 0, hop_by_hop + fragment + bytes(24)))

@@ -87,9 +87,7 @@ def test_a_packet_over_the_wires_mtu_is_fragmented_not_refused(sites: Sites, siz
 @pytest.mark.parametrize("from_socat", [False, True])
 def test_socat_is_a_peer_like_any_other(sites: Sites, from_socat: bool) -> None:
     sites.a.ttun(*A)
-    sites.b.start(
-        "socat", "TUN,tun-name=tun1,tun-type=tun,iff-no-pi,iff-up", "UDP:192.0.2.1:9000,bind=192.0.2.2:9000"
-    )
+    sites.b.start("socat", "TUN,tun-name=tun1,tun-type=tun,iff-no-pi,iff-up", "UDP:192.0.2.1:9000,bind=192.0.2.2:9000")
     wait_for(lambda: "192.0.2.2:9000" in sites.b.shell("ss -aun"), "socat to open its port")
     if from_socat:
         assert sites.b.ping("10.0.101.1")
@@ -159,9 +157,7 @@ def peer_socket(site: Namespace, port: int) -> socket.socket:
 def received(site: Namespace) -> int:
     """What the kernel says has come out of tun0 (written by the engine)."""
     return int(
-        site.shell(
-            "ip -s -j link show tun0 | grep -o '\"rx\":{[^}]*' | grep -o 'packets\":[0-9]*' | cut -d: -f2"
-        )
+        site.shell("ip -s -j link show tun0 | grep -o '\"rx\":{[^}]*' | grep -o 'packets\":[0-9]*' | cut -d: -f2")
     )
 
 
@@ -193,9 +189,7 @@ def test_neither_direction_starves_the_other_or_the_signal(sites: Sites) -> None
     sites.b.ttun(*B)
     sites.a.start("ping", "-n", "-q", "-f", "-l", "100", "10.0.102.1")
     sites.b.start("ping", "-n", "-q", "-f", "-l", "100", "10.0.101.1")
-    wait_for(
-        lambda: sites.a.ping("10.0.102.1") and sites.b.ping("10.0.101.1"), "answers in the middle of a flood"
-    )
+    wait_for(lambda: sites.a.ping("10.0.102.1") and sites.b.ping("10.0.101.1"), "answers in the middle of a flood")
     began = time.monotonic()
     engine.terminate()
     assert ended(engine) == (0, "", "")

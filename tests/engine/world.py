@@ -166,9 +166,7 @@ def settled(counters: Counters, **expected: int) -> dict[str, int]:
     """Wait for these numbers, then check that the others balance."""
     return wait_for(
         lambda: (
-            (now := counters.snapshot())
-            and all(now[name] == n for name, n in expected.items())
-            and balance(counters)
+            (now := counters.snapshot()) and all(now[name] == n for name, n in expected.items()) and balance(counters)
         ),
         f"{expected}; there is {counters.snapshot()}",
     )

@@ -1,0 +1,37 @@
+# labctl. Two commands are enough: make demo, make test.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SHELL := /bin/sh
+
+.PHONY: demo test check clean
+
+# Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
+demo: .venv/installed
+	$(BIN)/labctl up topologies/two-site.yaml
+	$(BIN)/labctl verify -l two-site; code=$$?; $(BIN)/labctl down two-site; exit $$code
+
+# The whole test suite. As root it tests both modes, as anybody else the rootless one.
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+# What a reviewer would say first.
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "labctl needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ .venv/installed
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
