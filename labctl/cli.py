@@ -49,13 +49,13 @@ def cli() -> None:
 def up(file: str, name: str | None, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
     from labctl.kernel.room import place_of_new
-    from labctl.lab import lab
+    from labctl.lab.up import up as make
 
     topology = _topology(file, name)
     place = place_of_new(topology.name)
     try:
         if form == "json":
-            report = place.call(lambda: lab.up(topology, place.mode, lambda _: None))
+            report = place.call(lambda: make(topology, place.mode, lambda _: None))
         else:
             report = place.call(lambda: _shown_up(topology, place.mode))
     except BaseException:
@@ -74,12 +74,12 @@ def up(file: str, name: str | None, form: str) -> int:
 
 
 def _shown_up(topology: Topology, mode: str) -> Any:
-    from labctl.lab import lab
+    from labctl.lab.up import up as make
     from labctl.report.terminal import UpView
 
     view = UpView(topology.name)
     try:
-        return lab.up(topology, mode, view.notify)
+        return make(topology, mode, view.notify)
     finally:
         view.close()
 
@@ -158,7 +158,7 @@ def _tools(system: bool) -> Any:
 @click.option("-a", "--all", "everything", is_flag=True, help="Every lab of yours.")
 def down(lab: str | None, also: str | None, everything: bool) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
-    from labctl.lab import lab as story
+    from labctl.lab.down import down as end
 
     running = _places()
     wanted = also or lab
@@ -171,7 +171,7 @@ def down(lab: str | None, also: str | None, everything: bool) -> int:
             _not_of_another(name)
             continue
         place, ended = running[name], True
-        removed: list[Any] = place.call(lambda name=name: _taken_down(story.down, name))  # type: ignore[misc]
+        removed: list[Any] = place.call(lambda name=name: _taken_down(end, name))  # type: ignore[misc]
         place.close()
         from labctl.report import terminal
 
@@ -193,7 +193,7 @@ def _taken_down(story: Callable[[str, Callable[[Any], None]], None], name: str) 
 @_format
 def status(lab: str | None, also: str | None, form: str) -> int:
     """Show what is there: namespaces, interfaces, addresses, engines with their counters."""
-    from labctl.lab import lab as story
+    from labctl.lab import status as story
 
     place, name = _running(also or lab)
     report = place.call(lambda: story.status(name))
@@ -212,7 +212,7 @@ def status(lab: str | None, also: str | None, form: str) -> int:
 @_format
 def list_(form: str) -> int:
     """List your labs."""
-    from labctl.lab import lab as story
+    from labctl.lab import status as story
 
     summaries = [place.call(lambda name=name: story.summary(name)) for name, place in _places().items()]  # type: ignore[misc]
     if form == "json":

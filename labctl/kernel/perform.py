@@ -10,13 +10,13 @@ import errno
 import ipaddress
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from labctl.errors import KernelRefused, kernel_words
 from labctl.kernel import namespaces, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.syscalls import network_namespace
+from labctl.plan.facts import Substitution
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -42,16 +42,6 @@ DUMMY_STAND_IN = "labctl: bridge stands in for dummy"
 """The alias of a bridge without ports that stands in where the kernel has no dummy driver."""
 
 RecordNamespace = Callable[[str, namespaces.NamespaceId], None]
-
-
-@dataclass(frozen=True)
-class Substitution:
-    """Something that this machine lacks, and what labctl used instead."""
-
-    subject: str
-    wanted: str
-    used: str
-    reason: str
 
 
 class Performer:

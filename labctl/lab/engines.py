@@ -14,7 +14,7 @@ from labctl.kernel import namespaces
 from labctl.kernel.syscalls import CLONE_NEWNET, setns
 from labctl.kernel.tuntap import uid_of
 from labctl.lab import processes
-from labctl.lab.state import State
+from labctl.lab.state import Engine, State
 from labctl.plan.steps import StartEngine
 
 
@@ -45,7 +45,7 @@ def start(step: StartEngine, state: State) -> processes.Starting:
         f"the engine of {step.subject}",
         step.command,
         state.log_of(step.subject),
-        lambda process: state.record_engine(step.subject, process),
+        lambda process: state.record_engine(step.subject, Engine(process, step.command)),
         work,
     )
 

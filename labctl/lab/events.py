@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labctl.kernel.perform import Substitution
+from labctl.plan.facts import Substitution
 from labctl.plan.steps import Step
 
 

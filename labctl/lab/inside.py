@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from labctl.errors import UsageError, kernel_words
 from labctl.kernel import namespaces
 from labctl.kernel.syscalls import CLONE_NEWNET, die_with_parent, setns
-from labctl.lab.lab import existing
+from labctl.lab.state import existing
 from labctl.topology.mistakes import nearest
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from labctl.errors import UsageError
-from labctl.lab.lab import existing
+from labctl.lab.state import existing
 from labctl.topology.mistakes import nearest
 
 PAUSE = 0.1

@@ -29,11 +29,19 @@ from typing import Any
 from labctl.errors import MachineError, UsageError, kernel_words
 from labctl.kernel import namespaces
 from labctl.kernel.namespaces import NamespaceId
-from labctl.kernel.perform import Substitution
 from labctl.lab.processes import Process
+from labctl.plan.facts import Substitution
 
 ROOT = Path("/run/labctl")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that was started: its process, and what a person types for the same."""
+
+    process: Process
+    command: str
 
 
 @dataclass
@@ -45,7 +53,7 @@ class Recorded:
     began: float = 0.0
     complete: bool = False
     namespaces: dict[str, NamespaceId] = field(default_factory=dict)
-    engines: dict[str, Process] = field(default_factory=dict)
+    engines: dict[str, Engine] = field(default_factory=dict)
     substitutions: list[Substitution] = field(default_factory=list)
 
 
@@ -61,14 +69,18 @@ class State:
     def exists(self) -> bool:
         return self.directory.is_dir()
 
+    def begun(self) -> bool:
+        """Whether anything is recorded that may exist."""
+        return self._journal.exists()
+
     def begin(self, mode: str) -> None:
         self._append({"begin": {"mode": mode, "boot": _boot_id(), "at": time.time()}})
 
     def record_namespace(self, name: str, found: NamespaceId) -> None:
         self._append({"namespace": name, "device": found.device, "inode": found.inode})
 
-    def record_engine(self, device: str, process: Process) -> None:
-        self._append({"engine": device, **asdict(process)})
+    def record_engine(self, device: str, engine: Engine) -> None:
+        self._append({"engine": device, "command": engine.command, **asdict(engine.process)})
 
     def record_substitution(self, substitution: Substitution) -> None:
         self._append({"substitution": asdict(substitution)})
@@ -100,6 +112,13 @@ class State:
     def counters_of(self, device: str) -> Path:
         return self.directory / "engines" / f"{device}.counters"
 
+    def reset(self) -> None:
+        """Record that nothing of the lab is left. The journal goes last: while it is there, it is true."""
+        for file in (self.directory / "engines").iterdir():
+            file.unlink()
+        self._topology.unlink(missing_ok=True)
+        self._journal.unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Forget the lab."""
         shutil.rmtree(self.directory)
@@ -124,8 +143,8 @@ def _apply(entry: dict[str, Any], recorded: Recorded) -> None:
             recorded.mode, recorded.boot, recorded.began = mode, boot, at
         case {"namespace": name, "device": device, "inode": inode}:
             recorded.namespaces[name] = NamespaceId(device, inode)
-        case {"engine": device, "pid": pid, "started": started}:
-            recorded.engines[device] = Process(pid, started)
+        case {"engine": device, "command": command, "pid": pid, "started": started}:
+            recorded.engines[device] = Engine(Process(pid, started), command)
         case {"substitution": values}:
             recorded.substitutions.append(Substitution(**values))
         case {"complete": complete}:
@@ -134,6 +153,18 @@ def _apply(entry: dict[str, Any], recorded: Recorded) -> None:
 
 def _boot_id() -> str:
     return _BOOT_ID.read_text().strip()
+
+
+def existing(lab: str) -> State:
+    """The state of a lab that is there. Raises UsageError where it is not."""
+    state = State(lab)
+    if not state.exists():
+        raise _no_such(lab)
+    return state
+
+
+def _no_such(lab: str) -> UsageError:
+    return UsageError(f"there is no lab named {lab}", "", "labctl list shows what is running")
 
 
 def recorded_labs() -> list[str]:
@@ -151,22 +182,36 @@ def locked(lab: str, create: bool = False) -> Iterator[State]:
     Raises UsageError where another labctl is at work on it, naming its PID, or where there is no such lab.
     """
     state = State(lab)
-    if create:
-        _make_directories(state)
+    fd = _lock(state, create)
     try:
-        fd = os.open(state.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise UsageError(f"there is no lab named {lab}", "", "labctl list shows what is running") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield state
-    except BlockingIOError:
-        raise UsageError(
-            f"another labctl is at work on lab {lab}", f"it is {_holder(fd)}", "wait until it has ended"
-        ) from None
     finally:
         os.close(fd)
         _tidy()
+
+
+def _lock(state: State, create: bool) -> int:
+    """Take the lock of a lab; gives the descriptor that holds it."""
+    while True:
+        if create:
+            _make_directories(state)
+        try:
+            fd = os.open(state.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if create:
+                continue  # somebody has just taken the lab down
+            raise _no_such(state.lab) from None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(fd), os.stat(state.directory)):
+                return fd
+        except FileNotFoundError:
+            pass  # it was taken down between our open and our lock: what we hold has no name any more
+        except BlockingIOError:
+            why = f"it is {_holder(fd)}"
+            os.close(fd)
+            raise UsageError(f"another labctl is at work on lab {state.lab}", why, "wait until it has ended") from None
+        os.close(fd)
 
 
 def _make_directories(state: State) -> None:

@@ -10,8 +10,7 @@ from labctl.checks.run import run
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel.observe import counters
 from labctl.lab import engines
-from labctl.lab.lab import existing, topology_of
-from labctl.lab.state import State
+from labctl.lab.state import State, existing
 from labctl.topology.mistakes import nearest
 from labctl.topology.model import Check, Topology
 from labctl.topology.values import InterfaceRef
@@ -23,9 +22,10 @@ def verify(lab: str, names: Sequence[str], tools: Tools) -> Iterator[Result]:
     Raises UsageError for a lab or a check that does not exist, KernelRefused where the lab never came up.
     """
     state = existing(lab)
-    topology = topology_of(state)
-    if topology is None:
+    written = state.topology()
+    if written is None:
         raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
+    topology = Topology.model_validate_json(written)
     return run(topology, chosen(topology, names), tools, lambda: _snapshot(topology, state))
 
 

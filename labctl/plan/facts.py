@@ -53,6 +53,16 @@ class Namespace:
 
 
 @dataclass(frozen=True)
+class Substitution:
+    """Something that this machine lacks, and what labctl used instead."""
+
+    subject: str
+    wanted: str
+    used: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """Everything observed of one lab; `engines` are the devices, as NAMESPACE:INTERFACE, with a running engine."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labctl.checks.outcome import Result
 from labctl.kernel.capabilities import Finding
-from labctl.lab.lab import Status, Summary, UpReport
 from labctl.plan.facts import Namespace
+
+if TYPE_CHECKING:
+    from labctl.lab.status import Status, Summary
+    from labctl.lab.up import UpReport
 
 
 def text(value: Any) -> str:

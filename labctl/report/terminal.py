@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -12,12 +13,14 @@ from rich.table import Table
 
 from labctl.checks.outcome import Evidence, Result
 from labctl.kernel.capabilities import Finding
-from labctl.kernel.perform import Substitution
 from labctl.lab.events import Done, Event, Planned, Removed, RollingBack
-from labctl.lab.lab import Status, Summary, UpReport
-from labctl.plan.facts import Link
+from labctl.plan.facts import Link, Substitution
 from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine
 from labctl.report.tree import LabTree
+
+if TYPE_CHECKING:
+    from labctl.lab.status import Status, Summary
+    from labctl.lab.up import UpReport
 
 TALLEST = 60
 """Lines of a tree that a person still reads; a larger lab is only counted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from rich.tree import Tree
 
-from labctl.kernel.perform import Substitution
+from labctl.plan.facts import Substitution
 from labctl.plan.steps import (
     AddAddress,
     AddLink,

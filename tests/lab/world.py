@@ -34,7 +34,7 @@ from labctl.kernel.syscalls import (
 )
 
 REPO = Path(__file__).resolve().parents[2]
-ORDINARY_UID = 23456
+ORDINARY_UID = 20000 + os.getpid() % 40000  # so that two runs of the suite at once do not meet
 DEADLINE = 20.0
 
 

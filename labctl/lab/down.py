@@ -1,0 +1,36 @@
+"""Down: end what is recorded, forget it. Needs no topology."""
+
+from __future__ import annotations
+
+from labctl.kernel import namespaces
+from labctl.lab import processes
+from labctl.lab.events import Listener, Removed
+from labctl.lab.state import State, locked
+
+
+def down(lab: str, notify: Listener) -> None:
+    """End a lab: its engines, every process inside it, its namespaces, its state.
+
+    Raises UsageError where there is no such lab or another labctl is at work on it.
+    """
+    with locked(lab) as state:
+        take_back(state, notify)
+        state.remove()
+
+
+def take_back(state: State, notify: Listener) -> None:
+    """End everything that is recorded, and record that nothing is left."""
+    recorded = state.read()
+    processes.end(engine.process for engine in recorded.engines.values())
+    for device in recorded.engines:
+        notify(Removed(f"engine {device}"))
+    # Whatever still runs in a namespace of ours was started there by somebody who knew that it is a lab;
+    # as long as it lives, so does the namespace, without a name.
+    guests = processes.inside(recorded.namespaces.values())
+    processes.end(guests)
+    for guest in guests:
+        notify(Removed(f"process {guest.pid}"))
+    for name, known in recorded.namespaces.items():
+        if namespaces.remove(name, known):
+            notify(Removed(f"namespace {name}"))
+    state.reset()

@@ -1,0 +1,73 @@
+"""Status: what is there, and what the engines have counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from labctl.kernel import namespaces
+from labctl.kernel.observe import observe
+from labctl.lab import engines
+from labctl.lab.state import existing
+from labctl.plan.facts import Namespace, Substitution
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """One engine: whether it runs, as which PID, and its counters by name."""
+
+    device: str
+    command: str
+    running: bool
+    pid: int
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is there of a lab. A namespace that is gone is None."""
+
+    lab: str
+    mode: str
+    namespaces: dict[str, Namespace | None]
+    engines: tuple[EngineStatus, ...]
+    substitutions: tuple[Substitution, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One line about a lab; `complete` is false where its `up` was cut off."""
+
+    lab: str
+    mode: str
+    complete: bool
+    namespaces: int
+    engines: int
+    engines_running: int
+
+
+def status(lab: str) -> Status:
+    """What is there of a lab. Raises UsageError where there is no such lab."""
+    state = existing(lab)
+    recorded = state.read()
+    return Status(
+        lab,
+        recorded.mode,
+        {
+            name: observe(name) if namespaces.identity(name) == known else None
+            for name, known in recorded.namespaces.items()
+        },
+        tuple(
+            EngineStatus(
+                device, engine.command, engine.process.alive(), engine.process.pid, engines.counted(device, state)
+            )
+            for device, engine in recorded.engines.items()
+        ),
+        tuple(recorded.substitutions),
+    )
+
+
+def summary(lab: str) -> Summary:
+    """One line about a lab that is there."""
+    recorded = existing(lab).read()
+    running = sum(engine.process.alive() for engine in recorded.engines.values())
+    return Summary(lab, recorded.mode, recorded.complete, len(recorded.namespaces), len(recorded.engines), running)
