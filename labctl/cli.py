@@ -395,7 +395,8 @@ def _tell(error: LabError) -> None:
     """What failed, why, what to do now."""
     click.echo(click.style(error.what, fg="red", bold=True), err=True)
     if error.why:
-        click.echo(f"  {error.why}", err=True)
+        # The mistakes of a file begin with FILE:LINE:COLUMN, which editors and terminals know at the start of a line.
+        click.echo(error.why if "\n" in error.why else f"  {error.why}", err=True)
     if error.hint:
         click.echo(click.style(f"  → {error.hint}", bold=True), err=True)
 

@@ -37,36 +37,37 @@ def console() -> Console:
 
 
 class UpView:
-    """Shows a lab while it grows."""
+    """Shows a lab while it grows; in a pipe the whole tree at its end."""
 
     def __init__(self, title: str) -> None:
         self._console = console()
         self._lab = LabTree(title)
         # Without a refresh thread: a process with two threads may not enter a user namespace.
         self._live = Live(self._lab.tree, console=self._console, auto_refresh=False)
-        self._shown = True
+        self._shown = False
 
     def notify(self, event: Event) -> None:
         match event:
             case Planned(steps):
-                self._shown = len(steps) < 8 * TALLEST and bool(steps)
-                if self._shown:
+                self._shown = 0 < len(steps) < 8 * TALLEST
+                if self._shown and self._console.is_terminal:
                     self._live.start()
             case Done(step, substitution):
-                if self._shown:
-                    self._lab.grow(step, substitution)
-                    if self._console.is_terminal:
-                        self._live.refresh()
+                self._lab.grow(step, substitution)
+                if self._live.is_started:
+                    self._live.refresh()
             case RollingBack(why):
-                self.close()
+                self._live.stop()
+                self._shown = False
                 self._console.print(f"[yellow]{escape(why)}: taking back what was made[/]")
             case Removed():
                 pass
 
     def close(self) -> None:
         if self._live.is_started:
-            self._live.refresh()
             self._live.stop()
+        elif self._shown:
+            self._console.print(self._lab.tree)
 
 
 def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:

@@ -18,9 +18,9 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from labctl.kernel.syscalls import (
     CLONE_NEWNS,
@@ -41,42 +41,58 @@ DEADLINE = 20.0
 class World:
     """Runs labctl as one person, and tells what is there."""
 
-    def __init__(self, mode: str, keeper: int | None, home: Path) -> None:
+    def __init__(self, mode: str, keeper: Keeper | None, home: Path) -> None:
         self.mode = mode
         self.home = home
-        self._keeper = keeper  # a pidfd of the process that holds the mount namespace; None: the machine as it is
+        self._keeper = keeper  # None: the machine as it is
         self._mark = uuid.uuid4().hex
 
     @property
     def is_root(self) -> bool:
         return self.mode == "root"
 
-    def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
-        """Start a program as this person."""
+    @property
+    def is_furnished(self) -> bool:
+        """Whether the test may change what this person sees of the machine, without the machine being changed."""
+        return self._keeper is not None
+
+    def start(
+        self, command: Sequence[str], before: Callable[[], None] = lambda: None, **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start a program as this person; `before` is called in the new process when it has become this person."""
+        given = options.pop("env", {})
         environment = {
             **os.environ, "HOME": str(self.home), "LABCTL_TEST": self._mark, "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": str(REPO), "LC_ALL": "C.UTF-8", **options.pop("env", {}),
+            "PYTHONPATH": str(REPO), "LC_ALL": "C.UTF-8", **given,
         }  # fmt: skip
-        environment.pop("LABCTL_LAB", None)
+        if "LABCTL_LAB" not in given:
+            environment.pop("LABCTL_LAB", None)
+
+        def become() -> None:
+            self._become()
+            before()
+
         return subprocess.Popen(
-            list(command), preexec_fn=self._become, env=environment, cwd=options.pop("cwd", self.home),
-            text=True, **options,
-        )  # fmt: skip
+            list(command), preexec_fn=become, env=environment, cwd=options.pop("cwd", self.home), text=True, **options
+        )
 
     def _become(self) -> None:
         if self._keeper is None:
             return
-        setns(self._keeper, CLONE_NEWNS)
+        setns(self._keeper.pidfd, CLONE_NEWNS)
         if not self.is_root:
             os.setgroups([])
             os.setresgid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
             os.setresuid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
 
-    def run(self, *command: str, code: int | None = 0, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end and look at its exit code."""
-        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    def run(
+        self, *command: str, code: int | None = 0, say: str | None = None, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end, with `say` as its input, and look at its exit code."""
+        source = subprocess.DEVNULL if say is None else subprocess.PIPE
+        options = {"stdin": source, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         with self.start(command, **options) as process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(say, timeout=120)
         if code is not None:
             assert process.returncode == code, f"{command} ended with {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(command, process.returncode, out, err)
@@ -108,7 +124,7 @@ class World:
         if child == 0:
             try:
                 if self._keeper is not None:
-                    setns(self._keeper, CLONE_NEWNS)
+                    setns(self._keeper.pidfd, CLONE_NEWNS)
                 os.write(writer, json.dumps(look()).encode())
             finally:
                 os._exit(0)
@@ -134,19 +150,33 @@ class World:
         return os.geteuid() if self._keeper is None else 0 if self.is_root else ORDINARY_UID
 
     def processes(self) -> list[tuple[int, str]]:
-        """The living processes that this person started, and what became of them: PID and title."""
-        mark = f"LABCTL_TEST={self._mark}".encode()
+        """The living processes of this world: PID and title.
+
+        One that gave itself a title has lost its environment; it is known by its mount namespace, its user, or, where
+        the suite runs as the user itself, by being in a user namespace of that user.
+        """
         found = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
                 state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-                if state not in "ZX" and mark in (entry / "environ").read_bytes().split(b"\0"):
+                if state not in "ZX" and self._is_of_here(entry):
                     found.append((int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()))
             except OSError:
                 continue
         return found
+
+    def _is_of_here(self, process: Path) -> bool:
+        if self._keeper is None:
+            if f"LABCTL_TEST={self._mark}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                return True
+            return process.stat().st_uid == self.uid and not os.path.samefile("/proc/self/ns/user", process / "ns/user")
+        if int(process.name) == self._keeper.pid:
+            return False
+        if not self.is_root and f"\nUid:\t{self.uid}\t" in (process / "status").read_text():
+            return True
+        return os.path.samefile(f"/proc/{self._keeper.pid}/ns/mnt", process / "ns/mnt")
 
     def processes_titled(self, words: str) -> list[int]:
         return [pid for pid, title in self.processes() if words in title]
@@ -179,7 +209,7 @@ def world(mode: str) -> Iterator[World]:
     """A world for one test; at its end every process of it is gone."""
     home = Path(tempfile.mkdtemp(prefix="labctl-test-"))
     home.chmod(0o755)
-    keeper = _keep_mount_namespace(mode) if os.geteuid() == 0 else None
+    keeper = _keep_mount_namespace() if os.geteuid() == 0 else None
     if keeper is not None and mode == "rootless":
         os.chown(home, ORDINARY_UID, ORDINARY_UID)
     here = World(mode, keeper, home)
@@ -187,15 +217,16 @@ def world(mode: str) -> Iterator[World]:
         yield here
     finally:
         for pid, _ in here.processes():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if keeper is not None:
-            signal.pidfd_send_signal(keeper, signal.SIGKILL)
-            os.waitid(os.P_PIDFD, keeper, os.WEXITED)
-            os.close(keeper)
+            signal.pidfd_send_signal(keeper.pidfd, signal.SIGKILL)
+            os.waitid(os.P_PIDFD, keeper.pidfd, os.WEXITED)
+            os.close(keeper.pidfd)
         shutil.rmtree(home)
 
 
-def _keep_mount_namespace(mode: str) -> int:
+def _keep_mount_namespace() -> Keeper:
     """Fork a process that does nothing but hold a furnished mount namespace."""
     ready, done = os.pipe()
     child = os.fork()
@@ -204,9 +235,8 @@ def _keep_mount_namespace(mode: str) -> int:
             unshare(CLONE_NEWNS)
             mount("", "/", flags=MS_REC | MS_SLAVE)
             mount("tmpfs", "/run", "tmpfs", data="mode=0755")
-            if mode == "rootless":
-                _let_users_reach(REPO, Path(sys.prefix), Path(sys.base_prefix))
-                _let_users_open_tun()
+            _let_users_reach(REPO, Path(sys.prefix), Path(sys.base_prefix))
+            _let_users_open_tun()
             os.write(done, b"1")
             os.close(done)
             while True:
@@ -214,7 +244,7 @@ def _keep_mount_namespace(mode: str) -> int:
         finally:
             os._exit(1)
     os.close(done)
-    keeper = os.pidfd_open(child)
+    keeper = Keeper(child, os.pidfd_open(child))
     with open(ready, "rb") as answers:
         assert answers.read() == b"1", "the mount namespace of the test could not be furnished"
     return keeper
