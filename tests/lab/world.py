@@ -27,6 +27,7 @@ from labctl.kernel.syscalls import (
     MS_BIND,
     MS_REC,
     MS_SLAVE,
+    die_with_parent,
     mount,
     setns,
     unmount,
@@ -36,6 +37,13 @@ from labctl.kernel.syscalls import (
 REPO = Path(__file__).resolve().parents[2]
 ORDINARY_UID = 20000 + os.getpid() % 40000  # so that two runs of the suite at once do not meet
 DEADLINE = 20.0
+
+
+class Keeper(NamedTuple):
+    """The process that holds the mount namespace of a world."""
+
+    pid: int
+    pidfd: int
 
 
 class World:
@@ -229,9 +237,11 @@ def world(mode: str) -> Iterator[World]:
 def _keep_mount_namespace() -> Keeper:
     """Fork a process that does nothing but hold a furnished mount namespace."""
     ready, done = os.pipe()
+    parent = os.getpid()
     child = os.fork()
     if child == 0:
         try:
+            die_with_parent(parent)
             unshare(CLONE_NEWNS)
             mount("", "/", flags=MS_REC | MS_SLAVE)
             mount("tmpfs", "/run", "tmpfs", data="mode=0755")
