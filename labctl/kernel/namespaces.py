@@ -1,20 +1,23 @@
 """Named network namespaces, made so that one that is ours can always be told from one that is not.
 
 A name is a file of /run/netns onto which the namespace is mounted, as ip-netns(8) has it. The order is what makes it
-safe against a kill at any moment: the namespace is born nameless, its inode is recorded, then the name is claimed with
-O_EXCL, then the mount gives it the name. Before anything is removed the inode under the name is compared with the
-recorded one; a stranger's namespace of the same name is never touched.
+safe against a kill at any moment: the namespace is born nameless, its inode is recorded, its `lo` gets a mark, then the
+name is claimed with O_EXCL, then the mount gives it the name. Before anything is removed, inode and mark are compared
+with the recorded ones. The inode alone would not do: the kernel gives the number of a namespace that is gone to the
+next one, so a stranger's namespace of the same name may have it.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from labctl.errors import KernelRefused, UsageError, kernel_words
+from labctl.kernel.rtnetlink import RTM_GETLINK, RTM_NEWLINK, Rtnetlink, ifinfmsg
 from labctl.kernel.syscalls import (
     CLONE_NEWNET,
     MS_BIND,
@@ -28,29 +31,62 @@ from labctl.kernel.syscalls import (
 )
 
 DIRECTORY = Path("/run/netns")
+LOOPBACK_INDEX = 1  # net/core/dev.c: LOOPBACK_IFINDEX
 
 
 class NamespaceId(NamedTuple):
-    """What a namespace is to the kernel: device and inode of its nsfs file."""
+    """What a namespace is: device and inode of its nsfs file, and the mark that its lab put on its lo (ip link: alias)."""
 
     device: int
     inode: int
+    mark: str
 
 
 def path_of(name: str) -> Path:
     return DIRECTORY / name
 
 
-def identity(name: str) -> NamespaceId | None:
-    """The namespace under a name, or None where there is no such file."""
+def taken(name: str) -> bool:
+    """Whether there is anything under a name, whosever it is."""
+    return os.path.lexists(path_of(name))
+
+
+def is_ours(name: str, recorded: NamespaceId) -> bool:
+    """Whether the namespace under a name is the recorded one."""
     try:
-        found = path_of(name).stat()
-    except FileNotFoundError:
-        return None
-    return NamespaceId(found.st_dev, found.st_ino)
+        fd = os.open(path_of(name), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        found = os.fstat(fd)
+        return (found.st_dev, found.st_ino) == recorded[:2] and _mark(fd) == recorded.mark
+    finally:
+        os.close(fd)
 
 
-def create(name: str, record: Callable[[NamespaceId], None]) -> int:
+def _mark(fd: int) -> str:
+    with network_namespace(fd):
+        netlink = Rtnetlink()
+    try:
+        links = netlink.dump(RTM_GETLINK, ifinfmsg())
+    finally:
+        netlink.close()
+    return next((link.get_attr("IFLA_IFALIAS") or "" for link in links if link["index"] == LOOPBACK_INDEX), "")
+
+
+def _set_mark(fd: int, mark: str) -> None:
+    with network_namespace(fd):
+        netlink = Rtnetlink()
+    try:
+        message = ifinfmsg()
+        message["index"] = LOOPBACK_INDEX
+        message["attrs"] = [("IFLA_IFALIAS", mark)]
+        netlink.request(RTM_NEWLINK, message)
+    finally:
+        netlink.close()
+
+
+def create(name: str, mark: str, record: Callable[[NamespaceId], None]) -> int:
     """Make a named namespace; gives an open descriptor of it.
 
     `record` is called with its identity before it has a name. Raises UsageError where the name is taken,
@@ -68,7 +104,8 @@ def create(name: str, record: Callable[[NamespaceId], None]) -> int:
     finally:
         os.close(home)
     found = os.fstat(born)
-    record(NamespaceId(found.st_dev, found.st_ino))
+    record(NamespaceId(found.st_dev, found.st_ino, mark))
+    _set_mark(born, mark)
     target = path_of(name)
     try:
         os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
@@ -117,17 +154,20 @@ def remove(name: str, recorded: NamespaceId) -> bool:
     A claim that was cut off before its mount leaves an empty plain file, which is removed too.
     """
     target = path_of(name)
-    found = identity(name)
-    if found is None:
-        return False
-    if found == recorded:
+    if is_ours(name, recorded):
         unmount(str(target))
-        target.unlink()
-        return True
-    if target.is_file() and found.device == DIRECTORY.stat().st_dev:
-        target.unlink()
-        return True
-    return False
+    elif not _is_cut_off_claim(target):
+        return False
+    target.unlink()
+    return True
+
+
+def _is_cut_off_claim(target: Path) -> bool:
+    try:
+        found = target.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0 and found.st_dev == DIRECTORY.stat().st_dev
 
 
 def directory_is_ready() -> bool:

@@ -19,7 +19,7 @@ _RTPROT_KERNEL, _RTPROT_RA = 2, 9  # routes that come with an address, and those
 
 def observe(name: str, sysctls: Iterable[str] = ()) -> Namespace | None:
     """Read one namespace; None where it is gone. `sysctls` are the settings to read, by their path."""
-    if namespaces.identity(name) is None:
+    if not namespaces.taken(name):
         return None
     fd = namespaces.open_namespace(name)
     try:

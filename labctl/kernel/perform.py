@@ -47,8 +47,8 @@ RecordNamespace = Callable[[str, namespaces.NamespaceId], None]
 class Performer:
     """Performs the steps of one lab and keeps a netlink socket for each of its namespaces."""
 
-    def __init__(self, lab: str, record_namespace: RecordNamespace) -> None:
-        self._lab = lab
+    def __init__(self, mark: str, record_namespace: RecordNamespace) -> None:
+        self._mark = mark
         self._record_namespace = record_namespace
         self._spaces: dict[str, _Space] = {}
 
@@ -89,9 +89,8 @@ class Performer:
         return None
 
     def _add_namespace(self, name: str) -> None:
-        fd = namespaces.create(name, lambda found: self._record_namespace(name, found))
-        self._spaces[name] = space = _Space(fd, {"lo": 1})
-        space.mark(f"labctl: {self._lab}")
+        fd = namespaces.create(name, self._mark, lambda found: self._record_namespace(name, found))
+        self._spaces[name] = _Space(fd, {"lo": namespaces.LOOPBACK_INDEX})
 
     def _space(self, name: str) -> _Space:
         if name not in self._spaces:
@@ -121,9 +120,6 @@ class _Space:
 
     def _next_index(self) -> int:
         return max(self._indexes.values()) + 1
-
-    def mark(self, alias: str) -> None:
-        self._change_link(self._indexes["lo"], [("IFLA_IFALIAS", alias)])
 
     def set_sysctl(self, path: str, value: str) -> None:
         # /proc/sys/net shows the namespace of whoever opens it, so the file is opened inside.

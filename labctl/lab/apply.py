@@ -15,7 +15,7 @@ from labctl.plan.steps import StartEngine, Step
 def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
     """Perform the steps. Raises the LabError of the first that fails."""
     starting = []
-    with closing(Performer(state.lab, state.record_namespace)) as performer:
+    with closing(Performer(state.mark(), state.record_namespace)) as performer:
         for step in steps:
             if isinstance(step, StartEngine):
                 starting.append((step, engines.start(step, state)))

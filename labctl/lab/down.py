@@ -26,7 +26,8 @@ def take_back(state: State, notify: Listener) -> None:
         notify(Removed(f"engine {device}"))
     # Whatever still runs in a namespace of ours was started there by somebody who knew that it is a lab;
     # as long as it lives, so does the namespace, without a name.
-    guests = processes.inside(recorded.namespaces.values())
+    ours = [known for name, known in recorded.namespaces.items() if namespaces.is_ours(name, known)]
+    guests = processes.inside(ours)
     processes.end(guests)
     for guest in guests:
         notify(Removed(f"process {guest.pid}"))

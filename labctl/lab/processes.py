@@ -163,7 +163,7 @@ def _still_there(pidfds: list[int], patience: float) -> list[int]:
 
 def inside(wanted: Iterable[NamespaceId]) -> list[Process]:
     """Every process that is in one of these network namespaces, but for ourselves."""
-    spaces = set(wanted)
+    spaces = {(known.device, known.inode) for known in wanted}
     found = []
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -173,6 +173,6 @@ def inside(wanted: Iterable[NamespaceId]) -> list[Process]:
         except OSError:
             continue
         started = start_time(int(entry.name))
-        if started is not None and NamespaceId(there.st_dev, there.st_ino) in spaces:
+        if started is not None and (there.st_dev, there.st_ino) in spaces:
             found.append(Process(int(entry.name), started))
     return found

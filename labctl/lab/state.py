@@ -18,8 +18,8 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -50,7 +50,7 @@ class Recorded:
 
     mode: str = "root"
     boot: str = ""
-    began: float = 0.0
+    mark: str = ""
     complete: bool = False
     namespaces: dict[str, NamespaceId] = field(default_factory=dict)
     engines: dict[str, Engine] = field(default_factory=dict)
@@ -74,10 +74,15 @@ class State:
         return self._journal.exists()
 
     def begin(self, mode: str) -> None:
-        self._append({"begin": {"mode": mode, "boot": _boot_id(), "at": time.time()}})
+        mark = f"labctl: {self.lab} {secrets.token_hex(4)}"
+        self._append({"begin": {"mode": mode, "boot": _boot_id(), "mark": mark}})
+
+    def mark(self) -> str:
+        """What this lab writes on the lo of each of its namespaces."""
+        return self.read().mark
 
     def record_namespace(self, name: str, found: NamespaceId) -> None:
-        self._append({"namespace": name, "device": found.device, "inode": found.inode})
+        self._append({"namespace": name, **found._asdict()})
 
     def record_engine(self, device: str, engine: Engine) -> None:
         self._append({"engine": device, "command": engine.command, **asdict(engine.process)})
@@ -139,10 +144,10 @@ class State:
 
 def _apply(entry: dict[str, Any], recorded: Recorded) -> None:
     match entry:
-        case {"begin": {"mode": mode, "boot": boot, "at": at}}:
-            recorded.mode, recorded.boot, recorded.began = mode, boot, at
-        case {"namespace": name, "device": device, "inode": inode}:
-            recorded.namespaces[name] = NamespaceId(device, inode)
+        case {"begin": {"mode": mode, "boot": boot, "mark": mark}}:
+            recorded.mode, recorded.boot, recorded.mark = mode, boot, mark
+        case {"namespace": name, "device": device, "inode": inode, "mark": mark}:
+            recorded.namespaces[name] = NamespaceId(device, inode, mark)
         case {"engine": device, "command": command, "pid": pid, "started": started}:
             recorded.engines[device] = Engine(Process(pid, started), command)
         case {"substitution": values}:

@@ -53,7 +53,7 @@ def status(lab: str) -> Status:
         lab,
         recorded.mode,
         {
-            name: observe(name) if namespaces.identity(name) == known else None
+            name: observe(name) if namespaces.is_ours(name, known) else None
             for name, known in recorded.namespaces.items()
         },
         tuple(

@@ -76,7 +76,7 @@ def _facts(topology: Topology, recorded: Recorded) -> Facts:
     found = {
         name: there
         for name, known in recorded.namespaces.items()
-        if namespaces.identity(name) == known and (there := observe(name, keys.get(name, ()))) is not None
+        if namespaces.is_ours(name, known) and (there := observe(name, keys.get(name, ()))) is not None
     }
     running = frozenset(device for device, engine in recorded.engines.items() if engine.process.alive())
     return Facts(found, running)
@@ -85,5 +85,5 @@ def _facts(topology: Topology, recorded: Recorded) -> Facts:
 def _refuse_strangers(steps: Iterable[Step]) -> None:
     """Before anything is made: a name that is to be made must be free."""
     for step in steps:
-        if isinstance(step, AddNamespace) and namespaces.identity(step.namespace) is not None:
+        if isinstance(step, AddNamespace) and namespaces.taken(step.namespace):
             raise namespaces.name_taken(step.namespace)
