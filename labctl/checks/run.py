@@ -84,7 +84,7 @@ def _settled(topology: Topology, check: Check, before: ev.Snapshot, observe: Obs
 
 def judge(topology: Topology, check: Check, before: ev.Snapshot, after: ev.Snapshot) -> _Judgement:
     """What the counters say about one check; a pure function of two snapshots."""
-    engines = [endpoint.device for endpoint in topology.ttun]
+    engines = [endpoint.device for endpoint in topology.ttun if endpoint.engine is None]
     chatty = frozenset(ref for ref in check.crosses if _is_chatty(topology, ref))
     there, back = ev.row(check.crosses, engines), ev.row_back(check.crosses, engines)
     sent, returned = _numbers(check)

@@ -20,14 +20,11 @@ from labctl.checks import typed
 from labctl.checks.outcome import Outcome
 from labctl.errors import MachineError
 from labctl.kernel import namespaces
+from labctl.kernel.sockets import bound
 from labctl.kernel.syscalls import CLONE_NEWNET, setns
 from labctl.topology.model import Nc, Ping
 
 _Ends = Callable[[Nc], tuple[list[str], list[str]]]
-_LISTENING = {
-    "tcp": "0A",
-    "udp": "07",
-}  # TCP_LISTEN and TCP_CLOSE, net/tcp_states.h; a bound UDP socket shows the latter
 
 
 class SystemTools:
@@ -120,21 +117,11 @@ def _until_listening(server: subprocess.Popen[bytes], nc: Nc) -> str:
         if server.poll() is not None:
             said = server.stdout.read().decode(errors="replace") if server.stdout else ""
             return f"the server ended: {' '.join(said.split()) or 'it said nothing'}"
-        if _has_socket(server.pid, nc):
-            return ""
+        with namespaces.inside(nc.to):
+            if bound(nc.protocol, nc.port):
+                return ""
         time.sleep(0.005)
     return f"the server did not listen within {nc.timeout:g} s"
-
-
-def _has_socket(pid: int, nc: Nc) -> bool:
-    """Whether the port is taken in the namespace of a process (proc_net_tcp in the kernel's documentation)."""
-    for version in ("", "6"):
-        with open(f"/proc/{pid}/net/{nc.protocol}{version}") as table:
-            for line in table.readlines()[1:]:
-                _, local, _, state, *_ = line.split()
-                if int(local.rpartition(":")[2], 16) == nc.port and state == _LISTENING[nc.protocol]:
-                    return True
-    return False
 
 
 def _heard(nc: Nc, server: subprocess.Popen[bytes], client: subprocess.Popen[bytes]) -> Outcome:

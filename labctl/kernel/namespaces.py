@@ -35,7 +35,7 @@ LOOPBACK_INDEX = 1  # net/core/dev.c: LOOPBACK_IFINDEX
 
 
 class NamespaceId(NamedTuple):
-    """What a namespace is: device and inode of its nsfs file, and the mark that its lab put on its lo (ip link: alias)."""
+    """What a namespace is: device and inode of its nsfs file, and the mark of its lab, which is the alias of its lo."""
 
     device: int
     inode: int

@@ -13,6 +13,7 @@ from labctl.kernel.perform import DUMMY_STAND_IN, IFF_UP, RT_TABLE_MAIN, RTN_UNI
 from labctl.kernel.syscalls import network_namespace
 from labctl.plan.facts import Counters, Link, Namespace, Route
 
+IFF_LOWER_UP = 1 << 16  # linux/if.h
 _ADDRGENMODES = {0: "eui64", 1: "none", 2: "stable-privacy", 3: "random"}
 _RTPROT_KERNEL, _RTPROT_RA = 2, 9  # routes that come with an address, and those of router advertisements
 
@@ -67,6 +68,7 @@ def _link(link: Any, names: dict[int, str], addresses: list[Any]) -> Link:
         name=names[index],
         kind=kind,
         up=bool(link["flags"] & IFF_UP),
+        carrier=bool(link["flags"] & IFF_LOWER_UP),
         state=(link.get_attr("IFLA_OPERSTATE") or "unknown").lower(),
         mtu=link.get_attr("IFLA_MTU"),
         mac=link.get_attr("IFLA_ADDRESS") or "",

@@ -24,6 +24,6 @@ def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
             if substitution:
                 state.record_substitution(substitution)
             notify(Done(step, substitution))
-    for step, engine in starting:
-        engine.wait()
+    for step, wait_until_ready in starting:
+        wait_until_ready()
         notify(Done(step))

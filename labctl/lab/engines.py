@@ -1,25 +1,64 @@
-"""The engines of a lab: started beside their TUN device, and what each has counted and said."""
+"""The engines of a lab: started beside their TUN device, and what each has counted and said.
+
+An engine is the built-in one or anybody's program that is named in the file. The built-in one tells when it is ready.
+Of any other program that can only be seen from outside: it has the TUN device open, so the device has a carrier, and
+it has its UDP port.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import sys
+import time
 from collections.abc import Callable
+from typing import TextIO, cast
 
 from labctl.engine.counters import Counters
 from labctl.engine.endpoint import Address, Endpoint, serve
 from labctl.engine.errors import EngineError
 from labctl.engine.jail import NOBODY
-from labctl.errors import KernelRefused
+from labctl.errors import KernelRefused, UsageError
 from labctl.kernel import namespaces
+from labctl.kernel.observe import observe
+from labctl.kernel.sockets import bound
 from labctl.kernel.syscalls import CLONE_NEWNET, setns
 from labctl.kernel.tuntap import uid_of
 from labctl.lab import processes
+from labctl.lab.capped import CappedLog
 from labctl.lab.state import Engine, State
 from labctl.plan.steps import StartEngine
 
+PATIENCE = 5.0
+"""Seconds that somebody's own program has to open its device and its port."""
 
-def start(step: StartEngine, state: State) -> processes.Starting:
-    """Start the engine of an endpoint in the namespace of its device."""
+PAUSE = 0.01
+
+
+def start(step: StartEngine, state: State) -> Callable[[], None]:
+    """Start the engine of an endpoint in the namespace of its device; gives what waits until it is ready.
+
+    That raises the LabError that kept it from being ready.
+    """
+    work = _program(step) if step.program else _built_in(step, state)
+    starting = processes.start(
+        f"the engine of {step.subject}",
+        step.command,
+        state.log_of(step.subject),
+        lambda process: state.record_engine(step.subject, Engine(process, step.command)),
+        work,
+    )
+
+    def wait() -> None:
+        starting.wait()
+        if step.program:
+            _until_ready(step, starting.process, state)
+
+    return wait
+
+
+def _built_in(step: StartEngine, state: State) -> processes.Work:
     endpoint = Endpoint(
         step.interface,
         Address(step.bind_host, step.bind_port),
@@ -29,29 +68,80 @@ def start(step: StartEngine, state: State) -> processes.Starting:
     run_as = uid_of(step.run_as) if step.run_as else NOBODY
 
     def work(ready: Callable[[], None]) -> None:
-        # The descriptor is opened here: it is of no use to anybody else, and the namespace is already named.
-        setns(namespaces.open_namespace(step.namespace), CLONE_NEWNET)
+        _enter(step.namespace)
         try:
             ending = serve(
-                endpoint, counters_path=state.counters_of(step.subject), ready=ready, out=sys.stdout, run_as=run_as
+                endpoint,
+                counters_path=state.counters_of(step.subject),
+                ready=ready,
+                out=cast("TextIO", CappedLog(sys.stdout)),
+                run_as=run_as,
             )
-            print(f"ttun: {step.subject} {ending.value}", flush=True)
         except EngineError as error:
             raise KernelRefused(
                 f"the engine of {step.subject} cannot start: {error.what}", error.why, error.hint
             ) from None
+        print(f"ttun: {step.subject} {ending.value}", flush=True)
 
-    return processes.start(
-        f"the engine of {step.subject}",
-        step.command,
-        state.log_of(step.subject),
-        lambda process: state.record_engine(step.subject, Engine(process, step.command)),
-        work,
-    )
+    return work
+
+
+def _program(step: StartEngine) -> processes.Work:
+    directory = os.getcwd()  # a relative command is meant from where labctl was called
+
+    def work(ready: Callable[[], None]) -> None:
+        _enter(step.namespace)
+        os.chdir(directory)
+        if step.run_as:
+            uid = uid_of(step.run_as)
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec would hand that on
+        if shutil.which(step.program[0]) is None:
+            raise UsageError(
+                f"the engine of {step.subject} cannot be run: {step.command}",
+                f"there is no program {step.program[0]!r}, or it may not be run",
+                "install it, or correct `engine:` in the file",
+            )
+        ready()
+        os.execvp(step.program[0], step.program)
+
+    return work
+
+
+def _enter(namespace: str) -> None:
+    # The descriptor is opened here: it is of no use to anybody else, and the namespace is already named.
+    setns(namespaces.open_namespace(namespace), CLONE_NEWNET)
+
+
+def _until_ready(step: StartEngine, process: processes.Process, state: State) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not _is_ready(step):
+        if not process.alive():
+            raise KernelRefused(f"the engine of {step.subject} ended at once: {step.command}", _last_words(step, state))
+        if time.monotonic() >= deadline:
+            raise KernelRefused(
+                f"the engine of {step.subject} is not ready after {PATIENCE:g} s: {step.command}",
+                f"it must open {step.interface} and bind UDP port {step.bind_port}; {_last_words(step, state)}",
+            )
+        time.sleep(PAUSE)
+
+
+def _last_words(step: StartEngine, state: State) -> str:
+    said = state.log_of(step.subject).read_text(errors="replace").split()
+    return f"it said: {' '.join(said[-30:])}" if said else "it said nothing"
+
+
+def _is_ready(step: StartEngine) -> bool:
+    there = observe(step.namespace)
+    attached = there is not None and step.interface in there.links and there.links[step.interface].carrier
+    with namespaces.inside(step.namespace):
+        return attached and bound("udp", step.bind_port)
 
 
 def counted(device: str, state: State) -> dict[str, int]:
-    """What an engine has counted so far, by name; empty where it has not begun."""
+    """What a built-in engine has counted so far, by name; empty where it has not begun or is not built in."""
     try:
         counters = Counters.open(state.counters_of(device))
     except FileNotFoundError:

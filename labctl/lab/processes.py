@@ -12,7 +12,9 @@ import os
 import pickle
 import select
 import signal
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +86,10 @@ def start(what: str, title: str, log: Path, record: Callable[[Process], None], w
                 os.close(go)
                 _settle(title)
                 _answering(work, answer)
+        except BaseException:
+            traceback.print_exc()  # into the log: the one place where it can still be read
         finally:
+            sys.stdout.flush()
             os._exit(0)
     os.close(go)
     os.close(answer)

@@ -52,5 +52,9 @@ def _snapshot(topology: Topology, state: State) -> Snapshot:
             for space in topology.namespaces
             for interface, found in counters(space).items()
         },
-        {endpoint.device: engines.counted(str(endpoint.device), state) for endpoint in topology.ttun},
+        {
+            endpoint.device: engines.counted(str(endpoint.device), state)
+            for endpoint in topology.ttun
+            if endpoint.engine is None
+        },
     )

@@ -25,6 +25,7 @@ class Link:
     name: str
     kind: str
     up: bool
+    carrier: bool
     state: str
     mtu: int
     mac: str = ""

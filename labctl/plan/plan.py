@@ -7,6 +7,7 @@ A plan is the wanted steps that do not hold yet, so a first `up`, a second one a
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from labctl.plan.facts import Facts, Namespace, Route
@@ -28,7 +29,7 @@ from labctl.plan.steps import (
 )
 from labctl.topology import model
 from labctl.topology.model import Topology
-from labctl.topology.values import sysctl_parts
+from labctl.topology.values import ENDPOINT_WORDS, sysctl_parts
 
 # A new namespace inherits the IPv4 settings of the machine (net/ipv4/devconf.c: devinet_init_net). On a host that
 # forwards, as every container host does, a lab would then forward too, and a silent neighbour would answer.
@@ -130,7 +131,17 @@ def _engine(topology: Topology, endpoint: model.Endpoint) -> StartEngine:
         endpoint.peer.port,
         endpoint.verbose,
         device.owner if isinstance(device, model.Tun) else None,
+        _program(endpoint),
     )
+
+
+def _program(endpoint: model.Endpoint) -> tuple[str, ...]:
+    """The words of somebody's own forwarder. It is split first and filled in then, so no value can become two words."""
+    if endpoint.engine is None:
+        return ()
+    values = (endpoint.device.interface, *endpoint.bind, *endpoint.peer)
+    filled_in = dict(zip(ENDPOINT_WORDS, values, strict=True))
+    return tuple(word.format_map(filled_in) for word in shlex.split(endpoint.engine.command))
 
 
 def _sysctls(space: model.Namespace) -> dict[str, str]:

@@ -6,6 +6,7 @@ be planned, shown, performed, written as an ip(8) command, and named in an error
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 
@@ -163,6 +164,7 @@ class StartEngine(InterfaceStep):
     peer_port: int
     verbose: bool = False
     run_as: str | None = None
+    program: tuple[str, ...] = ()  # somebody's own forwarder; empty: the built-in one
 
     @property
     def words(self) -> str:
@@ -171,4 +173,7 @@ class StartEngine(InterfaceStep):
     @property
     def command(self) -> str:
         """What a person types for the same."""
-        return f"ttun {self.interface} {self.bind_host} {self.bind_port} {self.peer_host} {self.peer_port}"
+        if self.program:
+            return shlex.join(self.program)
+        verbose = " -v" if self.verbose else ""
+        return f"ttun {self.interface} {self.bind_host} {self.bind_port} {self.peer_host} {self.peer_port}{verbose}"

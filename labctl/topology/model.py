@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from labctl.topology.values import (
     CheckName,
+    Command,
     HostField,
     InterfaceName,
     InterfaceRefField,
@@ -117,6 +118,12 @@ class Namespace(Model):
     sysctls: dict[str, SysctlValue] = Field({}, description="Settings below net., for example net.ipv4.ip_forward: 1.")
 
 
+class Program(Model):
+    """Somebody's own forwarder in place of the built-in engine."""
+
+    command: Command = Field(description="How it is started, in the namespace of the device and in its own words.")
+
+
 class Endpoint(Model):
     """One end of a tunnel: the ttun engine between a TUN device and a UDP socket."""
 
@@ -128,6 +135,7 @@ class Endpoint(Model):
         description="The UDP address of the other end; no other is listened to.", examples=["10.0.2.1:9000"]
     )
     verbose: bool = Field(False, description="Write a line for every packet to the log.")
+    engine: Program | None = Field(None, description="Another program in place of the built-in engine.")
 
 
 class Ping(Model):

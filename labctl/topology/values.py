@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
+from string import Formatter
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -197,6 +199,31 @@ def parse_number(value: Any) -> Any:
     return value
 
 
+ENDPOINT_WORDS = ("device", "bind_address", "bind_port", "peer_address", "peer_port")
+"""What a command line of an engine can ask for, each in braces."""
+
+
+def parse_command(value: Any) -> str:
+    """A command line, split as a shell would (shlex) but never given to one."""
+    text = _text(value, "a command line")
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise mistake(f"{text!r} cannot be split into words: {error}", "close every quote") from None
+    if not words:
+        raise mistake("the command is empty", "for example ./my_ttun {device} {bind_address} {bind_port} ...")
+    for word in words:
+        try:
+            fields = [field for _, field, _, _ in Formatter().parse(word) if field is not None]
+        except ValueError as error:
+            raise mistake(f"{word!r} has a brace too many or too few: {error}", "write {{ for a brace itself") from None
+        for field in fields:
+            if field not in ENDPOINT_WORDS:
+                known = ", ".join(f"{{{known}}}" for known in ENDPOINT_WORDS)
+                raise mistake(f"a command knows no {{{field}}}", f"it knows {known}")
+    return text
+
+
 def parse_sysctl(value: Any) -> str:
     text = " ".join(_text(value, "the value of a sysctl").split())
     if not text.isprintable() or not text:
@@ -260,4 +287,12 @@ NetworkField = Annotated[
 Mac = Annotated[str, BeforeValidator(parse_mac), _written("02:00:00:00:00:01", "A unicast MAC address.")]
 Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
 Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema({"type": "integer", "minimum": 68, "maximum": 65535})]
+Command = Annotated[
+    str,
+    BeforeValidator(parse_command),
+    _written(
+        "./my_ttun {device} {bind_address} {bind_port} {peer_address} {peer_port}",
+        "A command line; " + ", ".join(ENDPOINT_WORDS) + " stand in braces where they are wanted.",
+    ),
+]
 SysctlValue = Annotated[str, BeforeValidator(parse_sysctl), WithJsonSchema({"type": ["string", "integer"]})]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 import pytest
 
 from tests.lab.labs import PAIR
 from tests.lab.terminal import terminal
-from tests.lab.world import World, eventually
+from tests.lab.world import DEADLINE, World, eventually
 
 ADDRESSES = {
     "siteA": {"dummy0": ["10.0.1.1/24"], "wan0": ["192.0.2.1/30"], "tun0": ["10.0.101.1/24"]},
@@ -138,7 +139,7 @@ def test_the_prompt_of_a_shell_names_the_namespace(pair: World, program: str) ->
         screen.type("ip -br addr show eth0\n")
         screen.expect("192.0.2.1/30")
         screen.type("exit 7\n")
-        assert screen.end() == 7
+        assert screen.end() == 7, screen.seen
 
 
 def test_ctrl_c_in_a_shell_ends_the_program_and_not_the_shell(pair: World) -> None:
@@ -162,9 +163,10 @@ def test_ctrl_c_ends_a_command_of_exec_with_130(pair: World) -> None:
         assert screen.end() == 130
 
 
-def test_a_command_ends_with_the_exec_that_was_killed(pair: World) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_command_ends_with_the_exec_that_was_ended(pair: World, number: signal.Signals) -> None:
     process = pair.start(pair.command("exec", "left", "--", "sleep", "1000"))
     eventually(lambda: [p for p, t in pair.processes() if t.startswith("sleep")], "sleep runs")
-    process.kill()
-    process.wait()
+    process.send_signal(number)
     eventually(lambda: not [p for p, t in pair.processes() if t.startswith("sleep")], "sleep is ended")
+    process.wait(DEADLINE)

@@ -76,13 +76,14 @@ class World:
         if "LABCTL_LAB" not in given:
             environment.pop("LABCTL_LAB", None)
 
+        directory = options.pop("cwd", self.home)
+
         def become() -> None:
             self._become()
+            os.chdir(directory)  # entering a mount namespace leads to /
             before()
 
-        return subprocess.Popen(
-            list(command), preexec_fn=become, env=environment, cwd=options.pop("cwd", self.home), text=True, **options
-        )
+        return subprocess.Popen(list(command), preexec_fn=become, env=environment, text=True, **options)
 
     def _become(self) -> None:
         if self._keeper is None:
