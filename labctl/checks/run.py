@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
 from labctl.checks.outcome import Evidence, Outcome, Result, Tools
+from labctl.plan.mtu import mtu_of, packets
 from labctl.topology.model import Check, Nc, Ping, Topology
 from labctl.topology.values import InterfaceRef
 
@@ -50,7 +51,7 @@ def _once(topology: Topology, check: Check, tools: Tools, observe: Observe) -> R
     before = observe()
     outcome, command = _probe(check, tools)
     wants_answer = check.expect in (None, "reply", "delivered")
-    judgement = _settled(topology, check, before, observe, SETTLE if outcome.answered == wants_answer else 0)
+    judgement = _settled(topology, check, before, observe)
     passed = outcome.answered == wants_answer and judgement.holds
     return Result(
         check.name,
@@ -72,9 +73,9 @@ def _probe(check: Check, tools: Tools) -> tuple[Outcome, str]:
     return tools.nc(check.nc), tools.nc_command(check.nc)
 
 
-def _settled(topology: Topology, check: Check, before: ev.Snapshot, observe: Observe, patience: float) -> _Judgement:
+def _settled(topology: Topology, check: Check, before: ev.Snapshot, observe: Observe) -> _Judgement:
     """The judgement, once the counters hold still enough for it to hold; or the last one."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + SETTLE
     while True:
         judgement = judge(topology, check, before, observe())
         if judgement.holds or time.monotonic() >= deadline:
@@ -87,7 +88,7 @@ def judge(topology: Topology, check: Check, before: ev.Snapshot, after: ev.Snaps
     engines = [endpoint.device for endpoint in topology.ttun if endpoint.engine is None]
     chatty = frozenset(ref for ref in check.crosses if _is_chatty(topology, ref))
     there, back = ev.row(check.crosses, engines), ev.row_back(check.crosses, engines)
-    sent, returned = _numbers(check)
+    sent, returned = _numbers(topology, check)
     found_there = _counted(there, sent, chatty, before, after)
     found_back = _counted(back, returned, chatty, before, after)
     quiet = ev.exactly(ev.silence(check.quiet, engines), 0, frozenset(), before, after)
@@ -111,13 +112,19 @@ def _is_chatty(topology: Topology, ref: InterfaceRef) -> bool:
     return topology.namespaces[ref.namespace].interfaces[ref.interface].kind not in ("tun", "lo")
 
 
-def _numbers(check: Check) -> tuple[int | None, int | None]:
+def _numbers(topology: Topology, check: Check) -> tuple[int | None, int | None]:
     """How many packets must go and come back; None where only the protocol knows."""
+    if not check.crosses:
+        return 0, 0
+    leaving, arriving = (mtu_of(topology, *ref) for ref in (check.crosses[0], check.crosses[-1]))
     match check:
-        case Check(ping=Ping() as ping):
-            return ping.count, 0 if check.expect == "no-reply" else ping.count
-        case Check(nc=Nc(protocol="udp") as nc):
-            return 1, 1 if nc.reply and check.expect != "not-delivered" else 0
+        case Check(ping=Ping(count=count, size=size, to=to)):
+            there, back = (count * packets(size, mtu, to.version) for mtu in (leaving, arriving))
+            return there, 0 if check.expect == "no-reply" else back
+        case Check(nc=Nc(protocol="udp", address=address) as nc):
+            reply = nc.reply if check.expect != "not-delivered" else None
+            there = packets(len(nc.send.encode()), leaving, address.version)
+            return there, packets(len(reply.encode()), arriving, address.version) if reply else 0
         case _:
             return None, None if check.expect != "not-delivered" else 0
 

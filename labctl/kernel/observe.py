@@ -14,6 +14,7 @@ from labctl.kernel.syscalls import network_namespace
 from labctl.plan.facts import Counters, Link, Namespace, Route
 
 IFF_LOWER_UP = 1 << 16  # linux/if.h
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _ADDRGENMODES = {0: "eui64", 1: "none", 2: "stable-privacy", 3: "random"}
 _RTPROT_KERNEL, _RTPROT_RA = 2, 9  # routes that come with an address, and those of router advertisements
 
@@ -30,7 +31,7 @@ def observe(name: str, sysctls: Iterable[str] = ()) -> Namespace | None:
         try:
             links = netlink.dump(rt.RTM_GETLINK, rt.ifinfmsg())
             addresses = netlink.dump(rt.RTM_GETADDR, rt.ifaddrmsg())
-            routes = netlink.dump(rt.RTM_GETROUTE, rt.rtmsg())
+            routes = [route for family in _FAMILIES for route in _routes_of(netlink, family)]
         finally:
             netlink.close()
     finally:
@@ -52,6 +53,13 @@ def counters(name: str) -> dict[str, Counters]:
     finally:
         netlink.close()
     return {link.get_attr("IFLA_IFNAME"): _counters(link) for link in links}
+
+
+def _routes_of(netlink: rt.Rtnetlink, family: int) -> list[Any]:
+    # A dump of all families at once stops after IPv4 where the request is checked strictly.
+    message = rt.rtmsg()
+    message["family"] = family
+    return netlink.dump(rt.RTM_GETROUTE, message)
 
 
 def _link(link: Any, names: dict[int, str], addresses: list[Any]) -> Link:

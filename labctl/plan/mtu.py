@@ -32,3 +32,25 @@ def tunnel_mtu(topology: Topology, namespace: str, interface: str) -> int | None
         return None
     smallest = max((SMALLEST[address.version] for address in device.addresses), default=SMALLEST[4])
     return max(underlay_mtu - OVERHEAD[endpoint.peer.host.version], smallest)
+
+
+def mtu_of(topology: Topology, namespace: str, interface: str) -> int:
+    """The MTU that an interface of a lab has, in bytes."""
+    found = topology.namespaces[namespace].interfaces.get(interface)
+    if found is None:
+        return DEFAULT_MTU["lo"]
+    return found.mtu or tunnel_mtu(topology, namespace, interface) or DEFAULT_MTU.get(found.kind, 1500)
+
+
+def packets(size: int, mtu: int, version: int) -> int:
+    """How many IP packets carry `size` bytes behind an 8-byte header, as ICMP echo and UDP have it.
+
+    Each fragment but the last has a multiple of 8 bytes (RFC 791, RFC 8200); IPv6 adds a fragment header of 8.
+    """
+    payload = size + 8
+    header = {4: 20, 6: 40}[version]
+    if payload <= mtu - header:
+        return 1
+    room = mtu - header - (8 if version == 6 else 0)
+    whole = room // 8 * 8
+    return 1 + -(-max(payload - room, 0) // whole)

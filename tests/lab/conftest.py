@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -19,12 +19,24 @@ def _possible(mode: str) -> None:
         pytest.skip("needs root; run the suite as root to test both modes")
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
 @contextmanager
-def _unchanged(mode: str) -> Iterator[World]:
+def _unchanged(request: pytest.FixtureRequest, mode: str) -> Iterator[World]:
     _possible(mode)
     with world(mode) as made:
         before = made.snapshot()
         yield made
+        if request.node.stash.get(FAILED, False):
+            return  # a test that was cut off has not come to its `down`
         with suppress(AssertionError):
             eventually(lambda: made.snapshot() == before, "the machine is as it was")
         now = made.snapshot()
@@ -34,19 +46,19 @@ def _unchanged(mode: str) -> Iterator[World]:
 @pytest.fixture(params=["root", "rootless"])
 def here(request: pytest.FixtureRequest) -> Iterator[World]:
     """A person on a machine of their own; after the test everything on it is as it was."""
-    with _unchanged(request.param) as made:
+    with _unchanged(request, request.param) as made:
         yield made
 
 
 @pytest.fixture
-def as_root() -> Iterator[World]:
+def as_root(request: pytest.FixtureRequest) -> Iterator[World]:
     """Only root: for what an ordinary user cannot do by design."""
-    with _unchanged("root") as made:
+    with _unchanged(request, "root") as made:
         yield made
 
 
 @pytest.fixture
-def as_user() -> Iterator[World]:
+def as_user(request: pytest.FixtureRequest) -> Iterator[World]:
     """Only an ordinary user: for what concerns the room."""
-    with _unchanged("rootless") as made:
+    with _unchanged(request, "rootless") as made:
         yield made
