@@ -171,8 +171,18 @@ def _is_cut_off_claim(target: Path) -> bool:
 
 
 def directory_is_ready() -> bool:
-    """Whether /run/netns is a mount of its own; a directory bound onto itself shows only in mountinfo (proc(5))."""
-    return any(line.split()[4] == str(DIRECTORY) for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    """Whether /run/netns is a mount of its own; for a directory bound onto itself only the ID of the mount tells."""
+    return DIRECTORY.is_dir() and _mount_of(DIRECTORY) != _mount_of(DIRECTORY.parent)
+
+
+def _mount_of(path: Path) -> str:
+    """The ID of the mount that a path is on (proc(5), fdinfo)."""
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
+    finally:
+        os.close(fd)
+    return next(line for line in lines if line.startswith("mnt_id:"))
 
 
 def make_directory() -> None:

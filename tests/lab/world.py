@@ -26,7 +26,6 @@ from labctl.kernel.syscalls import (
     CLONE_NEWNS,
     MS_BIND,
     MS_REC,
-    MS_SLAVE,
     die_with_parent,
     mount,
     setns,
@@ -37,6 +36,7 @@ from labctl.kernel.syscalls import (
 REPO = Path(__file__).resolve().parents[2]
 ORDINARY_UID = 20000 + os.getpid() % 40000  # so that two runs of the suite at once do not meet
 DEADLINE = 20.0
+MS_PRIVATE = 1 << 18  # sys/mount.h
 
 
 class Keeper(NamedTuple):
@@ -244,7 +244,7 @@ def _keep_mount_namespace() -> Keeper:
         try:
             die_with_parent(parent)
             unshare(CLONE_NEWNS)
-            mount("", "/", flags=MS_REC | MS_SLAVE)
+            mount("", "/", flags=MS_REC | MS_PRIVATE)  # what others mount meanwhile is not to be seen
             mount("tmpfs", "/run", "tmpfs", data="mode=0755")
             _let_users_reach(REPO, Path(sys.prefix), Path(sys.base_prefix))
             _let_users_open_tun()

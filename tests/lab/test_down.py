@@ -1,0 +1,71 @@
+"""`down` needs no file, ends what runs in the lab, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.lab.labs import PAIR
+from tests.lab.world import World, eventually
+
+
+def sleepers(here: World) -> list[int]:
+    return [pid for pid, title in here.processes() if title.startswith("sleep ")]
+
+
+def test_down_with_the_file_gone(here: World) -> None:
+    file = Path(here.file("pair.yaml", PAIR))
+    here.labctl("up", str(file))
+    file.unlink()
+    here.labctl("down")
+
+
+def test_down_with_the_file_broken(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    here.file("pair.yaml", "][")
+    here.labctl("down")
+
+
+def test_down_of_a_lab_that_never_was(here: World) -> None:
+    assert "nothing to do" in here.labctl("down", "no-such-lab").stdout
+    assert "nothing to do" in here.labctl("down").stdout
+    assert "nothing to do" in here.labctl("down", "--all").stdout
+
+
+def test_a_program_left_running_in_a_namespace_ends_with_the_lab(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    guest = here.start(here.command("exec", "left", "--", "sleep", "1000"), stderr=subprocess.DEVNULL)
+    eventually(lambda: sleepers(here), "the guest runs")
+    here.labctl("down")
+    guest.wait()
+    assert not sleepers(here)
+
+
+def test_a_daemon_left_in_a_namespace_ends_with_the_lab(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    here.labctl("exec", "left", "--", "sh", "-c", "setsid sleep 1000 </dev/null >/dev/null 2>&1 &")
+    eventually(lambda: sleepers(here), "the daemon runs")
+    here.labctl("down")
+    assert not sleepers(here)
+
+
+def test_a_daemon_that_ignores_sigterm_ends_with_the_lab(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    here.labctl("exec", "left", "--", "sh", "-c", "trap '' TERM; setsid sleep 1000 </dev/null >/dev/null 2>&1 &")
+    eventually(lambda: sleepers(here), "the daemon runs")
+    here.labctl("down")
+    assert not sleepers(here)
+
+
+def test_a_process_elsewhere_is_left_alone(here: World) -> None:
+    with here.start(["sleep", "1000"]) as stranger:
+        here.labctl("up", here.file("pair.yaml", PAIR))
+        here.labctl("down")
+        assert stranger.poll() is None
+        stranger.terminate()
+
+
+def test_down_says_what_it_removed(as_root: World) -> None:
+    as_root.labctl("up", as_root.file("pair.yaml", PAIR))
+    said = as_root.labctl("down").stdout
+    assert "left" in said and "right" in said

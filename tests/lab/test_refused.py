@@ -1,0 +1,146 @@
+"""What cannot be made: the kernel refuses, a name is taken, another labctl is at work."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.lab.labs import PAIR, many_namespaces, tunnel
+from tests.lab.world import World, eventually
+
+FIRST = """\
+name: refused
+namespaces:
+  first: {interfaces: {d0: {kind: bridge, addresses: [10.1.0.1/24]}}}
+"""
+REFUSED = {
+    "a sysctl that does not exist": (
+        FIRST + "  second: {sysctls: {net.ipv4.no_such_thing: 1}}\n",
+        ["net.ipv4.no_such_thing", "No such file or directory"],
+    ),
+    "a value that a sysctl cannot have": (
+        FIRST + "  second: {sysctls: {net.ipv4.ip_default_ttl: 1000}}\n",
+        ["net.ipv4.ip_default_ttl", "Invalid argument"],
+    ),
+    "an MTU that a tun cannot have": (
+        FIRST + "  second: {interfaces: {t0: {kind: tun, mtu: 65535}}}\n",
+        ["second:t0", "65535", "Invalid argument"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_the_kernel_refuses_is_told_in_its_words_and_taken_back(here: World, case: str) -> None:
+    text, words = REFUSED[case]
+    before = here.snapshot()
+    said = here.labctl("up", here.file("refused.yaml", text), code=4).stderr
+    assert all(word in said for word in words) and len(said.splitlines()) <= 3, said
+    assert here.snapshot() == before
+
+
+def test_what_the_kernel_refuses_is_told_to_a_program_too(here: World) -> None:
+    text, words = REFUSED["a sysctl that does not exist"]
+    done = here.labctl("up", here.file("refused.yaml", text), "-f", "json", code=4)
+    assert done.stdout == "" and all(word in done.stderr for word in words)
+
+
+def test_a_lab_can_be_made_after_it_was_refused(here: World) -> None:
+    text, _ = REFUSED["a sysctl that does not exist"]
+    here.labctl("up", here.file("refused.yaml", text), code=4)
+    here.labctl("up", here.file("refused.yaml", text.replace("no_such_thing", "ip_forward")))
+    here.labctl("down")
+
+
+def test_a_strangers_namespace_of_the_same_name_is_left_alone(as_root: World) -> None:
+    as_root.run("ip", "netns", "add", "siteA")
+    before = as_root.snapshot()
+    said = as_root.labctl("up", "two-site", code=2).stderr
+    assert "siteA" in said and "--name" in said and len(said.splitlines()) <= 3
+    assert as_root.snapshot() == before
+    as_root.labctl("up", "two-site", "--name", "mine")
+    assert as_root.json("verify")["passed"]
+    assert {"siteA", "mine-siteA"} <= set(as_root.run("ip", "netns", "list").stdout.split())
+    as_root.labctl("down")
+    assert as_root.snapshot() == before
+    as_root.run("ip", "netns", "del", "siteA")
+    as_root.run("sh", "-c", "umount /run/netns && rmdir /run/netns")
+
+
+def test_a_namespace_made_meanwhile_outlives_the_lab(as_root: World) -> None:
+    as_root.labctl("up", "two-site")
+    as_root.run("ip", "netns", "add", "theirs")
+    as_root.labctl("down")
+    assert as_root.run("ip", "netns", "exec", "theirs", "ip", "-br", "link").stdout.startswith("lo")
+    as_root.run("ip", "netns", "del", "theirs")
+    as_root.run("sh", "-c", "umount /run/netns && rmdir /run/netns")
+
+
+def test_a_lab_that_changed_in_the_file_is_not_changed_behind_ones_back(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    said = here.labctl("up", here.file("pair.yaml", PAIR.replace("192.0.2.", "198.51.100.")), code=2).stderr
+    assert "labctl down" in said and len(said.splitlines()) <= 3
+    here.labctl("verify")
+    here.labctl("down")
+
+
+def test_three_labs_side_by_side(here: World) -> None:
+    for name in ("one", "two", "three"):
+        here.labctl("up", here.file("tunnel.yaml", tunnel()), "--name", name)
+    assert sorted(lab["lab"] for lab in here.json("list")) == ["one", "three", "two"]
+    for name in ("one", "two", "three"):
+        assert here.json("verify", "-l", name)["passed"]
+    assert "several labs" in here.labctl("verify", code=2).stderr
+    assert "several labs" in here.labctl("down", code=2).stderr
+    here.labctl("down", "two")
+    assert sorted(lab["lab"] for lab in here.json("list")) == ["one", "three"]
+    here.labctl("down", "--all")
+    assert here.json("list") == []
+
+
+def test_two_up_at_the_same_moment(here: World) -> None:
+    file = here.file("tunnel.yaml", tunnel())
+    for _ in range(3):
+        both = [
+            here.start(here.command("up", file), stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
+        ]
+        told = [process.communicate(timeout=60)[1] for process in both]
+        codes = [process.returncode for process in both]
+        assert set(codes) <= {0, 2} and 0 in codes, told
+        assert all(len(text.splitlines()) <= 3 and "Traceback" not in text for text in told)
+        assert here.json("verify")["passed"]
+        here.labctl("down")
+
+
+def test_the_second_of_two_is_told_who_is_at_work(here: World) -> None:
+    file = here.file("many.yaml", many_namespaces(200))
+    first = here.start(here.command("up", file), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    eventually(lambda: len(here.json("list")) == 1, "the first is at work")
+    assert first.poll() is None, "the lab is too small for this test"
+    said = here.labctl("up", file, code=2).stderr
+    assert "another labctl" in said and len(said.splitlines()) <= 3
+    assert first.wait() == 0
+    here.labctl("down")
+
+
+def test_up_and_down_at_the_same_moment(here: World) -> None:
+    file = here.file("tunnel.yaml", tunnel())
+    for _ in range(3):
+        both = [
+            here.start(here.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            for words in (["up", file], ["down", "tunnel"])
+        ]
+        told = [process.communicate(timeout=60)[1] for process in both]
+        assert {process.returncode for process in both} <= {0, 2}, told
+        assert all(len(text.splitlines()) <= 3 and "Traceback" not in text for text in told)
+        here.labctl("down", "tunnel")
+        assert here.json("list") == []
+
+
+def test_root_leaves_the_lab_of_a_user_alone(as_root: World, as_user: World) -> None:
+    as_user.labctl("up", as_user.file("pair.yaml", PAIR))
+    for words in (["down", "pair"], ["verify", "-l", "pair"], ["exec", "-l", "pair", "left", "--", "true"]):
+        said = as_root.labctl(*words, code=2).stderr
+        assert "user" in said and "without" in said and len(said.splitlines()) <= 3, said
+    assert as_user.json("verify")["passed"]
+    as_user.labctl("down")

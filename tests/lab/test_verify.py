@@ -1,0 +1,145 @@
+"""Checks that fail, and where they say that the packets were lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from tests.lab.labs import tunnel
+from tests.lab.world import World, eventually
+
+PING = """\
+  - name: across
+    ping: {from: siteA, to: 10.0.102.1, timeout: 0.3}
+    crosses: ["siteA:tun0", "siteB:tun1"]
+    fail: Look at the other site.
+"""
+BROKEN = {
+    "far engine missing": (tunnel(ttun_b="", checks=PING), ["last seen at siteA:tun0", "sent", "siteB:tun1"]),
+    "route missing": (tunnel(route_a="", checks=PING), ["siteA:tun0", "not routed"]),
+    "route back missing": (tunnel(route_b="", checks=PING), ["on the way back", "siteB:tun1", "not routed"]),
+    "wrong port": (
+        tunnel(
+            ttun_b='{device: "siteB:tun1", bind: "192.0.2.2:9001", peer: "192.0.2.1:9000"}',
+            checks=PING,
+        ),
+        ["last seen at siteA:tun0"],
+    ),
+    "a peer that is not listened to": (
+        tunnel(
+            ttun_b='{device: "siteB:tun1", bind: "192.0.2.2:9000", peer: "192.0.2.1:9999"}',
+            checks=PING,
+        ),
+        ["siteB:tun1", "in_not_from_peer 3"],
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", BROKEN)
+def test_a_failing_check_names_the_place_where_packets_were_last_seen(here: World, defect: str) -> None:
+    text, words = BROKEN[defect]
+    here.labctl("up", here.file("broken.yaml", text))
+    verdict = here.json("verify", code=1)
+    (check,) = verdict["checks"]
+    assert (verdict["passed"], check["passed"]) == (False, False)
+    assert all(word in check["lost"] for word in words), check["lost"]
+    assert check["message"] == "Look at the other site."
+    here.labctl("down")
+
+
+WRONG = {
+    "a reply where none is expected": (
+        '  - {name: c, ping: {from: siteA, to: 10.0.102.1, timeout: 0.3}, expect: no-reply, crosses: ["siteA:tun0"]}'
+    ),
+    "no reply where one is expected": "  - {name: c, ping: {from: siteA, to: 10.0.102.9, timeout: 0.3}}",
+    "an interface that is not quiet": (
+        '  - {name: c, ping: {from: siteA, to: 10.0.102.1, timeout: 0.3}, quiet: ["siteB:tun1"]}'
+    ),
+    "packets that do not cross": (
+        '  - {name: c, ping: {from: siteA, to: 192.0.2.2, timeout: 0.3}, crosses: ["siteA:tun0", "siteB:tun1"]}'
+    ),
+    "data that arrives though it should not": (
+        "  - {name: c, expect: not-delivered, nc: {from: siteA, to: siteB, address: 10.0.102.1, port: 8000}}"
+    ),
+    "data that does not arrive": (
+        "  - {name: c, nc: {from: siteA, to: siteB, address: 10.0.102.1, port: 8000, timeout: 0.5}}"
+    ),
+}
+
+
+@pytest.mark.parametrize("defect", WRONG)
+@pytest.mark.parametrize("tools", [[], ["--system-tools"]], ids=["built-in", "system"])
+def test_a_wrong_expectation_fails(here: World, defect: str, tools: list[str]) -> None:
+    changes = {"route_b": ""} if defect == "data that does not arrive" else {}
+    here.labctl("up", here.file("wrong.yaml", tunnel(checks=WRONG[defect], **changes)))
+    verdict = here.json("verify", *tools, code=1)
+    assert [check["passed"] for check in verdict["checks"]] == [False]
+    here.labctl("down")
+
+
+def test_the_evidence_says_what_was_expected_and_what_was_counted(here: World) -> None:
+    here.labctl("up", here.file("tunnel.yaml", tunnel()))
+    (check,) = here.json("verify")["checks"]
+    assert all(found["holds"] and found["observed"] == 3 and found["expected"] == "3" for found in check["evidence"])
+    assert {found["place"] for found in check["evidence"]} == {"siteA:tun0", "siteB:tun1"}
+    here.labctl("down")
+
+
+def test_a_killed_engine_is_where_the_packets_end(here: World) -> None:
+    here.labctl("up", here.file("tunnel.yaml", tunnel(checks=PING)))
+    (far,) = [pid for pid, title in here.processes() if title.startswith("ttun tun1 ")]
+    os.kill(far, signal.SIGKILL)
+    eventually(lambda: not here.processes_titled("ttun tun1 "), "the engine is gone")
+    (check,) = here.json("verify", code=1)["checks"]
+    assert "last seen at siteA:tun0" in check["lost"]
+    here.labctl("down")
+
+
+def test_one_failing_check_among_others_fails_the_whole(here: World) -> None:
+    checks = PING + "  - {name: nobody, ping: {from: siteA, to: 10.0.102.9, timeout: 0.2}}\n"
+    here.labctl("up", here.file("tunnel.yaml", tunnel(checks=checks)))
+    assert [check["passed"] for check in here.json("verify", code=1)["checks"]] == [True, False]
+    here.labctl("verify", "across")
+    here.labctl("verify", "nobody", code=1)
+    said = here.labctl("verify", "acros", code=2).stderr
+    assert "did you mean 'across'" in said
+    here.labctl("down")
+
+
+LATE = "  - {name: late, ping: {from: siteA, to: 10.0.102.50, count: 1, timeout: 0.1}, wait: %s}"
+
+
+def test_a_check_that_waits_is_tried_again_until_it_holds(here: World) -> None:
+    here.labctl("up", here.file("late.yaml", tunnel(checks=LATE % 30)))
+    verify = here.start(here.command("verify"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    eventually(lambda: sent(here) > 0, "it has been tried once")
+    assert verify.poll() is None
+    here.labctl("exec", "siteB", "--", "ip", "addr", "add", "10.0.102.50/32", "dev", "tun1")
+    told, _ = verify.communicate(timeout=30)
+    assert verify.returncode == 0, told
+    here.labctl("down")
+
+
+def sent(here: World) -> Any:
+    return here.json("status")["namespaces"]["siteA"]["interfaces"]["tun0"]["counters"]["tx_packets"]
+
+
+def test_a_check_that_waits_gives_up_in_time(here: World) -> None:
+    here.labctl("up", here.file("late.yaml", tunnel(checks=LATE % 1)))
+    began = time.monotonic()
+    here.labctl("verify", code=1)
+    assert 1 <= time.monotonic() - began < 10
+    assert sent(here) >= 2, "it was tried more than once"
+    here.labctl("down")
+
+
+def test_a_lab_without_checks_has_nothing_to_verify(here: World) -> None:
+    here.labctl("up", here.file("none.yaml", tunnel(checks="  []")))
+    said = here.labctl("verify", code=2).stderr
+    assert "no checks" in said and len(said.splitlines()) <= 3
+    here.labctl("down")
