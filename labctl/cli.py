@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from labctl.topology.model import Topology
 
 WELL, CHECK_FAILED, WRONG, CANNOT = 0, 1, 2, 3
+SOMETHING_TO_DO = 1
 INTERRUPTED = 128 + signal.SIGINT
 
 _format = click.option(
@@ -71,6 +72,30 @@ def up(file: str, name: str | None, form: str) -> int:
 
         terminal.up(report, _hints(topology))
     return WELL
+
+
+@cli.command()
+@click.argument("file", metavar="FILE|NAME")
+@click.option("--name", help="The name of the lab, where it is not the file's.")
+@_format
+def plan(file: str, name: str | None, form: str) -> int:
+    """Show what `up` would do, without doing it; exit code 1 where there is something to do."""
+    from labctl.kernel.room import places
+    from labctl.lab.state import recorded_labs
+    from labctl.lab.up import planned
+
+    topology = _topology(file, name)
+    here = next((place for place in places() if topology.name in place.call(recorded_labs)), None)
+    steps = here.call(lambda: planned(topology)) if here else planned(topology)
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.plan(topology.name, steps)))
+    else:
+        from labctl.report import terminal
+
+        terminal.plan(topology.name, steps)
+    return SOMETHING_TO_DO if steps else WELL
 
 
 def _shown_up(topology: Topology, mode: str) -> Any:

@@ -6,6 +6,14 @@ quiet moment
     tun_read_packets     == udp_sent_packets    + the sum of all `out_...` drops
     udp_received_packets == tun_written_packets + the sum of all `in_...` drops
 
+The network's unit is the packet. With offloads the TUN device has another: a superframe of many packets is
+one frame that its interface counts once, as `ip -s link` shows. So frames are counted, too:
+
+    tun_read_frames    == the interface's TX packets
+    tun_written_frames == the interface's RX packets
+
+as far back as the endpoint goes. A packet that came or went by itself is one frame.
+
 The numbers are 64-bit cells in a memory-mapped file. To count is to add in memory: no system call, no
 lock. Each cell has one writer and is aligned, so a reader sees a whole number, though two cells may be a
 packet apart. The file outlives the endpoint: the last state can still be read.
@@ -18,6 +26,8 @@ import zlib
 from pathlib import Path
 from types import TracebackType
 
+from labctl.engine.features import Feature
+
 NAMES = (
     "tun_read_packets",
     "tun_read_bytes",
@@ -27,6 +37,9 @@ NAMES = (
     "udp_received_bytes",
     "tun_written_packets",
     "tun_written_bytes",
+    "tun_read_frames",
+    "tun_written_frames",
+    "too_big_answers",  # ICMP messages of our own, written to the TUN device
     "icmp_errors",  # notices that an *earlier* datagram was not accepted; no drop of our own
     "out_malformed",  # not exactly one IP packet
     "out_routing_loop",  # the endpoint's own datagram, routed into the tunnel
@@ -47,6 +60,8 @@ DROPS_IN = tuple(name for name in NAMES if name.startswith("in_"))
 
 # Where each cell is. A cell of packets has its cell of bytes right behind it.
 TUN_READ, UDP_SENT, UDP_RECEIVED, TUN_WRITTEN = range(0, 8, 2)
+TUN_READ_FRAMES, TUN_WRITTEN_FRAMES = NAMES.index("tun_read_frames"), NAMES.index("tun_written_frames")
+TOO_BIG_ANSWERS = NAMES.index("too_big_answers")
 ICMP_ERRORS = NAMES.index("icmp_errors")
 OUT_MALFORMED = NAMES.index("out_malformed")
 OUT_ROUTING_LOOP = NAMES.index("out_routing_loop")
@@ -64,8 +79,9 @@ IN_TUN_REJECTED = NAMES.index("in_tun_rejected")
 
 _HEADER = struct.Struct("=8sII")
 # The names' own checksum is part of the header: numbers are never shown under another release's names.
-_EXPECTED = _HEADER.pack(b"ttuncnt\0", 1, zlib.crc32("\n".join(NAMES).encode()))
-_SIZE = _HEADER.size + 8 * len(NAMES)
+_EXPECTED = _HEADER.pack(b"ttuncnt\0", 2, zlib.crc32("\n".join(NAMES).encode()))
+# Behind the counters is one cell with the bits of the features that are engaged.
+_SIZE = _HEADER.size + 8 * (len(NAMES) + 1)
 
 
 class Counters:
@@ -73,7 +89,8 @@ class Counters:
 
     def __init__(self, memory: mmap.mmap | bytearray) -> None:
         self._memory = memory
-        self.cells = memoryview(memory)[_HEADER.size :].cast("Q")
+        cells = memoryview(memory)[_HEADER.size :].cast("Q")
+        self.cells, self.feature_cell = cells[: len(NAMES)], cells[len(NAMES) :]
 
     @classmethod
     def anonymous(cls) -> "Counters":
@@ -108,9 +125,15 @@ class Counters:
         """All numbers by name, as they are now."""
         return dict(zip(NAMES, self.cells.tolist(), strict=True))
 
+    @property
+    def features(self) -> Feature:
+        """The offloads that are engaged now."""
+        return Feature(self.feature_cell[0])
+
     def close(self) -> None:
         """Give the memory back. The file stays."""
         self.cells.release()
+        self.feature_cell.release()
         if isinstance(self._memory, mmap.mmap):
             self._memory.close()
 

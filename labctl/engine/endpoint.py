@@ -10,16 +10,18 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from labctl.engine import jail, loop
 from labctl.engine.address import Address
 from labctl.engine.counters import Counters
 from labctl.engine.describe import describe
 from labctl.engine.errors import EngineError, explained
+from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder, Watch
+from labctl.engine.gso import limit_superframes
 from labctl.engine.packet import OwnDatagrams
-from labctl.engine.ports import IFNAMSIZ, TunDevice, open_udp
+from labctl.engine.ports import IFNAMSIZ, TunDevice, UdpPeer, UdpStrangers, open_udp
 
 __all__ = ["Address", "Endpoint", "EngineError", "serve"]
 
@@ -35,6 +37,8 @@ class Endpoint:
     bind: Address
     peer: Address
     verbose: bool = False
+    offload: bool = True  # let the kernel hand over many packets at once; without, one by one
+    too_big: Literal["fragment", "icmp"] = "fragment"  # what a packet over the path's MTU gets
 
     def __post_init__(self) -> None:
         # The rule of dev_valid_name in net/core/dev.c; %, which asks for a free number, we do not want.
@@ -60,16 +64,22 @@ def serve(
     """Forward until SIGTERM, SIGINT or the end of the device, and say which of them it was.
 
     Call it in the main thread of a process of its own, in the right network namespace: it gives up the
-    process's rights for good. `out` gets a line per packet if the endpoint is verbose.
+    process's rights for good. `out` gets a line per packet if the endpoint is verbose, and one when the
+    kernel refuses an offload that it had promised.
     Raises EngineError if the endpoint cannot open.
     """
     with ExitStack() as open_things:
         stop = open_things.enter_context(loop.stop_signals())
-        tun = open_things.enter_context(closing(TunDevice.open(endpoint.device)))
-        peer, strangers = open_udp(endpoint.bind, endpoint.peer)
-        open_things.enter_context(closing(peer))
-        open_things.enter_context(closing(strangers))
+        tun, peer, strangers = _open(endpoint, open_things)
         counters = open_things.enter_context(_counters(counters_path))
+        features = Features(lambda line: print(f"{endpoint.device}: {line}", file=out, flush=True))
+        features.show_in(counters.feature_cell)
+        for port in (tun, peer):
+            port.engage(features)
+        if Feature.TUN_TSO in features.now:
+            limit_superframes(endpoint.device)
+        if endpoint.too_big == "icmp":
+            peer.refuse_too_big()
         with explained("cannot give up rights", {}, "this is not expected: please report it"):
             jail.enter(run_as)
         forwarder = Forwarder(
@@ -80,9 +90,29 @@ def serve(
             own=OwnDatagrams(endpoint.peer.packed, endpoint.bind.port, endpoint.peer.port),
             counters=counters,
             watch=_printer(out) if endpoint.verbose else None,
+            answer_too_big=endpoint.too_big == "icmp",
         )
         ready()
         return loop.run(forwarder, stop)
+
+
+def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, UdpPeer, UdpStrangers]:
+    """The ports, fast ones if they are wanted and can be had."""
+    tun_kind, peer_kind = _fast_ports() if endpoint.offload else (TunDevice, UdpPeer)
+    tun = open_things.enter_context(closing(tun_kind.open(endpoint.device)))
+    peer, strangers = open_udp(endpoint.bind, endpoint.peer, peer_kind)
+    open_things.enter_context(closing(peer))
+    open_things.enter_context(closing(strangers))
+    return tun, peer, strangers
+
+
+def _fast_ports() -> tuple[type[TunDevice], type[UdpPeer]]:
+    """The ports that use offloads. Their arithmetic takes numpy, which nothing else does."""
+    try:
+        from labctl.engine.offload_ports import OffloadPeer, OffloadTun
+    except ImportError:
+        return TunDevice, UdpPeer
+    return OffloadTun, OffloadPeer
 
 
 def _counters(path: Path | None) -> Counters:

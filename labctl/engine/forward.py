@@ -1,20 +1,30 @@
 """From port to port, and every packet accounted for.
 
-A packet read from one side is sent to the other or dropped for one reason, and `_settle` is the only
-place that counts it: the two equations that `counters` promises hold by construction. No fault of a
-packet or of the network raises. The one thing that ends forwarding is the TUN device's own end.
+A packet read from one side is sent to the other or dropped for one reason. It is counted when it comes, by
+`_arrived`, and when it leaves or ends, by `_settle`, and nowhere else: so the two equations that `counters`
+promises hold. No fault of a packet or of the network raises. The one thing that ends forwarding is the TUN
+device's own end.
 
-A connected UDP socket reports an ICMP error with the *next* call, whatever that call is: the packet at
-hand has done nothing wrong and was not sent. So a failed send is tried once more, and a failed receive is
-only a notice.
+Ports move `Train`s. A train is sent as few pieces, and a piece that is refused for what it is, not for where
+it goes, is sent again packet by packet: an offload that fails costs time and no packet.
+
+Between coming and leaving, `leave` and `enter` take a train whenever they are given one. That is the place
+for whatever holds packets back, loses them or changes them: it takes a train's packets and hands over those
+that go on, as trains of one, when their time has come.
+
+A connected UDP socket reports an ICMP error with the *next* call, whatever that call is: the packet at hand
+has done nothing wrong and was not sent. So a failed send is tried once more, and a failed receive is only a
+notice.
 """
 
 import errno
 from collections.abc import Callable
 
 from labctl.engine import counters as count
+from labctl.engine import too_big
 from labctl.engine.packet import OwnDatagrams, fault
-from labctl.engine.ports import Port, StrangerPort
+from labctl.engine.ports import PeerPort, Port, StrangerPort
+from labctl.engine.train import Bytes, Train
 
 # Packets that one side may move before the other gets its turn, so that a flood one way starves nobody.
 BATCH = 64
@@ -22,13 +32,12 @@ BATCH = 64
 # (route such as "tun0 > 10.0.2.1:9000", packet, name of the drop or None)
 Watch = Callable[[str, bytes, str | None], None]
 
-_NOTICES = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENOPROTOOPT, errno.EACCES}
+_NOTICES = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENOPROTOOPT, errno.EACCES, errno.EMSGSIZE}
 _GONE = {errno.EBADFD, errno.EFAULT, errno.ENODEV}
 _SEND_DROPS = {
     errno.ECONNREFUSED: count.OUT_REFUSED,
     errno.ENETUNREACH: count.OUT_UNREACHABLE,
     errno.EHOSTUNREACH: count.OUT_UNREACHABLE,
-    errno.EMSGSIZE: count.OUT_TOO_BIG,
     errno.EAGAIN: count.OUT_BUSY,
     errno.ENOBUFS: count.OUT_BUSY,
 }
@@ -45,18 +54,19 @@ class DeviceGone(Exception):
 
 
 class Forwarder:
-    """Moves packets between a TUN device and its peer, one per call of the kernel."""
+    """Moves packets between a TUN device and its peer."""
 
     def __init__(
         self,
         tun: Port,
-        peer: Port,
+        peer: PeerPort,
         strangers: StrangerPort,
         *,
         names: tuple[str, str],
         own: OwnDatagrams,
         counters: count.Counters,
         watch: Watch | None = None,
+        answer_too_big: bool = False,
     ) -> None:
         self.tun = tun
         self.peer = peer
@@ -67,31 +77,42 @@ class Forwarder:
         self._own = own
         self._cells = counters.cells
         self._watch = watch
+        self._answer_too_big = answer_too_big
 
     def outward(self) -> None:
-        """Move at most a batch from the TUN device to the peer. Raises DeviceGone."""
-        for _ in range(BATCH):
+        """Move about a batch from the TUN device to the peer. Raises DeviceGone."""
+        moved = 0
+        while moved < BATCH:
             try:
-                packet = self.tun.receive()
+                trains = self.tun.receive()
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno in _GONE:
                     raise DeviceGone from error
                 raise
-            self._settle(self._out, packet, self._send(packet), count.TUN_READ, count.UDP_SENT)
+            for train in trains:
+                moved += train.number
+                self._cells[count.TUN_READ_FRAMES] += train.frames
+                self._arrived(train, count.TUN_READ)
+                self.leave(train)
 
     def inward(self) -> None:
-        """Move at most a batch from the peer to the TUN device."""
-        for _ in range(BATCH):
+        """Move about a batch from the peer to the TUN device."""
+        moved = 0
+        while moved < BATCH:
             try:
-                datagram = self.peer.receive()
+                trains = self.peer.receive()
             except BlockingIOError:
                 return
             except OSError:
+                moved += 1
                 self._cells[count.ICMP_ERRORS] += 1
                 continue
-            self._settle(self._in, datagram, self._write(datagram), count.UDP_RECEIVED, count.TUN_WRITTEN)
+            for train in trains:
+                moved += train.number
+                self._arrived(train, count.UDP_RECEIVED)
+                self.enter(train)
 
     def turn_away(self) -> None:
         """Drop at most a batch of strangers' datagrams."""
@@ -100,49 +121,116 @@ class Forwarder:
                 datagram, sender = self.strangers.receive_from()
             except BlockingIOError:
                 return
-            route = f"{sender} > {self._device}"
-            self._settle(route, datagram, count.IN_NOT_FROM_PEER, count.UDP_RECEIVED, count.TUN_WRITTEN)
+            train = Train.of(datagram)
+            self._arrived(train, count.UDP_RECEIVED)
+            self._drop(train, f"{sender} > {self._device}", count.IN_NOT_FROM_PEER)
 
-    def _send(self, packet: bytes) -> int | None:
-        """Send to the peer; returns the drop's counter if that cannot be."""
+    def leave(self, train: Train) -> None:
+        """Send packets of the TUN device to the peer."""
+        # What came in one frame shares its header, so one packet speaks for all.
+        inspected = [train.data[: train.size]] if train.frames == 1 else train.packets()
+        if not any(map(self._unfit, inspected)):
+            for piece in self.peer.pieces(train):
+                self._send(piece)
+            return
+        for single in train.singles():
+            if drop := self._unfit(single.data):
+                self._drop(single, self._out, drop)
+            else:
+                self._send(single)
+
+    def enter(self, train: Train) -> None:
+        """Write packets of the peer to the TUN device."""
+        for piece in self.tun.pieces(train):
+            # To be one piece of many, packets were inspected more closely than this.
+            if piece.number == 1 and fault(piece.data):
+                self._drop(piece, self._in, count.IN_MALFORMED if piece.data else count.IN_EMPTY)
+            else:
+                self._write(piece)
+
+    def _unfit(self, packet: Bytes) -> int | None:
+        """The drop's counter if this packet must not leave."""
         if fault(packet):
             return count.OUT_MALFORMED
-        if self._own.match(packet):
-            return count.OUT_ROUTING_LOOP
+        return count.OUT_ROUTING_LOOP if self._own.match(packet) else None
+
+    def _send(self, piece: Train) -> None:
+        code = self._refusal(piece)
+        if code and piece.number > 1 and code not in _SEND_DROPS:
+            for single in piece.singles():
+                self._send(single)
+        elif code == errno.EMSGSIZE and self._answer_too_big:
+            self._too_big(piece)
+        elif code:
+            oversize = count.OUT_TOO_BIG if code == errno.EMSGSIZE else count.OUT_SEND_FAILED
+            self._drop(piece, self._out, _SEND_DROPS.get(code, oversize))
+        else:
+            self._settle(piece, self._out, count.UDP_SENT)
+
+    def _refusal(self, piece: Train) -> int:
+        """Send to the peer, once more after a notice; returns 0 or the errno."""
         try:
-            self.peer.send(packet)
-            return None
+            self.peer.send(piece)
+            return 0
         except OSError as error:
             if error.errno not in _NOTICES:
-                return _SEND_DROPS.get(error.errno or 0, count.OUT_SEND_FAILED)
+                return error.errno or errno.EIO
         try:
-            self.peer.send(packet)
+            self.peer.send(piece)
         except OSError as error:
-            return _SEND_DROPS.get(error.errno or 0, count.OUT_SEND_FAILED)
+            return error.errno or errno.EIO
         self._cells[count.ICMP_ERRORS] += 1
-        return None
+        return 0
 
-    def _write(self, datagram: bytes) -> int | None:
-        """Write to the TUN device; returns the drop's counter if that cannot be."""
-        if not datagram:
-            return count.IN_EMPTY
-        if fault(datagram):
-            return count.IN_MALFORMED
+    def _too_big(self, single: Train) -> None:
+        """Do with a packet that the path does not take whole what a router does."""
+        if too_big.may_fragment(single.data):
+            try:
+                self.peer.send_in_fragments(single)
+            except OSError as error:
+                self._drop(single, self._out, _SEND_DROPS.get(error.errno or 0, count.OUT_TOO_BIG))
+            else:
+                self._settle(single, self._out, count.UDP_SENT)
+            return
+        self._drop(single, self._out, count.OUT_TOO_BIG)
+        if answer := too_big.answer(single.data, self.peer.mtu()):
+            try:
+                self.tun.send(Train.of(answer))
+            except OSError:
+                return
+            self._cells[count.TOO_BIG_ANSWERS] += 1
+            self._cells[count.TUN_WRITTEN_FRAMES] += 1
+            if self._watch:
+                self._watch(f"ttun > {self._device}", answer, None)
+
+    def _write(self, piece: Train) -> None:
         try:
-            self.tun.send(datagram)
+            self.tun.send(piece)
         except OSError as error:
-            return _WRITE_DROPS.get(error.errno or 0, count.IN_TUN_REJECTED)
-        return None
+            drop = _WRITE_DROPS.get(error.errno or 0)
+            if drop is None and piece.number > 1:
+                for single in piece.singles():
+                    self._write(single)
+            else:
+                self._drop(piece, self._in, drop or count.IN_TUN_REJECTED)
+            return
+        self._cells[count.TUN_WRITTEN_FRAMES] += 1
+        self._settle(piece, self._in, count.TUN_WRITTEN)
 
-    def _settle(self, route: str, packet: bytes, drop: int | None, arrived: int, departed: int) -> None:
-        """Count a packet: once where it came in, and once where it went or why it did not."""
-        cells, size = self._cells, len(packet)
-        cells[arrived] += 1
-        cells[arrived + 1] += size
-        if drop is None:
-            cells[departed] += 1
-            cells[departed + 1] += size
-        else:
-            cells[drop] += 1
+    def _arrived(self, train: Train, cell: int) -> None:
+        self._cells[cell] += train.number
+        self._cells[cell + 1] += len(train.data)
+
+    def _drop(self, train: Train, route: str, drop: int) -> None:
+        self._cells[drop] += train.number
+        self._tell(train, route, count.NAMES[drop])
+
+    def _settle(self, train: Train, route: str, cell: int) -> None:
+        self._cells[cell] += train.number
+        self._cells[cell + 1] += len(train.data)
+        self._tell(train, route, None)
+
+    def _tell(self, train: Train, route: str, drop: str | None) -> None:
         if self._watch:
-            self._watch(route, packet, None if drop is None else count.NAMES[drop])
+            for packet in train.packets():
+                self._watch(route, bytes(packet), drop)

@@ -9,13 +9,15 @@ counts it where people look for it.
 import struct
 from dataclasses import dataclass
 
+from labctl.engine.train import Bytes
+
 HOP_BY_HOP, TCP, UDP, ROUTING, FRAGMENT, AUTHENTICATION, DESTINATION = 0, 6, 17, 43, 44, 51, 60
 IPV4_HEADER, IPV6_HEADER = 20, 40
 
 _SKIPPED = {HOP_BY_HOP, ROUTING, DESTINATION, AUTHENTICATION}
 
 
-def fault(packet: bytes) -> str | None:
+def fault(packet: Bytes) -> str | None:
     """Why this is not exactly one IP packet of its own stated length, or None if it is.
 
     The reasons: empty, version, short_header, header_length, length_mismatch.
@@ -49,7 +51,7 @@ class Header:
     more_fragments: bool = False
 
 
-def parse(packet: bytes) -> Header:
+def parse(packet: Bytes) -> Header:
     """Read the header of a packet that has no fault; one that has raises ValueError."""
     if reason := fault(packet):
         raise ValueError(f"not one IP packet: {reason}")
@@ -57,8 +59,8 @@ def parse(packet: bytes) -> Header:
         return _parse_ipv6(packet)
     (fragment,) = struct.unpack_from("!H", packet, 6)
     return Header(
-        source=packet[12:16],
-        destination=packet[16:20],
+        source=bytes(packet[12:16]),
+        destination=bytes(packet[16:20]),
         protocol=packet[9],
         payload_at=(packet[0] & 15) * 4,
         fragment_at=(fragment & 0x1FFF) * 8,
@@ -66,7 +68,7 @@ def parse(packet: bytes) -> Header:
     )
 
 
-def _parse_ipv6(packet: bytes) -> Header:
+def _parse_ipv6(packet: Bytes) -> Header:
     """Follow the chain of extension headers; one that is cut short counts as the payload."""
     protocol, at = packet[6], IPV6_HEADER
     fragment_at, more = 0, False
@@ -83,7 +85,7 @@ def _parse_ipv6(packet: bytes) -> Header:
         if at + length > len(packet):
             break
         protocol, at = packet[at], at + length
-    return Header(packet[8:24], packet[24:40], protocol, at, fragment_at, more)
+    return Header(bytes(packet[8:24]), bytes(packet[24:40]), protocol, at, fragment_at, more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class OwnDatagrams:
     source_port: int
     peer_port: int
 
-    def match(self, packet: bytes) -> bool:
+    def match(self, packet: Bytes) -> bool:
         """True if this packet, which has no fault, is a datagram that the endpoint itself sent."""
         # The comparison of addresses comes first since it settles nearly every packet.
         at = 24 if len(self.peer) == 16 else 16
@@ -111,9 +113,9 @@ class OwnDatagrams:
         return struct.unpack_from("!HH", packet, header.payload_at) == (self.source_port, self.peer_port)
 
 
-def checksum(data: bytes) -> int:
+def checksum(data: Bytes) -> int:
     """The Internet checksum (RFC 1071) of `data`, an odd last byte padded on the right."""
-    padded = data + b"\0" if len(data) % 2 else data
+    padded = bytes(data) + b"\0" if len(data) % 2 else data
     total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)

@@ -1,6 +1,7 @@
 """The two sides of an endpoint, and their in-memory twin.
 
-A port gives one packet per `receive` and takes one per `send`; both raise OSError as the kernel does and
+A port gives and takes `Train`s. Those here are trains of one, a packet for each call of the kernel, which
+works everywhere; `offload_ports` has the fast ones. Both raise OSError as the kernel does and
 BlockingIOError instead of waiting. The TUN device and the peer look the same through it, so that one twin
 stands in for both.
 
@@ -18,22 +19,26 @@ import os
 import socket
 import struct
 from collections import deque
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, Self, TypeVar
 
 from labctl.engine.address import Address
 from labctl.engine.errors import EngineError, explained
+from labctl.engine.features import Features
+from labctl.engine.train import Train
 
 LARGEST = 65536
 BUFFER = 8 << 20
 
 # linux/if_tun.h
-TUNSETIFF = 0x400454CA
+TUNSETIFF, TUNSETOFFLOAD = 0x400454CA, 0x400454D0
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 IFNAMSIZ = 16
 
 # Not in the socket module; asm-generic/socket.h, linux/in.h, linux/in6.h.
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
-IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_DONT = 10, 23, 0
+IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_DONT, PMTUDISC_DO = 10, 23, 0, 2
+IP_MTU, IPV6_MTU = 14, 24
 
 
 class Port(Protocol):
@@ -42,11 +47,24 @@ class Port(Protocol):
     def fileno(self) -> int:
         """The descriptor that is readable while a packet waits."""
 
-    def receive(self) -> bytes:
-        """Take one packet. Raises BlockingIOError if none waits, OSError for a fault of the port."""
+    def receive(self) -> Sequence[Train]:
+        """Take packets. Raises BlockingIOError if none waits, OSError for a fault of the port."""
 
-    def send(self, packet: bytes) -> None:
-        """Give one packet away. Raises OSError; the packet is then not sent."""
+    def pieces(self, train: Train) -> Iterator[Train]:
+        """Cut a train into what one `send` takes, in order."""
+
+    def send(self, piece: Train) -> None:
+        """Give one piece away. Raises OSError; nothing of it was then sent."""
+
+
+class PeerPort(Port, Protocol):
+    """A port to the peer, over a path of some MTU."""
+
+    def mtu(self) -> int:
+        """The largest packet that fits into one datagram on the path as the kernel knows it now."""
+
+    def send_in_fragments(self, single: Train) -> None:
+        """Send one packet that does not fit, in fragments. Raises OSError."""
 
 
 class StrangerPort(Protocol):
@@ -62,15 +80,17 @@ class StrangerPort(Protocol):
 class TunDevice:
     """A TUN interface, attached, without the packet information header. Non-blocking."""
 
+    flags = 0
+
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     @classmethod
-    def open(cls, name: str) -> "TunDevice":
+    def open(cls, name: str) -> Self:
         """Attach to the interface `name`, or make one for as long as the port is open. Raises EngineError."""
         with explained("cannot open /dev/net/tun", _DEVICE_HINTS, "run `ls -l /dev/net/tun`"):
             descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        request = struct.pack(f"{IFNAMSIZ}sH22x", name.encode(), IFF_TUN | IFF_NO_PI)
+        request = struct.pack(f"{IFNAMSIZ}sH22x", name.encode(), IFF_TUN | IFF_NO_PI | cls.flags)
         try:
             fcntl.ioctl(descriptor, TUNSETIFF, request)
         except OSError as error:
@@ -78,16 +98,24 @@ class TunDevice:
             number = error.errno or errno.EIO
             hint = _ATTACH_HINTS.get(number, "`ip -details link show {}` shows what it is").format(name)
             raise EngineError(f"cannot attach to {name}", number, hint) from error
+        # What another program asked for and did not take back (`offload_ports` says why).
+        fcntl.ioctl(descriptor, TUNSETOFFLOAD, 0)
         return cls(descriptor)
 
     def fileno(self) -> int:
         return self._descriptor
 
-    def receive(self) -> bytes:
-        return os.read(self._descriptor, LARGEST)
+    def engage(self, features: Features) -> None:
+        """Plain ports have no features."""
 
-    def send(self, packet: bytes) -> None:
-        os.write(self._descriptor, packet)
+    def receive(self) -> list[Train]:
+        return [Train.of(os.read(self._descriptor, LARGEST))]
+
+    def pieces(self, train: Train) -> Iterator[Train]:
+        return train.singles()
+
+    def send(self, piece: Train) -> None:
+        os.write(self._descriptor, piece.data)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -115,11 +143,39 @@ class UdpPeer:
         self.fileno = connected.fileno
         self.close = connected.close
 
-    def receive(self) -> bytes:
-        return self._socket.recv(LARGEST)
+    def engage(self, features: Features) -> None:
+        """Plain ports have no features."""
 
-    def send(self, packet: bytes) -> None:
-        self._socket.send(packet)
+    def receive(self) -> list[Train]:
+        return [Train.of(self._socket.recv(LARGEST))]
+
+    def pieces(self, train: Train) -> Iterator[Train]:
+        return train.singles()
+
+    def send(self, piece: Train) -> None:
+        self._socket.send(piece.data)
+
+    def mtu(self) -> int:
+        if self._socket.family == socket.AF_INET6:
+            return self._socket.getsockopt(socket.IPPROTO_IPV6, IPV6_MTU) - 48
+        return self._socket.getsockopt(socket.IPPROTO_IP, IP_MTU) - 28
+
+    def refuse_too_big(self) -> None:
+        """Refuse (EMSGSIZE) what the path does not take whole, and learn from the path what that is."""
+        self._discover(PMTUDISC_DO)
+
+    def send_in_fragments(self, single: Train) -> None:
+        self._discover(PMTUDISC_DONT)
+        try:
+            self._socket.send(single.data)
+        finally:
+            self._discover(PMTUDISC_DO)
+
+    def _discover(self, mode: int) -> None:
+        if self._socket.family == socket.AF_INET6:
+            self._socket.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, mode)
+        else:
+            self._socket.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, mode)
 
 
 class UdpStrangers:
@@ -135,7 +191,14 @@ class UdpStrangers:
         return datagram, str(Address(host, port)) if port else host
 
 
-def open_udp(bind: Address, peer: Address) -> tuple[UdpPeer, UdpStrangers]:
+PeerKind = TypeVar("PeerKind", bound=UdpPeer)
+
+
+def open_udp(
+    bind: Address,
+    peer: Address,
+    kind: type[PeerKind] = UdpPeer,  # type: ignore[assignment]
+) -> tuple[PeerKind, UdpStrangers]:
     """Open both sockets of an endpoint. Raises EngineError."""
     connected, strangers = _socket(bind), _socket(bind)
     try:
@@ -144,7 +207,7 @@ def open_udp(bind: Address, peer: Address) -> tuple[UdpPeer, UdpStrangers]:
         connected.close()
         strangers.close()
         raise
-    return UdpPeer(connected), UdpStrangers(strangers)
+    return kind(connected), UdpStrangers(strangers)
 
 
 def _bind_both(connected: socket.socket, strangers: socket.socket, bind: Address, peer: Address) -> None:
@@ -206,18 +269,21 @@ def _sockaddr(address: Address) -> Any:
 class MemoryPort:
     """The twin of TunDevice and UdpPeer: packets wait in a queue, and tests say what fails.
 
-    What `arrive` is given comes out of `receive`, an OSError by being raised. `sent` holds what was sent;
-    the errors in `failures` are raised by the next calls of `send`, None letting one pass.
+    What `arrive` is given comes out of `receive`, an OSError by being raised. `sent` holds the packets that
+    were sent, `calls` how many with each call; the errors in `failures` are raised by the next calls of
+    `send`, None letting one pass. `whole` trains are taken if it is set.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whole: bool = False) -> None:
+        self.whole = whole
         self.sent: list[bytes] = []
+        self.calls: list[int] = []
         self.failures: deque[OSError | None] = deque()
-        self._arrivals: deque[bytes | OSError] = deque()
+        self._arrivals: deque[bytes | Train | OSError] = deque()
         # One unit per arrival: the descriptor is readable exactly while something waits.
         self._waiting = os.eventfd(0, os.EFD_SEMAPHORE | os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
-    def arrive(self, *arrivals: bytes | OSError) -> None:
+    def arrive(self, *arrivals: bytes | Train | OSError) -> None:
         """Put packets, or errors, where `receive` finds them."""
         self._arrivals.extend(arrivals)
         if arrivals:
@@ -226,20 +292,30 @@ class MemoryPort:
     def fileno(self) -> int:
         return self._waiting
 
-    def receive(self) -> bytes:
+    def receive(self) -> list[Train]:
         os.eventfd_read(self._waiting)
         arrival = self._arrivals.popleft()
         if isinstance(arrival, OSError):
             raise arrival
-        return arrival
+        return [arrival if isinstance(arrival, Train) else Train.of(arrival)]
 
     def receive_from(self) -> tuple[bytes, str]:
-        return self.receive(), "192.0.2.99:9"
+        return bytes(self.receive()[0].data), "192.0.2.99:9"
 
-    def send(self, packet: bytes) -> None:
+    def pieces(self, train: Train) -> Iterator[Train]:
+        return train.sendable() if self.whole else train.singles()
+
+    def send(self, piece: Train) -> None:
         if self.failures and (failure := self.failures.popleft()):
             raise failure
-        self.sent.append(packet)
+        self.sent.extend(map(bytes, piece.packets()))
+        self.calls.append(piece.number)
+
+    def mtu(self) -> int:
+        return 1472
+
+    def send_in_fragments(self, single: Train) -> None:
+        self.send(single)
 
     def close(self) -> None:
         os.close(self._waiting)

@@ -37,7 +37,9 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     try:
         bind, peer = Address(given.bind_ip, given.bind_port), Address(given.peer_ip, given.peer_port)
-        endpoint = Endpoint(given.device, bind, peer, verbose=given.verbose)
+        endpoint = Endpoint(
+            given.device, bind, peer, verbose=given.verbose, offload=given.offload, too_big=given.too_big
+        )
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -60,7 +62,10 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> _Parser:
     parser = _Parser(
         prog="ttun",
-        usage="ttun DEV BIND-IP BIND-PORT PEER-IP PEER-PORT [-v] [--counters FILE]",
+        usage=(
+            "ttun DEV BIND-IP BIND-PORT PEER-IP PEER-PORT [-v] [--counters FILE] "
+            "[--no-offload] [--too-big {fragment,icmp}]"
+        ),
         description="Forward IP packets between a TUN device and a UDP peer, one packet per datagram.",
         epilog="example: ttun tun0 10.0.1.1 9000 10.0.2.1 9000",
         allow_abbrev=False,
@@ -72,6 +77,13 @@ def _parser() -> _Parser:
     parser.add_argument("peer_port", metavar="PEER-PORT", type=int, help="and its port")
     parser.add_argument("-v", "--verbose", action="store_true", help="print a line for every packet")
     parser.add_argument("--counters", metavar="FILE", type=Path, help="count in this memory-mapped file")
+    parser.add_argument("--no-offload", dest="offload", action="store_false", help="handle packets one by one")
+    parser.add_argument(
+        "--too-big",
+        choices=("fragment", "icmp"),
+        default="fragment",
+        help="what a packet over the path's MTU gets: fragments (default) or an ICMP answer",
+    )
     return parser
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from labctl.errors import KernelRefused, kernel_words
@@ -23,8 +23,14 @@ from labctl.plan.steps import (
     AddNamespace,
     AddRoute,
     AddVeth,
+    ClearMaster,
+    DeleteAddress,
+    DeleteLink,
+    DeleteNamespace,
+    DeleteRoute,
     InterfaceStep,
     NoAutomaticAddresses,
+    Removal,
     SetMac,
     SetMaster,
     SetMtu,
@@ -47,7 +53,10 @@ RecordNamespace = Callable[[str, namespaces.NamespaceId], None]
 class Performer:
     """Performs the steps of one lab and keeps a netlink socket for each of its namespaces."""
 
-    def __init__(self, mark: str, record_namespace: RecordNamespace) -> None:
+    def __init__(
+        self, mark: str, recorded: Mapping[str, namespaces.NamespaceId], record_namespace: RecordNamespace
+    ) -> None:
+        self._recorded = recorded
         self._mark = mark
         self._record_namespace = record_namespace
         self._spaces: dict[str, _Space] = {}
@@ -63,10 +72,12 @@ class Performer:
             return self._perform(step)
         except rt.Refused as error:
             raise KernelRefused(
-                f"could not make {step.subject} {step.words}", kernel_words(error.errno or 0, error.text)
+                f"could not {_verb(step)} {step.subject} {step.words}", kernel_words(error.errno or 0, error.text)
             ) from None
         except OSError as error:
-            raise KernelRefused(f"could not make {step.subject} {step.words}", kernel_words(error.errno or 0)) from None
+            raise KernelRefused(
+                f"could not {_verb(step)} {step.subject} {step.words}", kernel_words(error.errno or 0)
+            ) from None
 
     def _perform(self, step: Step) -> Substitution | None:
         match step:
@@ -78,10 +89,20 @@ class Performer:
                 return self._space(step.namespace).add_link(step)
             case AddVeth():
                 self._space(step.namespace).add_veth(step, self._space(step.peer_namespace))
+            case DeleteNamespace(namespace=name):
+                if name in self._spaces:
+                    self._spaces.pop(name).close()
+                namespaces.remove(name, self._recorded[name])
             case AddRoute():
-                self._space(step.namespace).add_route(step)
+                self._space(step.namespace).route(rt.RTM_NEWROUTE, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+            case DeleteRoute():
+                self._space(step.namespace).route(rt.RTM_DELROUTE, step)
             case AddAddress():
-                self._space(step.namespace).add_address(step)
+                self._space(step.namespace).address(rt.RTM_NEWADDR, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+            case DeleteAddress():
+                self._space(step.namespace).address(rt.RTM_DELADDR, step)
+            case DeleteLink():
+                self._space(step.namespace).delete_link(step)
             case InterfaceStep():
                 self._space(step.namespace).set_link(step)
             case _:
@@ -174,6 +195,15 @@ class _Space:
         self._indexes[step.interface] = index
         there._indexes[step.peer_interface] = peer_index
 
+    def delete_link(self, step: DeleteLink) -> None:
+        message = rt.ifinfmsg()
+        message["index"] = self._indexes.pop(step.interface)
+        try:
+            self._netlink.request(rt.RTM_DELLINK, message)
+        except rt.Refused as error:
+            if error.errno != errno.ENODEV:  # the other end of a cable went first, and took this one along
+                raise
+
     def set_link(self, step: InterfaceStep) -> None:
         index = self._indexes[step.interface]
         match step:
@@ -181,6 +211,8 @@ class _Space:
                 self._change_link(index, [("IFLA_ADDRESS", mac)])
             case SetMtu(mtu=mtu):
                 self._change_link(index, [("IFLA_MTU", mtu)])
+            case ClearMaster():
+                self._change_link(index, [("IFLA_MASTER", 0)])
             case SetMaster(master=master):
                 self._change_link(index, [("IFLA_MASTER", self._indexes[master])])
             case NoAutomaticAddresses():
@@ -198,7 +230,7 @@ class _Space:
         message["attrs"] = attributes
         self._netlink.request(rt.RTM_NEWLINK, message)
 
-    def add_address(self, step: AddAddress) -> None:
+    def address(self, request: int, step: AddAddress | DeleteAddress, flags: int = 0) -> None:
         address = ipaddress.ip_interface(step.address)
         message = rt.ifaddrmsg()
         message["family"] = _family(address.version)
@@ -209,9 +241,9 @@ class _Space:
             # An address of a lab is known to be unique, and must be usable at once (RFC 4429 has the wait).
             attributes.append(("IFA_FLAGS", IFA_F_NODAD))
         message["attrs"] = attributes
-        self._netlink.request(rt.RTM_NEWADDR, message, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+        self._netlink.request(request, message, flags)
 
-    def add_route(self, step: AddRoute) -> None:
+    def route(self, request: int, step: AddRoute | DeleteRoute, flags: int = 0) -> None:
         network = ipaddress.ip_network(step.to)
         message = rt.rtmsg()
         message["family"] = _family(network.version)
@@ -228,7 +260,11 @@ class _Space:
         if step.metric is not None:
             attributes.append(("RTA_PRIORITY", step.metric))
         message["attrs"] = attributes
-        self._netlink.request(rt.RTM_NEWROUTE, message, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+        self._netlink.request(request, message, flags)
+
+
+def _verb(step: Step) -> str:
+    return "take away" if isinstance(step, Removal) else "make"
 
 
 def _family(version: int) -> int:

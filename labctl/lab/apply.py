@@ -6,21 +6,32 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from labctl.kernel.perform import Performer
-from labctl.lab import engines
+from labctl.lab import engines, processes
 from labctl.lab.events import Done, Listener
 from labctl.lab.state import State
-from labctl.plan.steps import StartEngine, Step
+from labctl.plan.steps import DeleteNamespace, StartEngine, Step, StopEngine
 
 
 def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
     """Perform the steps. Raises the LabError of the first that fails."""
+    recorded = state.read()
     starting = []
-    with closing(Performer(state.mark(), state.record_namespace)) as performer:
+    with closing(Performer(recorded.mark, recorded.namespaces, state.record_namespace)) as performer:
         for step in steps:
-            if isinstance(step, StartEngine):
-                starting.append((step, engines.start(step, state)))
-                continue
-            substitution = performer.perform(step)
+            substitution = None
+            match step:
+                case StartEngine():
+                    starting.append((step, engines.start(step, state)))
+                    continue
+                case StopEngine():
+                    processes.end([recorded.engines[step.subject].process])
+                    state.forget_engine(step.subject)
+                case DeleteNamespace():
+                    processes.end(processes.inside([recorded.namespaces[step.namespace]]))
+                    performer.perform(step)
+                    state.forget_namespace(step.namespace)
+                case _:
+                    substitution = performer.perform(step)
             if substitution:
                 state.record_substitution(substitution)
             notify(Done(step, substitution))

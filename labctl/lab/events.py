@@ -11,9 +11,10 @@ from labctl.plan.steps import Step
 
 @dataclass(frozen=True)
 class Planned:
-    """The steps that are missing, before the first of them."""
+    """The steps that are missing, before the first of them; `fresh` where nothing of the lab was there."""
 
     steps: tuple[Step, ...]
+    fresh: bool
 
 
 @dataclass(frozen=True)

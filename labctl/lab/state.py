@@ -54,7 +54,7 @@ class Recorded:
     complete: bool = False
     namespaces: dict[str, NamespaceId] = field(default_factory=dict)
     engines: dict[str, Engine] = field(default_factory=dict)
-    substitutions: list[Substitution] = field(default_factory=list)
+    substitutions: dict[str, Substitution] = field(default_factory=dict)
 
 
 class State:
@@ -77,15 +77,17 @@ class State:
         mark = f"labctl: {self.lab} {secrets.token_hex(4)}"
         self._append({"begin": {"mode": mode, "boot": _boot_id(), "mark": mark}})
 
-    def mark(self) -> str:
-        """What this lab writes on the lo of each of its namespaces."""
-        return self.read().mark
-
     def record_namespace(self, name: str, found: NamespaceId) -> None:
         self._append({"namespace": name, **found._asdict()})
 
     def record_engine(self, device: str, engine: Engine) -> None:
         self._append({"engine": device, "command": engine.command, **asdict(engine.process)})
+
+    def forget_namespace(self, name: str) -> None:
+        self._append({"forget_namespace": name})
+
+    def forget_engine(self, device: str) -> None:
+        self._append({"forget_engine": device})
 
     def record_substitution(self, substitution: Substitution) -> None:
         self._append({"substitution": asdict(substitution)})
@@ -151,7 +153,12 @@ def _apply(entry: dict[str, Any], recorded: Recorded) -> None:
         case {"engine": device, "command": command, "pid": pid, "started": started}:
             recorded.engines[device] = Engine(Process(pid, started), command)
         case {"substitution": values}:
-            recorded.substitutions.append(Substitution(**values))
+            substitution = Substitution(**values)
+            recorded.substitutions[substitution.subject] = substitution
+        case {"forget_namespace": name}:
+            recorded.namespaces.pop(name, None)
+        case {"forget_engine": device}:
+            recorded.engines.pop(device, None)
         case {"complete": complete}:
             recorded.complete = complete
 

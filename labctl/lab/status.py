@@ -62,7 +62,7 @@ def status(lab: str) -> Status:
             )
             for device, engine in recorded.engines.items()
         ),
-        tuple(recorded.substitutions),
+        tuple(recorded.substitutions.values()),
     )
 
 

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from labctl.errors import LabError, UsageError
+from labctl.errors import LabError
 from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
 from labctl.lab.apply import apply
 from labctl.lab.down import take_back
 from labctl.lab.events import Listener, Planned, RollingBack
-from labctl.lab.state import Recorded, locked, prepare_names
+from labctl.lab.state import Recorded, State, locked, prepare_names
 from labctl.plan.facts import Facts, Substitution
 from labctl.plan.plan import plan, wanted
 from labctl.plan.steps import AddNamespace, SetSysctl, Step
@@ -41,22 +41,15 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
             notify(RollingBack("an earlier labctl up was cut off"))
             take_back(state, notify)
         recorded = state.read()
-        written = topology.model_dump_json(by_alias=True, exclude_defaults=True)
-        if recorded.complete and state.topology() != written:
-            raise UsageError(
-                f"lab {topology.name} is up, from a file that said something else",
-                "a running lab is not changed yet, only repaired",
-                f"labctl down -l {topology.name}, then labctl up again; or give this one a name with --name",
-            )
-        steps = tuple(plan(topology, _facts(topology, recorded)))
+        steps = tuple(plan(topology, facts(topology, recorded)))
         try:
             _refuse_strangers(steps)
-            notify(Planned(steps))
+            notify(Planned(steps, fresh=not recorded.complete))
             if not state.begun():
                 state.begin(mode)
             prepare_names()
             apply(steps, state, notify)
-            state.complete(written)
+            state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True))
         except BaseException as error:
             if not recorded.complete:
                 if state.begun():
@@ -64,21 +57,28 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
                 take_back(state, notify)
                 state.remove()
             raise
-        return UpReport(topology.name, mode, steps, tuple(state.read().substitutions), time.monotonic() - began)
+        return UpReport(
+            topology.name, mode, steps, tuple(state.read().substitutions.values()), time.monotonic() - began
+        )
 
 
-def _facts(topology: Topology, recorded: Recorded) -> Facts:
+def planned(topology: Topology) -> tuple[Step, ...]:
+    """What `up` would do now; nothing is touched."""
+    return tuple(plan(topology, facts(topology, State(topology.name).read())))
+
+
+def facts(topology: Topology, recorded: Recorded) -> Facts:
     """What is there already of a lab: only what is recorded as its own counts."""
-    keys: dict[str, list[str]] = {}
+    paths: dict[str, list[str]] = {}
     for step in wanted(topology):
         if isinstance(step, SetSysctl):
-            keys.setdefault(step.namespace, []).append(step.path)
+            paths.setdefault(step.namespace, []).append(step.path)
     found = {
         name: there
         for name, known in recorded.namespaces.items()
-        if namespaces.is_ours(name, known) and (there := observe(name, keys.get(name, ()))) is not None
+        if namespaces.is_ours(name, known) and (there := observe(name, paths.get(name, ()))) is not None
     }
-    running = frozenset(device for device, engine in recorded.engines.items() if engine.process.alive())
+    running = {device: engine.command for device, engine in recorded.engines.items() if engine.process.alive()}
     return Facts(found, running)
 
 

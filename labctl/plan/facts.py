@@ -65,10 +65,10 @@ class Substitution:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything observed of one lab; `engines` are the devices, as NAMESPACE:INTERFACE, with a running engine."""
+    """Everything observed of one lab; `engines` are the running ones: their command by device, NAMESPACE:INTERFACE."""
 
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
-    engines: frozenset[str] = frozenset()
+    engines: Mapping[str, str] = field(default_factory=dict)
 
 
 NOTHING = Facts()

@@ -1,8 +1,9 @@
-"""The plan: everything that the topology asks for, less everything that is there already.
+"""The plan: what is there and should not be goes; then everything that the topology asks for and is not there comes.
 
 `wanted` lists the steps that make a lab on a bare machine, in an order that the kernel accepts: namespaces, links,
 their properties, addresses, up, routes, engines. `holds` asks whether the facts already show what a step would do.
-A plan is the wanted steps that do not hold yet, so a first `up`, a second one and a repair are the same function.
+A plan is the surplus, and then the wanted steps that do not hold, so a first `up`, a second one, a change of the file
+and a repair are the same function.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from labctl.plan.facts import Facts, Namespace, Route
-from labctl.plan.mtu import tunnel_mtu
+from labctl.plan import facts as facts_of
+from labctl.plan.facts import Facts
+from labctl.plan.mtu import mtu_of, tunnel_mtu
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -27,6 +29,7 @@ from labctl.plan.steps import (
     StartEngine,
     Step,
 )
+from labctl.plan.surplus import same_route, surplus, without
 from labctl.topology import model
 from labctl.topology.model import Topology
 from labctl.topology.values import ENDPOINT_WORDS, sysctl_parts
@@ -41,8 +44,22 @@ BASELINE = {
 
 
 def plan(topology: Topology, facts: Facts) -> list[Step]:
-    """The steps that are missing, in the order in which the kernel accepts them."""
-    return [step for step in wanted(topology) if not holds(step, facts)]
+    """The steps from the facts to the topology, in the order in which the kernel accepts them."""
+    steps = list(wanted(topology))
+    removals = list(surplus(steps, facts))
+    left = without(facts, removals)
+    missing = [step for step in steps if not holds(step, left)]
+    return [*removals, *_default_mtus(topology, left), *missing]
+
+
+def _default_mtus(topology: Topology, facts: Facts) -> Iterator[SetMtu]:
+    """Back to the default where the file names no MTU and somebody changed it."""
+    for name, space in topology.namespaces.items():
+        for interface_name, interface in space.interfaces.items():
+            link = facts.namespaces.get(name, facts_of.Namespace()).links.get(interface_name)
+            mtu = mtu_of(topology, name, interface_name)
+            if link is not None and interface.mtu is None and link.mtu != mtu:
+                yield SetMtu(name, interface_name, mtu)
 
 
 def wanted(topology: Topology) -> Iterator[Step]:
@@ -166,11 +183,11 @@ def holds(step: Step, facts: Facts) -> bool:
         case SetSysctl(path=path, value=value):
             return there.sysctls.get(path) == value
         case AddRoute():
-            return any(_same_route(step, route) for route in there.routes)
+            return any(same_route(step, route) for route in there.routes)
         case StartEngine():
-            return step.subject in facts.engines
+            return facts.engines.get(step.subject) == step.command
         case AddVeth(interface=interface, peer_namespace=space, peer_interface=peer):
-            return interface in there.links and peer in facts.namespaces.get(space, Namespace()).links
+            return interface in there.links and peer in facts.namespaces.get(space, facts_of.Namespace()).links
     link = there.links.get(getattr(step, "interface", ""))
     if link is None:
         return False
@@ -190,11 +207,3 @@ def holds(step: Step, facts: Facts) -> bool:
         case SetUp():
             return link.up
     raise TypeError(f"no way to tell whether {step!r} holds")
-
-
-def _same_route(step: AddRoute, route: Route) -> bool:
-    return (
-        (route.to, route.via) == (step.to, step.via)
-        and step.dev in (None, route.dev)
-        and step.metric in (None, route.metric)
-    )

@@ -44,6 +44,13 @@ class AddNamespace(Step):
 
 
 @dataclass(frozen=True)
+class DeleteNamespace(Step):
+    @property
+    def words(self) -> str:
+        return "namespace"
+
+
+@dataclass(frozen=True)
 class SetSysctl(Step):
     """A setting by its path below /proc/sys."""
 
@@ -85,6 +92,15 @@ class AddVeth(InterfaceStep):
 
 
 @dataclass(frozen=True)
+class DeleteLink(InterfaceStep):
+    """Takes the other end of a veth along."""
+
+    @property
+    def words(self) -> str:
+        return "interface"
+
+
+@dataclass(frozen=True)
 class SetMac(InterfaceStep):
     mac: str
 
@@ -114,6 +130,15 @@ class SetMaster(InterfaceStep):
 
 
 @dataclass(frozen=True)
+class ClearMaster(InterfaceStep):
+    master: str
+
+    @property
+    def words(self) -> str:
+        return f"port of bridge {self.master}"
+
+
+@dataclass(frozen=True)
 class NoAutomaticAddresses(InterfaceStep):
     """No IPv6 address by itself: the router solicitations that follow one would blur every count."""
 
@@ -132,6 +157,15 @@ class AddAddress(InterfaceStep):
 
 
 @dataclass(frozen=True)
+class DeleteAddress(InterfaceStep):
+    address: str
+
+    @property
+    def words(self) -> str:
+        return f"address {self.address}"
+
+
+@dataclass(frozen=True)
 class SetUp(InterfaceStep):
     @property
     def words(self) -> str:
@@ -139,7 +173,7 @@ class SetUp(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class AddRoute(Step):
+class _RouteStep(Step):
     to: str
     via: str | None = None
     dev: str | None = None
@@ -152,6 +186,16 @@ class AddRoute(Step):
         parts += [f"dev {self.dev}"] if self.dev else []
         parts += [f"metric {self.metric}"] if self.metric is not None else []
         return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class AddRoute(_RouteStep):
+    """A static route of the main table."""
+
+
+@dataclass(frozen=True)
+class DeleteRoute(_RouteStep):
+    """Takes away exactly that route."""
 
 
 @dataclass(frozen=True)
@@ -177,3 +221,18 @@ class StartEngine(InterfaceStep):
             return shlex.join(self.program)
         verbose = " -v" if self.verbose else ""
         return f"ttun {self.interface} {self.bind_host} {self.bind_port} {self.peer_host} {self.peer_port}{verbose}"
+
+
+@dataclass(frozen=True)
+class StopEngine(InterfaceStep):
+    """End the engine of a TUN device."""
+
+    command: str
+
+    @property
+    def words(self) -> str:
+        return f"engine {self.command}"
+
+
+Removal = DeleteNamespace | DeleteLink | ClearMaster | DeleteAddress | DeleteRoute | StopEngine
+"""Every step that takes something away."""

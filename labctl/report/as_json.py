@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from labctl.checks.outcome import Result
 from labctl.kernel.capabilities import Finding
 from labctl.plan.facts import Namespace
+from labctl.plan.steps import Removal, Step
 
 if TYPE_CHECKING:
     from labctl.lab.status import Status, Summary
@@ -24,10 +25,18 @@ def up(report: UpReport) -> dict[str, Any]:
     return {
         "lab": report.lab,
         "mode": report.mode,
-        "changes": [{"subject": step.subject, "change": step.words} for step in report.changes],
+        "changes": [_change(step) for step in report.changes],
         "substitutions": [asdict(substitution) for substitution in report.substitutions],
         "seconds": round(report.seconds, 3),
     }
+
+
+def plan(lab: str, steps: Sequence[Step]) -> dict[str, Any]:
+    return {"lab": lab, "changes": [_change(step) for step in steps]}
+
+
+def _change(step: Step) -> dict[str, Any]:
+    return {"action": "remove" if isinstance(step, Removal) else "make", "subject": step.subject, "change": step.words}
 
 
 def verify(lab: str, results: Sequence[Result]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from labctl.checks.outcome import Evidence, Result
 from labctl.kernel.capabilities import Finding
 from labctl.lab.events import Done, Event, Planned, Removed, RollingBack
 from labctl.plan.facts import Link, Substitution
-from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine
+from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine, Step
+from labctl.report import diff
 from labctl.report.tree import LabTree
 
 if TYPE_CHECKING:
@@ -45,13 +46,17 @@ class UpView:
         # Without a refresh thread: a process with two threads may not enter a user namespace.
         self._live = Live(self._lab.tree, console=self._console, auto_refresh=False)
         self._shown = False
+        self._as_diff = False
 
     def notify(self, event: Event) -> None:
         match event:
-            case Planned(steps):
-                self._shown = 0 < len(steps) < 8 * TALLEST
+            case Planned(steps, fresh):
+                self._as_diff = not fresh
+                self._shown = fresh and 0 < len(steps) < 8 * TALLEST
                 if self._shown and self._console.is_terminal:
                     self._live.start()
+            case Done(step) if self._as_diff:
+                self._console.print(diff.line(step))
             case Done(step, substitution):
                 self._lab.grow(step, substitution)
                 if self._live.is_started:
@@ -90,6 +95,16 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
         width = max(len(command) for command, _ in hints)
         for command, words in hints:
             out.print(f"  [bold]{escape(command.ljust(width))}[/]  [dim]{words}[/]")
+
+
+def plan(lab: str, steps: Sequence[Step]) -> None:
+    """What `up` would do."""
+    out = console()
+    for step in steps:
+        out.print(diff.line(step))
+    number = len(steps)
+    told = f"{lab}: {number} step{'s' * (number != 1)} to do"
+    out.print(told if number else f"nothing to do: {lab} is as its file says")
 
 
 def _substitutions(out: Console, substitutions: Iterable[Substitution]) -> None:

@@ -154,19 +154,25 @@ def next_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
+def balanced(now: dict[str, int]) -> bool:
+    """Whether every packet is accounted for."""
+    return now["tun_read_packets"] == now["udp_sent_packets"] + sum(now[name] for name in DROPS_OUT) and now[
+        "udp_received_packets"
+    ] == now["tun_written_packets"] + sum(now[name] for name in DROPS_IN)
+
+
 def balance(counters: Counters) -> dict[str, int]:
     """The counters, after making sure that every packet is accounted for."""
     now = counters.snapshot()
-    assert now["tun_read_packets"] == now["udp_sent_packets"] + sum(now[name] for name in DROPS_OUT)
-    assert now["udp_received_packets"] == now["tun_written_packets"] + sum(now[name] for name in DROPS_IN)
+    assert balanced(now), now
     return now
 
 
 def settled(counters: Counters, **expected: int) -> dict[str, int]:
-    """Wait for these numbers, then check that the others balance."""
-    return wait_for(
-        lambda: (
-            (now := counters.snapshot()) and all(now[name] == n for name, n in expected.items()) and balance(counters)
-        ),
-        f"{expected}; there is {counters.snapshot()}",
-    )
+    """Wait for these numbers, and for the others to balance: a packet may still be on its way."""
+
+    def there() -> dict[str, int] | None:
+        now = counters.snapshot()
+        return now if balanced(now) and all(now[name] == n for name, n in expected.items()) else None
+
+    return wait_for(there, f"{expected}; there was {counters.snapshot()}")

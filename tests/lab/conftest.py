@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -40,7 +42,17 @@ def _unchanged(request: pytest.FixtureRequest, mode: str) -> Iterator[World]:
         with suppress(AssertionError):
             eventually(lambda: made.snapshot() == before, "the machine is as it was")
         now = made.snapshot()
-        assert {key: value for key, value in now.items() if value != before[key]} == {}
+        assert _differences(before, now) == []
+
+
+def _differences(before: dict[str, list[Any]], now: dict[str, list[Any]]) -> list[tuple[str, str, Any]]:
+    """What was there before and is gone, and what is there now and is new; as often as it is."""
+    return [
+        (key, word, one)
+        for key in before
+        for word, old, new in (("new", before[key], now[key]), ("gone", now[key], before[key]))
+        for one in (Counter(map(repr, new)) - Counter(map(repr, old))).elements()
+    ]
 
 
 @pytest.fixture(params=["root", "rootless"])

@@ -8,12 +8,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.lab.labs import many_namespaces, tunnel
-from tests.lab.world import DEADLINE, World, eventually
+from tests.lab.world import DEADLINE, World, eventually, names
 
 KILLS = 15
 LARGE = 200
@@ -36,18 +35,6 @@ def start_up(here: World, file: str, *more: str) -> subprocess.Popen[str]:
 
 def is_as(here: World, before: dict[str, object]) -> Callable[[], bool]:
     return lambda: here.snapshot() == before
-
-
-def names(here: World) -> list[str]:
-    """The namespaces that are there by name; in a room they are seen through its first process."""
-    rooms = here.processes_titled("labctl: room of")
-    top = Path("/proc", str(rooms[0]), "root") if rooms else Path("/")
-    if not (rooms or here.is_root):
-        return []
-    try:
-        return sorted(here.inside(lambda: os.listdir(top / "run/netns")))
-    except ValueError:  # not there yet, or no more
-        return []
 
 
 def engines(here: World) -> list[int]:

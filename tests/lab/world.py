@@ -1,7 +1,8 @@
 """A machine for one test, and a person in front of it: root, or an ordinary user without any right.
 
 As root the test makes a mount namespace of its own with a /run of its own, so that two tests never see each other's
-names, and whatever a lab leaves behind is found by looking. An ordinary user gets in there what every machine gives to
+names, and whatever a lab leaves behind is found by looking. The network namespace that is the machine's own to labctl is
+one of this run of the suite, so that two runs do not meet either, and the real one is not even in reach. An ordinary user gets in there what every machine gives to
 its users: a Python that can be read and a /dev/net/tun that can be opened, even where root has hidden both.
 """
 
@@ -11,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -19,10 +21,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from labctl.kernel.syscalls import (
+    CLONE_NEWNET,
     CLONE_NEWNS,
     MS_BIND,
     MS_REC,
@@ -88,7 +92,7 @@ class World:
     def _become(self) -> None:
         if self._keeper is None:
             return
-        setns(self._keeper.pidfd, CLONE_NEWNS)
+        setns(self._keeper.pidfd, CLONE_NEWNS | CLONE_NEWNET)
         if not self.is_root:
             os.setgroups([])
             os.setresgid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
@@ -133,7 +137,7 @@ class World:
         if child == 0:
             try:
                 if self._keeper is not None:
-                    setns(self._keeper.pidfd, CLONE_NEWNS)
+                    setns(self._keeper.pidfd, CLONE_NEWNS | CLONE_NEWNET)
                 os.write(writer, json.dumps(look()).encode())
             finally:
                 os._exit(0)
@@ -148,9 +152,8 @@ class World:
         return {
             "run": self.inside(lambda: sorted(_tree("/run"))),
             "mounts": self.inside(lambda: sorted(_mounts())),
-            "links": sorted(os.listdir("/sys/class/net")),
-            "rooms": sorted(line.split()[-1] for line in Path("/proc/net/unix").read_text().splitlines()
-                            if f"@labctl/{self.uid}/" in line),
+            "links": self.inside(lambda: sorted(name for _, name in socket.if_nameindex())),
+            "rooms": self.inside(lambda: sorted(_rooms(self.uid))),
             "processes": sorted(self.processes()),
         }  # fmt: skip
 
@@ -196,6 +199,12 @@ def _tree(top: str) -> Iterator[str]:
         yield from (f"{folder}/{name}" for name in (*folders, *files))
 
 
+def _rooms(uid: int) -> Iterator[str]:
+    for line in Path("/proc/thread-self/net/unix").read_text().splitlines():
+        if f"@labctl/{uid}/" in line:
+            yield line.split()[-1]
+
+
 def _mounts() -> Iterator[str]:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
@@ -211,6 +220,18 @@ def eventually(condition: Callable[[], Any], what: str) -> Any:
             return value
         assert time.monotonic() < deadline, f"did not come true within {DEADLINE:g} s: {what}"
         time.sleep(0.01)
+
+
+def names(here: World) -> list[str]:
+    """The namespaces that are there by name; in a room they are seen through its first process."""
+    rooms = here.processes_titled("labctl: room of")
+    top = Path("/proc", str(rooms[0]), "root") if rooms else Path("/")
+    if not (rooms or here.is_root):
+        return []
+    try:
+        return sorted(here.inside(lambda: os.listdir(top / "run/netns")))
+    except ValueError:  # not there yet, or no more
+        return []
 
 
 @contextmanager
@@ -235,17 +256,30 @@ def world(mode: str) -> Iterator[World]:
         shutil.rmtree(home)
 
 
+@cache
+def _network() -> int:
+    """The network namespace of this run of the suite: what to labctl is the machine's own."""
+    with open("/proc/self/ns/net") as home:
+        unshare(CLONE_NEWNET)
+        try:
+            return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            setns(home.fileno(), CLONE_NEWNET)
+
+
 def _keep_mount_namespace() -> Keeper:
     """Fork a process that does nothing but hold a furnished mount namespace."""
     ready, done = os.pipe()
+    _network()
     parent = os.getpid()
     child = os.fork()
     if child == 0:
         try:
             die_with_parent(parent)
             unshare(CLONE_NEWNS)
+            setns(_network(), CLONE_NEWNET)
             mount("", "/", flags=MS_REC | MS_PRIVATE)  # what others mount meanwhile is not to be seen
-            mount("tmpfs", "/run", "tmpfs", data="mode=0755")
+            _empty_run()
             _let_users_reach(REPO, Path(sys.prefix), Path(sys.base_prefix))
             _let_users_open_tun()
             os.write(done, b"1")
@@ -259,6 +293,14 @@ def _keep_mount_namespace() -> Keeper:
     with open(ready, "rb") as answers:
         assert answers.read() == b"1", "the mount namespace of the test could not be furnished"
     return keeper
+
+
+def _empty_run() -> None:
+    """A /run of one's own; what others have mounted in the machine's would come and go unseen below it."""
+    below = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for target in reversed([target for target in below if target.startswith("/run/")]):
+        unmount(target)
+    mount("tmpfs", "/run", "tmpfs", data="mode=0755")
 
 
 def _let_users_reach(*needed: Path) -> None:

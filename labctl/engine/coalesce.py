@@ -1,0 +1,273 @@
+"""From packets to superframes: the way back, so that the kernel handles many packets as one.
+
+`runs` finds which neighbours of a train may be merged, `merge` makes one frame of them. They follow the
+kernel's own `tcp_gro_receive` and `udp_gro_receive`, and are stricter in one point. A merged frame carries
+NEEDS_CSUM, and the kernel then checks nothing: a damaged packet would be delivered as a good one. So every
+checksum of every packet is verified first, and a packet that fails is never merged but written alone, for
+the receiving host to find out.
+
+A packet joins the one before it if splitting the merged frame again gives both back:
+
+- it is TCP with payload and the flags ACK or ACK|PSH, or UDP with payload and a checksum; it has no IPv4
+  options, is no fragment, has no IPv6 extension header; all its lengths and checksums are right;
+- its headers equal those before it but for IPv4 id, checksums, sequence number and PSH;
+- its sequence number goes on where the one before ends. Its id counts on, or stays the same with DF set,
+  where it means nothing (RFC 6864 4.1) and is the one thing that does not come back;
+- the one before has no PSH and is not shorter than the first. In a train only the last can be shorter.
+
+Only neighbours merge, so the order of all packets stays what it was, not only that of each flow.
+"""
+
+import struct
+from collections.abc import Iterator
+from functools import lru_cache
+
+from labctl.engine.headers import Headers, Layout
+from labctl.engine.numeric import np, npt
+from labctl.engine.packet import IPV6_HEADER, TCP, UDP, checksum
+from labctl.engine.sums import Rows, are_right, field, folded, native, row_sums
+from labctl.engine.train import MOST_PACKETS, Bytes, Train
+from labctl.engine.vnet import LAYOUT, NEEDS_CSUM, TCPV4, TCPV6, UDP_L4
+from labctl.engine.vnet import SIZE as VNET
+
+LARGEST_FRAME = 65535
+ACK, PSH, DONT_FRAGMENT = 0x10, 0x08, 0x40
+
+
+# Headers are multiples of four bytes, so they are compared as 32-bit words.
+Words = npt.NDArray[np.uint32]
+
+
+def _layout(packet: Bytes) -> Layout | None:
+    """The layout of a packet that might merge with its like, or None if it never could."""
+    size = len(packet)
+    if size > 20 and packet[0] == 0x45:
+        version, protocol, l4 = 4, packet[9], 20
+    elif size > IPV6_HEADER and packet[0] >> 4 == 6:
+        version, protocol, l4 = 6, packet[6], IPV6_HEADER
+    else:
+        return None
+    if protocol == UDP:
+        head = l4 + 8
+    elif protocol == TCP and size > l4 + 20:
+        head = l4 + max(20, (packet[l4 + 12] >> 4) * 4)
+    else:
+        return None
+    return Layout(version, protocol, l4, head) if size > head else None
+
+
+def runs(train: Train, tcp: bool = True, udp: bool = True) -> Iterator[Train]:
+    """Cut a train into runs that `merge` takes and packets that it does not, in order."""
+    kind = _layout(train.data[: train.size]) if train.number > 1 else None
+    if kind is None or not (tcp if kind.protocol == TCP else udp):
+        yield from train.singles()
+        return
+    most = min(MOST_PACKETS, (LARGEST_FRAME - kind.head) // (train.size - kind.head))
+    if train.number <= most and _expected(kind, train.size, train.number).met_by(train):
+        yield train
+        return
+    starts = np.flatnonzero(~_joins(train, kind)).tolist()
+    for first, end in zip(starts, [*starts[1:], train.number], strict=True):
+        for begin in range(first, end, most):
+            yield train.part(begin, min(most, end - begin))
+
+
+class _Expected:
+    """The headers that a whole train has if it came from one superframe; a quick look at the usual case.
+
+    It says yes only where `_joins` would join everything. Ids that stay the same are left to that.
+    """
+
+    def __init__(self, layout: Layout, size: int, number: int) -> None:
+        self._layout = layout
+        self._size = size
+        self._came, self._wanted = np.zeros((2, number, layout.head), np.uint8)
+        self._headers = Headers(self._wanted, layout, size)
+        self._mask = np.full((number, layout.head), 0xFF, np.uint8)
+        self._mask[:, layout.check : layout.check + 2] = 0
+        if layout.protocol == TCP:
+            self._mask[-1, layout.l4 + 13] = 0xFF ^ PSH
+        self._words = [rows.view(np.uint32) for rows in (self._came, self._wanted, self._mask)]
+        self._checks = field(self._came, layout.check, "=u2")
+        # What is left of the pseudo-header, once the addresses are summed with the rest.
+        self._pseudo = native(layout.protocol) + native(size - layout.l4)
+
+    def met_by(self, train: Train) -> bool:
+        """Whether this train is as expected, its checksums right, so that it may be merged as it is."""
+        layout, size = self._layout, self._size
+        head, l4 = layout.head, layout.l4
+        data = np.frombuffer(train.data, np.uint8)
+        whole = len(data) // size
+        last = len(data) - whole * size
+        first = train.data[:head]
+        if 0 < last <= head or not _may_lead(first, layout):
+            return False
+        rows = data[: whole * size].reshape(whole, size)
+        self._came[:whole] = rows[:, :head]
+        if last:
+            self._came[whole] = data[whole * size : whole * size + head]
+        self._headers.fill(first, last or size)
+        came, wanted, mask = self._words
+        wanted ^= came
+        wanted &= mask
+        if wanted.any():
+            return False
+        if layout.protocol == UDP and not self._checks.all():
+            return False
+        sums = row_sums(rows[:, layout.addresses :])
+        sums += np.uint64(self._pseudo)
+        if (sums % 65535).any():
+            return False
+        if last:
+            end = row_sums(data[None, whole * size + layout.addresses :])[0]
+            return not (int(end) + native(layout.protocol) + native(last - l4)) % 65535
+        return True
+
+
+_expected = lru_cache(64)(_Expected)
+
+
+def _may_lead(first: Bytes, layout: Layout) -> bool:
+    """Whether a packet's headers are such that others may follow, lengths and checksums apart."""
+    l4 = layout.l4
+    if layout.version == 4 and (first[6] & 0xBF or first[7]):
+        return False
+    if layout.protocol == TCP:
+        return first[l4 + 12] == (layout.head - l4) << 2 and first[l4 + 13] == ACK
+    return True
+
+
+def is_udp(run: Train) -> bool:
+    """Whether a run is of UDP packets, not of TCP ones."""
+    return run.data[9 if run.data[0] >> 4 == 4 else 6] == UDP
+
+
+def _joins(train: Train, kind: Layout) -> npt.NDArray[np.bool_]:
+    """For each packet whether it joins the one before it."""
+    version, protocol, l4, head = kind
+    heads, good = _good(train, kind)
+    joins = np.zeros(train.number, np.bool_)
+    joined = joins[1:]
+    np.logical_and(good[1:], good[:-1], out=joined)
+    words = heads.view(np.uint32)
+    joined &= ~((words[1:] ^ words[:-1]) & _comparable(kind)).any(axis=1)
+    if protocol == TCP:
+        numbers = field(heads, l4 + 4, ">u4").astype(np.uint32)
+        joined &= numbers[1:] - numbers[:-1] == train.size - head
+        joined &= heads[:-1, l4 + 13] == ACK
+    if version == 4:
+        ids = field(heads, 4, ">u2").astype(np.uint16)
+        steps = ids[1:] - ids[:-1]
+        counting = steps == 1
+        if not counting.all():
+            joined &= counting | ((steps == 0) & (heads[1:, 6] == DONT_FRAGMENT))
+            # One run does not count on here and stay the same there.
+            joined[1:] &= (steps[1:] == steps[:-1]) | ~joined[:-1]
+    return joins
+
+
+def _good(train: Train, kind: Layout) -> tuple[Rows, npt.NDArray[np.bool_]]:
+    """The headers of all packets, and which packets are of this kind and without a fault.
+
+    In the headers that are returned a short last packet states the length of the others.
+    """
+    version, protocol, l4, head = kind
+    size, count = train.size, train.number
+    data = np.frombuffer(train.data, np.uint8)
+    whole = len(data) // size
+    rows = data[: whole * size].reshape(whole, size)
+    heads = np.zeros((count, head), np.uint8)
+    heads[:whole] = rows[:, :head]
+    # Addresses and everything behind the IP header, and then the rest of the pseudo-header.
+    sums = np.ones(count, np.uint64)
+    sums[:whole] = row_sums(rows[:, kind.addresses :])
+    if whole < count and len(last := data[whole * size :]) > head:
+        heads[whole] = last[:head]
+        sums[whole] = row_sums(last[None, kind.addresses :])[0]
+        sums[whole] += native(len(last) - l4) + 65535 - native(size - l4)
+    sums += native(protocol) + native(size - l4)
+    good = are_right(sums)
+    if version == 4:
+        good &= are_right(row_sums(heads[:, :l4]))
+    if whole < count:
+        _restate(heads[whole], kind, len(data) - whole * size, size)
+    mask, value = _required(kind, size)
+    good &= ((heads.view(np.uint32) & mask) == value).all(axis=1)
+    if protocol == UDP:
+        good &= field(heads, l4 + 6, "=u2") != 0
+    return heads, good
+
+
+def _restate(header: Rows, kind: Layout, true: int, size: int) -> None:
+    """Let the header of a packet of `true` length state `size`; one that lies about its length says 0."""
+    for (at, right), (_, stated) in zip(kind.lengths(true), kind.lengths(size), strict=True):
+        found = field(header[None], at, ">u2")
+        found[0] = stated if found[0] == right else 0
+
+
+@lru_cache(64)
+def _required(kind: Layout, size: int) -> tuple[Words, Words]:
+    """A mask over the headers, and what must be under it."""
+    version, protocol, l4, head = kind
+    mask, value = np.zeros((2, head), np.uint8)
+
+    def require(at: int, bits: bytes, under: bytes) -> None:
+        mask[at : at + len(bits)] = tuple(under)
+        value[at : at + len(bits)] = tuple(bits)
+
+    if version == 4:
+        require(0, b"\x45", b"\xff")
+        require(6, b"\0\0", b"\xbf\xff")
+        require(9, bytes([protocol]), b"\xff")
+    else:
+        require(0, b"\x60", b"\xf0")
+        require(6, bytes([protocol]), b"\xff")
+    if protocol == TCP:
+        require(l4 + 12, bytes([(head - l4) << 2, ACK]), bytes([0xFF, 0xFF ^ PSH]))
+    for at, length in kind.lengths(size):
+        require(at, length.to_bytes(2, "big"), b"\xff\xff")
+    return mask.view(np.uint32), value.view(np.uint32)
+
+
+@lru_cache(64)
+def _comparable(kind: Layout) -> Words:
+    """A mask over the headers: the bits that do not change from packet to packet."""
+    mask = np.full(kind.head, 0xFF, np.uint8)
+    mask[kind.check : kind.check + 2] = 0
+    if kind.version == 4:
+        mask[4:6] = mask[10:12] = 0
+    if kind.protocol == TCP:
+        mask[kind.l4 + 4 : kind.l4 + 8] = 0
+        mask[kind.l4 + 13] = 0xFF ^ PSH
+    return mask.view(np.uint32)
+
+
+def merge(run: Train, frame: memoryview) -> int:
+    """Make a superframe of a run, virtio header first, in `frame`; returns the length of both."""
+    data, size, count, _ = run
+    kind = _layout(data[:size])
+    assert kind is not None, "runs() found this run"
+    version, protocol, l4, head = kind
+    step, whole = size - head, len(data) // size
+    length = len(data) - (count - 1) * head
+    ip, payload, end = VNET, VNET + head, VNET + head + whole * step
+    frame[ip:payload] = data[:head]
+    source = np.frombuffer(data, np.uint8)[: whole * size].reshape(whole, size)
+    np.frombuffer(frame, np.uint8)[payload:end].reshape(whole, step)[:] = source[:, head:]
+    if whole < count:
+        frame[end : VNET + length] = data[whole * size + head :]
+
+    for at, number in kind.lengths(length):
+        struct.pack_into("!H", frame, ip + at, number)
+    if version == 4:
+        struct.pack_into("!H", frame, ip + 10, 0)
+        struct.pack_into("!H", frame, ip + 10, checksum(frame[ip : ip + l4]))
+    if protocol == TCP:
+        # Nothing joins behind PSH, so only the last packet can have it.
+        frame[ip + l4 + 13] |= data[(count - 1) * size + l4 + 13] & PSH
+    addresses = struct.unpack_from(f"={(l4 - kind.addresses) // 2}H", data, kind.addresses)
+    pseudo = sum(addresses) + native(protocol) + native(length - l4)
+    struct.pack_into("=H", frame, ip + kind.check, folded(pseudo))
+    gso_type = UDP_L4 if protocol == UDP else TCPV4 if version == 4 else TCPV6
+    LAYOUT.pack_into(frame, 0, NEEDS_CSUM, gso_type, head, step, l4, kind.check - l4)
+    return VNET + length

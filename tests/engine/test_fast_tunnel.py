@@ -1,0 +1,173 @@
+"""Whole tunnels at speed: offload is engaged, every byte arrives, and interfaces agree with counters."""
+
+import hashlib
+import json
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from labctl.engine.counters import Counters
+from labctl.engine.features import Feature
+
+from .conftest import Sites
+from .test_tunnel import A, B
+from .world import Namespace, settled, wait_for
+
+pytestmark = pytest.mark.root
+
+INSIDE = {4: ("10.0.101.1", "10.0.102.1"), 6: ("fd00:2::1", "fd00:2::2")}
+
+
+@pytest.fixture
+def counters(sites: Sites, tmp_path: Path) -> Iterator[Callable[..., tuple[Counters, Counters]]]:
+    """Start both engines with these options and give their counters."""
+    with ExitStack() as opened:
+
+        def start(a: tuple[str, ...] = (), b: tuple[str, ...] = ()) -> tuple[Counters, Counters]:
+            for site, end in ((sites.a, 1), (sites.b, 2)):
+                tun = f"tun{end - 1}"
+                site.shell(f"echo 0 > /proc/sys/net/ipv6/conf/{tun}/router_solicitations")
+                site.shell(f"ip link set {tun} mtu 1400; echo 0 > /proc/sys/net/ipv6/conf/{tun}/disable_ipv6")
+                site.ip(f"addr add fd00:2::{end}/64 dev {tun} nodad")
+            sites.a.ttun(*A, "--counters", tmp_path / "a", *a)
+            sites.b.ttun(*B, "--counters", tmp_path / "b", *b)
+            both = [opened.enter_context(Counters.open(tmp_path / name)) for name in "ab"]
+            return both[0], both[1]
+
+        yield start
+
+
+def frames(site: Namespace, tun: str) -> tuple[int, int]:
+    """What `ip -s link` shows: TX and RX packets."""
+    (link,) = json.loads(site.shell(f"ip -s -j link show {tun}"))
+    return link["stats64"]["tx"]["packets"], link["stats64"]["rx"]["packets"]
+
+
+def agree(site: Namespace, tun: str, counters: Counters) -> None:
+    """The interface counts frames, and so do the counters."""
+
+    def same() -> bool:
+        now = counters.snapshot()
+        return frames(site, tun) == (now["tun_read_frames"], now["tun_written_frames"])
+
+    wait_for(same, f"{frames(site, tun)} to be what was counted: {counters.snapshot()}")
+
+
+def transfer(sender: socket.socket, receiver: socket.socket, data: bytes) -> str:
+    """Send and receive at once; returns the digest of what came."""
+    threading.Thread(target=lambda: (sender.sendall(data), sender.shutdown(socket.SHUT_WR)), daemon=True).start()
+    digest = hashlib.sha256()
+    while piece := receiver.recv(1 << 16):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def connection(sites: Sites, version: int) -> tuple[socket.socket, socket.socket]:
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    listener = sites.b.call(lambda: socket.socket(family))
+    listener.bind((INSIDE[version][1], 5000))
+    listener.listen()
+    client = sites.a.call(lambda: socket.socket(family))
+    for each in (client, listener):
+        each.settimeout(20)
+    client.connect((INSIDE[version][1], 5000))
+    server, _ = listener.accept()
+    server.settimeout(20)
+    listener.close()
+    return client, server
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_every_byte_arrives_both_ways_through_engaged_offloads(
+    sites: Sites, counters: Callable[..., tuple[Counters, Counters]], version: int
+) -> None:
+    a, b = counters()
+    client, server = connection(sites, version)
+    data = random.Random(version).randbytes(24 << 20)
+    with client, server:
+        got: list[str] = []
+        back = threading.Thread(target=lambda: got.append(transfer(server, client, data)))
+        back.start()
+        assert transfer(client, server, data) == hashlib.sha256(data).hexdigest()
+        back.join(20)
+    assert got == [hashlib.sha256(data).hexdigest()]
+    for each, site, tun in ((a, sites.a, "tun0"), (b, sites.b, "tun1")):
+        assert each.features == ~Feature(0)
+        now = settled(each)
+        # Many packets to a frame both ways: superframes were read, and written.
+        assert now["tun_read_packets"] > 4 * now["tun_read_frames"]
+        assert now["tun_written_packets"] > 2 * now["tun_written_frames"]
+        agree(site, tun, each)
+
+
+@pytest.mark.parametrize(("a", "b"), [(("--no-offload",), ()), ((), ("--no-offload",))])
+def test_a_fast_engine_and_a_plain_one_understand_each_other(
+    sites: Sites, counters: Callable[..., tuple[Counters, Counters]], a: tuple[str, ...], b: tuple[str, ...]
+) -> None:
+    both = counters(a, b)
+    client, server = connection(sites, 4)
+    data = random.Random(1).randbytes(4 << 20)
+    with client, server:
+        assert transfer(client, server, data) == hashlib.sha256(data).hexdigest()
+    for each, options in zip(both, (a, b), strict=True):
+        assert each.features == (Feature(0) if options else ~Feature(0))
+        if options:
+            now = settled(each)
+            assert now["tun_read_packets"] == now["tun_read_frames"]
+            assert now["tun_written_packets"] == now["tun_written_frames"]
+
+
+def test_small_datagrams_arrive_in_order_and_are_counted_one_by_one(
+    sites: Sites, counters: Callable[..., tuple[Counters, Counters]]
+) -> None:
+    a, b = counters()
+    receiver = sites.b.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    sender = sites.a.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    with receiver, sender:
+        receiver.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
+        receiver.settimeout(5)
+        receiver.bind(("10.0.102.1", 5001))
+        sender.connect(("10.0.102.1", 5001))
+        for number in range(300):
+            sender.send(number.to_bytes(64, "big"))
+        got = [int.from_bytes(receiver.recv(2048), "big") for _ in range(300)]
+    assert got == list(range(300))
+    now = settled(b, udp_received_packets=300)
+    assert now["tun_written_packets"] == 300
+    agree(sites.a, "tun0", a)
+    agree(sites.b, "tun1", b)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_packet_too_big_is_answered_as_a_router_does_and_the_path_is_learned(
+    sites: Sites, counters: Callable[..., tuple[Counters, Counters]], version: int
+) -> None:
+    a, b = counters(("--too-big", "icmp"), ("--too-big", "icmp"))
+    for site, tun in ((sites.a, "tun0"), (sites.b, "tun1")):
+        site.ip(f"link set {tun} mtu 3000")
+    options = ["ping", "-n", "-c", "1", "-W", "1", "-M", "do", "-s", "2000"]
+    told = sites.a.run(*options, INSIDE[version][1]).stdout
+    assert ("mtu = 1472" if version == 4 else "mtu=1472") in told.replace("mtu: ", "mtu=")
+    settled(a, out_too_big=1, too_big_answers=1)
+    agree(sites.a, "tun0", a)
+    # TCP finds the way by itself.
+    client, server = connection(sites, version)
+    data = random.Random(2).randbytes(1 << 20)
+    with client, server:
+        assert transfer(client, server, data) == hashlib.sha256(data).hexdigest()
+    settled(b, out_too_big=0)
+
+
+def test_a_packet_that_may_be_fragmented_gets_no_answer(
+    sites: Sites, counters: Callable[..., tuple[Counters, Counters]]
+) -> None:
+    a, _ = counters(("--too-big", "icmp"), ("--too-big", "icmp"))
+    for site, tun in ((sites.a, "tun0"), (sites.b, "tun1")):
+        site.ip(f"link set {tun} mtu 3000")
+    assert sites.a.ping("10.0.102.1", 2, "-M", "dont", "-s", "2000")
+    settled(a, out_too_big=0, too_big_answers=0)
