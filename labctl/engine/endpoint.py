@@ -19,7 +19,7 @@ from labctl.engine.describe import describe
 from labctl.engine.errors import EngineError, explained
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder, Watch
-from labctl.engine.gso import limit_superframes
+from labctl.engine.gso import NOTHING_TO_CUT, limit_superframes, mtu_of
 from labctl.engine.packet import OwnDatagrams
 from labctl.engine.ports import IFNAMSIZ, TunDevice, UdpPeer, UdpStrangers, open_udp
 
@@ -97,8 +97,9 @@ def serve(
 
 
 def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, UdpPeer, UdpStrangers]:
-    """The ports, fast ones if they are wanted and can be had."""
-    tun_kind, peer_kind = _fast_ports() if endpoint.offload else (TunDevice, UdpPeer)
+    """The ports, fast ones if they are wanted, pay and can be had."""
+    fast = endpoint.offload and mtu_of(endpoint.device) <= NOTHING_TO_CUT
+    tun_kind, peer_kind = _fast_ports() if fast else (TunDevice, UdpPeer)
     tun = open_things.enter_context(closing(tun_kind.open(endpoint.device)))
     peer, strangers = open_udp(endpoint.bind, endpoint.peer, peer_kind)
     open_things.enter_context(closing(peer))

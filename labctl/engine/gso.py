@@ -20,15 +20,26 @@ RTM_NEWLINK, NLM_F_REQUEST = 16, 1
 IFLA_GSO_MAX_SEGS = 40
 # The MTU may be set later, so a large one counts as this; the few packets of such a size always fit.
 USUAL_MTU = 1500
+# Of a superframe of 64 KB not even two packets of such a size can be cut. All that an engine with offloads
+# could do for them is to finish checksums, which the kernel does for less while it copies the payload.
+NOTHING_TO_CUT = 32768
+
+
+def mtu_of(device: str) -> int:
+    """The MTU of an interface of this namespace; of one that is not there yet, the usual."""
+    request = struct.pack("16s24x", device.encode())
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            (mtu,) = struct.unpack_from("16xi", fcntl.ioctl(any_socket, SIOCGIFMTU, request))
+    except OSError:
+        return USUAL_MTU
+    return int(mtu)
 
 
 def limit_superframes(device: str) -> None:
     """Let superframes for this device be cut into one train. Where that cannot be, nothing happens."""
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-            answer = fcntl.ioctl(any_socket, SIOCGIFMTU, struct.pack("16s24x", device.encode()))
-        (mtu,) = struct.unpack_from("16xi", answer)
-        most = min(MOST_PACKETS, MOST_BYTES // min(mtu, USUAL_MTU))
+        most = min(MOST_PACKETS, MOST_BYTES // min(mtu_of(device), USUAL_MTU))
         link = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, socket.if_nametoindex(device), 0, 0)
         body = link + struct.pack("=HHI", 8, IFLA_GSO_MAX_SEGS, most)
         header = struct.pack("=IHHII", 16 + len(body), RTM_NEWLINK, NLM_F_REQUEST, 0, 0)

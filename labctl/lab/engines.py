@@ -63,7 +63,9 @@ def _built_in(step: StartEngine, state: State) -> processes.Work:
         step.interface,
         Address(step.bind_host, step.bind_port),
         Address(step.peer_host, step.peer_port),
-        verbose=step.verbose,
+        verbose="-v" in step.options,
+        offload="--no-offload" not in step.options,
+        too_big="icmp" if "--too-big" in step.options else "fragment",
     )
     run_as = uid_of(step.run_as) if step.run_as else NOBODY
 

@@ -146,10 +146,18 @@ def _engine(topology: Topology, endpoint: model.Endpoint) -> StartEngine:
         endpoint.bind.port,
         str(endpoint.peer.host),
         endpoint.peer.port,
-        endpoint.verbose,
+        _options(endpoint),
         device.owner if isinstance(device, model.Tun) else None,
         _program(endpoint),
     )
+
+
+def _options(endpoint: model.Endpoint) -> tuple[str, ...]:
+    """What the file asks for, as options of the ttun command."""
+    options = ["-v"] if endpoint.verbose else []
+    options += [] if endpoint.offload else ["--no-offload"]
+    options += ["--too-big", endpoint.too_big] if endpoint.too_big != "fragment" else []
+    return tuple(options)
 
 
 def _program(endpoint: model.Endpoint) -> tuple[str, ...]:

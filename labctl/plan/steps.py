@@ -206,7 +206,7 @@ class StartEngine(InterfaceStep):
     bind_port: int
     peer_host: str
     peer_port: int
-    verbose: bool = False
+    options: tuple[str, ...] = ()  # of the ttun command, such as -v
     run_as: str | None = None
     program: tuple[str, ...] = ()  # somebody's own forwarder; empty: the built-in one
 
@@ -219,8 +219,8 @@ class StartEngine(InterfaceStep):
         """What a person types for the same."""
         if self.program:
             return shlex.join(self.program)
-        verbose = " -v" if self.verbose else ""
-        return f"ttun {self.interface} {self.bind_host} {self.bind_port} {self.peer_host} {self.peer_port}{verbose}"
+        ends = (self.bind_host, str(self.bind_port), self.peer_host, str(self.peer_port))
+        return " ".join(("ttun", self.interface, *ends, *self.options))
 
 
 @dataclass(frozen=True)

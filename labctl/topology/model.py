@@ -135,6 +135,10 @@ class Endpoint(Model):
         description="The UDP address of the other end; no other is listened to.", examples=["10.0.2.1:9000"]
     )
     verbose: bool = Field(False, description="Write a line for every packet to the log.")
+    offload: bool = Field(True, description="Let the kernel hand over many packets at once, where it can.")
+    too_big: Literal["fragment", "icmp"] = Field(
+        "fragment", description="What a packet gets that is too large for the underlay: fragments, or ICMP's answer."
+    )
     engine: Program | None = Field(None, description="Another program in place of the built-in engine.")
 
 

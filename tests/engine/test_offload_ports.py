@@ -18,6 +18,7 @@ from labctl.engine.packet import OwnDatagrams
 from labctl.engine.ports import MemoryPort
 from labctl.engine.vnet import EMPTY, LAYOUT
 
+from .fuzz import fuzz
 from .oracle import TCP, UDP, Segment
 from .samples import PING, packed
 from .test_offload import NOISE, train_of
@@ -292,3 +293,7 @@ def test_a_train_crosses_real_sockets(family: socket.AddressFamily) -> None:
         while len(got) < len(packets):
             got += [bytes(each) for train in receiver.receive() for each in train.packets()]
         assert got == packets
+
+
+def test_hostile_datagrams_in_trains_are_accounted_for() -> None:
+    assert fuzz(5000, seed=1) > 100

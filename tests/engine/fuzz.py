@@ -1,0 +1,138 @@
+"""Hostile datagrams by the million: `python -m tests.engine.fuzz [COUNT] [SEED]`.
+
+Datagrams come as the kernel hands them over, many at once, and go through the real forwarder and the real
+fast TUN port up to the system call. They are good packets, the same with bits flipped, cut, lengthened and
+shuffled, and noise. For each batch
+
+- nothing raises, and every datagram is written or is exactly one counted drop;
+- what is written, merged frames cut again, is a part of what came, byte for byte, in its order;
+- what is not one IP packet is not written, and what was merged has right checksums.
+"""
+
+import random
+import sys
+from dataclasses import replace
+
+from labctl.engine import offload_ports
+from labctl.engine.counters import Counters
+from labctl.engine.features import Feature, Features
+from labctl.engine.forward import Forwarder
+from labctl.engine.offload_ports import OffloadTun
+from labctl.engine.packet import OwnDatagrams, fault
+from labctl.engine.ports import MemoryPort
+from labctl.engine.split import Splitter
+from labctl.engine.train import Train
+from labctl.engine.vnet import EMPTY, VnetHeader
+
+from .oracle import ACK, PSH, TCP, UDP, Segment, is_right
+from .samples import PING, packed
+from .world import balance
+
+
+class Written:
+    """In place of the module `os`: keeps what the port writes."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+
+    def write(self, descriptor: int, frame: memoryview) -> None:
+        self.frames.append(bytes(frame))
+
+    def writev(self, descriptor: int, buffers: tuple[bytes, ...]) -> None:
+        self.frames.append(b"".join(map(bytes, buffers)))
+
+
+def batch(random: random.Random) -> list[bytes]:
+    """A train's packets: all of one size but the last, which may be shorter."""
+    six = random.random() < 0.4
+    whole = Segment(
+        random.randbytes(random.randint(1, 600)),
+        protocol=random.choice((TCP, UDP)),
+        source="fd00::1" if six else "10.0.101.1",
+        destination="fd00::2" if six else "10.0.102.1",
+        id=random.choice((7, 65534)),
+        sequence=random.choice((1, 2**32 - 99)),
+        flags=random.choice((ACK, ACK, ACK, ACK | PSH)),
+        options=random.choice((b"", bytes(12))),
+    )
+    cut = whole.cut(random.randint(10, 120))
+    packets = [replace(each, zero_udp_checksum=random.random() < 0.05).packet() for each in cut][:64]
+    if random.random() < 0.1:
+        packets = [PING] * len(packets)
+    for at, packet in enumerate(packets):
+        if random.random() < 0.2:
+            packets[at] = spoilt(random, packet)
+    if random.random() < 0.1:
+        packets[:-1] = random.sample(packets[:-1], len(packets) - 1)
+    return packets
+
+
+def spoilt(random: random.Random, packet: bytes) -> bytes:
+    """The packet with some of its bytes changed; as long as it was."""
+    kind = random.randrange(4)
+    if kind == 0:
+        return random.randbytes(len(packet))
+    if kind == 1:
+        keep = random.randrange(len(packet))
+        return packet[:keep] + random.randbytes(len(packet) - keep)
+    changed = bytearray(packet)
+    for _ in range(kind):
+        changed[random.randrange(min(60, len(packet)))] ^= 1 << random.randrange(8)
+    return bytes(changed)
+
+
+def as_train(random: random.Random, packets: list[bytes]) -> Train:
+    """What UDP_GRO might give: sometimes with a size that cuts the packets in wrong places."""
+    data, size = b"".join(packets), len(packets[0])
+    if random.random() < 0.1:
+        size = random.randint(max(1, len(data) // 64 + 1), len(data))
+    if random.random() < 0.1:
+        data = data[: random.randrange(len(data)) + 1]
+    size = min(size, len(data))
+    return Train(memoryview(data), size, -(-len(data) // size), 1)
+
+
+def fuzz(count: int, seed: int) -> int:
+    """Send this many datagrams through; returns how many frames were merged ones."""
+    chance = random.Random(seed)
+    tun, peer, counters = OffloadTun(-1), MemoryPort(), Counters.anonymous()
+    tun.features = Features()
+    tun.features.engage(~Feature(0))
+    forwarder = Forwarder(
+        tun, peer, peer, names=("tun0", "peer"), own=OwnDatagrams(packed("10.0.2.1"), 9, 9), counters=counters
+    )
+    splitter = Splitter(memoryview(bytearray(1 << 17)))
+    written, real = Written(), offload_ports.os
+    offload_ports.os = written  # type: ignore[assignment]
+    done = merged = 0
+    try:
+        while done < count:
+            train = as_train(chance, batch(chance))
+            came = [bytes(each) for each in train.packets()]
+            peer.arrive(train)
+            forwarder.inward()
+            went: list[bytes] = []
+            for frame in written.frames:
+                if frame.startswith(EMPTY):
+                    went.append(frame[10:])
+                    continue
+                merged += 1
+                data, size, number = splitter.split(frame[10:], VnetHeader.read(frame))
+                cut = [bytes(each) for each in Train(data, size, number, 1).packets()]
+                assert all(map(is_right, cut)), (seed, done)
+                went += cut
+            assert went == [packet for packet in came if not fault(packet)], (seed, done)
+            written.frames.clear()
+            done += len(came)
+        assert balance(counters)["udp_received_packets"] == done
+    finally:
+        offload_ports.os = real
+        peer.close()
+    return merged
+
+
+if __name__ == "__main__":
+    arguments = [int(each) for each in sys.argv[1:]]
+    number, seed = (*arguments, *(1_000_000, random.randrange(2**32))[len(arguments) :])
+    print(f"{number} hostile datagrams, seed {seed}")
+    print(f"all accounted for; {fuzz(number, seed)} merged frames were cut again into what came")

@@ -1,0 +1,152 @@
+"""What status, list, logs, validate, schema and completion tell, to a person and to a program."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.labs import PAIR, tunnel
+from tests.lab.world import DEADLINE, World, eventually
+
+
+@pytest.fixture
+def single_host(here: World) -> Iterator[World]:
+    here.labctl("up", "single-host")
+    yield here
+    here.labctl("down")
+
+
+def test_the_json_of_every_report_has_the_documented_keys(here: World) -> None:
+    up = here.json("up", "two-site")
+    assert {"lab", "mode", "changes", "substitutions"} <= set(up)
+    verify = here.json("verify", "underlay")
+    assert {"lab", "passed", "checks"} <= set(verify)
+    (check,) = verify["checks"]
+    assert {"name", "passed", "expected", "observed", "evidence", "command"} <= set(check)
+    status = here.json("status")
+    assert {"lab", "mode", "namespaces", "engines"} <= set(status)
+    assert up["mode"] == status["mode"] == here.mode
+    (lab,) = here.json("list")
+    assert (lab["lab"], lab["mode"], lab["namespaces"], lab["engines"]) == ("two-site", here.mode, 2, 2)
+    here.labctl("down")
+
+
+def test_status_tells_a_person_of_namespaces_interfaces_addresses_and_engines(here: World) -> None:
+    here.labctl("up", "two-site")
+    told = here.labctl("status").stdout
+    for word in ("siteA", "tun0", "10.0.101.1/24", "siteB", "10.0.102.1/24", "ttun tun0 10.0.1.1 9000 10.0.2.1 9000"):
+        assert word in told
+    here.labctl("down")
+
+
+def test_nothing_is_coloured_in_a_pipe(here: World) -> None:
+    for words in (["up", "two-site"], ["status"], ["verify", "underlay"], ["list"], ["doctor"], ["down"]):
+        assert "\x1b" not in here.labctl(*words).stdout
+
+
+def test_status_and_list_without_a_lab(here: World) -> None:
+    assert here.json("list") == []
+    assert "no lab is running" in here.labctl("list").stdout
+    for words in (["status"], ["verify"], ["exec", "a", "--", "true"], ["logs"], ["shell", "a"]):
+        said = here.labctl(*words, code=2).stderr
+        assert "labctl up" in said and len(said.splitlines()) <= 3
+    assert "no lab named nobody" in here.labctl("status", "nobody", code=2).stderr
+
+
+def test_a_verbose_endpoint_logs_a_line_for_every_packet(single_host: World) -> None:
+    ping = ["ping", "-c", "3", "-i", "0.05", "-W", "0.3", "10.0.101.5"]
+    single_host.labctl("exec", "host", "--", *ping, code=1)
+    line = "10.0.101.1 > 10.0.101.5 ICMP echo request, 84 bytes"
+    for device in ("host:tun0", "host:tun1"):
+        logged = eventually(lambda device=device: lines(single_host, device, line, 3), "the engine has logged")
+        assert logged == 3
+    together = single_host.labctl("logs").stdout
+    assert together.count(line) == 6 and all(line.startswith("host:tun") for line in together.splitlines())
+
+
+def lines(here: World, device: str, text: str, at_least: int) -> int:
+    found = sum(text in line for line in here.labctl("logs", device).stdout.splitlines())
+    return found if found >= at_least else 0
+
+
+def test_logs_follow_until_ctrl_c(single_host: World) -> None:
+    process = single_host.start(
+        single_host.command("logs", "--follow", "host:tun0"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    single_host.labctl("exec", "host", "--", "ping", "-c", "1", "-W", "0.1", "10.0.101.77", code=1)
+    assert process.stdout is not None
+    assert any("10.0.101.77 ICMP echo request" in line for line in process.stdout)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130 and "Traceback" not in told
+
+
+def test_logs_end_when_nobody_reads_them(single_host: World) -> None:
+    single_host.labctl("exec", "host", "--", "ping", "-c", "3", "-i", "0.05", "-W", "0.1", "10.0.101.5", code=1)
+    words = " ".join(single_host.command("logs"))
+    done = single_host.run("sh", "-c", f"{words} | head -n 1")
+    assert done.stderr == ""
+
+
+def test_logs_of_an_unknown_device_name_the_nearest(single_host: World) -> None:
+    said = single_host.labctl("logs", "host:tun2", code=2).stderr
+    assert "did you mean 'host:tun" in said and len(said.splitlines()) <= 3
+
+
+def test_a_namespace_deleted_by_hand_is_told_and_down_still_works(as_root: World) -> None:
+    as_root.labctl("up", "two-site")
+    as_root.run("ip", "netns", "del", "siteA")
+    assert as_root.json("status")["namespaces"]["siteA"] is None
+    assert "gone" in as_root.labctl("status").stdout
+    said = as_root.labctl("exec", "siteA", "--", "true", code=2).stderr
+    assert "siteA" in said and len(said.splitlines()) <= 3
+    as_root.labctl("down")
+
+
+def test_up_makes_a_namespace_again_that_was_deleted_by_hand(as_root: World) -> None:
+    file = as_root.file("tunnel.yaml", tunnel())
+    as_root.labctl("up", file)
+    as_root.run("ip", "netns", "del", "siteA")
+    as_root.labctl("up", file)
+    assert as_root.json("verify")["passed"]
+    as_root.labctl("down")
+
+
+def test_validate_says_what_a_file_holds_and_makes_nothing(here: World) -> None:
+    before = here.snapshot()
+    said = here.labctl("validate", here.file("pair.yaml", PAIR)).stdout
+    assert "2 namespaces" in said and "no mistakes" in said
+    assert here.snapshot() == before
+
+
+def test_the_schema_is_json(here: World) -> None:
+    assert json.loads(here.labctl("schema").stdout)["$schema"].startswith("https://json-schema.org/")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_of_a_shell_is_written_by_labctl_itself(here: World, shell: str) -> None:
+    starter = here.home / "labctl"
+    starter.write_text(f"#!{sys.executable}\nfrom labctl.cli import main\nmain()\n")
+    starter.chmod(0o755)
+    done = here.run(str(starter), env={"_LABCTL_COMPLETE": f"{shell}_source"})
+    assert "_LABCTL_COMPLETE" in done.stdout
+
+
+def test_completion_completes_commands(here: World) -> None:
+    starter = here.home / "labctl"
+    starter.write_text(f"#!{sys.executable}\nfrom labctl.cli import main\nmain()\n")
+    starter.chmod(0o755)
+    asked = {"_LABCTL_COMPLETE": "bash_complete", "COMP_WORDS": "labctl ver", "COMP_CWORD": "1"}
+    assert here.run(str(starter), env=asked).stdout.split() == ["plain,verify"]
+
+
+@pytest.mark.parametrize("command", ["up", "down", "verify", "status", "list", "exec", "shell", "logs", "doctor"])
+def test_every_command_explains_itself(here: World, command: str) -> None:
+    assert "Usage:" in here.labctl(command, "--help").stdout
