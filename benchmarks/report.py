@@ -65,17 +65,16 @@ GOALS = (
 
 def show(figures: list[Figure], absent: dict[str, str], console: Console) -> None:
     """Print the table, the goals, and who was missing."""
-    names = list(dict.fromkeys(name for figure in figures for name in figure.values))
     table = Table(title="medians (lowest to highest)")
     table.add_column("")
-    for name in names:
-        table.add_column(name, justify="right")
     for figure in figures:
+        table.add_column(f"{figure.name}\n{figure.unit}", justify="right")
+    for name in dict.fromkeys(name for figure in figures for name in figure.values):
         cells = []
-        for name in names:
+        for figure in figures:
             values = figure.values.get(name)
             cells.append(f"{_short(statistics.median(values))}\n[dim]{_range(values)}[/]" if values else "")
-        table.add_row(f"{figure.name}\n[dim]{figure.unit}[/]", *cells)
+        table.add_row(name, *cells)
     console.print(table)
 
     goals = Table(title="goals")

@@ -39,6 +39,8 @@ def enter(command: list[str]) -> int:
     own = ["--user", "--map-root-user"] if os.geteuid() else []
     # Named namespaces are mounts below /run/netns; a private /run keeps them, and sockets, to ourselves.
     script = 'mount -t tmpfs tmpfs /run && mkdir /run/netns && exec "$@"'
+    # In a PID namespace of its own all that was started ends with the benchmark, whatever becomes of it.
+    own += ["--pid", "--fork", "--kill-child", "--mount-proc"]
     words = ["unshare", *own, "--mount", "--net", "--propagation", "private", "sh", "-c", script, "sh"]
     return subprocess.run([*words, *command], env={**os.environ, INSIDE: "1"}, check=False).returncode
 

@@ -24,6 +24,17 @@ WELL, CHECK_FAILED, WRONG, CANNOT = 0, 1, 2, 3
 SOMETHING_TO_DO = 1
 INTERRUPTED = 128 + signal.SIGINT
 
+IMPAIRMENTS = {
+    "delay": "50ms",
+    "jitter": "5ms",
+    "loss": "10%",
+    "duplicate": "1%",
+    "corrupt": "1%",
+    "reorder": "25%",
+    "rate": "10mbit",
+    "seed": "7",
+}
+
 _format = click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table", help="For a person or a program."
 )
@@ -289,6 +300,44 @@ def logs(devices: tuple[str, ...], follow: bool, lab: str | None) -> int:
             click.echo(line)
 
     place.call(work)
+    return WELL
+
+
+def _impairments(command: Callable[..., int]) -> Callable[..., int]:
+    """An option for every word of tc netem."""
+    for word, example in reversed(IMPAIRMENTS.items()):
+        command = click.option(f"--{word}", metavar=example, help=f"{word}, for example {example}.")(command)
+    return command
+
+
+@cli.command()
+@click.argument("device", metavar="NS:DEVICE")
+@_impairments
+@click.option("--direction", type=click.Choice(["out", "in"]), default="out", help="Which packets; out by default.")
+@click.option("--show", is_flag=True, help="Only show what is in force.")
+@click.option("--reset", is_flag=True, help="Take every impairment away first, in both directions.")
+@_lab
+@_format
+def impair(
+    device: str, direction: str, show: bool, reset: bool, lab: str | None, form: str, **words: str | None
+) -> int:
+    """Change what packets of a running tunnel endpoint suffer; what is not named stays."""
+    from labctl.lab.impair import impair as change
+
+    place, name = _running(lab)
+    named = {word: value for word, value in words.items() if value is not None}
+    if not (named or show or reset):
+        raise UsageError("nothing to change", "", "name an impairment, as in --delay 50ms, or --show, or --reset")
+    if reset:
+        place.call(lambda: change(name, device, {"out": None, "in": None}))
+    in_force = place.call(lambda: change(name, device, {direction: named} if named else {}))
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.impairments(name, device, in_force)))
+    else:
+        for way, impairment in in_force.items():
+            click.echo(f"{device} {way.ljust(3)}  {impairment}")
     return WELL
 
 

@@ -33,7 +33,6 @@ from labctl.engine.vnet import SIZE as VNET
 LARGEST_FRAME = 65535
 ACK, PSH, DONT_FRAGMENT = 0x10, 0x08, 0x40
 
-
 # Headers are multiples of four bytes, so they are compared as 32-bit words.
 Words = npt.NDArray[np.uint32]
 

@@ -6,6 +6,9 @@ quiet moment
     tun_read_packets     == udp_sent_packets    + the sum of all `out_...` drops
     udp_received_packets == tun_written_packets + the sum of all `in_...` drops
 
+An impairment may hold packets back for a while, and makes copies: `copies_out` and `copies_in` then stand on the
+left side, and what is held on the right.
+
 The network's unit is the packet. With offloads the TUN device has another: a superframe of many packets is
 one frame that its interface counts once, as `ip -s link` shows. So frames are counted, too:
 
@@ -41,6 +44,8 @@ NAMES = (
     "tun_written_frames",
     "too_big_answers",  # ICMP messages of our own, written to the TUN device
     "icmp_errors",  # notices that an *earlier* datagram was not accepted; no drop of our own
+    "copies_out",  # made by an impairment
+    "copies_in",
     "out_malformed",  # not exactly one IP packet
     "out_routing_loop",  # the endpoint's own datagram, routed into the tunnel
     "out_refused",  # ECONNREFUSED, twice for one datagram
@@ -48,12 +53,16 @@ NAMES = (
     "out_too_big",  # EMSGSIZE
     "out_busy",  # EAGAIN, ENOBUFS
     "out_send_failed",  # any other errno
+    "out_lost",  # by an impairment
+    "out_queue_full",  # the link of an impairment had no room
     "in_not_from_peer",  # a stranger's datagram
     "in_empty",  # a datagram without a byte
     "in_malformed",  # not exactly one IP packet
     "in_link_down",  # EIO: the interface is down; EBADFD: it is gone
     "in_busy",  # EAGAIN, ENOBUFS
     "in_tun_rejected",  # EINVAL and any other errno
+    "in_lost",  # as out_lost
+    "in_queue_full",
 )
 DROPS_OUT = tuple(name for name in NAMES if name.startswith("out_"))
 DROPS_IN = tuple(name for name in NAMES if name.startswith("in_"))
@@ -63,6 +72,7 @@ TUN_READ, UDP_SENT, UDP_RECEIVED, TUN_WRITTEN = range(0, 8, 2)
 TUN_READ_FRAMES, TUN_WRITTEN_FRAMES = NAMES.index("tun_read_frames"), NAMES.index("tun_written_frames")
 TOO_BIG_ANSWERS = NAMES.index("too_big_answers")
 ICMP_ERRORS = NAMES.index("icmp_errors")
+COPIES_OUT, COPIES_IN = NAMES.index("copies_out"), NAMES.index("copies_in")
 OUT_MALFORMED = NAMES.index("out_malformed")
 OUT_ROUTING_LOOP = NAMES.index("out_routing_loop")
 OUT_REFUSED = NAMES.index("out_refused")
@@ -70,12 +80,14 @@ OUT_UNREACHABLE = NAMES.index("out_unreachable")
 OUT_TOO_BIG = NAMES.index("out_too_big")
 OUT_BUSY = NAMES.index("out_busy")
 OUT_SEND_FAILED = NAMES.index("out_send_failed")
+OUT_LOST, OUT_QUEUE_FULL = NAMES.index("out_lost"), NAMES.index("out_queue_full")
 IN_NOT_FROM_PEER = NAMES.index("in_not_from_peer")
 IN_EMPTY = NAMES.index("in_empty")
 IN_MALFORMED = NAMES.index("in_malformed")
 IN_LINK_DOWN = NAMES.index("in_link_down")
 IN_BUSY = NAMES.index("in_busy")
 IN_TUN_REJECTED = NAMES.index("in_tun_rejected")
+IN_LOST, IN_QUEUE_FULL = NAMES.index("in_lost"), NAMES.index("in_queue_full")
 
 _HEADER = struct.Struct("=8sII")
 # The names' own checksum is part of the header: numbers are never shown under another release's names.

@@ -14,16 +14,21 @@ from typing import Literal, TextIO
 
 from labctl.engine import jail, loop
 from labctl.engine.address import Address
+from labctl.engine.control import Control
 from labctl.engine.counters import Counters
 from labctl.engine.describe import describe
 from labctl.engine.errors import EngineError, explained
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder, Watch
 from labctl.engine.gso import NOTHING_TO_CUT, limit_superframes, mtu_of
+from labctl.engine.impair import Impairment
 from labctl.engine.packet import OwnDatagrams
 from labctl.engine.ports import IFNAMSIZ, TunDevice, UdpPeer, UdpStrangers, open_udp
 
 __all__ = ["Address", "Endpoint", "EngineError", "serve"]
+
+
+NONE = Impairment()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Endpoint:
     verbose: bool = False
     offload: bool = True  # let the kernel hand over many packets at once; without, one by one
     too_big: Literal["fragment", "icmp"] = "fragment"  # what a packet over the path's MTU gets
+    impair: Impairment = NONE  # what packets suffer on their way out
+    impair_in: Impairment = NONE  # and on their way in
 
     def __post_init__(self) -> None:
         # The rule of dev_valid_name in net/core/dev.c; %, which asks for a free number, we do not want.
@@ -57,6 +64,7 @@ def serve(
     endpoint: Endpoint,
     *,
     counters_path: Path | None = None,
+    control_path: Path | None = None,
     ready: Callable[[], None] = lambda: None,
     out: TextIO,
     run_as: int | None = jail.NOBODY,
@@ -80,8 +88,6 @@ def serve(
             limit_superframes(endpoint.device)
         if endpoint.too_big == "icmp":
             peer.refuse_too_big()
-        with explained("cannot give up rights", {}, "this is not expected: please report it"):
-            jail.enter(run_as)
         forwarder = Forwarder(
             tun,
             peer,
@@ -92,8 +98,13 @@ def serve(
             watch=_printer(out) if endpoint.verbose else None,
             answer_too_big=endpoint.too_big == "icmp",
         )
+        forwarder.outgoing.change(endpoint.impair)
+        forwarder.incoming.change(endpoint.impair_in)
+        control = _control(control_path, forwarder, open_things)
+        with explained("cannot give up rights", {}, "this is not expected: please report it"):
+            jail.enter(run_as)
         ready()
-        return loop.run(forwarder, stop)
+        return loop.run(forwarder, stop, control)
 
 
 def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, UdpPeer, UdpStrangers]:
@@ -114,6 +125,14 @@ def _fast_ports() -> tuple[type[TunDevice], type[UdpPeer]]:
     except ImportError:
         return TunDevice, UdpPeer
     return OffloadTun, OffloadPeer
+
+
+def _control(path: Path | None, forwarder: Forwarder, open_things: ExitStack) -> Control | None:
+    if path is None:
+        return None
+    with explained(f"cannot listen on {path}", {}, "choose a directory of your own"):
+        control = Control(path, {"out": forwarder.outgoing, "in": forwarder.incoming})
+    return open_things.enter_context(closing(control))
 
 
 def _counters(path: Path | None) -> Counters:

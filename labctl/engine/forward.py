@@ -9,8 +9,9 @@ Ports move `Train`s. A train is sent as few pieces, and a piece that is refused 
 it goes, is sent again packet by packet: an offload that fails costs time and no packet.
 
 Between coming and leaving, `leave` and `enter` take a train whenever they are given one. That is the place
-for whatever holds packets back, loses them or changes them: it takes a train's packets and hands over those
-that go on, as trains of one, when their time has come.
+for whatever holds packets back, loses them or changes them (`impaired`): there is one for each
+direction; it takes a train's packets and hands over those that go on, as trains of one, when their time has
+come.
 
 A connected UDP socket reports an ICMP error with the *next* call, whatever that call is: the packet at hand
 has done nothing wrong and was not sent. So a failed send is tried once more, and a failed receive is only a
@@ -19,9 +20,11 @@ notice.
 
 import errno
 from collections.abc import Callable
+from functools import partial
 
 from labctl.engine import counters as count
-from labctl.engine import too_big
+from labctl.engine import impaired, too_big
+from labctl.engine.impaired import Impaired
 from labctl.engine.packet import OwnDatagrams, fault
 from labctl.engine.ports import PeerPort, Port, StrangerPort
 from labctl.engine.train import Bytes, Train
@@ -78,6 +81,18 @@ class Forwarder:
         self._cells = counters.cells
         self._watch = watch
         self._answer_too_big = answer_too_big
+        self.outgoing = Impaired("out", self._cells, impaired.OUT, self.leave, partial(self._drop, self._out))
+        self.incoming = Impaired("in", self._cells, impaired.IN, self.enter, partial(self._drop, self._in))
+
+    def release(self) -> None:
+        """Pass on what an impairment held until now."""
+        for stage in (self.outgoing, self.incoming):
+            stage.release()
+
+    def next_due(self) -> float | None:
+        """When `release` will next have something to do, in seconds of time.monotonic; None where nothing is held."""
+        times = [due for stage in (self.outgoing, self.incoming) if (due := stage.next_due()) is not None]
+        return min(times, default=None)
 
     def outward(self) -> None:
         """Move about a batch from the TUN device to the peer. Raises DeviceGone."""
@@ -95,7 +110,7 @@ class Forwarder:
                 moved += train.number
                 self._cells[count.TUN_READ_FRAMES] += train.frames
                 self._arrived(train, count.TUN_READ)
-                self.leave(train)
+                self.outgoing.take(train)
 
     def inward(self) -> None:
         """Move about a batch from the peer to the TUN device."""
@@ -112,7 +127,7 @@ class Forwarder:
             for train in trains:
                 moved += train.number
                 self._arrived(train, count.UDP_RECEIVED)
-                self.enter(train)
+                self.incoming.take(train)
 
     def turn_away(self) -> None:
         """Drop at most a batch of strangers' datagrams."""
@@ -123,7 +138,7 @@ class Forwarder:
                 return
             train = Train.of(datagram)
             self._arrived(train, count.UDP_RECEIVED)
-            self._drop(train, f"{sender} > {self._device}", count.IN_NOT_FROM_PEER)
+            self._drop(f"{sender} > {self._device}", train, count.IN_NOT_FROM_PEER)
 
     def leave(self, train: Train) -> None:
         """Send packets of the TUN device to the peer."""
@@ -135,7 +150,7 @@ class Forwarder:
             return
         for single in train.singles():
             if drop := self._unfit(single.data):
-                self._drop(single, self._out, drop)
+                self._drop(self._out, single, drop)
             else:
                 self._send(single)
 
@@ -144,7 +159,7 @@ class Forwarder:
         for piece in self.tun.pieces(train):
             # To be one piece of many, packets were inspected more closely than this.
             if piece.number == 1 and fault(piece.data):
-                self._drop(piece, self._in, count.IN_MALFORMED if piece.data else count.IN_EMPTY)
+                self._drop(self._in, piece, count.IN_MALFORMED if piece.data else count.IN_EMPTY)
             else:
                 self._write(piece)
 
@@ -163,7 +178,7 @@ class Forwarder:
             self._too_big(piece)
         elif code:
             oversize = count.OUT_TOO_BIG if code == errno.EMSGSIZE else count.OUT_SEND_FAILED
-            self._drop(piece, self._out, _SEND_DROPS.get(code, oversize))
+            self._drop(self._out, piece, _SEND_DROPS.get(code, oversize))
         else:
             self._settle(piece, self._out, count.UDP_SENT)
 
@@ -188,11 +203,11 @@ class Forwarder:
             try:
                 self.peer.send_in_fragments(single)
             except OSError as error:
-                self._drop(single, self._out, _SEND_DROPS.get(error.errno or 0, count.OUT_TOO_BIG))
+                self._drop(self._out, single, _SEND_DROPS.get(error.errno or 0, count.OUT_TOO_BIG))
             else:
                 self._settle(single, self._out, count.UDP_SENT)
             return
-        self._drop(single, self._out, count.OUT_TOO_BIG)
+        self._drop(self._out, single, count.OUT_TOO_BIG)
         if answer := too_big.answer(single.data, self.peer.mtu()):
             try:
                 self.tun.send(Train.of(answer))
@@ -212,7 +227,7 @@ class Forwarder:
                 for single in piece.singles():
                     self._write(single)
             else:
-                self._drop(piece, self._in, drop or count.IN_TUN_REJECTED)
+                self._drop(self._in, piece, drop or count.IN_TUN_REJECTED)
             return
         self._cells[count.TUN_WRITTEN_FRAMES] += 1
         self._settle(piece, self._in, count.TUN_WRITTEN)
@@ -221,7 +236,7 @@ class Forwarder:
         self._cells[cell] += train.number
         self._cells[cell + 1] += len(train.data)
 
-    def _drop(self, train: Train, route: str, drop: int) -> None:
+    def _drop(self, route: str, train: Train, drop: int) -> None:
         self._cells[drop] += train.number
         self._tell(train, route, count.NAMES[drop])
 

@@ -120,6 +120,14 @@ class Impairment:
         """The inverse of `as_dict`; a value may also be text with a unit. Raises ValueError."""
         return cls().merged(values)
 
+    @classmethod
+    def from_text(cls, text: str) -> "Impairment":
+        """The inverse of `str`: words and values in turn, `delay 50ms loss 10%`. Raises ValueError."""
+        words = [] if text.strip() == "none" else text.split()
+        if len(words) % 2:
+            raise ValueError(f"{text!r} does not give a value to every word: write for example delay 50ms loss 10%")
+        return cls.from_dict(dict(zip(words[::2], words[1::2], strict=True)))
+
     def as_dict(self) -> dict[str, float | int | None]:
         """Every word with its number, fit for JSON."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -1,9 +1,9 @@
 """One epoll loop: wait until a descriptor is ready, give each ready one a turn, wait again.
 
-Nothing here looks at a clock. A signal becomes readable like a packet does (the interpreter's C handler
-writes it to a socket, see signal.set_wakeup_fd), so the loop cannot miss one between two waits and needs
-no time-out. epoll is level-triggered: what a bounded turn leaves behind makes the next wait return at
-once.
+Nothing here looks at a clock: a timer is one more descriptor. A signal becomes readable like a packet does
+(the interpreter's C handler writes it to a socket, see signal.set_wakeup_fd), so the loop cannot miss one
+between two waits and needs no time-out. epoll is level-triggered: what a bounded turn leaves behind makes
+the next wait return at once.
 
 The loop ends in two ways, neither of them an error: somebody asks for it, or the TUN device is deleted,
 which the kernel reports as EPOLLERR (`tun_chr_poll` in drivers/net/tun.c) or as EBADFD from a read.
@@ -14,9 +14,11 @@ import select
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
+from labctl.engine.control import Control
 from labctl.engine.forward import DeviceGone, Forwarder
+from labctl.engine.timer import Timer
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
@@ -50,7 +52,7 @@ def stop_signals() -> Iterator[int]:
         writer.close()
 
 
-def run(forwarder: Forwarder, stop: int) -> Ending:
+def run(forwarder: Forwarder, stop: int, control: Control | None = None) -> Ending:
     """Forward until the descriptor `stop` is readable or the device is gone."""
     tun = forwarder.tun.fileno()
     turns: dict[int, Callable[[], None]] = {
@@ -58,7 +60,10 @@ def run(forwarder: Forwarder, stop: int) -> Ending:
         forwarder.peer.fileno(): forwarder.inward,
         forwarder.strangers.fileno(): forwarder.turn_away,
     }
-    with select.epoll() as epoll:
+    if control is not None:
+        turns[control.fileno()] = control.answer
+    with select.epoll() as epoll, closing(Timer()) as timer:
+        turns[timer.fileno()] = timer.silence
         for descriptor in (stop, *turns):
             epoll.register(descriptor, select.EPOLLIN)
         while True:
@@ -71,3 +76,5 @@ def run(forwarder: Forwarder, stop: int) -> Ending:
                     turns[descriptor]()
                 except DeviceGone:
                     return Ending.DEVICE_GONE
+            forwarder.release()
+            timer.set(forwarder.next_due())

@@ -24,7 +24,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from labctl.engine import coalesce, split
 from labctl.engine.features import Feature, Features
@@ -39,15 +39,8 @@ TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4, TUN_F_USO6 = 0x01, 0x02, 0x04, 0
 # linux/udp.h; not in the socket module.
 UDP_SEGMENT, UDP_GRO = 103, 104
 
-# What says nothing about a feature, only about the device or the path.
-_NO_REFUSAL = {
-    errno.EIO: "the interface is down",
-    errno.EBADFD: "it is gone",
-    errno.EFAULT: "it is gone",
-    errno.EAGAIN: "busy",
-    errno.ENOBUFS: "busy",
-    errno.ENOMEM: "busy",
-}
+# What says nothing about a feature: the interface is down, it is gone, or somebody is busy.
+_NO_REFUSAL = {errno.EIO, errno.EBADFD, errno.EFAULT, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM}
 # EIO: the way out cannot compute checksums, or transforms packets. The others: this kernel, or this socket.
 _NO_SEGMENTS = {errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT}
 
@@ -142,8 +135,10 @@ class OffloadTun(TunDevice):
             return [Train.of(b"")]
         return [Train(data, size, count, 1)]
 
-    def pieces(self, train: Train) -> Iterator[Train]:
+    def pieces(self, train: Train) -> Iterable[Train]:
         """The runs that one write takes, found and verified."""
+        if train.number == 1:
+            return (train,)
         now = self.features.now
         return coalesce.runs(train, Feature.TCP_MERGE in now, Feature.UDP_MERGE in now)
 
@@ -201,9 +196,11 @@ class OffloadPeer(UdpPeer):
             return [Train.of(data)]
         return [Train(data, size, -(-length // size), 1)]
 
-    def pieces(self, train: Train) -> Iterator[Train]:
+    def pieces(self, train: Train) -> Iterable[Train]:
         """The trains that one call takes."""
-        if train.number > 1 and (train.size > self._largest or Feature.UDP_SEGMENT not in self.features.now):
+        if train.number == 1:
+            return (train,)
+        if train.size > self._largest or Feature.UDP_SEGMENT not in self.features.now:
             return train.singles()
         return train.sendable()
 

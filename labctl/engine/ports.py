@@ -19,7 +19,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, Self, TypeVar
 
 from labctl.engine.address import Address
@@ -50,7 +50,7 @@ class Port(Protocol):
     def receive(self) -> Sequence[Train]:
         """Take packets. Raises BlockingIOError if none waits, OSError for a fault of the port."""
 
-    def pieces(self, train: Train) -> Iterator[Train]:
+    def pieces(self, train: Train) -> Iterable[Train]:
         """Cut a train into what one `send` takes, in order."""
 
     def send(self, piece: Train) -> None:
@@ -111,7 +111,7 @@ class TunDevice:
     def receive(self) -> list[Train]:
         return [Train.of(os.read(self._descriptor, LARGEST))]
 
-    def pieces(self, train: Train) -> Iterator[Train]:
+    def pieces(self, train: Train) -> Iterable[Train]:
         return train.singles()
 
     def send(self, piece: Train) -> None:
@@ -149,7 +149,7 @@ class UdpPeer:
     def receive(self) -> list[Train]:
         return [Train.of(self._socket.recv(LARGEST))]
 
-    def pieces(self, train: Train) -> Iterator[Train]:
+    def pieces(self, train: Train) -> Iterable[Train]:
         return train.singles()
 
     def send(self, piece: Train) -> None:
@@ -302,7 +302,7 @@ class MemoryPort:
     def receive_from(self) -> tuple[bytes, str]:
         return bytes(self.receive()[0].data), "192.0.2.99:9"
 
-    def pieces(self, train: Train) -> Iterator[Train]:
+    def pieces(self, train: Train) -> Iterable[Train]:
         return train.sendable() if self.whole else train.singles()
 
     def send(self, piece: Train) -> None:

@@ -16,6 +16,7 @@ from typing import NoReturn
 from labctl.engine.address import Address
 from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
+from labctl.engine.impair import Impairment
 from labctl.engine.loop import Ending
 
 WELL, WRONG_CALL, CANNOT, REFUSED = 0, 2, 3, 4
@@ -36,10 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(argv)
     try:
-        bind, peer = Address(given.bind_ip, given.bind_port), Address(given.peer_ip, given.peer_port)
-        endpoint = Endpoint(
-            given.device, bind, peer, verbose=given.verbose, offload=given.offload, too_big=given.too_big
-        )
+        endpoint = _endpoint(given)
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -59,12 +57,30 @@ def main(argv: list[str] | None = None) -> int:
     return WELL
 
 
+def endpoint_of(words: list[str]) -> Endpoint:
+    """The endpoint that the words of a ttun command describe. Raises ValueError; a wrong call exits (SystemExit)."""
+    return _endpoint(_parser().parse_args(words))
+
+
+def _endpoint(given: argparse.Namespace) -> Endpoint:
+    return Endpoint(
+        given.device,
+        Address(given.bind_ip, given.bind_port),
+        Address(given.peer_ip, given.peer_port),
+        verbose=given.verbose,
+        offload=given.offload,
+        too_big=given.too_big,
+        impair=Impairment.from_text(given.impair),
+        impair_in=Impairment.from_text(given.impair_in),
+    )
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="ttun",
         usage=(
             "ttun DEV BIND-IP BIND-PORT PEER-IP PEER-PORT [-v] [--counters FILE] "
-            "[--no-offload] [--too-big {fragment,icmp}]"
+            "[--no-offload] [--too-big {fragment,icmp}] [--impair WORDS] [--impair-in WORDS]"
         ),
         description="Forward IP packets between a TUN device and a UDP peer, one packet per datagram.",
         epilog="example: ttun tun0 10.0.1.1 9000 10.0.2.1 9000",
@@ -84,6 +100,9 @@ def _parser() -> _Parser:
         default="fragment",
         help="what a packet over the path's MTU gets: fragments (default) or an ICMP answer",
     )
+    impair = "delay, jitter, loss, duplicate, corrupt, reorder, rate and seed, as in 'delay 50ms loss 10%%'"
+    parser.add_argument("--impair", metavar="WORDS", default="", help=f"what packets suffer on their way out: {impair}")
+    parser.add_argument("--impair-in", metavar="WORDS", default="", help="the same on their way in")
     return parser
 
 

@@ -8,6 +8,7 @@ it has its UDP port.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -16,9 +17,10 @@ from collections.abc import Callable
 from typing import TextIO, cast
 
 from labctl.engine.counters import Counters
-from labctl.engine.endpoint import Address, Endpoint, serve
+from labctl.engine.endpoint import serve
 from labctl.engine.errors import EngineError
 from labctl.engine.jail import NOBODY
+from labctl.engine.ttun import endpoint_of
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
@@ -59,14 +61,7 @@ def start(step: StartEngine, state: State) -> Callable[[], None]:
 
 
 def _built_in(step: StartEngine, state: State) -> processes.Work:
-    endpoint = Endpoint(
-        step.interface,
-        Address(step.bind_host, step.bind_port),
-        Address(step.peer_host, step.peer_port),
-        verbose="-v" in step.options,
-        offload="--no-offload" not in step.options,
-        too_big="icmp" if "--too-big" in step.options else "fragment",
-    )
+    endpoint = endpoint_of(shlex.split(step.command)[1:])
     run_as = uid_of(step.run_as) if step.run_as else NOBODY
 
     def work(ready: Callable[[], None]) -> None:
@@ -75,6 +70,7 @@ def _built_in(step: StartEngine, state: State) -> processes.Work:
             ending = serve(
                 endpoint,
                 counters_path=state.counters_of(step.subject),
+                control_path=state.control_of(step.subject),
                 ready=ready,
                 out=cast("TextIO", CappedLog(sys.stdout)),
                 run_as=run_as,

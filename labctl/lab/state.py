@@ -4,6 +4,7 @@
         topology.json           the topology as applied
         journal                 one JSON object a line, only ever appended
         engines/DEVICE.log      what an engine said     engines/DEVICE.counters  what it counted
+                                                              engines/DEVICE.control   where it is asked to impair
     /run/labctl/netns           how /run/netns was found, as long as labctl needs it
 
 The journal is written ahead: a namespace or a process is in it before it can do anything, so whatever exists is named
@@ -115,6 +116,9 @@ class State:
 
     def log_of(self, device: str) -> Path:
         return self.directory / "engines" / f"{device}.log"
+
+    def control_of(self, device: str) -> Path:
+        return self.directory / "engines" / f"{device}.control"
 
     def counters_of(self, device: str) -> Path:
         return self.directory / "engines" / f"{device}.counters"

@@ -157,6 +157,8 @@ def _options(endpoint: model.Endpoint) -> tuple[str, ...]:
     options = ["-v"] if endpoint.verbose else []
     options += [] if endpoint.offload else ["--no-offload"]
     options += ["--too-big", endpoint.too_big] if endpoint.too_big != "fragment" else []
+    options += ["--impair", str(endpoint.impair)] if endpoint.impair else []
+    options += ["--impair-in", str(endpoint.impair_in)] if endpoint.impair_in else []
     return tuple(options)
 
 

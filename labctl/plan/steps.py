@@ -220,7 +220,7 @@ class StartEngine(InterfaceStep):
         if self.program:
             return shlex.join(self.program)
         ends = (self.bind_host, str(self.bind_port), self.peer_host, str(self.peer_port))
-        return " ".join(("ttun", self.interface, *ends, *self.options))
+        return shlex.join(("ttun", self.interface, *ends, *self.options))
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from labctl.checks.outcome import Result
+from labctl.engine.impair_words import Impairment
 from labctl.kernel.capabilities import Finding
 from labctl.plan.facts import Namespace
 from labctl.plan.steps import Removal, Step
@@ -64,6 +65,10 @@ def _namespace(space: Namespace | None) -> dict[str, Any] | None:
         "interfaces": {name: asdict(link) for name, link in space.links.items()},
         "routes": [asdict(route) for route in space.routes],
     }
+
+
+def impairments(lab: str, device: str, in_force: Mapping[str, Impairment]) -> dict[str, Any]:
+    return {"lab": lab, "device": device, **{way: found.as_dict() for way, found in in_force.items()}}
 
 
 def labs(summaries: Iterable[Summary]) -> list[dict[str, Any]]:

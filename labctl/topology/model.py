@@ -9,26 +9,36 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from labctl.engine.impair_words import Impairment
 from labctl.topology.values import (
     CheckName,
     Command,
+    Corrupt,
+    Delay,
+    Duplicate,
     HostField,
     InterfaceName,
     InterfaceRefField,
+    Jitter,
     LabName,
+    Loss,
     Mac,
     Mtu,
     NamespaceName,
     NetworkField,
     Port,
     PrefixField,
+    Rate,
+    Reorder,
     Seconds,
+    Seed,
     SocketAddressField,
     SysctlValue,
     UserName,
     Whole,
+    mistake,
 )
 
 
@@ -118,6 +128,30 @@ class Namespace(Model):
     sysctls: dict[str, SysctlValue] = Field({}, description="Settings below net., for example net.ipv4.ip_forward: 1.")
 
 
+class Impair(Model):
+    """What packets suffer, in the words of tc netem."""
+
+    delay: Delay | None = Field(None, description="How long every packet takes.")
+    jitter: Jitter | None = Field(None, description="How far the delay varies, both ways; order stays.")
+    loss: Loss | None = Field(None, description="The fraction that never arrives.")
+    duplicate: Duplicate | None = Field(None, description="The fraction that arrives twice.")
+    corrupt: Corrupt | None = Field(None, description="The fraction with one bit flipped behind the IP header.")
+    reorder: Reorder | None = Field(None, description="The fraction that skips the delay and so overtakes.")
+    rate: Rate | None = Field(None, description="Bits per second that the link carries.")
+    seed: Seed | None = Field(None, description="Same seed, same packets: the same are lost.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Impair:
+        try:
+            Impairment.from_text(str(self))
+        except ValueError as error:
+            raise mistake(str(error)) from None
+        return self
+
+    def __str__(self) -> str:
+        return " ".join(f"{word} {value}" for word, value in self if value is not None)
+
+
 class Program(Model):
     """Somebody's own forwarder in place of the built-in engine."""
 
@@ -139,6 +173,8 @@ class Endpoint(Model):
     too_big: Literal["fragment", "icmp"] = Field(
         "fragment", description="What a packet gets that is too large for the underlay: fragments, or ICMP's answer."
     )
+    impair: Impair | None = Field(None, description="What packets suffer on their way out.")
+    impair_in: Impair | None = Field(None, description="What packets suffer on their way in.")
     engine: Program | None = Field(None, description="Another program in place of the built-in engine.")
 
 

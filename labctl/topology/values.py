@@ -15,6 +15,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from labctl.engine.impair_words import read, show
+
 IFNAMSIZ = 16  # linux/if.h: 15 bytes and the terminating zero
 
 Host = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -224,6 +226,15 @@ def parse_command(value: Any) -> str:
     return text
 
 
+def _impairment(word: str, value: Any) -> str:
+    """A value of an impairment, as tc netem writes it."""
+    text = _text(value, f"a value for {word}")
+    try:
+        return show(word, read(word, text))
+    except ValueError as error:
+        raise mistake(str(error), "as tc netem writes it: delay: 50ms, loss: 10%, rate: 10mbit") from None
+
+
 def parse_sysctl(value: Any) -> str:
     text = " ".join(_text(value, "the value of a sysctl").split())
     if not text.isprintable() or not text:
@@ -284,6 +295,20 @@ NetworkField = Annotated[
     PlainSerializer(str),
     _written("10.0.2.0/24", "An IPv4 or IPv6 network, or default."),
 ]
+
+
+def _impaired_by(word: str, example: str) -> tuple[BeforeValidator, WithJsonSchema]:
+    return BeforeValidator(lambda value: _impairment(word, value)), _written(example, f"{word}, as in tc netem.")
+
+
+Delay = Annotated[str, *_impaired_by("delay", "50ms")]
+Jitter = Annotated[str, *_impaired_by("jitter", "5ms")]
+Loss = Annotated[str, *_impaired_by("loss", "10%")]
+Duplicate = Annotated[str, *_impaired_by("duplicate", "1%")]
+Corrupt = Annotated[str, *_impaired_by("corrupt", "1%")]
+Reorder = Annotated[str, *_impaired_by("reorder", "25%")]
+Rate = Annotated[str, *_impaired_by("rate", "10mbit")]
+Seed = Annotated[str, *_impaired_by("seed", "7")]
 Mac = Annotated[str, BeforeValidator(parse_mac), _written("02:00:00:00:00:01", "A unicast MAC address.")]
 Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
 Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema({"type": "integer", "minimum": 68, "maximum": 65535})]

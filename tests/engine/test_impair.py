@@ -16,6 +16,7 @@ from labctl.engine.packet import fault
 
 from .samples import PING, echo_request, ipv4, ipv6, udp
 
+untimed = settings(deadline=None)  # no test here looks at a clock, so neither does hypothesis
 NEVER = 1e12
 ROOMY = Limits(10**9, 10**9, 10**15)
 
@@ -75,6 +76,7 @@ OFFERS = st.tuples(GAPS, st.integers(21, 90))
 STEPS = st.lists(OFFERS | GAPS | impairments(), max_size=60)
 
 
+@untimed
 @given(impairments(), LIMITS, STEPS)
 def test_every_packet_is_accounted_for_at_every_step(
     start: Impairment, limits: Limits, steps: list[tuple[float, int] | float | Impairment]
@@ -103,6 +105,7 @@ def test_every_packet_is_accounted_for_at_every_step(
     assert accounts(stage)
 
 
+@untimed
 @given(impairments(), st.lists(OFFERS, max_size=60), st.lists(GAPS.map(lambda gap: gap * 20), max_size=40))
 def test_what_leaves_and_when_does_not_depend_on_how_often_one_asks(
     impairment: Impairment, offers: list[tuple[float, int]], questions: list[float]
@@ -120,6 +123,7 @@ def test_what_leaves_and_when_does_not_depend_on_how_often_one_asks(
     assert asked.counts == unasked.counts
 
 
+@untimed
 @given(impairments(reorder=False), st.lists(OFFERS | impairments(reorder=False), max_size=60))
 def test_without_reorder_the_order_is_kept_through_jitter_and_changes(
     start: Impairment, steps: list[tuple[float, int] | Impairment]
@@ -136,6 +140,7 @@ def test_without_reorder_the_order_is_kept_through_jitter_and_changes(
     assert sequence == sorted(sequence)
 
 
+@untimed
 @given(impairments(), st.lists(OFFERS, min_size=1, max_size=40))
 def test_nothing_leaves_before_its_time(impairment: Impairment, offers: list[tuple[float, int]]) -> None:
     impairment = replace(impairment, corrupt=0.0, reorder=0.0)
@@ -160,14 +165,14 @@ def lost(impairment: Impairment, name: str = "") -> set[int]:
     return {n for n, (verdict, _) in enumerate(fates(impairment, 1.0, name)) if verdict == "lost"}
 
 
-@settings(max_examples=30)
+@settings(untimed, max_examples=30)
 @given(st.integers(0, 2**64 - 1), GAPS)
 def test_the_same_seed_means_the_same_luck_at_any_pace(seed: int, gap: float) -> None:
     harsh = Impairment(loss=0.2, duplicate=0.2, corrupt=0.2, seed=seed)
     assert fates(harsh, gap) == fates(replace(harsh, delay=0.5, jitter=0.5, rate=9600), 0.001)
 
 
-@settings(max_examples=30)
+@settings(untimed, max_examples=30)
 @given(impairments())
 def test_one_impairment_does_not_shift_the_luck_of_another(other: Impairment) -> None:
     assert lost(replace(other, loss=0.3, seed=7)) == lost(Impairment(loss=0.3, seed=7))
@@ -275,6 +280,7 @@ def test_packets_take_their_bits_divided_by_the_rate(rate: int, extra: dict[str,
     assert abs(last - bits / rate) <= 1500 * 8 / rate
 
 
+@untimed
 @given(st.lists(OFFERS, min_size=2, max_size=40))
 def test_the_rate_is_never_exceeded_and_an_idle_link_saves_nothing_up(offers: list[tuple[float, int]]) -> None:
     stage, now = Impairer(Impairment(rate=1000), 0.0), 0.0
@@ -328,6 +334,7 @@ def test_a_reordered_packet_leaves_at_once_and_overtakes_what_is_in_flight() -> 
     assert len(ahead) - stage.counts.reordered == rest[0], "those before the first in flight overtook nobody"
 
 
+@untimed
 @example(Impairment(delay=3.0, jitter=3.0, reorder=0.5, seed=1), [(0.125, 40)] * 100)
 @given(impairments(), st.lists(OFFERS, max_size=60))
 def test_reordered_counts_just_those_that_leave_before_an_earlier_one(

@@ -5,7 +5,7 @@ import math
 from dataclasses import FrozenInstanceError
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.engine.impair_words import (
@@ -20,6 +20,7 @@ from labctl.engine.impair_words import (
     show,
 )
 
+untimed = settings(deadline=None)  # no test here looks at a clock, so neither does hypothesis
 CHANCES = st.floats(0, 1)
 
 
@@ -123,21 +124,25 @@ def test_what_cannot_be_is_refused_in_words(values: dict[str, object], why: str)
         Impairment.from_dict(values)
 
 
+@untimed
 @given(st.floats(0, allow_infinity=False))
 def test_every_time_is_read_back_as_it_was_written(seconds: float) -> None:
     assert parse_time(format_time(seconds)) == seconds
 
 
+@untimed
 @given(CHANCES)
 def test_every_chance_is_read_back_as_it_was_written(fraction: float) -> None:
     assert parse_chance(format_chance(fraction)) == fraction
 
 
+@untimed
 @given(st.integers(0, 2**64 - 1))
 def test_every_rate_is_read_back_as_it_was_written(rate: int) -> None:
     assert parse_rate(format_rate(rate)) == rate
 
 
+@untimed
 @given(impairments())
 def test_json_and_text_give_the_same_impairment_back(impairment: Impairment) -> None:
     numbers = json.loads(json.dumps(impairment.as_dict()))

@@ -124,8 +124,13 @@ def test_a_device_that_was_used_with_offloads_is_plain_again(host: Namespace, ki
     request = struct.pack("16sH22x", b"tun0", IFF_TUN | IFF_NO_PI)
     host.call(lambda: fcntl.ioctl(descriptor, TUNSETIFF, request))
     with closing(TunDevice(descriptor)) as plain, closing(host.call(udp_socket)) as sender:
-        sender.sendto(bytes(100), ("10.0.101.5", 9))
-        packet = wait_for(lambda: read(plain), "the packet")
+
+        def asked() -> bytes | None:
+            # What is sent before the kernel has noticed that somebody is attached is lost.
+            sender.sendto(bytes(100), ("10.0.101.5", 9))
+            return read(plain)
+
+        packet = wait_for(asked, "the packet")
     assert is_right(packet)
 
 

@@ -19,9 +19,7 @@ class Terminal:
         self._master, slave = os.openpty()
         # setsid --ctty: Ctrl-C is a key only on a controlling terminal.
         words = ["setsid", "--ctty", *command]
-        self.process = here.start(
-            words, stdin=slave, stdout=slave, stderr=slave, **options
-        )
+        self.process = here.start(words, stdin=slave, stdout=slave, stderr=slave, **options)
         os.close(slave)
         self.seen = ""
 

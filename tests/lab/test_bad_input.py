@@ -15,7 +15,7 @@ def host(interfaces: str = "", more: str = "") -> str:
     return f"name: bad\nnamespaces:\n  host: {{interfaces: {{{interfaces}}}}}\n{more}"
 
 
-TUN = 'tun0: {kind: tun, addresses: [10.1.0.1/24]}, lo: {kind: lo, addresses: [10.8.0.1/32, 10.8.0.2/32]}'
+TUN = "tun0: {kind: tun, addresses: [10.1.0.1/24]}, lo: {kind: lo, addresses: [10.8.0.1/32, 10.8.0.2/32]}"
 FILES: dict[str, str | bytes] = {
     "an empty file": "",
     "binary": bytes(range(256)) * 16,
@@ -28,7 +28,9 @@ FILES: dict[str, str | bytes] = {
     "a bad port": host(TUN, 'ttun: [{device: "host:tun0", bind: "10.8.0.1:70000", peer: "10.8.0.2:9000"}]\n'),
     "a bad MTU": host("d0: {kind: dummy, mtu: 1}"),
     "a bad MAC": host('d0: {kind: dummy, mac: "02:00:00:00:00"}'),
-    "an address twice": host("d0: {kind: dummy, addresses: [10.0.0.1/24]}, d1: {kind: dummy, addresses: [10.0.0.1/16]}"),
+    "an address twice": host(
+        "d0: {kind: dummy, addresses: [10.0.0.1/24]}, d1: {kind: dummy, addresses: [10.0.0.1/16]}"
+    ),
     "a name of 16 bytes": host("abcdefghijklmnop: {kind: dummy}"),
     "a name with a slash": host('"a/b": {kind: dummy}'),
     "a name with a space": host('"a b": {kind: dummy}'),
@@ -137,4 +139,4 @@ def test_a_wrong_call_is_told(here: World, words: list[str]) -> None:
 def test_all_mistakes_of_a_file_are_told_at_once_with_their_places(here: World) -> None:
     text = "name: bad\nnamespaces:\n  host:\n    interfaces:\n      d0: {kind: dummy, mtu: 1}\n      d1: {knd: dummy}\n"
     said = here.labctl("up", here.file("bad.yaml", text), code=2).stderr
-    assert "bad.yaml:5:29" in said and "bad.yaml:6:12" in said
+    assert "bad.yaml:5:30" in said and "bad.yaml:6:12" in said

@@ -42,7 +42,8 @@ def pair(here: World) -> Any:
 
 def test_ip_addr_shows_the_addresses_of_the_file_and_no_other(two_site: World) -> None:
     seen = {
-        space: addresses(two_site.labctl("exec", space, "--", "ip", "-j", "addr").stdout) for space in ("siteA", "siteB")
+        space: addresses(two_site.labctl("exec", space, "--", "ip", "-j", "addr").stdout)
+        for space in ("siteA", "siteB")
     }
     assert seen == ADDRESSES
 

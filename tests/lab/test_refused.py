@@ -90,11 +90,26 @@ def test_a_namespace_made_meanwhile_outlives_the_lab(as_root: World) -> None:
     as_root.labctl("down")
 
 
-def test_a_lab_that_changed_in_the_file_is_not_changed_behind_ones_back(here: World) -> None:
+def test_a_file_that_changed_changes_the_lab(here: World) -> None:
     here.labctl("up", here.file("pair.yaml", PAIR))
-    said = here.labctl("up", here.file("pair.yaml", PAIR.replace("192.0.2.", "198.51.100.")), code=2).stderr
-    assert "labctl down" in said and len(said.splitlines()) <= 3
-    here.labctl("verify")
+    here.labctl("up", here.file("pair.yaml", PAIR.replace("192.0.2.", "198.51.100.")))
+    links = {name: space["interfaces"]["eth0"] for name, space in here.json("status")["namespaces"].items()}
+    assert {name: list(link["addresses"]) for name, link in links.items()} == {
+        "left": ["198.51.100.1/30"],
+        "right": ["198.51.100.2/30"],
+    }
+    assert here.json("verify")["passed"]
+    here.labctl("down")
+
+
+def test_a_change_that_the_kernel_refuses_leaves_the_lab_there(here: World) -> None:
+    file = here.file("pair.yaml", PAIR)
+    here.labctl("up", file)
+    wrong = PAIR.replace("  left:\n", "  left:\n    sysctls: {net.ipv4.no_such_thing: 1}\n")
+    said = here.labctl("up", here.file("wrong.yaml", wrong), code=4).stderr
+    assert "No such file or directory" in said and len(said.splitlines()) <= 3, said
+    here.labctl("up", file)
+    assert here.json("verify")["passed"]
     here.labctl("down")
 
 
@@ -115,9 +130,7 @@ def test_three_labs_side_by_side(here: World) -> None:
 def test_two_up_at_the_same_moment(here: World) -> None:
     file = here.file("tunnel.yaml", tunnel())
     for _ in range(3):
-        both = [
-            here.start(here.command("up", file), stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
-        ]
+        both = [here.start(here.command("up", file), stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
         told = [process.communicate(timeout=60)[1] for process in both]
         codes = [process.returncode for process in both]
         assert set(codes) <= {0, 2} and 0 in codes, told

@@ -57,4 +57,3 @@ def test_the_command_that_is_shown_is_what_a_person_can_type(here: World) -> Non
     ping = next(check["command"] for check in checks if check["name"] == "ping-across-a-to-b")
     assert "3 received" in here.run("sh", "-c", ping, env=environment).stdout
     here.labctl("down")
-

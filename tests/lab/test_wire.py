@@ -76,7 +76,9 @@ def test_socat_and_ttun_agree_on_five_pings_exactly(here: World) -> None:
     ended = socat(here, "siteB", "connected")
     here.labctl("exec", "siteA", "--", "ping", "-c", "5", "-i", "0.05", "10.0.102.1")
     (engine,) = here.json("status")["engines"]
-    assert {engine["counters"][f"{name}_packets"] for name in ("tun_read", "udp_sent", "udp_received", "tun_written")} == {5}
+    assert {
+        engine["counters"][f"{name}_packets"] for name in ("tun_read", "udp_sent", "udp_received", "tun_written")
+    } == {5}
     assert numbers(here, "siteB") == {"rx_packets": 5, "tx_packets": 5}
     here.labctl("down")
     ended.wait()

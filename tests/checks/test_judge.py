@@ -1,0 +1,215 @@
+"""What counters say about a check: pure functions of two snapshots, made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labctl.checks import evidence as ev
+from labctl.checks.outcome import Outcome
+from labctl.checks.run import judge, run
+from labctl.plan.facts import Counters
+from labctl.topology.load import loads
+from labctl.topology.model import Check, Topology
+from labctl.topology.values import InterfaceRef
+
+A, B = InterfaceRef("siteA", "tun0"), InterfaceRef("siteB", "tun1")
+WAN = InterfaceRef("siteA", "wan0")
+THERE = [(A, "tx"), (A, "tun_read"), (A, "udp_sent"), (B, "udp_received"), (B, "tun_written"), (B, "rx")]
+BACK = [(B, "tx"), (B, "tun_read"), (B, "udp_sent"), (A, "udp_received"), (A, "tun_written"), (A, "rx")]
+
+LAB = """\
+name: lab
+namespaces:
+  siteA:
+    interfaces:
+      wan0: {kind: veth, peer: "siteB:wan0", addresses: [192.0.2.1/30]}
+      tun0: {kind: tun, addresses: [10.0.101.1/24]}
+    routes: [{to: 10.0.102.0/24, dev: tun0}]
+  siteB:
+    interfaces:
+      wan0: {kind: veth, peer: "siteA:wan0", addresses: [192.0.2.2/30]}
+      tun1: {kind: tun, addresses: [10.0.102.1/24]}
+    routes: [{to: 10.0.101.0/24, dev: tun1}]
+ttun:
+  - {device: "siteA:tun0", bind: "192.0.2.1:9000", peer: "192.0.2.2:9000"}
+  - {device: "siteB:tun1", bind: "192.0.2.2:9000", peer: "192.0.2.1:9000"}
+checks: [%s]
+"""
+PING = '{name: c, ping: {from: siteA, to: 10.0.102.1}, crosses: ["siteA:tun0", "siteB:tun1"]}'
+SILENT = PING.replace("crosses", "expect: no-reply, crosses")
+QUIET = '{name: c, ping: {from: siteA, to: 10.0.101.1}, quiet: ["siteA:tun0", "siteB:tun1"]}'
+NC = 'nc: {from: siteA, to: siteB, address: 10.0.102.1, port: 80%s}, crosses: ["siteA:tun0", "siteB:tun1"]'
+TCP = "{name: c, %s}" % (NC % "")
+UDP = "{name: c, %s}" % (NC % ", protocol: udp")
+UDP_REPLY = "{name: c, %s}" % (NC % ", protocol: udp, reply: hello")
+CHATTY = '{name: c, ping: {from: siteA, to: 192.0.2.2}, crosses: ["siteA:wan0"]}'
+
+
+def lab(check: str) -> tuple[Topology, Check]:
+    topology = loads(LAB % check, "lab.yaml")
+    return topology, topology.checks[0]
+
+
+def snapshot(counts: Mapping[tuple[InterfaceRef, str], int]) -> ev.Snapshot:
+    """A snapshot with these numbers and zeros elsewhere; `tx` and `rx` are of the interface, others of its engine."""
+    links: dict[InterfaceRef, Counters] = {A: Counters(), B: Counters(), WAN: Counters()}
+    engines: dict[InterfaceRef, dict[str, int]] = {A: {}, B: {}}
+    for (ref, name), number in counts.items():
+        if name in ("tx", "rx"):
+            links[ref] = replace(links[ref], **{f"{name}_packets": number})  # type: ignore[arg-type]
+        else:
+            engines[ref][name if "_" in name and name.startswith(("in_", "out_", "icmp_")) else f"{name}_packets"] = (
+                number
+            )
+    return ev.Snapshot(links, engines)
+
+
+def counts(*rows: tuple[list[tuple[InterfaceRef, str]], int]) -> dict[tuple[InterfaceRef, str], int]:
+    return {place: number for places, number in rows for place in places}
+
+
+def judged(check: str, after: Mapping[tuple[InterfaceRef, str], int]) -> Any:
+    topology, asked = lab(check)
+    return judge(topology, asked, snapshot({}), snapshot(after))
+
+
+def test_a_ping_holds_with_its_number_at_every_place_there_and_back() -> None:
+    assert judged(PING, counts((THERE, 3), (BACK, 3))).holds
+
+
+@pytest.mark.parametrize("place", [*THERE, *BACK])
+@pytest.mark.parametrize("number", [0, 2, 4])
+def test_a_ping_fails_with_another_number_at_any_place(place: tuple[InterfaceRef, str], number: int) -> None:
+    verdict = judged(PING, {**counts((THERE, 3), (BACK, 3)), place: number})
+    assert [found.observed for found in verdict.evidence if not found.holds] == [number]
+
+
+def test_only_what_was_counted_meanwhile_counts() -> None:
+    topology, asked = lab(PING)
+    before = counts((THERE, 1000), (BACK, 70))
+    after = counts((THERE, 1003), (BACK, 73))
+    assert judge(topology, asked, snapshot(before), snapshot(after)).holds
+
+
+def test_no_reply_means_none_on_the_way_back() -> None:
+    assert judged(SILENT, counts((THERE, 3))).holds
+    assert not judged(SILENT, counts((THERE, 3), (BACK, 1))).holds
+
+
+@pytest.mark.parametrize("place", [*THERE, *BACK])
+def test_one_packet_anywhere_breaks_the_quiet(place: tuple[InterfaceRef, str]) -> None:
+    assert judged(QUIET, {}).holds
+    assert not judged(QUIET, {place: 1}).holds
+
+
+@settings(deadline=None)
+@given(st.integers(1, 1000), st.integers(1, 1000), st.integers(1, 1000))
+def test_a_connection_must_be_conserved_at_the_engines_and_seen_at_the_devices(
+    out: int, back: int, device: int
+) -> None:
+    found = counts((THERE, out), (BACK, back)) | {(ref, way): device for ref in (A, B) for way in ("tx", "rx")}
+    assert judged(TCP, found).holds
+    for place in (p for p in (*THERE, *BACK) if p[1] not in ("tx", "rx")):
+        assert not judged(TCP, {**found, place: found[place] + 1}).holds
+        assert not judged(TCP, {**found, place: 0}).holds
+    for place in ((A, "tx"), (B, "rx"), (B, "tx"), (A, "rx")):
+        assert not judged(TCP, {**found, place: 0}).holds
+
+
+def test_a_connection_that_never_was_does_not_hold() -> None:
+    assert not judged(TCP, {}).holds
+
+
+def test_one_datagram_is_one_packet_and_its_answer_another() -> None:
+    assert judged(UDP, counts((THERE, 1))).holds
+    assert not judged(UDP, counts((THERE, 1), (BACK, 1))).holds
+    assert judged(UDP_REPLY, counts((THERE, 1), (BACK, 1))).holds
+    assert not judged(UDP_REPLY, counts((THERE, 1))).holds
+
+
+@pytest.mark.parametrize(("number", "holds"), [(2, False), (3, True), (4, True)])
+def test_an_interface_that_speaks_arp_may_carry_more_but_not_less(number: int, holds: bool) -> None:
+    assert judged(CHATTY, {(WAN, "tx"): number, (WAN, "rx"): number}).holds is holds
+
+
+@pytest.mark.parametrize("position", range(1, len(THERE)))
+def test_lost_is_the_place_after_the_last_that_counted(position: int) -> None:
+    verdict = judged(PING, counts((THERE[:position], 3)))
+    last, missing = THERE[position - 1][0], THERE[position][0]
+    assert verdict.lost.startswith(f"last seen at {last} ") and f"not counted at {missing} " in verdict.lost
+
+
+@pytest.mark.parametrize("position", range(1, len(BACK)))
+def test_lost_on_the_way_back_is_said_to_be(position: int) -> None:
+    verdict = judged(PING, counts((THERE, 3), (BACK[:position], 3)))
+    assert verdict.lost.startswith(f"on the way back last seen at {BACK[position - 1][0]} ")
+
+
+def test_packets_that_were_never_sent_there_were_not_routed_there() -> None:
+    assert judged(PING, {}).lost == "no packet reached siteA:tun0: it was not routed there"
+
+
+def test_a_drop_of_the_engine_is_the_reason() -> None:
+    found = counts((THERE[:3], 3)) | {(B, "in_not_from_peer"): 3, (B, "udp_received"): 3}
+    assert "in_not_from_peer 3" in judged(PING, found).lost
+
+
+def test_nothing_is_lost_where_everything_holds() -> None:
+    assert judged(PING, counts((THERE, 3), (BACK, 3))).lost == ""
+    assert judged(SILENT, counts((THERE, 3))).lost == ""
+    assert judged(QUIET, {(A, "tx"): 1}).lost == ""
+
+
+class Tools:
+    """Probes that see what they are told to see, one after the other."""
+
+    def __init__(self, *answers: bool) -> None:
+        self._answers: Iterator[bool] = iter(answers)
+
+    def ping(self, ping: object) -> Outcome:
+        return Outcome(next(self._answers), "seen")
+
+    def ping_command(self, ping: object) -> str:
+        return "ping"
+
+    nc, nc_command = ping, ping_command
+
+
+def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], int]) -> Any:
+    topology, asked = lab(check)
+    snapshots = [snapshot({}), *map(snapshot, after)]
+    return next(run(topology, [asked], tools, lambda: snapshots.pop(0) if len(snapshots) > 1 else snapshots[0]))  # type: ignore[arg-type]
+
+
+def test_a_reply_without_the_packets_is_no_pass() -> None:
+    assert not verdict(PING, Tools(True), {}).passed
+
+
+def test_the_packets_without_a_reply_are_no_pass() -> None:
+    assert not verdict(PING, Tools(False), counts((THERE, 3), (BACK, 3))).passed
+
+
+def test_counters_that_trail_the_reply_are_waited_for() -> None:
+    assert verdict(PING, Tools(True), {}, counts((THERE, 2)), counts((THERE, 3), (BACK, 3))).passed
+
+
+def test_a_check_that_may_wait_is_asked_again() -> None:
+    late = CHATTY.replace("name: c", "name: c, wait: 30").replace(', crosses: ["siteA:wan0"]', "")
+    assert verdict(late, Tools(False, False, True), {}).passed
+
+
+def test_a_check_that_may_not_wait_is_asked_once() -> None:
+    once = CHATTY.replace(', crosses: ["siteA:wan0"]', "")
+    assert not verdict(once, Tools(False), {}).passed
+
+
+@pytest.mark.parametrize(("passed", "message"), [(True, "well done"), (False, "look there")])
+def test_the_message_of_the_file_is_told_with_the_verdict(passed: bool, message: str) -> None:
+    check = CHATTY.replace(', crosses: ["siteA:wan0"]', ", pass: well done, fail: look there")
+    assert verdict(check, Tools(passed), {}).message == message

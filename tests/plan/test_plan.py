@@ -1,0 +1,299 @@
+"""The plan, against a kernel in miniature that refuses what the real one refuses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from labctl.plan.facts import NOTHING, Facts, Link, Namespace, Route
+from labctl.plan.plan import plan
+from labctl.plan.steps import (
+    AddAddress,
+    AddLink,
+    AddNamespace,
+    AddRoute,
+    AddVeth,
+    ClearMaster,
+    DeleteAddress,
+    DeleteLink,
+    DeleteNamespace,
+    DeleteRoute,
+    NoAutomaticAddresses,
+    SetMac,
+    SetMaster,
+    SetMtu,
+    SetSysctl,
+    SetUp,
+    StartEngine,
+    Step,
+    StopEngine,
+)
+from labctl.topology.load import load, loads
+from labctl.topology.model import Topology
+from labctl.topology.shipped import find
+
+
+def link(name: str, kind: str, mtu: int) -> Link:
+    return Link(name, kind, up=False, carrier=False, state="down", mtu=mtu)
+
+
+class Kernel:
+    """What the real one would be after some steps. A step out of order is an AssertionError."""
+
+    def __init__(self) -> None:
+        self._spaces: dict[str, Namespace] = {}
+        self._engines: dict[str, str] = {}
+        self._peers: dict[tuple[str, str], tuple[str, str]] = {}
+        self._gone: set[tuple[str, str]] = set()  # other ends that went with their cables
+
+    def facts(self) -> Facts:
+        return Facts(dict(self._spaces), dict(self._engines))
+
+    def perform(self, step: Step) -> None:
+        if isinstance(step, AddNamespace):
+            assert step.namespace not in self._spaces, "File exists"
+            self._spaces[step.namespace] = Namespace({"lo": link("lo", "lo", 65536)})
+            return
+        assert step.namespace in self._spaces, "a step in a namespace that is not there"
+        space = self._spaces[step.namespace]
+        match step:
+            case SetSysctl(path=path, value=value):
+                interface = re.fullmatch(r"net/ipv[46]/(?:conf|neigh)/([^/]+)/.*", path)
+                assert not interface or interface[1] in ("all", "default", *space.links), "No such file or directory"
+                self._spaces[step.namespace] = replace(space, sysctls={**space.sysctls, path: value})
+            case AddLink():
+                self._add(step.namespace, step.interface, step.kind)
+            case AddVeth():
+                assert step.peer_namespace in self._spaces, "the peer's namespace is not there"
+                self._add(step.namespace, step.interface, "veth")
+                self._add(step.peer_namespace, step.peer_interface, "veth")
+                ends = (step.namespace, step.interface), (step.peer_namespace, step.peer_interface)
+                self._peers |= {ends[0]: ends[1], ends[1]: ends[0]}
+            case SetMac(mac=mac):
+                self._change(step, mac=mac)
+            case SetMtu(mtu=mtu):
+                self._change(step, mtu=mtu)
+            case SetMaster(master=master):
+                assert space.links[master].kind == "bridge", "Operation not supported"
+                self._change(step, master=master)
+            case NoAutomaticAddresses():
+                self._change(step, addrgenmode="none")
+            case AddAddress(address=address):
+                assert address not in self._link(step).addresses, "File exists"
+                self._change(step, addresses=(*self._link(step).addresses, address))
+            case SetUp():
+                self._change(step, up=True)
+            case AddRoute():
+                assert step.dev is None or space.links[step.dev].up, "Network is down"
+                assert step.dev or any(link.up and link.addresses for link in space.links.values()), "unreachable"
+                route = Route(step.to, step.via, step.dev, step.metric or 0)
+                self._spaces[step.namespace] = replace(space, routes=(*space.routes, route))
+            case StartEngine():
+                assert self._link(step).kind == "tun" and self._link(step).up
+                assert step.subject not in self._engines, "Device or resource busy"
+                self._engines[step.subject] = step.command
+            case StopEngine():
+                del self._engines[step.subject]
+            case DeleteNamespace(namespace=name):
+                assert not [device for device in self._engines if device.startswith(f"{name}:")], "an engine keeps it"
+                for interface in space.links:
+                    self._cut(name, interface)
+                del self._spaces[name]
+            case DeleteLink(namespace=name, interface=interface):
+                assert step.subject not in self._engines, "an engine has it open"
+                assert interface in space.links or (name, interface) in self._gone, "No such device"
+                self._delete(name, interface)
+                self._cut(name, interface)
+            case DeleteAddress(address=address):
+                assert address in self._link(step).addresses, "Cannot assign requested address"
+                left = tuple(other for other in self._link(step).addresses if other != address)
+                self._change(step, addresses=left)
+            case ClearMaster():
+                self._change(step, master="")
+            case DeleteRoute():
+                gone = Route(step.to, step.via, step.dev, step.metric or 0)
+                assert gone in space.routes, "No such process"
+                self._spaces[step.namespace] = replace(space, routes=tuple(r for r in space.routes if r != gone))
+            case _:
+                raise AssertionError(f"unknown: {step}")
+
+    def _add(self, space: str, name: str, kind: str) -> None:
+        there = self._spaces[space]
+        assert name not in there.links, "File exists"
+        self._spaces[space] = replace(there, links={**there.links, name: link(name, kind, 1500)})
+
+    def _delete(self, space: str, name: str) -> None:
+        there = self._spaces.get(space, Namespace())
+        if name in there.links:
+            links = {other: one for other, one in there.links.items() if other != name}
+            left = {other: replace(one, master="") if one.master == name else one for other, one in links.items()}
+            routes = tuple(route for route in there.routes if route.dev != name)
+            self._spaces[space] = replace(there, links=left, routes=routes)
+
+    def _cut(self, space: str, name: str) -> None:
+        """A cable goes with either of its ends."""
+        other = self._peers.pop((space, name), None)
+        if other:
+            self._peers.pop(other, None)
+            self._gone.add(other)
+            self._delete(*other)
+
+    def _link(self, step: Any) -> Link:
+        return self._spaces[step.namespace].links[step.interface]
+
+    def _change(self, step: Any, **values: Any) -> None:
+        there = self._spaces[step.namespace]
+        link = replace(there.links[step.interface], **values)
+        self._spaces[step.namespace] = replace(there, links={**there.links, step.interface: link})
+
+
+@st.composite
+def topologies(draw: st.DrawFn) -> Topology:
+    """Small labs of every kind of interface, with addresses that are each used once."""
+    spaces: dict[str, dict[str, Any]] = {f"n{i}": {"interfaces": {}} for i in range(draw(st.integers(1, 4)))}
+    numbers = iter(range(1, 200))
+    where = st.sampled_from(sorted(spaces))
+
+    def addresses() -> list[str]:
+        chosen = draw(st.sampled_from([[], [4], [6], [4, 6]]))
+        return [f"10.{next(numbers)}.0.1/24" if version == 4 else f"fd00:{next(numbers)}::1/64" for version in chosen]
+
+    def add(space: str, name: str, **values: Any) -> None:
+        more = {"addresses": addresses()}
+        if draw(st.booleans()):
+            more["mtu"] = draw(st.integers(1280, 9000))
+        if values["kind"] not in ("tun", "lo") and draw(st.booleans()):
+            more["mac"] = f"02:00:00:00:00:{next(numbers):02x}"
+        spaces[space]["interfaces"][name] = {**values, **more}
+
+    for i in range(draw(st.integers(0, 4))):
+        add(draw(where), f"i{i}", kind=draw(st.sampled_from(["dummy", "tun", "tap", "bridge"])))
+    for i in range(draw(st.integers(0, 3))):
+        left, right = draw(where), draw(where)
+        add(left, f"l{i}", kind="veth", peer=f"{right}:r{i}")
+        add(right, f"r{i}", kind="veth", peer=f"{left}:l{i}")
+    for space in spaces.values():
+        ports = [name for name, one in space["interfaces"].items() if one["kind"] in ("veth", "tap", "dummy")]
+        for one in space["interfaces"].values():
+            if one["kind"] == "bridge" and ports and draw(st.booleans()):
+                one["ports"] = [ports.pop(draw(st.integers(0, len(ports) - 1)))]
+        for name in space["interfaces"]:
+            if draw(st.booleans()):
+                space.setdefault("routes", []).append({"to": f"172.16.{next(numbers)}.0/24", "dev": name})
+            if draw(st.integers(0, 3)) == 0:
+                space.setdefault("sysctls", {})[f"net.ipv4.conf.{name}.rp_filter"] = 1
+        if draw(st.booleans()):
+            space.setdefault("sysctls", {})["net.ipv4.ip_forward"] = 1
+    return Topology.model_validate({"name": "lab", "namespaces": spaces})
+
+
+settings.register_profile("labs", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("labs")
+
+SHIPPED = ["two-site", "single-host"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_lab_is_made_and_then_there_is_nothing_to_do(name: str) -> None:
+    topology, kernel = load(find(name)), Kernel()
+    for step in plan(topology, NOTHING):
+        kernel.perform(step)
+    assert plan(topology, kernel.facts()) == []
+
+
+@given(topologies())
+def test_the_order_is_one_that_the_kernel_accepts_and_nothing_is_left(topology: Topology) -> None:
+    kernel = Kernel()
+    for step in plan(topology, NOTHING):
+        kernel.perform(step)
+    assert plan(topology, kernel.facts()) == []
+
+
+@given(topologies(), st.data())
+def test_a_lab_that_was_cut_off_is_finished_without_doing_anything_twice(
+    topology: Topology, data: st.DataObject
+) -> None:
+    kernel, steps = Kernel(), plan(topology, NOTHING)
+    cut = data.draw(st.integers(0, len(steps)))
+    for step in steps[:cut]:
+        kernel.perform(step)
+    rest = plan(topology, kernel.facts())
+    assert [step for step in rest if step not in steps[cut:]] == []
+    for step in rest:
+        kernel.perform(step)
+    assert plan(topology, kernel.facts()) == []
+
+
+@given(topologies(), topologies(), st.data())
+def test_one_lab_becomes_another_from_any_moment_on(one: Topology, other: Topology, data: st.DataObject) -> None:
+    kernel = Kernel()
+    for topology in (one, other):
+        steps = plan(topology, kernel.facts())
+        for step in steps[: data.draw(st.integers(0, len(steps)))]:
+            kernel.perform(step)
+    for step in plan(other, kernel.facts()):
+        kernel.perform(step)
+    assert plan(other, kernel.facts()) == []
+
+
+@given(topologies())
+def test_no_step_is_there_twice_and_every_cable_is_made_once(topology: Topology) -> None:
+    steps = plan(topology, NOTHING)
+    assert len(set(steps)) == len(steps)
+    ends = [
+        end
+        for step in steps
+        if isinstance(step, AddVeth)
+        for end in ((step.namespace, step.interface), (step.peer_namespace, step.peer_interface))
+    ]
+    wanted = [
+        (space, name)
+        for space, one in topology.namespaces.items()
+        for name, interface in one.interfaces.items()
+        if interface.kind == "veth"
+    ]
+    assert sorted(ends) == sorted(wanted)
+
+
+@given(topologies())
+def test_a_plan_is_the_same_every_time(topology: Topology) -> None:
+    assert plan(topology, NOTHING) == plan(topology, NOTHING)
+
+
+def test_engines_come_last_and_up_comes_after_everything_that_an_interface_is() -> None:
+    steps = plan(load(find("two-site")), NOTHING)
+    assert all(isinstance(step, StartEngine) for step in steps[-2:])
+    for interface in ("tun0", "wan0", "dummy0"):
+        kinds = [type(s) for s in steps if (s.namespace, getattr(s, "interface", "")) == ("siteA", interface)]
+        assert [kind for kind in kinds if kind is not StartEngine][-1] is SetUp
+
+
+def test_a_lost_address_is_the_only_step_of_its_repair() -> None:
+    topology, kernel = load(find("two-site")), Kernel()
+    for step in plan(topology, NOTHING):
+        kernel.perform(step)
+    facts = kernel.facts()
+    site = facts.namespaces["siteA"]
+    bare = replace(site, links={**site.links, "tun0": replace(site.links["tun0"], addresses=())})
+    left = plan(topology, replace(facts, namespaces={**facts.namespaces, "siteA": bare}))
+    assert left == [AddAddress("siteA", "tun0", "10.0.101.1/24")]
+
+
+def test_settings_of_a_namespace_come_before_its_interfaces_and_theirs_after() -> None:
+    topology = loads(
+        "name: lab\nnamespaces:\n  n:\n    interfaces: {d0: {kind: tap}}\n"
+        "    sysctls: {net.ipv4.ip_forward: 1, net.ipv4.conf.d0.rp_filter: 2}\n",
+        "lab.yaml",
+    )
+    steps = plan(topology, NOTHING)
+    made = next(i for i, step in enumerate(steps) if isinstance(step, AddLink))
+    early = [step.path for step in steps[:made] if isinstance(step, SetSysctl)]
+    late = [step.path for step in steps[made:] if isinstance(step, SetSysctl)]
+    assert "net/ipv4/ip_forward" in early and late == ["net/ipv4/conf/d0/rp_filter"]
+    assert SetSysctl("n", "net/ipv4/ip_forward", "1") in steps
+    assert SetSysctl("n", "net/ipv4/ip_forward", "0") not in steps
