@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test check clean
+.PHONY: demo test check bench fuzz clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed
@@ -13,13 +13,21 @@ demo: .venv/installed
 
 # The whole test suite. As root it tests both modes, as anybody else the rootless one.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 # What a reviewer would say first.
 check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The engine against its peers, in one run; build/bench.json and build/bench.svg. Needs root, iperf3 and socat.
+bench: .venv/installed-dev
+	$(BIN)/python -m benchmarks
+
+# A million hostile datagrams against the engine.
+fuzz: .venv/installed-dev
+	$(BIN)/python -m tests.engine.fuzz
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "labctl needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
