@@ -193,11 +193,10 @@ def make_directory() -> None:
     mount("", target, flags=MS_SHARED | MS_REC)
 
 
-def remove_directory(existed_before: bool) -> bool:
-    """Undo `make_directory`, unless somebody has a namespace there; tells whether it is undone."""
+def remove_directory(existed_before: bool) -> None:
+    """Undo `make_directory`, unless somebody has a namespace there."""
     if any(DIRECTORY.iterdir()):
-        return False
+        return
     unmount(str(DIRECTORY))
     if not existed_before:
         DIRECTORY.rmdir()
-    return True

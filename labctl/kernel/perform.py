@@ -42,7 +42,8 @@ from labctl.plan.steps import (
 IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000  # linux/if.h
 IN6_ADDR_GEN_MODE_NONE = 1  # linux/if_link.h
 IFA_F_NODAD = 0x02  # linux/if_addr.h
-RTPROT_STATIC, RT_TABLE_MAIN, RTN_UNICAST, RT_SCOPE_LINK = 4, 254, 1, 253  # linux/rtnetlink.h
+RTPROT_STATIC, RT_TABLE_MAIN, RTN_UNICAST = 4, 254, 1  # linux/rtnetlink.h
+RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255
 
 DUMMY_STAND_IN = "labctl: bridge stands in for dummy"
 """The alias of a bridge without ports that stands in where the kernel has no dummy driver."""
@@ -94,9 +95,9 @@ class Performer:
                     self._spaces.pop(name).close()
                 namespaces.remove(name, self._recorded[name])
             case AddRoute():
-                self._space(step.namespace).route(rt.RTM_NEWROUTE, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+                self._space(step.namespace).add_route(step)
             case DeleteRoute():
-                self._space(step.namespace).route(rt.RTM_DELROUTE, step)
+                self._space(step.namespace).delete_route(step)
             case AddAddress():
                 self._space(step.namespace).address(rt.RTM_NEWADDR, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
             case DeleteAddress():
@@ -243,13 +244,24 @@ class _Space:
         message["attrs"] = attributes
         self._netlink.request(request, message, flags)
 
-    def route(self, request: int, step: AddRoute | DeleteRoute, flags: int = 0) -> None:
+    def add_route(self, step: AddRoute) -> None:
+        message = self._route(step)
+        message["proto"], message["type"] = RTPROT_STATIC, RTN_UNICAST
+        message["scope"] = RT_SCOPE_LINK if step.via is None and ":" not in step.to else RT_SCOPE_UNIVERSE
+        self._netlink.request(rt.RTM_NEWROUTE, message, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+
+    def delete_route(self, step: DeleteRoute) -> None:
+        message = self._route(step)
+        # Whoever made it: protocol 0 and scope "nowhere" match every route to that destination.
+        message["scope"] = RT_SCOPE_NOWHERE
+        self._netlink.request(rt.RTM_DELROUTE, message)
+
+    def _route(self, step: AddRoute | DeleteRoute) -> Any:
         network = ipaddress.ip_network(step.to)
         message = rt.rtmsg()
         message["family"] = _family(network.version)
         message["dst_len"] = network.prefixlen
-        message["table"], message["proto"], message["type"] = RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST
-        message["scope"] = RT_SCOPE_LINK if step.via is None and network.version == 4 else 0
+        message["table"] = RT_TABLE_MAIN
         attributes: list[tuple[str, Any]] = []
         if network.prefixlen:
             attributes.append(("RTA_DST", str(network.network_address)))
@@ -260,7 +272,7 @@ class _Space:
         if step.metric is not None:
             attributes.append(("RTA_PRIORITY", step.metric))
         message["attrs"] = attributes
-        self._netlink.request(request, message, flags)
+        return message
 
 
 def _verb(step: Step) -> str:

@@ -277,7 +277,9 @@ def _tidy() -> None:
             if recorded_labs():
                 return
             found = ROOT / "netns"
-            if found.exists() and namespaces.remove_directory(found.read_text() == "there"):
+            if found.exists():
+                # If somebody else has a namespace there by now, the directory is theirs from now on.
+                namespaces.remove_directory(found.read_text() == "there")
                 found.unlink()
             ROOT.rmdir()
     except FileNotFoundError:

@@ -155,7 +155,10 @@ class Impair(Model):
 class Program(Model):
     """Somebody's own forwarder in place of the built-in engine."""
 
-    command: Command = Field(description="How it is started, in the namespace of the device and in its own words.")
+    command: Command = Field(
+        description="How it is started, in the namespace of the device and in its own words.",
+        examples=["./my_ttun {device} {bind_address} {bind_port} {peer_address} {peer_port}"],
+    )
 
 
 class Endpoint(Model):

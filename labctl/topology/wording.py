@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from labctl.topology.mistakes import did_you_mean, listed, nearest
-from labctl.topology.model import Check, Endpoint, Interface, Namespace, Nc, Ping, Route, Topology
+from labctl.topology.model import Check, Endpoint, Impair, Interface, Namespace, Nc, Ping, Program, Route, Topology
 from labctl.topology.values import shape
 from labctl.topology.yaml_tree import Key, Path
 
@@ -159,6 +159,10 @@ def _model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseMod
             return Route, "a route"
         case ("namespaces", _):
             return Namespace, "a namespace"
+        case ("ttun", _, "engine"):
+            return Program, "an engine"
+        case ("ttun", _, "impair" | "impair_in"):
+            return Impair, "an impairment"
         case ("ttun", _):
             return Endpoint, "an endpoint of ttun"
         case ("checks", _, "ping"):

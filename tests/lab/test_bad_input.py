@@ -77,12 +77,20 @@ def is_told_in_a_few_lines(here: World, path: str, code: int = 2) -> str:
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_a_bad_file_is_told_and_nothing_is_made(here: World, case: str) -> None:
+def test_a_bad_file_is_told_and_nothing_is_made(as_user: World, case: str) -> None:
     content = FILES[case]
-    path = here.home / "bad.yaml"
+    path = as_user.home / "bad.yaml"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     path.chmod(0o644)
-    assert "bad.yaml" in is_told_in_a_few_lines(here, str(path))
+    assert "bad.yaml" in is_told_in_a_few_lines(as_user, str(path))
+
+
+def test_root_is_told_of_a_bad_file_just_the_same(as_root: World) -> None:
+    for case in ("binary", "a peer that does not exist"):
+        content = FILES[case]
+        path = as_root.home / "bad.yaml"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        assert "bad.yaml" in is_told_in_a_few_lines(as_root, str(path))
 
 
 def test_no_such_file(here: World) -> None:
@@ -113,17 +121,17 @@ def test_a_file_that_may_not_be_read(as_user: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "x" * 300, "-"])
-def test_a_name_that_cannot_be(here: World, name: str) -> None:
-    before = here.snapshot()
-    done = here.labctl("up", "two-site", "--name", name, code=2)
+def test_a_name_that_cannot_be(as_user: World, name: str) -> None:
+    before = as_user.snapshot()
+    done = as_user.labctl("up", "two-site", "--name", name, code=2)
     assert 1 <= len(done.stderr.splitlines()) <= MOST_LINES, done.stderr
-    assert here.snapshot() == before
+    assert as_user.snapshot() == before
 
 
-@pytest.mark.parametrize("name", ["..", "a/b", "../../etc", "x" * 300, ""])
-@pytest.mark.parametrize("command", [["down"], ["status"], ["verify", "-l"], ["logs", "-l"]])
-def test_a_lab_that_cannot_be_is_none(here: World, command: list[str], name: str) -> None:
-    done = here.labctl(*command, name, code=None)
+@pytest.mark.parametrize("name", ["..", "../../etc", ""])
+@pytest.mark.parametrize("command", [["down"], ["status"], ["verify", "-l"]])
+def test_a_lab_that_cannot_be_is_none(as_root: World, command: list[str], name: str) -> None:
+    done = as_root.labctl(*command, name, code=None)
     assert done.returncode == (0 if command == ["down"] else 2), done.stderr
     assert len(done.stderr.splitlines()) <= 3
 
@@ -131,8 +139,8 @@ def test_a_lab_that_cannot_be_is_none(here: World, command: list[str], name: str
 @pytest.mark.parametrize(
     "words", [["up"], ["nonsense"], ["up", "--nonsense", "x"], ["status", "-f", "xml"], ["exec", "a"], ["up", "a", "b"]]
 )
-def test_a_wrong_call_is_told(here: World, words: list[str]) -> None:
-    done = here.labctl(*words, code=2)
+def test_a_wrong_call_is_told(as_user: World, words: list[str]) -> None:
+    done = as_user.labctl(*words, code=2)
     assert "Usage:" in done.stderr and len(done.stderr.splitlines()) <= MOST_LINES
 
 

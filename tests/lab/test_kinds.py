@@ -134,23 +134,24 @@ def test_a_second_up_of_a_lab_with_every_setting_has_nothing_to_do(settings: Wor
     assert settings.json("up", str(settings.home / "settings.yaml"))["changes"] == []
 
 
-@pytest.mark.parametrize(
-    ("drift", "subject"),
-    [
-        (["ip", "addr", "del", "10.2.1.1/24", "dev", "v0"], "host:v0"),
-        (["ip", "link", "set", "u0", "mtu", "1300"], "host:u0"),
-        (["ip", "link", "del", "t0"], "host:t0"),
-        (["ip", "link", "set", "br0", "down"], "host:br0"),
-        (["ip", "route", "del", "172.17.0.1"], "host"),
-        (["sh", "-c", "echo 64 >/proc/sys/net/ipv4/ip_default_ttl"], "host"),
-    ],
-    ids=["address", "mtu", "link", "down", "route", "sysctl"],
-)
-def test_up_repairs_what_was_changed_by_hand(settings: World, drift: list[str], subject: str) -> None:
-    settings.labctl("exec", "host", "--", *drift)
+DRIFT = {
+    "ip addr del 10.2.1.1/24 dev v0": "host:v0",
+    "ip addr add 10.2.2.1/24 dev v0": "host:v0",
+    "ip link set u0 mtu 1300": "host:u0",
+    "ip link del t0": "host:t0",
+    "ip link set br0 down": "host:br0",
+    "ip route del 172.17.0.1": "host",
+    "ip route add 172.18.0.0/16 dev br0": "host",
+    "echo 64 >/proc/sys/net/ipv4/ip_default_ttl": "host",
+}
+
+
+def test_up_repairs_what_was_changed_by_hand(settings: World) -> None:
     file = str(settings.home / "settings.yaml")
-    changes = settings.json("up", file)["changes"]
-    assert subject in {change["subject"] for change in changes}
+    for change, subject in DRIFT.items():
+        settings.labctl("exec", "host", "--", "sh", "-c", change)
+        changes = settings.json("up", file)["changes"]
+        assert subject in {change["subject"] for change in changes}, change
     assert settings.json("up", file)["changes"] == []
 
 

@@ -131,11 +131,11 @@ def test_the_schema_is_json(here: World) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_completion_of_a_shell_is_written_by_labctl_itself(here: World, shell: str) -> None:
-    starter = here.home / "labctl"
+def test_the_completion_of_a_shell_is_written_by_labctl_itself(as_user: World, shell: str) -> None:
+    starter = as_user.home / "labctl"
     starter.write_text(f"#!{sys.executable}\nfrom labctl.cli import main\nmain()\n")
     starter.chmod(0o755)
-    done = here.run(str(starter), env={"_LABCTL_COMPLETE": f"{shell}_source"})
+    done = as_user.run(str(starter), env={"_LABCTL_COMPLETE": f"{shell}_source"})
     assert "_LABCTL_COMPLETE" in done.stdout
 
 
@@ -148,5 +148,5 @@ def test_completion_completes_commands(here: World) -> None:
 
 
 @pytest.mark.parametrize("command", ["up", "down", "verify", "status", "list", "exec", "shell", "logs", "doctor"])
-def test_every_command_explains_itself(here: World, command: str) -> None:
-    assert "Usage:" in here.labctl(command, "--help").stdout
+def test_every_command_explains_itself(as_user: World, command: str) -> None:
+    assert "Usage:" in as_user.labctl(command, "--help").stdout

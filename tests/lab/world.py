@@ -1,10 +1,10 @@
 """A machine for one test, and a person in front of it: root, or an ordinary user without any right.
 
 As root the test makes a mount namespace of its own with a /run of its own, so that two tests never see each other's
-names, and whatever a lab leaves behind is found by looking. What is to labctl the machine's own network namespace is one
-of this run of the suite: two runs do not meet either, and the real one is not even in reach. An ordinary user gets in
-there what every machine gives to its users: a Python that can be read and a /dev/net/tun that can be opened, even where
-root has hidden both.
+names, and whatever a lab leaves behind is found by looking. What is to labctl the machine's own network namespace is
+one of this run of the suite: two runs do not meet either, and the real one is not even in reach. An ordinary user gets
+in there what every machine gives to its users: a Python that can be read and a /dev/net/tun that can be opened, even
+where root has hidden both.
 """
 
 from __future__ import annotations

@@ -1,0 +1,141 @@
+"""Up closes the gap between the file and the kernel, and touches nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.lab.world import REPO, World, eventually
+
+TWO_SITE = (REPO / "topologies" / "two-site.yaml").read_text()
+
+DRIFTS = {
+    "an address is gone": "siteA ip addr del 10.0.1.1/24 dev dummy0",
+    "an address is there that nobody asked for": "siteA ip addr add 10.9.9.9/24 dev dummy0",
+    "an interface is down": "siteB ip link set wan0 down",
+    "an MTU was changed": "siteB ip link set wan0 mtu 1400",
+    "a route is gone": "siteA ip route del 10.0.102.0/24",
+    "a route is there that nobody asked for": "siteA ip route add 10.77.0.0/16 dev tun0",
+    "a TUN device is gone": "siteB ip link del tun1",
+    "a cable is gone": "siteA ip link del wan0",
+    "an interface is there that nobody asked for": "siteA ip link add extra type bridge",
+    "a sysctl was changed": "siteA sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'",
+}
+
+
+@pytest.mark.parametrize("drift", DRIFTS.values(), ids=DRIFTS)
+def test_up_repairs_exactly_what_has_drifted(here: World, drift: str) -> None:
+    here.labctl("up", "two-site")
+    assert here.json("plan", "two-site")["changes"] == []
+    space, command = drift.split(" ", 1)
+    here.labctl("exec", space, "--", "sh", "-c", command)
+    planned = eventually(lambda: here.json("plan", "two-site", code=None)["changes"], "the drift is seen")
+    assert here.json("up", "two-site")["changes"] == planned
+    assert here.json("plan", "two-site")["changes"] == []
+    assert here.json("verify", "ping-across-a-to-b", "own-tun-address-a")["passed"]
+    here.labctl("down")
+
+
+def test_plan_tells_by_its_exit_code_whether_there_is_something_to_do(here: World) -> None:
+    assert "41 steps" not in here.labctl("plan", "two-site", code=1).stderr
+    assert here.labctl("list").stdout.strip() == "no lab is running"
+    here.labctl("up", "two-site")
+    assert "nothing to do" in here.labctl("plan", "two-site", code=0).stdout
+    here.labctl("down")
+
+
+def test_an_engine_that_was_killed_is_started_again(here: World) -> None:
+    here.labctl("up", "two-site")
+    victim = here.processes_titled("ttun tun0")[0]
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: not here.json("status")["engines"][0]["running"], "the engine has ended")
+    assert [change["subject"] for change in here.json("up", "two-site")["changes"]] == ["siteA:tun0"]
+    assert here.json("verify", "ping-across-a-to-b")["passed"]
+    here.labctl("down")
+
+
+def test_an_edit_changes_what_it_says_and_a_connection_goes_on(here: World) -> None:
+    """An address comes, and a TCP stream that crosses the tunnel meanwhile loses not a byte."""
+    here.labctl("up", "two-site")
+    stream = "import socket,sys\n"
+    server = here.start(
+        here.command("exec", "siteB", "--", "python3", "-c", stream + (
+            "s=socket.create_server(('10.0.102.1',7000)); print('ready',flush=True); c,_=s.accept()\n"
+            "n=0\nwhile d:=c.recv(65536): n+=len(d)\nprint(n,flush=True)"
+        )),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert server.stdout and server.stdout.readline() == "ready\n"
+    client = here.start(
+        here.command("exec", "siteA", "--", "python3", "-c", stream + (
+            "s=socket.create_connection(('10.0.102.1',7000)); n=0\n"
+            "for line in sys.stdin: s.sendall(b'x'*10000); n+=10000; print(n,flush=True)"
+        )),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert client.stdin and client.stdout
+
+    def send() -> str:
+        client.stdin.write("go\n")
+        client.stdin.flush()
+        return client.stdout.readline()
+
+    assert send() == "10000\n"
+    engines = [engine["pid"] for engine in here.json("status")["engines"]]
+    edited = here.file("edited.yaml", TWO_SITE.replace("[10.0.1.1/24]", "[10.0.1.1/24, 10.0.3.1/24]"))
+    changes = here.json("up", edited)["changes"]
+    assert [(change["subject"], change["change"]) for change in changes] == [("siteA:dummy0", "address 10.0.3.1/24")]
+    assert send() == "20000\n"
+    client.stdin.close()
+    assert server.stdout.readline() == "20000\n"
+    assert [engine["pid"] for engine in here.json("status")["engines"]] == engines
+    for process in (client, server):
+        process.wait(10)
+        process.stdout.close()
+    here.labctl("down")
+
+
+def test_a_site_that_is_no_longer_in_the_file_goes(here: World) -> None:
+    three = "name: three\nnamespaces:\n  a: {interfaces: {d: {kind: dummy}}}\n  b: {interfaces: {d: {kind: dummy}}}\n"
+    here.labctl("up", here.file("three.yaml", three))
+    changes = here.json("up", here.file("three.yaml", three[: three.index("  b:")]))["changes"]
+    assert changes == [{"action": "remove", "subject": "b", "change": "namespace"}]
+    assert list(here.json("status")["namespaces"]) == ["a"]
+    here.labctl("down")
+
+
+def test_another_port_restarts_the_engines_and_nothing_else(here: World) -> None:
+    here.labctl("up", "two-site")
+    edited = here.file("edited.yaml", TWO_SITE.replace(":9000", ":9001"))
+    subjects = {change["subject"] for change in here.json("up", edited)["changes"]}
+    assert subjects == {"siteA:tun0", "siteB:tun1"}
+    assert here.json("verify", "ping-across-a-to-b")["passed"]
+    here.labctl("down")
+
+
+def test_a_namespace_that_was_deleted_by_hand_comes_back(as_root: World) -> None:
+    as_root.labctl("up", "two-site")
+    as_root.run("ip", "netns", "del", "siteB")
+    assert as_root.json("status")["namespaces"]["siteB"] is None
+    as_root.labctl("up", "two-site")
+    assert as_root.json("verify", "ping-across-a-to-b")["passed"]
+    as_root.labctl("down")
+
+
+def test_a_stranger_who_took_the_name_of_a_lost_namespace_is_left_alone(as_root: World) -> None:
+    """The kernel may give the stranger the very number that the lab had recorded."""
+    as_root.labctl("up", "two-site")
+    as_root.run("ip", "netns", "del", "siteB")
+    as_root.run("ip", "netns", "add", "siteB")
+    assert as_root.labctl("up", "two-site", code=2).stderr.startswith("a network namespace named siteB exists already")
+    as_root.labctl("down")
+    names = json.loads(as_root.run("ip", "-j", "netns", "list").stdout)
+    assert [name["name"] for name in names] == ["siteB"]
+    as_root.run("ip", "netns", "del", "siteB")
+    as_root.run("sh", "-c", "umount /run/netns && rmdir /run/netns", code=None)
+    assert not Path("/run/netns/siteB").exists()
