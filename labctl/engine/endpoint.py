@@ -107,6 +107,11 @@ def serve(
         return loop.run(forwarder, stop, control)
 
 
+def preload() -> None:
+    """Load what the fast ports need, for those who start several endpoints: a fork shares what is loaded before it."""
+    _fast_ports()
+
+
 def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, UdpPeer, UdpStrangers]:
     """The ports, fast ones if they are wanted, pay and can be had."""
     fast = endpoint.offload and mtu_of(endpoint.device) <= NOTHING_TO_CUT

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TextIO, cast
 
 from labctl.engine.counters import Counters
-from labctl.engine.endpoint import serve
+from labctl.engine.endpoint import preload, serve
 from labctl.engine.errors import EngineError
 from labctl.engine.jail import NOBODY
 from labctl.engine.ttun import endpoint_of
@@ -63,6 +63,8 @@ def start(step: StartEngine, state: State) -> Callable[[], None]:
 def _built_in(step: StartEngine, state: State) -> processes.Work:
     endpoint = endpoint_of(shlex.split(step.command)[1:])
     run_as = uid_of(step.run_as) if step.run_as else NOBODY
+    if endpoint.offload:
+        preload()  # here, before the fork: every engine then shares the pages
 
     def work(ready: Callable[[], None]) -> None:
         _enter(step.namespace)
@@ -146,3 +148,13 @@ def counted(device: str, state: State) -> dict[str, int]:
         return {}
     with counters:
         return counters.snapshot()
+
+
+def engaged(device: str, state: State) -> list[str]:
+    """Which of the kernel's offloads a built-in engine uses; empty where it has not begun or is not built in."""
+    try:
+        counters = Counters.open(state.counters_of(device))
+    except FileNotFoundError:
+        return []
+    with counters:
+        return counters.features.words

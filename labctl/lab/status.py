@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
 from labctl.lab import engines
-from labctl.lab.state import existing
+from labctl.lab.state import Engine, State, existing
 from labctl.plan.facts import Namespace, Substitution
 
 
@@ -20,6 +20,7 @@ class EngineStatus:
     running: bool
     pid: int
     counters: dict[str, int]
+    offload: list[str]  # which of the kernel's offloads are engaged
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,19 @@ def status(lab: str) -> Status:
             name: observe(name) if namespaces.is_ours(name, known) else None
             for name, known in recorded.namespaces.items()
         },
-        tuple(
-            EngineStatus(
-                device, engine.command, engine.process.alive(), engine.process.pid, engines.counted(device, state)
-            )
-            for device, engine in recorded.engines.items()
-        ),
+        tuple(_engine(device, engine, state) for device, engine in recorded.engines.items()),
         tuple(recorded.substitutions.values()),
+    )
+
+
+def _engine(device: str, engine: Engine, state: State) -> EngineStatus:
+    return EngineStatus(
+        device,
+        engine.command,
+        engine.process.alive(),
+        engine.process.pid,
+        engines.counted(device, state),
+        engines.engaged(device, state),
     )
 
 

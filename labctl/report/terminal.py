@@ -20,7 +20,7 @@ from labctl.report import diff
 from labctl.report.tree import LabTree
 
 if TYPE_CHECKING:
-    from labctl.lab.status import Status, Summary
+    from labctl.lab.status import EngineStatus, Status, Summary
     from labctl.lab.up import UpReport
 
 TALLEST = 60
@@ -175,7 +175,16 @@ def status(report: Status) -> None:
                 ", ".join(f"{n} {c}" for n, c in counts.items() if c and n.startswith(("in_", "out_", "icmp_"))),
             )
         out.print(engines)
+        _offloads(out, report.engines)
     _substitutions(out, report.substitutions)
+
+
+def _offloads(out: Console, engines: Iterable[EngineStatus]) -> None:
+    """Which offloads of the kernel are engaged, engines with the same ones together."""
+    running = sorted((engine.offload, engine.device) for engine in engines if engine.running)
+    for words, group in groupby(running, key=lambda pair: pair[0]):
+        devices = ", ".join(device for _, device in group)
+        out.print(f"[dim]offload engaged: {' '.join(words) or 'none'} ({devices})[/]")
 
 
 def _link(link: Link) -> list[str]:
