@@ -6,13 +6,17 @@ SHELL := /bin/sh
 
 .PHONY: demo test check bench fuzz clean
 
+# compileall: where PYTHONDONTWRITEBYTECODE is set, every command would else compile labctl anew.
+
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed
+	$(BIN)/python -m compileall -q labctl
 	$(BIN)/labctl up topologies/two-site.yaml
 	$(BIN)/labctl verify -l two-site; code=$$?; $(BIN)/labctl down two-site; exit $$code
 
 # The whole test suite. As root it tests both modes, as anybody else the rootless one.
 test: .venv/installed-dev
+	$(BIN)/python -m compileall -q labctl
 	$(BIN)/python -m pytest -n auto
 
 # What a reviewer would say first.
