@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from labctl.topology.model import Nc, Ping
+if TYPE_CHECKING:
+    from labctl.topology.model import Nc, Ping
 
 
 @dataclass(frozen=True)
