@@ -7,13 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
+from labctl.errors import UsageError
 from labctl.topology.model import Topology
+from labctl.topology.values import LONGEST_LAB, LONGEST_NAMESPACE, check_name
 
 
 def renamed(topology: Topology, name: str) -> Topology:
-    """The topology as lab `name`; the same one where it is called that already."""
+    """The topology as lab `name`; the same one where it is called that already. Raises UsageError for a bad name."""
     if name == topology.name:
         return topology
+    try:
+        check_name(name, "lab", LONGEST_LAB)
+        for space in topology.namespaces:
+            check_name(f"{name}-{space}", "namespace", LONGEST_NAMESPACE)
+    except PydanticCustomError as error:
+        context = error.context or {}
+        raise UsageError(f"--name {name!r}: {context['what']}", "", context["hint"]) from None
     data = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     def prefixed(reference: str) -> str:

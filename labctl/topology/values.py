@@ -17,6 +17,8 @@ from pydantic_core import PydanticCustomError
 
 from labctl.engine.impair_words import read, show
 
+LONGEST_LAB = 40  # bytes; with room for a user ID in the name of a room, unix(7)
+LONGEST_NAMESPACE = 60
 IFNAMSIZ = 16  # linux/if.h: 15 bytes and the terminating zero
 
 Host = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -261,8 +263,8 @@ def _named(kind: str, longest: int) -> BeforeValidator:
     return BeforeValidator(lambda value: check_name(value, kind, longest))
 
 
-LabName = Annotated[str, _named("lab", 40)]
-NamespaceName = Annotated[str, _named("namespace", 60)]
+LabName = Annotated[str, _named("lab", LONGEST_LAB)]
+NamespaceName = Annotated[str, _named("namespace", LONGEST_NAMESPACE)]
 CheckName = Annotated[str, _named("check", 60)]
 UserName = Annotated[str, _named("user", 32)]
 InterfaceName = Annotated[str, BeforeValidator(parse_interface_name)]

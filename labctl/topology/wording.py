@@ -100,6 +100,10 @@ def _worded(error: ErrorDetails, path: Path, is_key: bool) -> Broken:
         case "union_tag_not_found":
             what = "the key 'kind' is missing in an interface"
             hint = f"for example kind: dummy; known here: {listed([*_KINDS])}"
+            misspelled = nearest("kind", map(str, value)) if isinstance(value, dict) else None
+            if misspelled:
+                what, hint = f"unknown key {misspelled!r} in an interface", "did you mean 'kind'?"
+                at = _to_key((*path, misspelled))
         case "union_tag_invalid":
             kind = value["kind"]
             what, hint = f"there is no interface of kind {shape(kind)}", did_you_mean(str(kind), _KINDS)
