@@ -279,10 +279,14 @@ def exec_(namespace: str, command: tuple[str, ...], lab: str | None) -> int:
 @_lab
 def shell(namespace: str, lab: str | None) -> int:
     """Open a shell in a namespace of a lab."""
+    from labctl.kernel import terminal
     from labctl.lab import inside
 
     place, name = _running(lab)
-    return place.call(lambda: inside.shell(name, namespace))
+    try:
+        return place.call(lambda: inside.shell(name, namespace))
+    finally:
+        terminal.give_back()
 
 
 @cli.command()

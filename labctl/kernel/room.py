@@ -208,6 +208,8 @@ def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer
         worker = os.fork()
         if worker:
             os.close(writer)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)  # our end is a signal to the worker, who has something to do
             with _keyboard_left_to_the_child():
                 _, status = os.waitpid(worker, 0)
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from labctl.errors import UsageError, kernel_words
-from labctl.kernel import namespaces
+from labctl.kernel import namespaces, terminal
 from labctl.kernel.syscalls import CLONE_NEWNET, die_with_parent, setns
 from labctl.lab.state import existing
 from labctl.topology.mistakes import nearest
@@ -27,14 +27,14 @@ def shell(lab: str, namespace: str) -> int:
     name = _resolved(lab, namespace)
     program = os.environ.get("SHELL") or "/bin/sh"
     if os.path.basename(program) != "bash":
-        return _run(lab, name, [program, "-i"], {"PS1": f"[{name}] $ "})
+        return _run(lab, name, [program, "-i"], {"PS1": f"[{name}] $ "}, prepare=terminal.take)
     # bash sets PS1 from the person's own files; a file that reads those first and then adds the name is the last word.
     rc = f'[ -r ~/.bashrc ] && . ~/.bashrc\nPS1="[{name}] $PS1"\n'
     fd = os.memfd_create("labctl-bashrc", 0)
     os.write(fd, rc.encode())
     os.lseek(fd, 0, os.SEEK_SET)
     try:
-        return _run(lab, name, [program, "--rcfile", f"/dev/fd/{fd}", "-i"], {}, (fd,))
+        return _run(lab, name, [program, "--rcfile", f"/dev/fd/{fd}", "-i"], {}, (fd,), terminal.take)
     finally:
         os.close(fd)
 
@@ -54,7 +54,12 @@ def _resolved(lab: str, namespace: str) -> str:
 
 
 def _run(
-    lab: str, namespace: str, command: Sequence[str], extra: dict[str, str], pass_fds: tuple[int, ...] = ()
+    lab: str,
+    namespace: str,
+    command: Sequence[str],
+    extra: dict[str, str],
+    pass_fds: tuple[int, ...] = (),
+    prepare: Callable[[], None] = lambda: None,
 ) -> int:
     fd = namespaces.open_namespace(namespace)
     environment = {**os.environ, "LABCTL_LAB": lab, "LABCTL_NAMESPACE": namespace, **extra}
@@ -65,12 +70,17 @@ def _run(
         die_with_parent(here)
         for number in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
+        prepare()
 
     # Ctrl-C is for the program on the terminal; we only wait for it.
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
-        with subprocess.Popen(command, env=environment, preexec_fn=enter, pass_fds=pass_fds) as process:
+        process = subprocess.Popen(command, env=environment, preexec_fn=enter, pass_fds=pass_fds)
+        try:
             code = process.wait()
+        except BaseException:  # we are asked to end: so is the program, and whether it heeds that is its own affair
+            process.terminate()
+            raise
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         raise UsageError(
             f"{command[0]!r} cannot be run", kernel_words(error.errno or 0), "is it installed on this machine?"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.world import REPO
 
-# Lower floors know nothing of higher ones. `engine` is the ground and knows nothing but itself; `topology` takes from
+# Lower floors know nothing of higher ones; the engine stands alone, and its words are what a file may say.
 # it how impairments are written, so that a file and a ttun command speak the same words.
 FLOORS = {"errors": 0, "engine": 0, "topology": 1, "plan": 2, "kernel": 3, "checks": 4, "lab": 5, "report": 6, "cli": 7}
 ONLY_IN = {"pyroute2": {"kernel"}, "rich": {"report"}, "numpy": {"engine"}, "pydantic": {"topology"}, "click": {"cli"}}

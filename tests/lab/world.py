@@ -250,6 +250,8 @@ def world(mode: str) -> Iterator[World]:
         for pid, _ in here.processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        with suppress(AssertionError):
+            eventually(lambda: not here.processes(), "the processes of this world are gone")
         if keeper is not None:
             signal.pidfd_send_signal(keeper.pidfd, signal.SIGKILL)
             os.waitid(os.P_PIDFD, keeper.pidfd, os.WEXITED)
