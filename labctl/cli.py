@@ -18,6 +18,7 @@ from labctl.errors import LabError, UsageError
 
 if TYPE_CHECKING:
     from labctl.kernel.room import Place
+    from labctl.lab.up import UpReport
     from labctl.topology.model import Topology
 
 WELL, CHECK_FAILED, WRONG, CANNOT = 0, 1, 2, 3
@@ -73,15 +74,10 @@ def up(file: str, name: str | None, form: str) -> int:
     except BaseException:
         place.abandon()
         raise
-    place.keep()
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.up(report)))
-    else:
-        from labctl.report import terminal
-
-        terminal.up(report, _hints(topology))
+    try:
+        _report_up(report, topology, form)
+    finally:
+        place.keep()  # the very last: until here a room goes with the command, however it ends
     return WELL
 
 
@@ -107,6 +103,18 @@ def plan(file: str, name: str | None, form: str) -> int:
 
         terminal.plan(topology.name, steps)
     return SOMETHING_TO_DO if steps else WELL
+
+
+def _report_up(report: UpReport, topology: Topology, form: str) -> None:
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.up(report)))
+    else:
+        from labctl.report import terminal
+
+        terminal.up(report, _hints(topology))
+        sys.stdout.flush()
 
 
 def _shown_up(topology: Topology, mode: str) -> Any:

@@ -86,8 +86,7 @@ def test_a_namespace_made_meanwhile_outlives_the_lab(as_root: World) -> None:
     as_root.labctl("down")
     assert as_root.run("ip", "netns", "exec", "theirs", "ip", "-br", "link").stdout.startswith("lo")
     as_root.run("ip", "netns", "del", "theirs")
-    as_root.labctl("up", "two-site")  # the next lab, when it goes, takes along what had to stay for the stranger
-    as_root.labctl("down")
+    as_root.inside(unmake_names)
 
 
 def test_a_file_that_changed_changes_the_lab(here: World) -> None:
