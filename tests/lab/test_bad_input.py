@@ -147,4 +147,4 @@ def test_a_wrong_call_is_told(as_user: World, words: list[str]) -> None:
 def test_all_mistakes_of_a_file_are_told_at_once_with_their_places(here: World) -> None:
     text = "name: bad\nnamespaces:\n  host:\n    interfaces:\n      d0: {kind: dummy, mtu: 1}\n      d1: {knd: dummy}\n"
     said = here.labctl("up", here.file("bad.yaml", text), code=2).stderr
-    assert "bad.yaml:5:30" in said and "bad.yaml:6:11" in said
+    assert "bad.yaml:5:30" in said and "bad.yaml:6:12" in said
