@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test test-unproven check bench fuzz clean
+.PHONY: demo test check bench fuzz clean
 
 # compileall: where PYTHONDONTWRITEBYTECODE is set, every command would else compile labctl anew.
 
@@ -18,11 +18,6 @@ demo: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m compileall -q labctl
 	$(BIN)/python -m pytest -n auto
-
-# Tests that were written and not yet seen green; see tests/unproven/README.md.
-test-unproven: .venv/installed-dev
-	$(BIN)/python -m compileall -q labctl
-	$(BIN)/python -m pytest -n auto tests/unproven
 
 # What a reviewer would say first.
 check: .venv/installed-dev

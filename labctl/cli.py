@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -202,6 +203,7 @@ def _tools(system: bool) -> Any:
 @click.option("-a", "--all", "everything", is_flag=True, help="Every lab of yours.")
 def down(lab: str | None, also: str | None, everything: bool) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
+    from labctl.kernel.room import refuse_elsewhere
     from labctl.lab.down import down as end
 
     running = _places()
@@ -212,7 +214,7 @@ def down(lab: str | None, also: str | None, everything: bool) -> int:
     ended = False
     for name in names:
         if name not in running:
-            _not_of_another(name)
+            refuse_elsewhere(name)
             continue
         place, ended = running[name], True
         removed: list[Any] = place.call(lambda name=name: _taken_down(end, name))  # type: ignore[misc]
@@ -405,13 +407,15 @@ def _places() -> dict[str, Place]:
 
 def _running(lab: str | None) -> tuple[Place, str]:
     """The lab that is meant, and its place. Raises UsageError where that is none or not clear."""
+    from labctl.kernel.room import refuse_elsewhere
+
     running = _places()
     if lab is None and len(running) == 1:
         lab = next(iter(running))
     if lab is None:
         raise _which(running)
     if lab not in running:
-        _not_of_another(lab)
+        refuse_elsewhere(lab)
         raise UsageError(
             f"there is no lab named {lab}",
             f"running: {', '.join(running) or 'none'}",
@@ -426,31 +430,29 @@ def _which(running: dict[str, Place]) -> UsageError:
     return UsageError("several labs are running", ", ".join(running), "say which one with -l LAB")
 
 
-def _not_of_another(lab: str) -> None:
-    """A lab in another user's room is theirs, also for root."""
-    from labctl.kernel.room import owner_of
-
-    owner = owner_of(lab)
-    if owner is not None:
-        raise UsageError(
-            f"lab {lab} belongs to user {owner}, who made it without root",
-            "it lives in a room of that user",
-            "run labctl as that user, without sudo",
-        )
-
-
 def main() -> NoReturn:
+    """Run the command line, and end at once: the interpreter's own end takes longer than `labctl --help`."""
+    code = answered()
+    with suppress(OSError):  # what an error left in the buffer; the error itself is told already
+        sys.stdout.flush()
+    os._exit(code)
+
+
+def answered() -> int:
     """Run the command line; every failure ends in a few lines and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ended)
     try:
         code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except LabError as error:
         _tell(error)
         code = error.exit_code
     except click.ClickException as error:
         error.show()
         code = WRONG
+    except SystemExit as ended:
+        code = int(ended.code or WELL)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         code = INTERRUPTED
@@ -469,7 +471,7 @@ def main() -> NoReturn:
             )
         )
         code = CHECK_FAILED
-    sys.exit(code)
+    return code or WELL
 
 
 def _ended(number: int, _: object) -> NoReturn:

@@ -10,6 +10,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+from labctl.checks.closing import wait_until_closed
 from labctl.checks.outcome import Outcome
 from labctl.checks.typed import nc_openbsd, ping_iputils
 from labctl.kernel import namespaces
@@ -110,6 +111,7 @@ def _tcp(nc: Nc) -> Outcome:
             accepted.settimeout(nc.timeout)
             arrived = _through(client, accepted, nc.send)
             returned = _through(accepted, client, nc.reply or "")
+    wait_until_closed(nc)
     return _compared(nc, arrived, returned)
 
 

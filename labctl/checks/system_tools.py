@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from labctl.checks import typed
+from labctl.checks.closing import wait_until_closed
 from labctl.checks.outcome import Outcome
 from labctl.errors import MachineError
 from labctl.kernel import namespaces
@@ -51,7 +52,10 @@ class SystemTools:
             _say(server, nc.reply or "")
             with _running(nc.from_, client_words) as client:
                 _say(client, nc.send)
-                return _heard(nc, server, client)
+                outcome = _heard(nc, server, client)
+        if nc.protocol == "tcp":
+            wait_until_closed(nc)
+        return outcome
 
     def ping_command(self, ping: Ping) -> str:
         return typed.ping_iputils(ping)

@@ -4,8 +4,9 @@
     F  founds the room: unshare, maps, forks H, ends
     H  the holder, PID 1 of the room: private /run, fresh /proc, then it waits
 
-H watches P (a pidfd) until P says `keep`. If P dies before that, however it dies, H ends, and the kernel ends
-everything in its PID namespace and frees every other namespace with it: a killed `up` leaves nothing.
+H watches P (a pidfd) until P says `keep`, and answers to its name only then. If P dies before that, however it dies, H
+ends, and the kernel ends everything in its PID namespace and frees every other namespace with it: a killed `up` leaves
+nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import select
 import signal
 import socket
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from labctl.errors import LabError, MachineError, kernel_words
 from labctl.kernel.detach import detach
@@ -42,41 +43,82 @@ ROOM = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID
 """The namespaces that make a room."""
 
 
-def start_holder(claim: socket.socket) -> int:
-    """Start the holder of a new room, which listens on the claimed name; gives the descriptor to say `keep` on.
+class Holder(NamedTuple):
+    """A holder that was just started: its pidfd, and the socket on which it is told to stay."""
+
+    pidfd: int
+    control: socket.socket
+
+
+def start_holder(claim: socket.socket) -> Holder:
+    """Start the holder of a new room; the claimed name answers from `keep` on.
 
     Raises MachineError with what this machine lacks.
     """
-    ready, founded = os.pipe()
-    keep, control = os.pipe()
+    control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     founder_of = os.pidfd_open(os.getpid())
     uid, gid = os.geteuid(), os.getegid()
     founder = os.fork()
     if founder == 0:
-        os.close(ready)
-        os.close(control)
-        _found(claim, uid, gid, founder_of, keep, founded)
-    for fd in (founded, keep, founder_of):
-        os.close(fd)
-    with open(ready, "rb") as reports:
-        report = reports.read()
-    os.waitpid(founder, 0)
-    if report == b"ready":
-        return control
-    os.close(control)
-    if report:
-        raise pickle.loads(report)
-    raise MachineError("no room could be made for the lab", "its first process ended at once", "run labctl doctor")
+        control.close()
+        _found(claim, uid, gid, founder_of, far_end)
+    far_end.close()
+    os.close(founder_of)
+    try:
+        return Holder(_both_reports(control), control)
+    except BaseException:
+        control.close()
+        raise
+    finally:
+        os.waitpid(founder, 0)
 
 
-def _found(claim: socket.socket, uid: int, gid: int, founder_of: int, keep: int, founded: int) -> NoReturn:
+def _both_reports(control: socket.socket) -> int:
+    """The pidfd of the holder, once founder and holder have done their part. Raises what kept them from it."""
+    pidfd, ready = None, False
+    while pidfd is None or not ready:
+        report, pidfds = _report(control)
+        if report == b"holder":
+            pidfd = pidfds[0]
+        elif report == b"ready":
+            ready = True
+        elif report:
+            raise pickle.loads(report)
+        else:
+            raise MachineError(
+                "no room could be made for the lab", "its first process ended at once", "run labctl doctor"
+            )
+    return pidfd
+
+
+def keep(control: socket.socket) -> None:
+    """Have a holder stay when its founder ends; returns when the room can be found by its name."""
+    control.send(b"keep")
+    if _report(control)[0] != b"kept":
+        raise MachineError("the room of the lab ended at once", "its first process is gone", "run labctl doctor")
+    control.close()
+
+
+def _report(control: socket.socket) -> tuple[bytes, list[int]]:
+    """What the founder or the holder says; nothing where it is gone."""
+    try:
+        report, pidfds, _, _ = socket.recv_fds(control, 1 << 16, 1)
+    except ConnectionResetError:
+        return b"", []
+    return report, pidfds
+
+
+def _found(claim: socket.socket, uid: int, gid: int, founder_of: int, control: socket.socket) -> NoReturn:
     """F: make the namespaces, fork the holder into them, end."""
     try:
         found_namespaces(uid, gid)
-        if os.fork() == 0:
-            _hold(claim, founder_of, keep, founded)
+        holder = os.fork()
+        if holder == 0:
+            _hold(claim, founder_of, control)
+        # Only its parent can be sure that the PID is still its own.
+        socket.send_fds(control, [b"holder"], [os.pidfd_open(holder)])
     except BaseException as error:
-        os.write(founded, pickle.dumps(portable(error)))
+        control.send(pickle.dumps(portable(error)))
     finally:
         os._exit(0)
 
@@ -139,33 +181,35 @@ def _private_run() -> None:
     mount(workbench, "/run", flags=MS_MOVE)
 
 
-def _hold(claim: socket.socket, founder_of: int, keep: int, founded: int) -> NoReturn:
+def _hold(claim: socket.socket, founder_of: int, control: socket.socket) -> NoReturn:
     """H: keep the room until it is told to end, or until P dies before it said `keep`."""
     try:
-        detach((claim.fileno(), founder_of, keep, founded))
+        detach((claim.fileno(), founder_of, control.fileno()))
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel then reaps the orphans that PID 1 inherits
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # a PID 1 without a handler would ignore it
         furnish()
         _title(f"labctl: room of {claim.getsockname()[1:].decode().rpartition('/')[2]}")
-        claim.listen()
-        os.write(founded, b"ready")
-        os.close(founded)
-        _wait_for_the_end(claim, founder_of, keep)
+        control.send(b"ready")
+        _wait_for_the_end(claim, founder_of, control)
     except BaseException as error:
-        os.write(founded, pickle.dumps(portable(error)))
+        control.send(pickle.dumps(portable(error)))
     finally:
         os._exit(0)
 
 
-def _wait_for_the_end(claim: socket.socket, founder_of: int, keep: int) -> None:
-    waited = [claim.fileno(), founder_of, keep]
+def _wait_for_the_end(claim: socket.socket, founder_of: int, control: socket.socket) -> None:
+    waited: list[int | socket.socket] = [founder_of, control]
     while True:
         events, _, _ = select.select(waited, [], [])
-        if claim.fileno() in events:
+        if claim in events:
             claim.accept()[0].close()
-        if keep in events and os.read(keep, 1) == b"k":
-            waited = [claim.fileno()]
+        if control in events and control.recv(16) == b"keep":
+            # Not before: a room that may vanish with its founder is nobody else's to work in.
+            claim.listen()
+            control.send(b"kept")
+            control.close()
+            waited = [claim]
         elif founder_of in events:
             return
 

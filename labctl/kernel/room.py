@@ -11,6 +11,7 @@ So there is no file that could be left behind or lie.
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import select
@@ -22,8 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
-from labctl.errors import LabError, MachineError, UsageError, kernel_words
-from labctl.kernel.holder import ROOM, portable, start_holder
+from labctl.errors import LabError, UsageError
+from labctl.kernel.holder import ROOM, keep, portable, start_holder
 from labctl.kernel.privileges import has_network_rights
 from labctl.kernel.syscalls import die_with_parent, setns
 
@@ -71,7 +72,7 @@ class Room:
 
     mode = "rootless"
 
-    def __init__(self, lab: str, holder: int, control: int | None = None) -> None:
+    def __init__(self, lab: str, holder: int, control: socket.socket | None = None) -> None:
         self.lab = lab
         self._holder = holder  # a pidfd
         self._control = control
@@ -103,8 +104,7 @@ class Room:
 
     def keep(self) -> None:
         if self._control is not None:
-            os.write(self._control, b"k")
-            os.close(self._control)
+            keep(self._control)
             self._control = None
 
     def abandon(self) -> None:
@@ -131,13 +131,21 @@ def places() -> list[Place]:
     """Every place of this user where a lab can be."""
     if has_network_rights():
         return [Machine()]
-    found = (find_room(lab) for uid, lab in _names() if uid == os.geteuid())
+    found = (find_room(lab) for uid, lab in sorted(_names()) if uid == os.geteuid())
     return [room for room in found if room is not None]
 
 
-def owner_of(lab: str) -> int | None:
-    """The user ID of another user who has a room of that name."""
-    return next((uid for uid, name in _names() if name == lab and uid != os.geteuid()), None)
+def refuse_elsewhere(lab: str) -> None:
+    """Raise a UsageError for a lab that exists and cannot be reached: another user's, or one in the making."""
+    if (os.geteuid(), lab) in _names() and _holder_of(lab) is None:
+        raise _at_work(lab)
+    owner = next((uid for uid, name in _names() if name == lab and uid != os.geteuid()), None)
+    if owner is not None:
+        raise UsageError(
+            f"lab {lab} belongs to user {owner}, who made it without root",
+            "it lives in a room of that user",
+            "run labctl as that user, without sudo",
+        )
 
 
 def find_room(lab: str) -> Room | None:
@@ -160,14 +168,15 @@ def _address(lab: str) -> str:
     return f"\0labctl/{os.geteuid()}/{lab}"
 
 
-def _names() -> list[tuple[int, str]]:
-    found = set()
+def _names() -> dict[tuple[int, str], str]:
+    """User and lab of every room that there is or will be, with the inode of its socket."""
+    found = {}
     for line in Path("/proc/net/unix").read_text().splitlines():
-        path = line.rpartition(" ")[2]
+        *_, inode, path = line.split(maxsplit=7)
         parts = path.split("/", 2)
         if len(parts) == 3 and parts[0] == "@labctl" and parts[1].isdigit():
-            found.add((int(parts[1]), parts[2]))
-    return sorted(found)
+            found[int(parts[1]), parts[2]] = inode
+    return found
 
 
 def _holder_of(lab: str) -> int | None:
@@ -186,17 +195,31 @@ def _make_room(lab: str) -> Room:
     try:
         claim.bind(_address(lab))
     except OSError as error:
-        raise UsageError(
-            f"lab {lab} is being started or ended by another labctl at this moment",
-            kernel_words(error.errno or 0),
-            "wait for it, or choose another name with --name",
-        ) from None
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise _at_work(lab) from None
     with claim:
-        control = start_holder(claim)
-    room = find_room(lab)
-    if room is None:
-        raise MachineError("the room of the lab ended at once", "", "run labctl doctor")
-    return Room(lab, room._holder, control)
+        return Room(lab, *start_holder(claim))
+
+
+def _at_work(lab: str) -> UsageError:
+    return UsageError(
+        f"another labctl is at work on lab {lab}",
+        f"it is {_claimant(lab)}",
+        "wait until it has ended",
+    )
+
+
+def _claimant(lab: str) -> str:
+    """Who holds the socket of a name on which nobody listens yet."""
+    socket_of_it = f"socket:[{_names().get((os.geteuid(), lab), '')}]"
+    for entry in os.scandir("/proc"):
+        try:
+            if any(os.readlink(fd.path) == socket_of_it for fd in os.scandir(f"{entry.path}/fd")):
+                return f"process {entry.name}"
+        except OSError:
+            continue
+    return "a process that has just ended"
 
 
 def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer: int) -> NoReturn:

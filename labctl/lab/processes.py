@@ -76,7 +76,7 @@ def start(what: str, title: str, log: Path, record: Callable[[Process], None], w
     """Start a process that outlives this one; `record` is called before it does anything."""
     go, permit = os.pipe()
     answers, answer = os.pipe()
-    pid = os.fork()
+    pid = _fork()
     if pid == 0:
         try:
             # The maker's end closed: if the maker dies before its permit, the read below ends too.
@@ -104,13 +104,25 @@ def start(what: str, title: str, log: Path, record: Callable[[Process], None], w
     return Starting(what, process, answers)
 
 
+def _fork() -> int:
+    """Fork a child that has no moment in which it answers a signal as its maker does."""
+    asked_to_end = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, asked_to_end)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            for number in asked_to_end:
+                signal.signal(number, signal.SIG_DFL)
+        return pid
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _settle(title: str) -> None:
-    """Signals and title of one's own; and no copying of pages that are shared with the maker for a mere look."""
+    """A title of one's own; and no copying of pages that are shared with the maker for a mere look."""
     from setproctitle import setproctitle
 
     gc.freeze()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
     setproctitle(title)
 
 

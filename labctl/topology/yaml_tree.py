@@ -48,6 +48,7 @@ _PROBLEMS = (
     ("unexpected end of stream", "this quote is never closed", "write the same quote where the text ends"),
     ("expected key", "this does not go on the mapping above", "is it indented as the keys above?"),
     ("expected '-' indicator", "this does not go on the list above", "is it indented as the items above?"),
+    ("maximum nesting depth", f"nested more than {MAX_DEPTH} levels deep", ""),
     ("unknown escape character", "an unknown escape after '\\'", "in single quotes a '\\' is only a '\\'"),
 )  # fmt: skip
 

@@ -12,8 +12,7 @@ import pytest
 
 from tests.lab.world import REPO
 
-# Lower floors know nothing of higher ones; the engine stands alone, and its words are what a file may say.
-# it how impairments are written, so that a file and a ttun command speak the same words.
+# Lower floors know nothing of higher ones; the engine stands alone, and how it writes an impairment is how a file does.
 FLOORS = {"errors": 0, "engine": 0, "topology": 1, "plan": 2, "kernel": 3, "checks": 4, "lab": 5, "report": 6, "cli": 7}
 ONLY_IN = {"pyroute2": {"kernel"}, "rich": {"report"}, "numpy": {"engine"}, "pydantic": {"topology"}, "click": {"cli"}}
 FILES = sorted((REPO / "labctl").rglob("*.py"))
@@ -70,11 +69,9 @@ def loaded_by(*arguments: str) -> set[str]:
     program = f"""
 import sys
 sys.argv = ["labctl", *{arguments!r}]
-from labctl.cli import main
-try:
-    main()
-finally:
-    print(*sorted({{name.partition(".")[0] for name in sys.modules}}), file=sys.stderr)
+from labctl.cli import answered
+answered()
+print(*sorted({{name.partition(".")[0] for name in sys.modules}}), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
     return set(done.stderr.split())

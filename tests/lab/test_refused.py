@@ -145,11 +145,12 @@ def test_the_second_of_two_is_told_who_is_at_work(here: World) -> None:
     os.kill(first.pid, signal.SIGSTOP)  # so that it is at work for as long as we ask
     worker = max(pid for pid, title in here.processes() if "labctl.cli up" in title)
     os.kill(worker, signal.SIGSTOP)
-    assert not here.json("list")[0]["complete"], "the lab is too small for this test"
-    said = here.labctl("up", file, code=2).stderr
+    assert not any(lab["complete"] for lab in here.json("list")), "the lab is too small for this test"
+    said = [here.labctl(*words, code=2).stderr for words in (["up", file], ["down", "many"])]
     for pid in (worker, first.pid):
         os.kill(pid, signal.SIGCONT)
-    assert "another labctl" in said and len(said.splitlines()) <= 3
+    for text in said:
+        assert "another labctl" in text and "it is process " in text and len(text.splitlines()) <= 3
     assert first.wait() == 0
     here.labctl("down")
 

@@ -56,7 +56,7 @@ def test_a_command_that_is_not_there_is_a_mistake_in_the_file(here: World) -> No
 
 def test_a_word_that_a_command_does_not_know_is_told_with_its_place(here: World) -> None:
     done = here.labctl("validate", here.file("word.yaml", _with('engine: {command: "fwd {devise}"}')), code=2)
-    assert "word.yaml:16:" in done.stderr and "{devise}" in done.stderr
+    assert "word.yaml:15:90: " in done.stderr and "{devise}" in done.stderr
 
 
 def test_the_same_seed_loses_the_same_packets(here: World) -> None:

@@ -41,7 +41,7 @@ OBSTACLES = {
 }
 
 
-@pytest.mark.parametrize("present", itertools.product([False, True], repeat=len(OBSTACLES)))
+@pytest.mark.parametrize("present", list(itertools.product([False, True], repeat=len(OBSTACLES))))
 def test_the_most_certain_obstacle_is_what_help_is_given_for(present: tuple[bool, ...]) -> None:
     there = dict(zip(OBSTACLES, present, strict=True))
     readings = Readings(**{name: OBSTACLES[name][0] for name, is_there in there.items() if is_there})  # type: ignore[arg-type]
