@@ -226,7 +226,7 @@ def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer
     """C: join every namespace of the room, fork (a PID namespace is entered by children only), work, answer."""
     here = os.getcwd()
     try:
-        setns(holder, ROOM)
+        _enter(holder)
         die_with_parent(parent)
         worker = os.fork()
         if worker:
@@ -249,6 +249,15 @@ def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer
     with open(writer, "wb") as answers:
         answers.write(pickle.dumps(answer))
     os._exit(0)
+
+
+def _enter(holder: int) -> None:
+    try:
+        setns(holder, ROOM)
+    except ProcessLookupError:
+        raise UsageError(
+            "the lab has just ended", "the first process of its room is gone", "labctl list shows what is running"
+        ) from None
 
 
 def _return_to(directory: str) -> None:

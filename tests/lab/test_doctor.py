@@ -17,7 +17,7 @@ import pytest
 from labctl.kernel.obstacles import Readings, why_no_room
 from labctl.kernel.syscalls import MS_BIND, mount, unmount
 from tests.lab.labs import PAIR, tunnel
-from tests.lab.world import World
+from tests.lab.world import SUITE_IS_ROOT, World
 
 
 def test_doctor_finds_this_machine_able(here: World) -> None:
@@ -68,18 +68,16 @@ def test_a_setting_that_allows_is_no_obstacle(readings: Readings) -> None:
     assert why_no_room(errno.EPERM, readings) == why_no_room(errno.EPERM, Readings())
 
 
-def needs_furniture(here: World) -> None:
-    if not here.is_furnished:
-        pytest.skip("needs root, to make a machine that lacks something")
-
-
 @contextmanager
-def without_tun(here: World, mode: int) -> Iterator[None]:
-    """A file that is no device, in the place of /dev/net/tun."""
-    needs_furniture(here)
-    decoy = Path(here.file("tun", ""))
-    decoy.chmod(mode)
-    os.chown(decoy, 0, 0)
+def without_tun(here: World, readable: bool) -> Iterator[None]:
+    """A file that is no device in the place of /dev/net/tun, and not one for everybody unless `readable`."""
+    if readable or SUITE_IS_ROOT:
+        decoy = Path(here.file("tun", ""))
+        decoy.chmod(0o666 if readable else 0o600)
+    else:
+        decoy = Path("/etc/shadow")  # an ordinary user can make no file that is closed to that user
+    if SUITE_IS_ROOT:
+        os.chown(decoy, 0, 0)
     here.inside(lambda: mount(str(decoy), "/dev/net/tun", flags=MS_BIND))
     try:
         yield
@@ -88,21 +86,21 @@ def without_tun(here: World, mode: int) -> Iterator[None]:
 
 
 def test_without_the_right_to_tun_a_lab_with_one_is_refused_with_what_helps(as_user: World) -> None:
-    with without_tun(as_user, 0o600):
+    with without_tun(as_user, readable=False):
         said = as_user.labctl("up", as_user.file("tunnel.yaml", tunnel()), code=3).stderr
         assert "/dev/net/tun" in said and "chmod 0666" in said and len(said.splitlines()) <= 3
         assert as_user.json("list") == []
 
 
 def test_without_tun_a_lab_without_one_works(as_user: World) -> None:
-    with without_tun(as_user, 0o600):
+    with without_tun(as_user, readable=False):
         as_user.labctl("up", as_user.file("pair.yaml", PAIR))
         as_user.labctl("verify")
         as_user.labctl("down")
 
 
 def test_without_tun_doctor_says_so_and_that_other_labs_work(as_user: World) -> None:
-    with without_tun(as_user, 0o600):
+    with without_tun(as_user, readable=False):
         found = as_user.json("doctor")
         (tun,) = [finding for finding in found["findings"] if finding["name"] == "tun"]
         assert (found["able"], tun["verdict"]) == (True, "missing")
@@ -110,7 +108,7 @@ def test_without_tun_doctor_says_so_and_that_other_labs_work(as_user: World) -> 
 
 
 def test_something_else_in_the_place_of_tun_is_told(here: World) -> None:
-    with without_tun(here, 0o666):
+    with without_tun(here, readable=True):
         said = here.labctl("up", here.file("tunnel.yaml", tunnel()), code=None)
         assert said.returncode in (3, 4) and len(said.stderr.splitlines()) <= 3, said.stderr
         assert here.json("list") == []

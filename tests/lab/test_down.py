@@ -58,11 +58,12 @@ def test_a_daemon_that_ignores_sigterm_ends_with_the_lab(here: World) -> None:
 
 
 def test_a_process_elsewhere_is_left_alone(here: World) -> None:
-    with here.start(["sleep", "1000"]) as stranger:
-        here.labctl("up", here.file("pair.yaml", PAIR))
-        here.labctl("down")
-        assert stranger.poll() is None
-        stranger.terminate()
+    stranger = here.start(["sleep", "1000"])
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    here.labctl("down")
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
 
 
 def test_down_says_what_it_removed(as_root: World) -> None:

@@ -4,11 +4,13 @@ As root the test makes a mount namespace of its own with a /run of its own, so t
 names, and whatever a lab leaves behind is found by looking. What is to labctl the machine's own network namespace is
 one of this run of the suite: two runs do not meet either, and the real one is not even in reach. An ordinary user gets
 in there what every machine gives to its users: a Python that can be read and a /dev/net/tun that can be opened, even
-where root has hidden both.
+where root has hidden both. Where an ordinary user runs the suite, each world is in a user namespace in which that user
+is still the same ordinary one.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -19,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -29,6 +30,7 @@ from typing import Any, NamedTuple
 from labctl.kernel.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
+    CLONE_NEWUSER,
     MS_BIND,
     MS_REC,
     die_with_parent,
@@ -39,9 +41,12 @@ from labctl.kernel.syscalls import (
 )
 
 REPO = Path(__file__).resolve().parents[2]
-ORDINARY_UID = 20000 + os.getpid() % 40000  # so that two runs of the suite at once do not meet
+SUITE_IS_ROOT = os.geteuid() == 0
+ORDINARY_UID = 20000 + os.getpid() % 40000 if SUITE_IS_ROOT else os.geteuid()  # two runs at once do not meet
 DEADLINE = 20.0
 MS_PRIVATE = 1 << 18  # sys/mount.h
+NS_GET_PARENT = 0xB702  # ioctl_ns(2)
+FURNISHED = CLONE_NEWNS | CLONE_NEWNET | (0 if SUITE_IS_ROOT else CLONE_NEWUSER)
 
 
 class Keeper(NamedTuple):
@@ -54,20 +59,14 @@ class Keeper(NamedTuple):
 class World:
     """Runs labctl as one person, and tells what is there."""
 
-    def __init__(self, mode: str, keeper: Keeper | None, home: Path) -> None:
+    def __init__(self, mode: str, keeper: Keeper, home: Path) -> None:
         self.mode = mode
         self.home = home
-        self._keeper = keeper  # None: the machine as it is
-        self._mark = uuid.uuid4().hex
+        self._keeper = keeper
 
     @property
     def is_root(self) -> bool:
         return self.mode == "root"
-
-    @property
-    def is_furnished(self) -> bool:
-        """Whether the test may change what this person sees of the machine, without the machine being changed."""
-        return self._keeper is not None
 
     def start(
         self, command: Sequence[str], before: Callable[[], None] = lambda: None, **options: Any
@@ -75,7 +74,7 @@ class World:
         """Start a program as this person; `before` is called in the new process when it has become this person."""
         given = options.pop("env", {})
         environment = {
-            **os.environ, "HOME": str(self.home), "LABCTL_TEST": self._mark, "PYTHONDONTWRITEBYTECODE": "1",
+            **os.environ, "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(REPO), "LC_ALL": "C.UTF-8", **given,
         }  # fmt: skip
         if "LABCTL_LAB" not in given:
@@ -91,10 +90,8 @@ class World:
         return subprocess.Popen(list(command), preexec_fn=become, env=environment, text=True, **options)
 
     def _become(self) -> None:
-        if self._keeper is None:
-            return
-        setns(self._keeper.pidfd, CLONE_NEWNS | CLONE_NEWNET)
-        if not self.is_root:
+        setns(self._keeper.pidfd, FURNISHED)
+        if SUITE_IS_ROOT and not self.is_root:
             os.setgroups([])
             os.setresgid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
             os.setresuid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
@@ -137,8 +134,7 @@ class World:
         child = os.fork()
         if child == 0:
             try:
-                if self._keeper is not None:
-                    setns(self._keeper.pidfd, CLONE_NEWNS | CLONE_NEWNET)
+                setns(self._keeper.pidfd, FURNISHED)
                 os.write(writer, json.dumps(look()).encode())
             finally:
                 os._exit(0)
@@ -160,13 +156,13 @@ class World:
 
     @property
     def uid(self) -> int:
-        return os.geteuid() if self._keeper is None else 0 if self.is_root else ORDINARY_UID
+        return 0 if self.is_root else ORDINARY_UID
 
     def processes(self) -> list[tuple[int, str]]:
         """The living processes of this world: PID and title.
 
-        One that gave itself a title has lost its environment; it is known by its mount namespace, its user, or, where
-        the suite runs as the user itself, by being in a user namespace of that user.
+        They are known by their mount namespace, or their user, who has no other processes; or, where the suite runs as
+        the user itself, by being in the user namespace of this world or in one below it.
         """
         found = []
         for entry in Path("/proc").iterdir():
@@ -181,18 +177,32 @@ class World:
         return found
 
     def _is_of_here(self, process: Path) -> bool:
-        if self._keeper is None:
-            if f"LABCTL_TEST={self._mark}".encode() in (process / "environ").read_bytes().split(b"\0"):
-                return True
-            return process.stat().st_uid == self.uid and not os.path.samefile("/proc/self/ns/user", process / "ns/user")
         if int(process.name) == self._keeper.pid:
             return False
+        if not SUITE_IS_ROOT:
+            return _is_below(process / "ns/user", Path(f"/proc/{self._keeper.pid}/ns/user"))
         if not self.is_root and f"\nUid:\t{self.uid}\t" in (process / "status").read_text():
             return True
         return os.path.samefile(f"/proc/{self._keeper.pid}/ns/mnt", process / "ns/mnt")
 
     def processes_titled(self, words: str) -> list[int]:
         return [pid for pid, title in self.processes() if words in title]
+
+
+def _is_below(user_namespace: Path, top: Path) -> bool:
+    """Whether a user namespace is another one or was made in it, however deep."""
+    wanted = top.stat()
+    fd = os.open(user_namespace, os.O_RDONLY)
+    while not os.path.samestat(os.fstat(fd), wanted):
+        try:
+            above = fcntl.ioctl(fd, NS_GET_PARENT)
+        except PermissionError:  # it would be above our own
+            return False
+        finally:
+            os.close(fd)
+        fd = above
+    os.close(fd)
+    return True
 
 
 def _tree(top: str) -> Iterator[str]:
@@ -240,8 +250,8 @@ def world(mode: str) -> Iterator[World]:
     """A world for one test; at its end every process of it is gone."""
     home = Path(tempfile.mkdtemp(prefix="labctl-test-"))
     home.chmod(0o755)
-    keeper = _keep_mount_namespace() if os.geteuid() == 0 else None
-    if keeper is not None and mode == "rootless":
+    keeper = _keep_mount_namespace()
+    if mode == "rootless":
         os.chown(home, ORDINARY_UID, ORDINARY_UID)
     here = World(mode, keeper, home)
     try:
@@ -252,10 +262,9 @@ def world(mode: str) -> Iterator[World]:
                 os.kill(pid, signal.SIGKILL)
         with suppress(AssertionError):
             eventually(lambda: not here.processes(), "the processes of this world are gone")
-        if keeper is not None:
-            signal.pidfd_send_signal(keeper.pidfd, signal.SIGKILL)
-            os.waitid(os.P_PIDFD, keeper.pidfd, os.WEXITED)
-            os.close(keeper.pidfd)
+        signal.pidfd_send_signal(keeper.pidfd, signal.SIGKILL)
+        os.waitid(os.P_PIDFD, keeper.pidfd, os.WEXITED)
+        os.close(keeper.pidfd)
         shutil.rmtree(home)
 
 
@@ -273,18 +282,15 @@ def _network() -> int:
 def _keep_mount_namespace() -> Keeper:
     """Fork a process that does nothing but hold a furnished mount namespace."""
     ready, done = os.pipe()
-    _network()
+    furnish = _furnish_as_root if SUITE_IS_ROOT else _furnish_as_user
+    if SUITE_IS_ROOT:
+        _network()  # made here, once for all worlds
     parent = os.getpid()
     child = os.fork()
     if child == 0:
         try:
             die_with_parent(parent)
-            unshare(CLONE_NEWNS)
-            setns(_network(), CLONE_NEWNET)
-            mount("", "/", flags=MS_REC | MS_PRIVATE)  # what others mount meanwhile is not to be seen
-            _empty_run()
-            _let_users_reach(REPO, Path(sys.prefix), Path(sys.base_prefix))
-            _let_users_open_tun()
+            furnish()
             os.write(done, b"1")
             os.close(done)
             while True:
@@ -296,6 +302,24 @@ def _keep_mount_namespace() -> Keeper:
     with open(ready, "rb") as answers:
         assert answers.read() == b"1", "the mount namespace of the test could not be furnished"
     return keeper
+
+
+def _furnish_as_root() -> None:
+    unshare(CLONE_NEWNS)
+    setns(_network(), CLONE_NEWNET)
+    mount("", "/", flags=MS_REC | MS_PRIVATE)  # what others mount meanwhile is not to be seen
+    _empty_run()
+    _let_users_reach(REPO, Path(sys.prefix), Path(sys.base_prefix))
+    _let_users_open_tun()
+
+
+def _furnish_as_user() -> None:
+    uid, gid = os.geteuid(), os.getegid()
+    unshare(FURNISHED)
+    for file, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        Path("/proc/self", file).write_text(text)
+    mount("", "/", flags=MS_REC | MS_PRIVATE)
+    mount("tmpfs", "/run", "tmpfs", data="mode=0555")  # an ordinary user cannot write there
 
 
 def _empty_run() -> None:
