@@ -33,7 +33,7 @@ def console() -> Console:
     """Output for a person; rich itself heeds NO_COLOR and pipes. A pipe has no width, so nothing is cut for it."""
     out = Console(highlight=False, soft_wrap=True)
     if not out.is_terminal:
-        out.width = 200
+        out.width = 1000
     return out
 
 
@@ -119,17 +119,27 @@ def result(found: Result) -> None:
     """One check, as soon as it has its verdict."""
     out = console()
     mark = "[bold green]pass[/]" if found.passed else "[bold red]FAIL[/]"
-    out.print(f"{mark} [bold]{found.name}[/]  {escape(found.description)}")
+    _hanging(out, f"{mark} [bold]{found.name}[/]  ", [escape(found.description)])
+    style = "dim" if found.passed else ""
     if not found.passed:
-        out.print(f"     expected  {escape(found.expected)}")
-    out.print(f"     observed  {escape(found.observed)}", style="dim" if found.passed else "")
-    for line in _evidence(found.evidence):
-        out.print(f"     counted   {line}", style="dim" if found.passed else "")
+        _hanging(out, "     expected  ", [escape(found.expected)])
+    _hanging(out, "     observed  ", [escape(found.observed)], style)
+    _hanging(out, "     counted   ", _evidence(found.evidence), style)
     if found.lost:
-        out.print(f"     [bold]{escape(found.lost)}[/]")
+        _hanging(out, "     ", [f"[bold]{escape(found.lost)}[/]"])
     if found.message:
-        out.print(f"     {escape(found.message)}")
-    out.print(f"     [dim]by hand   {escape(found.command)}[/]")
+        _hanging(out, "     ", [escape(found.message)])
+    out.print(f"     [dim]by hand   {escape(found.command)}[/]")  # in one piece, to be copied
+
+
+def _hanging(out: Console, label: str, texts: Iterable[str], style: str = "") -> None:
+    """Texts that begin with the same label, and go on below themselves where a terminal is too narrow."""
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for text in texts:
+        grid.add_row(label, text)
+    out.print(grid, style=style, soft_wrap=False)
 
 
 def _evidence(evidence: Sequence[Evidence]) -> Iterable[str]:
