@@ -142,6 +142,12 @@ class Forwarder:
 
     def leave(self, train: Train) -> None:
         """Send packets of the TUN device to the peer."""
+        if train.number == 1:
+            if drop := self._unfit(train.data):
+                self._drop(self._out, train, drop)
+            else:
+                self._send(train)
+            return
         # What came in one frame shares its header, so one packet speaks for all.
         inspected = [train.data[: train.size]] if train.frames == 1 else train.packets()
         if not any(map(self._unfit, inspected)):
@@ -149,10 +155,7 @@ class Forwarder:
                 self._send(piece)
             return
         for single in train.singles():
-            if drop := self._unfit(single.data):
-                self._drop(self._out, single, drop)
-            else:
-                self._send(single)
+            self.leave(single)
 
     def enter(self, train: Train) -> None:
         """Write packets of the peer to the TUN device."""

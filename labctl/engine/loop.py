@@ -10,15 +10,19 @@ which the kernel reports as EPOLLERR (`tun_chr_poll` in drivers/net/tun.c) or as
 """
 
 import enum
+import os
 import select
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from time import monotonic
 
 from labctl.engine.control import Control
 from labctl.engine.forward import DeviceGone, Forwarder
 from labctl.engine.timer import Timer
+
+LINGER = 0.0003
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
@@ -52,6 +56,16 @@ def stop_signals() -> Iterator[int]:
         writer.close()
 
 
+def _wait(epoll: select.epoll) -> list[tuple[int, int]]:
+    """What is ready; somebody who asks again at once is answered without having slept in between."""
+    until = monotonic() + LINGER
+    while not (ready := epoll.poll(0)):
+        if monotonic() > until:
+            return epoll.poll()
+        os.sched_yield()
+    return ready
+
+
 def run(forwarder: Forwarder, stop: int, control: Control | None = None) -> Ending:
     """Forward until the descriptor `stop` is readable or the device is gone."""
     tun = forwarder.tun.fileno()
@@ -67,7 +81,7 @@ def run(forwarder: Forwarder, stop: int, control: Control | None = None) -> Endi
         for descriptor in (stop, *turns):
             epoll.register(descriptor, select.EPOLLIN)
         while True:
-            for descriptor, events in epoll.poll():
+            for descriptor, events in _wait(epoll):
                 if descriptor == stop:
                     return Ending.STOPPED
                 if descriptor == tun and events & (select.EPOLLERR | select.EPOLLHUP):

@@ -58,9 +58,8 @@ class OffloadTun(TunDevice):
         self._read = memoryview(bytearray(2 * LARGEST))
         self._splitter = split.Splitter(memoryview(bytearray(2 * LARGEST)))
         self._merged = memoryview(bytearray(VNET + LARGEST))
-        self._later: OSError | None = None
         # After a pause the first packet goes on before a second is looked for: most come alone.
-        self._take = 1
+        self._alone = True
 
     def engage(self, features: Features) -> None:
         """Ask for every offload that this kernel has."""
@@ -83,21 +82,31 @@ class OffloadTun(TunDevice):
 
     def receive(self) -> list[Train]:
         """Take what waits: packets up to a batch, or up to and with the first superframe."""
-        self._raise_later()
+        if not self._alone:
+            return self._batch()
+        # Memory that was not touched for a while is slow, so for a lone packet little is touched.
+        header, view = self._header, self._read
+        length = os.readv(self._descriptor, (header, view)) - VNET
+        self._alone = False
+        if header[1]:
+            return self._split(view[:length])
+        return [self._finished(0, length, 1, bytes(header))]
+
+    def _batch(self) -> list[Train]:
         descriptor, header, view = self._descriptor, self._header, self._read
         # Neighbours of one size and one header: where they begin, their size, their number, the header.
         groups: list[tuple[int, int, int, bytes]] = []
         start = size = number = at = 0
         key = b""
         superframe: list[Train] = []
-        take, self._take = self._take, MOST_PACKETS
-        for _ in range(take):
+        for _ in range(MOST_PACKETS):
             try:
                 length = os.readv(descriptor, (header, view[at : at + LARGEST])) - VNET
-            except OSError as error:
-                # It is raised when what came before it has been taken.
-                self._later, self._take = error, 1
-                break
+            except OSError:
+                self._alone = True
+                if not at:
+                    raise
+                break  # an error that lasts comes again with the next call
             if header[1]:
                 superframe = self._split(view[at : at + length])
                 break
@@ -112,14 +121,7 @@ class OffloadTun(TunDevice):
                 break
         if number:
             groups.append((start, size, number, key))
-        if not groups and not superframe:
-            self._raise_later()
         return [self._finished(*group) for group in groups] + superframe
-
-    def _raise_later(self) -> None:
-        if self._later:
-            later, self._later = self._later, None
-            raise later
 
     def _finished(self, start: int, size: int, number: int, key: bytes) -> Train:
         packets = self._read[start : start + size * number]
