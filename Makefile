@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test check bench fuzz clean
+.PHONY: demo test check bench fuzz soak clean
 
 # compileall: where PYTHONDONTWRITEBYTECODE is set, every command would else compile labctl anew.
 
@@ -28,6 +28,10 @@ check: .venv/installed-dev
 # The engine against its peers, in one run; build/bench.json and build/bench.svg. Needs root, iperf3 and socat.
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks
+
+# A minute of both ways at once through loss and reordering.
+soak: .venv/installed-dev
+	SOAK_SECONDS=60 $(BIN)/python -m pytest -q tests/engine/test_soak.py
 
 # A million hostile datagrams against the engine.
 fuzz: .venv/installed-dev

@@ -65,15 +65,15 @@ def serve(
     *,
     counters_path: Path | None = None,
     control_path: Path | None = None,
-    ready: Callable[[], None] = lambda: None,
+    ready: Callable[[list[str]], None] = lambda engaged: None,
     out: TextIO,
     run_as: int | None = jail.NOBODY,
 ) -> loop.Ending:
     """Forward until SIGTERM, SIGINT or the end of the device, and say which of them it was.
 
     Call it in the main thread of a process of its own, in the right network namespace: it gives up the
-    process's rights for good. `out` gets a line per packet if the endpoint is verbose, and one when the
-    kernel refuses an offload that it had promised.
+    process's rights for good. `ready` is told which offloads are engaged. `out` gets a line per packet if the
+    endpoint is verbose, and one when the kernel refuses an offload that it had promised.
     Raises EngineError if the endpoint cannot open.
     """
     with ExitStack() as open_things:
@@ -103,7 +103,7 @@ def serve(
         control = _control(control_path, forwarder, open_things)
         with explained("cannot give up rights", {}, "this is not expected: please report it"):
             jail.enter(run_as)
-        ready()
+        ready(features.now.words)
         return loop.run(forwarder, stop, control)
 
 

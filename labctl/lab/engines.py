@@ -67,13 +67,17 @@ def _built_in(step: StartEngine, state: State) -> processes.Work:
         preload()  # here, before the fork: every engine then shares the pages
 
     def work(ready: Callable[[], None]) -> None:
+        def forwarding(engaged: list[str]) -> None:
+            print(f"ttun: {step.subject} forwards; offload engaged: {' '.join(engaged) or 'none'}", flush=True)
+            ready()
+
         _enter(step.namespace)
         try:
             ending = serve(
                 endpoint,
                 counters_path=state.counters_of(step.subject),
                 control_path=state.control_of(step.subject),
-                ready=ready,
+                ready=forwarding,
                 out=cast("TextIO", CappedLog(sys.stdout)),
                 run_as=run_as,
             )

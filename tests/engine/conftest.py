@@ -1,6 +1,7 @@
 """Fixtures: one namespace, or two sites with a wire between them."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -8,7 +9,13 @@ from typing import NamedTuple
 
 import pytest
 
+from labctl.engine.counters import Counters
+
 from .world import Namespace
+
+A = ("tun0", "192.0.2.1", 9000, "192.0.2.2", 9000)
+B = ("tun1", "192.0.2.2", 9000, "192.0.2.1", 9000)
+INSIDE = {4: ("10.0.101.1", "10.0.102.1"), 6: ("fd00:2::1", "fd00:2::2")}
 
 
 class Sites(NamedTuple):
@@ -63,3 +70,37 @@ def sites(make_namespace: Callable[..., Namespace]) -> Sites:
         "route add 10.0.101.0/24 dev tun1",
     )
     return Sites(a, b)
+
+
+@pytest.fixture
+def counters(sites: Sites, tmp_path: Path) -> Iterator[Callable[..., tuple[Counters, Counters]]]:
+    """Start both engines with these options and give their counters."""
+    with ExitStack() as opened:
+
+        def start(a: tuple[str, ...] = (), b: tuple[str, ...] = ()) -> tuple[Counters, Counters]:
+            for site, end in ((sites.a, 1), (sites.b, 2)):
+                tun = f"tun{end - 1}"
+                site.shell(f"echo 0 > /proc/sys/net/ipv6/conf/{tun}/router_solicitations")
+                site.shell(f"ip link set {tun} mtu 1400; echo 0 > /proc/sys/net/ipv6/conf/{tun}/disable_ipv6")
+                site.ip(f"addr add fd00:2::{end}/64 dev {tun} nodad")
+            sites.a.ttun(*A, "--counters", tmp_path / "a", *a)
+            sites.b.ttun(*B, "--counters", tmp_path / "b", *b)
+            both = [opened.enter_context(Counters.open(tmp_path / name)) for name in "ab"]
+            return both[0], both[1]
+
+        yield start
+
+
+def connection(sites: Sites, version: int) -> tuple[socket.socket, socket.socket]:
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    listener = sites.b.call(lambda: socket.socket(family))
+    listener.bind((INSIDE[version][1], 5000))
+    listener.listen()
+    client = sites.a.call(lambda: socket.socket(family))
+    for each in (client, listener):
+        each.settimeout(20)
+    client.connect((INSIDE[version][1], 5000))
+    server, _ = listener.accept()
+    server.settimeout(20)
+    listener.close()
+    return client, server

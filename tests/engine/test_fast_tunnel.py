@@ -5,41 +5,17 @@ import json
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature
 
-from .conftest import Sites
-from .test_tunnel import A, B
+from .conftest import INSIDE, Sites, connection
 from .world import Namespace, settled, wait_for
 
 pytestmark = pytest.mark.root
-
-INSIDE = {4: ("10.0.101.1", "10.0.102.1"), 6: ("fd00:2::1", "fd00:2::2")}
-
-
-@pytest.fixture
-def counters(sites: Sites, tmp_path: Path) -> Iterator[Callable[..., tuple[Counters, Counters]]]:
-    """Start both engines with these options and give their counters."""
-    with ExitStack() as opened:
-
-        def start(a: tuple[str, ...] = (), b: tuple[str, ...] = ()) -> tuple[Counters, Counters]:
-            for site, end in ((sites.a, 1), (sites.b, 2)):
-                tun = f"tun{end - 1}"
-                site.shell(f"echo 0 > /proc/sys/net/ipv6/conf/{tun}/router_solicitations")
-                site.shell(f"ip link set {tun} mtu 1400; echo 0 > /proc/sys/net/ipv6/conf/{tun}/disable_ipv6")
-                site.ip(f"addr add fd00:2::{end}/64 dev {tun} nodad")
-            sites.a.ttun(*A, "--counters", tmp_path / "a", *a)
-            sites.b.ttun(*B, "--counters", tmp_path / "b", *b)
-            both = [opened.enter_context(Counters.open(tmp_path / name)) for name in "ab"]
-            return both[0], both[1]
-
-        yield start
 
 
 def frames(site: Namespace, tun: str) -> tuple[int, int]:
@@ -65,21 +41,6 @@ def transfer(sender: socket.socket, receiver: socket.socket, data: bytes) -> str
     while piece := receiver.recv(1 << 16):
         digest.update(piece)
     return digest.hexdigest()
-
-
-def connection(sites: Sites, version: int) -> tuple[socket.socket, socket.socket]:
-    family = socket.AF_INET if version == 4 else socket.AF_INET6
-    listener = sites.b.call(lambda: socket.socket(family))
-    listener.bind((INSIDE[version][1], 5000))
-    listener.listen()
-    client = sites.a.call(lambda: socket.socket(family))
-    for each in (client, listener):
-        each.settimeout(20)
-    client.connect((INSIDE[version][1], 5000))
-    server, _ = listener.accept()
-    server.settimeout(20)
-    listener.close()
-    return client, server
 
 
 @pytest.mark.parametrize("version", [4, 6])

@@ -11,14 +11,11 @@ import pytest
 
 from labctl.engine.counters import Counters
 
-from .conftest import Sites
+from .conftest import A, B, Sites
 from .samples import PING
 from .world import Namespace, next_line, settled, wait_for
 
 pytestmark = pytest.mark.root
-
-A = ("tun0", "192.0.2.1", 9000, "192.0.2.2", 9000)
-B = ("tun1", "192.0.2.2", 9000, "192.0.2.1", 9000)
 
 
 def ended(engine: subprocess.Popen[str]) -> tuple[int, str, str]:

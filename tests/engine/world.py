@@ -52,7 +52,7 @@ class Namespace:
     """A network namespace and the processes that the test started in it."""
 
     def __init__(self, *unshare: str) -> None:
-        self._started: list[subprocess.Popen[str]] = []
+        self.started: list[subprocess.Popen[str]] = []
         flags = unshare or ("--net",)
         self._enter = [flag.replace("--map-root-user", "--preserve-credentials") for flag in flags]
         command = ["unshare", *flags, "cat"]
@@ -105,7 +105,7 @@ class Namespace:
             # Buffered as a user has it: a line must come at once all the same.
             env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
-        self._started.append(process)
+        self.started.append(process)
         return process
 
     def ttun(self, *words: str | Path | int) -> subprocess.Popen[str]:
@@ -132,7 +132,7 @@ class Namespace:
             return thread.submit(entered).result()
 
     def close(self) -> None:
-        for process in (*self._started, self._holder):
+        for process in (*self.started, self._holder):
             if process.poll() is None:
                 process.kill()
             process.communicate(timeout=5)

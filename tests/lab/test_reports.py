@@ -67,6 +67,7 @@ def test_a_verbose_endpoint_logs_a_line_for_every_packet(single_host: World) -> 
         logged = eventually(lambda device=device: lines(single_host, device, line, 3), "the engine has logged")
         assert logged == 3
     together = single_host.labctl("logs").stdout
+    assert together.count("offload engaged: tun-tso ") == 2
     assert together.count(line) == 6 and all(line.startswith("host:tun") for line in together.splitlines())
 
 
