@@ -42,6 +42,8 @@ _format = click.option(
 )
 _lab = click.option("-l", "--lab", envvar="LABCTL_LAB", help="Which lab, where several are running.")
 
+_explain = click.option("--explain", is_flag=True, help="Show the command that a person would type for every step.")
+
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -59,8 +61,9 @@ def cli() -> None:
 @cli.command()
 @click.argument("file", metavar="FILE|NAME")
 @click.option("--name", help="Another name for the lab; it becomes the prefix of every namespace.")
+@_explain
 @_format
-def up(file: str, name: str | None, form: str) -> int:
+def up(file: str, name: str | None, explain: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
     from labctl.kernel.room import place_of_new
     from labctl.lab.up import up as make
@@ -71,7 +74,7 @@ def up(file: str, name: str | None, form: str) -> int:
         if form == "json":
             report = place.call(lambda: make(topology, place.mode, lambda _: None))
         else:
-            report = place.call(lambda: _shown_up(topology, place.mode))
+            report = place.call(lambda: _shown_up(topology, place.mode, explain))
     except BaseException:
         place.abandon()
         raise
@@ -85,25 +88,26 @@ def up(file: str, name: str | None, form: str) -> int:
 @cli.command()
 @click.argument("file", metavar="FILE|NAME")
 @click.option("--name", help="The name of the lab, where it is not the file's.")
+@_explain
 @_format
-def plan(file: str, name: str | None, form: str) -> int:
+def plan(file: str, name: str | None, explain: bool, form: str) -> int:
     """Show what `up` would do, without doing it; exit code 1 where there is something to do."""
     from labctl.kernel.room import places
+    from labctl.lab.gap import planned
     from labctl.lab.state import recorded_labs
-    from labctl.lab.up import planned
 
     topology = _topology(file, name)
     here = next((place for place in places() if topology.name in place.call(recorded_labs)), None)
-    steps = here.call(lambda: planned(topology)) if here else planned(topology)
+    changes = here.call(lambda: planned(topology)) if here else planned(topology)
     if form == "json":
         from labctl.report import as_json
 
-        click.echo(as_json.text(as_json.plan(topology.name, steps)))
+        click.echo(as_json.text(as_json.plan(topology.name, changes)))
     else:
         from labctl.report import terminal
 
-        terminal.plan(topology.name, steps)
-    return SOMETHING_TO_DO if steps else WELL
+        terminal.plan(topology.name, changes, fresh=here is None, explain=explain)
+    return SOMETHING_TO_DO if changes else WELL
 
 
 def _report_up(report: UpReport, topology: Topology, form: str) -> None:
@@ -118,11 +122,11 @@ def _report_up(report: UpReport, topology: Topology, form: str) -> None:
         sys.stdout.flush()
 
 
-def _shown_up(topology: Topology, mode: str) -> Any:
+def _shown_up(topology: Topology, mode: str, explain: bool) -> Any:
     from labctl.lab.up import up as make
     from labctl.report.terminal import UpView
 
-    view = UpView(topology.name)
+    view = UpView(topology.name, explain)
     try:
         return make(topology, mode, view.notify)
     finally:
@@ -364,6 +368,18 @@ def validate(file: str) -> int:
         f"{file}: lab {topology.name}, {len(topology.namespaces)} namespaces, {len(topology.ttun)} tunnel endpoints, "
         f"{len(topology.checks)} checks: no mistakes"
     )
+    return WELL
+
+
+@cli.command()
+@click.argument("file", metavar="FILE|NAME")
+@click.option("--name", help="Another name for the lab; it becomes the prefix of every namespace.")
+@click.option("--as", "language", type=click.Choice(["shell"]), default="shell", help="Into what; shell by default.")
+def export(file: str, name: str | None, language: str) -> int:
+    """Write the lab as the script that a person would type, with its own way back."""
+    from labctl.plan.script import script
+
+    click.echo({"shell": script}[language](_topology(file, name)), nl=False)
     return WELL
 
 

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from labctl.plan.facts import Substitution
+from labctl.plan.reasons import Change
 from labctl.plan.steps import Step
 
 
 @dataclass(frozen=True)
 class Planned:
-    """The steps that are missing, before the first of them; `fresh` where nothing of the lab was there."""
+    """What is missing, before the first of it is done; `fresh` where nothing of the lab was there."""
 
-    steps: tuple[Step, ...]
+    changes: tuple[Change, ...]
     fresh: bool
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
 from labctl.lab import engines
-from labctl.lab.state import Engine, State, existing
+from labctl.lab.gap import gap
+from labctl.lab.state import Engine, Recorded, State, existing
 from labctl.plan.facts import Namespace, Substitution
+from labctl.plan.reasons import Change
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Status:
     namespaces: dict[str, Namespace | None]
     engines: tuple[EngineStatus, ...]
     substitutions: tuple[Substitution, ...] = field(default=())
+    drift: tuple[Change, ...] = field(default=())  # what `up` would do to make it what its file says
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,15 @@ def status(lab: str) -> Status:
         },
         tuple(_engine(device, engine, state) for device, engine in recorded.engines.items()),
         tuple(recorded.substitutions.values()),
+        _drift(state, recorded),
     )
+
+
+def _drift(state: State, recorded: Recorded) -> tuple[Change, ...]:
+    from labctl.topology.model import Topology  # heavy, and `list` does without
+
+    written = state.topology()
+    return gap(Topology.model_validate_json(written), recorded) if written else ()
 
 
 def _engine(device: str, engine: Engine, state: State) -> EngineStatus:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from labctl.errors import LabError
 from labctl.kernel import namespaces
-from labctl.kernel.observe import observe
 from labctl.lab.apply import apply
 from labctl.lab.down import take_back
 from labctl.lab.events import Listener, Planned, RollingBack
-from labctl.lab.state import Recorded, State, locked, prepare_names
-from labctl.plan.facts import Facts, Substitution
-from labctl.plan.plan import plan, wanted
-from labctl.plan.steps import AddNamespace, SetSysctl, Step
+from labctl.lab.gap import gap
+from labctl.lab.state import locked, prepare_names
+from labctl.plan.facts import Substitution
+from labctl.plan.reasons import Change
+from labctl.plan.steps import AddNamespace, Step
 from labctl.topology.model import Topology
 
 
@@ -28,7 +28,7 @@ class UpReport:
 
     lab: str
     mode: str
-    changes: tuple[Step, ...]
+    changes: tuple[Change, ...]
     substitutions: tuple[Substitution, ...]
     seconds: float
 
@@ -41,10 +41,11 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
             notify(RollingBack("an earlier labctl up was cut off"))
             take_back(state, notify)
         recorded = state.read()
-        steps = tuple(plan(topology, facts(topology, recorded)))
+        changes = gap(topology, recorded)
+        steps = tuple(change.step for change in changes)
         try:
             _refuse_strangers(steps)
-            notify(Planned(steps, fresh=not recorded.complete))
+            notify(Planned(changes, fresh=not recorded.complete))
             if not state.begun():
                 state.begin(mode)
             prepare_names()
@@ -58,28 +59,8 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
                 state.remove()
             raise
         return UpReport(
-            topology.name, mode, steps, tuple(state.read().substitutions.values()), time.monotonic() - began
+            topology.name, mode, changes, tuple(state.read().substitutions.values()), time.monotonic() - began
         )
-
-
-def planned(topology: Topology) -> tuple[Step, ...]:
-    """What `up` would do now; nothing is touched."""
-    return tuple(plan(topology, facts(topology, State(topology.name).read())))
-
-
-def facts(topology: Topology, recorded: Recorded) -> Facts:
-    """What is there already of a lab: only what is recorded as its own counts."""
-    paths: dict[str, list[str]] = {}
-    for step in wanted(topology):
-        if isinstance(step, SetSysctl):
-            paths.setdefault(step.namespace, []).append(step.path)
-    found = {
-        name: there
-        for name, known in recorded.namespaces.items()
-        if namespaces.is_ours(name, known) and (there := observe(name, paths.get(name, ()))) is not None
-    }
-    running = {device: engine.command for device, engine in recorded.engines.items() if engine.process.alive()}
-    return Facts(found, running)
 
 
 def _refuse_strangers(steps: Iterable[Step]) -> None:

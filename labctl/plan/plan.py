@@ -53,12 +53,13 @@ def plan(topology: Topology, facts: Facts) -> list[Step]:
 
 
 def _default_mtus(topology: Topology, facts: Facts) -> Iterator[SetMtu]:
-    """Back to the default where the file names no MTU and somebody changed it."""
+    """Back to the default where nothing asks for an MTU and somebody changed it."""
     for name, space in topology.namespaces.items():
         for interface_name, interface in space.interfaces.items():
             link = facts.namespaces.get(name, facts_of.Namespace()).links.get(interface_name)
             mtu = mtu_of(topology, name, interface_name)
-            if link is not None and interface.mtu is None and link.mtu != mtu:
+            named = interface.mtu or tunnel_mtu(topology, name, interface_name)
+            if link is not None and not named and link.mtu != mtu:
                 yield SetMtu(name, interface_name, mtu)
 
 

@@ -11,7 +11,8 @@ from labctl.checks.outcome import Result
 from labctl.engine.impair_words import Impairment
 from labctl.kernel.capabilities import Finding
 from labctl.plan.facts import Namespace
-from labctl.plan.steps import Removal, Step
+from labctl.plan.reasons import Change
+from labctl.plan.steps import Removal
 
 if TYPE_CHECKING:
     from labctl.lab.status import Status, Summary
@@ -26,18 +27,25 @@ def up(report: UpReport) -> dict[str, Any]:
     return {
         "lab": report.lab,
         "mode": report.mode,
-        "changes": [_change(step) for step in report.changes],
+        "changes": [_change(change) for change in report.changes],
         "substitutions": [asdict(substitution) for substitution in report.substitutions],
         "seconds": round(report.seconds, 3),
     }
 
 
-def plan(lab: str, steps: Sequence[Step]) -> dict[str, Any]:
-    return {"lab": lab, "changes": [_change(step) for step in steps]}
+def plan(lab: str, changes: Sequence[Change]) -> dict[str, Any]:
+    return {"lab": lab, "changes": [_change(change) for change in changes]}
 
 
-def _change(step: Step) -> dict[str, Any]:
-    return {"action": "remove" if isinstance(step, Removal) else "make", "subject": step.subject, "change": step.words}
+def _change(change: Change) -> dict[str, Any]:
+    step = change.step
+    return {
+        "action": "remove" if isinstance(step, Removal) else "make",
+        "subject": step.subject,
+        "change": step.words,
+        "reason": change.reason,
+        "command": change.command,
+    }
 
 
 def verify(lab: str, results: Sequence[Result]) -> dict[str, Any]:
@@ -55,6 +63,7 @@ def status(report: Status) -> dict[str, Any]:
         "namespaces": {name: _namespace(space) for name, space in report.namespaces.items()},
         "engines": [asdict(engine) for engine in report.engines],
         "substitutions": [asdict(substitution) for substitution in report.substitutions],
+        "drift": [_change(change) for change in report.drift],
     }
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.text import Text
 
-from labctl.plan.steps import NoAutomaticAddresses, Removal, SetMac, SetMaster, SetMtu, SetSysctl, SetUp, Step
+from labctl.plan.reasons import Change
+from labctl.plan.steps import NoAutomaticAddresses, Removal, SetMac, SetMaster, SetMtu, SetSysctl, SetUp
 
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 _CHANGES = SetMac | SetMtu | SetMaster | SetSysctl | SetUp | NoAutomaticAddresses
 
 
-def line(step: Step) -> Text:
-    """One step, marked + or -, or ~ where it sets a property."""
+def lines(change: Change, fresh: bool, explain: bool) -> Iterator[Text]:
+    """One change, marked + or -, or ~ where it sets a property; why, unless nothing is there yet; as a command."""
+    step = change.step
     mark = "-" if isinstance(step, Removal) else "~" if isinstance(step, _CHANGES) else "+"
-    return Text(f"{mark} {step.subject} {step.words}", _STYLES[mark])
+    text = Text(f"{mark} {step.subject} {step.words}", _STYLES[mark])
+    if not fresh:
+        text.append(f"  ({change.reason})", "dim")
+    yield text
+    if explain:
+        yield Text(f"    {change.command}", "dim")

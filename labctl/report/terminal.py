@@ -15,6 +15,7 @@ from labctl.checks.outcome import Evidence, Result
 from labctl.kernel.capabilities import Finding
 from labctl.lab.events import Done, Event, Planned, Removed, RollingBack
 from labctl.plan.facts import Link, Substitution
+from labctl.plan.reasons import Change
 from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine, Step
 from labctl.report import diff
 from labctl.report.tree import LabTree
@@ -40,23 +41,27 @@ def console() -> Console:
 class UpView:
     """Shows a lab while it grows; in a pipe the whole tree at its end."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, explain: bool = False) -> None:
         self._console = console()
+        self._explain = explain
+        self._changes: dict[Step, Change] = {}
         self._lab = LabTree(title)
         # Without a refresh thread: a process with two threads may not enter a user namespace.
         self._live = Live(self._lab.tree, console=self._console, auto_refresh=False)
         self._shown = False
-        self._as_diff = False
+        self._as_diff = self._fresh = False
 
     def notify(self, event: Event) -> None:
         match event:
-            case Planned(steps, fresh):
-                self._as_diff = not fresh
-                self._shown = fresh and 0 < len(steps) < 8 * TALLEST
+            case Planned(changes, fresh):
+                self._changes = {change.step: change for change in changes}
+                self._fresh, self._as_diff = fresh, self._explain or not fresh
+                self._shown = not self._as_diff and 0 < len(changes) < 8 * TALLEST
                 if self._shown and self._console.is_terminal:
                     self._live.start()
             case Done(step) if self._as_diff:
-                self._console.print(diff.line(step))
+                for line in diff.lines(self._changes[step], self._fresh, self._explain):
+                    self._console.print(line)
             case Done(step, substitution):
                 self._lab.grow(step, substitution)
                 if self._live.is_started:
@@ -80,10 +85,11 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
     if not report.changes:
         out.print(f"nothing to do: [bold]{report.lab}[/] is as its file says ({report.mode})")
         return
+    steps = [change.step for change in report.changes]
     counts = [
-        (sum(isinstance(step, AddNamespace) for step in report.changes), "namespace"),
-        (sum(2 if isinstance(s, AddVeth) else isinstance(s, AddLink) for s in report.changes), "interface"),
-        (sum(isinstance(step, StartEngine) for step in report.changes), "engine"),
+        (sum(isinstance(step, AddNamespace) for step in steps), "namespace"),
+        (sum(2 if isinstance(step, AddVeth) else isinstance(step, AddLink) for step in steps), "interface"),
+        (sum(isinstance(step, StartEngine) for step in steps), "engine"),
     ]
     told = ", ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in counts if number)
     what = told or f"{len(report.changes)} change{'s' * (len(report.changes) != 1)}"
@@ -97,12 +103,13 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
             out.print(f"  [bold]{escape(command.ljust(width))}[/]  [dim]{words}[/]")
 
 
-def plan(lab: str, steps: Sequence[Step]) -> None:
+def plan(lab: str, changes: Sequence[Change], fresh: bool, explain: bool) -> None:
     """What `up` would do."""
     out = console()
-    for step in steps:
-        out.print(diff.line(step))
-    number = len(steps)
+    for change in changes:
+        for line in diff.lines(change, fresh, explain):
+            out.print(line)
+    number = len(changes)
     told = f"{lab}: {number} step{'s' * (number != 1)} to do"
     out.print(told if number else f"nothing to do: {lab} is as its file says")
 
@@ -187,6 +194,11 @@ def status(report: Status) -> None:
         out.print(engines)
         _offloads(out, report.engines)
     _substitutions(out, report.substitutions)
+    if report.drift:
+        out.print("[yellow]differs from its file[/] (labctl up FILE repairs it):")
+        for change in report.drift:
+            for line in diff.lines(change, fresh=False, explain=False):
+                out.print(line)
 
 
 def _offloads(out: Console, engines: Iterable[EngineStatus]) -> None:

@@ -35,8 +35,10 @@ def test_up_repairs_exactly_what_has_drifted(here: World, drift: str) -> None:
     space, command = drift.split(" ", 1)
     here.labctl("exec", space, "--", "sh", "-c", command)
     planned = eventually(lambda: here.json("plan", "two-site", code=None)["changes"], "the drift is seen")
+    assert here.json("status")["drift"] == planned
+    assert "differs from its file" in here.labctl("status").stdout
     assert here.json("up", "two-site")["changes"] == planned
-    assert here.json("plan", "two-site")["changes"] == []
+    assert here.json("plan", "two-site")["changes"] == here.json("status")["drift"] == []
     assert here.json("verify", "ping-across-a-to-b", "own-tun-address-a")["passed"]
     here.labctl("down")
 
@@ -46,6 +48,16 @@ def test_plan_tells_by_its_exit_code_whether_there_is_something_to_do(here: Worl
     assert here.labctl("list").stdout.strip() == "no lab is running"
     here.labctl("up", "two-site")
     assert "nothing to do" in here.labctl("plan", "two-site", code=0).stdout
+    here.labctl("down")
+
+
+def test_a_plan_tells_why_and_what_a_person_would_type(here: World) -> None:
+    assert "    ip netns add siteA\n" in here.labctl("plan", "two-site", "--explain", code=1).stdout
+    here.labctl("up", "two-site")
+    here.labctl("exec", "siteB", "--", "ip", "link", "set", "wan0", "mtu", "1400")
+    told = here.labctl("plan", "two-site", "--explain", code=1).stdout
+    assert "~ siteB:wan0 MTU 1500  (is 1400)\n    ip -n siteB link set wan0 mtu 1500\n" in told
+    assert here.labctl("up", "two-site", "--explain").stdout.startswith(told.rpartition("two-site: ")[0])
     here.labctl("down")
 
 
@@ -104,7 +116,9 @@ def test_a_site_that_is_no_longer_in_the_file_goes(here: World) -> None:
     three = "name: three\nnamespaces:\n  a: {interfaces: {d: {kind: dummy}}}\n  b: {interfaces: {d: {kind: dummy}}}\n"
     here.labctl("up", here.file("three.yaml", three))
     changes = here.json("up", here.file("three.yaml", three[: three.index("  b:")]))["changes"]
-    assert changes == [{"action": "remove", "subject": "b", "change": "namespace"}]
+    assert [(change["action"], change["subject"], change["change"]) for change in changes] == [
+        ("remove", "b", "namespace")
+    ]
     assert list(here.json("status")["namespaces"]) == ["a"]
     here.labctl("down")
 

@@ -1,0 +1,86 @@
+"""What a person types for a step: the same change by ip(8), sysctl(8) and ttun.
+
+Everything is typed on the machine as root. `ip -n NAME` works inside a namespace, so nothing is ever made outside and
+moved in. One command has no plain twin: a kernel without the dummy driver needs the stand-in, so `dummy` is spelled
+with its alternative, which `script` defines.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+
+from labctl.plan.steps import (
+    AddAddress,
+    AddLink,
+    AddNamespace,
+    AddRoute,
+    AddVeth,
+    ClearMaster,
+    DeleteAddress,
+    DeleteLink,
+    DeleteNamespace,
+    DeleteRoute,
+    NoAutomaticAddresses,
+    SetMac,
+    SetMaster,
+    SetMtu,
+    SetSysctl,
+    SetUp,
+    StartEngine,
+    Step,
+    StopEngine,
+)
+
+
+def command(step: Step) -> str:
+    """One line of shell. Raises TypeError for a step that it does not know."""
+    ip = ("ip", "-n", step.namespace)
+    match step:
+        case AddNamespace(namespace=name):
+            return shlex.join(("ip", "netns", "add", name))
+        case DeleteNamespace(namespace=name):
+            return f"ip netns pids {shlex.quote(name)} | xargs -r kill; {shlex.join(('ip', 'netns', 'del', name))}"
+        case SetSysctl(name=name, value=value):
+            return shlex.join(("ip", "netns", "exec", step.namespace, "sysctl", "-qw", f"{name}={value}"))
+        case AddLink(interface=interface, kind=("tun" | "tap") as kind, owner=owner):
+            return shlex.join(
+                (*ip, "tuntap", "add", "dev", interface, "mode", kind, *(("user", owner) if owner else ()))
+            )
+        case AddLink(interface=interface, kind=kind):
+            return shlex.join((*ip, "link", "add", interface, "type", kind))
+        case AddVeth(interface=interface, peer_namespace=space, peer_interface=peer):
+            ends = (interface, "netns", step.namespace, "type", "veth", "peer", "name", peer, "netns", space)
+            return shlex.join(("ip", "link", "add", *ends))
+        case DeleteLink(interface=interface):
+            return shlex.join((*ip, "link", "del", interface))
+        case SetMac(interface=interface, mac=mac):
+            return shlex.join((*ip, "link", "set", interface, "address", mac))
+        case SetMtu(interface=interface, mtu=mtu):
+            return shlex.join((*ip, "link", "set", interface, "mtu", str(mtu)))
+        case SetMaster(interface=interface, master=master):
+            return shlex.join((*ip, "link", "set", interface, "master", master))
+        case ClearMaster(interface=interface):
+            return shlex.join((*ip, "link", "set", interface, "nomaster"))
+        case NoAutomaticAddresses(interface=interface):
+            return shlex.join((*ip, "link", "set", interface, "addrgenmode", "none"))
+        case SetUp(interface=interface):
+            return shlex.join((*ip, "link", "set", interface, "up"))
+        case AddAddress(interface=interface, address=address):
+            return shlex.join((*ip, "addr", "add", address, "dev", interface, *_at_once(address)))
+        case DeleteAddress(interface=interface, address=address):
+            return shlex.join((*ip, "addr", "del", address, "dev", interface))
+        case AddRoute() | DeleteRoute():
+            verb = "add" if isinstance(step, AddRoute) else "del"
+            return shlex.join((*ip, "route", verb, *step.words.split()[1:]))
+        case StartEngine(run_as=owner):
+            become = ("setpriv", f"--reuid={owner}", "--clear-groups") if owner else ()
+            return f"{shlex.join(('ip', 'netns', 'exec', step.namespace, *become))} {step.command} &"
+        case StopEngine(command=words):
+            return f"pkill -f -x {shlex.quote(words)}"
+    raise TypeError(f"no way to type {step!r}")
+
+
+def _at_once(address: str) -> tuple[str, ...]:
+    """A new IPv6 address waits for duplicates (RFC 4862 5.4), unless it is told not to."""
+    return ("nodad",) if ipaddress.ip_interface(address).version == 6 else ()

@@ -1,0 +1,71 @@
+"""Why a step is to be done: what the kernel shows in the place where the file wants something else."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from labctl.plan.commands import command
+from labctl.plan.facts import Facts, Link, Namespace
+from labctl.plan.steps import (
+    InterfaceStep,
+    NoAutomaticAddresses,
+    Removal,
+    SetMac,
+    SetMaster,
+    SetMtu,
+    SetSysctl,
+    SetUp,
+    StartEngine,
+    Step,
+)
+
+
+class Change(NamedTuple):
+    """A step of a plan, and why it is in there."""
+
+    step: Step
+    reason: str
+
+    @property
+    def command(self) -> str:
+        """What a person types for the same."""
+        return command(self.step)
+
+
+def change(step: Step, facts: Facts) -> Change:
+    return Change(step, _reason(step, facts))
+
+
+def _reason(step: Step, facts: Facts) -> str:
+    if isinstance(step, Removal):
+        return "is not in the file"
+    there = facts.namespaces.get(step.namespace)
+    if there is None:
+        return "is not there"
+    if isinstance(step, SetSysctl):
+        return f"is {there.sysctls.get(step.path, 'not known')}"
+    if isinstance(step, StartEngine):
+        running = facts.engines.get(step.subject)
+        return f"runs as {running}" if running else "is not running"
+    link = _link(step, there)
+    return "is not there" if link is None else _found(step, link)
+
+
+def _link(step: Step, there: Namespace) -> Link | None:
+    return there.links.get(step.interface) if isinstance(step, InterfaceStep) else None
+
+
+def _found(step: Step, link: Link) -> str:
+    match step:
+        case SetMac():
+            return f"is {link.mac}"
+        case SetMtu():
+            return f"is {link.mtu}"
+        case SetMaster():
+            return f"is a port of {link.master}" if link.master else "is no port"
+        case SetUp():
+            return "is down"
+        case NoAutomaticAddresses():
+            return f"is {link.addrgenmode}"
+        case _:
+            return "is not there"

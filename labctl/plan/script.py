@@ -1,0 +1,142 @@
+"""A whole lab as the script that a person would type, with its own way back.
+
+It is `wanted`, in an order for people: one interface after the other, each with everything that belongs to it, then the
+routes, then the engines. The state that it leaves is the one that `labctl up` leaves; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from itertools import groupby
+
+from labctl.plan.commands import command
+from labctl.plan.plan import wanted
+from labctl.plan.steps import (
+    AddLink,
+    AddNamespace,
+    AddRoute,
+    AddVeth,
+    InterfaceStep,
+    SetMaster,
+    SetSysctl,
+    StartEngine,
+    Step,
+)
+from labctl.topology.model import Topology
+
+_STAND_IN = """\
+# Where the kernel has no dummy driver, a bridge without ports swallows packets just the same.
+stand_in() {
+    ip -n "$1" link add "$2" type bridge mcast_snooping 0
+    ip -n "$1" link set "$2" arp off multicast off alias 'labctl: bridge stands in for dummy'
+}
+"""
+
+_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _ENGINES = range(6)
+_HEADINGS = {
+    _NAMESPACES: "Namespaces: each is a network stack of its own.",
+    _SETTINGS: "Settings that a new namespace would else take from the machine.",
+    _PORTS: "Bridges get their ports.",
+    _ROUTES: "What is not next door has a way.",
+    _ENGINES: "The engines: each carries the packets of its TUN device to its peer, one per UDP datagram.",
+}
+
+
+def script(topology: Topology) -> str:
+    """A POSIX shell script: without a word it makes the lab, with `down` it takes it away."""
+    steps = sorted(wanted(topology), key=lambda step: _place(step, topology))
+    name = shlex.quote(topology.name)
+    parts = [
+        f"#!/bin/sh\n{_commented(_title(topology))}#\n"
+        f"# As root:  sh {name}.sh        makes it; where a command fails it stops there\n"
+        f"#           sh {name}.sh down   takes away these namespaces and whatever runs in them\n"
+        "# It needs ip(8), sysctl(8) and ttun in the PATH.\n",
+        _down(topology),
+        "set -e\n",
+    ]
+    if any(isinstance(step, AddLink) and step.kind == "dummy" for step in steps):
+        parts.append(_STAND_IN)
+    for heading, group in groupby(steps, key=lambda step: _heading(step, topology)):
+        parts.append(f"# {heading}\n" + "".join(f"{_typed(step)}\n" for step in group))
+    return "\n".join(parts)
+
+
+def _title(topology: Topology) -> str:
+    return f"{topology.name}: {topology.description}" if topology.description else topology.name
+
+
+def _commented(text: str) -> str:
+    return "".join(f"# {line}\n" for line in textwrap.wrap(text, 110))
+
+
+def _down(topology: Topology) -> str:
+    names = shlex.join(topology.namespaces)
+    return f"""\
+if [ "$1" = down ]; then
+    for name in {names}; do
+        ip netns pids "$name" | xargs -r kill
+        ip netns del "$name"
+    done
+    exit
+fi
+"""
+
+
+def _typed(step: Step) -> str:
+    line = command(step)
+    if isinstance(step, AddLink) and step.kind == "dummy":
+        return f"{line} 2>/dev/null || stand_in {shlex.join((step.namespace, step.interface))}"
+    return line
+
+
+def _place(step: Step, topology: Topology) -> tuple[int, ...]:
+    """Where a step stands; steps of one place keep their order."""
+    space = list(topology.namespaces).index(step.namespace)
+    interface = _interface(step, topology)
+    match step:
+        case AddNamespace():
+            return (_NAMESPACES, space)
+        case SetMaster():
+            return (_PORTS, space)
+        case AddRoute():
+            return (_ROUTES, space)
+        case StartEngine():
+            return (_ENGINES,)
+        case _ if interface is None:
+            return (_SETTINGS, space)
+    order = ["lo", *topology.namespaces[step.namespace].interfaces]
+    # A cable is one command for both of its ends, so every cable comes before anything is done with an end.
+    return (_INTERFACES, space, order.index(interface)) if not isinstance(step, AddVeth) else (_INTERFACES, -1, space)
+
+
+def _interface(step: Step, topology: Topology) -> str | None:
+    """The interface that a step is about; None where it is about the whole namespace."""
+    if isinstance(step, InterfaceStep):
+        return step.interface
+    if isinstance(step, SetSysctl):
+        interfaces = topology.namespaces[step.namespace].interfaces
+        return next((part for part in step.path.split("/")[3:4] if part in interfaces), None)
+    return None
+
+
+def _heading(step: Step, topology: Topology) -> str:
+    phase, *_ = _place(step, topology)
+    if phase in _HEADINGS:
+        return _HEADINGS[phase]
+    if isinstance(step, AddVeth):
+        return "Cables: a veth has two ends, each born in its own namespace."
+    interface = _interface(step, topology) or ""
+    kind = "lo" if interface == "lo" else topology.namespaces[step.namespace].interfaces[interface].kind
+    return f"{step.namespace}: {interface}{_told(kind)}"
+
+
+def _told(kind: str) -> str:
+    return {
+        "lo": ", without which a host does not even reach itself",
+        "dummy": ", an interface that swallows what is sent through it",
+        "tun": ", a TUN device: IP packets to and from a program",
+        "tap": ", a TAP device: Ethernet frames to and from a program",
+        "veth": ", its end of a cable",
+        "bridge": ", a switch",
+    }[kind]
