@@ -260,7 +260,9 @@ def _sockaddr(address: Address) -> Any:
     """The address as bind and connect take it, with the scope of a link-local one (fe80::1%wan0) resolved."""
     flags = socket.AI_NUMERICHOST
     try:
-        found = socket.getaddrinfo(address.host, address.port, address.family, socket.SOCK_DGRAM, 0, flags)
+        # As bytes: for text Python loads its codec of international domain names, in every engine.
+        host = address.host.encode()
+        found = socket.getaddrinfo(host, address.port, address.family, socket.SOCK_DGRAM, 0, flags)
     except socket.gaierror as error:
         raise OSError(errno.ENODEV, str(error)) from error
     return found[0][4]

@@ -10,6 +10,7 @@ import argparse
 import errno
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -75,6 +76,7 @@ def _endpoint(given: argparse.Namespace) -> Endpoint:
     )
 
 
+@cache
 def _parser() -> _Parser:
     parser = _Parser(
         prog="ttun",

@@ -58,20 +58,24 @@ def is_ours(name: str, recorded: NamespaceId) -> bool:
     except OSError:
         return False
     try:
-        found = os.fstat(fd)
-        return (found.st_dev, found.st_ino) == recorded[:2] and _mark(fd) == recorded.mark
+        return _has_number(os.fstat(fd), recorded) and _mark(fd) == recorded.mark
     finally:
         os.close(fd)
+
+
+def _has_number(found: os.stat_result, recorded: NamespaceId) -> bool:
+    return (found.st_dev, found.st_ino) == recorded[:2]
 
 
 def _mark(fd: int) -> str:
     with network_namespace(fd):
         netlink = Rtnetlink()
+    message = ifinfmsg()
+    message["index"] = LOOPBACK_INDEX
     try:
-        links = netlink.dump(RTM_GETLINK, ifinfmsg())
+        return netlink.get(RTM_GETLINK, message).get_attr("IFLA_IFALIAS") or ""
     finally:
         netlink.close()
-    return next((link.get_attr("IFLA_IFALIAS") or "" for link in links if link["index"] == LOOPBACK_INDEX), "")
 
 
 def _set_mark(fd: int, mark: str) -> None:
@@ -149,14 +153,29 @@ def inside(name: str) -> Iterator[None]:
 
 
 def remove(name: str, recorded: NamespaceId) -> bool:
-    """Take the name away if it is the recorded namespace; tells whether something was removed.
+    """Take the name away if it is the recorded namespace; tells whether something was removed."""
+    if is_ours(name, recorded):
+        return remove_own(name, recorded)
+    return remove_claim(name)
 
-    A claim that was cut off before its mount leaves an empty plain file, which is removed too.
+
+def remove_own(name: str, recorded: NamespaceId) -> bool:
+    """The same for one that is known to be ours, and has lived since: then its number is proof enough.
+
+    Asking for its mark again would wait for the kernel, which is busy with the namespaces that were just removed.
     """
     target = path_of(name)
-    if is_ours(name, recorded):
-        unmount(str(target))
-    elif not _is_cut_off_claim(target):
+    if not _has_number(target.stat(), recorded):
+        return False
+    unmount(str(target))
+    target.unlink()
+    return True
+
+
+def remove_claim(name: str) -> bool:
+    """Remove the empty plain file that a claim leaves when it is cut off before its mount."""
+    target = path_of(name)
+    if not _is_cut_off_claim(target):
         return False
     target.unlink()
     return True

@@ -84,15 +84,22 @@ class Rtnetlink:
         for _ in self._replies():
             pass
 
+    def get(self, kind: int, message: Any) -> Any:
+        """The one thing that a request names, decoded. Raises Refused."""
+        self._send(kind, message, NLM_F_ACK)
+        (found,) = self._decoded()
+        return found
+
     def dump(self, kind: int, message: Any) -> list[Any]:
         """Everything of a kind that the namespace has, decoded."""
         self._send(kind, message, NLM_F_DUMP)
-        found = []
-        for reply_kind, data in self._replies():
-            decoded = _CLASS_OF[reply_kind](data)
+        return list(self._decoded())
+
+    def _decoded(self) -> Iterator[Any]:
+        for kind, data in self._replies():
+            decoded = _CLASS_OF[kind](data)
             decoded.decode()
-            found.append(decoded)
-        return found
+            yield decoded
 
     def _send(self, kind: int, message: Any, flags: int) -> None:
         self._sequence += 1

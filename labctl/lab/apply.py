@@ -15,13 +15,13 @@ from labctl.plan.steps import DeleteNamespace, StartEngine, Step, StopEngine
 def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
     """Perform the steps. Raises the LabError of the first that fails."""
     recorded = state.read()
-    starting = []
+    engines_to_start = []
     with closing(Performer(recorded.mark, recorded.namespaces, state.record_namespace)) as performer:
         for step in steps:
             substitution = None
             match step:
                 case StartEngine():
-                    starting.append((step, engines.start(step, state)))
+                    engines_to_start.append(step)
                     continue
                 case StopEngine():
                     processes.end([recorded.engines[step.subject].process])
@@ -35,6 +35,8 @@ def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
             if substitution:
                 state.record_substitution(substitution)
             notify(Done(step, substitution))
+    # The performer's sockets, two descriptors for each namespace, are closed: every engine would inherit them all.
+    starting = [(step, engines.start(step, state)) for step in engines_to_start]
     for step, wait_until_ready in starting:
         wait_until_ready()
         notify(Done(step))

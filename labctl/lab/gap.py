@@ -14,7 +14,11 @@ from labctl.topology.model import Topology
 
 def gap(topology: Topology, recorded: Recorded) -> tuple[Change, ...]:
     """What `up` would do now; nothing is touched."""
-    found = _facts(topology, recorded)
+    return between(topology, facts(recorded, topology))
+
+
+def between(topology: Topology, found: Facts) -> tuple[Change, ...]:
+    """The same from what was observed already."""
     return tuple(change(step, found) for step in plan(topology, found))
 
 
@@ -23,10 +27,10 @@ def planned(topology: Topology) -> tuple[Change, ...]:
     return gap(topology, State(topology.name).read())
 
 
-def _facts(topology: Topology, recorded: Recorded) -> Facts:
-    """What is there already of a lab: only what is recorded as its own counts."""
+def facts(recorded: Recorded, topology: Topology | None) -> Facts:
+    """What is there already of a lab: only what is recorded as its own counts. Of settings, those of the topology."""
     paths: dict[str, list[str]] = {}
-    for step in wanted(topology):
+    for step in wanted(topology) if topology else ():
         if isinstance(step, SetSysctl):
             paths.setdefault(step.namespace, []).append(step.path)
     found = {

@@ -74,6 +74,8 @@ class Starting:
 
 def start(what: str, title: str, log: Path, record: Callable[[Process], None], work: Work) -> Starting:
     """Start a process that outlives this one; `record` is called before it does anything."""
+    import setproctitle  # noqa: F401  # here, before the fork: it is loaded once for all
+
     go, permit = os.pipe()
     answers, answer = os.pipe()
     pid = _fork()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from labctl.kernel import namespaces
-from labctl.kernel.observe import observe
 from labctl.lab import engines
-from labctl.lab.gap import gap
-from labctl.lab.state import Engine, Recorded, State, existing
+from labctl.lab.gap import between, facts
+from labctl.lab.state import Engine, State, existing
 from labctl.plan.facts import Namespace, Substitution
 from labctl.plan.reasons import Change
 
@@ -51,26 +49,21 @@ class Summary:
 
 def status(lab: str) -> Status:
     """What is there of a lab. Raises UsageError where there is no such lab."""
+    from labctl.topology.model import Topology  # heavy, and `list` does without
+
     state = existing(lab)
     recorded = state.read()
+    written = state.topology()
+    topology = Topology.model_validate_json(written) if written else None
+    found = facts(recorded, topology)
     return Status(
         lab,
         recorded.mode,
-        {
-            name: observe(name) if namespaces.is_ours(name, known) else None
-            for name, known in recorded.namespaces.items()
-        },
+        {name: found.namespaces.get(name) for name in recorded.namespaces},
         tuple(_engine(device, engine, state) for device, engine in recorded.engines.items()),
         tuple(recorded.substitutions.values()),
-        _drift(state, recorded),
+        between(topology, found) if topology else (),
     )
-
-
-def _drift(state: State, recorded: Recorded) -> tuple[Change, ...]:
-    from labctl.topology.model import Topology  # heavy, and `list` does without
-
-    written = state.topology()
-    return gap(Topology.model_validate_json(written), recorded) if written else ()
 
 
 def _engine(device: str, engine: Engine, state: State) -> EngineStatus:
