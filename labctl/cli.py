@@ -66,6 +66,7 @@ def cli() -> None:
 def up(file: str, name: str | None, explain: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
     from labctl.kernel.room import place_of_new
+    from labctl.kernel.signals import carry_on
     from labctl.lab.up import up as make
 
     topology = _topology(file, name)
@@ -75,6 +76,7 @@ def up(file: str, name: str | None, explain: bool, form: str) -> int:
             report = place.call(lambda: make(topology, place.mode, lambda _: None))
         else:
             report = place.call(lambda: _shown_up(topology, place.mode, explain))
+        carry_on()  # the lab is made, and all that is left is to say so
     except BaseException:
         place.abandon()
         raise

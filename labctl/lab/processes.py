@@ -22,6 +22,7 @@ from pathlib import Path
 from labctl.errors import KernelRefused, LabError
 from labctl.kernel.detach import detach
 from labctl.kernel.namespaces import NamespaceId
+from labctl.kernel.signals import ASKED_TO_END
 
 GRACE = 2.0
 """Seconds that a process has between SIGTERM and SIGKILL."""
@@ -108,12 +109,11 @@ def start(what: str, title: str, log: Path, record: Callable[[Process], None], w
 
 def _fork() -> int:
     """Fork a child that has no moment in which it answers a signal as its maker does."""
-    asked_to_end = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, asked_to_end)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED_TO_END)
     try:
         pid = os.fork()
         if pid == 0:
-            for number in asked_to_end:
+            for number in ASKED_TO_END:
                 signal.signal(number, signal.SIG_DFL)
         return pid
     finally:

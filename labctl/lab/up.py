@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from labctl.errors import LabError
 from labctl.kernel import namespaces
+from labctl.kernel.signals import carry_on
 from labctl.lab.apply import apply
 from labctl.lab.down import take_back
 from labctl.lab.events import Listener, Planned, RollingBack
@@ -50,9 +51,11 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
                 state.begin(mode)
             prepare_names()
             apply(steps, state, notify)
+            carry_on()  # the lab is made: nobody is told anything else from here on
             state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True))
         except BaseException as error:
             if not recorded.complete:
+                carry_on()
                 if state.begun():
                     notify(RollingBack(error.what if isinstance(error, LabError) else "interrupted"))
                 take_back(state, notify)
