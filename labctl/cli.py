@@ -94,12 +94,10 @@ def up(file: str, name: str | None, explain: bool, form: str) -> int:
 @_format
 def plan(file: str, name: str | None, explain: bool, form: str) -> int:
     """Show what `up` would do, without doing it; exit code 1 where there is something to do."""
-    from labctl.kernel.room import places
     from labctl.lab.gap import planned
-    from labctl.lab.state import recorded_labs
 
     topology = _topology(file, name)
-    here = next((place for place in places() if topology.name in place.call(recorded_labs)), None)
+    here = _places().get(topology.name)
     changes = here.call(lambda: planned(topology)) if here else planned(topology)
     if form == "json":
         from labctl.report import as_json
@@ -209,8 +207,9 @@ def _tools(system: bool) -> Any:
 @click.option("-a", "--all", "everything", is_flag=True, help="Every lab of yours.")
 def down(lab: str | None, also: str | None, everything: bool) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
-    from labctl.kernel.room import refuse_elsewhere
+    from labctl.kernel.room import places, refuse_elsewhere
     from labctl.lab.down import down as end
+    from labctl.lab.state import tidy
 
     running = _places()
     wanted = also or lab
@@ -229,6 +228,8 @@ def down(lab: str | None, also: str | None, everything: bool) -> int:
 
         terminal.down(removed, name)
     if not ended:
+        for place in places():
+            place.call(tidy)  # an earlier down may have been killed at its very end
         click.echo(f"no lab{f' named {wanted}' if wanted else ''} is running: nothing to do")
     return WELL
 
@@ -266,7 +267,10 @@ def list_(form: str) -> int:
     """List your labs."""
     from labctl.lab import status as story
 
-    summaries = [place.call(lambda name=name: story.summary(name)) for name, place in _places().items()]  # type: ignore[misc]
+    def summary(name: str, place: Place) -> Any:
+        return place.call(lambda: story.summary(name, place.mode))
+
+    summaries = [summary(name, place) for name, place in _places().items()]
     if form == "json":
         from labctl.report import as_json
 
@@ -420,7 +424,7 @@ def _places() -> dict[str, Place]:
     from labctl.kernel.room import places
     from labctl.lab.state import recorded_labs
 
-    return {name: place for place in places() for name in place.call(recorded_labs)}
+    return {name: place for place in places() for name in ([place.lab] if place.lab else place.call(recorded_labs))}
 
 
 def _running(lab: str | None) -> tuple[Place, str]:

@@ -213,9 +213,10 @@ def make_directory() -> None:
 
 
 def remove_directory(existed_before: bool) -> None:
-    """Undo `make_directory`, unless somebody has a namespace there."""
-    if any(DIRECTORY.iterdir()):
+    """Undo `make_directory`, as far as it came, unless somebody has a namespace there."""
+    if not DIRECTORY.is_dir() or any(DIRECTORY.iterdir()):
         return
-    unmount(str(DIRECTORY))
+    if directory_is_ready():
+        unmount(str(DIRECTORY))
     if not existed_before:
         DIRECTORY.rmdir()

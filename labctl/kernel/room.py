@@ -32,9 +32,10 @@ Result = TypeVar("Result")
 
 
 class Place(Protocol):
-    """Where a lab lives."""
+    """Where a lab lives; `lab` names it where there is room for one only."""
 
     mode: str
+    lab: str | None
 
     def call(self, work: Callable[[], Result]) -> Result:
         """Do some work there, and give what it returned or raise what it raised."""
@@ -53,6 +54,7 @@ class Machine:
     """The machine itself, for root: nothing to enter, nothing to close."""
 
     mode = "root"
+    lab: str | None = None
 
     def call(self, work: Callable[[], Result]) -> Result:
         return work()
@@ -73,7 +75,7 @@ class Room:
     mode = "rootless"
 
     def __init__(self, lab: str, holder: int, control: socket.socket | None = None) -> None:
-        self.lab = lab
+        self.lab: str | None = lab
         self._holder = holder  # a pidfd
         self._control = control
 

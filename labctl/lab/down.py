@@ -5,14 +5,17 @@ from __future__ import annotations
 from labctl.kernel import namespaces
 from labctl.lab import processes
 from labctl.lab.events import Listener, Removed
-from labctl.lab.state import State, locked
+from labctl.lab.state import State, locked, tidy
 
 
 def down(lab: str, notify: Listener) -> None:
-    """End a lab: its engines, every process inside it, its namespaces, its state.
+    """End a lab: its engines, every process inside it, its namespaces, its state; or what an earlier down left of it.
 
-    Raises UsageError where there is no such lab or another labctl is at work on it.
+    Raises UsageError where another labctl is at work on it.
     """
+    if not State(lab).exists():
+        tidy()
+        return
     with locked(lab) as state:
         take_back(state, notify)
         state.remove()

@@ -203,7 +203,7 @@ def locked(lab: str, create: bool = False) -> Iterator[State]:
         yield state
     finally:
         os.close(fd)
-        _tidy()
+        tidy()
 
 
 def _lock(state: State, create: bool) -> int:
@@ -234,6 +234,8 @@ def _make_directories(state: State) -> None:
     try:
         (state.directory / "engines").mkdir(mode=0o700, parents=True, exist_ok=True)
         state.directory.chmod(0o700)
+    except FileNotFoundError:
+        return  # somebody has just taken the lab down, and all of it; the caller begins again
     except OSError as error:
         raise MachineError(
             f"the state of the lab cannot be kept in {state.directory}", kernel_words(error.errno or 0)
@@ -270,7 +272,7 @@ def prepare_names() -> None:
         namespaces.make_directory()
 
 
-def _tidy() -> None:
+def tidy() -> None:
     """Give back what all labs share, once the last lab is gone."""
     try:
         with _whole_state():

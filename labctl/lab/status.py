@@ -77,8 +77,8 @@ def _engine(device: str, engine: Engine, state: State) -> EngineStatus:
     )
 
 
-def summary(lab: str) -> Summary:
-    """One line about a lab that is there."""
-    recorded = existing(lab).read()
+def summary(lab: str, mode: str) -> Summary:
+    """One line about a lab that is there, or that a killed command has left unfinished."""
+    recorded = State(lab).read()
     running = sum(engine.process.alive() for engine in recorded.engines.values())
-    return Summary(lab, recorded.mode, recorded.complete, len(recorded.namespaces), len(recorded.engines), running)
+    return Summary(lab, mode, recorded.complete, len(recorded.namespaces), len(recorded.engines), running)
