@@ -16,10 +16,11 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.errors import KernelRefused, LabError
+from labctl.errors import KernelRefused, LabError, kernel_words
 from labctl.kernel.detach import detach
 from labctl.kernel.namespaces import NamespaceId
 from labctl.kernel.signals import ASKED_TO_END
@@ -88,7 +89,7 @@ def start(what: str, title: str, log: Path, record: Callable[[Process], None], w
             if os.read(go, 1):
                 os.close(go)
                 _settle(title)
-                _answering(work, answer)
+                _answering(what, work, answer)
         except BaseException:
             traceback.print_exc()  # into the log: the one place where it can still be read
         finally:
@@ -128,7 +129,7 @@ def _settle(title: str) -> None:
     setproctitle(title)
 
 
-def _answering(work: Work, answer: int) -> None:
+def _answering(what: str, work: Work, answer: int) -> None:
     def ready() -> None:
         os.write(answer, b"ready")
         os.close(answer)
@@ -137,6 +138,10 @@ def _answering(work: Work, answer: int) -> None:
         work(ready)
     except LabError as error:
         os.write(answer, pickle.dumps(error))
+    except OSError as error:
+        with suppress(OSError):  # it is closed where the process was ready before
+            os.write(answer, pickle.dumps(KernelRefused(f"{what} broke off", kernel_words(error.errno or 0))))
+        raise
 
 
 def end(processes: Iterable[Process]) -> None:

@@ -96,8 +96,9 @@ class State:
     def complete(self, topology: str) -> None:
         """The lab is up; from here on it is what the topology says."""
         temporary = self._topology.with_suffix(".new")
-        temporary.write_text(topology)
-        temporary.rename(self._topology)
+        with _kept_in(self.directory):
+            temporary.write_text(topology)
+            temporary.rename(self._topology)
         self._append({"complete": True})
 
     def topology(self) -> str | None:
@@ -135,17 +136,23 @@ class State:
         shutil.rmtree(self.directory)
 
     def _append(self, entry: dict[str, Any]) -> None:
-        with self._journal.open("a") as journal:
-            journal.write(json.dumps(entry) + "\n")
+        with _kept_in(self.directory), self._journal.open("ab+") as journal:
+            if journal.tell():
+                journal.seek(-1, os.SEEK_END)
+                if journal.read() != b"\n":  # a full disk, or a kill, has cut the last one off
+                    journal.write(b"\n")
+            journal.write(json.dumps(entry).encode() + b"\n")
 
     def _entries(self) -> Iterator[dict[str, Any]]:
         try:
             text = self._journal.read_text()
         except FileNotFoundError:
             return
-        # A last line without its end was cut off by a kill, before what it announces was done.
-        for line in text.split("\n")[:-1]:
-            yield json.loads(line)
+        for line in text.splitlines():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue  # it was cut off, before what it announces was done
 
 
 def _apply(entry: dict[str, Any], recorded: Recorded) -> None:
@@ -230,16 +237,28 @@ def _lock(state: State, create: bool) -> int:
         os.close(fd)
 
 
-def _make_directories(state: State) -> None:
+@contextmanager
+def _kept_in(directory: Path) -> Iterator[None]:
+    """Turn what a disk says no to into words. A directory that is gone stays a FileNotFoundError."""
     try:
-        (state.directory / "engines").mkdir(mode=0o700, parents=True, exist_ok=True)
-        state.directory.chmod(0o700)
+        yield
     except FileNotFoundError:
-        return  # somebody has just taken the lab down, and all of it; the caller begins again
+        raise
     except OSError as error:
         raise MachineError(
-            f"the state of the lab cannot be kept in {state.directory}", kernel_words(error.errno or 0)
+            f"the state of the lab cannot be kept in {directory}",
+            kernel_words(error.errno or 0),
+            f"make room there: {ROOT.parent} must be writable and have some space",
         ) from None
+
+
+def _make_directories(state: State) -> None:
+    try:
+        with _kept_in(state.directory):
+            (state.directory / "engines").mkdir(mode=0o700, parents=True, exist_ok=True)
+            state.directory.chmod(0o700)
+    except FileNotFoundError:
+        return  # somebody has just taken the lab down, and all of it; the caller begins again
 
 
 def _holder(fd: int) -> str:
@@ -268,8 +287,9 @@ def prepare_names() -> None:
     with _whole_state():
         if namespaces.directory_is_ready():
             return
-        (ROOT / "netns").write_text("there" if namespaces.DIRECTORY.is_dir() else "absent")
-        namespaces.make_directory()
+        with _kept_in(ROOT):
+            (ROOT / "netns").write_text("there" if namespaces.DIRECTORY.is_dir() else "absent")
+            namespaces.make_directory()
 
 
 def tidy() -> None:

@@ -9,7 +9,12 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+import pytest
+
+from labctl.kernel.syscalls import mount
 from tests.lab.world import DEADLINE, World, eventually
+
+MS_RDONLY, MS_REMOUNT = 1, 32  # sys/mount.h
 
 SMALL = """\
 name: small
@@ -92,3 +97,17 @@ def test_the_kernel_refuses_every_step(here: World) -> None:
         is_back(here, before, number)
     assert number > 12, "the steps are not seen any more"
     here.labctl("down")
+
+
+@pytest.mark.parametrize("options", ["ro", *(f"size={pages * 4096}" for pages in range(1, 6)), "nr_inodes=4"])
+def test_a_state_directory_that_takes_nothing_more(as_root: World, options: str) -> None:
+    read_only = MS_RDONLY if options == "ro" else 0
+    before = as_root.snapshot()
+    as_root.inside(lambda: mount("", "/run", flags=MS_REMOUNT | read_only, data="" if read_only else options))
+    done = as_root.labctl("up", as_root.file("small.yaml", SMALL), code=None)
+    if done.returncode == 0:
+        as_root.labctl("down")
+    else:
+        assert done.returncode in (3, 4) and len(done.stderr.splitlines()) <= 3, done.stderr
+        assert ("Read-only file system" if read_only else "No space left on device") in done.stderr
+    assert as_root.snapshot() == before
