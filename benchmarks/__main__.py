@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import memory, report
+from benchmarks import memory, report, scale
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.loads import ROWS
 from benchmarks.world import INSIDE, REPOSITORY, Failed, Pair, enter, wait_for
@@ -55,6 +55,9 @@ def main() -> int:
                         figure.values.setdefault(contender.name, []).append(value)
     if _wanted("engine-memory", given.only):
         figures.append(report.Figure("engine-memory", "MB", "lower", memory.measure()))
+    if not given.only or "scale" in given.only:
+        status.update("whole labs")
+        figures += scale.measure(1 if given.quick else 3, absent)
     report.show(figures, absent, console)
     report.write(figures, given.output)
     console.print(f"written: {given.output}/bench.json, {given.output}/bench.svg", highlight=False)
@@ -64,7 +67,7 @@ def main() -> int:
 def _wanted(name: str, only: list[str]) -> bool:
     """Whether this row is wanted: it is named, or no row is."""
     rows = {row.name for row in ROWS} | {"engine-memory"}
-    return not rows & {*only} or name in only
+    return not (rows | {"scale"}) & {*only} or name in only
 
 
 def _present(only: list[str], absent: dict[str, str]) -> Iterator[Contender]:

@@ -10,6 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 
+_ABREAST = 5
+"""Figures that a terminal of 80 columns has room for."""
+
+
 @dataclass
 class Figure:
     """A row of the report: the values of each contender, one for each round."""
@@ -60,23 +64,18 @@ GOALS = (
     Goal("IPv6 inside / IPv4 inside", ("tcp6-1500", "labctl"), ("tcp-1500", "labctl"), at_least=0.9),
     Goal("with / without offload", ("tcp-1500", "labctl"), ("tcp-1500", "labctl-no-offload"), at_least=4),
     Goal("one more engine, MB", ("engine-memory", "labctl"), None, at_most=12),
+    Goal("up two-site, seconds", ("up-two-site", "labctl"), None, at_most=0.45),
+    Goal("script / labctl, 100 sites", ("up-100", "script"), ("up-100", "labctl"), at_least=3),
+    Goal("mininet / labctl, 100 hosts", ("up-down-100", "mininet"), ("up-down-100", "labctl"), at_least=4),
+    Goal("500 sites / 100 sites", ("up-500", "labctl"), ("up-100", "labctl"), at_most=6),
+    Goal("one more site, MB", ("site-memory", "labctl"), None, at_most=10),
 )
 
 
 def show(figures: list[Figure], absent: dict[str, str], console: Console) -> None:
     """Print the table, the goals, and who was missing."""
-    table = Table(title="medians (lowest to highest)")
-    table.add_column("")
-    for figure in figures:
-        table.add_column(f"{figure.name}\n{figure.unit}", justify="right")
-    for name in dict.fromkeys(name for figure in figures for name in figure.values):
-        cells = []
-        for figure in figures:
-            values = figure.values.get(name)
-            cells.append(f"{_short(statistics.median(values))}\n[dim]{_range(values)}[/]" if values else "")
-        table.add_row(name, *cells)
-    console.print(table)
-
+    for first in range(0, len(figures), _ABREAST):
+        console.print(_table(figures[first : first + _ABREAST]))
     goals = Table(title="goals")
     for column in ("", "reached", "goal", ""):
         goals.add_column(column, justify="right" if column else "left")
@@ -91,6 +90,20 @@ def show(figures: list[Figure], absent: dict[str, str], console: Console) -> Non
     console.print(goals)
     for name, reason in absent.items():
         console.print(f"missing: {name} ({reason})", highlight=False)
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table(title="medians (lowest to highest)")
+    table.add_column("")
+    for figure in figures:
+        table.add_column(f"{figure.name}\n{figure.unit}", justify="right")
+    for name in dict.fromkeys(name for figure in figures for name in figure.values):
+        cells = []
+        for figure in figures:
+            values = figure.values.get(name)
+            cells.append(f"{_short(statistics.median(values))}\n[dim]{_range(values)}[/]" if values else "")
+        table.add_row(name, *cells)
+    return table
 
 
 def _ratio(goal: Goal, figures: dict[str, Figure]) -> float | None:

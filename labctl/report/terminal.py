@@ -62,7 +62,7 @@ class UpView:
             case Done(step) if self._as_diff:
                 for line in diff.lines(self._changes[step], self._fresh, self._explain):
                     self._console.print(line)
-            case Done(step, substitution):
+            case Done(step, substitution) if self._shown:
                 self._lab.grow(step, substitution)
                 if self._live.is_started:
                     self._live.refresh()
@@ -70,7 +70,7 @@ class UpView:
                 self._live.stop()
                 self._shown = False
                 self._console.print(f"[yellow]{escape(why)}: taking back what was made[/]")
-            case Removed():
+            case Done() | Removed():
                 pass
 
     def close(self) -> None:
