@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-
 _ABREAST = 5
 """Figures that a terminal of 80 columns has room for."""
 
