@@ -68,7 +68,7 @@ class State:
         self._topology = self.directory / "topology.json"
 
     def exists(self) -> bool:
-        return self.directory.is_dir()
+        return self.directory.is_dir() and not self.directory.is_symlink()
 
     def begun(self) -> bool:
         """Whether anything is recorded that may exist."""
@@ -126,7 +126,8 @@ class State:
 
     def reset(self) -> None:
         """Record that nothing of the lab is left. The journal goes last: while it is there, it is true."""
-        for file in (self.directory / "engines").iterdir():
+        engines = self.directory / "engines"
+        for file in () if engines.is_symlink() else engines.iterdir():  # a link leads to somebody else's files
             file.unlink()
         self._topology.unlink(missing_ok=True)
         self._journal.unlink(missing_ok=True)
@@ -193,7 +194,7 @@ def _no_such(lab: str) -> UsageError:
 def recorded_labs() -> list[str]:
     """The labs recorded here, by name."""
     try:
-        return sorted(entry.name for entry in ROOT.iterdir() if entry.is_dir())
+        return sorted(entry.name for entry in ROOT.iterdir() if entry.is_dir() and not entry.is_symlink())
     except FileNotFoundError:
         return []
 
@@ -253,6 +254,12 @@ def _kept_in(directory: Path) -> Iterator[None]:
 
 
 def _make_directories(state: State) -> None:
+    if state.directory.is_symlink():
+        raise UsageError(
+            f"{state.directory} is a symbolic link, and not of labctl's making",
+            "",
+            "remove it, or choose another --name",
+        )
     try:
         with _kept_in(state.directory):
             (state.directory / "engines").mkdir(mode=0o700, parents=True, exist_ok=True)
