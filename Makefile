@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test check bench fuzz soak clean
+.PHONY: demo test check test-kernel bench fuzz soak clean
 
 # compileall: where PYTHONDONTWRITEBYTECODE is set, every command would else compile labctl anew.
 
@@ -18,6 +18,11 @@ demo: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m compileall -q labctl
 	$(BIN)/python -m pytest -n auto
+
+# The main job under a stock Debian kernel, in QEMU; installs packages (Debian, as root). See tests/kernel.sh.
+test-kernel: .venv/installed-dev
+	$(BIN)/python -m compileall -q labctl
+	sh tests/kernel.sh
 
 # What a reviewer would say first.
 check: .venv/installed-dev
