@@ -18,8 +18,7 @@ A packet joins the one before it if splitting the merged frame again gives both 
 Only neighbours merge, so the order of all packets stays what it was, not only that of each flow.
 """
 
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 from labctl.engine.headers import Headers, Layout
@@ -37,38 +36,44 @@ ACK, PSH, DONT_FRAGMENT = 0x10, 0x08, 0x40
 Words = npt.NDArray[np.uint32]
 
 
+@lru_cache(64)
+def _kind(begin: int, protocol: int, offset: int) -> Layout | None:
+    """The layout of packets with these first bytes of the IP header, protocol and TCP data offset."""
+    version = begin >> 4
+    l4 = 20 if version == 4 else IPV6_HEADER
+    if protocol == UDP:
+        return Layout(version, protocol, l4, l4 + 8)
+    return Layout(version, protocol, l4, l4 + max(20, (offset >> 4) * 4)) if protocol == TCP else None
+
+
 def _layout(packet: Bytes) -> Layout | None:
     """The layout of a packet that might merge with its like, or None if it never could."""
-    size = len(packet)
-    if size > 20 and packet[0] == 0x45:
-        version, protocol, l4 = 4, packet[9], 20
-    elif size > IPV6_HEADER and packet[0] >> 4 == 6:
-        version, protocol, l4 = 6, packet[6], IPV6_HEADER
+    size, begin = len(packet), packet[0]
+    if begin == 0x45 and size > 32:
+        kind = _kind(begin, packet[9], packet[32])
+    elif begin >> 4 == 6 and size > 52:
+        kind = _kind(begin, packet[6], packet[52])
     else:
         return None
-    if protocol == UDP:
-        head = l4 + 8
-    elif protocol == TCP and size > l4 + 20:
-        head = l4 + max(20, (packet[l4 + 12] >> 4) * 4)
-    else:
-        return None
-    return Layout(version, protocol, l4, head) if size > head else None
+    return kind if kind and size > kind.head else None
 
 
-def runs(train: Train, tcp: bool = True, udp: bool = True) -> Iterator[Train]:
+def runs(train: Train, tcp: bool = True, udp: bool = True) -> Iterable[Train]:
     """Cut a train into runs that `merge` takes and packets that it does not, in order."""
-    kind = _layout(train.data[: train.size]) if train.number > 1 else None
+    data, size, number, _ = train
+    kind = _layout(data[:size]) if number > 1 else None
     if kind is None or not (tcp if kind.protocol == TCP else udp):
-        yield from train.singles()
-        return
-    most = min(MOST_PACKETS, (LARGEST_FRAME - kind.head) // (train.size - kind.head))
-    if train.number <= most and _expected(kind, train.size, train.number).met_by(train):
-        yield train
-        return
+        return train.singles()
+    most = min(MOST_PACKETS, (LARGEST_FRAME - kind.head) // (size - kind.head))
+    last = len(data) - (number - 1) * size
+    if number <= most and last > kind.head and _expected(kind, size, number, last).met_by(data):
+        return (train,)
     starts = np.flatnonzero(~_joins(train, kind)).tolist()
-    for first, end in zip(starts, [*starts[1:], train.number], strict=True):
-        for begin in range(first, end, most):
-            yield train.part(begin, min(most, end - begin))
+    return (
+        train.part(begin, min(most, end - begin))
+        for first, end in zip(starts, [*starts[1:], number], strict=True)
+        for begin in range(first, end, most)
+    )
 
 
 class _Expected:
@@ -77,50 +82,45 @@ class _Expected:
     It says yes only where `_joins` would join everything. Ids that stay the same are left to that.
     """
 
-    def __init__(self, layout: Layout, size: int, number: int) -> None:
-        self._layout = layout
-        self._size = size
-        self._came, self._wanted = np.zeros((2, number, layout.head), np.uint8)
-        self._headers = Headers(self._wanted, layout, size)
-        self._mask = np.full((number, layout.head), 0xFF, np.uint8)
-        self._mask[:, layout.check : layout.check + 2] = 0
-        if layout.protocol == TCP:
-            self._mask[-1, layout.l4 + 13] = 0xFF ^ PSH
-        self._words = [rows.view(np.uint32) for rows in (self._came, self._wanted, self._mask)]
-        self._checks = field(self._came, layout.check, "=u2")
-        # What is left of the pseudo-header, once the addresses are summed with the rest.
-        self._pseudo = native(layout.protocol) + native(size - layout.l4)
+    def __init__(self, layout: Layout, size: int, number: int, last: int) -> None:
+        protocol, l4, head = layout.protocol, layout.l4, layout.head
+        self._layout, self._size = layout, size
+        self._whole = number if last == size else number - 1
+        self._end = self._whole * size
+        # Bytes are compared at once; numpy fills them.
+        self._came, self._wanted = bytearray(number * head), bytearray(number * head)
+        self._heads, wanted = (
+            np.frombuffer(each, np.uint8).reshape(number, head) for each in (self._came, self._wanted)
+        )
+        self._checks, self._wanted_checks = (field(rows, layout.check, "=u2") for rows in (self._heads, wanted))
+        self._headers = Headers(wanted, layout, size, last)
+        self._psh = (number - 1) * head + l4 + 13
+        # What is left of the pseudo-header, once the addresses are summed with the rest, makes the sum 0.
+        right = -(native(protocol) + native(size - l4)) % 65535
+        self._right = np.full(self._whole, right, np.uint64).tobytes()
+        self._last_right = (protocol + last - l4) % 65535
 
-    def met_by(self, train: Train) -> bool:
+    def met_by(self, data: Bytes) -> bool:
         """Whether this train is as expected, its checksums right, so that it may be merged as it is."""
-        layout, size = self._layout, self._size
-        head, l4 = layout.head, layout.l4
-        data = np.frombuffer(train.data, np.uint8)
-        whole = len(data) // size
-        last = len(data) - whole * size
-        first = train.data[:head]
-        if 0 < last <= head or not _may_lead(first, layout):
+        layout, end = self._layout, self._end
+        head = layout.head
+        first = data[:head]
+        if not _may_lead(first, layout):
             return False
-        rows = data[: whole * size].reshape(whole, size)
-        self._came[:whole] = rows[:, :head]
-        if last:
-            self._came[whole] = data[whole * size : whole * size + head]
-        self._headers.fill(first, last or size)
-        came, wanted, mask = self._words
-        wanted ^= came
-        wanted &= mask
-        if wanted.any():
+        source = np.frombuffer(data, np.uint8)
+        rows = source[:end].reshape(self._whole, self._size)
+        self._heads[: self._whole] = rows[:, :head]
+        if end < len(data):
+            self._heads[-1] = source[end : end + head]
+        self._headers.fill(first)
+        self._wanted_checks[:] = self._checks
+        if layout.protocol == TCP:
+            self._came[self._psh] &= ~PSH
+        elif not self._checks.all():
             return False
-        if layout.protocol == UDP and not self._checks.all():
+        if self._came != self._wanted or (row_sums(rows[:, layout.addresses :]) % 65535).tobytes() != self._right:
             return False
-        sums = row_sums(rows[:, layout.addresses :])
-        sums += np.uint64(self._pseudo)
-        if (sums % 65535).any():
-            return False
-        if last:
-            end = row_sums(data[None, whole * size + layout.addresses :])[0]
-            return not (int(end) + native(layout.protocol) + native(last - l4)) % 65535
-        return True
+        return end == len(data) or checksum(data[end + layout.addresses :]) == self._last_right
 
 
 _expected = lru_cache(64)(_Expected)
@@ -243,30 +243,30 @@ def _comparable(kind: Layout) -> Words:
 
 def merge(run: Train, frame: memoryview) -> int:
     """Make a superframe of a run, virtio header first, in `frame`; returns the length of both."""
-    data, size, count, _ = run
+    data, size, number, _ = run
     kind = _layout(data[:size])
     assert kind is not None, "runs() found this run"
     version, protocol, l4, head = kind
     step, whole = size - head, len(data) // size
-    length = len(data) - (count - 1) * head
-    ip, payload, end = VNET, VNET + head, VNET + head + whole * step
-    frame[ip:payload] = data[:head]
+    length = len(data) - (number - 1) * head
+    payload, end = VNET + head, VNET + head + whole * step
     source = np.frombuffer(data, np.uint8)[: whole * size].reshape(whole, size)
     np.frombuffer(frame, np.uint8)[payload:end].reshape(whole, step)[:] = source[:, head:]
-    if whole < count:
+    if whole < number:
         frame[end : VNET + length] = data[whole * size + head :]
 
-    for at, number in kind.lengths(length):
-        struct.pack_into("!H", frame, ip + at, number)
+    first = bytearray(data[:head])
+    for at, stated in kind.lengths(length):
+        first[at : at + 2] = stated.to_bytes(2, "big")
     if version == 4:
-        struct.pack_into("!H", frame, ip + 10, 0)
-        struct.pack_into("!H", frame, ip + 10, checksum(frame[ip : ip + l4]))
+        first[10:12] = b"\0\0"
+        first[10:12] = checksum(first[:l4]).to_bytes(2, "big")
     if protocol == TCP:
         # Nothing joins behind PSH, so only the last packet can have it.
-        frame[ip + l4 + 13] |= data[(count - 1) * size + l4 + 13] & PSH
-    addresses = struct.unpack_from(f"={(l4 - kind.addresses) // 2}H", data, kind.addresses)
-    pseudo = sum(addresses) + native(protocol) + native(length - l4)
-    struct.pack_into("=H", frame, ip + kind.check, folded(pseudo))
+        first[l4 + 13] |= data[(number - 1) * size + l4 + 13] & PSH
+    pseudo = int.from_bytes(first[kind.addresses : l4], "big") + protocol + length - l4
+    first[kind.check : kind.check + 2] = folded(pseudo).to_bytes(2, "big")
+    frame[VNET:payload] = first
     gso_type = UDP_L4 if protocol == UDP else TCPV4 if version == 4 else TCPV6
     LAYOUT.pack_into(frame, 0, NEEDS_CSUM, gso_type, head, step, l4, kind.check - l4)
     return VNET + length

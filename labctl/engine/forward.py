@@ -1,12 +1,13 @@
 """From port to port, and every packet accounted for.
 
-A packet read from one side is sent to the other or dropped for one reason. It is counted when it comes, by
-`_arrived`, and when it leaves or ends, by `_settle`, and nowhere else: so the two equations that `counters`
-promises hold. No fault of a packet or of the network raises. The one thing that ends forwarding is the TUN
-device's own end.
+A packet read from one side is sent to the other or dropped for one reason. It is counted when it comes and
+when it leaves or ends: so the two equations that `counters` promises hold. No fault of a packet or of the
+network raises. The one thing that ends forwarding is the TUN device's own end.
 
-Ports move `Train`s. A train is sent as few pieces, and a piece that is refused for what it is, not for where
-it goes, is sent again packet by packet: an offload that fails costs time and no packet.
+Ports move `Train`s, and a packet that comes alone as it is. That one has the shortest way: after a pause all
+memory is slow, so it waits less for what is done than for how much is touched. A train is sent as few pieces,
+and a piece that is refused for what it is, not for where it goes, is sent again packet by packet: an offload
+that fails costs time and no packet.
 
 Between coming and leaving, `leave` and `enter` take a train whenever they are given one. That is the place
 for whatever holds packets back, loses them or changes them (`impaired`): there is one for each
@@ -28,9 +29,6 @@ from labctl.engine.impaired import Impaired
 from labctl.engine.packet import OwnDatagrams, fault
 from labctl.engine.ports import PeerPort, Port, StrangerPort
 from labctl.engine.train import Bytes, Train
-
-# Packets that one side may move before the other gets its turn, so that a flood one way starves nobody.
-BATCH = 64
 
 # (route such as "tun0 > 10.0.2.1:9000", packet, name of the drop or None)
 Watch = Callable[[str, bytes, str | None], None]
@@ -84,6 +82,11 @@ class Forwarder:
         self.outgoing = Impaired("out", self._cells, impaired.OUT, self.leave, partial(self._drop, self._out))
         self.incoming = Impaired("in", self._cells, impaired.IN, self.enter, partial(self._drop, self._in))
 
+    @property
+    def holds(self) -> bool:
+        """Whether an impairment may be holding packets back."""
+        return not (self.outgoing.is_idle and self.incoming.is_idle)
+
     def release(self) -> None:
         """Pass on what an impairment held until now."""
         for stage in (self.outgoing, self.incoming):
@@ -95,50 +98,89 @@ class Forwarder:
         return min(times, default=None)
 
     def outward(self) -> None:
-        """Move about a batch from the TUN device to the peer. Raises DeviceGone."""
-        moved = 0
-        while moved < BATCH:
-            try:
-                trains = self.tun.receive()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in _GONE:
-                    raise DeviceGone from error
-                raise
-            for train in trains:
-                moved += train.number
-                self._cells[count.TUN_READ_FRAMES] += train.frames
-                self._arrived(train, count.TUN_READ)
-                self.outgoing.take(train)
+        """Move to the peer what one call takes from the TUN device. Raises DeviceGone."""
+        try:
+            came = self.tun.receive()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno in _GONE:
+                raise DeviceGone from error
+            raise
+        if isinstance(came, list):
+            for train in came:
+                self._take_out(train)
+        elif self._watch or not self.outgoing.is_idle or self._unfit(came):
+            self._take_out(Train.of(came))
+        else:
+            self._alone_out(came)
 
     def inward(self) -> None:
-        """Move about a batch from the peer to the TUN device."""
-        moved = 0
-        while moved < BATCH:
-            try:
-                trains = self.peer.receive()
-            except BlockingIOError:
-                return
-            except OSError:
-                moved += 1
-                self._cells[count.ICMP_ERRORS] += 1
-                continue
-            for train in trains:
-                moved += train.number
-                self._arrived(train, count.UDP_RECEIVED)
-                self.incoming.take(train)
+        """Move to the TUN device what one call takes from the peer."""
+        try:
+            came = self.peer.receive()
+        except BlockingIOError:
+            return
+        except OSError:
+            self._cells[count.ICMP_ERRORS] += 1
+            return
+        if isinstance(came, list):
+            for train in came:
+                self._take_in(train)
+        elif self._watch or not self.incoming.is_idle or fault(came):
+            self._take_in(Train.of(came))
+        else:
+            self._alone_in(came)
 
     def turn_away(self) -> None:
-        """Drop at most a batch of strangers' datagrams."""
-        for _ in range(BATCH):
-            try:
-                datagram, sender = self.strangers.receive_from()
-            except BlockingIOError:
-                return
-            train = Train.of(datagram)
-            self._arrived(train, count.UDP_RECEIVED)
-            self._drop(f"{sender} > {self._device}", train, count.IN_NOT_FROM_PEER)
+        """Drop a stranger's datagram."""
+        try:
+            datagram, sender = self.strangers.receive_from()
+        except BlockingIOError:
+            return
+        train = Train.of(datagram)
+        self._arrived(train, count.UDP_RECEIVED)
+        self._drop(f"{sender} > {self._device}", train, count.IN_NOT_FROM_PEER)
+
+    def _take_out(self, train: Train) -> None:
+        self._cells[count.TUN_READ_FRAMES] += train.frames
+        self._arrived(train, count.TUN_READ)
+        self.outgoing.take(train)
+
+    def _take_in(self, train: Train) -> None:
+        self._arrived(train, count.UDP_RECEIVED)
+        self.incoming.take(train)
+
+    def _alone_out(self, packet: Bytes) -> None:
+        """Send a packet that nothing holds up: it is counted behind its back."""
+        try:
+            self.peer.send_lone(packet)
+        except OSError as error:
+            self._cells[count.TUN_READ_FRAMES] += 1
+            self._arrived(train := Train.of(packet), count.TUN_READ)
+            self._refused(train, error)
+            return
+        cells, size = self._cells, len(packet)
+        cells[count.TUN_READ_FRAMES] += 1
+        cells[count.TUN_READ] += 1
+        cells[count.TUN_READ + 1] += size
+        cells[count.UDP_SENT] += 1
+        cells[count.UDP_SENT + 1] += size
+
+    def _alone_in(self, packet: Bytes) -> None:
+        """Write a packet that nothing holds up: it is counted behind its back."""
+        try:
+            self.tun.send_lone(packet)
+        except OSError as error:
+            self._arrived(train := Train.of(packet), count.UDP_RECEIVED)
+            self._rejected(train, error)
+            return
+        cells, size = self._cells, len(packet)
+        cells[count.UDP_RECEIVED] += 1
+        cells[count.UDP_RECEIVED + 1] += size
+        cells[count.TUN_WRITTEN_FRAMES] += 1
+        cells[count.TUN_WRITTEN] += 1
+        cells[count.TUN_WRITTEN + 1] += size
 
     def leave(self, train: Train) -> None:
         """Send packets of the TUN device to the peer."""
@@ -173,32 +215,33 @@ class Forwarder:
         return count.OUT_ROUTING_LOOP if self._own.match(packet) else None
 
     def _send(self, piece: Train) -> None:
-        code = self._refusal(piece)
-        if code and piece.number > 1 and code not in _SEND_DROPS:
+        try:
+            self.peer.send(piece)
+        except OSError as error:
+            self._refused(piece, error)
+        else:
+            self._settle(piece, self._out, count.UDP_SENT)
+
+    def _refused(self, piece: Train, error: OSError) -> None:
+        """Do what is right with a piece that could not be sent: after a notice, send it once more."""
+        if error.errno in _NOTICES:
+            try:
+                self.peer.send(piece)
+            except OSError as again:
+                error = again
+            else:
+                self._cells[count.ICMP_ERRORS] += 1
+                self._settle(piece, self._out, count.UDP_SENT)
+                return
+        code = error.errno or errno.EIO
+        if piece.number > 1 and code not in _SEND_DROPS:
             for single in piece.singles():
                 self._send(single)
         elif code == errno.EMSGSIZE and self._answer_too_big:
             self._too_big(piece)
-        elif code:
+        else:
             oversize = count.OUT_TOO_BIG if code == errno.EMSGSIZE else count.OUT_SEND_FAILED
             self._drop(self._out, piece, _SEND_DROPS.get(code, oversize))
-        else:
-            self._settle(piece, self._out, count.UDP_SENT)
-
-    def _refusal(self, piece: Train) -> int:
-        """Send to the peer, once more after a notice; returns 0 or the errno."""
-        try:
-            self.peer.send(piece)
-            return 0
-        except OSError as error:
-            if error.errno not in _NOTICES:
-                return error.errno or errno.EIO
-        try:
-            self.peer.send(piece)
-        except OSError as error:
-            return error.errno or errno.EIO
-        self._cells[count.ICMP_ERRORS] += 1
-        return 0
 
     def _too_big(self, single: Train) -> None:
         """Do with a packet that the path does not take whole what a router does."""
@@ -225,15 +268,19 @@ class Forwarder:
         try:
             self.tun.send(piece)
         except OSError as error:
-            drop = _WRITE_DROPS.get(error.errno or 0)
-            if drop is None and piece.number > 1:
-                for single in piece.singles():
-                    self._write(single)
-            else:
-                self._drop(self._in, piece, drop or count.IN_TUN_REJECTED)
-            return
-        self._cells[count.TUN_WRITTEN_FRAMES] += 1
-        self._settle(piece, self._in, count.TUN_WRITTEN)
+            self._rejected(piece, error)
+        else:
+            self._cells[count.TUN_WRITTEN_FRAMES] += 1
+            self._settle(piece, self._in, count.TUN_WRITTEN)
+
+    def _rejected(self, piece: Train, error: OSError) -> None:
+        """Do what is right with a piece that the TUN device did not take."""
+        drop = _WRITE_DROPS.get(error.errno or 0)
+        if drop is None and piece.number > 1:
+            for single in piece.singles():
+                self._write(single)
+        else:
+            self._drop(self._in, piece, drop or count.IN_TUN_REJECTED)
 
     def _arrived(self, train: Train, cell: int) -> None:
         self._cells[cell] += train.number

@@ -9,8 +9,6 @@ Where the fields are depends on little, and is the same for most frames of a flo
 views into one memory is kept and filled again and again: to make views takes longer than to use them.
 """
 
-import struct
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from labctl.engine.numeric import np
@@ -47,60 +45,67 @@ class Layout(NamedTuple):
 
 
 class Headers:
-    """The headers at the beginning of rows; row 0 is the first packet.
+    """The headers at the beginning of rows; row 0 is the first packet, and the last one may be shorter.
 
-    All headers are whole 32-bit words, and from row to row each word grows by a constant: the one with the
-    id by 1 in its upper half, the one with the IPv4 checksum by -1, the sequence number by the payload. So
-    one addition of a table that is made once fills in everything.
+    From row to row each word grows by a constant: the one with the id by 1 in its upper half, the one with
+    the IPv4 checksum by -1, the sequence number by the payload. What a shorter last packet says of its length
+    differs from the others by a constant, too. So one addition of a table that is made once fills in everything.
     """
 
-    def __init__(self, rows: Rows, layout: Layout, size: int) -> None:
-        self._layout = layout
-        self._size = size
+    def __init__(self, rows: Rows, layout: Layout, size: int, last: int) -> None:
+        version, protocol, l4, head = self._layout = layout
+        number, less = len(rows), size - last
         self._rows = rows
-        self._words = rows[:, : layout.head].view(">u4")
-        self._growth = np.zeros(self._words.shape, np.uint32)
-        numbers = np.arange(len(rows), dtype=np.uint32)
-        if layout.version == 4:
-            self._growth[:, 1] = numbers << np.uint32(16)
-            self._growth[:, 2] = -numbers
-        if layout.protocol == TCP:
-            self._growth[:, layout.l4 // 4 + 1] = numbers * np.uint32(size - layout.head)
+        self._words = rows[:, :head].view(">u4")
+        self._lengths = [(at, length.to_bytes(2, "big")) for at, length in layout.lengths(size)]
+        # An IPv4 checksum from `number` on counts down to the last row, and that one has room to grow by `less`.
+        self._calm = range(number, 0xFFFF - less)
+        self._template = bytearray(head)
 
-    def fill(self, first: Bytes, last: int) -> None:
-        """Fill in what follows from the headers of the first packet (or of all) and the size of the last."""
-        layout, rows, flags = self._layout, self._rows, 0
-        template = bytearray(first)
-        for at, length in layout.lengths(self._size):
-            struct.pack_into("!H", template, at, length)
-        if layout.version == 4:
-            template[10:12] = b"\0\0"
-            struct.pack_into("!H", template, 10, checksum(template[: (template[0] & 15) * 4]))
-        if layout.protocol == TCP:
-            at_flags = layout.l4 + 13
-            flags = template[at_flags]
-            template[at_flags] = flags & ~(FIN_PSH | CWR)
-        np.add(np.frombuffer(template, ">u4"), self._growth, out=self._words)
-        if last != self._size:
-            for at, length in layout.lengths(last):
-                rows[-1, at], rows[-1, at + 1] = length >> 8, length & 0xFF
-        if flags & (FIN_PSH | CWR):
-            rows[0, at_flags] |= flags & CWR
-            rows[-1, at_flags] |= flags & FIN_PSH
-        if layout.version == 4:
-            self._settle_checksums(template, last)
-
-    def _settle_checksums(self, template: bytearray, last: int) -> None:
-        """Set right those IPv4 checksums that do not just count down: behind a wrap, and a shorter last."""
-        number = len(self._rows)
-        first_id, check = struct.unpack_from("!H4xH", template, 4)
-        if first_id + number > 0x10000 or check < number:
-            odd: Iterable[int] = range(number)
+        grown = np.zeros(self._words.shape, np.int64)
+        numbers = np.arange(number)
+        if version == 4:
+            grown[:, 1] = numbers << 16
+            grown[:, 2] = -numbers
+            grown[-1, 0] -= less
+            grown[-1, 2] += less
         else:
-            odd = (number - 1,) if last != self._size else ()
+            grown[-1, 1] -= less << 16
+        if protocol == TCP:
+            grown[:, l4 // 4 + 1] = numbers * (size - head)
+        else:
+            grown[-1, l4 // 4 + 1] -= less << 16
+        self._growth = grown.astype(np.uint32)
+
+    def fill(self, first: Bytes) -> None:
+        """Fill in what follows from the headers of the first packet, or from those of all in one."""
+        version, protocol, l4, _ = self._layout
+        template, rows = self._template, self._rows
+        template[:] = first
+        for at, length in self._lengths:
+            template[at : at + 2] = length
+        flags = check = 0
+        if version == 4:
+            template[10:12] = b"\0\0"
+            check = checksum(template[: (template[0] & 15) * 4])
+            template[10:12] = check.to_bytes(2, "big")
+        if protocol == TCP:
+            flags = template[l4 + 13]
+            template[l4 + 13] = flags & ~(FIN_PSH | CWR)
+        np.add(np.frombuffer(template, ">u4"), self._growth, self._words)
+        if flags & (FIN_PSH | CWR):
+            rows[0, l4 + 13] |= flags & CWR
+            rows[-1, l4 + 13] |= flags & FIN_PSH
+        if version == 4 and (check not in self._calm or (template[4] << 8 | template[5]) + len(rows) > 0x10000):
+            self._settle_checksums()
+
+    def _settle_checksums(self) -> None:
+        """Set right the ids and IPv4 checksums of a train in which one of them wraps around."""
+        template, rows = self._template, self._rows
         header = (template[0] & 15) * 4
-        for at in odd:
-            row = bytearray(self._rows[at, :header])
-            row[8:12] = template[8:10] + b"\0\0"
-            row[10:12] = checksum(row).to_bytes(2, "big")
-            self._rows[at, 8:12] = row[8], row[9], row[10], row[11]
+        for row in rows:
+            whole = bytearray(row[:header])
+            # A carry out of the checksum, or of the id, went into the field beside it.
+            whole[8:12] = template[8:10] + b"\0\0"
+            whole[10:12] = checksum(whole).to_bytes(2, "big")
+            row[8:12] = tuple(whole[8:12])

@@ -37,6 +37,8 @@ class Impaired:
         self._where = where
         self._forward = forward
         self._drop = drop
+        # True while every train goes straight on, whole.
+        self.is_idle = True
 
     @property
     def impairment(self) -> Impairment:
@@ -45,10 +47,11 @@ class Impaired:
     def change(self, impairment: Impairment) -> None:
         """Impair differently from now on; what is held is neither lost nor doubled."""
         self._impairer.change(impairment, self._clock())
+        self.is_idle = self._impairer.is_idle
 
     def take(self, train: Train) -> None:
         """Have the packets of a train go on, now, later or never."""
-        if self._impairer.is_idle:
+        if self.is_idle:
             self._forward(train)
             return
         now, counts, cells = self._clock(), self._impairer.counts, self._cells
@@ -69,6 +72,7 @@ class Impaired:
         """Pass on what is due."""
         for packet in self._impairer.due(self._clock()):
             self._forward(Train.of(packet))
+        self.is_idle = self._impairer.is_idle
 
     def next_due(self) -> float | None:
         """When `release` will next have something to do, in seconds of the clock."""

@@ -24,6 +24,7 @@ from labctl.engine.timer import Timer
 
 LINGER = 0.0003
 
+_BROKEN = select.EPOLLERR | select.EPOLLHUP
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -57,13 +58,13 @@ def stop_signals() -> Iterator[int]:
 
 
 def _wait(epoll: select.epoll) -> list[tuple[int, int]]:
-    """What is ready; somebody who asks again at once is answered without having slept in between."""
+    """What becomes ready; somebody who asks again at once is answered without having slept in between."""
     until = monotonic() + LINGER
-    while not (ready := epoll.poll(0)):
-        if monotonic() > until:
-            return epoll.poll()
+    while monotonic() < until:
         os.sched_yield()
-    return ready
+        if ready := epoll.poll(0):
+            return ready
+    return epoll.poll()
 
 
 def run(forwarder: Forwarder, stop: int, control: Control | None = None) -> Ending:
@@ -81,14 +82,19 @@ def run(forwarder: Forwarder, stop: int, control: Control | None = None) -> Endi
         for descriptor in (stop, *turns):
             epoll.register(descriptor, select.EPOLLIN)
         while True:
-            for descriptor, events in _wait(epoll):
+            ready = epoll.poll(0)
+            if not ready:
+                forwarder.tun.rested()
+                ready = _wait(epoll)
+            for descriptor, events in ready:
                 if descriptor == stop:
                     return Ending.STOPPED
-                if descriptor == tun and events & (select.EPOLLERR | select.EPOLLHUP):
+                if descriptor == tun and events & _BROKEN:
                     return Ending.DEVICE_GONE
                 try:
                     turns[descriptor]()
                 except DeviceGone:
                     return Ending.DEVICE_GONE
-            forwarder.release()
-            timer.set(forwarder.next_due())
+            if forwarder.holds:
+                forwarder.release()
+                timer.set(forwarder.next_due())

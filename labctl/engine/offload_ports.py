@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from labctl.engine import coalesce, split
 from labctl.engine.features import Feature, Features
 from labctl.engine.ports import LARGEST, TUNSETOFFLOAD, TunDevice, UdpPeer
-from labctl.engine.train import MOST_PACKETS, Train
+from labctl.engine.train import MOST_PACKETS, Bytes, Train
 from labctl.engine.vnet import EMPTY, NEEDS_CSUM, VnetHeader
 from labctl.engine.vnet import SIZE as VNET
 
@@ -56,9 +56,10 @@ class OffloadTun(TunDevice):
         self._header = bytearray(VNET)
         # Packets are read behind one another while they begin in the first half; a superframe ends it.
         self._read = memoryview(bytearray(2 * LARGEST))
+        self._first = (self._header, self._read)
         self._splitter = split.Splitter(memoryview(bytearray(2 * LARGEST)))
         self._merged = memoryview(bytearray(VNET + LARGEST))
-        # After a pause the first packet goes on before a second is looked for: most come alone.
+        # A packet that comes alone goes on before a second is looked for.
         self._alone = True
 
     def engage(self, features: Features) -> None:
@@ -80,47 +81,45 @@ class OffloadTun(TunDevice):
             return False
         return True
 
-    def receive(self) -> list[Train]:
-        """Take what waits: packets up to a batch, or up to and with the first superframe."""
-        if not self._alone:
-            return self._batch()
-        # Memory that was not touched for a while is slow, so for a lone packet little is touched.
-        header, view = self._header, self._read
-        length = os.readv(self._descriptor, (header, view)) - VNET
-        self._alone = False
-        if header[1]:
-            return self._split(view[:length])
-        return [self._finished(0, length, 1, bytes(header))]
+    def rested(self) -> None:
+        self._alone = True
 
-    def _batch(self) -> list[Train]:
+    def receive(self) -> Bytes | list[Train]:
+        """Take what waits: one packet, packets up to a batch, or up to and with the first superframe."""
+        header = self._header
+        length = os.readv(self._descriptor, self._first) - VNET
+        if header[1]:
+            return [self._split(self._read[:length])]
+        if self._alone:
+            self._alone = False
+            return self._read[:length] if not header[0] else self._finished(0, length, 1, bytes(header)).data
+        return self._batch(length)
+
+    def _batch(self, length: int) -> Bytes | list[Train]:
+        """Take more packets, behind a first one of this length."""
         descriptor, header, view = self._descriptor, self._header, self._read
         # Neighbours of one size and one header: where they begin, their size, their number, the header.
         groups: list[tuple[int, int, int, bytes]] = []
-        start = size = number = at = 0
-        key = b""
+        start, size, number, at, key = 0, length, 1, length, bytes(header)
         superframe: list[Train] = []
-        for _ in range(MOST_PACKETS):
+        for _ in range(MOST_PACKETS - 1):
+            if at > LARGEST:
+                break
             try:
                 length = os.readv(descriptor, (header, view[at : at + LARGEST])) - VNET
-            except OSError:
+            except OSError:  # if it lasts it comes again with the next call
                 self._alone = True
-                if not at:
-                    raise
-                break  # an error that lasts comes again with the next call
+                break
             if header[1]:
-                superframe = self._split(view[at : at + length])
+                superframe = [self._split(view[at : at + length])]
                 break
             if length == size and header == key:
                 number += 1
             else:
-                if number:
-                    groups.append((start, size, number, key))
+                groups.append((start, size, number, key))
                 start, size, number, key = at, length, 1, bytes(header)
             at += length
-            if at > LARGEST:
-                break
-        if number:
-            groups.append((start, size, number, key))
+        groups.append((start, size, number, key))
         return [self._finished(*group) for group in groups] + superframe
 
     def _finished(self, start: int, size: int, number: int, key: bytes) -> Train:
@@ -129,13 +128,13 @@ class OffloadTun(TunDevice):
             split.finish(packets, size, number, VnetHeader.read(key))
         return Train(packets, size, number, number)
 
-    def _split(self, frame: memoryview) -> list[Train]:
+    def _split(self, frame: memoryview) -> Train:
         try:
             data, size, count = self._splitter.split(frame, VnetHeader.read(self._header))
         except split.NotSplittable:
             # An unfinished packet must not leave. An empty one is counted, as malformed.
-            return [Train.of(b"")]
-        return [Train(data, size, count, 1)]
+            return Train.of(b"")
+        return Train(data, size, count, 1)
 
     def pieces(self, train: Train) -> Iterable[Train]:
         """The runs that one write takes, found and verified."""
@@ -146,7 +145,7 @@ class OffloadTun(TunDevice):
 
     def send(self, piece: Train) -> None:
         if piece.number == 1:
-            os.writev(self._descriptor, (EMPTY, piece.data))
+            self.send_lone(piece.data)
             return
         length = coalesce.merge(piece, self._merged)
         try:
@@ -156,6 +155,9 @@ class OffloadTun(TunDevice):
                 udp = coalesce.is_udp(piece)
                 self.features.give_up(Feature.UDP_MERGE if udp else Feature.TCP_MERGE, error)
             raise
+
+    def send_lone(self, packet: Bytes) -> None:
+        os.writev(self._descriptor, (EMPTY, packet))
 
     def close(self) -> None:
         self._offload(0)
@@ -184,9 +186,11 @@ class OffloadPeer(UdpPeer):
                 continue
             features.engage(feature)
 
-    def receive(self) -> list[Train]:
+    def receive(self) -> Bytes | list[Train]:
         length, ancillary, flags, _ = self._socket.recvmsg_into(self._buffers, 64)
         data, size = self._read[:length], length
+        if not ancillary and not flags:
+            return data
         for _, kind, value in ancillary:
             if kind == UDP_GRO:
                 size = int.from_bytes(value[:4], sys.byteorder)
@@ -194,9 +198,7 @@ class OffloadPeer(UdpPeer):
             # What the size is was lost. What this is now is malformed, and counted so; it will not recur.
             self._socket.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 0)
             self.features.give_up(Feature.UDP_GRO, OSError(errno.ENOBUFS, ""))
-        if size == length:
-            return [Train.of(data)]
-        return [Train(data, size, -(-length // size), 1)]
+        return data if size == length else [Train(data, size, -(-length // size), 1)]
 
     def pieces(self, train: Train) -> Iterable[Train]:
         """The trains that one call takes."""
@@ -208,7 +210,7 @@ class OffloadPeer(UdpPeer):
 
     def send(self, piece: Train) -> None:
         if piece.number == 1:
-            self._socket.send(piece.data)
+            self.send_lone(piece.data)
             return
         segment = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", piece.size))
         try:

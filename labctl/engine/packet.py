@@ -115,8 +115,6 @@ class OwnDatagrams:
 
 def checksum(data: Bytes) -> int:
     """The Internet checksum (RFC 1071) of `data`, an odd last byte padded on the right."""
-    padded = bytes(data) + b"\0" if len(data) % 2 else data
-    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    # Modulo 65535, 65536 is 1: the number that all the bytes make together is congruent to the sum of its words.
+    total = int.from_bytes(data, "big") << 8 * (len(data) % 2)
+    return -total % 65535 if total else 0xFFFF

@@ -19,13 +19,13 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol, Self, TypeVar
 
 from labctl.engine.address import Address
 from labctl.engine.errors import EngineError, explained
 from labctl.engine.features import Features
-from labctl.engine.train import Train
+from labctl.engine.train import Bytes, Train
 
 LARGEST = 65536
 BUFFER = 8 << 20
@@ -47,14 +47,23 @@ class Port(Protocol):
     def fileno(self) -> int:
         """The descriptor that is readable while a packet waits."""
 
-    def receive(self) -> Sequence[Train]:
-        """Take packets. Raises BlockingIOError if none waits, OSError for a fault of the port."""
+    def receive(self) -> Bytes | list[Train]:
+        """Take a packet that comes alone, or several as trains.
+
+        Raises BlockingIOError if none waits, OSError for a fault of the port.
+        """
+
+    def rested(self) -> None:
+        """Take note that nothing came for a moment: what comes next most likely comes alone."""
 
     def pieces(self, train: Train) -> Iterable[Train]:
         """Cut a train into what one `send` takes, in order."""
 
     def send(self, piece: Train) -> None:
         """Give one piece away. Raises OSError; nothing of it was then sent."""
+
+    def send_lone(self, packet: Bytes) -> None:
+        """The same for one packet."""
 
 
 class PeerPort(Port, Protocol):
@@ -108,14 +117,20 @@ class TunDevice:
     def engage(self, features: Features) -> None:
         """Plain ports have no features."""
 
-    def receive(self) -> list[Train]:
-        return [Train.of(os.read(self._descriptor, LARGEST))]
+    def rested(self) -> None:
+        """Plain ports take every packet alone."""
+
+    def receive(self) -> Bytes | list[Train]:
+        return os.read(self._descriptor, LARGEST)
 
     def pieces(self, train: Train) -> Iterable[Train]:
         return train.singles()
 
     def send(self, piece: Train) -> None:
-        os.write(self._descriptor, piece.data)
+        self.send_lone(piece.data)
+
+    def send_lone(self, packet: Bytes) -> None:
+        os.write(self._descriptor, packet)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -146,14 +161,20 @@ class UdpPeer:
     def engage(self, features: Features) -> None:
         """Plain ports have no features."""
 
-    def receive(self) -> list[Train]:
-        return [Train.of(self._socket.recv(LARGEST))]
+    def rested(self) -> None:
+        """Plain ports take every packet alone."""
+
+    def receive(self) -> Bytes | list[Train]:
+        return self._socket.recv(LARGEST)
 
     def pieces(self, train: Train) -> Iterable[Train]:
         return train.singles()
 
     def send(self, piece: Train) -> None:
-        self._socket.send(piece.data)
+        self.send_lone(piece.data)
+
+    def send_lone(self, packet: Bytes) -> None:
+        self._socket.send(packet)
 
     def mtu(self) -> int:
         if self._socket.family == socket.AF_INET6:
@@ -291,18 +312,28 @@ class MemoryPort:
         if arrivals:
             os.eventfd_write(self._waiting, len(arrivals))
 
+    @property
+    def has_arrivals(self) -> bool:
+        """Whether `receive` finds something."""
+        return bool(self._arrivals)
+
     def fileno(self) -> int:
         return self._waiting
 
-    def receive(self) -> list[Train]:
+    def receive(self) -> Bytes | list[Train]:
         os.eventfd_read(self._waiting)
         arrival = self._arrivals.popleft()
         if isinstance(arrival, OSError):
             raise arrival
-        return [arrival if isinstance(arrival, Train) else Train.of(arrival)]
+        return [arrival] if isinstance(arrival, Train) else arrival
 
     def receive_from(self) -> tuple[bytes, str]:
-        return bytes(self.receive()[0].data), "192.0.2.99:9"
+        datagram = self.receive()
+        assert isinstance(datagram, bytes)
+        return datagram, "192.0.2.99:9"
+
+    def rested(self) -> None:
+        """The twin does not tell one moment from another."""
 
     def pieces(self, train: Train) -> Iterable[Train]:
         return train.sendable() if self.whole else train.singles()
@@ -312,6 +343,9 @@ class MemoryPort:
             raise failure
         self.sent.extend(map(bytes, piece.packets()))
         self.calls.append(piece.number)
+
+    def send_lone(self, packet: Bytes) -> None:
+        self.send(Train.of(packet))
 
     def mtu(self) -> int:
         return 1472

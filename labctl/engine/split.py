@@ -14,7 +14,7 @@ import struct
 from labctl.engine.headers import CSUM_OFFSETS, Headers, Layout
 from labctl.engine.numeric import np
 from labctl.engine.packet import IPV6_HEADER, TCP, UDP
-from labctl.engine.sums import Words, field, finished, folded, row_sums
+from labctl.engine.sums import Words, field, finished, folded, native, row_sums
 from labctl.engine.train import Bytes
 from labctl.engine.vnet import NEEDS_CSUM, TCPV4, TCPV6, UDP_L4, VnetHeader
 
@@ -54,20 +54,41 @@ class _Cut:
         head, l4 = layout.head, layout.l4
         self.number = -(-(length - head) // step)
         self.size = head + step
-        self.last = (length - head) % step + head if (length - head) % step else self.size
-        self.whole = self.number if self.last == self.size else self.number - 1
-        self.all = memory[: (self.number - 1) * self.size + self.last]
+        last = (length - head) % step + head if (length - head) % step else self.size
+        self._whole = self.number if last == self.size else self.number - 1
+        self._end = head + self._whole * step
+        self._layout, self._step, self._last = layout, step, last
+        self.all = memory[: (self.number - 1) * self.size + last]
         rows = np.frombuffer(memory, np.uint8)[: self.number * self.size].reshape(self.number, self.size)
-        self.headers = Headers(rows, layout, self.size)
-        self.payload = rows[: self.whole, head:]
-        self.tail = rows[-1, head:]
-        self.summed = rows[:, l4:]
-        self.checks: Words = field(rows, layout.check, "=u2")
-        self.length = length - l4
+        self._headers = Headers(rows, layout, self.size, last)
+        self._payload = rows[: self._whole, head:]
+        self._tail, self._padding = rows[-1, head:last], rows[-1, last:]
+        self._summed = rows[:, l4:]
+        self._checks: Words = field(rows, layout.check, "=u2")
+        # What the pseudo-header of one packet adds to that of the frame; 65535 counts as 0.
+        self._less = self.size - length + 65535
+        self._last_less = last - length + 65535
 
-    def pseudo(self, old: int, l4_size: int) -> int:
-        """The sum of the pseudo-header with the new length for the old one; 65535 counts as 0."""
-        return folded(old + l4_size + 65535 - self.length)
+    def make(self, frame: Bytes) -> None:
+        """Make packets of a frame of this kind."""
+        layout, checks, end = self._layout, self._checks, self._end
+        head, check = layout.head, layout.check
+        first = bytearray(frame[:head])
+        pseudo = int.from_bytes(first[check : check + 2], "big")
+        first[check : check + 2] = folded(pseudo + self._less).to_bytes(2, "big")
+        self._headers.fill(first)
+
+        source = np.frombuffer(frame, np.uint8)
+        self._payload[:] = source[head:end].reshape(self._whole, self._step)
+        if end < len(frame):
+            # A short last packet is padded with zeros while sums are taken: they change none.
+            self._tail[:] = source[end:]
+            self._padding[:] = 0
+            checks[-1] = native(folded(pseudo + self._last_less))
+        sums = finished(row_sums(self._summed))
+        if layout.protocol == UDP:
+            sums[sums == 0] = 65535
+        checks[:] = sums
 
 
 class Splitter:
@@ -75,48 +96,31 @@ class Splitter:
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
-        self._cuts: dict[tuple[Layout, int, int], _Cut] = {}
+        self._cuts: dict[tuple[VnetHeader, int, int, int], _Cut] = {}
 
     def split(self, frame: Bytes, header: VnetHeader) -> tuple[memoryview, int, int]:
         """The packets one behind the other, the size of all but the last, and their number.
 
         Raises NotSplittable.
         """
-        layout = layout_of(frame, header)
-        cut = self._cut(layout, len(frame), header.gso_size)
-        head, step = layout.head, header.gso_size
-        (old,) = struct.unpack_from("!H", frame, layout.check)
-        first = bytearray(frame[:head])
-        struct.pack_into("!H", first, layout.check, cut.pseudo(old, cut.size - layout.l4))
-        cut.headers.fill(first, cut.last)
-
-        source = np.frombuffer(frame, np.uint8)
-        end = head + cut.whole * step
-        cut.payload[:] = source[head:end].reshape(cut.whole, step)
-        if cut.last != cut.size:
-            # A short last packet is padded with zeros while sums are taken: they change none.
-            rest = len(frame) - end
-            cut.tail[:rest] = source[end:]
-            cut.tail[rest:] = 0
-            cut.checks[-1:] = np.frombuffer(struct.pack("!H", cut.pseudo(old, cut.last - layout.l4)), np.uint16)
-        checks = finished(row_sums(cut.summed))
-        if layout.protocol == UDP:
-            checks[checks == 0] = 65535
-        cut.checks[:] = checks
+        # All that `layout_of` looks at: equal keys have equal layouts.
+        length, offset = len(frame), header.csum_start + 12
+        key = header, length, frame[0] if length else 0, frame[offset] if offset < length else 0
+        cut = self._cuts.get(key) or self._arranged(key, layout_of(frame, header))
+        cut.make(frame)
         return cut.all, cut.size, cut.number
 
-    def _cut(self, layout: Layout, length: int, step: int) -> _Cut:
-        key = (layout, length, step)
-        if key not in self._cuts:
-            if len(self._cuts) >= _KEPT:
-                self._cuts.clear()
-            needed = -(-(length - layout.head) // step) * (layout.head + step)
-            memory = self._memory if needed <= len(self._memory) else memoryview(bytearray(needed))
-            if memory is not self._memory:
-                # The headers of very many very small packets: rare, and too large to keep.
-                return _Cut(memory, layout, length, step)
-            self._cuts[key] = _Cut(memory, layout, length, step)
-        return self._cuts[key]
+    def _arranged(self, key: tuple[VnetHeader, int, int, int], layout: Layout) -> _Cut:
+        """An arrangement, kept if it fits into the memory."""
+        length, step = key[1], key[0].gso_size
+        needed = -(-(length - layout.head) // step) * (layout.head + step)
+        if needed > len(self._memory):
+            # The headers of very many very small packets: rare, and too large to keep.
+            return _Cut(memoryview(bytearray(needed)), layout, length, step)
+        if len(self._cuts) >= _KEPT:
+            self._cuts.clear()
+        self._cuts[key] = cut = _Cut(self._memory, layout, length, step)
+        return cut
 
 
 def finish(packets: memoryview, size: int, number: int, header: VnetHeader) -> None:

@@ -140,6 +140,7 @@ def udp_socket() -> socket.socket:
 
 def read(port: TunDevice) -> bytes | None:
     try:
-        return bytes(port.receive()[0].data)
+        came = port.receive()
+        return bytes(came[0].data if isinstance(came, list) else came)
     except BlockingIOError:
         return None

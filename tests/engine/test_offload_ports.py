@@ -74,6 +74,11 @@ class Rig:
             counters=self.counters,
         )
 
+    def outward(self) -> None:
+        """Read until nothing waits."""
+        while self.kernel.waiting:
+            self.forwarder.outward()
+
 
 @pytest.fixture
 def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
@@ -98,7 +103,7 @@ def test_small_packets_leave_as_trains_in_their_order(rig: Rig) -> None:
     sizes = [*segments(UDP, 3), PING, *segments(UDP, 2)]
     rig.kernel.waiting.extend([EMPTY + PING, *map(read_frame, acks)])
     rig.kernel.waiting.extend(EMPTY + each for each in sizes)
-    rig.forwarder.outward()
+    rig.outward()
     assert rig.peer.sent == [PING, *(each.packet() for each in acks), *sizes]
     assert rig.peer.calls == [1, 4, 3, 1, 2]
     assert balance(rig.counters)["tun_read_frames"] == len(rig.peer.sent)
@@ -107,7 +112,7 @@ def test_small_packets_leave_as_trains_in_their_order(rig: Rig) -> None:
 def test_a_superframe_between_small_packets_keeps_its_place(rig: Rig) -> None:
     whole = Segment(NOISE[:950])
     rig.kernel.waiting.extend([EMPTY + PING, EMPTY + PING, read_frame(whole, 100), EMPTY + PING])
-    rig.forwarder.outward()
+    rig.outward()
     assert rig.peer.sent == [PING, PING, *(each.packet() for each in whole.cut(100)), PING]
     assert rig.peer.calls == [1, 1, 10, 1]
     now = balance(rig.counters)
@@ -116,7 +121,7 @@ def test_a_superframe_between_small_packets_keeps_its_place(rig: Rig) -> None:
 
 def test_an_unfinished_frame_that_cannot_be_finished_is_malformed(rig: Rig) -> None:
     rig.kernel.waiting.append(LAYOUT.pack(1, 3, 0, 100, 20, 16) + PING)
-    rig.forwarder.outward()
+    rig.outward()
     assert rig.peer.sent == []
     assert balance(rig.counters)["out_malformed"] == 1
 
@@ -125,7 +130,7 @@ def test_a_route_into_itself_is_noticed_in_a_train_too(rig: Rig) -> None:
     own = [Segment(NOISE[:99], UDP, "10.0.1.1", "10.0.2.1", (9000, 9000)).packet()] * 3
     rig.kernel.waiting.extend(EMPTY + each for each in [PING, *segments(UDP, 1), *own])
     rig.kernel.waiting.append(read_frame(Segment(NOISE[:300], UDP, "10.0.1.1", "10.0.2.1", (9000, 9000)), 100))
-    rig.forwarder.outward()
+    rig.outward()
     assert rig.peer.sent == [PING, *segments(UDP, 1)]
     assert balance(rig.counters)["out_routing_loop"] == 6
 
@@ -251,7 +256,8 @@ def test_what_was_received_as_one_is_many_again(rig: Rig) -> None:
     packets = [*segments(TCP, 4), segments(TCP, 5)[4][:-40]]
     size = [(socket.IPPROTO_UDP, UDP_GRO, struct.pack("=i", len(packets[0])))]
     fake.arrived = [(b"".join(packets), size, 0), (PING, [], 0), (b"", [], 0)]
-    rig.forwarder.inward()
+    while fake.arrived:
+        rig.forwarder.inward()
     now = balance(rig.counters)
     assert (now["udp_received_packets"], now["tun_written_packets"], now["in_empty"]) == (7, 5, 1)
 
