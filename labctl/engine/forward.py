@@ -152,35 +152,25 @@ class Forwarder:
         self.incoming.take(train)
 
     def _alone_out(self, packet: Bytes) -> None:
-        """Send a packet that nothing holds up: it is counted behind its back."""
+        """Send a packet that nothing holds up."""
         try:
             self.peer.send_lone(packet)
         except OSError as error:
             self._cells[count.TUN_READ_FRAMES] += 1
             self._arrived(train := Train.of(packet), count.TUN_READ)
             self._refused(train, error)
-            return
-        cells, size = self._cells, len(packet)
-        cells[count.TUN_READ_FRAMES] += 1
-        cells[count.TUN_READ] += 1
-        cells[count.TUN_READ + 1] += size
-        cells[count.UDP_SENT] += 1
-        cells[count.UDP_SENT + 1] += size
+        else:
+            self._passed(len(packet), count.TUN_READ_FRAMES, count.TUN_READ, count.UDP_SENT)
 
     def _alone_in(self, packet: Bytes) -> None:
-        """Write a packet that nothing holds up: it is counted behind its back."""
+        """Write a packet that nothing holds up."""
         try:
             self.tun.send_lone(packet)
         except OSError as error:
             self._arrived(train := Train.of(packet), count.UDP_RECEIVED)
             self._rejected(train, error)
-            return
-        cells, size = self._cells, len(packet)
-        cells[count.UDP_RECEIVED] += 1
-        cells[count.UDP_RECEIVED + 1] += size
-        cells[count.TUN_WRITTEN_FRAMES] += 1
-        cells[count.TUN_WRITTEN] += 1
-        cells[count.TUN_WRITTEN + 1] += size
+        else:
+            self._passed(len(packet), count.TUN_WRITTEN_FRAMES, count.UDP_RECEIVED, count.TUN_WRITTEN)
 
     def leave(self, train: Train) -> None:
         """Send packets of the TUN device to the peer."""
@@ -285,6 +275,14 @@ class Forwarder:
     def _arrived(self, train: Train, cell: int) -> None:
         self._cells[cell] += train.number
         self._cells[cell + 1] += len(train.data)
+
+    def _passed(self, size: int, frames: int, came: int, went: int) -> None:
+        """Count a lone packet, which came and went, once it is gone: it is not to wait for that."""
+        cells = self._cells
+        cells[frames] += 1
+        for cell in (came, went):
+            cells[cell] += 1
+            cells[cell + 1] += size
 
     def _drop(self, route: str, train: Train, drop: int) -> None:
         self._cells[drop] += train.number

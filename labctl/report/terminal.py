@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -30,9 +32,17 @@ TALLEST = 60
 _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
 
 
+class _Patient(Console):
+    """Goes on without a word where nobody reads any more: a lab is not to be taken back because of `| head`."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def console() -> Console:
     """Output for a person; rich itself heeds NO_COLOR and pipes. A pipe has no width, so nothing is cut for it."""
-    out = Console(highlight=False, soft_wrap=True)
+    out = _Patient(highlight=False, soft_wrap=True)
     if not out.is_terminal:
         out.width = 1000
     return out

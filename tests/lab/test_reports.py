@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -140,12 +141,35 @@ def test_the_completion_of_a_shell_is_written_by_labctl_itself(as_user: World, s
     assert "_LABCTL_COMPLETE" in done.stdout
 
 
-def test_completion_completes_commands(here: World) -> None:
-    starter = here.home / "labctl"
+def completions(world: World, *words: str) -> list[str]:
+    """What bash would offer for the last of these words of a command line."""
+    starter = world.home / "labctl"
     starter.write_text(f"#!{sys.executable}\nfrom labctl.cli import main\nmain()\n")
     starter.chmod(0o755)
-    asked = {"_LABCTL_COMPLETE": "bash_complete", "COMP_WORDS": "labctl ver", "COMP_CWORD": "1"}
-    assert here.run(str(starter), env=asked).stdout.split() == ["plain,verify"]
+    line = " ".join(("labctl", *words))
+    asked = {"_LABCTL_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words))}
+    return world.run(str(starter), env=asked).stdout.split()
+
+
+def test_completion_completes_commands_and_shipped_topologies(here: World) -> None:
+    assert completions(here, "ver") == ["plain,verify"]
+    assert completions(here, "up", "two") == ["plain,two-site", "file,two"]
+
+
+def test_completion_completes_what_is_in_a_running_lab(here: World) -> None:
+    assert completions(here, "exec", "s") == []
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    assert completions(here, "down", "p") == ["plain,pair"]
+    assert completions(here, "exec", "") == ["plain,left", "plain,right"]
+    assert completions(here, "verify", "nothing") == []
+    here.labctl("down")
+
+
+def test_a_reader_who_leaves_does_not_take_the_lab_along(here: World) -> None:
+    up = shlex.join(here.command("up", here.file("pair.yaml", PAIR), "--explain"))
+    assert here.run("sh", "-c", f"{up} | head -n 1").stdout.startswith("+ ")
+    assert here.json("list")
+    here.labctl("down")
 
 
 @pytest.mark.parametrize("command", ["up", "down", "verify", "status", "list", "exec", "shell", "logs", "doctor"])

@@ -1,0 +1,75 @@
+"""The command line: options in, exit codes out. What a command does is in `lab`, how it reads in `report`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+import click
+
+# The modules of the commands are imported to join the group.
+from labctl.cli import files, looking, making, trying  # noqa: F401
+from labctl.cli.base import CHECK_FAILED, INTERRUPTED, WELL, WRONG, cli
+from labctl.errors import LabError
+
+
+def main() -> NoReturn:
+    """Run the command line, and end at once: the interpreter's own end takes longer than `labctl --help`."""
+    code = answered()
+    with suppress(OSError):  # what an error left in the buffer; the error itself is told already
+        sys.stdout.flush()
+    os._exit(code)
+
+
+def answered() -> int:
+    """Run the command line; every failure ends in a few lines and an exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _ended)
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except LabError as error:
+        _tell(error)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = WRONG
+    except SystemExit as ended:
+        code = int(ended.code or WELL)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads our output any more; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = WELL
+    except Exception as error:
+        if os.environ.get("LABCTL_TRACEBACK"):
+            raise
+        _tell(
+            LabError(
+                "labctl itself failed, which it should not",
+                f"{type(error).__name__}: {error}",
+                "please report it, with what LABCTL_TRACEBACK=1 shows for the same command",
+            )
+        )
+        code = CHECK_FAILED
+    return code or WELL
+
+
+def _ended(number: int, _: object) -> NoReturn:
+    """A signal that asks us to end: unwind, so that what was begun is taken back."""
+    raise SystemExit(128 + number)
+
+
+def _tell(error: LabError) -> None:
+    """What failed, why, what to do now."""
+    click.echo(click.style(error.what, fg="red", bold=True), err=True)
+    if error.why:
+        # The mistakes of a file begin with FILE:LINE:COLUMN, which editors and terminals know at the start of a line.
+        click.echo(error.why if "\n" in error.why else f"  {error.why}", err=True)
+    if error.hint:
+        click.echo(click.style(f"  → {error.hint}", bold=True), err=True)

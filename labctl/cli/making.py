@@ -1,0 +1,147 @@
+"""From a file to a lab and back: up, plan, down, and what only reads a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labctl.cli.base import WELL, cli, explain_option, file_argument, format_option, lab_argument, lab_as_option
+from labctl.cli.labs import places_of_mine, topology_of, which_lab
+
+if TYPE_CHECKING:
+    from labctl.lab.up import UpReport
+    from labctl.topology.model import Topology
+
+SOMETHING_TO_DO = 1
+
+
+@cli.command()
+@file_argument
+@click.option("--name", help="Another name for the lab; it becomes the prefix of every namespace.")
+@explain_option
+@format_option
+def up(file: str, name: str | None, explain: bool, form: str) -> int:
+    """Make the lab of a topology file, or of a topology that ships with labctl."""
+    from labctl.kernel.room import place_of_new
+    from labctl.kernel.signals import carry_on
+    from labctl.lab.up import up as make
+
+    topology = topology_of(file, name)
+    place = place_of_new(topology.name)
+    try:
+        if form == "json":
+            report = place.call(lambda: make(topology, place.mode, lambda _: None))
+        else:
+            report = place.call(lambda: _shown_up(topology, place.mode, explain))
+        carry_on()  # the lab is made, and all that is left is to say so
+    except BaseException:
+        place.abandon()
+        raise
+    try:
+        _report_up(report, topology, form)
+    finally:
+        place.keep()  # the very last: until here a room goes with the command, however it ends
+    return WELL
+
+
+def _report_up(report: UpReport, topology: Topology, form: str) -> None:
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.up(report)))
+    else:
+        from labctl.report import terminal
+
+        terminal.up(report, _hints(topology))
+        sys.stdout.flush()
+
+
+def _shown_up(topology: Topology, mode: str, explain: bool) -> Any:
+    from labctl.lab.up import up as make
+    from labctl.report.terminal import UpView
+
+    view = UpView(topology.name, explain)
+    try:
+        return make(topology, mode, view.notify)
+    finally:
+        view.close()
+
+
+def _hints(topology: Topology) -> list[tuple[str, str]]:
+    """What to try next, with the names of this very lab."""
+    space = next(iter(topology.namespaces))
+    hints = [("labctl status", "interfaces, addresses, engines and their counters")]
+    if topology.checks:
+        hints.insert(0, ("labctl verify", f"prove it: {len(topology.checks)} checks, with packet counts"))
+    crossing = (check.ping for check in topology.checks if check.ping and check.crosses and check.expect != "no-reply")
+    ping = next(crossing, None)
+    if ping:
+        hints.append((f"labctl exec {ping.from_} -- ping {ping.to}", "try it by hand"))
+    hints.append((f"labctl shell {space}", f"a shell in {space}"))
+    hints.append(("labctl down", "leaves no trace"))
+    return hints
+
+
+@cli.command()
+@file_argument
+@click.option("--name", help="The name of the lab, where it is not the file's.")
+@explain_option
+@format_option
+def plan(file: str, name: str | None, explain: bool, form: str) -> int:
+    """Show what `up` would do, without doing it; exit code 1 where there is something to do."""
+    from labctl.lab.gap import planned
+
+    topology = topology_of(file, name)
+    here = places_of_mine().get(topology.name)
+    changes = here.call(lambda: planned(topology)) if here else planned(topology)
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.plan(topology.name, changes)))
+    else:
+        from labctl.report import terminal
+
+        terminal.plan(topology.name, changes, fresh=here is None, explain=explain)
+    return SOMETHING_TO_DO if changes else WELL
+
+
+@cli.command()
+@lab_argument
+@lab_as_option
+@click.option("-a", "--all", "everything", is_flag=True, help="Every lab of yours.")
+def down(lab: str | None, also: str | None, everything: bool) -> int:
+    """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
+    from labctl.kernel.room import places, refuse_elsewhere
+    from labctl.lab.down import down as end
+    from labctl.lab.state import tidy
+
+    running = places_of_mine()
+    wanted = also or lab
+    names = list(running) if everything or (wanted is None and len(running) == 1) else [wanted] if wanted else []
+    if wanted is None and len(running) > 1 and not everything:
+        raise which_lab(running)
+    ended = False
+    for name in names:
+        if name not in running:
+            refuse_elsewhere(name)
+            continue
+        place, ended = running[name], True
+        removed: list[Any] = place.call(lambda name=name: _taken_down(end, name))  # type: ignore[misc]
+        place.close()
+        from labctl.report import terminal
+
+        terminal.down(removed, name)
+    if not ended:
+        for place in places():
+            place.call(tidy)  # an earlier down may have been killed at its very end
+        click.echo(f"no lab{f' named {wanted}' if wanted else ''} is running: nothing to do")
+    return WELL
+
+
+def _taken_down(story: Callable[[str, Callable[[Any], None]], None], name: str) -> list[Any]:
+    events: list[Any] = []
+    story(name, events.append)
+    return events

@@ -1,0 +1,26 @@
+"""The names inside a lab that a person may type: for completion, so without a look at the kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.lab.state import existing
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is recorded of a lab, by name; checks only where its `up` came to its end."""
+
+    namespaces: tuple[str, ...]
+    devices: tuple[str, ...]
+    checks: tuple[str, ...]
+
+
+def contents(lab: str) -> Contents:
+    """The names inside a lab. Raises UsageError where there is no such lab."""
+    from labctl.topology.model import Topology
+
+    state = existing(lab)
+    recorded, written = state.read(), state.topology()
+    checks = Topology.model_validate_json(written).checks if written else ()
+    return Contents(tuple(recorded.namespaces), tuple(recorded.engines), tuple(check.name for check in checks))
