@@ -11,7 +11,10 @@ words) and `hint` (what to do now). The exit code belongs to the class, so the c
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class LabError(Exception):
@@ -48,7 +51,20 @@ class KernelRefused(LabError):
     exit_code = 4
 
 
-def kernel_words(error: int, text: str = "") -> str:
-    """The errno in the kernel's words, with the extended acknowledgement text where there is one."""
-    words = f"{os.strerror(error)} (errno {error})"
+def kernel_words(error: OSError) -> str:
+    """The errno in the kernel's words and by name, with the extended acknowledgement text where there is one."""
+    number, text = error.errno or 0, getattr(error, "text", "")
+    words = f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"
     return f"{words}: {text}" if text else words
+
+
+USED_UP = "memory, processes or files may be used up here: see free -m and ulimit -a"
+
+
+@contextmanager
+def refused(what: str, hint: str = "") -> Iterator[None]:
+    """Turn an OSError of the body into KernelRefused."""
+    try:
+        yield
+    except OSError as error:
+        raise KernelRefused(what, kernel_words(error), hint) from error

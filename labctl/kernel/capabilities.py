@@ -99,7 +99,7 @@ def _drivers() -> list[Finding]:
     try:
         unshare(CLONE_NEWNET)
     except OSError as error:
-        return [Finding("namespace", "missing", kernel_words(error.errno or 0), "use sudo")]
+        return [Finding("namespace", "missing", kernel_words(error), "use sudo")]
     from labctl.kernel import rtnetlink as rt
 
     netlink = rt.Rtnetlink()
@@ -116,7 +116,7 @@ def _drivers() -> list[Finding]:
             found.append(Finding(kind, "ok", "made"))
         except rt.Refused as error:
             verdict = "note" if kind == "dummy" else "missing"
-            found.append(Finding(kind, verdict, kernel_words(error.errno or 0, error.text), helps))
+            found.append(Finding(kind, verdict, kernel_words(error), helps))
     return [*found, _tun()]
 
 
@@ -127,4 +127,4 @@ def _tun() -> Finding:
     except LabError as error:
         return Finding("tun", "missing", error.why, f"{error.hint}; labs without a TUN work")
     except OSError as error:
-        return Finding("tun", "missing", kernel_words(error.errno or 0), tuntap.how_to_mend(error.errno or 0))
+        return Finding("tun", "missing", kernel_words(error), tuntap.how_to_mend(error.errno or 0))

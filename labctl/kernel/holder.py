@@ -20,7 +20,7 @@ import socket
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from labctl.errors import LabError, MachineError, kernel_words
+from labctl.errors import USED_UP, LabError, MachineError, kernel_words, refused
 from labctl.kernel.detach import detach
 from labctl.kernel.obstacles import why_no_room
 from labctl.kernel.syscalls import (
@@ -55,10 +55,11 @@ def start_holder(claim: socket.socket) -> Holder:
 
     Raises MachineError with what this machine lacks.
     """
-    control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    founder_of = os.pidfd_open(os.getpid())
     uid, gid = os.geteuid(), os.getegid()
-    founder = os.fork()
+    with refused("no room could be made for the lab", USED_UP):
+        control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        founder_of = os.pidfd_open(os.getpid())
+        founder = os.fork()
     if founder == 0:
         control.close()
         _found(claim, uid, gid, founder_of, far_end)
@@ -112,7 +113,8 @@ def _found(claim: socket.socket, uid: int, gid: int, founder_of: int, control: s
     """F: make the namespaces, fork the holder into them, end."""
     try:
         found_namespaces(uid, gid)
-        holder = os.fork()
+        with refused("no room could be made for the lab", USED_UP):
+            holder = os.fork()
         if holder == 0:
             _hold(claim, founder_of, control)
         # Only its parent can be sure that the PID is still its own.
@@ -152,7 +154,7 @@ def furnish() -> None:
 def _refused(stage: str, error: OSError) -> MachineError:
     return MachineError(
         f"no rootless lab can be made here: {stage} was refused",
-        kernel_words(error.errno or 0),
+        kernel_words(error),
         why_no_room(error.errno or 0),
     )
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from labctl.errors import KernelRefused, UsageError, kernel_words
+from labctl.errors import UsageError, kernel_words, refused
 from labctl.kernel.rtnetlink import RTM_GETLINK, RTM_NEWLINK, Rtnetlink, ifinfmsg
 from labctl.kernel.syscalls import (
     CLONE_NEWNET,
@@ -96,31 +96,36 @@ def create(name: str, mark: str, record: Callable[[NamespaceId], None]) -> int:
     `record` is called with its identity before it has a name. Raises UsageError where the name is taken,
     KernelRefused where the kernel says no.
     """
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        unshare(CLONE_NEWNET)
-        try:
-            born = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        finally:
-            setns(home, CLONE_NEWNET)
-    except OSError as error:
-        raise KernelRefused(f"could not make namespace {name}", kernel_words(error.errno or 0)) from None
-    finally:
-        os.close(home)
+    with refused(f"could not make namespace {name}"):
+        born = _new()
     found = os.fstat(born)
     record(NamespaceId(found.st_dev, found.st_ino, mark))
     _set_mark(born, mark)
     target = path_of(name)
     try:
-        os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
-        mount(f"/proc/self/fd/{born}", str(target), flags=MS_BIND)
-    except FileExistsError:
+        with refused(f"could not name namespace {name}"):
+            try:
+                os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+            except FileExistsError:
+                raise name_taken(name) from None
+            mount(f"/proc/self/fd/{born}", str(target), flags=MS_BIND)
+    except BaseException:
         os.close(born)
-        raise name_taken(name) from None
-    except OSError as error:
-        os.close(born)
-        raise KernelRefused(f"could not name namespace {name}", kernel_words(error.errno or 0)) from None
+        raise
     return born
+
+
+def _new() -> int:
+    """A descriptor of a new network namespace; this thread stays where it is."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        unshare(CLONE_NEWNET)
+        try:
+            return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            setns(home, CLONE_NEWNET)
+    finally:
+        os.close(home)
 
 
 def name_taken(name: str) -> UsageError:
@@ -136,9 +141,7 @@ def open_namespace(name: str) -> int:
     try:
         return os.open(path_of(name), os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise UsageError(
-            f"namespace {name} is gone", kernel_words(error.errno or 0), "labctl up FILE makes it again"
-        ) from None
+        raise UsageError(f"namespace {name} is gone", kernel_words(error), "labctl up FILE makes it again") from None
 
 
 @contextmanager

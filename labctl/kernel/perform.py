@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labctl.errors import KernelRefused, kernel_words
+from labctl.errors import refused
 from labctl.kernel import namespaces, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.syscalls import network_namespace
@@ -69,16 +69,8 @@ class Performer:
 
     def perform(self, step: Step) -> Substitution | None:
         """Make one step true. Raises LabError in words for a person."""
-        try:
+        with refused(f"could not {_verb(step)} {step.subject} {step.words}"):
             return self._perform(step)
-        except rt.Refused as error:
-            raise KernelRefused(
-                f"could not {_verb(step)} {step.subject} {step.words}", kernel_words(error.errno or 0, error.text)
-            ) from None
-        except OSError as error:
-            raise KernelRefused(
-                f"could not {_verb(step)} {step.subject} {step.words}", kernel_words(error.errno or 0)
-            ) from None
 
     def _perform(self, step: Step) -> Substitution | None:
         match step:

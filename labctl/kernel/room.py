@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
-from labctl.errors import LabError, UsageError
+from labctl.errors import USED_UP, LabError, UsageError, refused
 from labctl.kernel.holder import ROOM, keep, portable, start_holder
 from labctl.kernel.privileges import has_network_rights
 from labctl.kernel.syscalls import die_with_parent, setns
@@ -80,11 +80,12 @@ class Room:
         self._control = control
 
     def call(self, work: Callable[[], Result]) -> Result:
-        reader, writer = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
-        child = os.fork()
+        with refused(f"the room of lab {self.lab} cannot be entered", USED_UP):
+            reader, writer = os.pipe()
+            child = os.fork()
         if child == 0:
             os.close(reader)
             _enter_and_work(self._holder, parent, work, writer)
@@ -228,9 +229,12 @@ def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer
     """C: join every namespace of the room, fork (a PID namespace is entered by children only), work, answer."""
     here = os.getcwd()
     try:
-        _enter(holder)
-        die_with_parent(parent)
-        worker = os.fork()
+        with refused("the room of the lab cannot be entered", USED_UP):
+            _enter(holder)
+            die_with_parent(parent)
+            worker = os.fork()
+            if not worker:
+                die_with_parent(0)
         if worker:
             os.close(writer)
             for number in (signal.SIGTERM, signal.SIGHUP):
@@ -238,7 +242,6 @@ def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer
             with _keyboard_left_to_the_child():
                 _, status = os.waitpid(worker, 0)
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-        die_with_parent(0)
         _return_to(here)
         answer = (False, work())
     except BaseException as error:

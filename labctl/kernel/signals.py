@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 ASKED_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -11,3 +13,17 @@ def carry_on() -> None:
     """Be deaf to them from now on: what is left to do is short, and half of it would be worse than all or nothing."""
     for number in ASKED_TO_END:
         signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def put_off() -> Iterator[Callable[[], None]]:
+    """Let them wait until the end of the body, or until it calls what it is given: when somebody can take back."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED_TO_END)
+
+    def no_longer() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        yield no_longer
+    finally:
+        no_longer()

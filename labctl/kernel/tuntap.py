@@ -47,7 +47,7 @@ def open_device() -> int:
     except OSError as error:
         raise MachineError(
             f"no TUN device can be made: {DEVICE} cannot be opened",
-            kernel_words(error.errno or 0),
+            kernel_words(error),
             how_to_mend(error.errno or 0),
         ) from None
 

@@ -18,7 +18,6 @@ def down(lab: str, notify: Listener) -> None:
         return
     with locked(lab) as state:
         take_back(state, notify)
-        state.remove()
 
 
 def take_back(state: State, notify: Listener) -> None:

@@ -38,5 +38,5 @@ def impair(lab: str, device: str, changes: Changes) -> dict[str, Impairment]:
         ) from None
     except OSError as error:
         raise KernelRefused(
-            f"the engine of {device} does not answer", kernel_words(error.errno or 0), "labctl status, labctl logs"
+            f"the engine of {device} does not answer", kernel_words(error), "labctl status, labctl logs"
         ) from None

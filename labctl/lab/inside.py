@@ -83,7 +83,7 @@ def _run(
             raise
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         raise UsageError(
-            f"{command[0]!r} cannot be run", kernel_words(error.errno or 0), "is it installed on this machine?"
+            f"{command[0]!r} cannot be run", kernel_words(error), "is it installed on this machine?"
         ) from None
     finally:
         os.close(fd)

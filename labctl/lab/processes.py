@@ -20,10 +20,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.errors import KernelRefused, LabError, kernel_words
+from labctl.errors import USED_UP, KernelRefused, LabError, kernel_words, refused
 from labctl.kernel.detach import detach
 from labctl.kernel.namespaces import NamespaceId
-from labctl.kernel.signals import ASKED_TO_END
+from labctl.kernel.signals import ASKED_TO_END, put_off
 
 GRACE = 2.0
 """Seconds that a process has between SIGTERM and SIGKILL."""
@@ -78,9 +78,10 @@ def start(what: str, title: str, log: Path, record: Callable[[Process], None], w
     """Start a process that outlives this one; `record` is called before it does anything."""
     import setproctitle  # noqa: F401  # here, before the fork: it is loaded once for all
 
-    go, permit = os.pipe()
-    answers, answer = os.pipe()
-    pid = _fork()
+    with refused(f"{what} could not be started", USED_UP):
+        go, permit = os.pipe()
+        answers, answer = os.pipe()
+        pid = _fork()
     if pid == 0:
         try:
             # The maker's end closed: if the maker dies before its permit, the read below ends too.
@@ -110,15 +111,12 @@ def start(what: str, title: str, log: Path, record: Callable[[Process], None], w
 
 def _fork() -> int:
     """Fork a child that has no moment in which it answers a signal as its maker does."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED_TO_END)
-    try:
+    with put_off():
         pid = os.fork()
         if pid == 0:
             for number in ASKED_TO_END:
                 signal.signal(number, signal.SIG_DFL)
         return pid
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _settle(title: str) -> None:
@@ -140,7 +138,7 @@ def _answering(what: str, work: Work, answer: int) -> None:
         os.write(answer, pickle.dumps(error))
     except OSError as error:
         with suppress(OSError):  # it is closed where the process was ready before
-            os.write(answer, pickle.dumps(KernelRefused(f"{what} broke off", kernel_words(error.errno or 0))))
+            os.write(answer, pickle.dumps(KernelRefused(f"{what} broke off", kernel_words(error))))
         raise
 
 

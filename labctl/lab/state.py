@@ -30,6 +30,7 @@ from typing import Any
 from labctl.errors import MachineError, UsageError, kernel_words
 from labctl.kernel import namespaces
 from labctl.kernel.namespaces import NamespaceId
+from labctl.kernel.signals import put_off
 from labctl.lab.processes import Process
 from labctl.plan.facts import Substitution
 
@@ -206,12 +207,16 @@ def locked(lab: str, create: bool = False) -> Iterator[State]:
     Raises UsageError where another labctl is at work on it, naming its PID, or where there is no such lab.
     """
     state = State(lab)
-    fd = _lock(state, create)
-    try:
-        yield state
-    finally:
-        os.close(fd)
-        tidy()
+    with put_off() as no_longer:
+        fd = _lock(state, create)
+        try:
+            no_longer()
+            yield state
+        finally:
+            if state.exists() and not state.begun():
+                state.remove()  # nothing came of it, or nothing is left of it
+            os.close(fd)
+            tidy()
 
 
 def _lock(state: State, create: bool) -> int:
@@ -248,7 +253,7 @@ def _kept_in(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise MachineError(
             f"the state of the lab cannot be kept in {directory}",
-            kernel_words(error.errno or 0),
+            kernel_words(error),
             f"make room there: {ROOT.parent} must be writable and have some space",
         ) from None
 

@@ -59,7 +59,6 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
                 if state.begun():
                     notify(RollingBack(error.what if isinstance(error, LabError) else "interrupted"))
                 take_back(state, notify)
-                state.remove()
             raise
         return UpReport(
             topology.name, mode, changes, tuple(state.read().substitutions.values()), time.monotonic() - began

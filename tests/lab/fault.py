@@ -1,21 +1,28 @@
-"""labctl with a fault at a chosen step: `python -m tests.lab.fault NUMBER kill|refuse WORDS...`.
+"""labctl with a fault at a chosen step: `python -m tests.lab.fault NUMBER HOW WORDS...`.
 
-A step is the beginning or the end of a function that changes something outside of the process: the journal, the kernel,
-other processes. At the one with the given number the whole command is killed, or the kernel is made to say no. A run
-that comes to its end has had fewer steps than that, so a test counts up until then and has tried every one.
+For `kill` and `interrupt` a step is the beginning or the end of a function that changes something outside of the
+process: the journal, the kernel, other processes. There the whole command is killed, or gets a Ctrl-C. For `refuse` it
+is a step of the plan, for `deny` a system call outside of it; both fail. Where there are fewer steps than the number,
+the last line on standard error is PAST: a test counts up until then and has tried every one.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import fcntl
+import mmap
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from labctl import cli
-from labctl.kernel import perform, rtnetlink
+from labctl.kernel import perform, rtnetlink, syscalls
+
+PAST = "there is no such step"
 
 CHANGING = {
     "state.py": {
@@ -33,36 +40,86 @@ CHANGING = {
 }  # fmt: skip
 
 
-def kill_at(number: int) -> None:
-    left = number
+class Countdown:
+    """Reaches zero once, in whichever of the processes of a command it is."""
+
+    def __init__(self, number: int) -> None:
+        self._left = memoryview(mmap.mmap(-1, 8)).cast("q")
+        self._left[0] = number
+
+    def __call__(self) -> bool:
+        self._left[0] -= 1
+        return self._left[0] == 0
+
+    @property
+    def is_past(self) -> bool:
+        return self._left[0] <= 0
+
+
+def signal_at(is_now: Countdown, number: signal.Signals) -> None:
+    # What is in the foreground, as Ctrl-C reaches it; its group is 0 for who sees it from inside a PID namespace.
+    foreground = (os.getpgrp(), 0)
 
     def look(frame: FrameType, event: str, _: Any) -> None:
-        nonlocal left
         code = frame.f_code
-        if event in ("call", "return") and code.co_name in CHANGING.get(os.path.basename(code.co_filename), ()):
-            left -= 1
-            if left == 0:
-                os.killpg(0, signal.SIGKILL)
+        steps = CHANGING.get(os.path.basename(code.co_filename), ())
+        if event in ("call", "return") and code.co_name in steps and os.getpgrp() in foreground and is_now():
+            os.killpg(0, number)
 
     sys.setprofile(look)
 
 
-def refuse_at(number: int) -> None:
-    left = number
+def kill(is_now: Countdown) -> None:
+    signal_at(is_now, signal.SIGKILL)
+
+
+def interrupt(is_now: Countdown) -> None:
+    signal_at(is_now, signal.SIGINT)
+
+
+def refuse(is_now: Countdown) -> None:
     really = perform.Performer._perform
 
     def refusing(self: perform.Performer, step: Any) -> Any:
-        nonlocal left
-        left -= 1
-        if left == 0:
+        if is_now():
             raise rtnetlink.Refused(errno.ENOBUFS, "as the test wants it")
         return really(self, step)
 
     perform.Performer._perform = refusing  # type: ignore[method-assign]
 
 
+def deny(is_now: Countdown) -> None:
+    class Denying:
+        def __getattr__(self, name: str) -> Callable[..., int]:
+            call = getattr(libc, name)
+
+            def maybe(*arguments: Any) -> int:
+                if not is_now():
+                    return int(call(*arguments))
+                ctypes.set_errno(errno.ENOMEM)
+                return -1
+
+            return maybe
+
+    def denying(call: Callable[..., Any]) -> Callable[..., Any]:
+        def maybe(*arguments: Any, **options: Any) -> Any:
+            if is_now():
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+            return call(*arguments, **options)
+
+        return maybe
+
+    libc, syscalls._libc = syscalls._libc, Denying()  # type: ignore[assignment]
+    os.fork, os.pipe, fcntl.ioctl = denying(os.fork), denying(os.pipe), denying(fcntl.ioctl)
+
+
 if __name__ == "__main__":
-    _, wanted, how, *words = sys.argv
-    {"kill": kill_at, "refuse": refuse_at}[how](int(wanted))
+    _, number, how, *words = sys.argv
+    countdown = Countdown(int(number))
+    {"kill": kill, "interrupt": interrupt, "refuse": refuse, "deny": deny}[how](countdown)
     sys.argv = ["labctl", *words]
-    cli.main()
+    code = cli.answered()
+    sys.stdout.flush()
+    if not countdown.is_past:
+        print(PAST, file=sys.stderr, flush=True)
+    os._exit(code)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from labctl.kernel.syscalls import mount
+from tests.lab.fault import PAST
 from tests.lab.world import DEADLINE, World, eventually
 
 MS_RDONLY, MS_REMOUNT = 1, 32  # sys/mount.h
@@ -44,31 +45,39 @@ def run_with_fault(here: World, number: int, how: str, *words: str) -> tuple[int
 
 
 def is_back(here: World, before: dict[str, Any], number: int) -> None:
+    last: dict[str, Any] = {}
+
+    def is_as_before() -> bool:
+        last.update(here.snapshot())
+        return last == before
+
     with suppress(AssertionError):  # what differs says more
-        eventually(lambda: here.snapshot() == before, "nothing is left")
-    assert (number, here.snapshot()) == (number, before)
+        eventually(is_as_before, "nothing is left")
+    assert (number, last) == (number, before)
 
 
 def test_up_killed_at_every_step(here: World) -> None:
-    """As root `down`, or the next `up`, puts it right; a room is gone by itself."""
+    """As root `down`, or the next `up`, puts it right; a room is gone by itself, unless it was just told to stay."""
     file = here.file("small.yaml", SMALL)
     before = here.snapshot()
+    kept = 0
     for number in itertools.count(1):
         code, said = run_with_fault(here, number, "kill", "up", file)
-        # An engine that is killed at its first steps is not the command: that takes everything back by itself.
-        assert code in (0, 4, -signal.SIGKILL), said
-        if code == 0:
+        if PAST in said:
             break
+        assert code == -signal.SIGKILL, (number, code, said)
+        stays = here.is_root or bool(here.snapshot()["rooms"])
+        if not stays:
+            is_back(here, before, number)
+        kept += stays and not here.is_root
         if number % 4 == 0:
-            if not here.is_root:
-                is_back(here, before, number)
             here.labctl("up", file)
             assert here.json("verify")["passed"]
-            here.labctl("down")
-        elif here.is_root:
+        if stays or number % 4 == 0:
             here.labctl("down", "small")
-        is_back(here, before, number)
+            is_back(here, before, number)
     assert number > 40, "the steps are not seen any more"
+    assert kept <= 2, "a room stayed that nobody had told to"
     here.labctl("down")
 
 
@@ -81,7 +90,7 @@ def test_down_killed_at_every_step(here: World) -> None:
         assert code in (0, -signal.SIGKILL), said
         here.labctl("down", "small")
         is_back(here, before, number)
-        if code == 0:
+        if PAST in said:
             break
     assert number > 5, "the steps are not seen any more"
 
@@ -91,11 +100,51 @@ def test_the_kernel_refuses_every_step(here: World) -> None:
     before = here.snapshot()
     for number in itertools.count(1):
         code, said = run_with_fault(here, number, "refuse", "up", file)
-        if code == 0:
+        if PAST in said:
             break
         assert code == 4 and "as the test wants it" in said and len(said.splitlines()) <= 3, said
         is_back(here, before, number)
     assert number > 12, "the steps are not seen any more"
+    here.labctl("down")
+
+
+def test_the_kernel_denies_every_call_that_is_no_step(here: World) -> None:
+    """Forks, pipes, mounts, namespaces: each is refused once, and told as what it is or done without."""
+    file = here.file("small.yaml", SMALL)
+    before = here.snapshot()
+    for number in itertools.count(1):
+        code, said = run_with_fault(here, number, "deny", "up", file)
+        if PAST in said:
+            break
+        if code == 0:
+            here.labctl("down")
+        else:
+            assert code in (3, 4) and "Cannot allocate memory (ENOMEM)" in said and len(said.splitlines()) <= 3, (
+                number,
+                code,
+                said,
+            )
+        is_back(here, before, number)
+    assert number > 8, "the calls are not seen any more"
+    here.labctl("down")
+
+
+@pytest.mark.parametrize("words", [["up", "small.yaml"], ["down", "small"]], ids=lambda words: words[0])
+def test_interrupted_at_every_step(here: World, words: list[str]) -> None:
+    """Ctrl-C takes `up` back; `down` may be left to the next one."""
+    file = here.file("small.yaml", SMALL)
+    before = here.snapshot()
+    for number in itertools.count(1):
+        if words[0] == "down":
+            here.labctl("up", file)
+        code, said = run_with_fault(here, number, "interrupt", words[0], file if words[0] == "up" else words[1])
+        assert code in (0, 128 + signal.SIGINT) and "Traceback" not in said, (number, code, said)
+        if PAST in said:
+            break
+        if code == 0 or words[0] == "down":
+            here.labctl("down", "small")
+        is_back(here, before, number)
+    assert number > 5, "the steps are not seen any more"
     here.labctl("down")
 
 
