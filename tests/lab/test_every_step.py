@@ -56,6 +56,7 @@ def is_back(here: World, before: dict[str, Any], number: int) -> None:
     assert (number, last) == (number, before)
 
 
+@pytest.mark.timeout(600)  # a dead room is gone when the machine's init has reaped its dead: some take a second for it
 def test_up_killed_at_every_step(here: World) -> None:
     """As root `down`, or the next `up`, puts it right; a room is gone by itself, unless it was just told to stay."""
     file = here.file("small.yaml", SMALL)
