@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -96,6 +97,38 @@ def logs(devices: tuple[str, ...], follow: bool, lab: str | None) -> int:
     def work() -> None:
         for line in story.lines(name, devices, follow):
             click.echo(line)
+
+    place.call(work)
+    return WELL
+
+
+@cli.command()
+@click.argument("interface", metavar="NS:INTERFACE", shell_complete=completion.devices)
+@click.option("-c", "--count", type=click.IntRange(min=1), help="End after so many packets; else Ctrl-C ends it.")
+@click.option("-w", "--write", "file", type=click.Path(), help="Write a pcap file; - for `| wireshark -k -i -`.")
+@lab_option
+def capture(interface: str, count: int | None, file: str | None, lab: str | None) -> int:
+    """Show the packets of an interface as they come, or write them for tcpdump and wireshark. Needs no right."""
+    from itertools import islice
+
+    from labctl.lab.capture import capture as tapped
+    from labctl.report import packets
+
+    place, name = running_lab(lab)
+
+    def work() -> None:
+        with tapped(name, interface) as tap, suppress(KeyboardInterrupt):
+            click.echo(f"watching {interface}; Ctrl-C ends", err=True)
+            if file is None:
+                for seen in islice(tap.packets(), count):
+                    click.echo(packets.line(seen))
+                return
+            with click.open_file(file, "wb") as out:
+                out.write(packets.file_header(tap.ethernet))
+                out.flush()
+                for seen in islice(tap.packets(), count):
+                    out.write(packets.file_record(seen))
+                    out.flush()
 
     place.call(work)
     return WELL

@@ -172,6 +172,8 @@ def test_a_reader_who_leaves_does_not_take_the_lab_along(here: World) -> None:
     here.labctl("down")
 
 
-@pytest.mark.parametrize("command", ["up", "down", "verify", "status", "list", "exec", "shell", "logs", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["up", "down", "verify", "status", "list", "exec", "shell", "logs", "capture", "doctor"]
+)
 def test_every_command_explains_itself(as_user: World, command: str) -> None:
     assert "Usage:" in as_user.labctl(command, "--help").stdout

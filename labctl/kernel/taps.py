@@ -1,0 +1,61 @@
+"""Looking at the packets of an interface, as packet(7) lets one: copies, with the moment in which the kernel saw them.
+
+A superframe that the kernel has not cut yet is seen whole, as tcpdump would show it.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from labctl.errors import refused
+from labctl.kernel import namespaces
+
+ETH_P_ALL = 0x0003  # linux/if_ether.h
+ARPHRD_NONE = 0xFFFE  # linux/if_arp.h; what a TUN device is: packets without a link-layer header
+PACKET_OUTGOING = 4  # linux/if_packet.h
+SO_TIMESTAMPNS = 35  # asm-generic/socket.h
+ETHERNET_HEADER = 14
+LARGEST = 1 << 18
+
+_TIMESPEC = struct.Struct("=qq")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One packet: when, in nanoseconds since the epoch; whether it left through the interface; its bytes."""
+
+    at: int
+    outgoing: bool
+    protocol: int  # an EtherType, also where there is no Ethernet header
+    frame: bytes
+    packet: bytes  # the frame without its link-layer header
+
+
+class Tap:
+    """What crosses an interface from now on, until `close`."""
+
+    def __init__(self, namespace: str, interface: str) -> None:
+        """Raises OSError; ENODEV where there is no such interface."""
+        with namespaces.inside(namespace):
+            # Until it is bound it is for no protocol, and sees nothing.
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.close = self._socket.close
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            self._socket.bind((interface, ETH_P_ALL))
+        except BaseException:
+            self.close()
+            raise
+        self.ethernet = self._socket.getsockname()[3] != ARPHRD_NONE
+
+    def packets(self) -> Iterator[Seen]:
+        """Every packet as it comes, without end. Raises KernelRefused where the interface goes down or away."""
+        while True:
+            with refused("there is nothing more to see", "labctl status shows what became of the interface"):
+                frame, ancillary, _, (_, protocol, kind, _, _) = self._socket.recvmsg(LARGEST, 64)
+            seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+            packet = frame[ETHERNET_HEADER:] if self.ethernet else frame
+            yield Seen(seconds * 10**9 + nanoseconds, kind == PACKET_OUTGOING, protocol, frame, packet)

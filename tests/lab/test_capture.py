@@ -1,0 +1,75 @@
+"""Seeing packets, without any right: as lines, and as a file that other programs read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.labs import PAIR
+from tests.lab.world import DEADLINE, World
+
+
+@pytest.fixture
+def pair(here: World) -> Iterator[World]:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    yield here
+    here.labctl("down")
+
+
+def capturing(world: World, *words: str) -> subprocess.Popen[str]:
+    """A capture that has begun."""
+    process = world.start(
+        world.command("capture", *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stderr and "watching" in process.stderr.readline()
+    return process
+
+
+def test_a_ping_is_seen_on_its_way_and_back(pair: World) -> None:
+    watching = capturing(pair, "left:eth0")
+    pair.labctl("exec", "left", "--", "ping", "-c", "1", "192.0.2.2")
+    os.killpg(watching.pid, signal.SIGINT)  # as Ctrl-C does
+    seen, _ = watching.communicate(timeout=DEADLINE)
+    way, back = (line.split(maxsplit=2)[1:] for line in seen.splitlines() if "ICMP echo" in line)
+    assert way == ["out", "192.0.2.1 > 192.0.2.2 ICMP echo request, 84 bytes"]
+    assert back == ["in", "192.0.2.2 > 192.0.2.1 ICMP echo reply, 84 bytes"]
+    assert watching.returncode == 0
+
+
+def test_it_ends_after_as_many_packets_as_were_asked_for(pair: World) -> None:
+    watching = capturing(pair, "left:eth0", "--count", "2")
+    pair.labctl("exec", "left", "--", "ping", "-c", "1", "192.0.2.2")
+    seen, _ = watching.communicate(timeout=DEADLINE)
+    assert (watching.returncode, len(seen.splitlines())) == (0, 2)
+
+
+def test_a_file_is_read_by_tcpdump(pair: World) -> None:
+    tcpdump = shutil.which("tcpdump")
+    if not tcpdump:
+        pytest.skip("no tcpdump here")
+    file = pair.home / "seen.pcap"
+    watching = capturing(pair, "left:eth0", "--write", str(file))
+    pair.labctl("exec", "left", "--", "ping", "-c", "2", "-i", "0.2", "192.0.2.2")
+    os.killpg(watching.pid, signal.SIGINT)  # as Ctrl-C does
+    _, said = watching.communicate(timeout=DEADLINE)
+    assert (watching.returncode, said) == (0, "")
+    told = subprocess.run([tcpdump, "-n", "-r", str(file)], capture_output=True, text=True, check=True).stdout
+    assert told.count("ICMP echo request") == told.count("ICMP echo reply") == 2
+
+
+def test_what_is_not_there_is_said(pair: World) -> None:
+    for words, told in ((["left:nothing0"], "no interface 'nothing0'"), (["lft:eth0"], "did you mean left:eth0?")):
+        said = pair.labctl("capture", *words, code=2).stderr
+        assert told in said and len(said.splitlines()) <= 3
+
+
+def test_an_interface_that_goes_away_ends_it_with_words(pair: World) -> None:
+    watching = capturing(pair, "left:eth0")
+    pair.labctl("exec", "left", "--", "ip", "link", "del", "eth0")
+    _, said = watching.communicate(timeout=DEADLINE)
+    assert watching.returncode == 4 and "nothing more to see" in said
