@@ -24,6 +24,7 @@ from labctl.engine.gso import NOTHING_TO_CUT, limit_superframes, mtu_of
 from labctl.engine.impair import Impairment
 from labctl.engine.packet import OwnDatagrams
 from labctl.engine.ports import IFNAMSIZ, TunDevice, UdpPeer, UdpStrangers, open_udp
+from labctl.engine.rehearsal import Rehearsal
 
 __all__ = ["Address", "Endpoint", "EngineError", "serve"]
 
@@ -101,10 +102,11 @@ def serve(
         forwarder.outgoing.change(endpoint.impair)
         forwarder.incoming.change(endpoint.impair_in)
         control = _control(control_path, forwarder, open_things)
+        rehearsal = open_things.enter_context(closing(Rehearsal(tun, peer, Counters.anonymous())))
         with explained("cannot give up rights", {}, "this is not expected: please report it"):
             jail.enter(run_as)
         ready(features.now.words)
-        return loop.run(forwarder, stop, control)
+        return loop.run(forwarder, stop, rehearsal.once, control)
 
 
 def preload() -> None:

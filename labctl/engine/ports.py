@@ -20,6 +20,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Iterable
+from copy import copy
 from typing import Any, Protocol, Self, TypeVar
 
 from labctl.engine.address import Address
@@ -111,6 +112,12 @@ class TunDevice:
         fcntl.ioctl(descriptor, TUNSETOFFLOAD, 0)
         return cls(descriptor)
 
+    def over(self, descriptor: int) -> Self:
+        """This port once more, over another descriptor. Both have the same buffers, so they take turns."""
+        other = copy(self)
+        other._descriptor = descriptor
+        return other
+
     def fileno(self) -> int:
         return self._descriptor
 
@@ -155,8 +162,18 @@ class UdpPeer:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self.fileno = connected.fileno
-        self.close = connected.close
+
+    def over(self, connected: socket.socket) -> Self:
+        """This port once more, over another socket. Both have the same buffers, so they take turns."""
+        other = copy(self)
+        other._socket = connected
+        return other
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
 
     def engage(self, features: Features) -> None:
         """Plain ports have no features."""

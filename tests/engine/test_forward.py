@@ -194,7 +194,7 @@ def test_every_packet_is_forwarded_or_is_exactly_one_drop(watched, out, into, st
 def test_the_end_of_the_device_ends_the_loop(rig: Rig, code: int) -> None:
     rig.tun.arrive(PING, OSError(code, ""))
     with stop_signals() as stop:
-        assert run(rig.forwarder, stop) is Ending.DEVICE_GONE
+        assert run(rig.forwarder, stop, lambda: None) is Ending.DEVICE_GONE
     assert rig.peer.sent == [PING]
 
 
@@ -203,7 +203,7 @@ def test_a_hang_up_ends_the_loop_even_where_reading_shows_nothing(rig: Rig) -> N
     os.close(writer)
     rig.tun.fileno = lambda: reader  # type: ignore[method-assign]
     with stop_signals() as stop:
-        assert run(rig.forwarder, stop) is Ending.DEVICE_GONE
+        assert run(rig.forwarder, stop, lambda: None) is Ending.DEVICE_GONE
     os.close(reader)
 
 
@@ -219,5 +219,5 @@ def test_a_signal_stops_the_loop_and_the_old_handler_returns(rig: Rig, number: s
     before = signal.getsignal(number)
     with stop_signals() as stop:
         os.kill(os.getpid(), number)
-        assert run(rig.forwarder, stop) is Ending.STOPPED
+        assert run(rig.forwarder, stop, lambda: None) is Ending.STOPPED
     assert signal.getsignal(number) is before

@@ -1,0 +1,79 @@
+"""Rehearsals: the packet goes round through the real ways, and they end where nothing comes."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from labctl.engine.counters import Counters
+from labctl.engine.loop import REHEARSALS, Ending, run, stop_signals
+from labctl.engine.offload_ports import OffloadPeer, OffloadTun
+from labctl.engine.ports import TunDevice, UdpPeer
+from labctl.engine.rehearsal import Rehearsal
+
+from .samples import PING
+from .test_forward import Rig
+from .world import Namespace, balance, status, wait_for
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    with closing(Rig(watched=False)) as rig:
+        yield rig
+
+
+@pytest.mark.parametrize(("tun", "peer"), [(TunDevice, UdpPeer), (OffloadTun, OffloadPeer)])
+def test_the_packet_goes_round_and_is_whole_each_time(tun: type[TunDevice], peer: type[UdpPeer]) -> None:
+    with socket.socket() as unused:
+        counters = Counters.anonymous()
+        with closing(Rehearsal(tun(unused.fileno()), peer(unused), counters)) as rehearsal:
+            for _ in range(5):
+                rehearsal.once()
+    now = balance(counters)
+    for way in ("tun_read", "udp_sent", "udp_received", "tun_written"):
+        assert (now[f"{way}_packets"], now[f"{way}_bytes"]) == (5, 5 * 84)
+    assert now["tun_read_frames"] == now["tun_written_frames"] == 5
+
+
+def test_it_is_rehearsed_for_a_while_after_each_packet_and_then_no_more(rig: Rig) -> None:
+    rehearsed = 0
+
+    def rehearse() -> None:
+        nonlocal rehearsed
+        rehearsed += 1
+        if rehearsed == 3:
+            rig.tun.arrive(PING)
+        if rehearsed == 3 + REHEARSALS:
+            # Time for some 100 more, if it did not sleep now.
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    with stop_signals() as stop:
+        assert run(rig.forwarder, stop, rehearse) is Ending.STOPPED
+    assert rehearsed == 3 + REHEARSALS
+    assert rig.peer.sent == [PING]
+
+
+def test_an_idle_engine_sleeps(host: Namespace) -> None:
+    host.ip("tuntap add dev tun0 mode tun", "addr add 10.0.101.1/24 dev tun0", "link set tun0 up")
+    engine = host.ttun("tun0", "127.0.0.1", 9000, "127.0.0.1", 9001)
+    host.run("ping", "-n", "-c", "1", "-W", "0.05", "10.0.101.2")
+    wait_for(_unmoved(engine.pid), "the engine to sleep")
+
+
+def _unmoved(pid: int) -> Callable[[], bool]:
+    """True once a process has not run for as long as some ten rehearsals would take."""
+    seen: tuple[float, str] = (time.monotonic(), "")
+
+    def unmoved() -> bool:
+        nonlocal seen
+        ran = status(pid)["voluntary_ctxt_switches"]
+        if ran != seen[1]:
+            seen = (time.monotonic(), ran)
+        return time.monotonic() - seen[0] > 0.02
+
+    return unmoved
