@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,12 @@ def _possible(mode: str) -> None:
         if os.environ.get("CI"):
             pytest.fail("CI must run the suite as root: half of it would be missing")
         pytest.skip("needs root; run the suite as root to test both modes")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """A shell starts what it puts into the background deaf to Ctrl-C (`make test &`), and all that this starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 FAILED = pytest.StashKey[bool]()
