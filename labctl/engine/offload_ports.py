@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from labctl.engine import coalesce, split
 from labctl.engine.features import Feature, Features
 from labctl.engine.ports import LARGEST, TUNSETOFFLOAD, TunDevice, UdpPeer
-from labctl.engine.train import MOST_PACKETS, Bytes, Train
+from labctl.engine.train import MOST_PACKETS, Bytes, Train, buffer
 from labctl.engine.vnet import EMPTY, NEEDS_CSUM, VnetHeader
 from labctl.engine.vnet import SIZE as VNET
 
@@ -55,10 +55,10 @@ class OffloadTun(TunDevice):
         self.features = Features()
         self._header = bytearray(VNET)
         # Packets are read behind one another while they begin in the first half; a superframe ends it.
-        self._read = memoryview(bytearray(2 * LARGEST))
+        self._read = buffer(2 * LARGEST)
         self._first = (self._header, self._read)
-        self._splitter = split.Splitter(memoryview(bytearray(2 * LARGEST)))
-        self._merged = memoryview(bytearray(VNET + LARGEST))
+        self._splitter = split.Splitter(buffer(2 * LARGEST))
+        self._merged = buffer(VNET + LARGEST)
         # A packet that comes alone goes on before a second is looked for.
         self._alone = True
 
@@ -170,7 +170,7 @@ class OffloadPeer(UdpPeer):
     def __init__(self, connected: socket.socket) -> None:
         super().__init__(connected)
         self.features = Features()
-        self._read = memoryview(bytearray(LARGEST))
+        self._read = buffer(LARGEST)
         self._buffers = [self._read]
         # The largest packet that goes in a train; learned from what the kernel refuses.
         self._largest = LARGEST

@@ -36,7 +36,5 @@ def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
                 state.record_substitution(substitution)
             notify(Done(step, substitution))
     # The performer's sockets, two descriptors for each namespace, are closed: every engine would inherit them all.
-    starting = [(step, engines.start(step, state)) for step in engines_to_start]
-    for step, wait_until_ready in starting:
-        wait_until_ready()
+    for step in engines.start(engines_to_start, state):
         notify(Done(step))

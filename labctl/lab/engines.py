@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO, cast
 
 from labctl.engine.counters import Counters
@@ -38,26 +38,28 @@ PATIENCE = 5.0
 PAUSE = 0.01
 
 
-def start(step: StartEngine, state: State) -> Callable[[], None]:
-    """Start the engine of an endpoint in the namespace of its device; gives what waits until it is ready.
+def start(steps: Sequence[StartEngine], state: State) -> Iterator[StartEngine]:
+    """Start the engines of endpoints, each in the namespace of its device; gives each step when it is done.
 
-    That raises the LabError that kept it from being ready.
+    Raises the LabError that kept the first of those that failed from being ready.
     """
-    work = _program(step) if step.program else _built_in(step, state)
-    starting = processes.start(
+    # A list: the commands are read here, before the first fork.
+    plans = [_plan(step, state) for step in steps]
+    for step, starting in zip(steps, processes.start(plans), strict=True):
+        starting.wait()
+        if step.program:
+            _until_ready(step, starting.process, state)
+        yield step
+
+
+def _plan(step: StartEngine, state: State) -> processes.Plan:
+    return processes.Plan(
         f"the engine of {step.subject}",
         step.command,
         state.log_of(step.subject),
         lambda process: state.record_engine(step.subject, Engine(process, step.command)),
-        work,
+        _program(step) if step.program else _built_in(step, state),
     )
-
-    def wait() -> None:
-        starting.wait()
-        if step.program:
-            _until_ready(step, starting.process, state)
-
-    return wait
 
 
 def _built_in(step: StartEngine, state: State) -> processes.Work:

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,39 +74,69 @@ class Starting:
         )
 
 
-def start(what: str, title: str, log: Path, record: Callable[[Process], None], work: Work) -> Starting:
-    """Start a process that outlives this one; `record` is called before it does anything."""
+@dataclass(frozen=True)
+class Plan:
+    """A process that is to be started: what it is called in an error, its title, its output, and what it does."""
+
+    what: str
+    title: str
+    log: Path
+    record: Callable[[Process], None]
+    work: Work
+
+
+def start(plans: Sequence[Plan]) -> list[Starting]:
+    """Start processes that outlive this one; every `record` is called before any of them does anything.
+
+    All are forked before one is recorded: a fork shares every page with the child, and whatever is written to after
+    it is copied first. So little happens between two forks, and after the last nothing is shared anew.
+    """
     import setproctitle  # noqa: F401  # here, before the fork: it is loaded once for all
 
-    with refused(f"{what} could not be started", USED_UP):
+    with refused("processes could not be started", USED_UP):
         go, permit = os.pipe()
+    try:
+        children = [_waiting(plan, go, permit) for plan in plans]
+        starting = [
+            Starting(plan.what, _named(pid), answers) for plan, (pid, answers) in zip(plans, children, strict=True)
+        ]
+        for plan, each in zip(plans, starting, strict=True):
+            plan.record(each.process)
+        os.write(permit, b"g" * len(plans))
+    finally:
+        os.close(permit)
+        os.close(go)
+    return starting
+
+
+def _waiting(plan: Plan, go: int, permit: int) -> tuple[int, int]:
+    """Fork a child that waits for a word from `go`; gives its PID, and where its answer will come."""
+    with refused(f"{plan.what} could not be started", USED_UP):
         answers, answer = os.pipe()
         pid = _fork()
     if pid == 0:
         try:
-            # The maker's end closed: if the maker dies before its permit, the read below ends too.
+            # Our end of the permit closed: if the maker dies before it gives that, the read below ends too.
             os.close(permit)
-            detach((go, answer), str(log))
+            detach((go, answer), str(plan.log))
             if os.read(go, 1):
                 os.close(go)
-                _settle(title)
-                _answering(what, work, answer)
+                _settle(plan.title)
+                _answering(plan.what, plan.work, answer)
         except BaseException:
             traceback.print_exc()  # into the log: the one place where it can still be read
         finally:
             sys.stdout.flush()
             os._exit(0)
-    os.close(go)
     os.close(answer)
-    try:
-        started = start_time(pid)
-        assert started is not None, "a child that waits for us cannot have ended"
-        process = Process(pid, started)
-        record(process)
-        os.write(permit, b"g")
-    finally:
-        os.close(permit)
-    return Starting(what, process, answers)
+    return pid, answers
+
+
+def _named(pid: int) -> Process:
+    """The name for good of a child that waits for us, and so cannot have ended."""
+    started = start_time(pid)
+    assert started is not None
+    return Process(pid, started)
 
 
 def _fork() -> int:
