@@ -109,10 +109,8 @@ def _drivers() -> list[Finding]:
         ("bridge", "load the driver: modprobe bridge"),
         ("dummy", "a bridge without ports stands in; modprobe dummy for the real one"),
     ):
-        message = rt.ifinfmsg()
-        message["attrs"] = [("IFLA_IFNAME", f"t-{kind}"), ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", kind)]})]
         try:
-            netlink.request(rt.RTM_NEWLINK, message, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+            netlink.request(rt.RTM_NEWLINK, rt.new_link(f"t-{kind}", kind), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
             found.append(Finding(kind, "ok", "made"))
         except rt.Refused as error:
             verdict = "note" if kind == "dummy" else "missing"

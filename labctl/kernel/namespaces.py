@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from labctl.errors import UsageError, kernel_words, refused
-from labctl.kernel.rtnetlink import RTM_GETLINK, RTM_NEWLINK, Rtnetlink, ifinfmsg
+from labctl.kernel.rtnetlink import RTM_GETLINK, RTM_NEWLINK, Rtnetlink, link
 from labctl.kernel.syscalls import (
     CLONE_NEWNET,
     MS_BIND,
@@ -70,10 +70,8 @@ def _has_number(found: os.stat_result, recorded: NamespaceId) -> bool:
 def _mark(fd: int) -> str:
     with network_namespace(fd):
         netlink = Rtnetlink()
-    message = ifinfmsg()
-    message["index"] = LOOPBACK_INDEX
     try:
-        return netlink.get(RTM_GETLINK, message).get_attr("IFLA_IFALIAS") or ""
+        return netlink.get(RTM_GETLINK, link(LOOPBACK_INDEX)).get_attr("IFLA_IFALIAS") or ""
     finally:
         netlink.close()
 
@@ -82,10 +80,7 @@ def _set_mark(fd: int, mark: str) -> None:
     with network_namespace(fd):
         netlink = Rtnetlink()
     try:
-        message = ifinfmsg()
-        message["index"] = LOOPBACK_INDEX
-        message["attrs"] = [("IFLA_IFALIAS", mark)]
-        netlink.request(RTM_NEWLINK, message)
+        netlink.request(RTM_NEWLINK, link(LOOPBACK_INDEX, (("IFLA_IFALIAS", mark),)))
     finally:
         netlink.close()
 

@@ -29,8 +29,8 @@ def observe(name: str, sysctls: Iterable[str] = ()) -> Namespace | None:
             netlink = rt.Rtnetlink()
             settings = {path: value for path in sysctls if (value := _read_sysctl(path)) is not None}
         try:
-            links = netlink.dump(rt.RTM_GETLINK, rt.ifinfmsg())
-            addresses = netlink.dump(rt.RTM_GETADDR, rt.ifaddrmsg())
+            links = netlink.dump(rt.RTM_GETLINK, rt.link(0))
+            addresses = netlink.dump(rt.RTM_GETADDR, rt.encoded(rt.ifaddrmsg()))
             routes = [route for family in _FAMILIES for route in _routes_of(netlink, family)]
         finally:
             netlink.close()
@@ -49,7 +49,7 @@ def counters(name: str) -> dict[str, Counters]:
     with namespaces.inside(name):
         netlink = rt.Rtnetlink()
     try:
-        links = netlink.dump(rt.RTM_GETLINK, rt.ifinfmsg())
+        links = netlink.dump(rt.RTM_GETLINK, rt.link(0))
     finally:
         netlink.close()
     return {link.get_attr("IFLA_IFNAME"): _counters(link) for link in links}
@@ -59,7 +59,7 @@ def _routes_of(netlink: rt.Rtnetlink, family: int) -> list[Any]:
     # A dump of all families at once stops after IPv4 where the request is checked strictly.
     message = rt.rtmsg()
     message["family"] = family
-    return netlink.dump(rt.RTM_GETROUTE, message)
+    return netlink.dump(rt.RTM_GETROUTE, rt.encoded(message))
 
 
 def _link(link: Any, names: dict[int, str], addresses: list[Any]) -> Link:

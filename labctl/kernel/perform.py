@@ -124,7 +124,7 @@ class _Space:
     @classmethod
     def existing(cls, fd: int) -> _Space:
         space = cls(fd, {})
-        links = space._netlink.dump(rt.RTM_GETLINK, rt.ifinfmsg())
+        links = space._netlink.dump(rt.RTM_GETLINK, rt.link(0))
         space._indexes = {link.get_attr("IFLA_IFNAME"): link["index"] for link in links}
         return space
 
@@ -164,35 +164,25 @@ class _Space:
                 raise
         # A bridge without ports behaves as a dummy does: own address answers, others are silent and counted.
         # Without NOARP it would answer "Host Unreachable" after three seconds.
-        self._new_link(step.interface, index, "bridge", [("IFLA_BR_MCAST_SNOOPING", 0)])
-        self._change_link(index, [("IFLA_IFALIAS", DUMMY_STAND_IN)], flags=IFF_NOARP, change=IFF_NOARP | IFF_MULTICAST)
+        self._new_link(step.interface, index, "bridge", (("IFLA_BR_MCAST_SNOOPING", 0),))
+        alias = (("IFLA_IFALIAS", DUMMY_STAND_IN),)
+        self._change_link(index, alias, flags=IFF_NOARP, change=IFF_NOARP | IFF_MULTICAST)
         return Substitution(step.subject, "dummy", "bridge without ports", "this kernel has no dummy driver")
 
-    def _new_link(self, name: str, index: int, kind: str, data: list[tuple[str, Any]] | None = None) -> None:
-        info: list[tuple[str, Any]] = [("IFLA_INFO_KIND", kind)]
-        if data:
-            info.append(("IFLA_INFO_DATA", {"attrs": data}))
-        message = rt.ifinfmsg()
-        message["index"] = index
-        message["attrs"] = [("IFLA_IFNAME", name), ("IFLA_LINKINFO", {"attrs": info})]
-        self._netlink.request(rt.RTM_NEWLINK, message, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+    def _new_link(self, name: str, index: int, kind: str, data: rt.Attributes = ()) -> None:
+        self._netlink.request(rt.RTM_NEWLINK, rt.new_link(name, kind, index, data), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
 
     def add_veth(self, step: AddVeth, there: _Space) -> None:
         index = self._next_index()
         peer_index = there._next_index() + (1 if there is self else 0)
-        peer = {
-            "index": peer_index,
-            "attrs": [("IFLA_IFNAME", step.peer_interface), ("IFLA_NET_NS_FD", there._fd)],
-        }
-        self._new_link(step.interface, index, "veth", [("VETH_INFO_PEER", peer)])
+        peer = rt.Interface(peer_index, (("IFLA_IFNAME", step.peer_interface), ("IFLA_NET_NS_FD", there._fd)))
+        self._new_link(step.interface, index, "veth", (("VETH_INFO_PEER", peer),))
         self._indexes[step.interface] = index
         there._indexes[step.peer_interface] = peer_index
 
     def delete_link(self, step: DeleteLink) -> None:
-        message = rt.ifinfmsg()
-        message["index"] = self._indexes.pop(step.interface)
         try:
-            self._netlink.request(rt.RTM_DELLINK, message)
+            self._netlink.request(rt.RTM_DELLINK, rt.link(self._indexes.pop(step.interface)))
         except rt.Refused as error:
             if error.errno != errno.ENODEV:  # the other end of a cable went first, and took this one along
                 raise
@@ -201,27 +191,23 @@ class _Space:
         index = self._indexes[step.interface]
         match step:
             case SetMac(mac=mac):
-                self._change_link(index, [("IFLA_ADDRESS", mac)])
+                self._change_link(index, (("IFLA_ADDRESS", mac),))
             case SetMtu(mtu=mtu):
-                self._change_link(index, [("IFLA_MTU", mtu)])
+                self._change_link(index, (("IFLA_MTU", mtu),))
             case ClearMaster():
-                self._change_link(index, [("IFLA_MASTER", 0)])
+                self._change_link(index, (("IFLA_MASTER", 0),))
             case SetMaster(master=master):
-                self._change_link(index, [("IFLA_MASTER", self._indexes[master])])
+                self._change_link(index, (("IFLA_MASTER", self._indexes[master]),))
             case NoAutomaticAddresses():
-                inet6 = {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", IN6_ADDR_GEN_MODE_NONE)]}
-                self._change_link(index, [("IFLA_AF_SPEC", {"attrs": [("AF_INET6", inet6)]})])
+                inet6 = (("IFLA_INET6_ADDR_GEN_MODE", IN6_ADDR_GEN_MODE_NONE),)
+                self._change_link(index, (("IFLA_AF_SPEC", (("AF_INET6", inet6),)),))
             case SetUp():
-                self._change_link(index, [], flags=IFF_UP, change=IFF_UP)
+                self._change_link(index, flags=IFF_UP, change=IFF_UP)
             case _:
                 raise TypeError(f"no way to perform {step!r}")
 
-    def _change_link(self, index: int, attributes: list[tuple[str, Any]], flags: int = 0, change: int = 0) -> None:
-        message = rt.ifinfmsg()
-        message["index"] = index
-        message["flags"], message["change"] = flags, change
-        message["attrs"] = attributes
-        self._netlink.request(rt.RTM_NEWLINK, message)
+    def _change_link(self, index: int, attributes: rt.Attributes = (), flags: int = 0, change: int = 0) -> None:
+        self._netlink.request(rt.RTM_NEWLINK, rt.link(index, attributes, flags, change))
 
     def address(self, request: int, step: AddAddress | DeleteAddress, flags: int = 0) -> None:
         address = ipaddress.ip_interface(step.address)
@@ -234,19 +220,19 @@ class _Space:
             # An address of a lab is known to be unique, and must be usable at once (RFC 4429 has the wait).
             attributes.append(("IFA_FLAGS", IFA_F_NODAD))
         message["attrs"] = attributes
-        self._netlink.request(request, message, flags)
+        self._netlink.request(request, rt.encoded(message), flags)
 
     def add_route(self, step: AddRoute) -> None:
         message = self._route(step)
         message["proto"], message["type"] = RTPROT_STATIC, RTN_UNICAST
         message["scope"] = RT_SCOPE_LINK if step.via is None and ":" not in step.to else RT_SCOPE_UNIVERSE
-        self._netlink.request(rt.RTM_NEWROUTE, message, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+        self._netlink.request(rt.RTM_NEWROUTE, rt.encoded(message), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
 
     def delete_route(self, step: DeleteRoute) -> None:
         message = self._route(step)
         # Whoever made it: protocol 0 and scope "nowhere" match every route to that destination.
         message["scope"] = RT_SCOPE_NOWHERE
-        self._netlink.request(rt.RTM_DELROUTE, message)
+        self._netlink.request(rt.RTM_DELROUTE, rt.encoded(message))
 
     def _route(self, step: AddRoute | DeleteRoute) -> Any:
         network = ipaddress.ip_network(step.to)

@@ -13,6 +13,8 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -57,6 +59,56 @@ ifinfmsg, ifaddrmsg, rtmsg = _message_classes()
 _CLASS_OF = {RTM_NEWLINK: ifinfmsg, RTM_NEWADDR: ifaddrmsg, RTM_NEWROUTE: rtmsg}
 
 
+Attributes = tuple[tuple[str, Any], ...]
+"""Names and values; a value may be attributes again, or an Interface."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a request says of an interface: its index, 0 where it has none yet, and attributes."""
+
+    index: int
+    attributes: Attributes
+
+
+@lru_cache(maxsize=1024)
+def link(index: int, attributes: Attributes = (), flags: int = 0, change: int = 0) -> bytes:
+    """An ifinfmsg, encoded. The sites of a lab are much alike: most are asked of many namespaces and encoded once."""
+    message = ifinfmsg()
+    message["index"], message["flags"], message["change"] = index, flags, change
+    message["attrs"] = _nested(attributes)
+    return encoded(message)
+
+
+def new_link(name: str, kind: str, index: int = 0, data: Attributes = ()) -> bytes:
+    """What makes an interface; where the index is 0 the kernel chooses one."""
+    info: Attributes = (("IFLA_INFO_KIND", kind),)
+    if data:
+        info += (("IFLA_INFO_DATA", data),)
+    return link(index, (("IFLA_IFNAME", name), ("IFLA_LINKINFO", info)))
+
+
+def _nested(attributes: Attributes) -> list[tuple[str, Any]]:
+    """Attributes as pyroute2 takes them."""
+    return [(name, _value(value)) for name, value in attributes]
+
+
+def _value(value: Any) -> Any:
+    match value:
+        case Interface(index=index, attributes=attributes):
+            return {"index": index, "attrs": _nested(attributes)}
+        case tuple():
+            return {"attrs": _nested(value)}
+        case _:
+            return value
+
+
+def encoded(message: Any) -> bytes:
+    """A message of pyroute2's as bytes, without the header."""
+    message.encode()
+    return bytes(message.data[_HEADER.size :])
+
+
 class Refused(OSError):
     """The kernel answered a request with an errno; `text` is its extended acknowledgement, or empty."""
 
@@ -78,21 +130,21 @@ class Rtnetlink:
     def close(self) -> None:
         self._socket.close()
 
-    def request(self, kind: int, message: Any, flags: int = 0) -> None:
+    def request(self, kind: int, body: bytes, flags: int = 0) -> None:
         """Have the kernel do something. Raises Refused."""
-        self._send(kind, message, flags | NLM_F_ACK)
+        self._send(kind, body, flags | NLM_F_ACK)
         for _ in self._replies():
             pass
 
-    def get(self, kind: int, message: Any) -> Any:
+    def get(self, kind: int, body: bytes) -> Any:
         """The one thing that a request names, decoded. Raises Refused."""
-        self._send(kind, message, NLM_F_ACK)
+        self._send(kind, body, NLM_F_ACK)
         (found,) = self._decoded()
         return found
 
-    def dump(self, kind: int, message: Any) -> list[Any]:
+    def dump(self, kind: int, body: bytes) -> list[Any]:
         """Everything of a kind that the namespace has, decoded."""
-        self._send(kind, message, NLM_F_DUMP)
+        self._send(kind, body, NLM_F_DUMP)
         return list(self._decoded())
 
     def _decoded(self) -> Iterator[Any]:
@@ -101,13 +153,10 @@ class Rtnetlink:
             decoded.decode()
             yield decoded
 
-    def _send(self, kind: int, message: Any, flags: int) -> None:
+    def _send(self, kind: int, body: bytes, flags: int) -> None:
         self._sequence += 1
-        message["header"]["type"] = kind
-        message["header"]["flags"] = NLM_F_REQUEST | flags
-        message["header"]["sequence_number"] = self._sequence
-        message.encode()
-        self._socket.send(message.data)
+        header = _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0)
+        self._socket.send(header + body)
 
     def _replies(self) -> Iterator[tuple[int, bytes]]:
         """The messages of one answer, up to its acknowledgement."""

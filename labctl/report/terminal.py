@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 TALLEST = 60
 """Lines of a tree that a person still reads; a larger lab is only counted."""
+
+MOST_NAMED = 12
+"""What is gone is named up to this many; more is only counted."""
 
 _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
 
@@ -253,8 +257,17 @@ def labs(summaries: Sequence[Summary]) -> None:
 
 
 def down(removed: Sequence[Removed], lab: str) -> None:
-    out = console()
-    out.print(f"[bold]{lab}[/] is down: {', '.join(found.what for found in removed) or 'nothing was left of it'}")
+    console().print(f"[bold]{lab}[/] is down: {_named_or_counted([found.what for found in removed])}")
+
+
+def _named_or_counted(whats: Sequence[str]) -> str:
+    """Things such as `engine siteA:tun0` by name; where they are many, how many there are of each kind."""
+    if len(whats) <= MOST_NAMED:
+        return ", ".join(whats) or "nothing was left of it"
+    kinds = Counter(what.split()[0] for what in whats)
+    return ", ".join(
+        f"{number} {kind}{'' if number == 1 else 'es' if kind.endswith('s') else 's'}" for kind, number in kinds.items()
+    )
 
 
 def doctor(findings: Iterable[Finding], able: bool) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from labctl.lab.events import Removed
+from labctl.report import terminal
 from tests.lab.labs import PAIR
 from tests.lab.world import World, eventually
 
@@ -70,3 +74,19 @@ def test_down_says_what_it_removed(as_root: World) -> None:
     as_root.labctl("up", as_root.file("pair.yaml", PAIR))
     said = as_root.labctl("down").stdout
     assert "left" in said and "right" in said
+
+
+def test_what_is_gone_is_named_or_where_it_is_much_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    few = [Removed("engine a:tun0"), Removed("namespace a")]
+    many = [
+        *(Removed(f"engine s{n}:tun0") for n in range(20)),
+        Removed("process 7"),
+        *map(Removed, ["namespace a"] * 2),
+    ]
+    for removed in (few, many, []):
+        terminal.down(removed, "lab")
+    assert capsys.readouterr().out.splitlines() == [
+        "lab is down: engine a:tun0, namespace a",
+        "lab is down: 20 engines, 1 process, 2 namespaces",
+        "lab is down: nothing was left of it",
+    ]
