@@ -63,6 +63,7 @@ def stop_signals() -> Iterator[int]:
 
 def _arrivals(epoll: select.epoll, rested: Callable[[], None]) -> Iterator[list[tuple[int, int]]]:
     """What becomes ready, time after time; nothing, when it is time for a rehearsal."""
+    yield epoll.poll()  # before the first packet none is likely to be next: a hundred engines may have just begun
     while True:
         ready = epoll.poll(0)
         if not ready:

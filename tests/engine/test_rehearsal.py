@@ -52,10 +52,19 @@ def test_it_is_rehearsed_for_a_while_after_each_packet_and_then_no_more(rig: Rig
             # Time for some 100 more, if it did not sleep now.
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
+    rig.tun.arrive(PING)
     with stop_signals() as stop:
         assert run(rig.forwarder, stop, rehearse) is Ending.STOPPED
     assert rehearsed == 3 + REHEARSALS
-    assert rig.peer.sent == [PING]
+    assert rig.peer.sent == [PING, PING]
+
+
+def test_nothing_is_rehearsed_before_the_first_packet(rig: Rig) -> None:
+    rehearsed: list[str] = []
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    with stop_signals() as stop:
+        assert run(rig.forwarder, stop, lambda: rehearsed.append("once")) is Ending.STOPPED
+    assert rehearsed == []
 
 
 def test_an_idle_engine_sleeps(host: Namespace) -> None:
