@@ -16,6 +16,7 @@ from labctl.kernel import tuntap
 from labctl.kernel.holder import found_namespaces, furnish
 from labctl.kernel.obstacles import obstacles, read
 from labctl.kernel.privileges import has_network_rights
+from labctl.kernel.signals import fork
 from labctl.kernel.syscalls import CLONE_NEWNET, unshare
 
 
@@ -54,7 +55,7 @@ def can_run_labs(findings: list[Finding]) -> bool:
 def _tried(attempt: Callable[[], list[Finding]]) -> list[Finding]:
     """Try something in a child that is thrown away with every namespace it made."""
     reader, writer = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             os.close(reader)
@@ -75,7 +76,7 @@ def _drivers_in_a_room() -> list[Finding]:
     try:
         found_namespaces(os.geteuid(), os.getegid())
         reader, writer = os.pipe()
-        child = os.fork()  # only a child is inside the new PID namespace
+        child = fork()  # only a child is inside the new PID namespace
         if child == 0:
             try:
                 os.close(reader)

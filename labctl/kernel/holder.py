@@ -23,6 +23,7 @@ from typing import NamedTuple, NoReturn
 from labctl.errors import USED_UP, LabError, MachineError, kernel_words, refused
 from labctl.kernel.detach import detach
 from labctl.kernel.obstacles import why_no_room
+from labctl.kernel.signals import fork
 from labctl.kernel.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -59,7 +60,7 @@ def start_holder(claim: socket.socket) -> Holder:
     with refused("no room could be made for the lab", USED_UP):
         control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         founder_of = os.pidfd_open(os.getpid())
-        founder = os.fork()
+        founder = fork()
     if founder == 0:
         control.close()
         _found(claim, uid, gid, founder_of, far_end)
@@ -114,7 +115,7 @@ def _found(claim: socket.socket, uid: int, gid: int, founder_of: int, control: s
     try:
         found_namespaces(uid, gid)
         with refused("no room could be made for the lab", USED_UP):
-            holder = os.fork()
+            holder = fork()
         if holder == 0:
             _hold(claim, founder_of, control)
         # Only its parent can be sure that the PID is still its own.

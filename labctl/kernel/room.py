@@ -26,6 +26,7 @@ from typing import NoReturn, Protocol, TypeVar
 from labctl.errors import USED_UP, LabError, UsageError, refused
 from labctl.kernel.holder import ROOM, keep, portable, start_holder
 from labctl.kernel.privileges import has_network_rights
+from labctl.kernel.signals import fork
 from labctl.kernel.syscalls import die_with_parent, setns
 
 Result = TypeVar("Result")
@@ -85,7 +86,7 @@ class Room:
         parent = os.getpid()
         with refused(f"the room of lab {self.lab} cannot be entered", USED_UP):
             reader, writer = os.pipe()
-            child = os.fork()
+            child = fork()
         if child == 0:
             os.close(reader)
             _enter_and_work(self._holder, parent, work, writer)
@@ -232,7 +233,7 @@ def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer
         with refused("the room of the lab cannot be entered", USED_UP):
             _enter(holder)
             die_with_parent(parent)
-            worker = os.fork()
+            worker = fork()
             if not worker:
                 die_with_parent(0)
         if worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,3 +28,9 @@ def put_off() -> Iterator[Callable[[], None]]:
         yield no_longer
     finally:
         no_longer()
+
+
+def fork() -> int:
+    """os.fork, and nobody is asked to end amidst what Python does around it: there the exception would be lost."""
+    with put_off():
+        return os.fork()

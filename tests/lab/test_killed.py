@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -194,3 +195,20 @@ def test_down_killed_halfway_can_be_done_again(as_root: World) -> None:
     process.kill()
     process.wait()
     as_root.labctl("down", "many")
+
+
+def test_a_ctrl_c_amidst_a_fork_is_heard() -> None:
+    """Python runs hooks around a fork, and loses what is raised in them: there a Ctrl-C must wait."""
+    script = """if True:
+        import os, signal
+        from labctl.kernel.signals import fork
+        os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            if fork() == 0:
+                os._exit(0)
+        except KeyboardInterrupt:
+            print("heard")
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("heard\n", "")
