@@ -5,7 +5,8 @@ fast TUN port up to the system call. They are good packets, the same with bits f
 shuffled, and noise. For each batch
 
 - nothing raises, and every datagram is written or is exactly one counted drop;
-- what is written, merged frames cut again, is a part of what came, byte for byte, in its order;
+- what is written, merged frames cut again, is a part of what came, byte for byte, in its order (but for ids that
+  were all the same, see `counted_on`);
 - what is not one IP packet is not written, and what was merged has right checksums.
 """
 
@@ -14,6 +15,7 @@ import sys
 from dataclasses import replace
 
 from labctl.engine import offload_ports
+from labctl.engine.coalesce import DONT_FRAGMENT
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
@@ -24,7 +26,7 @@ from labctl.engine.split import Splitter
 from labctl.engine.train import Train
 from labctl.engine.vnet import EMPTY, VnetHeader
 
-from .oracle import ACK, PSH, TCP, UDP, Segment, is_right
+from .oracle import ACK, PSH, TCP, UDP, Segment, is_right, ones_sum
 from .samples import PING, packed
 from .world import balance
 
@@ -92,6 +94,23 @@ def as_train(random: random.Random, packets: list[bytes]) -> Train:
     return Train(memoryview(data), size, -(-len(data) // size), 1)
 
 
+def counted_on(run: list[bytes]) -> list[bytes]:
+    """A merged run as it comes back: one id for all, which means nothing where DF is set (RFC 6864 4.1), counts on."""
+    if run[0][0] >> 4 == 6 or len({packet[4:6] for packet in run}) > 1:
+        return run
+    assert all(packet[6] & DONT_FRAGMENT for packet in run), "packets that may be fragmented need ids of their own"
+    first = int.from_bytes(run[0][4:6])
+    return [with_id(packet, (first + number) % 2**16) for number, packet in enumerate(run)]
+
+
+def with_id(packet: bytes, number: int) -> bytes:
+    """An IPv4 packet without options, with another id."""
+    header = bytearray(packet[:20])
+    header[4:6], header[10:12] = number.to_bytes(2), bytes(2)
+    header[10:12] = (0xFFFF ^ ones_sum(bytes(header))).to_bytes(2)
+    return bytes(header) + packet[20:]
+
+
 def fuzz(count: int, seed: int) -> int:
     """Send this many datagrams through; returns how many frames were merged ones."""
     chance = random.Random(seed)
@@ -111,6 +130,7 @@ def fuzz(count: int, seed: int) -> int:
             came = [bytes(each) for each in train.packets()]
             peer.arrive(train)
             forwarder.inward()
+            right = [packet for packet in came if not fault(packet)]
             went: list[bytes] = []
             for frame in written.frames:
                 if frame.startswith(EMPTY):
@@ -120,8 +140,10 @@ def fuzz(count: int, seed: int) -> int:
                 data, size, number = splitter.split(frame[10:], VnetHeader.read(frame))
                 cut = [bytes(each) for each in Train(data, size, number, 1).packets()]
                 assert all(map(is_right, cut)), (seed, done)
+                run = slice(len(went), len(went) + number)
+                right[run] = counted_on(right[run])
                 went += cut
-            assert went == [packet for packet in came if not fault(packet)], (seed, done)
+            assert went == right, (seed, done)
             written.frames.clear()
             done += len(came)
         assert balance(counters)["udp_received_packets"] == done
