@@ -23,8 +23,9 @@ from labctl.engine.forward import Forwarder, Watch
 from labctl.engine.gso import NOTHING_TO_CUT, limit_superframes, mtu_of
 from labctl.engine.impair import Impairment
 from labctl.engine.packet import OwnDatagrams
-from labctl.engine.ports import IFNAMSIZ, TunDevice, UdpPeer, UdpStrangers, open_udp
 from labctl.engine.rehearsal import Rehearsal
+from labctl.engine.tun_device import IFNAMSIZ, TunDevice
+from labctl.engine.udp import UdpPeer, UdpStrangers, open_udp
 
 __all__ = ["Address", "Endpoint", "EngineError", "serve"]
 

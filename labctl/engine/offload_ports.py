@@ -28,8 +28,10 @@ from collections.abc import Iterable
 
 from labctl.engine import coalesce, split
 from labctl.engine.features import Feature, Features
-from labctl.engine.ports import LARGEST, TUNSETOFFLOAD, TunDevice, UdpPeer
+from labctl.engine.ports import LARGEST
 from labctl.engine.train import MOST_PACKETS, Bytes, Train, buffer
+from labctl.engine.tun_device import TUNSETOFFLOAD, TunDevice
+from labctl.engine.udp import UdpPeer
 from labctl.engine.vnet import EMPTY, NEEDS_CSUM, VnetHeader
 from labctl.engine.vnet import SIZE as VNET
 

@@ -17,9 +17,9 @@ import pytest
 
 from labctl.engine.features import Features
 from labctl.engine.offload_ports import OffloadTun
-from labctl.engine.ports import IFF_NO_PI, IFF_TUN, TUNSETIFF, TunDevice
 from labctl.engine.split import Splitter
 from labctl.engine.train import Train
+from labctl.engine.tun_device import IFF_NO_PI, IFF_TUN, TUNSETIFF, TunDevice
 from labctl.engine.vnet import LAYOUT
 
 from .oracle import ACK, CWR, FIN, PSH, UDP, Segment, is_right

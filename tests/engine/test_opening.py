@@ -11,7 +11,7 @@ import pytest
 
 from labctl.engine import ttun
 from labctl.engine.endpoint import Address, Endpoint, EngineError
-from labctl.engine.ports import open_udp
+from labctl.engine.udp import open_udp
 
 from .world import REPOSITORY, Namespace, status, wait_until_jailed
 

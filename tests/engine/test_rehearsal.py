@@ -13,8 +13,9 @@ import pytest
 from labctl.engine.counters import Counters
 from labctl.engine.loop import REHEARSALS, Ending, run, stop_signals
 from labctl.engine.offload_ports import OffloadPeer, OffloadTun
-from labctl.engine.ports import TunDevice, UdpPeer
 from labctl.engine.rehearsal import Rehearsal
+from labctl.engine.tun_device import TunDevice
+from labctl.engine.udp import UdpPeer
 
 from .samples import PING
 from .test_forward import Rig

@@ -1,0 +1,89 @@
+"""The TUN device, a packet for each call of the kernel, which works everywhere; `offload_ports` has the fast one."""
+
+import errno
+import fcntl
+import os
+import struct
+from collections.abc import Iterable
+from copy import copy
+from typing import Self
+
+from labctl.engine.errors import EngineError, explained
+from labctl.engine.features import Features
+from labctl.engine.ports import LARGEST
+from labctl.engine.train import Bytes, Train
+
+# linux/if_tun.h
+TUNSETIFF, TUNSETOFFLOAD = 0x400454CA, 0x400454D0
+IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
+IFNAMSIZ = 16
+
+
+class TunDevice:
+    """A TUN interface, attached, without the packet information header. Non-blocking."""
+
+    flags = 0
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def open(cls, name: str) -> Self:
+        """Attach to the interface `name`, or make one for as long as the port is open. Raises EngineError."""
+        with explained("cannot open /dev/net/tun", _DEVICE_HINTS, "run `ls -l /dev/net/tun`"):
+            descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        request = struct.pack(f"{IFNAMSIZ}sH22x", name.encode(), IFF_TUN | IFF_NO_PI | cls.flags)
+        try:
+            fcntl.ioctl(descriptor, TUNSETIFF, request)
+        except OSError as error:
+            os.close(descriptor)
+            number = error.errno or errno.EIO
+            hint = _ATTACH_HINTS.get(number, "`ip -details link show {}` shows what it is").format(name)
+            raise EngineError(f"cannot attach to {name}", number, hint) from error
+        # What another program asked for and did not take back (`offload_ports` says why).
+        fcntl.ioctl(descriptor, TUNSETOFFLOAD, 0)
+        return cls(descriptor)
+
+    def over(self, descriptor: int) -> Self:
+        """This port once more, over another descriptor. Both have the same buffers, so they take turns."""
+        other = copy(self)
+        other._descriptor = descriptor
+        return other
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def engage(self, features: Features) -> None:
+        """Plain ports have no features."""
+
+    def rested(self) -> None:
+        """Plain ports take every packet alone."""
+
+    def receive(self) -> Bytes | list[Train]:
+        return os.read(self._descriptor, LARGEST)
+
+    def pieces(self, train: Train) -> Iterable[Train]:
+        return train.singles()
+
+    def send(self, piece: Train) -> None:
+        self.send_lone(piece.data)
+
+    def send_lone(self, packet: Bytes) -> None:
+        os.write(self._descriptor, packet)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+_DEVICE_HINTS = {
+    errno.ENOENT: "load the driver as root: modprobe tun",
+    errno.ENODEV: "this kernel has no TUN driver; as root try: modprobe tun",
+    errno.ENXIO: "this kernel has no TUN driver; as root try: modprobe tun",
+    errno.EACCES: "ask for the right to open it: as root, chmod 0666 /dev/net/tun",
+    errno.EPERM: "this container may not use TUN: start it with --device /dev/net/tun",
+}
+_ATTACH_HINTS = {
+    errno.EPERM: "as root make it yours: ip tuntap add dev {} mode tun user NAME",
+    errno.EBUSY: "another program is attached to {0}: end it, or use another device",
+    errno.EINVAL: "{0} exists but is no plain TUN device: see `ip -details link show {0}`",
+}
