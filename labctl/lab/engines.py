@@ -43,6 +43,8 @@ def start(steps: Sequence[StartEngine], state: State) -> Iterator[StartEngine]:
 
     Raises the LabError that kept the first of those that failed from being ready.
     """
+    if not steps:
+        return
     # A list: the commands are read here, before the first fork.
     plans = [_plan(step, state) for step in steps]
     for step, starting in zip(steps, processes.start(plans), strict=True):

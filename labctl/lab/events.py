@@ -37,7 +37,12 @@ class RollingBack:
 class Removed:
     """Something of the lab is gone: an engine, a process, a namespace."""
 
-    what: str
+    kind: str
+    name: str
+
+    @property
+    def what(self) -> str:
+        return f"{self.kind} {self.name}"
 
 
 Event = Planned | Done | RollingBack | Removed

@@ -257,14 +257,14 @@ def labs(summaries: Sequence[Summary]) -> None:
 
 
 def down(removed: Sequence[Removed], lab: str) -> None:
-    console().print(f"[bold]{lab}[/] is down: {_named_or_counted([found.what for found in removed])}")
+    console().print(f"[bold]{lab}[/] is down: {_named_or_counted(removed)}")
 
 
-def _named_or_counted(whats: Sequence[str]) -> str:
-    """Things such as `engine siteA:tun0` by name; where they are many, how many there are of each kind."""
-    if len(whats) <= MOST_NAMED:
-        return ", ".join(whats) or "nothing was left of it"
-    kinds = Counter(what.split()[0] for what in whats)
+def _named_or_counted(removed: Sequence[Removed]) -> str:
+    """What is gone by name; where it is much, how many there are of each kind."""
+    if len(removed) <= MOST_NAMED:
+        return ", ".join(found.what for found in removed) or "nothing was left of it"
+    kinds = Counter(found.kind for found in removed)
     return ", ".join(
         f"{number} {kind}{'' if number == 1 else 'es' if kind.endswith('s') else 's'}" for kind, number in kinds.items()
     )

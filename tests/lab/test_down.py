@@ -77,11 +77,11 @@ def test_down_says_what_it_removed(as_root: World) -> None:
 
 
 def test_what_is_gone_is_named_or_where_it_is_much_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    few = [Removed("engine a:tun0"), Removed("namespace a")]
+    few = [Removed("engine", "a:tun0"), Removed("namespace", "a")]
     many = [
-        *(Removed(f"engine s{n}:tun0") for n in range(20)),
-        Removed("process 7"),
-        *map(Removed, ["namespace a"] * 2),
+        *(Removed("engine", f"s{n}:tun0") for n in range(20)),
+        Removed("process", "7"),
+        *[Removed("namespace", "a")] * 2,
     ]
     for removed in (few, many, []):
         terminal.down(removed, "lab")
