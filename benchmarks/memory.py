@@ -17,7 +17,7 @@ _FORK = """
 import os, sys
 from labctl.engine.endpoint import Address, Endpoint, serve
 if {offload}:
-    import labctl.engine.offload_ports
+    import labctl.engine.offload_tun, labctl.engine.offload_udp
 for number in range({engines}):
     if os.fork() == 0:
         bind, peer = Address("{a}", 9100 + number), Address("{b}", 9100 + number)

@@ -60,14 +60,14 @@ def _layout(packet: Bytes) -> Layout | None:
 
 def runs(train: Train, tcp: bool = True, udp: bool = True) -> Iterable[Train]:
     """Cut a train into runs that `merge` takes and packets that it does not, in order."""
-    data, size, number, _ = train
+    data, size, number, parts = train
     kind = _layout(data[:size]) if number > 1 else None
     if kind is None or not (tcp if kind.protocol == TCP else udp):
         return train.singles()
     most = min(MOST_PACKETS, (LARGEST_FRAME - kind.head) // (size - kind.head))
-    last = len(data) - (number - 1) * size
-    if number <= most and last > kind.head and _expected(kind, size, number, last).met_by(data):
-        return (train,)
+    each, last = number // parts, len(data) - (number - 1) * size
+    if each <= most and last > kind.head and _expected(kind, size, each, last, parts).met_by(data):
+        return (train,) if parts == 1 else (train.part(at, each) for at in range(0, number, each))
     starts = np.flatnonzero(~_joins(train, kind)).tolist()
     return (
         train.part(begin, min(most, end - begin))
@@ -77,23 +77,23 @@ def runs(train: Train, tcp: bool = True, udp: bool = True) -> Iterable[Train]:
 
 
 class _Expected:
-    """The headers that a whole train has if it came from one superframe; a quick look at the usual case.
+    """The headers that a train has if each part of it came from one superframe; a quick look at the usual case.
 
-    It says yes only where `_joins` would join everything. Ids that stay the same are left to that.
+    It says yes only where `_joins` would join everything in each part. Ids that stay the same are left to that.
+    Only a train of one part may have a shorter last packet.
     """
 
-    def __init__(self, layout: Layout, size: int, number: int, last: int) -> None:
+    def __init__(self, layout: Layout, size: int, number: int, last: int, parts: int) -> None:
         protocol, l4, head = layout.protocol, layout.l4, layout.head
         self._layout, self._size = layout, size
-        self._whole = number if last == size else number - 1
+        self._whole = parts * number if last == size else number - 1
         self._end = self._whole * size
         # Bytes are compared at once; numpy fills them.
-        self._came, self._wanted = bytearray(number * head), bytearray(number * head)
-        self._heads, wanted = (
-            np.frombuffer(each, np.uint8).reshape(number, head) for each in (self._came, self._wanted)
-        )
+        self._came, self._wanted = bytearray(parts * number * head), bytearray(parts * number * head)
+        self._heads, wanted = (np.frombuffer(each, np.uint8).reshape(-1, head) for each in (self._came, self._wanted))
         self._checks, self._wanted_checks = (field(rows, layout.check, "=u2") for rows in (self._heads, wanted))
-        self._headers = Headers(wanted, layout, size, last)
+        self._headers = Headers(wanted.reshape(parts, number, head), layout, size, last)
+        self._part = number * head
         self._psh = (number - 1) * head + l4 + 13
         # What is left of the pseudo-header, once the addresses are summed with the rest, makes the sum 0.
         right = -(native(protocol) + native(size - l4)) % 65535
@@ -101,24 +101,25 @@ class _Expected:
         self._last_right = (protocol + last - l4) % 65535
 
     def met_by(self, data: Bytes) -> bool:
-        """Whether this train is as expected, its checksums right, so that it may be merged as it is."""
-        layout, end = self._layout, self._end
+        """Whether this train is as expected, its checksums right, so that its parts may be merged as they are."""
+        layout, end, came = self._layout, self._end, self._came
         head = layout.head
-        first = data[:head]
-        if not _may_lead(first, layout):
-            return False
         source = np.frombuffer(data, np.uint8)
         rows = source[:end].reshape(self._whole, self._size)
         self._heads[: self._whole] = rows[:, :head]
         if end < len(data):
             self._heads[-1] = source[end : end + head]
-        self._headers.fill(first)
+        firsts = [came[at : at + head] for at in range(0, len(came), self._part)]
+        if not all(_may_lead(first, layout) for first in firsts):
+            return False
+        self._headers.fill(firsts)
         self._wanted_checks[:] = self._checks
         if layout.protocol == TCP:
-            self._came[self._psh] &= ~PSH
+            for at in range(self._psh, len(came), self._part):
+                came[at] &= ~PSH
         elif not self._checks.all():
             return False
-        if self._came != self._wanted or (row_sums(rows[:, layout.addresses :]) % 65535).tobytes() != self._right:
+        if came != self._wanted or (row_sums(rows[:, layout.addresses :]) % 65535).tobytes() != self._right:
             return False
         return end == len(data) or checksum(data[end + layout.addresses :]) == self._last_right
 

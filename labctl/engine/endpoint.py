@@ -129,7 +129,8 @@ def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, UdpPee
 def _fast_ports() -> tuple[type[TunDevice], type[UdpPeer]]:
     """The ports that use offloads. Their arithmetic takes numpy, which nothing else does."""
     try:
-        from labctl.engine.offload_ports import OffloadPeer, OffloadTun
+        from labctl.engine.offload_tun import OffloadTun
+        from labctl.engine.offload_udp import OffloadPeer
     except ImportError:
         return TunDevice, UdpPeer
     return OffloadTun, OffloadPeer

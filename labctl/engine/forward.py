@@ -143,7 +143,7 @@ class Forwarder:
         self._drop(f"{sender} > {self._device}", train, count.IN_NOT_FROM_PEER)
 
     def _take_out(self, train: Train) -> None:
-        self._cells[count.TUN_READ_FRAMES] += train.frames
+        self._cells[count.TUN_READ_FRAMES] += train.parts
         self._arrived(train, count.TUN_READ)
         self.outgoing.take(train)
 
@@ -180,8 +180,8 @@ class Forwarder:
             else:
                 self._send(train)
             return
-        # What came in one frame shares its header, so one packet speaks for all.
-        inspected = [train.data[: train.size]] if train.frames == 1 else train.packets()
+        # What came as one part shares its header, so one packet speaks for all.
+        inspected = [train.data[: train.size]] if train.parts == 1 else train.packets()
         if not any(map(self._unfit, inspected)):
             for piece in self.peer.pieces(train):
                 self._send(piece)

@@ -14,7 +14,6 @@ from typing import NamedTuple
 from labctl.engine.numeric import np
 from labctl.engine.packet import IPV6_HEADER, TCP, UDP, checksum
 from labctl.engine.sums import Rows
-from labctl.engine.train import Bytes
 
 CSUM_OFFSETS = {TCP: 16, UDP: 6}
 FIN_PSH, CWR = 0x09, 0x80
@@ -45,24 +44,25 @@ class Layout(NamedTuple):
 
 
 class Headers:
-    """The headers at the beginning of rows; row 0 is the first packet, and the last one may be shorter.
+    """The headers of the packets of `count` trains of one kind, in the rows of `trains`: train, packet, byte.
 
-    From row to row each word grows by a constant: the one with the id by 1 in its upper half, the one with
+    From packet to packet each word grows by a constant: the one with the id by 1 in its upper half, the one with
     the IPv4 checksum by -1, the sequence number by the payload. What a shorter last packet says of its length
     differs from the others by a constant, too. So one addition of a table that is made once fills in everything.
     """
 
-    def __init__(self, rows: Rows, layout: Layout, size: int, last: int) -> None:
+    def __init__(self, trains: Rows, layout: Layout, size: int, last: int) -> None:
         version, protocol, l4, head = self._layout = layout
-        number, less = len(rows), size - last
-        self._rows = rows
-        self._words = rows[:, :head].view(">u4")
+        count, number, less = len(trains), trains.shape[1], size - last
+        self._trains = trains
+        self._words = trains[:, :, :head].view(">u4")
         self._lengths = [(at, length.to_bytes(2, "big")) for at, length in layout.lengths(size)]
-        # An IPv4 checksum from `number` on counts down to the last row, and that one has room to grow by `less`.
+        # An IPv4 checksum from `number` on counts down to the last packet, which has room to grow by `less`.
         self._calm = range(number, 0xFFFF - less)
-        self._template = bytearray(head)
+        self._template = bytearray(count * head)
+        self._base = np.frombuffer(self._template, ">u4").reshape(count, 1, head // 4)
 
-        grown = np.zeros(self._words.shape, np.int64)
+        grown = np.zeros((number, head // 4), np.int64)
         numbers = np.arange(number)
         if version == 4:
             grown[:, 1] = numbers << 16
@@ -77,35 +77,40 @@ class Headers:
             grown[-1, l4 // 4 + 1] -= less << 16
         self._growth = grown.astype(np.uint32)
 
-    def fill(self, first: Bytes) -> None:
-        """Fill in what follows from the headers of the first packet, or from those of all in one."""
+    def fill(self, firsts: list[bytearray]) -> None:
+        """Fill in what follows from the headers of each train's first packet, or from those of all in one."""
         version, protocol, l4, _ = self._layout
-        template, rows = self._template, self._rows
-        template[:] = first
-        for at, length in self._lengths:
-            template[at : at + 2] = length
-        flags = check = 0
-        if version == 4:
-            template[10:12] = b"\0\0"
-            check = checksum(template[: (template[0] & 15) * 4])
-            template[10:12] = check.to_bytes(2, "big")
-        if protocol == TCP:
-            flags = template[l4 + 13]
-            template[l4 + 13] = flags & ~(FIN_PSH | CWR)
-        np.add(np.frombuffer(template, ">u4"), self._growth, self._words)
-        if flags & (FIN_PSH | CWR):
-            rows[0, l4 + 13] |= flags & CWR
-            rows[-1, l4 + 13] |= flags & FIN_PSH
-        if version == 4 and (check not in self._calm or (template[4] << 8 | template[5]) + len(rows) > 0x10000):
-            self._settle_checksums()
+        number, unusual = self._trains.shape[1], []
+        for index, first in enumerate(firsts):
+            for at, length in self._lengths:
+                first[at : at + 2] = length
+            flags, calm = 0, True
+            if version == 4:
+                first[10:12] = b"\0\0"
+                check = checksum(first[: (first[0] & 15) * 4])
+                first[10:12] = check.to_bytes(2, "big")
+                calm = check in self._calm and (first[4] << 8 | first[5]) + number <= 0x10000
+            if protocol == TCP:
+                flags = first[l4 + 13] & (FIN_PSH | CWR)
+                first[l4 + 13] ^= flags
+            if flags or not calm:
+                unusual.append((first, self._trains[index], flags, calm))
+        self._template[:] = b"".join(firsts)
+        np.add(self._base, self._growth, self._words)
+        for first, rows, flags, calm in unusual:
+            if flags:
+                rows[0, l4 + 13] |= flags & CWR
+                rows[-1, l4 + 13] |= flags & FIN_PSH
+            if not calm:
+                _settle_checksums(first, rows)
 
-    def _settle_checksums(self) -> None:
-        """Set right the ids and IPv4 checksums of a train in which one of them wraps around."""
-        template, rows = self._template, self._rows
-        header = (template[0] & 15) * 4
-        for row in rows:
-            whole = bytearray(row[:header])
-            # A carry out of the checksum, or of the id, went into the field beside it.
-            whole[8:12] = template[8:10] + b"\0\0"
-            whole[10:12] = checksum(whole).to_bytes(2, "big")
-            row[8:12] = tuple(whole[8:12])
+
+def _settle_checksums(first: bytearray, rows: Rows) -> None:
+    """Set right the ids and IPv4 checksums of a train in which one of them wraps around."""
+    header = (first[0] & 15) * 4
+    for row in rows:
+        whole = bytearray(row[:header])
+        # A carry out of the checksum, or of the id, went into the field beside it.
+        whole[8:12] = first[8:10] + b"\0\0"
+        whole[10:12] = checksum(whole).to_bytes(2, "big")
+        row[8:12] = tuple(whole[8:12])

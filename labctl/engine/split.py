@@ -14,8 +14,8 @@ import struct
 from labctl.engine.headers import CSUM_OFFSETS, Headers, Layout
 from labctl.engine.numeric import np
 from labctl.engine.packet import IPV6_HEADER, TCP, UDP
-from labctl.engine.sums import Words, field, finished, folded, native, row_sums
-from labctl.engine.train import Bytes
+from labctl.engine.sums import Rows, Words, field, finished, folded, native, row_sums
+from labctl.engine.train import Bytes, Train
 from labctl.engine.vnet import NEEDS_CSUM, TCPV4, TCPV6, UDP_L4, VnetHeader
 
 # Below this, numpy takes longer to begin than plain arithmetic to end.
@@ -47,48 +47,59 @@ def layout_of(frame: Bytes, header: VnetHeader) -> Layout:
     return Layout(version, protocol, l4, head)
 
 
+def alike(frame: Bytes, other: Bytes, header: VnetHeader) -> bool:
+    """Whether two frames of one length and with this header have one layout, if they have any."""
+    offset = header.csum_start + 12  # with the version all that `layout_of` looks at
+    return frame[:1] == other[:1] and frame[offset : offset + 1] == other[offset : offset + 1]
+
+
 class _Cut:
-    """The arrangement for frames of one layout, length and payload size: rows, and views of them."""
+    """The arrangement for `count` frames of one layout, length and payload size: rows, and views of them."""
 
-    def __init__(self, memory: memoryview, layout: Layout, length: int, step: int) -> None:
+    def __init__(self, memory: memoryview, layout: Layout, length: int, step: int, count: int) -> None:
         head, l4 = layout.head, layout.l4
-        self.number = -(-(length - head) // step)
-        self.size = head + step
-        last = (length - head) % step + head if (length - head) % step else self.size
-        self._whole = self.number if last == self.size else self.number - 1
-        self._end = head + self._whole * step
-        self._layout, self._step, self._last = layout, step, last
-        self.all = memory[: (self.number - 1) * self.size + last]
-        rows = np.frombuffer(memory, np.uint8)[: self.number * self.size].reshape(self.number, self.size)
-        self._headers = Headers(rows, layout, self.size, last)
-        self._payload = rows[: self._whole, head:]
-        self._tail, self._padding = rows[-1, head:last], rows[-1, last:]
-        self._summed = rows[:, l4:]
-        self._checks: Words = field(rows, layout.check, "=u2")
+        number, size = -(-(length - head) // step), head + step
+        last = length - (number - 1) * step
+        whole = number if last == size else number - 1
+        self._layout, self._step, self._short = layout, step, last < size
+        room, used = number * size, (number - 1) * size + last
+        self.trains = [Train(memory[at : at + used], size, number) for at in range(0, count * room, room)]
+
+        rows = np.frombuffer(memory, np.uint8)[: count * room].reshape(count, number, size)
+        self._payload, self._whole = rows[:, :whole, head:], slice(head, head + whole * step)
+        self._tail, self._rest = rows[:, -1, head:last], slice(head + whole * step, length)
+        self._padding = rows[:, -1, last:]
+        every = rows.reshape(count * number, size)
+        self._summed = every[:, l4:]
+        self._checks: Words = field(every, layout.check, "=u2")
+        self._last_checks = self._checks[number - 1 :: number]
+
+        self._headers = Headers(rows, layout, size, last)
         # What the pseudo-header of one packet adds to that of the frame; 65535 counts as 0.
-        self._less = self.size - length + 65535
-        self._last_less = last - length + 65535
+        self._less, self._last_less = size - length + 65535, last - length + 65535
 
-    def make(self, frame: Bytes) -> None:
-        """Make packets of a frame of this kind."""
-        layout, checks, end = self._layout, self._checks, self._end
-        head, check = layout.head, layout.check
-        first = bytearray(frame[:head])
-        pseudo = int.from_bytes(first[check : check + 2], "big")
-        first[check : check + 2] = folded(pseudo + self._less).to_bytes(2, "big")
-        self._headers.fill(first)
+    def make(self, frames: Rows) -> None:
+        """Make packets of frames of this kind."""
+        head, check = self._layout.head, self._layout.check
+        heads = frames[:, :head].tobytes()
+        self._payload[:] = frames[:, self._whole].reshape(self._payload.shape)
 
-        source = np.frombuffer(frame, np.uint8)
-        self._payload[:] = source[head:end].reshape(self._whole, self._step)
-        if end < len(frame):
+        firsts, pseudos = [], []
+        for at in range(0, len(heads), head):
+            firsts.append(first := bytearray(heads[at : at + head]))
+            pseudos.append(pseudo := int.from_bytes(first[check : check + 2], "big"))
+            first[check : check + 2] = folded(pseudo + self._less).to_bytes(2, "big")
+        self._headers.fill(firsts)
+
+        if self._short:
             # A short last packet is padded with zeros while sums are taken: they change none.
-            self._tail[:] = source[end:]
+            self._tail[:] = frames[:, self._rest]
             self._padding[:] = 0
-            checks[-1] = native(folded(pseudo + self._last_less))
+            self._last_checks[:] = [native(folded(pseudo + self._last_less)) for pseudo in pseudos]
         sums = finished(row_sums(self._summed))
-        if layout.protocol == UDP:
+        if self._layout.protocol == UDP:
             sums[sums == 0] = 65535
-        checks[:] = sums
+        self._checks[:] = sums
 
 
 class Splitter:
@@ -96,30 +107,27 @@ class Splitter:
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
-        self._cuts: dict[tuple[VnetHeader, int, int, int], _Cut] = {}
+        self._cuts: dict[tuple[VnetHeader, int, int, bytes], _Cut] = {}
 
-    def split(self, frame: Bytes, header: VnetHeader) -> tuple[memoryview, int, int]:
-        """The packets one behind the other, the size of all but the last, and their number.
+    def split(self, frames: Rows, header: VnetHeader) -> list[Train]:
+        """A train for each frame. They all have this header and are `alike`. Raises NotSplittable."""
+        count, length = frames.shape
+        kind = frames[0, : header.csum_start + 13 : header.csum_start + 12].tobytes()
+        key = header, length, count, kind
+        cut = self._cuts.get(key) or self._arranged(key, layout_of(frames[0].data, header))
+        cut.make(frames)
+        return cut.trains
 
-        Raises NotSplittable.
-        """
-        # All that `layout_of` looks at: equal keys have equal layouts.
-        length, offset = len(frame), header.csum_start + 12
-        key = header, length, frame[0] if length else 0, frame[offset] if offset < length else 0
-        cut = self._cuts.get(key) or self._arranged(key, layout_of(frame, header))
-        cut.make(frame)
-        return cut.all, cut.size, cut.number
-
-    def _arranged(self, key: tuple[VnetHeader, int, int, int], layout: Layout) -> _Cut:
+    def _arranged(self, key: tuple[VnetHeader, int, int, bytes], layout: Layout) -> _Cut:
         """An arrangement, kept if it fits into the memory."""
-        length, step = key[1], key[0].gso_size
-        needed = -(-(length - layout.head) // step) * (layout.head + step)
+        header, length, count, _ = key
+        needed = -(-(length - layout.head) // header.gso_size) * (layout.head + header.gso_size) * count
         if needed > len(self._memory):
             # The headers of very many very small packets: rare, and too large to keep.
-            return _Cut(memoryview(bytearray(needed)), layout, length, step)
+            return _Cut(memoryview(bytearray(needed)), layout, length, header.gso_size, count)
         if len(self._cuts) >= _KEPT:
             self._cuts.clear()
-        self._cuts[key] = cut = _Cut(self._memory, layout, length, step)
+        self._cuts[key] = cut = _Cut(self._memory, layout, length, header.gso_size, count)
         return cut
 
 

@@ -26,12 +26,14 @@ class Train(NamedTuple):
     data: Bytes
     size: int
     number: int
-    frames: int  # of the TUN device, in which the packets came; what its interface counts
+    # In how many parts they came, each with as many packets: frames of the TUN device, which its interface counts,
+    # or trains that were received. Packets of one part most likely have one header.
+    parts: int = 1
 
     @classmethod
     def of(cls, packet: Bytes) -> "Train":
         """The train of one packet."""
-        return cls(packet, len(packet), 1, 1)
+        return cls(packet, len(packet), 1)
 
     def packets(self) -> Iterator[Bytes]:
         """The packets one by one, in order."""
@@ -47,7 +49,7 @@ class Train(NamedTuple):
 
     def part(self, first: int, number: int) -> "Train":
         """`number` packets, from the one at index `first` on."""
-        return Train(self.data[first * self.size : (first + number) * self.size], self.size, number, 0)
+        return Train(self.data[first * self.size : (first + number) * self.size], self.size, number)
 
     def sendable(self) -> Iterator["Train"]:
         """Trains that one call with UDP_SEGMENT takes."""

@@ -1,4 +1,4 @@
-"""The UDP side, a packet for each call of the kernel, which works everywhere; `offload_ports` has the fast one.
+"""The UDP side, a packet for each call of the kernel, which works everywhere; `offload_udp` has the fast one.
 
 The peer's socket is *connected*: the kernel itself then hands over only the peer's datagrams and
 reports the ICMP errors that our own provoke. A second, unconnected socket at the same address and port

@@ -14,12 +14,13 @@ import random
 import sys
 from dataclasses import replace
 
-from labctl.engine import offload_ports
+from labctl.engine import offload_tun
 from labctl.engine.coalesce import DONT_FRAGMENT
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
-from labctl.engine.offload_ports import OffloadTun
+from labctl.engine.numeric import np
+from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.packet import OwnDatagrams, fault
 from labctl.engine.ports import MemoryPort
 from labctl.engine.split import Splitter
@@ -121,8 +122,8 @@ def fuzz(count: int, seed: int) -> int:
         tun, peer, peer, names=("tun0", "peer"), own=OwnDatagrams(packed("10.0.2.1"), 9, 9), counters=counters
     )
     splitter = Splitter(memoryview(bytearray(1 << 17)))
-    written, real = Written(), offload_ports.os
-    offload_ports.os = written  # type: ignore[assignment]
+    written, real = Written(), offload_tun.os
+    offload_tun.os = written  # type: ignore[assignment]
     done = merged = 0
     try:
         while done < count:
@@ -137,10 +138,10 @@ def fuzz(count: int, seed: int) -> int:
                     went.append(frame[10:])
                     continue
                 merged += 1
-                data, size, number = splitter.split(frame[10:], VnetHeader.read(frame))
-                cut = [bytes(each) for each in Train(data, size, number, 1).packets()]
+                frames = np.frombuffer(frame, np.uint8)[None, 10:]
+                cut = [bytes(each) for each in splitter.split(frames, VnetHeader.read(frame))[0].packets()]
                 assert all(map(is_right, cut)), (seed, done)
-                run = slice(len(went), len(went) + number)
+                run = slice(len(went), len(went) + len(cut))
                 right[run] = counted_on(right[run])
                 went += cut
             assert went == right, (seed, done)
@@ -148,7 +149,7 @@ def fuzz(count: int, seed: int) -> int:
             done += len(came)
         assert balance(counters)["udp_received_packets"] == done
     finally:
-        offload_ports.os = real
+        offload_tun.os = real
         peer.close()
     return merged
 

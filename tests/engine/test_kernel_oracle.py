@@ -16,14 +16,12 @@ from typing import NamedTuple
 import pytest
 
 from labctl.engine.features import Features
-from labctl.engine.offload_ports import OffloadTun
-from labctl.engine.split import Splitter
-from labctl.engine.train import Train
+from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.tun_device import IFF_NO_PI, IFF_TUN, TUNSETIFF, TunDevice
 from labctl.engine.vnet import LAYOUT
 
 from .oracle import ACK, CWR, FIN, PSH, UDP, Segment, is_right
-from .test_offload import NOISE, train_of
+from .test_offload import NOISE, split, train_of
 from .world import Namespace, wait_for
 
 pytestmark = pytest.mark.root
@@ -89,9 +87,9 @@ def test_the_kernel_cuts_as_we_do(router: Router, whole: Segment, gso_size: int,
     written = header._replace(hdr_len=whole.head)
     os.writev(router.into.fileno(), [LAYOUT.pack(*written), frame])
     less = replace(whole, ttl=whole.ttl - 1)
-    data, size, number = Splitter(memoryview(bytearray(1 << 17))).split(less.packet(partial=True), header)
-    ours = [bytes(each) for each in Train(data, size, number, 1).packets()]
-    assert router.forwarded(number, whole.protocol) == ours
+    train = split(less.packet(partial=True), header)
+    ours = [bytes(each) for each in train.packets()]
+    assert router.forwarded(train.number, whole.protocol) == ours
 
 
 @pytest.mark.parametrize("version", [4, 6])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from labctl.engine import coalesce
 from labctl.engine.numeric import np
-from labctl.engine.split import NotSplittable, Splitter, finish
-from labctl.engine.sums import row_sums
+from labctl.engine.split import NotSplittable, Splitter, alike, finish
+from labctl.engine.sums import Rows, row_sums
 from labctl.engine.train import MOST_BYTES, MOST_PACKETS, Train
 from labctl.engine.vnet import NEEDS_CSUM, VnetHeader
 
@@ -46,9 +46,13 @@ def train_of(packets: list[bytes]) -> Train:
     return Train(memoryview(b"".join(packets)), len(packets[0]), len(packets), 1)
 
 
+def rows(frames: list[bytes]) -> Rows:
+    """Frames of one length, as the splitter takes them."""
+    return np.frombuffer(b"".join(frames), np.uint8).reshape(len(frames), len(frames[0]))
+
+
 def split(frame: bytes, header: VnetHeader) -> Train:
-    data, size, number = Splitter(memoryview(bytearray(1 << 17))).split(frame, header)
-    return Train(data, size, number, 1)
+    return Splitter(memoryview(bytearray(1 << 17))).split(rows([frame]), header)[0]
 
 
 def merged(run: Train) -> tuple[bytes, VnetHeader]:
@@ -69,10 +73,32 @@ def test_a_superframe_becomes_what_the_slow_way_makes_of_it(whole: Segment, gso_
 def test_a_kept_arrangement_keeps_nothing_of_the_frame_before(frames: list[tuple[Segment, int]]) -> None:
     splitter = Splitter(memoryview(bytearray(1 << 14)))
     for whole, gso_size in [*frames, *frames]:
-        data, size, number = splitter.split(whole.packet(partial=True), whole.header(gso_size))
-        assert [bytes(each) for each in Train(data, size, number, 1).packets()] == [
-            each.packet() for each in whole.cut(gso_size)
-        ]
+        (train,) = splitter.split(rows([whole.packet(partial=True)]), whole.header(gso_size))
+        assert [bytes(each) for each in train.packets()] == [each.packet() for each in whole.cut(gso_size)]
+
+
+@given(segments(), st.integers(200, 1500), st.integers(2, 4), st.data())
+def test_superframes_that_are_alike_are_cut_at_once_as_each_is_alone(
+    first: Segment, gso_size: int, count: int, data: st.DataObject
+) -> None:
+    wholes = [first]
+    for _ in range(count - 1):
+        other = data.draw(segments(protocol=first.protocol, payload=first.payload))
+        wholes.append(replace(other, source=first.source, destination=first.destination, options=first.options))
+    header = first.header(gso_size)
+    frames = [each.packet(partial=True) for each in wholes]
+    assert all(alike(frames[0], frame, header) for frame in frames)
+    trains = Splitter(memoryview(bytearray(1 << 17))).split(rows(frames), header)
+    assert [[bytes(each) for each in train.packets()] for train in trains] == [
+        [each.packet() for each in whole.cut(gso_size)] for whole in wholes
+    ]
+
+
+def test_frames_of_another_ip_version_or_other_tcp_options_are_not_alike() -> None:
+    frame, header = Segment(NOISE[:900]).packet(partial=True), Segment(NOISE[:900]).header(300)
+    assert alike(frame, frame, header)
+    assert not alike(frame, b"\x65" + frame[1:], header)
+    assert not alike(frame, frame[:32] + b"\x50" + frame[33:], header)
 
 
 @given(segments(flags=ACK), st.integers(200, 1500))

@@ -12,7 +12,8 @@ import pytest
 
 from labctl.engine.counters import Counters
 from labctl.engine.loop import REHEARSALS, Ending, run, stop_signals
-from labctl.engine.offload_ports import OffloadPeer, OffloadTun
+from labctl.engine.offload_tun import OffloadTun
+from labctl.engine.offload_udp import OffloadPeer
 from labctl.engine.rehearsal import Rehearsal
 from labctl.engine.tun_device import TunDevice
 from labctl.engine.udp import UdpPeer

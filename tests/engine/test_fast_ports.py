@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from labctl.engine import offload_ports
+from labctl.engine import offload_tun
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
-from labctl.engine.offload_ports import UDP_GRO, OffloadPeer, OffloadTun
+from labctl.engine.offload_tun import OffloadTun
+from labctl.engine.offload_udp import UDP_GRO, OffloadPeer
 from labctl.engine.packet import OwnDatagrams
 from labctl.engine.ports import MemoryPort
 from labctl.engine.vnet import EMPTY, LAYOUT
@@ -34,9 +35,9 @@ class Kernel:
         self.waiting: deque[bytes] = deque()
         self.written: list[bytes] = []
         self.refusals: deque[int] = deque()
-        monkeypatch.setattr(offload_ports.os, "readv", self.readv)
-        monkeypatch.setattr(offload_ports.os, "writev", self.writev)
-        monkeypatch.setattr(offload_ports.os, "write", lambda fd, frame: self.writev(fd, (frame,)))
+        monkeypatch.setattr(offload_tun.os, "readv", self.readv)
+        monkeypatch.setattr(offload_tun.os, "writev", self.writev)
+        monkeypatch.setattr(offload_tun.os, "write", lambda fd, frame: self.writev(fd, (frame,)))
 
     def readv(self, descriptor: int, buffers: tuple[bytearray, memoryview]) -> int:
         if not self.waiting:
@@ -119,6 +120,18 @@ def test_a_superframe_between_small_packets_keeps_its_place(rig: Rig) -> None:
     assert (now["tun_read_packets"], now["tun_read_frames"]) == (13, 4)
 
 
+def test_superframes_that_are_alike_and_what_comes_behind_them_keep_their_places(rig: Rig) -> None:
+    alike = [Segment(NOISE[at : at + 950], sequence=at) for at in range(0, 3000, 950)]
+    longer, v6 = Segment(NOISE[:1000]), Segment(NOISE[:930], source="fd00::1", destination="fd00::2")
+    for behind in ([longer], [v6], [Segment(NOISE[:50])], [longer, Segment(NOISE[:50])]):
+        wholes = [*alike, *alike[:2], *behind]
+        rig.kernel.waiting.extend(read_frame(each, 100 if len(each.payload) > 100 else 0) for each in wholes)
+        rig.outward()
+        assert rig.peer.sent == [each.packet() for whole in wholes for each in whole.cut(100)]
+        rig.peer.sent.clear()
+    balance(rig.counters)
+
+
 def test_an_unfinished_frame_that_cannot_be_finished_is_malformed(rig: Rig) -> None:
     rig.kernel.waiting.append(LAYOUT.pack(1, 3, 0, 100, 20, 16) + PING)
     rig.outward()
@@ -178,7 +191,7 @@ class FakeSocket:
         self.code, self.mtu = code, mtu
         self.sent: list[bytes] = []
         self.tried = 0
-        self.arrived: list[tuple[bytes, list[tuple[int, int, bytes]], int]] = []
+        self.arrived: list[OSError | tuple[bytes, list[tuple[int, int, bytes]], int]] = []
 
     def fileno(self) -> int:
         return -1
@@ -203,7 +216,10 @@ class FakeSocket:
     def recvmsg_into(self, buffers: list[memoryview], size: int) -> tuple[int, list[tuple[int, int, bytes]], int, None]:
         if not self.arrived:
             raise BlockingIOError(errno.EAGAIN, "")
-        data, ancillary, flags = self.arrived.pop(0)
+        arrival = self.arrived.pop(0)
+        if isinstance(arrival, OSError):
+            raise arrival
+        data, ancillary, flags = arrival
         buffers[0][: len(data)] = data
         return len(data), ancillary, flags, None
 
@@ -260,6 +276,18 @@ def test_what_was_received_as_one_is_many_again(rig: Rig) -> None:
         rig.forwarder.inward()
     now = balance(rig.counters)
     assert (now["udp_received_packets"], now["tun_written_packets"], now["in_empty"]) == (7, 5, 1)
+
+
+def test_a_fault_behind_trains_is_counted_and_they_are_delivered(rig: Rig) -> None:
+    fake = FakeSocket(0)
+    fast_peer(rig, fake)
+    packets = segments(TCP)
+    size = [(socket.IPPROTO_UDP, UDP_GRO, struct.pack("=i", len(packets[0])))]
+    fake.arrived = [(b"".join(packets), size, 0), (b"".join(packets), size, 0), OSError(errno.ECONNREFUSED, "")]
+    for _ in range(3):
+        rig.forwarder.inward()
+    now = balance(rig.counters)
+    assert (now["tun_written_packets"], now["icmp_errors"]) == (10, 1)
 
 
 def test_a_lost_size_is_a_malformed_packet_and_the_end_of_receiving_many(rig: Rig) -> None:

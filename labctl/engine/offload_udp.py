@@ -1,0 +1,124 @@
+"""The UDP side with the kernel's offloads: a train with one call.
+
+UDP_SEGMENT and UDP_GRO (net/ipv4/udp_offload.c) send and receive trains as they are. A segment may
+not be larger than the path's MTU, for nothing fragments it: such packets are sent one by one, and the
+kernel fragments each.
+
+Trains are taken a few at a time, and those of one length and of whole packets become one: where several processes
+share a CPU, it costs less to handle them at once than one after another, with cold caches.
+
+Where the kernel refuses a train, nothing of it was done, the feature is given up, and the error is raised:
+the forwarder, which still has the packets, sends each by itself. Memory is taken once; what `receive` gives
+is good until the next `receive`.
+"""
+
+import errno
+import socket
+import struct
+import sys
+from collections.abc import Iterable
+
+from labctl.engine.features import Feature, Features
+from labctl.engine.ports import LARGEST
+from labctl.engine.train import Bytes, Train, buffer
+from labctl.engine.udp import UdpPeer
+
+# linux/udp.h; not in the socket module.
+UDP_SEGMENT, UDP_GRO = 103, 104
+# Trains that are taken at once.
+MOST_TRAINS = 4
+
+# EIO: the way out cannot compute checksums, or transforms packets. The others: this kernel, or this socket.
+_NO_SEGMENTS = {errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT}
+
+
+class OffloadPeer(UdpPeer):
+    """The connected socket, which sends and receives trains."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        super().__init__(connected)
+        self.features = Features()
+        self._read = buffer(MOST_TRAINS * LARGEST)
+        # A fault that came behind trains which had come well: it is told with the next call.
+        self._late: OSError | None = None
+        # The largest packet that goes in a train; learned from what the kernel refuses.
+        self._largest = LARGEST
+
+    def engage(self, features: Features) -> None:
+        """Ask for every offload that this kernel has."""
+        self.features = features
+        for option, feature in ((UDP_SEGMENT, Feature.UDP_SEGMENT), (UDP_GRO, Feature.UDP_GRO)):
+            try:
+                # For UDP_SEGMENT 0 asks for nothing and only shows that it is known.
+                self._socket.setsockopt(socket.IPPROTO_UDP, option, int(option == UDP_GRO))
+            except OSError:
+                continue
+            features.engage(feature)
+
+    def receive(self) -> Bytes | list[Train]:
+        """Take what waits: one packet, or trains up to the first packet that comes alone."""
+        if self._late:
+            late, self._late = self._late, None
+            raise late
+        first = self._take(0)
+        return self._more(first) if isinstance(first, Train) else first
+
+    def _more(self, first: Train) -> list[Train]:
+        """Take more trains behind a first one, up to one that is not like it."""
+        data, size, number, _ = first
+        length, parts = len(data), 1
+        ending: list[Train] = []
+        for at in range(length, MOST_TRAINS * length, length):
+            try:
+                came = self._take(at)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                self._late = error
+                break
+            if not isinstance(came, Train):
+                ending = [Train.of(came)]
+                break
+            if (came.size, len(came.data)) != (size, length) or length < size * number:
+                ending = [came]
+                break
+            parts += 1
+        return [Train(self._read[: parts * length], size, parts * number, parts), *ending]
+
+    def _take(self, at: int) -> Bytes | Train:
+        """Take one packet or one train, into the memory from this place on."""
+        length, ancillary, flags, _ = self._socket.recvmsg_into([self._read[at : at + LARGEST]], 64)
+        data, size = self._read[at : at + length], length
+        if not ancillary and not flags:
+            return data
+        for _, kind, value in ancillary:
+            if kind == UDP_GRO:
+                size = int.from_bytes(value[:4], sys.byteorder)
+        if flags & socket.MSG_CTRUNC:
+            # What the size is was lost. What this is now is malformed, and counted so; it will not recur.
+            self._socket.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 0)
+            self.features.give_up(Feature.UDP_GRO, OSError(errno.ENOBUFS, ""))
+        return data if size == length else Train(data, size, -(-length // size))
+
+    def pieces(self, train: Train) -> Iterable[Train]:
+        """The trains that one call takes."""
+        if train.number == 1:
+            return (train,)
+        if train.size > self._largest or Feature.UDP_SEGMENT not in self.features.now:
+            return train.singles()
+        return train.sendable()
+
+    def send(self, piece: Train) -> None:
+        if piece.number == 1:
+            self.send_lone(piece.data)
+            return
+        segment = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", piece.size))
+        try:
+            self._socket.sendmsg((piece.data,), (segment,))
+        except OSError as error:
+            # Older kernels say EINVAL for a segment over the MTU.
+            if error.errno in (errno.EMSGSIZE, errno.EINVAL) and piece.size > self.mtu():
+                self._largest = piece.size - 1
+            elif error.errno in _NO_SEGMENTS:
+                self.features.give_up(Feature.UDP_SEGMENT, error)
+            raise
