@@ -4,24 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test check test-kernel bench fuzz soak clean
-
-# compileall: where PYTHONDONTWRITEBYTECODE is set, every command would else compile labctl anew.
+.PHONY: demo test check test-kernel bench fuzz soak bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
-demo: .venv/installed
-	$(BIN)/python -m compileall -q labctl
+demo: .venv/installed bytecode
 	$(BIN)/labctl up topologies/two-site.yaml
 	$(BIN)/labctl verify -l two-site; code=$$?; $(BIN)/labctl down two-site; exit $$code
 
 # The whole test suite. As root it tests both modes, as anybody else the rootless one.
-test: .venv/installed-dev
-	$(BIN)/python -m compileall -q labctl
+test: .venv/installed-dev bytecode
 	$(BIN)/python -m pytest -n auto
 
 # The main job under a stock Debian kernel, in QEMU; installs packages (Debian, as root). See tests/kernel.sh.
-test-kernel: .venv/installed-dev
-	$(BIN)/python -m compileall -q labctl
+test-kernel: .venv/installed-dev bytecode
 	sh tests/kernel.sh
 
 # What a reviewer would say first.
@@ -31,7 +26,7 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 
 # The engine against its peers, in one run; build/bench.json and build/bench.svg. Needs root, iperf3 and socat.
-bench: .venv/installed-dev
+bench: .venv/installed-dev bytecode
 	$(BIN)/python -m benchmarks
 
 # A minute of both ways at once through loss and reordering.
@@ -41,6 +36,10 @@ soak: .venv/installed-dev
 # A million hostile datagrams against the engine.
 fuzz: .venv/installed-dev
 	$(BIN)/python -m tests.engine.fuzz
+
+# Where PYTHONDONTWRITEBYTECODE is set, every command would else compile labctl anew.
+bytecode: .venv/bin/python
+	$(BIN)/python -m compileall -q labctl
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "labctl needs Python 3.11 or newer: make PYTHON=python3.11 ...")'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ from labctl.errors import LabError
 
 def main() -> NoReturn:
     """Run the command line, and end at once: the interpreter's own end takes longer than `labctl --help`."""
+    # By default the collector looks for garbage hundreds of times while modules are loaded, and finds none.
+    gc.set_threshold(50_000)
     code = answered()
     with suppress(OSError):  # what an error left in the buffer; the error itself is told already
         sys.stdout.flush()
