@@ -91,6 +91,11 @@ def _timed(*words: str, rest: bool = True) -> float:
 
 
 def _at_rest() -> bool:
+    """Whether nothing is being taken apart. That goes by fits and starts, so a single look may find a pause in it."""
+    return all(_is_quick() for _ in range(10))
+
+
+def _is_quick() -> bool:
     began = time.monotonic()
     subprocess.run(["unshare", "--net", "true"], check=True)
     return time.monotonic() - began < REST
