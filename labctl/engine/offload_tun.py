@@ -116,7 +116,7 @@ class OffloadTun(TunDevice):
         # Neighbours of one size and one header: where they begin, their size, their number, the header.
         groups: list[tuple[int, int, int, bytes]] = []
         start, size, number, at, key = 0, length, 1, length, bytes(header)
-        superframe: list[Train] = []
+        ending: list[Train] = []
         for _ in range(MOST_PACKETS - 1):
             if at > LARGEST:
                 break
@@ -126,7 +126,7 @@ class OffloadTun(TunDevice):
                 self._alone = True
                 break
             if header[1]:
-                superframe = self._ending(at, length)
+                ending = self._ending(at, length)
                 break
             if length == size and header == key:
                 number += 1
@@ -135,7 +135,7 @@ class OffloadTun(TunDevice):
                 start, size, number, key = at, length, 1, bytes(header)
             at += length
         groups.append((start, size, number, key))
-        return [self._finished(*group) for group in groups] + superframe
+        return [*(self._finished(*group) for group in groups), *ending]
 
     def _finished(self, start: int, size: int, number: int, key: bytes) -> Train:
         packets = self._read[start : start + size * number]
