@@ -18,7 +18,7 @@ from benchmarks.labs import chain
 from benchmarks.report import Figure
 from benchmarks.world import REPOSITORY, wait_for
 
-LABCTL = (sys.executable, "-m", "labctl.cli")
+LABCTL = (sys.executable, "-m", "labctl")
 SITES = (50, 100, 500)
 REST = 0.05
 """Seconds that a new namespace takes at most when the kernel has nothing else to do."""

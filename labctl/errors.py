@@ -59,6 +59,7 @@ def kernel_words(error: OSError) -> str:
 
 
 USED_UP = "memory, processes or files may be used up here: see free -m and ulimit -a"
+_HINTS = dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM), USED_UP)
 
 
 @contextmanager
@@ -67,4 +68,4 @@ def refused(what: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise KernelRefused(what, kernel_words(error), hint) from error
+        raise KernelRefused(what, kernel_words(error), hint or _HINTS.get(error.errno or 0, "")) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import closing
 
+from labctl.kernel.descriptors import many_descriptors
 from labctl.kernel.perform import Performer
 from labctl.lab import engines, processes
 from labctl.lab.events import Done, Listener
@@ -16,7 +17,8 @@ def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
     """Perform the steps. Raises the LabError of the first that fails."""
     recorded = state.read()
     engines_to_start = []
-    with closing(Performer(recorded.mark, recorded.namespaces, state.record_namespace)) as performer:
+    performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
+    with many_descriptors(), closing(performer):
         for step in steps:
             substitution = None
             match step:

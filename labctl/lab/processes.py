@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import USED_UP, KernelRefused, LabError, kernel_words, refused
+from labctl.kernel.descriptors import many_descriptors
 from labctl.kernel.detach import detach
 from labctl.kernel.namespaces import NamespaceId
 from labctl.kernel.signals import ASKED_TO_END, put_off
@@ -96,7 +97,8 @@ def start(plans: Sequence[Plan]) -> list[Starting]:
     with refused("processes could not be started", USED_UP):
         go, permit = os.pipe()
     try:
-        children = [_waiting(plan, go, permit) for plan in plans]
+        with many_descriptors() as put_back:
+            children = [_waiting(plan, go, permit, put_back) for plan in plans]
         starting = [
             Starting(plan.what, _named(pid), answers) for plan, (pid, answers) in zip(plans, children, strict=True)
         ]
@@ -109,7 +111,7 @@ def start(plans: Sequence[Plan]) -> list[Starting]:
     return starting
 
 
-def _waiting(plan: Plan, go: int, permit: int) -> tuple[int, int]:
+def _waiting(plan: Plan, go: int, permit: int, put_back: Callable[[], None]) -> tuple[int, int]:
     """Fork a child that waits for a word from `go`; gives its PID, and where its answer will come."""
     with refused(f"{plan.what} could not be started", USED_UP):
         answers, answer = os.pipe()
@@ -119,6 +121,7 @@ def _waiting(plan: Plan, go: int, permit: int) -> tuple[int, int]:
             # Our end of the permit closed: if the maker dies before it gives that, the read below ends too.
             os.close(permit)
             detach((go, answer), str(plan.log))
+            put_back()
             if os.read(go, 1):
                 os.close(go)
                 _settle(plan.title)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +65,26 @@ def unmake_names() -> None:
             DIRECTORY.rmdir()
         except OSError:
             unmount(str(DIRECTORY))
+
+
+def test_a_lab_may_take_more_descriptors_than_its_maker_begins_with(here: World) -> None:
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 4096))
+
+    text = tunnel().replace("namespaces:\n", many_namespaces(30).removeprefix("name: many\n"))
+    here.labctl("up", here.file("many.yaml", text), before=few)
+    limits = [Path(f"/proc/{pid}/limits").read_text() for pid in here.processes_titled("ttun ")]
+    # Who is started begins with as many as the maker did.
+    assert [" ".join(each.split("Max open files")[1].split()[:2]) for each in limits] == ["40 4096"] * 2
+    here.labctl("down")
+
+
+def test_too_few_descriptors_are_told_with_what_to_look_at(here: World) -> None:
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+    said = here.labctl("up", here.file("many.yaml", many_namespaces(30)), code=4, before=few).stderr
+    assert "Too many open files (EMFILE)" in said and "ulimit -a" in said
 
 
 def test_a_strangers_namespace_of_the_same_name_is_left_alone(as_root: World) -> None:

@@ -110,7 +110,7 @@ class World:
 
     @staticmethod
     def command(*arguments: str) -> list[str]:
-        return [sys.executable, "-m", "labctl.cli", *arguments]
+        return [sys.executable, "-m", "labctl", *arguments]
 
     def labctl(self, *arguments: str, code: int | None = 0, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run labctl; nothing it says may be a traceback."""

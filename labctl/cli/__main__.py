@@ -1,5 +1,0 @@
-"""`python -m labctl.cli` is `labctl`."""
-
-from labctl.cli import main
-
-main()

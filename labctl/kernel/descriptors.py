@@ -1,0 +1,26 @@
+"""How many descriptors a process may have open (RLIMIT_NOFILE, setrlimit(2)).
+
+Most systems let a process begin with 1024, for the sake of programs that use select(2), and raise that itself as far as
+its hard limit. A lab takes two for each namespace while it is made and one for each engine while it starts.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def many_descriptors() -> Iterator[Callable[[], None]]:
+    """As many descriptors as this process may have; gives what a forked child calls to have as many as before."""
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def put_back() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (usual[1], usual[1]))
+    try:
+        yield put_back
+    finally:
+        put_back()
