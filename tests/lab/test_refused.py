@@ -165,7 +165,7 @@ def test_the_second_of_two_is_told_who_is_at_work(here: World) -> None:
     first = here.start(here.command("up", file), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     eventually(lambda: names(here), "the first is at work")
     os.kill(first.pid, signal.SIGSTOP)  # so that it is at work for as long as we ask
-    worker = max(pid for pid, title in here.processes() if "labctl.cli up" in title)
+    worker = max(pid for pid, title in here.processes() if "labctl up" in title)
     os.kill(worker, signal.SIGSTOP)
     assert not any(lab["complete"] for lab in here.json("list")), "the lab is too small for this test"
     said = [here.labctl(*words, code=2).stderr for words in (["up", file], ["down", "many"])]

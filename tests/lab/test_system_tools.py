@@ -50,7 +50,7 @@ def test_without_the_option_no_tool_is_needed(here: World) -> None:
 def test_the_command_that_is_shown_is_what_a_person_can_type(here: World) -> None:
     here.labctl("up", "two-site")
     starter = here.home / "labctl"
-    starter.write_text('#!/bin/sh\nexec "$LABCTL_PYTHON" -m labctl.cli "$@"\n')
+    starter.write_text('#!/bin/sh\nexec "$LABCTL_PYTHON" -m labctl "$@"\n')
     starter.chmod(0o755)
     environment = {"PATH": f"{here.home}:/usr/sbin:/usr/bin:/sbin:/bin", "LABCTL_PYTHON": here.command()[0]}
     checks = here.json("verify")["checks"]
