@@ -2,6 +2,8 @@
 
 chain   site - site - site - ...       each with a tunnel to its neighbour
 hub     every site has a cable and a tunnel to the first one
+
+Each has a check that a ping crosses its last tunnel.
 """
 
 from collections.abc import Iterator
@@ -31,6 +33,8 @@ def chain(sites: int) -> str:
             wire = min(number, _partner(number))
             own, other = (1, 2) if number == wire else (2, 1)
             lines += [_endpoint(f"s{number}", "tun0", _wire(wire, own), _wire(wire, other), PORT)]
+    last = sites - 1 - sites % 2
+    lines += _check(f"s{last}:tun0", _inside(last - 1, 2), f"s{last - 1}:tun0")
     return "\n".join(lines) + "\n"
 
 
@@ -38,6 +42,8 @@ def hub(sites: int) -> str:
     """One site in the middle, and a cable and a tunnel from it to each other one."""
     spokes = range(1, sites)
     lines = ["name: hub", "namespaces:", "  s0:", "    interfaces:"]
+    # The first interface: what leaves through a tunnel without an address has the one of this as its source.
+    lines += [f"      d0: {{kind: dummy, addresses: [{_inside(0, 1)}/32]}}"]
     for number in spokes:
         lines += [f'      w{number}: {{kind: veth, peer: "s{number}:wan0", addresses: [{_wire(number, 1)}/30]}}']
         lines += [f"      t{number}: {{kind: tun}}"]
@@ -47,7 +53,9 @@ def hub(sites: int) -> str:
         lines += [f"      d0: {{kind: dummy, addresses: [{_inside(number, 1)}/32]}}"]
         lines += [f'      wan0: {{kind: veth, peer: "s0:w{number}", addresses: [{_wire(number, 2)}/30]}}']
         lines += [f"      tun0: {{kind: tun, addresses: [{_inside(number, 2)}/32]}}"]
+        lines += ["    routes:", f"      - {{to: {_inside(0, 1)}/32, dev: tun0}}"]
     lines += ["ttun:", *(line for number in spokes for line in _both_ends(number))]
+    lines += _check(f"s{sites - 1}:tun0", _inside(0, 1), f"s0:t{sites - 1}")
     return "\n".join(lines) + "\n"
 
 
@@ -71,3 +79,8 @@ def _wire(number: int, end: int) -> str:
 
 def _endpoint(space: str, device: str, bind: str, peer: str, port: int) -> str:
     return f'  - {{device: "{space}:{device}", bind: "{bind}:{port}", peer: "{peer}:{port}"}}'
+
+
+def _check(device: str, to: str, other: str) -> list[str]:
+    ping = f"ping: {{from: {device.partition(':')[0]}, to: {to}}}"
+    return ["checks:", f'  - {{name: across, {ping}, crosses: ["{device}", "{other}"]}}']
