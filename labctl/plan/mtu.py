@@ -20,8 +20,10 @@ def tunnel_mtu(topology: Topology, namespace: str, interface: str) -> int | None
     """The MTU in bytes for a TUN whose file names none, or None where there is nothing to derive it from."""
     space = topology.namespaces[namespace]
     device = space.interfaces[interface]
+    if not isinstance(device, model.Tun):
+        return None
     endpoint = next((e for e in topology.ttun if e.device == (namespace, interface)), None)
-    if endpoint is None or not isinstance(device, model.Tun):
+    if endpoint is None:
         return None
     way = lookup(space, endpoint.peer.host)
     if way is None or way.local:

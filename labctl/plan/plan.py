@@ -57,9 +57,10 @@ def _default_mtus(topology: Topology, facts: Facts) -> Iterator[SetMtu]:
     for name, space in topology.namespaces.items():
         for interface_name, interface in space.interfaces.items():
             link = facts.namespaces.get(name, facts_of.Namespace()).links.get(interface_name)
+            if link is None or interface.mtu or tunnel_mtu(topology, name, interface_name):
+                continue
             mtu = mtu_of(topology, name, interface_name)
-            named = interface.mtu or tunnel_mtu(topology, name, interface_name)
-            if link is not None and not named and link.mtu != mtu:
+            if link.mtu != mtu:
                 yield SetMtu(name, interface_name, mtu)
 
 
