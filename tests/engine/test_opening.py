@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from select import select
 
 import pytest
 
 from labctl.engine import ttun
 from labctl.engine.endpoint import Address, Endpoint, EngineError
+from labctl.engine.tun_device import TunDevice
 from labctl.engine.udp import open_udp
 
 from .world import REPOSITORY, Namespace, status, wait_until_jailed
@@ -141,6 +143,21 @@ def test_a_device_and_a_port_have_one_engine(pair: Namespace) -> None:
 
 
 @pytest.mark.root
+def test_a_device_carries_from_the_moment_that_it_is_open(host: Namespace) -> None:
+    numbers = range(20)
+    host.ip(*(f"tuntap add dev t{number} mode tun" for number in numbers), "addr add 10.0.0.1/32 dev lo")
+    host.ip(*(f"link set t{number} up" for number in numbers))
+    host.ip(*(f"route add 10.0.1.{number}/32 dev t{number} src 10.0.0.1" for number in numbers))
+
+    def swallowed(number: int) -> bool:
+        with closing(TunDevice.open(f"t{number}")) as port:
+            sender.sendto(b"packet", (f"10.0.1.{number}", 9))
+            return not select([port], [], [], 0)[0]
+
+    with closing(host.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))) as sender:
+        assert host.call(lambda: [number for number in numbers if swallowed(number)]) == []
+
+
 def test_root_keeps_nothing(pair: Namespace) -> None:
     engine = pair.start("setpriv", "--groups", "4,5", *TTUN, *GOOD)
     wait_until_jailed(engine)
