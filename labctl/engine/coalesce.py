@@ -130,7 +130,11 @@ _expected = lru_cache(64)(_Expected)
 def _may_lead(first: Bytes, layout: Layout) -> bool:
     """Whether a packet's headers are such that others may follow, lengths and checksums apart."""
     l4 = layout.l4
-    if layout.version == 4 and (first[6] & 0xBF or first[7]):
+    # Each part is asked, for the layout is that of the first part alone.
+    if layout.version == 4:
+        if first[0] != 0x45 or first[9] != layout.protocol or first[6] & 0xBF or first[7]:
+            return False
+    elif first[0] >> 4 != 6 or first[6] != layout.protocol:
         return False
     if layout.protocol == TCP:
         return first[l4 + 12] == (layout.head - l4) << 2 and first[l4 + 13] == ACK

@@ -96,15 +96,21 @@ def start(plans: Sequence[Plan]) -> list[Starting]:
 
     with refused("processes could not be started", USED_UP):
         go, permit = os.pipe()
+    children: list[tuple[int, int]] = []
     try:
         with many_descriptors() as put_back:
-            children = [_waiting(plan, go, permit, put_back) for plan in plans]
-        starting = [
-            Starting(plan.what, _named(pid), answers) for plan, (pid, answers) in zip(plans, children, strict=True)
-        ]
-        for plan, each in zip(plans, starting, strict=True):
-            plan.record(each.process)
-        os.write(permit, b"g" * len(plans))
+            for plan in plans:
+                children.append(_waiting(plan, go, permit, put_back))
+            starting = [
+                Starting(plan.what, _named(pid), answers) for plan, (pid, answers) in zip(plans, children, strict=True)
+            ]
+            for plan, each in zip(plans, starting, strict=True):
+                plan.record(each.process)
+            os.write(permit, b"g" * len(plans))
+    except BaseException:
+        for _, answers in children:  # whoever takes back needs descriptors, too
+            os.close(answers)
+        raise
     finally:
         os.close(permit)
         os.close(go)

@@ -223,6 +223,23 @@ def test_a_switch_stops_merging_of_its_protocol_only() -> None:
             assert len(list(coalesce.runs(train, tcp, udp))) == (1 if wanted else 3)
 
 
+@pytest.mark.parametrize(("at", "value"), [(0, 0x46), (0, 0xF5), (9, 99), (9, UDP)])
+def test_a_part_of_another_kind_than_the_first_is_not_merged(at: int, value: int) -> None:
+    ordinary = [each.packet() for each in Segment(NOISE[:900]).cut(300)]
+    odd = []
+    for packet in ordinary:
+        # Right sums, as the layout of the first part has them.
+        changed = bytearray(packet)
+        changed[at] = value
+        changed[10:12] = b"\0\0"
+        changed[10:12] = (0xFFFF ^ ones_sum(bytes(changed[:20]))).to_bytes(2, "big")
+        odd.append(bytes(changed))
+    train = Train(memoryview(b"".join(ordinary + odd)), len(ordinary[0]), 6, 2)
+    runs = list(coalesce.runs(train))
+    assert b"".join(bytes(run.data) for run in runs) == b"".join(ordinary + odd)
+    assert [run.number for run in runs] == [3, 1, 1, 1]
+
+
 def test_two_interleaved_flows_keep_their_order() -> None:
     one, two = (Segment(bytes(1000), ports=(port, 9)).cut(100) for port in (1, 2))
     packets = [each.packet() for pair in zip(one, two, strict=True) for each in pair]
