@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
 from labctl.checks.outcome import Evidence, Outcome, Result, Tools
-from labctl.plan.mtu import mtu_of, packets
+from labctl.plan.mtu import mtu_of, packets, tunnel_mtus
 from labctl.topology.model import Check, Nc, Ping, Topology
 from labctl.topology.values import InterfaceRef
 
@@ -116,7 +116,8 @@ def _numbers(topology: Topology, check: Check) -> tuple[int | None, int | None]:
     """How many packets must go and come back; None where only the protocol knows."""
     if not check.crosses:
         return 0, 0
-    leaving, arriving = (mtu_of(topology, *ref) for ref in (check.crosses[0], check.crosses[-1]))
+    tunnels = tunnel_mtus(topology)
+    leaving, arriving = (mtu_of(topology, ref, tunnels) for ref in (check.crosses[0], check.crosses[-1]))
     match check:
         case Check(ping=Ping(count=count, size=size, to=to)):
             there, back = (count * packets(size, mtu, to.version) for mtu in (leaving, arriving))

@@ -7,25 +7,30 @@ is then sent in two fragments.
 
 from __future__ import annotations
 
-from labctl.topology import model
-from labctl.topology.model import Topology
-from labctl.topology.routing import lookup
+from collections.abc import Mapping
+
+from labctl.topology.model import Endpoint, Topology
+from labctl.topology.routing import Fib, fibs_of
+from labctl.topology.values import InterfaceRef
 
 OVERHEAD = {4: 20 + 8, 6: 40 + 8}
 DEFAULT_MTU = {"lo": 65536, "dummy": 1500, "veth": 1500, "bridge": 1500}
 SMALLEST = {4: 68, 6: 1280}
 
 
-def tunnel_mtu(topology: Topology, namespace: str, interface: str) -> int | None:
-    """The MTU in bytes for a TUN whose file names none, or None where there is nothing to derive it from."""
-    space = topology.namespaces[namespace]
-    device = space.interfaces[interface]
-    if not isinstance(device, model.Tun):
+def tunnel_mtus(topology: Topology) -> dict[InterfaceRef, int]:
+    """The MTU in bytes for each TUN whose file names none, where there is an underlay to derive it from."""
+    fibs = fibs_of(topology)
+    found = ((endpoint.device, _tunnel_mtu(topology, fibs, endpoint)) for endpoint in topology.ttun)
+    return {device: mtu for device, mtu in found if mtu is not None}
+
+
+def _tunnel_mtu(topology: Topology, fibs: Mapping[str, Fib], endpoint: Endpoint) -> int | None:
+    space = topology.namespaces[endpoint.device.namespace]
+    device = space.interfaces[endpoint.device.interface]
+    if device.mtu:
         return None
-    endpoint = next((e for e in topology.ttun if e.device == (namespace, interface)), None)
-    if endpoint is None:
-        return None
-    way = lookup(space, endpoint.peer.host)
+    way = fibs[endpoint.device.namespace].lookup(endpoint.peer.host)
     if way is None or way.local:
         return None  # a peer on the same host is reached through lo, which carries anything
     underlay = space.interfaces[way.interface]
@@ -36,12 +41,12 @@ def tunnel_mtu(topology: Topology, namespace: str, interface: str) -> int | None
     return max(underlay_mtu - OVERHEAD[endpoint.peer.host.version], smallest)
 
 
-def mtu_of(topology: Topology, namespace: str, interface: str) -> int:
-    """The MTU that an interface of a lab has, in bytes."""
-    found = topology.namespaces[namespace].interfaces.get(interface)
+def mtu_of(topology: Topology, ref: InterfaceRef, tunnels: Mapping[InterfaceRef, int]) -> int:
+    """The MTU that an interface of a lab has, in bytes; `tunnels` are what `tunnel_mtus` gave."""
+    found = topology.namespaces[ref.namespace].interfaces.get(ref.interface)
     if found is None:
         return DEFAULT_MTU["lo"]
-    return found.mtu or tunnel_mtu(topology, namespace, interface) or DEFAULT_MTU.get(found.kind, 1500)
+    return found.mtu or tunnels.get(ref) or DEFAULT_MTU.get(found.kind, 1500)
 
 
 def packets(size: int, mtu: int, version: int) -> int:

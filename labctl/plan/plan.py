@@ -9,11 +9,11 @@ and a repair are the same function.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from labctl.plan import facts as facts_of
 from labctl.plan.facts import Facts
-from labctl.plan.mtu import mtu_of, tunnel_mtu
+from labctl.plan.mtu import mtu_of, tunnel_mtus
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -32,7 +32,7 @@ from labctl.plan.steps import (
 from labctl.plan.surplus import same_route, surplus, without
 from labctl.topology import model
 from labctl.topology.model import Topology
-from labctl.topology.values import ENDPOINT_WORDS, sysctl_parts
+from labctl.topology.values import ENDPOINT_WORDS, InterfaceRef, sysctl_parts
 
 # A new namespace inherits the IPv4 settings of the machine (net/ipv4/devconf.c: devinet_init_net). On a host that
 # forwards, as every container host does, a lab would then forward too, and a silent neighbour would answer.
@@ -54,12 +54,14 @@ def plan(topology: Topology, facts: Facts) -> list[Step]:
 
 def _default_mtus(topology: Topology, facts: Facts) -> Iterator[SetMtu]:
     """Back to the default where nothing asks for an MTU and somebody changed it."""
+    tunnels = tunnel_mtus(topology)
     for name, space in topology.namespaces.items():
         for interface_name, interface in space.interfaces.items():
+            ref = InterfaceRef(name, interface_name)
             link = facts.namespaces.get(name, facts_of.Namespace()).links.get(interface_name)
-            if link is None or interface.mtu or tunnel_mtu(topology, name, interface_name):
+            if link is None or interface.mtu or ref in tunnels:
                 continue
-            mtu = mtu_of(topology, name, interface_name)
+            mtu = mtu_of(topology, ref, tunnels)
             if link.mtu != mtu:
                 yield SetMtu(name, interface_name, mtu)
 
@@ -67,13 +69,15 @@ def _default_mtus(topology: Topology, facts: Facts) -> Iterator[SetMtu]:
 def wanted(topology: Topology) -> Iterator[Step]:
     """Every step that makes the lab on a bare machine."""
     spaces = topology.namespaces.items()
+    order = {name: place for place, name in enumerate(topology.namespaces)}
     for name, _ in spaces:
         yield AddNamespace(name)
     for name, space in spaces:
         yield from _early_sysctls(name, space)
-        yield from _links(topology, name, space)
+        yield from _links(order, name, space)
+    tunnels = tunnel_mtus(topology)
     for name, space in spaces:
-        yield from _properties(topology, name, space)
+        yield from _properties(tunnels, name, space)
     for name, space in spaces:
         for route in space.routes:
             yield AddRoute(name, str(route.to), str(route.via) if route.via else None, route.dev, route.metric)
@@ -88,11 +92,12 @@ def _early_sysctls(name: str, space: model.Namespace) -> Iterator[Step]:
             yield SetSysctl(name, key, value)
 
 
-def _links(topology: Topology, name: str, space: model.Namespace) -> Iterator[Step]:
+def _links(order: Mapping[str, int], name: str, space: model.Namespace) -> Iterator[Step]:
     for interface_name, interface in space.interfaces.items():
         match interface:
             case model.Veth(peer=peer):
-                if _is_first_end(topology, name, interface_name, interface):
+                # A cable is made once, at the end that stands first in the file.
+                if (order[name], interface_name) < (order[peer.namespace], peer.interface):
                     yield AddVeth(name, interface_name, peer.namespace, peer.interface)
             case model.Tun(owner=owner) | model.Tap(owner=owner):
                 yield AddLink(name, interface_name, interface.kind, owner)
@@ -102,14 +107,7 @@ def _links(topology: Topology, name: str, space: model.Namespace) -> Iterator[St
                 pass  # every namespace is born with it
 
 
-def _is_first_end(topology: Topology, name: str, interface_name: str, veth: model.Veth) -> bool:
-    """A cable is made once, at the end that stands first in the file."""
-    order = list(topology.namespaces)
-    here, there = order.index(name), order.index(veth.peer.namespace)
-    return (here, interface_name) < (there, veth.peer.interface)
-
-
-def _properties(topology: Topology, name: str, space: model.Namespace) -> Iterator[Step]:
+def _properties(tunnels: Mapping[InterfaceRef, int], name: str, space: model.Namespace) -> Iterator[Step]:
     masters = {
         port: bridge
         for bridge, interface in space.interfaces.items()
@@ -120,7 +118,7 @@ def _properties(topology: Topology, name: str, space: model.Namespace) -> Iterat
         mac = getattr(interface, "mac", None)
         if mac:
             yield SetMac(name, interface_name, mac)
-        mtu = interface.mtu or tunnel_mtu(topology, name, interface_name)
+        mtu = interface.mtu or tunnels.get(InterfaceRef(name, interface_name))
         if mtu:
             yield SetMtu(name, interface_name, mtu)
         if interface_name in masters:

@@ -3,6 +3,7 @@
 A namespace has first its local table (its own addresses), then one main table: a connected prefix for every address,
 and the static routes. The longest prefix that has the destination in it wins; of two equal ones the lower metric
 (ip-route(8): 0 for IPv4; for IPv6 256 for a connected prefix, 1024 for a static route), then the one written first.
+A next hop is looked up once, when its route is added, among the networks on the links and the routes before it.
 
 The model is of routes that the kernel would accept; `rules` says which it would not.
 """
@@ -13,7 +14,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from labctl.topology.model import Interface, Namespace, Route
+from labctl.topology.model import Interface, Namespace, Route, Topology
+from labctl.topology.prefixes import Prefixes
 from labctl.topology.values import Host, Network, Prefix
 
 LOOPBACK = "lo"
@@ -28,29 +30,63 @@ class Decision:
     local: bool = False
 
 
-def lookup(namespace: Namespace, address: Host) -> Decision | None:
-    """The way to an address, None where there is none."""
-    owner = owner_of(namespace, address)
-    if owner is not None:
-        return Decision(owner, local=True)
-    matching = [way for way in _ways(namespace) if contains(way.to, address)]
-    if not matching:
-        return None
-    best = min(matching, key=lambda way: (-way.to.prefixlen, way.metric))
-    return Decision(best.interface, best.via)
+class Fib:
+    """The forwarding information base of one namespace; it begins with what the addresses alone bring."""
 
-
-def owner_of(namespace: Namespace, address: Host) -> str | None:
-    """The interface that has the address, None where it is not one of the namespace's own."""
-    if address.is_loopback:
-        return LOOPBACK
-    for name, interface in namespace.interfaces.items():
-        for own in interface.addresses:
+    def __init__(self, interfaces: dict[str, Interface]) -> None:
+        self._local: Prefixes[str] = Prefixes()
+        self._main: Prefixes[tuple[int, Decision]] = Prefixes()  # the metric, and what follows
+        self._links: Prefixes[str] = Prefixes()
+        for own, name in connected(interfaces):
             # An IPv4 prefix on the loopback interface is local as a whole (fib_add_ifaddr() in the kernel).
             whole = name == LOOPBACK and own.version == 4
-            if own.ip == address or (whole and contains(own.network, address)):
-                return name
-    return None
+            self._local.add(own.network if whole else ipaddress.ip_network(own.ip), name)
+            self._main.add(own.network, (0 if own.version == 4 else 256, Decision(name)))
+        for network, name in on_link(interfaces, ()):
+            self._links.add(network, name)
+
+    @classmethod
+    def of(cls, namespace: Namespace) -> Fib:
+        """All that a namespace has: its addresses, and its routes in the order of the file."""
+        fib = cls(namespace.interfaces)
+        for route in namespace.routes:
+            fib.add(route)
+        return fib
+
+    def add(self, route: Route) -> None:
+        """Add a route; one whose next hop is behind no interface is left out, as the kernel refuses it."""
+        name = route.dev if route.via is None else self.interface_of(route.via, route.dev)
+        if name is not None:
+            self._main.add(route.to, (metric_of(route), Decision(name, route.via)))
+        for network, link in on_link({}, (route,)):
+            self._links.add(network, link)
+
+    def lookup(self, address: Host) -> Decision | None:
+        """The way to an address, None where there is none."""
+        owner = self.owner_of(address)
+        if owner is not None:
+            return Decision(owner, local=True)
+        for ways in self._main.matching(address):
+            return min(ways, key=lambda way: way[0])[1]
+        return None
+
+    def owner_of(self, address: Host) -> str | None:
+        """The interface that has the address, None where it is not one of the namespace's own."""
+        if address.is_loopback:
+            return LOOPBACK
+        return next((names[0] for names in self._local.matching(address)), None)
+
+    def interface_of(self, via: Host, dev: str | None) -> str | None:
+        """The interface behind which a next hop is, None where it is behind none; `dev` is the one that it must be."""
+        if dev is not None and via.is_link_local and via.version == 6:
+            return dev
+        behind = (name for names in self._links.matching(via) for name in names)
+        return next((name for name in behind if dev in (None, name)), None)
+
+
+def fibs_of(topology: Topology) -> dict[str, Fib]:
+    """What each namespace knows of the ways out of it."""
+    return {name: Fib.of(namespace) for name, namespace in topology.namespaces.items()}
 
 
 def connected(interfaces: dict[str, Interface]) -> Iterator[tuple[Prefix, str]]:
@@ -70,41 +106,6 @@ def on_link(interfaces: dict[str, Interface], routes: Iterable[Route]) -> Iterat
             yield route.to, route.dev
 
 
-def interface_of(via: Host, dev: str | None, links: Iterable[tuple[Network, str]]) -> str | None:
-    """The interface behind which a next hop is, None where it is behind none."""
-    if dev is not None and via.is_link_local and via.version == 6:
-        return dev
-    behind = [(network, name) for network, name in links if contains(network, via) and dev in (None, name)]
-    return max(behind, key=lambda link: link[0].prefixlen)[1] if behind else None
-
-
 def metric_of(route: Route) -> int:
     """The metric that the kernel gives a route where the file gives none; for IPv6, 0 means the same."""
     return (route.metric or 0) if route.to.version == 4 else (route.metric or 1024)
-
-
-def contains(network: Network, address: Host) -> bool:
-    """Whether an address lies in a network of the same IP version."""
-    if isinstance(network, ipaddress.IPv4Network):
-        return isinstance(address, ipaddress.IPv4Address) and address in network
-    return isinstance(address, ipaddress.IPv6Address) and address in network
-
-
-@dataclass(frozen=True)
-class _Way:
-    to: Network
-    metric: int
-    interface: str
-    via: Host | None
-
-
-def _ways(namespace: Namespace) -> Iterator[_Way]:
-    for own, name in connected(namespace.interfaces):
-        yield _Way(own.network, 0 if own.version == 4 else 256, name, None)
-    links: list[tuple[Network, str]] = []
-    for route in namespace.routes:
-        if route.via is not None and not links:
-            links = list(on_link(namespace.interfaces, namespace.routes))
-        name_or_none = route.dev if route.via is None else interface_of(route.via, route.dev, links)
-        if name_or_none is not None:
-            yield _Way(route.to, metric_of(route), name_or_none, route.via)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.plan.mtu import tunnel_mtu
+from labctl.plan.mtu import tunnel_mtus
 from labctl.topology.load import loads
+from labctl.topology.values import InterfaceRef
 
 LAB = """\
 name: lab
@@ -26,7 +27,7 @@ FOUR, SIX = ("192.0.2.1:9", "192.0.2.2:9"), ("[2001:db8::1]:9", "[2001:db8::2]:9
 
 def mtu(ends: tuple[str, str], underlay: int | None = None, inner: str = "") -> int | None:
     text = LAB.format(mtu="" if underlay is None else f", mtu: {underlay}", inner=inner, bind=ends[0], peer=ends[1])
-    return tunnel_mtu(loads(text, "lab.yaml"), "a", "tun0")
+    return tunnel_mtus(loads(text, "lab.yaml")).get(InterfaceRef("a", "tun0"))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_ipv6_in_the_tunnel_keeps_the_least_that_it_needs() -> None:
 
 def test_a_device_without_an_engine_keeps_the_default_of_the_kernel() -> None:
     text = LAB.format(mtu="", inner="", bind=FOUR[0], peer=FOUR[1])
-    assert tunnel_mtu(loads(text, "lab.yaml"), "b", "tun0") is None
+    assert InterfaceRef("b", "tun0") not in tunnel_mtus(loads(text, "lab.yaml"))
 
 
 def test_a_peer_on_the_same_host_has_no_underlay_to_heed() -> None:

@@ -1,4 +1,4 @@
-"""The lookup against a slow oracle: every way is tried, from the longest prefix to the shortest."""
+"""The tables against a slow oracle that compares bits, written as text, from the longest prefix to the shortest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from labctl.topology.load import loads
 from labctl.topology.model import Namespace
-from labctl.topology.routing import Decision, lookup
+from labctl.topology.routing import Decision, Fib
 from labctl.topology.values import Host, Network
 
 # Few and near each other, so that prefixes overlap.
@@ -62,23 +62,23 @@ def oracle(inside: Namespace, address: str) -> Decision | None:
         its_version, its_bits = bits(str(network))
         return its_version == version and host_bits.startswith(its_bits)
 
-    for name, interface in inside.interfaces.items():
-        for own in interface.addresses:
-            if bits(str(own.ip)) == (version, wanted) or (
-                name == "lo" and version == 4 and covers(own.network, wanted)
-            ):
-                return Decision(name, local=True)
+    every = [(name, own) for name, interface in inside.interfaces.items() for own in interface.addresses]
+    for name, own in every:
+        if bits(str(own.ip)) == (version, wanted) and not (
+            name == "lo" and version == 4 and own.network.prefixlen < 32
+        ):
+            return Decision(name, local=True)
+    if version == 4 and any(name == "lo" and covers(own.network, wanted) for name, own in every):
+        return Decision("lo", local=True)
     table: list[tuple[Network, int, str, Host | None]] = [  # (network, metric, interface, next hop)
-        (own.network, 0 if version == 4 else 256, name, None)
-        for name, interface in inside.interfaces.items()
-        for own in interface.addresses
+        (own.network, 0 if version == 4 else 256, name, None) for name, own in every
     ]
     links = [(to, name) for to, _, name, _ in table if name != "lo"]
-    links += [(route.to, route.dev) for route in inside.routes if route.dev and not route.via]
     for route in inside.routes:
         metric = route.metric or (0 if route.to.version == 4 else 1024)
         if route.via is None:
             table.append((route.to, metric, str(route.dev), None))
+            links.append((route.to, str(route.dev)))
             continue
         hop = bits(str(route.via))[1]
         for length in range(128, -1, -1):
@@ -99,7 +99,7 @@ def oracle(inside: Namespace, address: str) -> Decision | None:
 @given(INTERFACES, ROUTES, HOSTS)
 def test_the_lookup_is_what_the_oracle_says(interfaces, routes, address) -> None:  # type: ignore[no-untyped-def]
     inside = namespace(interfaces, routes)
-    assert lookup(inside, ipaddress.ip_address(address)) == oracle(inside, address)
+    assert Fib.of(inside).lookup(ipaddress.ip_address(address)) == oracle(inside, address)
 
 
 def test_the_way_of_a_packet() -> None:
@@ -116,10 +116,10 @@ def test_the_way_of_a_packet() -> None:
               - {to: 10.0.3.0/24, via: 192.0.2.2, metric: 20}
               - {to: 10.0.3.0/24, dev: tun0, metric: 10}
     """
-    inside = loads(text, "lab.yaml").namespaces["a"]
+    fib = Fib.of(loads(text, "lab.yaml").namespaces["a"])
 
     def way(address: str) -> Decision | None:
-        return lookup(inside, ipaddress.ip_address(address))
+        return fib.lookup(ipaddress.ip_address(address))
 
     assert way("10.0.101.1") == Decision("tun0", local=True)
     assert way("127.0.0.5") == Decision("lo", local=True)

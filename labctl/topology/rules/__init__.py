@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labctl.topology.model import Topology
+from labctl.topology.routing import fibs_of
 from labctl.topology.rules.checks import of_checks
 from labctl.topology.rules.finding import Finding
 from labctl.topology.rules.interfaces import of_interfaces
@@ -20,7 +21,8 @@ __all__ = ["Finding", "mistakes_of"]
 
 def mistakes_of(topology: Topology) -> Iterator[Finding]:
     """Every mistake between the values of a topology, in no order."""
+    fibs = fibs_of(topology)
     yield from of_interfaces(topology)
     yield from of_namespaces(topology)
-    yield from of_tunnels(topology)
-    yield from of_checks(topology)
+    yield from of_tunnels(topology, fibs)
+    yield from of_checks(topology, fibs)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from labctl.topology.mistakes import listed
 from labctl.topology.model import Check, Nc, Topology
-from labctl.topology.routing import owner_of
+from labctl.topology.routing import Fib
 from labctl.topology.rules.finding import Finding, unknown_interface, unknown_namespace
 from labctl.topology.yaml_tree import Path
 
 _ANSWERS = {"ping": ("reply", "no-reply"), "nc": ("delivered", "not-delivered")}
 
 
-def of_checks(topology: Topology) -> Iterator[Finding]:
+def of_checks(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
     names: set[str] = set()
     for index, check in enumerate(topology.checks):
         here: Path = ("checks", index)
@@ -25,7 +25,7 @@ def of_checks(topology: Topology) -> Iterator[Finding]:
         yield from _namespaces(topology, check, here)
         yield from _interfaces(topology, check, here)
         if check.nc is not None and check.expect in (None, "delivered"):
-            yield from _server(topology, check.nc, (*here, "nc", "address"))
+            yield from _server(topology, fibs, check.nc, (*here, "nc", "address"))
 
 
 def _one_question(check: Check, here: Path) -> Iterator[Finding]:
@@ -64,9 +64,9 @@ def _interfaces(topology: Topology, check: Check, here: Path) -> Iterator[Findin
                 yield Finding(path, f"{ref} is in 'crosses' too: packets on it cannot be none", "leave one of them out")
 
 
-def _server(topology: Topology, nc: Nc, path: Path) -> Iterator[Finding]:
+def _server(topology: Topology, fibs: Mapping[str, Fib], nc: Nc, path: Path) -> Iterator[Finding]:
     server = topology.namespaces.get(nc.to)
-    if server is None or owner_of(server, nc.address) is not None:
+    if server is None or fibs[nc.to].owner_of(nc.address) is not None:
         return
     own = [str(address.ip) for interface in server.interfaces.values() for address in interface.addresses]
     hint = f"its addresses: {listed(own)}" if own else "give an interface this address"

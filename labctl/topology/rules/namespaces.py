@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from labctl.topology.mistakes import did_you_mean, listed
 from labctl.topology.model import Namespace, Route, Topology
-from labctl.topology.routing import LOOPBACK, connected, interface_of, metric_of, on_link, owner_of
+from labctl.topology.routing import LOOPBACK, Fib, connected, metric_of, on_link
 from labctl.topology.rules.finding import Finding, unknown_interface
 from labctl.topology.values import Host, InterfaceRef, Network, sysctl_parts
 from labctl.topology.yaml_tree import Key, Path
@@ -27,7 +27,7 @@ def _routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[Fi
         for own, name in connected(namespace.interfaces)
         if own.version == 4 and own.network.prefixlen < 32 and name != LOOPBACK
     }
-    links = list(on_link(namespace.interfaces, ()))
+    fib = Fib(namespace.interfaces)
     seen: set[tuple[Network, int]] = set()
     for index, route in enumerate(namespace.routes):
         here: Path = ("namespaces", where, "routes", index)
@@ -46,25 +46,26 @@ def _routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[Fi
         if unknown:
             yield unknown
         elif route.via is not None:
-            yield from _next_hop(where, namespace, route, route.via, links, (*here, "via"))
+            links = on_link(namespace.interfaces, namespace.routes[:index])
+            yield from _next_hop(where, fib, route, route.via, links, (*here, "via"))
         # A next hop can be behind a route, but only behind one that the kernel has already: in the order of the file.
-        links += on_link({}, (route,))
+        fib.add(route)
 
 
 def _next_hop(
-    where: str, namespace: Namespace, route: Route, via: Host, links: list[tuple[Network, str]], path: Path
+    where: str, fib: Fib, route: Route, via: Host, links: Iterator[tuple[Network, str]], path: Path
 ) -> Iterator[Finding]:
     if via.version != route.to.version:
         what = f"the next hop {via} is IPv{via.version}, the destination {route.to} is IPv{route.to.version}"
         yield Finding(path, what, "both must be of one IP version")
     elif via.is_unspecified or via.is_multicast:
         yield Finding(path, f"{via} cannot be a next hop", "name the address of the neighbour that forwards")
-    elif owner_of(namespace, via) is not None:
+    elif fib.owner_of(via) is not None:
         what = f"the next hop {via} is an address of {where!r} itself"
         yield Finding(path, what, "name the address of the neighbour that forwards")
     elif via.version == 6 and via.is_link_local and route.dev is None:
         yield Finding(path, f"the link-local next hop {via} could be behind any interface", "say which one with 'dev'")
-    elif interface_of(via, route.dev, links) is None:
+    elif fib.interface_of(via, route.dev) is None:
         near = [str(network) for network, name in links if network.version == via.version and route.dev in (None, name)]
         what = f"the next hop {via} is in no network of {route.dev or repr(where)}"
         hint = (

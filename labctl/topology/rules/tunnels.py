@@ -6,29 +6,33 @@ packets they carry, so that each one makes another, until something overflows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ipaddress
+from collections.abc import Iterator, Mapping
 
 from labctl.topology.mistakes import listed
 from labctl.topology.model import Endpoint, Namespace, Topology, Tun
-from labctl.topology.routing import connected, lookup, owner_of
+from labctl.topology.routing import Fib, connected
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
-from labctl.topology.values import InterfaceRef, SocketAddress
+from labctl.topology.values import Host, InterfaceRef, SocketAddress
 from labctl.topology.yaml_tree import Path
 
+ANYWHERE: dict[int, Host] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 
-def of_tunnels(topology: Topology) -> Iterator[Finding]:
+
+def of_tunnels(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
     devices: dict[InterfaceRef, int] = {}
-    bound: dict[tuple[str, int], list[SocketAddress]] = {}
+    bound: dict[tuple[str, int, int], dict[Host, None]] = {}
     for index, endpoint in enumerate(topology.ttun):
         here: Path = ("ttun", index)
         where = endpoint.device.namespace
         yield from _device(topology, endpoint, (*here, "device"), devices)
-        yield from _bound_once(endpoint, (*here, "bind"), bound.setdefault((where, endpoint.bind.port), []))
+        in_use = bound.setdefault((where, endpoint.bind.port, endpoint.bind.host.version), {})
+        yield from _bound_once(endpoint, (*here, "bind"), in_use)
         yield from _peer(endpoint, (*here, "peer"))
         namespace = topology.namespaces.get(where)
         if namespace is not None:
-            yield from _own_address(namespace, endpoint, (*here, "bind"))
-            yield from _not_into_itself(namespace, endpoint, (*here, "peer"))
+            yield from _own_address(namespace, fibs[where], endpoint, (*here, "bind"))
+            yield from _not_into_itself(namespace, fibs[where], endpoint, (*here, "peer"))
 
 
 def _device(topology: Topology, endpoint: Endpoint, path: Path, seen: dict[InterfaceRef, int]) -> Iterator[Finding]:
@@ -46,16 +50,16 @@ def _device(topology: Topology, endpoint: Endpoint, path: Path, seen: dict[Inter
     seen.setdefault(device, path[1] if isinstance(path[1], int) else 0)
 
 
-def _bound_once(endpoint: Endpoint, path: Path, others: list[SocketAddress]) -> Iterator[Finding]:
+def _bound_once(endpoint: Endpoint, path: Path, in_use: dict[Host, None]) -> Iterator[Finding]:
     """The kernel says EADDRINUSE where a port is bound twice; an unspecified address takes it on all addresses."""
     bind = endpoint.bind
-    for other in others:
-        overlap = other.host == bind.host or other.host.is_unspecified or bind.host.is_unspecified
-        if overlap and other.host.version == bind.host.version:
-            what = f"{bind} is bound by another endpoint in {endpoint.device.namespace!r} already"
-            yield Finding(path, what if other == bind else f"{what}, as {other}", "choose another port")
-            break
-    others.append(bind)
+    everywhere = ANYWHERE[bind.host.version]
+    overlapping = [*in_use] if bind.host == everywhere else [host for host in (bind.host, everywhere) if host in in_use]
+    if overlapping:
+        other = SocketAddress(overlapping[0], bind.port)
+        what = f"{bind} is bound by another endpoint in {endpoint.device.namespace!r} already"
+        yield Finding(path, what if other == bind else f"{what}, as {other}", "choose another port")
+    in_use[bind.host] = None
 
 
 def _peer(endpoint: Endpoint, path: Path) -> Iterator[Finding]:
@@ -69,19 +73,19 @@ def _peer(endpoint: Endpoint, path: Path) -> Iterator[Finding]:
         yield Finding(path, f"the peer {peer} is not one address", "name the address that the other end binds")
 
 
-def _own_address(namespace: Namespace, endpoint: Endpoint, path: Path) -> Iterator[Finding]:
+def _own_address(namespace: Namespace, fib: Fib, endpoint: Endpoint, path: Path) -> Iterator[Finding]:
     host, where = endpoint.bind.host, endpoint.device.namespace
     if host.version == 6 and host.is_link_local:
         yield Finding(path, f"the link-local address {host} could be on any interface", "bind another address")
-    elif not host.is_unspecified and owner_of(namespace, host) is None:
+    elif not host.is_unspecified and fib.owner_of(host) is None:
         own = [str(address.ip) for address, _ in connected(namespace.interfaces) if address.version == host.version]
         hint = f"its addresses: {listed(own)}" if own else "give an interface this address"
         yield Finding(path, f"{host} is no address of {where!r}", hint, (("namespaces", where, "interfaces"),))
 
 
-def _not_into_itself(namespace: Namespace, endpoint: Endpoint, path: Path) -> Iterator[Finding]:
+def _not_into_itself(namespace: Namespace, fib: Fib, endpoint: Endpoint, path: Path) -> Iterator[Finding]:
     host, device = endpoint.peer.host, endpoint.device
-    way = lookup(namespace, host)
+    way = fib.lookup(host)
     into_itself = way is not None and not way.local and way.interface == device.interface
     if into_itself and isinstance(namespace.interfaces.get(device.interface), Tun):
         what = f"the way to the peer {host} leads into {device}, the tunnel itself"
