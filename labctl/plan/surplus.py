@@ -37,14 +37,16 @@ _OWN_OF_LO = ("127.0.0.1/8", "::1/128")
 
 def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
     """The steps that take away what no wanted step makes: engines, routes, addresses, links, namespaces."""
-    kept = {step.namespace for step in wanted if isinstance(step, AddNamespace)}
+    kept: dict[str, list[Step]] = {step.namespace: [] for step in wanted if isinstance(step, AddNamespace)}
+    for step in wanted:
+        kept[step.namespace].append(step)
     doomed = set(_links(wanted, facts, kept))
     yield from _engines(wanted, facts, doomed)
     for name, space in facts.namespaces.items():
         if name in kept:
-            yield from _routes(wanted, name, space)
-            yield from _addresses(wanted, name, space)
-            yield from _masters(wanted, name, space)
+            yield from _routes(kept[name], name, space)
+            yield from _addresses(kept[name], name, space)
+            yield from _masters(kept[name], name, space)
     for name, interface in sorted(doomed):
         yield DeleteLink(name, interface)
     for name in facts.namespaces:
@@ -126,18 +128,17 @@ def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[tuple[st
 
 
 def _routes(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[DeleteRoute]:
-    routes = [step for step in wanted if isinstance(step, AddRoute) and step.namespace == name]
+    routes: dict[str, list[AddRoute]] = {}
+    for step in wanted:
+        if isinstance(step, AddRoute):
+            routes.setdefault(step.to, []).append(step)
     for route in space.routes:
-        if not any(same_route(step, route) for step in routes):
+        if not any(same_route(step, route) for step in routes.get(route.to, ())):
             yield DeleteRoute(name, route.to, route.via, route.dev, route.metric)
 
 
 def _addresses(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[DeleteAddress]:
-    addresses = {
-        (step.interface, step.address)
-        for step in wanted
-        if isinstance(step, AddAddress) and step.namespace == name
-    }  # fmt: skip
+    addresses = {(step.interface, step.address) for step in wanted if isinstance(step, AddAddress)}
     for interface, link in space.links.items():
         for address in link.addresses:
             if (interface, address) not in addresses and not _is_the_kernels(address, link):
@@ -149,7 +150,7 @@ def _is_the_kernels(address: str, link: Link) -> bool:
 
 
 def _masters(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[ClearMaster]:
-    ports = {(s.interface, s.master) for s in wanted if isinstance(s, SetMaster) and s.namespace == name}
+    ports = {(step.interface, step.master) for step in wanted if isinstance(step, SetMaster)}
     for interface, link in space.links.items():
         if link.master and (interface, link.master) not in ports:
             yield ClearMaster(name, interface, link.master)
