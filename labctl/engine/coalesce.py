@@ -99,6 +99,8 @@ class _Expected:
         right = -(native(protocol) + native(size - l4)) % 65535
         self._right = np.full(self._whole, right, np.uint64).tobytes()
         self._last_right = (protocol + last - l4) % 65535
+        # Each part is asked what it is: the layout is only that of the first. One number compares all bits at once.
+        self._mask, self._must = (int.from_bytes(each.tobytes()) for each in _required(layout, size))
 
     def met_by(self, data: Bytes) -> bool:
         """Whether this train is as expected, its checksums right, so that its parts may be merged as they are."""
@@ -110,7 +112,7 @@ class _Expected:
         if end < len(data):
             self._heads[-1] = source[end : end + head]
         firsts = [came[at : at + head] for at in range(0, len(came), self._part)]
-        if not all(_may_lead(first, layout) for first in firsts):
+        if any(int.from_bytes(first) & self._mask != self._must for first in firsts):
             return False
         self._headers.fill(firsts)
         self._wanted_checks[:] = self._checks
@@ -125,20 +127,6 @@ class _Expected:
 
 
 _expected = lru_cache(64)(_Expected)
-
-
-def _may_lead(first: Bytes, layout: Layout) -> bool:
-    """Whether a packet's headers are such that others may follow, lengths and checksums apart."""
-    l4 = layout.l4
-    # Each part is asked, for the layout is that of the first part alone.
-    if layout.version == 4:
-        if first[0] != 0x45 or first[9] != layout.protocol or first[6] & 0xBF or first[7]:
-            return False
-    elif first[0] >> 4 != 6 or first[6] != layout.protocol:
-        return False
-    if layout.protocol == TCP:
-        return first[l4 + 12] == (layout.head - l4) << 2 and first[l4 + 13] == ACK
-    return True
 
 
 def is_udp(run: Train) -> bool:

@@ -96,7 +96,8 @@ class OffloadTun(TunDevice):
 
     def _superframes(self, length: int) -> list[Train]:
         """Take more superframes, behind a first one of this length."""
-        header, first, number = VnetHeader.read(self._header), self._read[:length], 1
+        header, number = VnetHeader.read(self._header), 1
+        kind = split.kind_of(self._read[:length], header)
         ending: list[Train] = []
         for place in self._further:
             try:
@@ -104,7 +105,7 @@ class OffloadTun(TunDevice):
             except OSError:  # if it lasts it comes again with the next call
                 break
             last = VnetHeader.read(self._header)
-            if size != length or last != header or not split.alike(place[1][:size], first, header):
+            if size != length or last != header or split.kind_of(place[1][:size], header) != kind:
                 ending = self._ending(number * LARGEST, size)
                 break
             number += 1

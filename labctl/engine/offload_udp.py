@@ -67,6 +67,8 @@ class OffloadPeer(UdpPeer):
         """Take more trains behind a first one, up to one that is not like it."""
         data, size, number, _ = first
         length, parts = len(data), 1
+        if length < size * number:
+            return [first]
         ending: list[Train] = []
         for at in range(length, MOST_TRAINS * length, length):
             try:
@@ -79,7 +81,7 @@ class OffloadPeer(UdpPeer):
             if not isinstance(came, Train):
                 ending = [Train.of(came)]
                 break
-            if (came.size, len(came.data)) != (size, length) or length < size * number:
+            if (came.size, len(came.data)) != (size, length):
                 ending = [came]
                 break
             parts += 1

@@ -47,10 +47,10 @@ def layout_of(frame: Bytes, header: VnetHeader) -> Layout:
     return Layout(version, protocol, l4, head)
 
 
-def alike(frame: Bytes, other: Bytes, header: VnetHeader) -> bool:
-    """Whether two frames of one length and with this header have one layout, if they have any."""
-    offset = header.csum_start + 12  # with the version all that `layout_of` looks at
-    return frame[:1] == other[:1] and frame[offset : offset + 1] == other[offset : offset + 1]
+def kind_of(frame: Bytes, header: VnetHeader) -> bytes:
+    """All that `layout_of` looks at inside a frame: its first byte, and where TCP says how long its header is."""
+    offset = header.csum_start + 12
+    return bytes(frame[:1]) if header.gso_type == UDP_L4 else bytes(frame[: offset + 1 : offset])
 
 
 class _Cut:
@@ -110,10 +110,9 @@ class Splitter:
         self._cuts: dict[tuple[VnetHeader, int, int, bytes], _Cut] = {}
 
     def split(self, frames: Rows, header: VnetHeader) -> list[Train]:
-        """A train for each frame. They all have this header and are `alike`. Raises NotSplittable."""
+        """A train for each frame. They all have this header and are of one kind. Raises NotSplittable."""
         count, length = frames.shape
-        kind = frames[0, : header.csum_start + 13 : header.csum_start + 12].tobytes()
-        key = header, length, count, kind
+        key = header, length, count, kind_of(frames[0].data, header)
         cut = self._cuts.get(key) or self._arranged(key, layout_of(frames[0].data, header))
         cut.make(frames)
         return cut.trains

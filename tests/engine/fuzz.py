@@ -21,6 +21,7 @@ from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
 from labctl.engine.numeric import np
 from labctl.engine.offload_tun import OffloadTun
+from labctl.engine.offload_udp import MOST_TRAINS
 from labctl.engine.packet import OwnDatagrams, fault
 from labctl.engine.ports import MemoryPort
 from labctl.engine.split import Splitter
@@ -45,11 +46,11 @@ class Written:
         self.frames.append(b"".join(map(bytes, buffers)))
 
 
-def batch(random: random.Random) -> list[bytes]:
-    """A train's packets: all of one size but the last, which may be shorter."""
+def batch(random: random.Random, size: int, most: int) -> list[bytes]:
+    """A part's packets: all of one size but the last, which may be shorter; up to `most` of them."""
     six = random.random() < 0.4
     whole = Segment(
-        random.randbytes(random.randint(1, 600)),
+        b"",
         protocol=random.choice((TCP, UDP)),
         source="fd00::1" if six else "10.0.101.1",
         destination="fd00::2" if six else "10.0.102.1",
@@ -58,12 +59,14 @@ def batch(random: random.Random) -> list[bytes]:
         flags=random.choice((ACK, ACK, ACK, ACK | PSH)),
         options=random.choice((b"", bytes(12))),
     )
-    cut = whole.cut(random.randint(10, 120))
-    packets = [replace(each, zero_udp_checksum=random.random() < 0.05).packet() for each in cut][:64]
+    step = size - whole.head
+    length = most * step if random.random() < 0.5 else random.randint(1, most * step)
+    cut = replace(whole, payload=random.randbytes(length)).cut(step)
+    packets = [replace(each, zero_udp_checksum=random.random() < 0.05).packet() for each in cut]
     if random.random() < 0.1:
-        packets = [PING] * len(packets)
+        packets = [PING[:size].ljust(size, b"\0")] * len(packets)
     for at, packet in enumerate(packets):
-        if random.random() < 0.2:
+        if random.random() < 0.1:
             packets[at] = spoilt(random, packet)
     if random.random() < 0.1:
         packets[:-1] = random.sample(packets[:-1], len(packets) - 1)
@@ -84,9 +87,33 @@ def spoilt(random: random.Random, packet: bytes) -> bytes:
     return bytes(changed)
 
 
-def as_train(random: random.Random, packets: list[bytes]) -> Train:
-    """What UDP_GRO might give: sometimes with a size that cuts the packets in wrong places."""
-    data, size = b"".join(packets), len(packets[0])
+def disguised(random: random.Random, packets: list[bytes]) -> list[bytes]:
+    """The packets with one byte of what they say they are changed alike, and every sum as right as it was."""
+    at, bits = random.choice((0, 1, 6, 7, 8, 9)), 1 << random.randrange(8)
+    changed = [packet[:at] + bytes([packet[at] ^ bits]) + packet[at + 1 :] for packet in packets]
+    return [new if old[0] >> 4 == 6 else mended(new) for old, new in zip(packets, changed, strict=True)]
+
+
+def mended(packet: bytes) -> bytes:
+    """An IPv4 packet without options, the checksum of its header made right."""
+    right = 0xFFFF ^ ones_sum(packet[:10] + packet[12:20])
+    return packet[:10] + right.to_bytes(2) + packet[12:]
+
+
+def as_train(random: random.Random) -> Train:
+    """What the UDP port might give: one train, sometimes with a size that cuts its packets in wrong places, or several.
+
+    Those that come as one are of one size and number, with nothing shorter; what else they are is the sender's affair.
+    """
+    size, most = random.randint(84, 200), random.choice((1, 2, 3, 4, 8, 20))
+    batches = [batch(random, size, most)]
+    for _ in range(random.randrange(MOST_TRAINS) if most > 1 else 0):
+        batches.append(disguised(random, batches[0]) if random.random() < 0.5 else batch(random, size, most))
+    data = b"".join(batches[0])
+    if all(len(b"".join(each)) == most * size for each in batches):
+        parts = b"".join(map(b"".join, batches))
+        return Train(memoryview(parts), size, most * len(batches), len(batches))
+    size = min(size, len(data))
     if random.random() < 0.1:
         size = random.randint(max(1, len(data) // 64 + 1), len(data))
     if random.random() < 0.1:
@@ -106,10 +133,7 @@ def counted_on(run: list[bytes]) -> list[bytes]:
 
 def with_id(packet: bytes, number: int) -> bytes:
     """An IPv4 packet without options, with another id."""
-    header = bytearray(packet[:20])
-    header[4:6], header[10:12] = number.to_bytes(2), bytes(2)
-    header[10:12] = (0xFFFF ^ ones_sum(bytes(header))).to_bytes(2)
-    return bytes(header) + packet[20:]
+    return mended(packet[:4] + number.to_bytes(2) + packet[6:])
 
 
 def fuzz(count: int, seed: int) -> int:
@@ -127,7 +151,7 @@ def fuzz(count: int, seed: int) -> int:
     done = merged = 0
     try:
         while done < count:
-            train = as_train(chance, batch(chance))
+            train = as_train(chance)
             came = [bytes(each) for each in train.packets()]
             peer.arrive(train)
             forwarder.inward()
