@@ -16,11 +16,13 @@ def detach(keep: Iterable[int], log: str = "/dev/null") -> None:
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
+    close_all_but(keep)  # first: the maker may have used up all that there may be
     source = os.open("/dev/null", os.O_RDONLY)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream, fd in ((0, source), (1, target), (2, target)):
         os.dup2(fd, stream)
-    close_all_but(keep)
+    for fd in {source, target} - {0, 1, 2}:
+        os.close(fd)
 
 
 def close_all_but(keep: Iterable[int]) -> None:

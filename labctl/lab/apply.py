@@ -18,25 +18,26 @@ def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
     recorded = state.read()
     engines_to_start = []
     performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
-    with many_descriptors(), closing(performer):
-        for step in steps:
-            substitution = None
-            match step:
-                case StartEngine():
-                    engines_to_start.append(step)
-                    continue
-                case StopEngine():
-                    processes.end([recorded.engines[step.subject].process])
-                    state.forget_engine(step.subject)
-                case DeleteNamespace():
-                    processes.end(processes.inside([recorded.namespaces[step.namespace]]))
-                    performer.perform(step)
-                    state.forget_namespace(step.namespace)
-                case _:
-                    substitution = performer.perform(step)
-            if substitution:
-                state.record_substitution(substitution)
-            notify(Done(step, substitution))
-    # The performer's sockets, two descriptors for each namespace, are closed: every engine would inherit them all.
-    for step in engines.start(engines_to_start, state):
-        notify(Done(step))
+    with many_descriptors() as put_back:
+        with closing(performer):
+            for step in steps:
+                substitution = None
+                match step:
+                    case StartEngine():
+                        engines_to_start.append(step)
+                        continue
+                    case StopEngine():
+                        processes.end([recorded.engines[step.subject].process])
+                        state.forget_engine(step.subject)
+                    case DeleteNamespace():
+                        processes.end(processes.inside([recorded.namespaces[step.namespace]]))
+                        performer.perform(step)
+                        state.forget_namespace(step.namespace)
+                    case _:
+                        substitution = performer.perform(step)
+                if substitution:
+                    state.record_substitution(substitution)
+                notify(Done(step, substitution))
+        # The performer's sockets, two descriptors for each namespace, are closed: every engine would inherit them all.
+        for step in engines.start(engines_to_start, state, put_back):
+            notify(Done(step))

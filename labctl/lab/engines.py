@@ -38,15 +38,16 @@ PATIENCE = 5.0
 PAUSE = 0.01
 
 
-def start(steps: Sequence[StartEngine], state: State) -> Iterator[StartEngine]:
+def start(steps: Sequence[StartEngine], state: State, prepare: Callable[[], None]) -> Iterator[StartEngine]:
     """Start the engines of endpoints, each in the namespace of its device; gives each step when it is done.
 
+    `prepare` is what the process of each does first.
     Raises the LabError that kept the first of those that failed from being ready.
     """
     if not steps:
         return
     # A list: the commands are read here, before the first fork.
-    plans = [_plan(step, state) for step in steps]
+    plans = [_plan(step, state, prepare) for step in steps]
     for step, starting in zip(steps, processes.start(plans), strict=True):
         starting.wait()
         if step.program:
@@ -54,13 +55,19 @@ def start(steps: Sequence[StartEngine], state: State) -> Iterator[StartEngine]:
         yield step
 
 
-def _plan(step: StartEngine, state: State) -> processes.Plan:
+def _plan(step: StartEngine, state: State, prepare: Callable[[], None]) -> processes.Plan:
+    forward = _program(step) if step.program else _built_in(step, state)
+
+    def work(ready: Callable[[], None]) -> None:
+        prepare()
+        forward(ready)
+
     return processes.Plan(
         f"the engine of {step.subject}",
         step.command,
         state.log_of(step.subject),
         lambda process: state.record_engine(step.subject, Engine(process, step.command)),
-        _program(step) if step.program else _built_in(step, state),
+        work,
     )
 
 

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import USED_UP, KernelRefused, LabError, kernel_words, refused
-from labctl.kernel.descriptors import many_descriptors
 from labctl.kernel.detach import detach
 from labctl.kernel.namespaces import NamespaceId
 from labctl.kernel.signals import ASKED_TO_END, put_off
@@ -98,15 +97,14 @@ def start(plans: Sequence[Plan]) -> list[Starting]:
         go, permit = os.pipe()
     children: list[tuple[int, int]] = []
     try:
-        with many_descriptors() as put_back:
-            for plan in plans:
-                children.append(_waiting(plan, go, permit, put_back))
-            starting = [
-                Starting(plan.what, _named(pid), answers) for plan, (pid, answers) in zip(plans, children, strict=True)
-            ]
-            for plan, each in zip(plans, starting, strict=True):
-                plan.record(each.process)
-            os.write(permit, b"g" * len(plans))
+        for plan in plans:
+            children.append(_waiting(plan, go, permit))
+        starting = [
+            Starting(plan.what, _named(pid), answers) for plan, (pid, answers) in zip(plans, children, strict=True)
+        ]
+        for plan, each in zip(plans, starting, strict=True):
+            plan.record(each.process)
+        os.write(permit, b"g" * len(plans))
     except BaseException:
         for _, answers in children:  # whoever takes back needs descriptors, too
             os.close(answers)
@@ -117,7 +115,7 @@ def start(plans: Sequence[Plan]) -> list[Starting]:
     return starting
 
 
-def _waiting(plan: Plan, go: int, permit: int, put_back: Callable[[], None]) -> tuple[int, int]:
+def _waiting(plan: Plan, go: int, permit: int) -> tuple[int, int]:
     """Fork a child that waits for a word from `go`; gives its PID, and where its answer will come."""
     with refused(f"{plan.what} could not be started", USED_UP):
         answers, answer = os.pipe()
@@ -127,7 +125,6 @@ def _waiting(plan: Plan, go: int, permit: int, put_back: Callable[[], None]) -> 
             # Our end of the permit closed: if the maker dies before it gives that, the read below ends too.
             os.close(permit)
             detach((go, answer), str(plan.log))
-            put_back()
             if os.read(go, 1):
                 os.close(go)
                 _settle(plan.title)

@@ -59,3 +59,13 @@ def many_namespaces(number: int) -> str:
         for i in range(number)
     )
     return f"name: many\nnamespaces:\n{spaces}"
+
+
+def many_engines(number: int) -> str:
+    """A lab of one namespace with this many tunnels that lead nowhere."""
+    devices = "".join(f"      t{i}: {{kind: tun}}\n" for i in range(number))
+    ends = "".join(
+        f'  - {{device: "n0:t{i}", bind: "10.0.0.1:{9000 + i}", peer: "10.0.0.2:9000"}}\n' for i in range(number)
+    )
+    place = "      d0: {kind: bridge, addresses: [10.0.0.1/24]}\n"
+    return f"name: many\nnamespaces:\n  n0:\n    interfaces:\n{place}{devices}ttun:\n{ends}"

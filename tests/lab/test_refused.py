@@ -12,7 +12,7 @@ import pytest
 
 from labctl.kernel.namespaces import DIRECTORY
 from labctl.kernel.syscalls import unmount
-from tests.lab.labs import PAIR, many_namespaces, tunnel
+from tests.lab.labs import PAIR, many_engines, many_namespaces, tunnel
 from tests.lab.world import World, eventually, names
 
 FIRST = """\
@@ -67,23 +67,26 @@ def unmake_names() -> None:
             unmount(str(DIRECTORY))
 
 
-def test_a_lab_may_take_more_descriptors_than_its_maker_begins_with(here: World) -> None:
+@pytest.mark.parametrize("text", [many_namespaces(30), many_engines(50)], ids=["namespaces", "engines"])
+def test_a_lab_may_take_more_descriptors_than_its_maker_begins_with(here: World, text: str) -> None:
     def few() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (40, 4096))
 
-    text = tunnel().replace("namespaces:\n", many_namespaces(30).removeprefix("name: many\n"))
     here.labctl("up", here.file("many.yaml", text), before=few)
     limits = [Path(f"/proc/{pid}/limits").read_text() for pid in here.processes_titled("ttun ")]
     # Who is started begins with as many as the maker did.
-    assert [" ".join(each.split("Max open files")[1].split()[:2]) for each in limits] == ["40 4096"] * 2
+    assert [" ".join(each.split("Max open files")[1].split()[:2]) for each in limits] == ["40 4096"] * text.count(
+        "bind:"
+    )
     here.labctl("down")
 
 
-def test_too_few_descriptors_are_told_with_what_to_look_at(here: World) -> None:
+@pytest.mark.parametrize("text", [many_namespaces(30), many_engines(50)], ids=["namespaces", "engines"])
+def test_too_few_descriptors_are_told_with_what_to_look_at(here: World, text: str) -> None:
     def few() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
 
-    said = here.labctl("up", here.file("many.yaml", many_namespaces(30)), code=4, before=few).stderr
+    said = here.labctl("up", here.file("many.yaml", text), code=4, before=few).stderr
     assert "Too many open files (EMFILE)" in said and "ulimit -a" in said
 
 
