@@ -61,7 +61,7 @@ def _report_up(report: UpReport, topology: Topology, form: str) -> None:
 
 def _shown_up(topology: Topology, mode: str, explain: bool) -> Any:
     from labctl.lab.up import up as make
-    from labctl.report.terminal import UpView
+    from labctl.report.growing import UpView
 
     view = UpView(topology.name, explain)
     try:

@@ -2,96 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
 from labctl.checks.outcome import Evidence, Result
 from labctl.kernel.capabilities import Finding
-from labctl.lab.events import Done, Event, Planned, Removed, RollingBack
+from labctl.lab.events import Removed
 from labctl.plan.facts import Link, Substitution
 from labctl.plan.reasons import Change
-from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine, Step
+from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine
 from labctl.report import diff
-from labctl.report.tree import LabTree
+from labctl.report.console import console
 
 if TYPE_CHECKING:
     from labctl.lab.status import EngineStatus, Status, Summary
     from labctl.lab.up import UpReport
 
-TALLEST = 60
-"""Lines of a tree that a person still reads; a larger lab is only counted."""
-
 MOST_NAMED = 12
 """What is gone is named up to this many; more is only counted."""
 
 _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
-
-
-class _Patient(Console):
-    """Goes on without a word where nobody reads any more: a lab is not to be taken back because of `| head`."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def console() -> Console:
-    """Output for a person; rich itself heeds NO_COLOR and pipes. A pipe has no width, so nothing is cut for it."""
-    out = _Patient(highlight=False, soft_wrap=True)
-    if not out.is_terminal:
-        out.width = 1000
-    return out
-
-
-class UpView:
-    """Shows a lab while it grows; in a pipe the whole tree at its end."""
-
-    def __init__(self, title: str, explain: bool = False) -> None:
-        self._console = console()
-        self._explain = explain
-        self._changes: dict[Step, Change] = {}
-        self._lab = LabTree(title)
-        # Without a refresh thread: a process with two threads may not enter a user namespace.
-        self._live = Live(self._lab.tree, console=self._console, auto_refresh=False)
-        self._shown = False
-        self._as_diff = self._fresh = False
-
-    def notify(self, event: Event) -> None:
-        match event:
-            case Planned(changes, fresh):
-                self._changes = {change.step: change for change in changes}
-                self._fresh, self._as_diff = fresh, self._explain or not fresh
-                self._shown = not self._as_diff and 0 < len(changes) < 8 * TALLEST
-                if self._shown and self._console.is_terminal:
-                    self._live.start()
-            case Done(step) if self._as_diff:
-                for line in diff.lines(self._changes[step], self._fresh, self._explain):
-                    self._console.print(line)
-            case Done(step, substitution) if self._shown:
-                self._lab.grow(step, substitution)
-                if self._live.is_started:
-                    self._live.refresh()
-            case RollingBack(why):
-                self._live.stop()
-                self._shown = False
-                self._console.print(f"[yellow]{escape(why)}: taking back what was made[/]")
-            case Done() | Removed():
-                pass
-
-    def close(self) -> None:
-        if self._live.is_started:
-            self._live.stop()
-        elif self._shown:
-            self._console.print(self._lab.tree)
 
 
 def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:

@@ -27,7 +27,7 @@ class LabTree:
     """Grows with every step that is done."""
 
     def __init__(self, title: str) -> None:
-        self.tree = Tree(Text(title, style="bold"), guide_style="dim")
+        self._tree = Tree(Text(title, style="bold"), guide_style="dim")
         self._spaces: dict[str, Tree] = {}
         self._lines: dict[tuple[str, str], tuple[Tree, Text]] = {}
 
@@ -63,9 +63,12 @@ class LabTree:
             case SetSysctl():
                 pass
 
+    def __rich__(self) -> Tree:
+        return self._tree
+
     def _space(self, name: str) -> Tree:
         if name not in self._spaces:
-            self._spaces[name] = self.tree.add(Text(name, "bold blue"))
+            self._spaces[name] = self._tree.add(Text(name, "bold blue"))
         return self._spaces[name]
 
     def _node(self, namespace: str, interface: str) -> tuple[Tree, Text]:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.labs import PAIR, tunnel
+from tests.lab.labs import PAIR, many_namespaces, tunnel
+from tests.lab.terminal import terminal
 from tests.lab.world import DEADLINE, World, eventually
 
 
@@ -44,6 +45,16 @@ def test_status_tells_a_person_of_namespaces_interfaces_addresses_and_engines(he
     for word in ("siteA", "tun0", "10.0.101.1/24", "siteB", "10.0.102.1/24", "ttun tun0 10.0.1.1 9000 10.0.2.1 9000"):
         assert word in told
     here.labctl("down")
+
+
+def test_on_a_terminal_a_lab_is_drawn_while_it_grows_and_a_large_one_counted(here: World) -> None:
+    for text, seen in ((PAIR, "⇄ right:eth0"), (many_namespaces(60), "of 540 steps")):
+        file = here.file("growing.yaml", text)
+        with terminal(here, *here.command("up", file), env={"TERM": "xterm-256color"}) as screen:
+            screen.expect(seen)
+            screen.expect("is up")
+            assert screen.end() == 0
+        here.labctl("down")
 
 
 def test_nothing_is_coloured_in_a_pipe(here: World) -> None:

@@ -1,0 +1,24 @@
+"""Where a person reads: a terminal or a pipe, through rich."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.console import Console
+
+
+class _Patient(Console):
+    """Goes on without a word where nobody reads any more: a lab is not to be taken back because of `| head`."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def console() -> Console:
+    """Output for a person; rich itself heeds NO_COLOR and pipes. A pipe has no width, so nothing is cut for it."""
+    out = _Patient(highlight=False, soft_wrap=True)
+    if not out.is_terminal:
+        out.width = 1000
+    return out

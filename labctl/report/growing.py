@@ -1,0 +1,97 @@
+"""A lab while it is made: drawn as a tree, told as a difference, or, where it is large, counted."""
+
+from __future__ import annotations
+
+import time
+
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from labctl.lab.events import Done, Event, Planned, Removed, RollingBack
+from labctl.plan.facts import Substitution
+from labctl.plan.reasons import Change
+from labctl.plan.steps import Step
+from labctl.report import diff
+from labctl.report.console import console
+from labctl.report.tree import LabTree
+
+MOST_DRAWN = 480
+"""Steps of a lab that is drawn: some 60 lines, which a person still reads."""
+
+BETWEEN_LOOKS = 0.05
+"""Seconds for which the picture of a lab is left as it is, so that drawing takes little of the time."""
+
+
+class UpView:
+    """Shows a lab while it grows, on a terminal; in a pipe the whole tree at its end."""
+
+    def __init__(self, title: str, explain: bool = False) -> None:
+        self._title = title
+        self._console = console()
+        self._explain = explain
+        self._changes: dict[Step, Change] = {}
+        self._fresh = False
+        # One of these, if anything: a line for each step, or a picture, which is alive on a terminal.
+        self._as_diff = False
+        self._picture: LabTree | StepCount | None = None
+        self._live: Live | None = None
+        self._looked = 0.0
+
+    def notify(self, event: Event) -> None:
+        match event:
+            case Planned(changes, fresh):
+                self._changes = {change.step: change for change in changes}
+                self._fresh, self._as_diff = fresh, self._explain or not fresh
+                if changes and not self._as_diff:
+                    self._begin(len(changes))
+            case Done(step) if self._as_diff:
+                for line in diff.lines(self._changes[step], self._fresh, self._explain):
+                    self._console.print(line)
+            case Done(step, substitution) if self._picture:
+                self._picture.grow(step, substitution)
+                if self._live and (now := time.monotonic()) - self._looked >= BETWEEN_LOOKS:
+                    self._looked = now
+                    self._live.refresh()
+            case RollingBack(why):
+                if self._live:
+                    self._live.stop()
+                self._picture = self._live = None
+                self._console.print(f"[yellow]{escape(why)}: taking back what was made[/]")
+            case Done() | Removed():
+                pass
+
+    def _begin(self, steps: int) -> None:
+        drawn = steps <= MOST_DRAWN
+        if drawn or self._console.is_terminal:
+            self._picture = LabTree(self._title) if drawn else StepCount(self._title, steps)
+        if self._console.is_terminal:
+            # Without a refresh thread: a process with two threads may not enter a user namespace.
+            self._live = Live(self._picture, console=self._console, auto_refresh=False, transient=not drawn)
+            self._live.start()
+
+    def close(self) -> None:
+        if self._live:
+            self._live.stop()
+        elif self._picture:
+            self._console.print(self._picture)
+
+
+class StepCount:
+    """How many steps are done, and where the last one was: one line that is written anew."""
+
+    def __init__(self, title: str, steps: int) -> None:
+        self._title = title
+        self._bar = ProgressBar(steps, width=30)
+        self._namespace = ""
+
+    def grow(self, step: Step, _: Substitution | None = None) -> None:
+        self._bar.completed += 1
+        self._namespace = step.namespace
+
+    def __rich__(self) -> Table:
+        line = Table.grid(padding=(0, 2))
+        done = f"{self._bar.completed:.0f} of {self._bar.total:.0f} steps"
+        line.add_row(f"[bold]{escape(self._title)}[/]", self._bar, done, f"[dim]{escape(self._namespace)}[/]")
+        return line
