@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from labctl.errors import LabError, kernel_words
 from labctl.kernel import tuntap
 from labctl.kernel.holder import found_namespaces, furnish
+from labctl.kernel.namespaces import LOOPBACK_INDEX
 from labctl.kernel.obstacles import obstacles, read
 from labctl.kernel.privileges import has_network_rights
 from labctl.kernel.signals import fork
@@ -101,7 +102,9 @@ def _drivers() -> list[Finding]:
         unshare(CLONE_NEWNET)
     except OSError as error:
         return [Finding("namespace", "missing", kernel_words(error), "use sudo")]
+    from labctl.kernel import netem
     from labctl.kernel import rtnetlink as rt
+    from labctl.plan.netem import Netem
 
     netlink = rt.Rtnetlink()
     found = [Finding("namespace", "ok", "made and left again")]
@@ -116,6 +119,12 @@ def _drivers() -> list[Finding]:
         except rt.Refused as error:
             verdict = "note" if kind == "dummy" else "missing"
             found.append(Finding(kind, verdict, kernel_words(error), helps))
+    try:
+        netem.attach(netlink, LOOPBACK_INDEX, Netem())
+        found.append(Finding("netem", "ok", "attached"))
+    except rt.Refused as error:
+        helps = "`impair:` of a veth needs it (modprobe sch_netem), that of a tunnel endpoint does not"
+        found.append(Finding("netem", "note", kernel_words(error), helps))
     return [*found, _tun()]
 
 

@@ -7,11 +7,12 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-from labctl.kernel import namespaces
+from labctl.kernel import namespaces, netem
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.perform import DUMMY_STAND_IN, IFF_UP, RT_TABLE_MAIN, RTN_UNICAST
 from labctl.kernel.syscalls import network_namespace
 from labctl.plan.facts import Counters, Link, Namespace, Route
+from labctl.plan.netem import Netem
 
 IFF_LOWER_UP = 1 << 16  # linux/if.h
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
@@ -31,6 +32,8 @@ def observe(name: str, sysctls: Iterable[str] = ()) -> Namespace | None:
         try:
             links = netlink.dump(rt.RTM_GETLINK, rt.link(0))
             addresses = netlink.dump(rt.RTM_GETADDR, rt.encoded(rt.ifaddrmsg()))
+            impaired = any(link.get_attr("IFLA_QDISC") == "netem" for link in links)
+            netems = netem.attached(netlink) if impaired else {}
             routes = [route for family in _FAMILIES for route in _routes_of(netlink, family)]
         finally:
             netlink.close()
@@ -38,7 +41,7 @@ def observe(name: str, sysctls: Iterable[str] = ()) -> Namespace | None:
         os.close(fd)
     names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
     return Namespace(
-        {names[link["index"]]: _link(link, names, addresses) for link in links},
+        {names[link["index"]]: _link(link, names, addresses, netems) for link in links},
         tuple(_route(route, names) for route in routes if _is_ours_to_see(route)),
         settings,
     )
@@ -62,7 +65,7 @@ def _routes_of(netlink: rt.Rtnetlink, family: int) -> list[Any]:
     return netlink.dump(rt.RTM_GETROUTE, rt.encoded(message))
 
 
-def _link(link: Any, names: dict[int, str], addresses: list[Any]) -> Link:
+def _link(link: Any, names: dict[int, str], addresses: list[Any], netems: dict[int, Netem]) -> Link:
     index = link["index"]
     info = link.get_attr("IFLA_LINKINFO")
     kind = info.get_attr("IFLA_INFO_KIND") if info else "lo" if index == 1 else ""
@@ -81,6 +84,7 @@ def _link(link: Any, names: dict[int, str], addresses: list[Any]) -> Link:
         mtu=link.get_attr("IFLA_MTU"),
         mac=link.get_attr("IFLA_ADDRESS") or "",
         master=names.get(link.get_attr("IFLA_MASTER") or 0, ""),
+        netem=str(netems[index].impairment()) if index in netems else "",
         addrgenmode=_addrgenmode(link),
         stand_in=stand_in,
         addresses=tuple(

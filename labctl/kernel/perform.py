@@ -12,11 +12,13 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from labctl.engine.impair_words import Impairment
 from labctl.errors import refused
-from labctl.kernel import namespaces, tuntap
+from labctl.kernel import namespaces, netem, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.syscalls import network_namespace
 from labctl.plan.facts import Substitution
+from labctl.plan.netem import Netem
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -24,6 +26,7 @@ from labctl.plan.steps import (
     AddRoute,
     AddVeth,
     ClearMaster,
+    ClearNetem,
     DeleteAddress,
     DeleteLink,
     DeleteNamespace,
@@ -34,6 +37,7 @@ from labctl.plan.steps import (
     SetMac,
     SetMaster,
     SetMtu,
+    SetNetem,
     SetSysctl,
     SetUp,
     Step,
@@ -69,7 +73,7 @@ class Performer:
 
     def perform(self, step: Step) -> Substitution | None:
         """Make one step true. Raises LabError in words for a person."""
-        with refused(f"could not {_verb(step)} {step.subject} {step.words}"):
+        with refused(f"could not {_verb(step)} {step.subject} {step.words}", _hint(step)):
             return self._perform(step)
 
     def _perform(self, step: Step) -> Substitution | None:
@@ -198,6 +202,10 @@ class _Space:
                 self._change_link(index, (("IFLA_MASTER", 0),))
             case SetMaster(master=master):
                 self._change_link(index, (("IFLA_MASTER", self._indexes[master]),))
+            case SetNetem(impairment=words):
+                netem.attach(self._netlink, index, Netem.of(Impairment.from_text(words)))
+            case ClearNetem():
+                netem.detach(self._netlink, index)
             case NoAutomaticAddresses():
                 inet6 = (("IFLA_INET6_ADDR_GEN_MODE", IN6_ADDR_GEN_MODE_NONE),)
                 self._change_link(index, (("IFLA_AF_SPEC", (("AF_INET6", inet6),)),))
@@ -251,6 +259,12 @@ class _Space:
             attributes.append(("RTA_PRIORITY", step.metric))
         message["attrs"] = attributes
         return message
+
+
+def _hint(step: Step) -> str:
+    if isinstance(step, SetNetem):
+        return "load the driver as root: modprobe sch_netem; `impair:` of a tunnel endpoint works without"
+    return ""
 
 
 def _verb(step: Step) -> str:

@@ -29,6 +29,7 @@ NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 36, 37, 38
 
 
 def _message_classes() -> tuple[Any, Any, Any]:
@@ -109,6 +110,27 @@ def encoded(message: Any) -> bytes:
     return bytes(message.data[_HEADER.size :])
 
 
+_ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type; a value ends at a multiple of four
+_NLA_TYPE_MASK = 0x3FFF
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    """One attribute, for a message that is laid out by hand; a value may be attributes again."""
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def attributes(data: bytes) -> dict[int, bytes]:
+    """The values of attributes, by kind; what is cut off is left out."""
+    found, offset = {}, 0
+    while offset + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, offset)
+        if length < _ATTRIBUTE.size:
+            break
+        found[kind & _NLA_TYPE_MASK] = data[offset + _ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
+    return found
+
+
 class Refused(OSError):
     """The kernel answered a request with an errno; `text` is its extended acknowledgement, or empty."""
 
@@ -147,6 +169,11 @@ class Rtnetlink:
         self._send(kind, body, NLM_F_DUMP)
         return list(self._decoded())
 
+    def messages(self, kind: int, body: bytes) -> list[bytes]:
+        """Everything of a kind that the namespace has, as it comes, without the headers."""
+        self._send(kind, body, NLM_F_DUMP)
+        return [message[_HEADER.size :] for _, message in self._replies()]
+
     def _decoded(self) -> Iterator[Any]:
         for kind, data in self._replies():
             decoded = _CLASS_OF[kind](data)
@@ -182,12 +209,5 @@ def _raise_if_refused(message: bytes) -> None:
     if error == 0:
         return
     # With NETLINK_CAP_ACK the echoed request is its header alone; the attributes follow.
-    text, offset = "", _HEADER.size + 4 + _HEADER.size
-    while offset + 4 <= len(message):
-        length, kind = struct.unpack_from("=HH", message, offset)
-        if length < 4:
-            break
-        if kind == _ATTR_MSG:
-            text = message[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace")
-        offset += (length + 3) & ~3
-    raise Refused(-error, text)
+    text = attributes(message[_HEADER.size + 4 + _HEADER.size :]).get(_ATTR_MSG, b"")
+    raise Refused(-error, text.rstrip(b"\0").decode(errors="replace"))

@@ -1,4 +1,4 @@
-"""What a person types for a step: the same change by ip(8), sysctl(8) and ttun.
+"""What a person types for a step: the same change by ip(8), tc(8), sysctl(8) and ttun.
 
 Everything is typed on the machine as root. `ip -n NAME` works inside a namespace, so nothing is ever made outside and
 moved in. One command has no plain twin: a kernel without the dummy driver needs the stand-in, so `dummy` is spelled
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import shlex
 
+from labctl.plan.netem import as_typed
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -17,6 +18,7 @@ from labctl.plan.steps import (
     AddRoute,
     AddVeth,
     ClearMaster,
+    ClearNetem,
     DeleteAddress,
     DeleteLink,
     DeleteNamespace,
@@ -25,6 +27,7 @@ from labctl.plan.steps import (
     SetMac,
     SetMaster,
     SetMtu,
+    SetNetem,
     SetSysctl,
     SetUp,
     StartEngine,
@@ -62,6 +65,11 @@ def command(step: Step) -> str:
             return shlex.join((*ip, "link", "set", interface, "master", master))
         case ClearMaster(interface=interface):
             return shlex.join((*ip, "link", "set", interface, "nomaster"))
+        case SetNetem(interface=interface, impairment=words):
+            netem = ("root", "netem", *as_typed(words))
+            return shlex.join(("tc", "-n", step.namespace, "qdisc", "replace", "dev", interface, *netem))
+        case ClearNetem(interface=interface):
+            return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, "root"))
         case NoAutomaticAddresses(interface=interface):
             return shlex.join((*ip, "link", "set", interface, "addrgenmode", "none"))
         case SetUp(interface=interface):

@@ -30,6 +30,7 @@ class Link:
     mtu: int
     mac: str = ""
     master: str = ""
+    netem: str = ""  # what netem does to the packets that it sends, in the words of an impairment
     addrgenmode: str = "eui64"
     stand_in: str = ""  # the kind that stands in where the kernel lacks `kind`
     addresses: tuple[str, ...] = ()

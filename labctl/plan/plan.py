@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from labctl.plan import facts as facts_of
 from labctl.plan.facts import Facts
 from labctl.plan.mtu import mtu_of, tunnel_mtus
+from labctl.plan.netem import as_kept
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -24,6 +25,7 @@ from labctl.plan.steps import (
     SetMac,
     SetMaster,
     SetMtu,
+    SetNetem,
     SetSysctl,
     SetUp,
     StartEngine,
@@ -123,6 +125,8 @@ def _properties(tunnels: Mapping[InterfaceRef, int], name: str, space: model.Nam
             yield SetMtu(name, interface_name, mtu)
         if interface_name in masters:
             yield SetMaster(name, interface_name, masters[interface_name])
+        if isinstance(interface, model.Veth) and (impairment := as_kept(str(interface.impair or "none"))):
+            yield SetNetem(name, interface_name, impairment)
         if interface.kind != "lo" and not any(address.version == 6 for address in interface.addresses):
             yield NoAutomaticAddresses(name, interface_name)
     for key, value in _sysctls(space).items():
@@ -210,6 +214,8 @@ def holds(step: Step, facts: Facts) -> bool:
             return link.mtu == mtu
         case SetMaster(master=master):
             return link.master == master
+        case SetNetem(impairment=impairment):
+            return link.netem == impairment
         case NoAutomaticAddresses():
             return link.addrgenmode == "none"
         case AddAddress(address=address):

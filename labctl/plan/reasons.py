@@ -13,6 +13,7 @@ from labctl.plan.steps import (
     SetMac,
     SetMaster,
     SetMtu,
+    SetNetem,
     SetSysctl,
     SetUp,
     StartEngine,
@@ -63,6 +64,8 @@ def _found(step: Step, link: Link) -> str:
             return f"is {link.mtu}"
         case SetMaster():
             return f"is a port of {link.master}" if link.master else "is no port"
+        case SetNetem():
+            return f"is {link.netem}" if link.netem else "is not impaired"
         case SetUp():
             return "is down"
         case NoAutomaticAddresses():

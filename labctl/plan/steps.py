@@ -139,6 +139,26 @@ class ClearMaster(InterfaceStep):
 
 
 @dataclass(frozen=True)
+class SetNetem(InterfaceStep):
+    """What packets suffer that the interface sends, in the words of an impairment."""
+
+    impairment: str
+
+    @property
+    def words(self) -> str:
+        return f"netem {self.impairment}"
+
+
+@dataclass(frozen=True)
+class ClearNetem(InterfaceStep):
+    impairment: str
+
+    @property
+    def words(self) -> str:
+        return f"netem {self.impairment}"
+
+
+@dataclass(frozen=True)
 class NoAutomaticAddresses(InterfaceStep):
     """No IPv6 address by itself: the router solicitations that follow one would blur every count."""
 
@@ -234,5 +254,5 @@ class StopEngine(InterfaceStep):
         return f"engine {self.command}"
 
 
-Removal = DeleteNamespace | DeleteLink | ClearMaster | DeleteAddress | DeleteRoute | StopEngine
+Removal = DeleteNamespace | DeleteLink | ClearMaster | ClearNetem | DeleteAddress | DeleteRoute | StopEngine
 """Every step that takes something away."""

@@ -21,12 +21,14 @@ from labctl.plan.steps import (
     AddRoute,
     AddVeth,
     ClearMaster,
+    ClearNetem,
     DeleteAddress,
     DeleteLink,
     DeleteNamespace,
     DeleteRoute,
     Removal,
     SetMaster,
+    SetNetem,
     StartEngine,
     Step,
     StopEngine,
@@ -47,6 +49,7 @@ def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
             yield from _routes(kept[name], name, space)
             yield from _addresses(kept[name], name, space)
             yield from _masters(kept[name], name, space)
+            yield from _netems(kept[name], name, space)
     for name, interface in sorted(doomed):
         yield DeleteLink(name, interface)
     for name in facts.namespaces:
@@ -75,6 +78,9 @@ def without(facts: Facts, removals: Collection[Removal]) -> Facts:
                 spaces[name] = replace(space, links={**space.links, interface: left})
             case ClearMaster(namespace=name, interface=interface):
                 left = replace(space.links[interface], master="")
+                spaces[name] = replace(space, links={**space.links, interface: left})
+            case ClearNetem(namespace=name, interface=interface):
+                left = replace(space.links[interface], netem="")
                 spaces[name] = replace(space, links={**space.links, interface: left})
             case DeleteRoute(namespace=name):
                 routes = tuple(route for route in space.routes if not same_route(step, route))
@@ -154,3 +160,10 @@ def _masters(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[
     for interface, link in space.links.items():
         if link.master and (interface, link.master) not in ports:
             yield ClearMaster(name, interface, link.master)
+
+
+def _netems(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[ClearNetem]:
+    impaired = {step.interface for step in wanted if isinstance(step, SetNetem)}
+    for interface, link in space.links.items():
+        if link.netem and interface not in impaired:
+            yield ClearNetem(name, interface, link.netem)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from labctl.plan.reasons import Change
-from labctl.plan.steps import NoAutomaticAddresses, Removal, SetMac, SetMaster, SetMtu, SetSysctl, SetUp
+from labctl.plan.steps import NoAutomaticAddresses, Removal, SetMac, SetMaster, SetMtu, SetNetem, SetSysctl, SetUp
 
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
-_CHANGES = SetMac | SetMtu | SetMaster | SetSysctl | SetUp | NoAutomaticAddresses
+_CHANGES = SetMac | SetMtu | SetMaster | SetNetem | SetSysctl | SetUp | NoAutomaticAddresses
 
 
 def lines(change: Change, fresh: bool, explain: bool) -> Iterator[Text]:

@@ -16,6 +16,7 @@ from labctl.plan.steps import (
     NoAutomaticAddresses,
     SetMaster,
     SetMtu,
+    SetNetem,
     SetSysctl,
     SetUp,
     StartEngine,
@@ -54,7 +55,7 @@ class LabTree:
                 branch.add(Text(step.command, "green"))
             case AddRoute():
                 self._space(step.namespace).add(Text(step.words, "dim"))
-            case SetMtu() | SetMaster():
+            case SetMtu() | SetMaster() | SetNetem():
                 self._line(step.namespace, step.interface).append(f"  {step.words}", "dim")
             case SetUp() | NoAutomaticAddresses():
                 pass  # every interface of a lab is up: it would only be noise

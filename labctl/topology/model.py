@@ -74,6 +74,9 @@ class Veth(_Ethernet):
 
     kind: Literal["veth"]
     peer: InterfaceRefField = Field(description="The other end of the cable.", examples=["siteB:wan0"])
+    impair: Impair | None = Field(
+        None, description="What packets suffer that leave this end; takes the kernel's netem."
+    )
 
 
 class Bridge(_Ethernet):

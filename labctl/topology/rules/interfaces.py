@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from labctl.engine.impair_words import parse_rate, parse_time
 from labctl.topology.model import Bridge, Interface, Topology, Veth
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
@@ -30,6 +31,7 @@ def of_interfaces(topology: Topology) -> Iterator[Finding]:
             yield from _mtu(interface, here)
             if isinstance(interface, Veth):
                 yield from _cable(topology, own, interface.peer, (*here, "peer"))
+                yield from _impairment(interface, (*here, "impair"))
             if isinstance(interface, Bridge):
                 yield from _ports(topology, own, interface, here, ports)
     yield from _addresses(topology)
@@ -66,6 +68,18 @@ def _cable(topology: Topology, own: InterfaceRef, peer: InterfaceRef, path: Path
     elif other.peer != own:
         what = f"the peer {peer} names {other.peer} as its own peer, not {own}"
         yield Finding(path, what, "the two ends of a cable name each other")
+
+
+def _impairment(veth: Veth, path: Path) -> Iterator[Finding]:
+    if veth.impair is None:
+        return
+    if veth.impair.seed is not None:
+        what = "netem of the kernel has its own luck: on a veth no seed can be given"
+        yield Finding((*path, "seed"), what, "leave it out; a tunnel endpoint takes one")
+    if veth.impair.rate is not None and 0 < parse_rate(veth.impair.rate) < 8:
+        yield Finding((*path, "rate"), f"a rate of {veth.impair.rate} is too small for netem", "at least 8bit")
+    if veth.impair.delay is not None and parse_time(veth.impair.delay) > 2**63 / 10**9:
+        yield Finding((*path, "delay"), f"a delay of {veth.impair.delay} is too long for netem", "at most 292 years")
 
 
 def _ports(
