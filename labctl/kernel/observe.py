@@ -2,49 +2,74 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
-from labctl.kernel import namespaces, netem
+from labctl.kernel import cables, namespaces, netem
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.perform import DUMMY_STAND_IN, IFF_UP, RT_TABLE_MAIN, RTN_UNICAST
 from labctl.kernel.syscalls import network_namespace
+from labctl.kernel.tuntap import user_name
 from labctl.plan.facts import Counters, Link, Namespace, Route
-from labctl.plan.netem import Netem
 
 IFF_LOWER_UP = 1 << 16  # linux/if.h
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _ADDRGENMODES = {0: "eui64", 1: "none", 2: "stable-privacy", 3: "random"}
 _RTPROT_KERNEL, _RTPROT_RA = 2, 9  # routes that come with an address, and those of router advertisements
+_MADE = (_RTPROT_KERNEL, _RTPROT_RA)
 
 
-def observe(name: str, sysctls: Iterable[str] = ()) -> Namespace | None:
-    """Read one namespace; None where it is gone. `sysctls` are the settings to read, by their path."""
+def observe(name: str, sysctls: Iterable[str] = (), others: Iterable[str] = ()) -> Namespace | None:
+    """Read one namespace; None where it is gone.
+
+    `sysctls` are the settings to read, by their path; `others` the namespaces in which its cables may end.
+    """
     if not namespaces.taken(name):
         return None
     fd = namespaces.open_namespace(name)
     try:
         with network_namespace(fd):
             netlink = rt.Rtnetlink()
-            settings = {path: value for path in sysctls if (value := _read_sysctl(path)) is not None}
+            settings = dict(_settings(sysctls))
         try:
-            links = netlink.dump(rt.RTM_GETLINK, rt.link(0))
-            addresses = netlink.dump(rt.RTM_GETADDR, rt.encoded(rt.ifaddrmsg()))
-            impaired = any(link.get_attr("IFLA_QDISC") == "netem" for link in links)
-            netems = netem.attached(netlink) if impaired else {}
-            routes = [route for family in _FAMILIES for route in _routes_of(netlink, family)]
+            return _read(netlink, name, settings, others)
         finally:
             netlink.close()
     finally:
         os.close(fd)
+
+
+def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], others: Iterable[str]) -> Namespace:
+    links = netlink.dump(rt.RTM_GETLINK, rt.link(0))
+    addresses: dict[int, list[str]] = {}
+    for address in netlink.dump(rt.RTM_GETADDR, rt.encoded(rt.ifaddrmsg())):
+        addresses.setdefault(address["index"], []).append(_address(address))
+    routes = [route for family in _FAMILIES for route in _routes_of(netlink, family) if _is_in_main(route)]
     names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
-    return Namespace(
-        {names[link["index"]]: _link(link, names, addresses, netems) for link in links},
-        tuple(_route(route, names) for route in routes if _is_ours_to_see(route)),
-        settings,
-    )
+    networks: dict[int, list[str]] = {}
+    for route in routes:
+        if route["proto"] == _RTPROT_KERNEL:
+            networks.setdefault(route.get_attr("RTA_OIF"), []).append(_destination(route))
+    veths = [link for link in links if _kind(link) == "veth"]
+    peers = cables.other_ends(netlink, name, veths, names, others)
+    impaired = any(link.get_attr("IFLA_QDISC") == "netem" for link in links)
+    netems = netem.attached(netlink) if impaired else {}
+    found = {}
+    for link in links:
+        index = link["index"]
+        found[names[index]] = replace(
+            _link(link),
+            master=names.get(link.get_attr("IFLA_MASTER") or 0, ""),
+            peer=peers.get(index, ""),
+            netem=str(netems[index].impairment()) if index in netems else "",
+            addresses=tuple(addresses.get(index, ())),
+            networks=tuple(networks.get(index, ())),
+        )
+    return Namespace(found, tuple(_route(route, names) for route in routes if route["proto"] not in _MADE), settings)
 
 
 def counters(name: str) -> dict[str, Counters]:
@@ -65,41 +90,61 @@ def _routes_of(netlink: rt.Rtnetlink, family: int) -> list[Any]:
     return netlink.dump(rt.RTM_GETROUTE, rt.encoded(message))
 
 
-def _link(link: Any, names: dict[int, str], addresses: list[Any], netems: dict[int, Netem]) -> Link:
-    index = link["index"]
-    info = link.get_attr("IFLA_LINKINFO")
-    kind = info.get_attr("IFLA_INFO_KIND") if info else "lo" if index == 1 else ""
-    alias = link.get_attr("IFLA_IFALIAS") or ""
-    stand_in = ""
-    if alias == DUMMY_STAND_IN:
+def _link(link: Any) -> Link:
+    """What an interface says of itself alone."""
+    kind, stand_in = _kind(link), ""
+    if link.get_attr("IFLA_IFALIAS") == DUMMY_STAND_IN:
         kind, stand_in = "dummy", kind
     elif kind == "tun" and link.get_attr("IFLA_ADDRESS"):
         kind = "tap"  # the driver calls both tun; only a TAP has a hardware address
     return Link(
-        name=names[index],
+        name=link.get_attr("IFLA_IFNAME"),
         kind=kind,
         up=bool(link["flags"] & IFF_UP),
         carrier=bool(link["flags"] & IFF_LOWER_UP),
         state=(link.get_attr("IFLA_OPERSTATE") or "unknown").lower(),
         mtu=link.get_attr("IFLA_MTU"),
         mac=link.get_attr("IFLA_ADDRESS") or "",
-        master=names.get(link.get_attr("IFLA_MASTER") or 0, ""),
-        netem=str(netems[index].impairment()) if index in netems else "",
+        owner=_owner(link) if kind in ("tun", "tap") else "",
         addrgenmode=_addrgenmode(link),
         stand_in=stand_in,
-        addresses=tuple(
-            f"{address.get_attr('IFA_LOCAL') or address.get_attr('IFA_ADDRESS')}/{address['prefixlen']}"
-            for address in addresses
-            if address["index"] == index
-        ),
         counters=_counters(link),
     )
+
+
+def _kind(link: Any) -> str:
+    info = link.get_attr("IFLA_LINKINFO")
+    kind: str = info.get_attr("IFLA_INFO_KIND") if info else "lo" if link["index"] == 1 else ""
+    return kind
+
+
+def _owner(link: Any) -> str:
+    """The user who may attach to a TUN or TAP device: a name, or a number that has none."""
+    data = link.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
+    uid = data.get_attr("IFLA_TUN_OWNER") if data else None
+    return "" if uid is None else user_name(uid)
+
+
+def _address(address: Any) -> str:
+    """As a file writes it; one with another end is not what a file can write, and is told as ip(8) does."""
+    own, other = address.get_attr("IFA_LOCAL"), address.get_attr("IFA_ADDRESS")
+    length = address["prefixlen"]
+    return (
+        f"{_spelled(own)} peer {_spelled(other)}/{length}"
+        if own not in (None, other)
+        else f"{_spelled(other)}/{length}"
+    )
+
+
+def _spelled(address: str) -> str:
+    """An address as Python writes it: the kernel's library ends some IPv6 addresses as IPv4 ones."""
+    return str(ipaddress.ip_address(address)) if ":" in address and "." in address else address
 
 
 def _addrgenmode(link: Any) -> str:
     families = link.get_attr("IFLA_AF_SPEC")
     inet6 = families.get_attr("AF_INET6") if families else None
-    return _ADDRGENMODES.get(inet6.get_attr("IFLA_INET6_ADDR_GEN_MODE") if inet6 else 0, "eui64")
+    return _ADDRGENMODES.get(inet6.get_attr("IFLA_INET6_ADDR_GEN_MODE"), "") if inet6 else ""
 
 
 def _counters(link: Any) -> Counters:
@@ -112,27 +157,32 @@ def _counters(link: Any) -> Counters:
     )
 
 
-def _is_ours_to_see(route: Any) -> bool:
-    return (
-        route["type"] == RTN_UNICAST
-        and route["table"] == RT_TABLE_MAIN
-        and route["proto"] not in (_RTPROT_KERNEL, _RTPROT_RA)
-    )
+def _is_in_main(route: Any) -> bool:
+    return bool(route["type"] == RTN_UNICAST and route["table"] == RT_TABLE_MAIN)
 
 
 def _route(route: Any, names: dict[int, str]) -> Route:
-    any_address = "0.0.0.0" if route["family"] == socket.AF_INET else "::"
+    via = route.get_attr("RTA_GATEWAY")
     return Route(
-        to=f"{route.get_attr('RTA_DST') or any_address}/{route['dst_len']}",
-        via=route.get_attr("RTA_GATEWAY"),
+        to=_destination(route),
+        via=via and _spelled(via),
         dev=names.get(route.get_attr("RTA_OIF") or 0),
         metric=route.get_attr("RTA_PRIORITY") or 0,
     )
 
 
-def _read_sysctl(path: str) -> str | None:
-    try:
-        with open(f"/proc/sys/{path}") as file:
-            return " ".join(file.read().split())
-    except OSError:
-        return None
+def _destination(route: Any) -> str:
+    any_address = "0.0.0.0" if route["family"] == socket.AF_INET else "::"
+    return f"{_spelled(route.get_attr('RTA_DST') or any_address)}/{route['dst_len']}"
+
+
+def _settings(paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    """The settings that are there, by their path below /proc/sys; None for what can only be written."""
+    for path in paths:
+        try:
+            with open(f"/proc/sys/{path}") as file:
+                yield path, " ".join(file.read().split())
+        except PermissionError:
+            yield path, None
+        except OSError:
+            continue

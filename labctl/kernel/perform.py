@@ -25,6 +25,7 @@ from labctl.plan.steps import (
     AddNamespace,
     AddRoute,
     AddVeth,
+    AutomaticAddresses,
     ClearMaster,
     ClearNetem,
     DeleteAddress,
@@ -94,6 +95,9 @@ class Performer:
                 self._space(step.namespace).add_route(step)
             case DeleteRoute():
                 self._space(step.namespace).delete_route(step)
+            case AutomaticAddresses(namespace=name, interface=interface):
+                # Only the setting makes the address; a request to the interface would but change the mode.
+                self._space(name).set_sysctl(f"net/ipv6/conf/{interface}/addr_gen_mode", "0")
             case AddAddress():
                 self._space(step.namespace).address(rt.RTM_NEWADDR, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
             case DeleteAddress():
@@ -185,11 +189,7 @@ class _Space:
         there._indexes[step.peer_interface] = peer_index
 
     def delete_link(self, step: DeleteLink) -> None:
-        try:
-            self._netlink.request(rt.RTM_DELLINK, rt.link(self._indexes.pop(step.interface)))
-        except rt.Refused as error:
-            if error.errno != errno.ENODEV:  # the other end of a cable went first, and took this one along
-                raise
+        self._netlink.request(rt.RTM_DELLINK, rt.link(self._indexes.pop(step.interface)))
 
     def set_link(self, step: InterfaceStep) -> None:
         index = self._indexes[step.interface]
@@ -218,12 +218,16 @@ class _Space:
         self._netlink.request(rt.RTM_NEWLINK, rt.link(index, attributes, flags, change))
 
     def address(self, request: int, step: AddAddress | DeleteAddress, flags: int = 0) -> None:
-        address = ipaddress.ip_interface(step.address)
+        own, _, other = step.address.partition(" peer ")
+        address = ipaddress.ip_interface(other or own)
         message = rt.ifaddrmsg()
         message["family"] = _family(address.version)
         message["prefixlen"] = address.network.prefixlen
         message["index"] = self._indexes[step.interface]
-        attributes: list[tuple[str, Any]] = [("IFA_LOCAL", str(address.ip)), ("IFA_ADDRESS", str(address.ip))]
+        attributes: list[tuple[str, Any]] = [
+            ("IFA_LOCAL", own.partition("/")[0]),
+            ("IFA_ADDRESS", str(address.ip)),
+        ]
         if address.version == 6:
             # An address of a lab is known to be unique, and must be usable at once (RFC 4429 has the wait).
             attributes.append(("IFA_FLAGS", IFA_F_NODAD))

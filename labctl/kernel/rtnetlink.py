@@ -30,6 +30,7 @@ RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 36, 37, 38
+RTM_GETNSID = 90
 
 
 def _message_classes() -> tuple[Any, Any, Any]:
@@ -169,9 +170,9 @@ class Rtnetlink:
         self._send(kind, body, NLM_F_DUMP)
         return list(self._decoded())
 
-    def messages(self, kind: int, body: bytes) -> list[bytes]:
-        """Everything of a kind that the namespace has, as it comes, without the headers."""
-        self._send(kind, body, NLM_F_DUMP)
+    def messages(self, kind: int, body: bytes, flags: int = NLM_F_DUMP) -> list[bytes]:
+        """What answers a request, as it comes, without the headers. Raises Refused."""
+        self._send(kind, body, flags)
         return [message[_HEADER.size :] for _, message in self._replies()]
 
     def _decoded(self) -> Iterator[Any]:

@@ -76,6 +76,14 @@ def uid_of(owner: str) -> int:
         ) from None
 
 
+def user_name(uid: int) -> str:
+    """The name of a user ID; the number itself where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 def _uid_here(owner: str) -> int | None:
     """The owner as this user namespace numbers it, None where it has no number (user_namespaces(7), uid_map)."""
     outside = uid_of(owner)

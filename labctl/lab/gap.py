@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
-from labctl.lab.state import Recorded, State
-from labctl.plan.facts import Facts
-from labctl.plan.plan import plan, wanted
+from labctl.kernel.privileges import has_network_rights
+from labctl.kernel.tuntap import uid_of, user_name
+from labctl.lab.state import Engine, Recorded, State
+from labctl.plan.facts import Facts, Namespace
+from labctl.plan.plan import plan
 from labctl.plan.reasons import Change, change
-from labctl.plan.steps import SetSysctl
-from labctl.topology.model import Topology
+from labctl.plan.steps import AddNamespace, SetSysctl
+from labctl.plan.wanted import wanted
+from labctl.topology.model import Tap, Topology, Tun, Veth
 
 
 def gap(topology: Topology, recorded: Recorded) -> tuple[Change, ...]:
@@ -23,8 +31,18 @@ def between(topology: Topology, found: Facts) -> tuple[Change, ...]:
 
 
 def planned(topology: Topology) -> tuple[Change, ...]:
-    """The same for the lab of that name, which need not be there."""
-    return gap(topology, State(topology.name).read())
+    """The same for the lab of that name, which need not be there. Raises UsageError where `up` would."""
+    changes = gap(topology, State(topology.name).read())
+    if has_network_rights():  # without, the lab would be in a room of its own, which is not there yet
+        refuse_strangers(changes)
+    return changes
+
+
+def refuse_strangers(changes: Iterable[Change]) -> None:
+    """Before anything is made: a name that is to be made must be free."""
+    for step, _ in changes:
+        if isinstance(step, AddNamespace) and namespaces.taken(step.namespace):
+            raise namespaces.name_taken(step.namespace)
 
 
 def facts(recorded: Recorded, topology: Topology | None) -> Facts:
@@ -33,10 +51,46 @@ def facts(recorded: Recorded, topology: Topology | None) -> Facts:
     for step in wanted(topology) if topology else ():
         if isinstance(step, SetSysctl):
             paths.setdefault(step.namespace, []).append(step.path)
-    found = {
-        name: there
-        for name, known in recorded.namespaces.items()
-        if namespaces.is_ours(name, known) and (there := observe(name, paths.get(name, ()))) is not None
-    }
-    running = {device: engine.command for device, engine in recorded.engines.items() if engine.process.alive()}
-    return Facts(found, running)
+    found = {}
+    for name, known in recorded.namespaces.items():
+        if namespaces.is_ours(name, known):
+            there = observe(name, paths.get(name, ()), [*_next_to(name, topology), *recorded.namespaces])
+            if there is not None:
+                found[name] = _with_owners(name, there, topology, recorded)
+    return Facts(found, dict(_running(recorded.engines)))
+
+
+def _next_to(name: str, topology: Topology | None) -> list[str]:
+    """The namespaces into which the cables of one lead by the file."""
+    space = topology.namespaces.get(name) if topology else None
+    interfaces = space.interfaces.values() if space else ()
+    return [interface.peer.namespace for interface in interfaces if isinstance(interface, Veth)]
+
+
+def _with_owners(name: str, there: Namespace, topology: Topology | None, recorded: Recorded) -> Namespace:
+    """The same with each owner as the file spells it: by name or number, or where this user cannot give it away."""
+    space = topology.namespaces.get(name) if topology else None
+    links = dict(there.links)
+    for interface, asked in space.interfaces.items() if space else ():
+        link = links.get(interface)
+        if link is None or not isinstance(asked, Tun | Tap) or not asked.owner:
+            continue
+        substitution = recorded.substitutions.get(f"{name}:{interface}")
+        own = substitution is not None and substitution.wanted == f"owner {asked.owner}"
+        if own or _is(link.owner, asked.owner):
+            links[interface] = replace(link, owner=asked.owner)
+    return replace(there, links=links)
+
+
+def _is(found: str, wanted: str) -> bool:
+    """Whether two ways to write a user mean the same one."""
+    with suppress(UsageError):
+        return user_name(uid_of(wanted)) == found
+    return False
+
+
+def _running(engines: Mapping[str, Engine]) -> Iterator[tuple[str, str]]:
+    """The engines that run, with their commands. One that was stopped forwards nothing, and serves nobody."""
+    for device, engine in engines.items():
+        if engine.process.alive():
+            yield device, f"{engine.command} (stopped)" if engine.process.stopped() else engine.command

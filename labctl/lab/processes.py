@@ -42,15 +42,25 @@ class Process:
     def alive(self) -> bool:
         return start_time(self.pid) == self.started
 
+    def stopped(self) -> bool:
+        """Whether it runs no more until it is told to go on, as after SIGSTOP."""
+        fields = _fields_of_stat(self.pid)
+        return bool(fields) and fields[0] in "Tt"
+
 
 def start_time(pid: int) -> int | None:
     """Clock ticks since boot at which a process started; None where there is none or only its zombie."""
+    fields = _fields_of_stat(pid)
+    return None if not fields or fields[0] in "ZX" else int(fields[19])
+
+
+def _fields_of_stat(pid: int) -> list[str]:
+    """What stands behind the name in /proc/PID/stat (proc(5)), from the state on; empty where there is no process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return None
-    fields = stat[stat.rindex(")") + 2 :].split()  # the name in parentheses may hold anything
-    return None if fields[0] in "ZX" else int(fields[19])
+        return []
+    return stat[stat.rindex(")") + 2 :].split()  # the name in parentheses may hold anything
 
 
 class Starting:

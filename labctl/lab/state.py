@@ -94,6 +94,9 @@ class State:
     def record_substitution(self, substitution: Substitution) -> None:
         self._append({"substitution": asdict(substitution)})
 
+    def forget_substitution(self, subject: str) -> None:
+        self._append({"forget_substitution": subject})
+
     def complete(self, topology: str) -> None:
         """The lab is up; from here on it is what the topology says."""
         temporary = self._topology.with_suffix(".new")
@@ -172,6 +175,8 @@ def _apply(entry: dict[str, Any], recorded: Recorded) -> None:
             recorded.namespaces.pop(name, None)
         case {"forget_engine": device}:
             recorded.engines.pop(device, None)
+        case {"forget_substitution": subject}:
+            recorded.substitutions.pop(subject, None)
         case {"complete": complete}:
             recorded.complete = complete
 

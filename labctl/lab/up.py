@@ -6,21 +6,21 @@ The same function makes a lab on a bare machine, finds nothing to do the second 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from labctl.errors import LabError
-from labctl.kernel import namespaces
+from labctl.errors import KernelRefused, LabError
 from labctl.kernel.signals import carry_on
 from labctl.lab.apply import apply
 from labctl.lab.down import take_back
 from labctl.lab.events import Listener, Planned, RollingBack
-from labctl.lab.gap import gap
-from labctl.lab.state import locked, prepare_names
+from labctl.lab.gap import gap, refuse_strangers
+from labctl.lab.state import State, locked, prepare_names
 from labctl.plan.facts import Substitution
 from labctl.plan.reasons import Change
-from labctl.plan.steps import AddNamespace, Step
 from labctl.topology.model import Topology
+
+LOOKS = 3
+"""How often a lab that was changed is looked at again, for what is left to do."""
 
 
 @dataclass(frozen=True)
@@ -35,38 +35,87 @@ class UpReport:
 
 
 def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
-    """Make a lab what its topology says. Raises LabError; a lab that was not there before is then taken back."""
+    """Make a lab what its topology says.
+
+    Raises LabError. A lab that was not there before is then taken back, one that was is put back as it was.
+    """
     began = time.monotonic()
     with locked(topology.name, create=True) as state:
         if state.begun() and not state.read().complete:
             notify(RollingBack("an earlier labctl up was cut off"))
             take_back(state, notify)
-        recorded = state.read()
-        changes = gap(topology, recorded)
-        steps = tuple(change.step for change in changes)
+        fresh, before = not state.read().complete, state.topology()
+        changes = gap(topology, state.read())
+        refuse_strangers(changes)
         try:
-            _refuse_strangers(steps)
-            notify(Planned(changes, fresh=not recorded.complete))
+            notify(Planned(changes, fresh))
             if not state.begun():
                 state.begin(mode)
             prepare_names()
-            apply(steps, state, notify)
+            apply((change.step for change in changes), state, notify)
+            if not fresh:
+                changes += _what_it_took_along(topology, changes, state, notify)
             carry_on()  # the lab is made: nobody is told anything else from here on
             state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True))
+            _forget_what_is_gone(topology, state)
         except BaseException as error:
-            if not recorded.complete:
-                carry_on()
-                if state.begun():
-                    notify(RollingBack(error.what if isinstance(error, LabError) else "interrupted"))
+            carry_on()
+            if fresh and state.begun():
+                notify(RollingBack(_why(error)))
+            if fresh:
                 take_back(state, notify)
+            elif changes and before:
+                notify(RollingBack(_why(error)))
+                _put_back(Topology.model_validate_json(before), state, notify)
             raise
-        return UpReport(
-            topology.name, mode, changes, tuple(state.read().substitutions.values()), time.monotonic() - began
+        substitutions = tuple(state.read().substitutions.values())
+        return UpReport(topology.name, mode, changes, substitutions, time.monotonic() - began)
+
+
+def _why(error: BaseException) -> str:
+    return error.what if isinstance(error, LabError) else "interrupted"
+
+
+def _what_it_took_along(
+    topology: Topology, done: tuple[Change, ...], state: State, notify: Listener
+) -> tuple[Change, ...]:
+    """Look again, and do what is left: a change of a lab that is there may take along what nobody foresaw."""
+    more: tuple[Change, ...] = ()
+    for _ in range(LOOKS if done else 0):
+        left = gap(topology, state.read())
+        if not left:
+            return more
+        notify(Planned(left, fresh=False))
+        apply((change.step for change in left), state, notify)
+        more += left
+    if done and (left := gap(topology, state.read())):
+        told = ", ".join(f"{step.subject} {step.words} ({reason})" for step, reason in left[:3])
+        raise KernelRefused(
+            f"lab {topology.name} does not stay what its file says", told, "do two lines of the file contradict?"
         )
+    return more
 
 
-def _refuse_strangers(steps: Iterable[Step]) -> None:
-    """Before anything is made: a name that is to be made must be free."""
-    for step in steps:
-        if isinstance(step, AddNamespace) and namespaces.taken(step.namespace):
-            raise namespaces.name_taken(step.namespace)
+def _put_back(before: Topology, state: State, notify: Listener) -> None:
+    """Make a lab again what it was. Raises KernelRefused where that fails, too."""
+    try:
+        apply((change.step for change in gap(before, state.read())), state, lambda _: None)
+    except LabError as error:
+        raise KernelRefused(
+            f"lab {before.name} could not be put back as it was: {error.what}", error.why, "labctl status, labctl down"
+        ) from None
+
+
+def _forget_what_is_gone(topology: Topology, state: State) -> None:
+    """Forget what went by another hand than ours, and is not in the file any more."""
+    recorded = state.read()
+    for device, engine in recorded.engines.items():
+        if not engine.process.alive() and device not in {str(endpoint.device) for endpoint in topology.ttun}:
+            state.forget_engine(device)
+    for name in recorded.namespaces:
+        if name not in topology.namespaces:
+            state.forget_namespace(name)
+    for subject in recorded.substitutions:
+        space, _, interface = subject.partition(":")
+        if space not in topology.namespaces or interface not in topology.namespaces[space].interfaces:
+            state.forget_substitution(subject)

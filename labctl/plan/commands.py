@@ -17,6 +17,7 @@ from labctl.plan.steps import (
     AddNamespace,
     AddRoute,
     AddVeth,
+    AutomaticAddresses,
     ClearMaster,
     ClearNetem,
     DeleteAddress,
@@ -72,6 +73,10 @@ def command(step: Step) -> str:
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, "root"))
         case NoAutomaticAddresses(interface=interface):
             return shlex.join((*ip, "link", "set", interface, "addrgenmode", "none"))
+        case AutomaticAddresses(interface=interface):
+            # By the setting, for the change of the mode with ip(8) makes no address.
+            setting = f"net.ipv6.conf.{interface.replace('.', '/')}.addr_gen_mode=0"
+            return shlex.join(("ip", "netns", "exec", step.namespace, "sysctl", "-qw", setting))
         case SetUp(interface=interface):
             return shlex.join((*ip, "link", "set", interface, "up"))
         case AddAddress(interface=interface, address=address):

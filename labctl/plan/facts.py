@@ -29,11 +29,14 @@ class Link:
     state: str
     mtu: int
     mac: str = ""
+    owner: str = ""  # of a tun or tap: the user who may attach
+    peer: str = ""  # of a veth: its other end, as NAMESPACE:INTERFACE; empty where that is not of the lab
     master: str = ""
     netem: str = ""  # what netem does to the packets that it sends, in the words of an impairment
-    addrgenmode: str = "eui64"
+    addrgenmode: str = "eui64"  # empty where the interface has no IPv6, as with an MTU below 1280
     stand_in: str = ""  # the kind that stands in where the kernel lacks `kind`
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()  # in the kernel's order: the first IPv4 one of a network is its primary
+    networks: tuple[str, ...] = ()  # to which the kernel itself has made a route, as it does for every address
     counters: Counters = field(default_factory=Counters)
 
 
@@ -47,11 +50,11 @@ class Route:
 
 @dataclass(frozen=True)
 class Namespace:
-    """One namespace; `sysctls` by their path below /proc/sys."""
+    """One namespace; `sysctls` by their path below /proc/sys, None for one that can only be written."""
 
     links: Mapping[str, Link] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
-    sysctls: Mapping[str, str] = field(default_factory=dict)
+    sysctls: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from labctl.topology.model import Endpoint, Topology
+from labctl.topology.model import Bridge, Endpoint, Topology
 from labctl.topology.routing import Fib, fibs_of
 from labctl.topology.values import InterfaceRef
 
@@ -46,6 +46,9 @@ def mtu_of(topology: Topology, ref: InterfaceRef, tunnels: Mapping[InterfaceRef,
     found = topology.namespaces[ref.namespace].interfaces.get(ref.interface)
     if found is None:
         return DEFAULT_MTU["lo"]
+    if found.mtu is None and isinstance(found, Bridge) and found.ports:
+        # A bridge follows the smallest of its ports (br_mtu_auto_adjust() in the kernel).
+        return min(mtu_of(topology, InterfaceRef(ref.namespace, port), tunnels) for port in found.ports)
     return found.mtu or tunnels.get(ref) or DEFAULT_MTU.get(found.kind, 1500)
 
 

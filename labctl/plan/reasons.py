@@ -7,6 +7,8 @@ from typing import NamedTuple
 from labctl.plan.commands import command
 from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.steps import (
+    AutomaticAddresses,
+    DeleteAddress,
     InterfaceStep,
     NoAutomaticAddresses,
     Removal,
@@ -38,6 +40,8 @@ def change(step: Step, facts: Facts) -> Change:
 
 
 def _reason(step: Step, facts: Facts) -> str:
+    if isinstance(step, DeleteAddress):
+        return step.why
     if isinstance(step, Removal):
         return "is not in the file"
     there = facts.namespaces.get(step.namespace)
@@ -68,7 +72,7 @@ def _found(step: Step, link: Link) -> str:
             return f"is {link.netem}" if link.netem else "is not impaired"
         case SetUp():
             return "is down"
-        case NoAutomaticAddresses():
-            return f"is {link.addrgenmode}"
+        case NoAutomaticAddresses() | AutomaticAddresses():
+            return f"is {link.addrgenmode}" if link.addrgenmode else "has no IPv6"
         case _:
             return "is not there"

@@ -11,7 +11,6 @@ import textwrap
 from itertools import groupby
 
 from labctl.plan.commands import command
-from labctl.plan.plan import wanted
 from labctl.plan.steps import (
     AddLink,
     AddNamespace,
@@ -23,6 +22,7 @@ from labctl.plan.steps import (
     StartEngine,
     Step,
 )
+from labctl.plan.wanted import wanted
 from labctl.topology.model import Topology
 
 _STAND_IN = """\

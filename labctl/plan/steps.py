@@ -7,7 +7,7 @@ be planned, shown, performed, written as an ip(8) command, and named in an error
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,15 @@ class NoAutomaticAddresses(InterfaceStep):
 
 
 @dataclass(frozen=True)
+class AutomaticAddresses(InterfaceStep):
+    """The link-local IPv6 address of its own, without which an interface finds no IPv6 neighbour."""
+
+    @property
+    def words(self) -> str:
+        return "link-local IPv6 address of its own (addrgenmode eui64)"
+
+
+@dataclass(frozen=True)
 class AddAddress(InterfaceStep):
     address: str
 
@@ -178,7 +187,10 @@ class AddAddress(InterfaceStep):
 
 @dataclass(frozen=True)
 class DeleteAddress(InterfaceStep):
+    """Takes an address away, for good or only until it is added again."""
+
     address: str
+    why: str = field(default="is not in the file", compare=False)
 
     @property
     def words(self) -> str:

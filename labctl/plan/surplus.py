@@ -4,16 +4,17 @@ Only what is inside the lab's own namespaces counts, and only what the file can 
 itself stays: link-local addresses, the addresses of `lo`, the routes that come with an address. A sysctl that is no
 longer in the file keeps its value, because nobody knows what it was before.
 
-Removals come before everything else, so that names, addresses and ports are free for what follows.
+Removals come before everything else, so that names, addresses and ports are free for what follows. What goes with an
+interface is not taken away by itself.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
-from labctl.plan.facts import Facts, Link, Namespace, Route
+from labctl.plan.aftermath import same_route
+from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -36,6 +37,9 @@ from labctl.plan.steps import (
 
 _OWN_OF_LO = ("127.0.0.1/8", "::1/128")
 
+End = tuple[str, str]
+"""An interface: its namespace and its name."""
+
 
 def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
     """The steps that take away what no wanted step makes: engines, routes, addresses, links, namespaces."""
@@ -46,83 +50,54 @@ def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
     yield from _engines(wanted, facts, doomed)
     for name, space in facts.namespaces.items():
         if name in kept:
-            yield from _routes(kept[name], name, space)
-            yield from _addresses(kept[name], name, space)
-            yield from _masters(kept[name], name, space)
-            yield from _netems(kept[name], name, space)
-    for name, interface in sorted(doomed):
-        yield DeleteLink(name, interface)
+            staying = {interface: link for interface, link in space.links.items() if (name, interface) not in doomed}
+            yield from _routes(kept[name], name, space, staying)
+            yield from _addresses(kept[name], name, staying)
+            yield from _masters(kept[name], name, staying)
+            yield from _netems(kept[name], name, staying)
+    for end in sorted(doomed):
+        peer = _peer(facts, end)
+        if peer not in doomed or end < peer:  # a cable goes with either of its ends
+            yield DeleteLink(*end)
     for name in facts.namespaces:
         if name not in kept:
             yield DeleteNamespace(name)
 
 
-def without(facts: Facts, removals: Collection[Removal]) -> Facts:
-    """The facts as they are once the removals are done."""
-    spaces = dict(facts.namespaces)
-    engines = dict(facts.engines)
-    for step in removals:
-        space = spaces.get(step.namespace, Namespace())
-        match step:
-            case DeleteNamespace(namespace=name):
-                spaces.pop(name, None)
-            case StopEngine():
-                engines.pop(step.subject, None)
-            case DeleteLink(namespace=name, interface=interface):
-                links = {other: link for other, link in space.links.items() if other != interface}
-                routes = tuple(route for route in space.routes if route.dev != interface)
-                spaces[name] = replace(space, links=links, routes=routes)
-            case DeleteAddress(namespace=name, interface=interface, address=address):
-                link = space.links[interface]
-                left = replace(link, addresses=tuple(a for a in link.addresses if a != address))
-                spaces[name] = replace(space, links={**space.links, interface: left})
-            case ClearMaster(namespace=name, interface=interface):
-                left = replace(space.links[interface], master="")
-                spaces[name] = replace(space, links={**space.links, interface: left})
-            case ClearNetem(namespace=name, interface=interface):
-                left = replace(space.links[interface], netem="")
-                spaces[name] = replace(space, links={**space.links, interface: left})
-            case DeleteRoute(namespace=name):
-                routes = tuple(route for route in space.routes if not same_route(step, route))
-                spaces[name] = replace(space, routes=routes)
-    return Facts(spaces, engines)
-
-
-def same_route(step: AddRoute | DeleteRoute, route: Route) -> bool:
-    """Whether a route is the one of a step; what the step leaves open may be anything."""
-    return (
-        (route.to, route.via) == (step.to, step.via)
-        and step.dev in (None, route.dev)
-        and step.metric in (None, route.metric)
-    )
-
-
-def _links(wanted: Collection[Step], facts: Facts, kept: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Links that are not wanted, are of another kind, or are one end of a cable that lacks the other."""
-    kinds = {(step.namespace, step.interface): step.kind for step in wanted if isinstance(step, AddLink)}
+def _links(wanted: Collection[Step], facts: Facts, kept: Collection[str]) -> Iterator[End]:
+    """Links that are not wanted, are of another kind or owner, or are an end of a cable that leads elsewhere."""
+    kinds = {
+        (step.namespace, step.interface): (step.kind, step.owner or "") for step in wanted if isinstance(step, AddLink)
+    }
     cables = [step for step in wanted if isinstance(step, AddVeth)]
-    whole = {
-        end for cable in cables if all(_has(facts, end, "veth") for end in _ends(cable)) for end in _ends(cable)
-    }  # fmt: skip
+    whole = {end for cable in cables if is_whole(cable, facts) for end in _ends(cable)}
     for name, space in facts.namespaces.items():
-        if name not in kept:
-            continue
-        for interface, link in space.links.items():
+        for interface, link in space.links.items() if name in kept else ():
             here = (name, interface)
-            if link.kind != "lo" and here not in whole and kinds.get(here) != link.kind:
+            if link.kind != "lo" and here not in whole and kinds.get(here) != (link.kind, link.owner):
                 yield here
 
 
-def _ends(cable: AddVeth) -> tuple[tuple[str, str], tuple[str, str]]:
+def is_whole(cable: AddVeth, facts: Facts) -> bool:
+    """Whether a cable is there, from the one end to the other."""
+    here, there = _ends(cable)
+    return _peer(facts, here) == there and _peer(facts, there) == here
+
+
+def _ends(cable: AddVeth) -> tuple[End, End]:
     return (cable.namespace, cable.interface), (cable.peer_namespace, cable.peer_interface)
 
 
-def _has(facts: Facts, end: tuple[str, str], kind: str) -> bool:
+def _peer(facts: Facts, end: End) -> End | None:
+    """The other end of a cable, None where there is no such cable."""
     link = facts.namespaces.get(end[0], Namespace()).links.get(end[1])
-    return link is not None and link.kind == kind
+    if link is None or not link.peer:
+        return None
+    space, _, interface = link.peer.partition(":")
+    return space, interface
 
 
-def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[tuple[str, str]]) -> Iterator[StopEngine]:
+def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[End]) -> Iterator[StopEngine]:
     """Engines of devices that go, that are served in another way from now on, or whose namespace is lost."""
     commands = {step.subject: step.command for step in wanted if isinstance(step, StartEngine)}
     for device, command in facts.engines.items():
@@ -133,37 +108,64 @@ def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[tuple[st
             yield StopEngine(namespace, interface, command)
 
 
-def _routes(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[DeleteRoute]:
+def _routes(wanted: Collection[Step], name: str, space: Namespace, staying: Collection[str]) -> Iterator[DeleteRoute]:
     routes: dict[str, list[AddRoute]] = {}
     for step in wanted:
         if isinstance(step, AddRoute):
             routes.setdefault(step.to, []).append(step)
     for route in space.routes:
-        if not any(same_route(step, route) for step in routes.get(route.to, ())):
+        goes_along = route.dev is not None and route.dev not in staying
+        if not goes_along and not any(same_route(step, route) for step in routes.get(route.to, ())):
             yield DeleteRoute(name, route.to, route.via, route.dev, route.metric)
 
 
-def _addresses(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[DeleteAddress]:
+def _addresses(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[DeleteAddress]:
     addresses = {(step.interface, step.address) for step in wanted if isinstance(step, AddAddress)}
-    for interface, link in space.links.items():
+    for interface, link in links.items():
+        going: dict[str, str] = {}  # and why
         for address in link.addresses:
             if (interface, address) not in addresses and not _is_the_kernels(address, link):
-                yield DeleteAddress(name, interface, address)
+                going[address] = "is not in the file"
+            elif _lacks_its_route(address, link):
+                going[address] = f"its route to {ipaddress.ip_interface(address).network} is gone"
+            elif (primary := _primary_of(address, link)) in going:
+                going[address] = f"goes with {primary}, the first of its network"
+        # The others of a network before its first: with that they would go by themselves, or not (promote_secondaries).
+        for address, why in reversed(going.items()):
+            yield DeleteAddress(name, interface, address, why)
 
 
 def _is_the_kernels(address: str, link: Link) -> bool:
-    return (link.kind == "lo" and address in _OWN_OF_LO) or ipaddress.ip_interface(address).ip.is_link_local
+    own = address.partition("/")[0].partition(" ")[0]
+    return (link.kind == "lo" and address in _OWN_OF_LO) or ipaddress.ip_address(own).is_link_local
 
 
-def _masters(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[ClearMaster]:
+def _primary_of(address: str, link: Link) -> str:
+    """The first IPv4 address of the same network: the kernel has the others as its secondaries (ip-address(8))."""
+    if ":" in address or " " in address:
+        return address
+    network = ipaddress.ip_interface(address).network
+    same = (other for other in link.addresses if ":" not in other and " " not in other)
+    return next(other for other in same if ipaddress.ip_interface(other).network == network)
+
+
+def _lacks_its_route(address: str, link: Link) -> bool:
+    """Whether the route is gone that an IPv4 address brings along while its interface is up."""
+    if ":" in address or not link.up or link.kind == "lo":
+        return False
+    network = ipaddress.ip_interface(address).network
+    return network.prefixlen < 32 and str(network) not in link.networks
+
+
+def _masters(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[ClearMaster]:
     ports = {(step.interface, step.master) for step in wanted if isinstance(step, SetMaster)}
-    for interface, link in space.links.items():
+    for interface, link in links.items():
         if link.master and (interface, link.master) not in ports:
             yield ClearMaster(name, interface, link.master)
 
 
-def _netems(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[ClearNetem]:
+def _netems(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[ClearNetem]:
     impaired = {step.interface for step in wanted if isinstance(step, SetNetem)}
-    for interface, link in space.links.items():
+    for interface, link in links.items():
         if link.netem and interface not in impaired:
             yield ClearNetem(name, interface, link.netem)

@@ -7,10 +7,20 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from labctl.plan.reasons import Change
-from labctl.plan.steps import NoAutomaticAddresses, Removal, SetMac, SetMaster, SetMtu, SetNetem, SetSysctl, SetUp
+from labctl.plan.steps import (
+    AutomaticAddresses,
+    NoAutomaticAddresses,
+    Removal,
+    SetMac,
+    SetMaster,
+    SetMtu,
+    SetNetem,
+    SetSysctl,
+    SetUp,
+)
 
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
-_CHANGES = SetMac | SetMtu | SetMaster | SetNetem | SetSysctl | SetUp | NoAutomaticAddresses
+_CHANGES = SetMac | SetMtu | SetMaster | SetNetem | SetSysctl | SetUp | NoAutomaticAddresses | AutomaticAddresses
 
 
 def lines(change: Change, fresh: bool, explain: bool) -> Iterator[Text]:

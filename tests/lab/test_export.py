@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from labctl.kernel.observe import observe
-from labctl.plan.plan import BASELINE, wanted
 from labctl.plan.steps import SetSysctl
+from labctl.plan.wanted import BASELINE, wanted
 from labctl.topology.load import load
 from labctl.topology.model import Topology
 from tests.lab.labs import tunnel

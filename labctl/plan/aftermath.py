@@ -1,0 +1,86 @@
+"""The facts as they are once something was taken away, with all that the kernel takes along.
+
+An interface takes its routes along and, where it is an end of a cable, the other end. The last IPv4 address of an
+interface takes all of its IPv4 routes along (fib_disable_ip() in net/ipv4/fib_frontend.c). What is forgotten here would
+be missing after an `up` and only come with the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from labctl.plan.facts import Facts, Link, Namespace, Route
+from labctl.plan.steps import (
+    AddRoute,
+    ClearMaster,
+    ClearNetem,
+    DeleteAddress,
+    DeleteLink,
+    DeleteNamespace,
+    DeleteRoute,
+    Removal,
+    StopEngine,
+)
+
+
+def without(facts: Facts, removals: Iterable[Removal]) -> Facts:
+    """The facts after the removals."""
+    spaces = dict(facts.namespaces)
+    engines = dict(facts.engines)
+    for step in removals:
+        name = step.namespace
+        match step:
+            case DeleteNamespace():
+                spaces.pop(name, None)
+            case StopEngine():
+                engines.pop(step.subject, None)
+            case DeleteLink(interface=interface):
+                peer_space, _, peer = spaces[name].links[interface].peer.partition(":")
+                spaces[name] = _without_link(spaces[name], interface)
+                if peer_space in spaces:
+                    spaces[peer_space] = _without_link(spaces[peer_space], peer)
+            case DeleteAddress():
+                spaces[name] = _without_address(spaces[name], step)
+            case ClearMaster(interface=interface):
+                spaces[name] = _changed(spaces[name], replace(spaces[name].links[interface], master=""))
+            case ClearNetem(interface=interface):
+                spaces[name] = _changed(spaces[name], replace(spaces[name].links[interface], netem=""))
+            case DeleteRoute():
+                left = tuple(route for route in spaces[name].routes if not same_route(step, route))
+                spaces[name] = replace(spaces[name], routes=left)
+    return Facts(spaces, engines)
+
+
+def same_route(step: AddRoute | DeleteRoute, route: Route) -> bool:
+    """Whether a route is the one of a step, which may leave the interface open."""
+    # Where no metric is given, or 0 for IPv6, the kernel takes its own (ip-route(8)).
+    metric = step.metric or (1024 if ":" in step.to else 0)
+    return (route.to, route.via, route.metric) == (step.to, step.via, metric) and step.dev in (None, route.dev)
+
+
+def _changed(space: Namespace, link: Link) -> Namespace:
+    return replace(space, links={**space.links, link.name: link})
+
+
+def _without_link(space: Namespace, interface: str) -> Namespace:
+    return replace(
+        space,
+        links={
+            name: replace(link, master="") if link.master == interface else link
+            for name, link in space.links.items()
+            if name != interface
+        },
+        routes=tuple(route for route in space.routes if route.dev != interface),
+        sysctls={path: value for path, value in space.sysctls.items() if interface not in path.split("/")[3:4]},
+    )
+
+
+def _without_address(space: Namespace, step: DeleteAddress) -> Namespace:
+    link = space.links[step.interface]
+    left = tuple(address for address in link.addresses if address != step.address)
+    changed = _changed(space, replace(link, addresses=left))
+    if ":" in step.address or any(":" not in address for address in left):
+        return changed
+    routes = tuple(route for route in space.routes if ":" in route.to or route.dev != step.interface)
+    return replace(changed, routes=routes)

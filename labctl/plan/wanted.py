@@ -1,0 +1,175 @@
+"""Every step that makes a lab on a bare machine, in an order that the kernel accepts.
+
+Namespaces, links, their properties, addresses, up, routes, engines.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from labctl.plan.mtu import SMALLEST, mtu_of, tunnel_mtus
+from labctl.plan.netem import as_kept
+from labctl.plan.steps import (
+    AddAddress,
+    AddLink,
+    AddNamespace,
+    AddRoute,
+    AddVeth,
+    NoAutomaticAddresses,
+    SetMac,
+    SetMaster,
+    SetMtu,
+    SetNetem,
+    SetSysctl,
+    SetUp,
+    StartEngine,
+    Step,
+)
+from labctl.topology import model
+from labctl.topology.model import Topology
+from labctl.topology.values import ENDPOINT_WORDS, InterfaceRef, sysctl_parts
+
+# A new namespace inherits the IPv4 settings of the machine (net/ipv4/devconf.c: devinet_init_net). On a host that
+# forwards, as every container host does, a lab would then forward too, and a silent neighbour would answer.
+BASELINE = {
+    "net/ipv4/ip_forward": "0",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+}
+# Two names of one setting (net/ipv4/devinet.c: devinet_sysctl_forward).
+_SAME = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
+# Every address of a lab is known to be unique, and no router is asked for one: neither duplicate address detection
+# (RFC 4862 5.4), which keeps an address from use for a second, nor solicitations, which blur every count.
+BASELINE_OF_IPV6 = {
+    "net/ipv6/conf/all/disable_ipv6": "0",
+    "net/ipv6/conf/default/disable_ipv6": "0",
+    "net/ipv6/conf/default/accept_dad": "0",
+    "net/ipv6/conf/default/router_solicitations": "0",
+}
+
+
+def wanted(topology: Topology) -> Iterator[Step]:
+    """Every step that makes the lab on a bare machine."""
+    spaces = topology.namespaces.items()
+    order = {name: place for place, name in enumerate(topology.namespaces)}
+    for name, _ in spaces:
+        yield AddNamespace(name)
+    for name, space in spaces:
+        yield from _early_sysctls(name, space)
+        yield from _links(order, name, space)
+    tunnels = tunnel_mtus(topology)
+    for name, space in spaces:
+        yield from _properties(topology, tunnels, name, space)
+    for name, space in spaces:
+        for route in space.routes:
+            yield AddRoute(name, str(route.to), str(route.via) if route.via else None, route.dev, route.metric)
+    for endpoint in topology.ttun:
+        yield _engine(topology, endpoint)
+
+
+def _early_sysctls(name: str, space: model.Namespace) -> Iterator[Step]:
+    """Settings of the whole namespace, before there is any interface that would inherit the old ones."""
+    asked = _sysctls(space)
+    baseline = {key: value for key, value in BASELINE.items() if _SAME.get(key) not in asked}
+    if any(address.version == 6 for interface in space.interfaces.values() for address in interface.addresses):
+        baseline |= BASELINE_OF_IPV6
+    for key, value in {**baseline, **asked}.items():
+        if not _belongs_to_an_interface(key, space):
+            yield SetSysctl(name, key, value)
+
+
+def _links(order: Mapping[str, int], name: str, space: model.Namespace) -> Iterator[Step]:
+    for interface_name, interface in space.interfaces.items():
+        match interface:
+            case model.Veth(peer=peer):
+                # A cable is made once, at the end that stands first in the file.
+                if (order[name], interface_name) < (order[peer.namespace], peer.interface):
+                    yield AddVeth(name, interface_name, peer.namespace, peer.interface)
+            case model.Tun(owner=owner) | model.Tap(owner=owner):
+                yield AddLink(name, interface_name, interface.kind, owner)
+            case model.Dummy() | model.Bridge():
+                yield AddLink(name, interface_name, interface.kind)
+            case model.Loopback():
+                pass  # every namespace is born with it
+
+
+def _properties(
+    topology: Topology, tunnels: Mapping[InterfaceRef, int], name: str, space: model.Namespace
+) -> Iterator[Step]:
+    masters = {
+        port: bridge
+        for bridge, interface in space.interfaces.items()
+        if isinstance(interface, model.Bridge)
+        for port in interface.ports
+    }
+    for interface_name, interface in space.interfaces.items():
+        ref = InterfaceRef(name, interface_name)
+        mac = getattr(interface, "mac", None)
+        if mac:
+            yield SetMac(name, interface_name, mac)
+        mtu = interface.mtu or tunnels.get(ref)
+        if mtu:
+            yield SetMtu(name, interface_name, mtu)
+        if interface_name in masters:
+            yield SetMaster(name, interface_name, masters[interface_name])
+        if isinstance(interface, model.Veth) and (impairment := as_kept(str(interface.impair or "none"))):
+            yield SetNetem(name, interface_name, impairment)
+        has_ipv6 = mtu_of(topology, ref, tunnels) >= SMALLEST[6]  # the kernel takes IPv6 from a smaller interface
+        if interface.kind != "lo" and has_ipv6 and not any(address.version == 6 for address in interface.addresses):
+            yield NoAutomaticAddresses(name, interface_name)
+    for key, value in _sysctls(space).items():
+        if _belongs_to_an_interface(key, space):
+            yield SetSysctl(name, key, value)
+    for interface_name, interface in space.interfaces.items():
+        for address in interface.addresses:
+            yield AddAddress(name, interface_name, str(address))
+    yield SetUp(name, "lo")
+    for interface_name, interface in space.interfaces.items():
+        if interface.kind != "lo":
+            yield SetUp(name, interface_name)
+
+
+def _engine(topology: Topology, endpoint: model.Endpoint) -> StartEngine:
+    device = topology.namespaces[endpoint.device.namespace].interfaces[endpoint.device.interface]
+    return StartEngine(
+        endpoint.device.namespace,
+        endpoint.device.interface,
+        str(endpoint.bind.host),
+        endpoint.bind.port,
+        str(endpoint.peer.host),
+        endpoint.peer.port,
+        _options(endpoint),
+        device.owner if isinstance(device, model.Tun) else None,
+        _program(endpoint),
+    )
+
+
+def _options(endpoint: model.Endpoint) -> tuple[str, ...]:
+    """What the file asks for, as options of the ttun command."""
+    options = ["-v"] if endpoint.verbose else []
+    options += [] if endpoint.offload else ["--no-offload"]
+    options += ["--too-big", endpoint.too_big] if endpoint.too_big != "fragment" else []
+    options += ["--impair", str(endpoint.impair)] if endpoint.impair else []
+    options += ["--impair-in", str(endpoint.impair_in)] if endpoint.impair_in else []
+    return tuple(options)
+
+
+def _program(endpoint: model.Endpoint) -> tuple[str, ...]:
+    """The words of somebody's own forwarder. It is split first and filled in then, so no value can become two words."""
+    if endpoint.engine is None:
+        return ()
+    values = (endpoint.device.interface, *endpoint.bind, *endpoint.peer)
+    filled_in = dict(zip(ENDPOINT_WORDS, values, strict=True))
+    return tuple(word.format_map(filled_in) for word in shlex.split(endpoint.engine.command))
+
+
+def _sysctls(space: model.Namespace) -> dict[str, str]:
+    """The settings of the file by their path below /proc/sys, in which a dot is a dot."""
+    return {"/".join(sysctl_parts(key)): value for key, value in space.sysctls.items()}
+
+
+def _belongs_to_an_interface(key: str, space: model.Namespace) -> bool:
+    """Whether a sysctl is one of an interface, as net/ipv4/conf/tun0/rp_filter is."""
+    parts = key.split("/")
+    return len(parts) > 4 and parts[2] in ("conf", "neigh") and parts[3] in space.interfaces
