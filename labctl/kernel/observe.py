@@ -14,11 +14,11 @@ from labctl.kernel import rtnetlink as rt
 from labctl.kernel.perform import DUMMY_STAND_IN, IFF_UP, RT_TABLE_MAIN, RTN_UNICAST
 from labctl.kernel.syscalls import network_namespace
 from labctl.kernel.tuntap import user_name
+from labctl.plan.commands import ADDRGENMODES
 from labctl.plan.facts import Counters, Link, Namespace, Route
 
 IFF_LOWER_UP = 1 << 16  # linux/if.h
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
-_ADDRGENMODES = {0: "eui64", 1: "none", 2: "stable-privacy", 3: "random"}
 _RTPROT_KERNEL, _RTPROT_RA = 2, 9  # routes that come with an address, and those of router advertisements
 _MADE = (_RTPROT_KERNEL, _RTPROT_RA)
 
@@ -144,7 +144,7 @@ def _spelled(address: str) -> str:
 def _addrgenmode(link: Any) -> str:
     families = link.get_attr("IFLA_AF_SPEC")
     inet6 = families.get_attr("AF_INET6") if families else None
-    return _ADDRGENMODES.get(inet6.get_attr("IFLA_INET6_ADDR_GEN_MODE"), "") if inet6 else ""
+    return ADDRGENMODES[inet6.get_attr("IFLA_INET6_ADDR_GEN_MODE") or 0] if inet6 else ""
 
 
 def _counters(link: Any) -> Counters:

@@ -17,6 +17,7 @@ from labctl.errors import refused
 from labctl.kernel import namespaces, netem, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.syscalls import network_namespace
+from labctl.plan.commands import ADDRGENMODES, at_once
 from labctl.plan.facts import Substitution
 from labctl.plan.netem import Netem
 from labctl.plan.steps import (
@@ -45,7 +46,6 @@ from labctl.plan.steps import (
 )
 
 IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000  # linux/if.h
-IN6_ADDR_GEN_MODE_NONE = 1  # linux/if_link.h
 IFA_F_NODAD = 0x02  # linux/if_addr.h
 RTPROT_STATIC, RT_TABLE_MAIN, RTN_UNICAST = 4, 254, 1  # linux/rtnetlink.h
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255
@@ -95,9 +95,10 @@ class Performer:
                 self._space(step.namespace).add_route(step)
             case DeleteRoute():
                 self._space(step.namespace).delete_route(step)
-            case AutomaticAddresses(namespace=name, interface=interface):
+            case AutomaticAddresses(namespace=name, interface=interface, mode=mode):
                 # Only the setting makes the address; a request to the interface would but change the mode.
-                self._space(name).set_sysctl(f"net/ipv6/conf/{interface}/addr_gen_mode", "0")
+                for setting, value in at_once(mode).items():
+                    self._space(name).set_sysctl(f"net/ipv6/conf/{interface}/{setting}", value)
             case AddAddress():
                 self._space(step.namespace).address(rt.RTM_NEWADDR, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
             case DeleteAddress():
@@ -207,7 +208,7 @@ class _Space:
             case ClearNetem():
                 netem.detach(self._netlink, index)
             case NoAutomaticAddresses():
-                inet6 = (("IFLA_INET6_ADDR_GEN_MODE", IN6_ADDR_GEN_MODE_NONE),)
+                inet6 = (("IFLA_INET6_ADDR_GEN_MODE", ADDRGENMODES.index("none")),)
                 self._change_link(index, (("IFLA_AF_SPEC", (("AF_INET6", inet6),)),))
             case SetUp():
                 self._change_link(index, flags=IFF_UP, change=IFF_UP)

@@ -10,7 +10,7 @@ from labctl.kernel.perform import Performer
 from labctl.lab import engines, processes
 from labctl.lab.events import Done, Listener
 from labctl.lab.state import State
-from labctl.plan.steps import DeleteNamespace, StartEngine, Step, StopEngine
+from labctl.plan.steps import DeleteLink, DeleteNamespace, StartEngine, Step, StopEngine
 
 
 def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
@@ -35,6 +35,8 @@ def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
                         state.forget_namespace(step.namespace)
                     case _:
                         substitution = performer.perform(step)
+                        if isinstance(step, DeleteLink) and step.subject in recorded.substitutions:
+                            state.forget_substitution(step.subject)
                 if substitution:
                     state.record_substitution(substitution)
                 notify(Done(step, substitution))

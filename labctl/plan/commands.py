@@ -36,6 +36,14 @@ from labctl.plan.steps import (
     StopEngine,
 )
 
+ADDRGENMODES = ("eui64", "none", "stable-privacy", "random")
+"""In the order of their numbers (linux/if_link.h: IN6_ADDR_GEN_MODE_*)."""
+
+
+def at_once(mode: str) -> dict[str, str]:
+    """The settings of an interface that give it a link-local address in this way, with no wait and no more packets."""
+    return {"accept_dad": "0", "router_solicitations": "0", "addr_gen_mode": str(ADDRGENMODES.index(mode))}
+
 
 def command(step: Step) -> str:
     """One line of shell. Raises TypeError for a step that it does not know."""
@@ -73,10 +81,10 @@ def command(step: Step) -> str:
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, "root"))
         case NoAutomaticAddresses(interface=interface):
             return shlex.join((*ip, "link", "set", interface, "addrgenmode", "none"))
-        case AutomaticAddresses(interface=interface):
+        case AutomaticAddresses(interface=interface, mode=mode):
             # By the setting, for the change of the mode with ip(8) makes no address.
-            setting = f"net.ipv6.conf.{interface.replace('.', '/')}.addr_gen_mode=0"
-            return shlex.join(("ip", "netns", "exec", step.namespace, "sysctl", "-qw", setting))
+            settings = (f"net/ipv6/conf/{interface}/{name}={value}" for name, value in at_once(mode).items())
+            return shlex.join(("ip", "netns", "exec", step.namespace, "sysctl", "-qw", *settings))
         case SetUp(interface=interface):
             return shlex.join((*ip, "link", "set", interface, "up"))
         case AddAddress(interface=interface, address=address):

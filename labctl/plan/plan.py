@@ -67,7 +67,7 @@ def _defaults(topology: Topology, facts: Facts) -> Iterator[Step]:
             if by_itself and link.mtu != mtu and not follows:
                 yield SetMtu(name, interface, mtu)
             if link.addrgenmode == "none" and asked and any(address.version == 6 for address in asked.addresses):
-                yield AutomaticAddresses(name, interface)
+                yield AutomaticAddresses(name, interface, "random" if link.kind == "tun" else "eui64")
         if "lo" in there and LOOPBACK_ADDRESS not in there["lo"].addresses:
             yield AddAddress(name, "lo", LOOPBACK_ADDRESS)
 

@@ -171,9 +171,11 @@ class NoAutomaticAddresses(InterfaceStep):
 class AutomaticAddresses(InterfaceStep):
     """The link-local IPv6 address of its own, without which an interface finds no IPv6 neighbour."""
 
+    mode: str  # eui64; random for an interface that has no hardware address
+
     @property
     def words(self) -> str:
-        return "link-local IPv6 address of its own (addrgenmode eui64)"
+        return f"link-local IPv6 address of its own (addrgenmode {self.mode})"
 
 
 @dataclass(frozen=True)

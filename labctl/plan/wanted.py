@@ -55,8 +55,10 @@ def wanted(topology: Topology) -> Iterator[Step]:
     order = {name: place for place, name in enumerate(topology.namespaces)}
     for name, _ in spaces:
         yield AddNamespace(name)
+    # All settings first: a cable is born in two namespaces, and both of its ends inherit from theirs.
     for name, space in spaces:
         yield from _early_sysctls(name, space)
+    for name, space in spaces:
         yield from _links(order, name, space)
     tunnels = tunnel_mtus(topology)
     for name, space in spaces:

@@ -24,6 +24,20 @@ DRIFTS = {
     "a TUN device is gone": "siteB ip link del tun1",
     "a cable is gone": "siteA ip link del wan0",
     "an interface is there that nobody asked for": "siteA ip link add extra type bridge",
+    "a route is there once more with another metric": "siteA ip route add 10.0.102.0/24 dev tun0 metric 77",
+    "a route has another metric": ("siteA ip route del 10.0.102.0/24; ip route add 10.0.102.0/24 dev tun0 metric 77"),
+    "the route of an address is gone": "siteA ip route del 192.0.2.0/30 dev wan0",
+    "an address is another, and the routes are there": (
+        "siteA ip addr flush dev tun0; ip addr add 10.0.99.1/24 dev tun0; ip route add 10.0.102.0/24 dev tun0"
+    ),
+    "an address has another end": (
+        "siteA ip addr flush dev wan0; ip addr add 192.0.2.1 peer 192.0.2.2/32 dev wan0;"
+        " ip route add 10.0.2.0/24 via 192.0.2.2"
+    ),
+    "an interface has another name": "siteA ip link set wan0 down; ip link set wan0 name w1",
+    "the loopback interface has lost its address": "siteA ip addr del 127.0.0.1/8 dev lo",
+    "the MTU of the loopback interface was changed": "siteA ip link set lo mtu 1000",
+    "an interface has an address more of its network": "siteA ip addr add 10.0.1.77/24 dev dummy0",
     "a sysctl was changed": "siteA sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'",
 }
 
@@ -69,6 +83,59 @@ def test_an_engine_that_was_killed_is_started_again(here: World) -> None:
     assert [change["subject"] for change in here.json("up", "two-site")["changes"]] == ["siteA:tun0"]
     assert here.json("verify", "ping-across-a-to-b")["passed"]
     here.labctl("down")
+
+
+def test_an_engine_that_was_stopped_is_started_anew(here: World) -> None:
+    here.labctl("up", "two-site")
+    victim = here.processes_titled("ttun tun0")[0]
+    os.kill(victim, signal.SIGSTOP)
+    changes = eventually(lambda: here.json("plan", "two-site", code=None)["changes"], "it is seen")
+    assert [(each["action"], each["subject"]) for each in changes] == [
+        ("remove", "siteA:tun0"),
+        ("make", "siteA:tun0"),
+    ]
+    here.labctl("up", "two-site")
+    assert here.json("verify", "ping-across-a-to-b")["passed"]
+    assert victim not in here.processes_titled("ttun tun0")
+    here.labctl("down")
+
+
+def test_what_went_by_another_hand_and_is_not_in_the_file_is_forgotten(here: World) -> None:
+    here.labctl("up", "two-site")
+    os.kill(here.processes_titled("ttun tun1")[0], signal.SIGKILL)
+    assert len(here.json("status")["engines"]) == 2
+    alone = TWO_SITE[: TWO_SITE.index("ttun:")] + (
+        'ttun: [{device: "siteA:tun0", bind: "10.0.1.1:9000", peer: "10.0.2.1:9000"}]\n'
+    )
+    here.labctl("up", here.file("alone.yaml", alone.replace("dummy1: {kind: dummy", "dummy1: {kind: bridge")))
+    status = here.json("status")
+    assert [engine["device"] for engine in status["engines"]] == ["siteA:tun0"]
+    assert "siteB:dummy1" not in [each["subject"] for each in status["substitutions"]]
+    here.labctl("down")
+
+
+def test_a_change_that_fails_is_put_back(here: World) -> None:
+    here.labctl("up", "two-site")
+    before = here.json("status")
+    edited = TWO_SITE.replace("[10.0.101.1/24]", "[10.0.101.1/24, 10.0.55.1/24]").replace(
+        'device: "siteA:tun0",', 'device: "siteA:tun0", engine: {command: "/no/such/program"},'
+    )
+    done = here.labctl("up", here.file("edited.yaml", edited), code=2)
+    assert "/no/such/program" in done.stderr and "taking back what was made" in done.stdout
+    after = here.json("status")
+    assert after["drift"] == [] and set(after["namespaces"]) == set(before["namespaces"])
+    assert "10.0.55.1/24" not in after["namespaces"]["siteA"]["interfaces"]["tun0"]["addresses"]
+    assert all(engine["running"] for engine in after["engines"])
+    assert here.json("verify", "ping-across-a-to-b")["passed"]
+    assert here.json("plan", "two-site")["changes"] == []
+    here.labctl("down")
+
+
+def test_a_plan_tells_that_a_name_is_taken(as_root: World) -> None:
+    as_root.run("ip", "netns", "add", "siteB")
+    assert "siteB exists already" in as_root.labctl("plan", "two-site", code=2).stderr
+    as_root.run("ip", "netns", "del", "siteB")
+    as_root.run("sh", "-c", "umount --internal-only --no-mtab /run/netns && rmdir /run/netns")
 
 
 def test_an_edit_changes_what_it_says_and_a_connection_goes_on(here: World) -> None:

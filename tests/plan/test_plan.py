@@ -109,8 +109,8 @@ class Kernel:
             case NoAutomaticAddresses():
                 assert self._link(step).addrgenmode, "Address family not supported by protocol"
                 self._change(step, addrgenmode="none")
-            case AutomaticAddresses():
-                self._change(step, addrgenmode="eui64")
+            case AutomaticAddresses(mode=mode):
+                self._change(step, addrgenmode=mode)
             case AddAddress(address=address):
                 assert address not in self._link(step).addresses, "File exists"
                 assert ":" not in address or self._link(step).addrgenmode, "Permission denied"
