@@ -11,10 +11,10 @@ from typing import Any
 
 from labctl.kernel import cables, namespaces, netem
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.perform import DUMMY_STAND_IN, IFF_UP, RT_TABLE_MAIN, RTN_UNICAST
+from labctl.kernel.perform import IFF_UP, RT_TABLE_MAIN, RTN_UNICAST
 from labctl.kernel.syscalls import network_namespace
 from labctl.kernel.tuntap import user_name
-from labctl.plan.commands import ADDRGENMODES
+from labctl.plan.commands import ADDRGENMODES, STAND_IN
 from labctl.plan.facts import Counters, Link, Namespace, Route
 
 IFF_LOWER_UP = 1 << 16  # linux/if.h
@@ -93,7 +93,7 @@ def _routes_of(netlink: rt.Rtnetlink, family: int) -> list[Any]:
 def _link(link: Any) -> Link:
     """What an interface says of itself alone."""
     kind, stand_in = _kind(link), ""
-    if link.get_attr("IFLA_IFALIAS") == DUMMY_STAND_IN:
+    if link.get_attr("IFLA_IFALIAS") == STAND_IN:
         kind, stand_in = "dummy", kind
     elif kind == "tun" and link.get_attr("IFLA_ADDRESS"):
         kind = "tap"  # the driver calls both tun; only a TAP has a hardware address

@@ -17,7 +17,7 @@ from labctl.errors import refused
 from labctl.kernel import namespaces, netem, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.syscalls import network_namespace
-from labctl.plan.commands import ADDRGENMODES, at_once
+from labctl.plan.commands import ADDRGENMODES, STAND_IN, at_once
 from labctl.plan.facts import Substitution
 from labctl.plan.netem import Netem
 from labctl.plan.steps import (
@@ -49,9 +49,6 @@ IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000  # linux/if.h
 IFA_F_NODAD = 0x02  # linux/if_addr.h
 RTPROT_STATIC, RT_TABLE_MAIN, RTN_UNICAST = 4, 254, 1  # linux/rtnetlink.h
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255
-
-DUMMY_STAND_IN = "labctl: bridge stands in for dummy"
-"""The alias of a bridge without ports that stands in where the kernel has no dummy driver."""
 
 RecordNamespace = Callable[[str, namespaces.NamespaceId], None]
 
@@ -174,7 +171,7 @@ class _Space:
         # A bridge without ports behaves as a dummy does: own address answers, others are silent and counted.
         # Without NOARP it would answer "Host Unreachable" after three seconds.
         self._new_link(step.interface, index, "bridge", (("IFLA_BR_MCAST_SNOOPING", 0),))
-        alias = (("IFLA_IFALIAS", DUMMY_STAND_IN),)
+        alias = (("IFLA_IFALIAS", STAND_IN),)
         self._change_link(index, alias, flags=IFF_NOARP, change=IFF_NOARP | IFF_MULTICAST)
         return Substitution(step.subject, "dummy", "bridge without ports", "this kernel has no dummy driver")
 

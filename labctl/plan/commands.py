@@ -1,13 +1,13 @@
 """What a person types for a step: the same change by ip(8), tc(8), sysctl(8) and ttun.
 
 Everything is typed on the machine as root. `ip -n NAME` works inside a namespace, so nothing is ever made outside and
-moved in. One command has no plain twin: a kernel without the dummy driver needs the stand-in, so `dummy` is spelled
-with its alternative, which `script` defines.
+moved in. One command has no plain twin: a kernel without the dummy driver needs another, `stand_in`.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import shlex
 
 from labctl.plan.netem import as_typed
@@ -35,6 +35,9 @@ from labctl.plan.steps import (
     Step,
     StopEngine,
 )
+
+STAND_IN = "labctl: bridge stands in for dummy"
+"""The alias of a bridge without ports that stands in where the kernel has no dummy driver."""
 
 ADDRGENMODES = ("eui64", "none", "stable-privacy", "random")
 """In the order of their numbers (linux/if_link.h: IN6_ADDR_GEN_MODE_*)."""
@@ -94,12 +97,40 @@ def command(step: Step) -> str:
         case AddRoute() | DeleteRoute():
             verb = "add" if isinstance(step, AddRoute) else "del"
             return shlex.join((*ip, "route", verb, *step.words.split()[1:]))
-        case StartEngine(run_as=owner):
-            become = ("setpriv", f"--reuid={owner}", "--clear-groups") if owner else ()
+        case StartEngine(run_as=owner, program=program):
+            # ttun gives up its rights by itself, once it has opened what takes some.
+            become = ("setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups") if owner and program else ()
             return f"{shlex.join(('ip', 'netns', 'exec', step.namespace, *become))} {step.command} &"
         case StopEngine(command=words):
-            return f"pkill -f -x {shlex.quote(words)}"
+            # Only in this namespace: another lab may have an engine with the very same words. A script's own words come
+            # behind those of its interpreter.
+            there = f'--nslist net --ns "$(ip netns pids {shlex.quote(step.namespace)} | head -n 1)"'
+            return f"pkill -f {there} {shlex.quote(re.escape(words).replace(chr(92) + ' ', ' ') + '$')}"
     raise TypeError(f"no way to type {step!r}")
+
+
+def stand_in(step: Step) -> str:
+    """The line for a kernel without the dummy driver, where a bridge without ports swallows packets just the same."""
+    if not isinstance(step, AddLink) or step.kind != "dummy":
+        return ""
+    make = shlex.join(
+        ("ip", "-n", step.namespace, "link", "add", step.interface, "type", "bridge", "mcast_snooping", "0")
+    )
+    silence = (
+        "ip",
+        "-n",
+        step.namespace,
+        "link",
+        "set",
+        step.interface,
+        "arp",
+        "off",
+        "multicast",
+        "off",
+        "alias",
+        STAND_IN,
+    )
+    return f"{make} && {shlex.join(silence)}"
 
 
 def _at_once(address: str) -> tuple[str, ...]:

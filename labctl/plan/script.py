@@ -10,7 +10,7 @@ import shlex
 import textwrap
 from itertools import groupby
 
-from labctl.plan.commands import command
+from labctl.plan.commands import STAND_IN, command
 from labctl.plan.steps import (
     AddLink,
     AddNamespace,
@@ -25,12 +25,12 @@ from labctl.plan.steps import (
 from labctl.plan.wanted import wanted
 from labctl.topology.model import Topology
 
-_STAND_IN = """\
+_STAND_IN = f"""\
 # Where the kernel has no dummy driver, a bridge without ports swallows packets just the same.
-stand_in() {
+stand_in() {{
     ip -n "$1" link add "$2" type bridge mcast_snooping 0
-    ip -n "$1" link set "$2" arp off multicast off alias 'labctl: bridge stands in for dummy'
-}
+    ip -n "$1" link set "$2" arp off multicast off alias {shlex.quote(STAND_IN)}
+}}
 """
 
 _NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _ENGINES = range(6)

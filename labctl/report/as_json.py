@@ -73,6 +73,7 @@ def _namespace(space: Namespace | None) -> dict[str, Any] | None:
     return {
         "interfaces": {name: asdict(link) for name, link in space.links.items()},
         "routes": [asdict(route) for route in space.routes],
+        "sysctls": dict(space.sysctls),
     }
 
 

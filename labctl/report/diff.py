@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from labctl.plan.commands import stand_in
 from labctl.plan.reasons import Change
 from labctl.plan.steps import (
     AutomaticAddresses,
@@ -33,3 +34,5 @@ def lines(change: Change, fresh: bool, explain: bool) -> Iterator[Text]:
     yield text
     if explain:
         yield Text(f"    {change.command}", "dim")
+        if other := stand_in(step):
+            yield Text(f"    # without the dummy driver: {other}", "dim")

@@ -66,7 +66,9 @@ def test_plan_tells_by_its_exit_code_whether_there_is_something_to_do(here: Worl
 
 
 def test_a_plan_tells_why_and_what_a_person_would_type(here: World) -> None:
-    assert "    ip netns add siteA\n" in here.labctl("plan", "two-site", "--explain", code=1).stdout
+    told = here.labctl("plan", "two-site", "--explain", code=1).stdout
+    assert "    ip netns add siteA\n" in told
+    assert "type dummy\n    # without the dummy driver: ip -n siteA link add dummy0 type bridge" in told
     here.labctl("up", "two-site")
     here.labctl("exec", "siteB", "--", "ip", "link", "set", "wan0", "mtu", "1400")
     told = here.labctl("plan", "two-site", "--explain", code=1).stdout
@@ -136,6 +138,24 @@ def test_a_plan_tells_that_a_name_is_taken(as_root: World) -> None:
     assert "siteB exists already" in as_root.labctl("plan", "two-site", code=2).stderr
     as_root.run("ip", "netns", "del", "siteB")
     as_root.run("sh", "-c", "umount --internal-only --no-mtab /run/netns && rmdir /run/netns")
+
+
+def test_what_a_person_types_to_end_an_engine_ends_that_one_alone(as_root: World) -> None:
+    """Another lab has an engine with the very same words."""
+    as_root.labctl("up", "two-site")
+    as_root.labctl("up", "two-site", "--name", "other")
+    edited = as_root.file("edited.yaml", TWO_SITE.replace('bind: "10.0.1.1:9000"', 'bind: "10.0.1.1:9001"'))
+    (typed,) = [
+        change["command"]
+        for change in as_root.json("plan", edited, code=1)["changes"]
+        if change["change"].startswith("engine") and change["action"] == "remove" and change["subject"] == "siteA:tun0"
+    ]
+    assert len(as_root.processes_titled("ttun tun0 10.0.1.1 9000")) == 2
+    as_root.run("sh", "-c", typed)
+    eventually(lambda: len(as_root.processes_titled("ttun tun0 10.0.1.1 9000")) == 1, "one of them has ended")
+    running = {each["device"]: each["running"] for each in as_root.json("status", "other")["engines"]}
+    assert running == {"other-siteA:tun0": True, "other-siteB:tun1": True}
+    as_root.labctl("down", "-a")
 
 
 def test_an_edit_changes_what_it_says_and_a_connection_goes_on(here: World) -> None:

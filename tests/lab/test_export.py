@@ -56,7 +56,7 @@ def state(here: World, topology: Topology) -> dict[str, Any]:
     def look() -> dict[str, Any]:
         spaces = {}
         for name in topology.namespaces:
-            there = observe(name, (*BASELINE, *paths))
+            there = observe(name, (*BASELINE, *paths), topology.namespaces)
             assert there is not None
             plain = dataclasses.asdict(there)
             for device, link in plain["links"].items():
