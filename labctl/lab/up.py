@@ -109,8 +109,9 @@ def _put_back(before: Topology, state: State, notify: Listener) -> None:
 def _forget_what_is_gone(topology: Topology, state: State) -> None:
     """Forget what went by another hand than ours, and is not in the file any more."""
     recorded = state.read()
-    for device, engine in recorded.engines.items():
-        if not engine.process.alive() and device not in {str(endpoint.device) for endpoint in topology.ttun}:
+    served = {str(endpoint.device) for endpoint in topology.ttun}
+    for device in recorded.engines:
+        if device not in served:
             state.forget_engine(device)
     for name in recorded.namespaces:
         if name not in topology.namespaces:

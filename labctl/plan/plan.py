@@ -7,11 +7,11 @@ steps that do not hold, so a first `up`, a second one, a change of the file and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from labctl.plan import facts as facts_of
 from labctl.plan.aftermath import same_route, without
-from labctl.plan.facts import Facts
+from labctl.plan.facts import Facts, Link
 from labctl.plan.mtu import DEFAULT_MTU, mtu_of, tunnel_mtus
 from labctl.plan.steps import (
     AddAddress,
@@ -61,15 +61,18 @@ def _defaults(topology: Topology, facts: Facts) -> Iterator[Step]:
             ref = InterfaceRef(name, interface)
             mtu = mtu_of(topology, ref, tunnels)
             by_itself = ref not in tunnels and not (asked and asked.mtu)
-            # A bridge that follows the ports that it has will follow those that it gets.
-            ports = [port.mtu for port in there.values() if port.master == interface]
-            follows = link.kind == "bridge" and link.mtu == min(ports, default=DEFAULT_MTU["bridge"])
-            if by_itself and link.mtu != mtu and not follows:
+            if by_itself and link.mtu != mtu and not _follows_its_ports(link, there.values()):
                 yield SetMtu(name, interface, mtu)
             if link.addrgenmode == "none" and asked and any(address.version == 6 for address in asked.addresses):
                 yield AutomaticAddresses(name, interface, "random" if link.kind == "tun" else "eui64")
         if "lo" in there and LOOPBACK_ADDRESS not in there["lo"].addresses:
             yield AddAddress(name, "lo", LOOPBACK_ADDRESS)
+
+
+def _follows_its_ports(link: Link, links: Iterable[Link]) -> bool:
+    """Whether the MTU of a bridge is what its ports make it; it will follow those that it gets, too."""
+    ports = (port.mtu for port in links if port.master == link.name)
+    return link.kind == "bridge" and link.mtu == min(ports, default=DEFAULT_MTU["bridge"])
 
 
 def holds(step: Step, facts: Facts) -> bool:
