@@ -31,6 +31,7 @@ def answered() -> int:
     """Run the command line; every failure ends in a few lines and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ended)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it never hears how a child has ended (wait(2))
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
