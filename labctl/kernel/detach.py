@@ -7,8 +7,8 @@ be unmounted, a terminal that does not close. So everything is closed but what i
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Iterable
+from contextlib import suppress
 
 
 def detach(keep: Iterable[int], log: str = "/dev/null") -> None:
@@ -16,19 +16,24 @@ def detach(keep: Iterable[int], log: str = "/dev/null") -> None:
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
-    close_all_but(keep)  # first: the maker may have used up all that there may be
+    with suppress(OSError):
+        os.close(0)  # first: the maker may have used up all that there may be, and the look at them takes one
+    close_all_but(keep)
     source = os.open("/dev/null", os.O_RDONLY)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream, fd in ((0, source), (1, target), (2, target)):
         os.dup2(fd, stream)
+        os.set_inheritable(stream, True)  # what is in its place already has stayed as it was opened
     for fd in {source, target} - {0, 1, 2}:
         os.close(fd)
 
 
 def close_all_but(keep: Iterable[int]) -> None:
-    """Close every descriptor above the standard three, except those named."""
-    lowest = 3
-    for fd in sorted(set(keep)):
-        os.closerange(lowest, fd)
-        lowest = max(lowest, fd + 1)
-    os.closerange(lowest, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    """Close every descriptor above the standard three, except those named.
+
+    They are asked for, not counted up to the limit: what was opened before that was lowered is above it, and where it
+    is very high a Python without close_range(2) would count for minutes.
+    """
+    for fd in {int(name) for name in os.listdir("/proc/self/fd")} - {0, 1, 2, *keep}:
+        with suppress(OSError):  # the look itself was one of them
+            os.close(fd)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import select
 import signal
+from pathlib import Path
 
 from tests.lab.labs import tunnel
 from tests.lab.world import World
@@ -14,3 +18,28 @@ def test_an_ignored_sigchld(here: World) -> None:
 
     for words in (["up", here.file("tunnel.yaml", tunnel())], ["verify"], ["down"]):
         here.labctl(*words, before=deaf)
+
+
+def test_a_pipe_above_the_limit_ends_with_the_command(here: World) -> None:
+    """A descriptor may be higher than the limit, where that was lowered after it was opened."""
+    reader, writer = os.pipe()
+
+    def high() -> None:
+        os.dup2(writer, 100)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+    here.labctl("up", here.file("tunnel.yaml", tunnel()), before=high, close_fds=False)
+    os.close(writer)
+    assert select.select([reader], [], [], 0)[0], "somebody has the pipe open still"
+    os.close(reader)
+    here.labctl("down")
+
+
+def test_somebodys_own_engine_has_the_standard_three(here: World) -> None:
+    socat = "socat TUN,tun-name={device},iff-no-pi UDP:{peer_address}:{peer_port},bind={bind_address}:{bind_port}"
+    file = tunnel().replace('peer: "192.0.2.2:9000"', f'peer: "192.0.2.2:9000", engine: {{command: "{socat}"}}')
+    here.labctl("up", here.file("tunnel.yaml", file))
+    (engine,) = here.processes_titled("socat")
+    streams = [os.readlink(f"/proc/{engine}/fd/{stream}") for stream in (0, 1, 2)]
+    assert [Path(stream).name for stream in streams] == ["null", "siteA:tun0.log", "siteA:tun0.log"]
+    here.labctl("down")
