@@ -59,7 +59,8 @@ def kernel_words(error: OSError) -> str:
 
 
 USED_UP = "memory, processes or files may be used up here: see free -m and ulimit -a"
-_HINTS = dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM), USED_UP)
+FULL = "/run may be full, or there are as many namespaces as there may be: see df -i /run and sysctl user"
+_HINTS = {**dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM), USED_UP), errno.ENOSPC: FULL}
 
 
 @contextmanager

@@ -48,11 +48,12 @@ def start(steps: Sequence[StartEngine], state: State, prepare: Callable[[], None
         return
     # A list: the commands are read here, before the first fork.
     plans = [_plan(step, state, prepare) for step in steps]
-    for step, starting in zip(steps, processes.start(plans), strict=True):
-        starting.wait()
-        if step.program:
-            _until_ready(step, starting.process, state)
-        yield step
+    with processes.start(plans) as starting:
+        for step, each in zip(steps, starting, strict=True):
+            each.wait()
+            if step.program:
+                _until_ready(step, each.process, state)
+            yield step
 
 
 def _plan(step: StartEngine, state: State, prepare: Callable[[], None]) -> processes.Plan:

@@ -15,12 +15,14 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
+from io import FileIO
 from pathlib import Path
 
-from labctl.errors import USED_UP, KernelRefused, LabError, kernel_words, refused
+from labctl.errors import USED_UP, KernelRefused, LabError, refused
 from labctl.kernel.detach import detach
 from labctl.kernel.namespaces import NamespaceId
 from labctl.kernel.signals import ASKED_TO_END, put_off
@@ -66,22 +68,35 @@ def _fields_of_stat(pid: int) -> list[str]:
 class Starting:
     """A process that was started and has not said yet that it is ready."""
 
-    def __init__(self, what: str, process: Process, answers: int) -> None:
+    def __init__(self, what: str, pid: int, answers: FileIO) -> None:
         self._what = what
+        self._pid = pid
         self._answers = answers
-        self.process = process
+
+    @cached_property
+    def process(self) -> Process:
+        """Its name for good. Raises a LabError where it has ended already."""
+        started = start_time(self._pid)
+        if started is None:
+            raise self._refused(self._answers.readall())
+        return Process(self._pid, started)
 
     def wait(self) -> None:
         """Wait until it is ready. Raises the LabError that kept it from that."""
-        with open(self._answers, "rb") as answers:
-            answer = answers.read()
-        if answer == b"ready":
-            return
+        answer = self._answers.readall()
+        if answer != b"ready":
+            raise self._refused(answer)
+
+    def _refused(self, answer: bytes) -> LabError:
         if answer:
-            raise pickle.loads(answer)
-        raise KernelRefused(
+            error: LabError = pickle.loads(answer)
+            return error
+        return KernelRefused(
             f"{self._what} ended before it was ready", "", "labctl doctor tells what this machine lacks"
         )
+
+    def close(self) -> None:
+        self._answers.close()
 
 
 @dataclass(frozen=True)
@@ -95,38 +110,32 @@ class Plan:
     work: Work
 
 
-def start(plans: Sequence[Plan]) -> list[Starting]:
+@contextmanager
+def start(plans: Sequence[Plan]) -> Iterator[list[Starting]]:
     """Start processes that outlive this one; every `record` is called before any of them does anything.
 
     All are forked before one is recorded: a fork shares every page with the child, and whatever is written to after
     it is copied first. So little happens between two forks, and after the last nothing is shared anew.
+    Raises the LabError of the first that ended before it was recorded.
     """
     import setproctitle  # noqa: F401  # here, before the fork: it is loaded once for all
 
     with refused("processes could not be started", USED_UP):
         go, permit = os.pipe()
-    children: list[tuple[int, int]] = []
-    try:
-        for plan in plans:
-            children.append(_waiting(plan, go, permit))
-        starting = [
-            Starting(plan.what, _named(pid), answers) for plan, (pid, answers) in zip(plans, children, strict=True)
-        ]
-        for plan, each in zip(plans, starting, strict=True):
-            plan.record(each.process)
-        os.write(permit, b"g" * len(plans))
-    except BaseException:
-        for _, answers in children:  # whoever takes back needs descriptors, too
-            os.close(answers)
-        raise
-    finally:
-        os.close(permit)
-        os.close(go)
-    return starting
+    with ExitStack() as listening:  # until the end of the body; whoever takes back needs descriptors, too
+        try:
+            starting = [listening.enter_context(closing(_waiting(plan, go, permit))) for plan in plans]
+            for plan, each in zip(plans, starting, strict=True):
+                plan.record(each.process)
+            os.write(permit, b"g" * len(plans))
+        finally:
+            os.close(permit)
+            os.close(go)
+        yield starting
 
 
-def _waiting(plan: Plan, go: int, permit: int) -> tuple[int, int]:
-    """Fork a child that waits for a word from `go`; gives its PID, and where its answer will come."""
+def _waiting(plan: Plan, go: int, permit: int) -> Starting:
+    """Fork a child that waits for a word from `go`, and until then does nothing that could be in anybody's way."""
     with refused(f"{plan.what} could not be started", USED_UP):
         answers, answer = os.pipe()
         pid = _fork()
@@ -134,25 +143,12 @@ def _waiting(plan: Plan, go: int, permit: int) -> tuple[int, int]:
         try:
             # Our end of the permit closed: if the maker dies before it gives that, the read below ends too.
             os.close(permit)
-            detach((go, answer), str(plan.log))
             if os.read(go, 1):
-                os.close(go)
-                _settle(plan.title)
-                _answering(plan.what, plan.work, answer)
-        except BaseException:
-            traceback.print_exc()  # into the log: the one place where it can still be read
+                _live(plan, FileIO(answer, "wb"))
         finally:
-            sys.stdout.flush()
             os._exit(0)
     os.close(answer)
-    return pid, answers
-
-
-def _named(pid: int) -> Process:
-    """The name for good of a child that waits for us, and so cannot have ended."""
-    started = start_time(pid)
-    assert started is not None
-    return Process(pid, started)
+    return Starting(plan.what, pid, FileIO(answers))
 
 
 def _fork() -> int:
@@ -173,19 +169,36 @@ def _settle(title: str) -> None:
     setproctitle(title)
 
 
-def _answering(what: str, work: Work, answer: int) -> None:
+def _live(plan: Plan, maker: FileIO) -> None:
+    """Leave the maker behind and do the work; until it is ready, the maker is told what goes wrong."""
+
     def ready() -> None:
-        os.write(answer, b"ready")
-        os.close(answer)
+        maker.write(b"ready")
+        maker.close()
 
     try:
-        work(ready)
+        with refused(f"{plan.what} could not be started"):
+            detach((maker.fileno(),), str(plan.log))
+        with refused(f"{plan.what} broke off"), _logged():
+            _settle(plan.title)
+            plan.work(ready)
     except LabError as error:
-        os.write(answer, pickle.dumps(error))
-    except OSError as error:
-        with suppress(OSError):  # it is closed where the process was ready before
-            os.write(answer, pickle.dumps(KernelRefused(f"{what} broke off", kernel_words(error))))
+        if not maker.closed:
+            maker.write(pickle.dumps(error))
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """What goes wrong in the body goes into the log too: later it is the one place where it can be read."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(OSError):  # the disk may be full
+            print(error if isinstance(error, LabError) else traceback.format_exc(), file=sys.stderr)
         raise
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
 
 
 def end(processes: Iterable[Process]) -> None:

@@ -2,8 +2,9 @@
 
 For `kill` and `interrupt` a step is the beginning or the end of a function that changes something outside of the
 process: the journal, the kernel, other processes. There the whole command is killed, or gets a Ctrl-C. For `refuse` it
-is a step of the plan, for `deny` a system call outside of it; both fail. Where there are fewer steps than the number,
-the last line on standard error is PAST: a test counts up until then and has tried every one.
+is a step of the plan, for `deny` a system call outside of it; both fail. For `bereave` it is a fork, whose child
+ends at once. Where there are fewer steps than the number, the last line on standard error is PAST: a test counts up
+until then and has tried every one.
 """
 
 from __future__ import annotations
@@ -113,10 +114,25 @@ def deny(is_now: Countdown) -> None:
     os.fork, os.pipe, fcntl.ioctl = denying(os.fork), denying(os.pipe), denying(fcntl.ioctl)
 
 
+def bereave(is_now: Countdown) -> None:
+    fork = os.fork
+
+    def bereaving() -> int:
+        doomed = is_now()
+        child = fork()
+        if doomed and child == 0:
+            os._exit(1)  # the first process of a PID namespace cannot kill itself
+        if doomed:
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # it is gone before its maker goes on
+        return child
+
+    os.fork = bereaving
+
+
 if __name__ == "__main__":
     _, number, how, *words = sys.argv
     countdown = Countdown(int(number))
-    {"kill": kill, "interrupt": interrupt, "refuse": refuse, "deny": deny}[how](countdown)
+    {"kill": kill, "interrupt": interrupt, "refuse": refuse, "deny": deny, "bereave": bereave}[how](countdown)
     sys.argv = ["labctl", *words]
     code = cli.answered()
     sys.stdout.flush()

@@ -130,6 +130,19 @@ def test_the_kernel_denies_every_call_that_is_no_step(here: World) -> None:
     here.labctl("down")
 
 
+def test_every_process_that_up_starts_ends_at_its_birth(here: World) -> None:
+    file = here.file("small.yaml", SMALL)
+    before = here.snapshot()
+    for number in itertools.count(1):
+        code, said = run_with_fault(here, number, "bereave", "up", file)
+        if PAST in said:
+            break
+        assert code and "ended" in said and "labctl itself" not in said and len(said.splitlines()) <= 3, (number, said)
+        is_back(here, before, number)
+    assert number > (1 if here.is_root else 5), "the forks are not seen any more"
+    here.labctl("down")
+
+
 @pytest.mark.parametrize("words", [["up", "small.yaml"], ["down", "small"]], ids=lambda words: words[0])
 def test_interrupted_at_every_step(here: World, words: list[str]) -> None:
     """Ctrl-C takes `up` back; `down` may be left to the next one."""
@@ -149,7 +162,10 @@ def test_interrupted_at_every_step(here: World, words: list[str]) -> None:
     here.labctl("down")
 
 
-@pytest.mark.parametrize("options", ["ro", *(f"size={pages * 4096}" for pages in range(1, 6)), "nr_inodes=4"])
+FULL = [*(f"size={pages * 4096}" for pages in range(1, 6)), *(f"nr_inodes={number}" for number in range(4, 13))]
+
+
+@pytest.mark.parametrize("options", ["ro", *FULL])
 def test_a_state_directory_that_takes_nothing_more(as_root: World, options: str) -> None:
     read_only = MS_RDONLY if options == "ro" else 0
     before = as_root.snapshot()
