@@ -203,43 +203,53 @@ def _logged() -> Iterator[None]:
 
 def end(processes: Iterable[Process]) -> None:
     """End processes and wait until they are gone: SIGTERM to all, SIGKILL to those that are still there after GRACE."""
-    pidfds = [fd for process in processes if (fd := _open(process)) is not None]
-    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 10.0)):
-        for fd in pidfds:
-            try:
-                signal.pidfd_send_signal(fd, number)
-            except ProcessLookupError:
-                continue
-        pidfds = _still_there(pidfds, patience)
-    for fd in pidfds:
-        os.close(fd)
+    kill(_left_after(signal.SIGTERM, list(processes), GRACE))
 
 
-def _open(process: Process) -> int | None:
-    """A pidfd of exactly that process: its start time is compared after the pidfd is taken."""
-    try:
-        fd = os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        return None
-    if process.alive():
-        return fd
-    os.close(fd)
-    return None
+def kill(processes: Sequence[Process]) -> None:
+    """End processes that are not asked, and wait until they are gone."""
+    _left_after(signal.SIGKILL, processes, 10.0)
 
 
-def _still_there(pidfds: list[int], patience: float) -> list[int]:
-    """Wait for processes to end, `patience` seconds at most; gives those that have not."""
-    waiting = set(pidfds)
-    poll = select.poll()
-    for fd in waiting:
-        poll.register(fd, select.POLLIN)
+def _left_after(number: signal.Signals, processes: Sequence[Process], patience: float) -> list[Process]:
+    """Send all of them a signal, and wait `patience` seconds at most for all to end; gives those that have not.
+
+    Never more than one pidfd is open: there may be more processes than descriptors.
+    """
+    for process in processes:
+        with _opened(process) as pidfd, suppress(ProcessLookupError):
+            if pidfd is not None:
+                signal.pidfd_send_signal(pidfd, number)
     deadline = time.monotonic() + patience
-    while waiting and (left := deadline - time.monotonic()) > 0:
-        for fd, _ in poll.poll(left * 1000):
-            poll.unregister(fd)
-            waiting.discard(fd)
-            os.close(fd)
-    return sorted(waiting)
+    return [process for process in processes if not _ended_by(deadline, process)]
+
+
+def _ended_by(deadline: float, process: Process) -> bool:
+    """Wait for the end of a process, as long as there is time; tells whether it has come."""
+    with _opened(process) as pidfd:
+        if pidfd is None:
+            return True
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        return bool(poll.poll(max(0, deadline - time.monotonic()) * 1000))
+
+
+@contextmanager
+def _opened(process: Process) -> Iterator[int | None]:
+    """A pidfd of exactly that process, whose start time is compared after it is taken; None where it is gone.
+
+    A zombie counts: while it has threads that live, it has not ended.
+    """
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        yield None
+        return
+    try:
+        fields = _fields_of_stat(process.pid)
+        yield pidfd if fields and int(fields[19]) == process.started else None
+    finally:
+        os.close(pidfd)
 
 
 def inside(wanted: Iterable[NamespaceId]) -> list[Process]:

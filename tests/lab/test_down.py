@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from labctl.lab.events import Removed
+from labctl.lab.processes import GRACE
 from labctl.report import terminal
 from tests.lab.labs import PAIR
 from tests.lab.world import World, eventually
@@ -58,6 +60,17 @@ def test_a_daemon_that_ignores_sigterm_ends_with_the_lab(here: World) -> None:
     here.labctl("exec", "left", "--", "sh", "-c", "trap '' TERM; setsid sleep 1000 </dev/null >/dev/null 2>&1 &")
     eventually(lambda: sleepers(here), "the daemon runs")
     here.labctl("down")
+    assert not sleepers(here)
+
+
+def test_all_that_ignore_sigterm_are_waited_for_at_once(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    many = "trap '' TERM; for each in 1 2 3 4 5 6 7 8; do setsid sleep 1000 </dev/null >/dev/null 2>&1 & done"
+    here.labctl("exec", "left", "--", "sh", "-c", many)
+    eventually(lambda: len(sleepers(here)) == 8, "the daemons run")
+    began = time.monotonic()
+    here.labctl("down")
+    assert time.monotonic() - began < 4 * GRACE
     assert not sleepers(here)
 
 

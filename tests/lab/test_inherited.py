@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import select
 import signal
 from pathlib import Path
 
-from tests.lab.labs import tunnel
+import pytest
+
+from tests.lab.labs import many_engines, tunnel
 from tests.lab.world import World
 
 
@@ -33,6 +36,22 @@ def test_a_pipe_above_the_limit_ends_with_the_command(here: World) -> None:
     assert select.select([reader], [], [], 0)[0], "somebody has the pipe open still"
     os.close(reader)
     here.labctl("down")
+
+
+@pytest.mark.parametrize("hard", [40, 4096])
+def test_a_lab_with_more_engines_than_descriptors_goes_down(here: World, hard: int) -> None:
+    here.labctl("up", here.file("many.yaml", many_engines(50)))
+    here.labctl("down", before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard)))
+    assert not here.processes()
+
+
+@pytest.mark.parametrize("failing", ["n0:t0", "n0:t49"])
+def test_a_lab_with_more_engines_than_descriptors_is_taken_back(here: World, failing: str) -> None:
+    before = here.snapshot()
+    file = many_engines(50).replace(f'"{failing}",', f'"{failing}", engine: {{command: /nonexistent}},')
+    few = functools.partial(resource.setrlimit, resource.RLIMIT_NOFILE, (40, 4096))
+    assert "/nonexistent" in here.labctl("up", here.file("many.yaml", file), code=2, before=few).stderr
+    assert here.snapshot() == before
 
 
 def test_somebodys_own_engine_has_the_standard_three(here: World) -> None:
