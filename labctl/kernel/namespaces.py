@@ -53,8 +53,13 @@ def taken(name: str) -> bool:
 
 def is_ours(name: str, recorded: NamespaceId) -> bool:
     """Whether the namespace under a name is the recorded one."""
+    return is_recorded(path_of(name), recorded)
+
+
+def is_recorded(file: Path, recorded: NamespaceId) -> bool:
+    """Whether a file, of /run/netns or /proc/PID/ns/net, is of the recorded namespace."""
     try:
-        fd = os.open(path_of(name), os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:

@@ -30,7 +30,7 @@ def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
                         processes.end([recorded.engines[step.subject].process])
                         state.forget_engine(step.subject)
                     case DeleteNamespace():
-                        processes.end(processes.inside([recorded.namespaces[step.namespace]]))
+                        processes.end_inside([recorded.namespaces[step.namespace]])
                         performer.perform(step)
                         state.forget_namespace(step.namespace)
                     case _:

@@ -26,12 +26,10 @@ def take_back(state: State, notify: Listener) -> None:
     processes.end(engine.process for engine in recorded.engines.values())
     for device in recorded.engines:
         notify(Removed("engine", device))
-    # Whatever still runs in a namespace of ours was started there by somebody who knew that it is a lab;
-    # as long as it lives, so does the namespace, without a name.
     ours = {name for name, known in recorded.namespaces.items() if namespaces.is_ours(name, known)}
-    guests = processes.inside(recorded.namespaces[name] for name in ours)
-    processes.end(guests)
-    for guest in guests:
+    # Whatever still runs in a namespace of ours was started there by somebody who knew that it is a lab;
+    # as long as it lives, so does the namespace, without a name. Somebody may have taken the name away already.
+    for guest in processes.end_inside(recorded.namespaces.values()):
         notify(Removed("process", str(guest.pid)))
     for name, known in recorded.namespaces.items():
         if namespaces.remove_own(name, known) if name in ours else namespaces.remove_claim(name):

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,11 +24,14 @@ from pathlib import Path
 
 from labctl.errors import USED_UP, KernelRefused, LabError, refused
 from labctl.kernel.detach import detach
-from labctl.kernel.namespaces import NamespaceId
+from labctl.kernel.namespaces import NamespaceId, is_recorded
 from labctl.kernel.signals import ASKED_TO_END, put_off
 
 GRACE = 2.0
 """Seconds that a process has between SIGTERM and SIGKILL."""
+
+LOOKS_AGAIN = 5
+"""How often it is looked once more who is in a namespace that is to go."""
 
 Work = Callable[[Callable[[], None]], None]
 """What a started process does; it calls its argument once it is ready."""
@@ -252,18 +255,38 @@ def _opened(process: Process) -> Iterator[int | None]:
         os.close(pidfd)
 
 
-def inside(wanted: Iterable[NamespaceId]) -> list[Process]:
-    """Every process that is in one of these network namespaces, but for ourselves."""
-    spaces = {(known.device, known.inode) for known in wanted}
+def end_inside(wanted: Collection[NamespaceId]) -> list[Process]:
+    """End every process that is in one of these network namespaces; gives all that were found.
+
+    Who is asked to end may start another process first. So it is looked again until nobody is there any more, and only
+    those that were there from the first are asked.
+    """
+    ended = []
+    for finish in (end, *[kill] * LOOKS_AGAIN):
+        found = _inside(wanted)
+        if not found:
+            break
+        finish(found)
+        ended += found
+    return ended
+
+
+def _inside(wanted: Iterable[NamespaceId]) -> list[Process]:
+    """Every process that is in one of these network namespaces, under a name or not, but for ourselves."""
+    spaces = {(known.device, known.inode): known for known in wanted}
     found = []
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
+        file = Path(entry.path, "ns/net")
         try:
-            there = os.stat(f"/proc/{entry.name}/ns/net")
+            there = os.stat(file)
         except OSError:
             continue
+        known = spaces.get((there.st_dev, there.st_ino))
+        if known is None:
+            continue
         started = start_time(int(entry.name))
-        if started is not None and (there.st_dev, there.st_ino) in spaces:
+        if started is not None and is_recorded(file, known):
             found.append(Process(int(entry.name), started))
     return found

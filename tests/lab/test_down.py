@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -61,6 +62,24 @@ def test_a_daemon_that_ignores_sigterm_ends_with_the_lab(here: World) -> None:
     eventually(lambda: sleepers(here), "the daemon runs")
     here.labctl("down")
     assert not sleepers(here)
+
+
+def test_a_daemon_that_starts_another_when_it_is_asked_to_end(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    parting = "trap 'setsid sleep 1000 </dev/null >/dev/null 2>&1 & exit' TERM; sleep 1001 & wait"
+    here.labctl("exec", "left", "--", "sh", "-c", f"setsid sh -c {shlex.quote(parting)} </dev/null >/dev/null 2>&1 &")
+    eventually(lambda: sleepers(here), "the daemon runs")
+    here.labctl("down")
+    assert not sleepers(here)
+
+
+def test_a_daemon_in_a_namespace_whose_name_was_taken_away(as_root: World) -> None:
+    as_root.labctl("up", as_root.file("pair.yaml", PAIR))
+    as_root.labctl("exec", "left", "--", "sh", "-c", "setsid sleep 1000 </dev/null >/dev/null 2>&1 &")
+    eventually(lambda: sleepers(as_root), "the daemon runs")
+    as_root.run("ip", "netns", "del", "left")
+    as_root.labctl("down")
+    assert not sleepers(as_root)
 
 
 def test_all_that_ignore_sigterm_are_waited_for_at_once(here: World) -> None:

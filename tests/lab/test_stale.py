@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from labctl.kernel.syscalls import CLONE_NEWNET, unshare
 from labctl.lab.processes import start_time
 from labctl.lab.state import ROOT
 from tests.lab.labs import PAIR
@@ -20,13 +21,15 @@ BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     ("boot", "older"), [("another-boot", 0), (BOOT, 1)], ids=["of an earlier boot", "with a PID that was given again"]
 )
 def test_a_stranger_with_the_pid_of_an_engine_lives_on(as_root: World, boot: str, older: int) -> None:
+    """And so it does in a namespace that has the number of one of the lab."""
     before = as_root.snapshot()
-    stranger = as_root.start(["sleep", "1000"])
+    stranger = as_root.start(["sleep", "1000"], before=lambda: unshare(CLONE_NEWNET))
     started = start_time(stranger.pid)
     assert started is not None
+    its = Path(f"/proc/{stranger.pid}/ns/net").stat()
     entries = [
         {"begin": {"mode": "root", "boot": boot, "mark": "labctl: ghost 0"}},
-        {"namespace": "left", "device": 4, "inode": 1, "mark": "labctl: ghost 0"},
+        {"namespace": "left", "device": its.st_dev, "inode": its.st_ino, "mark": "labctl: ghost 0"},
         {"engine": "left:tun0", "command": "ttun", "pid": stranger.pid, "started": started - older},
         {"complete": True},
     ]
