@@ -31,9 +31,10 @@ def detach(keep: Iterable[int], log: str = "/dev/null") -> None:
 def close_all_but(keep: Iterable[int]) -> None:
     """Close every descriptor above the standard three, except those named.
 
-    They are asked for, not counted up to the limit: what was opened before that was lowered is above it, and where it
-    is very high a Python without close_range(2) would count for minutes.
+    The highest is asked for, not taken from the limit: what was opened before that was lowered is above it, and where
+    it is very high a Python without close_range(2) would count for minutes.
     """
-    for fd in {int(name) for name in os.listdir("/proc/self/fd")} - {0, 1, 2, *keep}:
-        with suppress(OSError):  # the look itself was one of them
-            os.close(fd)
+    lowest, end = 3, 1 + max(int(name) for name in os.listdir("/proc/self/fd"))
+    for fd in sorted({*keep, end}):
+        os.closerange(lowest, fd)
+        lowest = max(lowest, fd + 1)
