@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import re
 import select
 import signal
 import socket
@@ -30,6 +31,9 @@ from labctl.kernel.signals import fork
 from labctl.kernel.syscalls import die_with_parent, setns
 
 Result = TypeVar("Result")
+
+# A line of /proc/net/unix (proc(5)) about a room: the inode, the user, and what a lab may be called.
+_LISTED = re.compile(rb"^\S+: (?:[0-9A-F]+ +){5}(\d+) @labctl/(\d+)/([\w.-]+)$", re.MULTILINE)
 
 
 class Place(Protocol):
@@ -141,10 +145,10 @@ def places() -> list[Place]:
 
 def refuse_elsewhere(lab: str) -> None:
     """Raise a UsageError for a lab that exists and cannot be reached: another user's, or one in the making."""
-    if (os.geteuid(), lab) in _names() and _holder_of(lab) is None:
-        raise _at_work(lab)
+    if (claimant := _claimant(lab)) and _holder_of(lab) is None:
+        raise _at_work(lab, claimant)
     owner = next((uid for uid, name in _names() if name == lab and uid != os.geteuid()), None)
-    if owner is not None:
+    if owner is not None and _holder_of(lab, owner) is not None:
         raise UsageError(
             f"lab {lab} belongs to user {owner}, who made it without root",
             "it lives in a room of that user",
@@ -168,62 +172,60 @@ def find_room(lab: str) -> Room | None:
     return Room(lab, holder)
 
 
-def _address(lab: str) -> str:
-    return f"\0labctl/{os.geteuid()}/{lab}"
+def _address(lab: str, uid: int) -> str:
+    return f"\0labctl/{uid}/{lab}"
 
 
 def _names() -> dict[tuple[int, str], str]:
-    """User and lab of every room that there is or will be, with the inode of its socket."""
-    found = {}
-    for line in Path("/proc/net/unix").read_text().splitlines():
-        *_, inode, path = line.split(maxsplit=7)
-        parts = path.split("/", 2)
-        if len(parts) == 3 and parts[0] == "@labctl" and parts[1].isdigit():
-            found[int(parts[1]), parts[2]] = inode
-    return found
+    """User and lab of every room that there is or will be, with the inode of its socket, as far as a list can tell.
+
+    Anybody may give a socket any name, also one that reads like two lines of this list. So what is found here is
+    asked itself before it is believed.
+    """
+    return {
+        (int(uid), lab.decode()): inode.decode()
+        for inode, uid, lab in _LISTED.findall(Path("/proc/net/unix").read_bytes())
+    }
 
 
-def _holder_of(lab: str) -> int | None:
-    """The PID behind the name, if it is this user's."""
+def _holder_of(lab: str, owner: int | None = None) -> int | None:
+    """The PID behind the name, if it is that user's; this user's where none is named."""
+    owner = os.geteuid() if owner is None else owner
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         try:
-            connection.connect(_address(lab))
+            connection.connect(_address(lab, owner))
         except ConnectionRefusedError:
             return None
         pid, uid, _ = struct.unpack("=iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return pid if uid == os.geteuid() else None
+    return pid if uid == owner else None
 
 
 def _make_room(lab: str) -> Room:
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        claim.bind(_address(lab))
+        claim.bind(_address(lab, os.geteuid()))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise _at_work(lab) from None
+        raise _at_work(lab, _claimant(lab) or "a process that has just ended") from None
     with claim:
         return Room(lab, *start_holder(claim))
 
 
-def _at_work(lab: str) -> UsageError:
-    return UsageError(
-        f"another labctl is at work on lab {lab}",
-        f"it is {_claimant(lab)}",
-        "wait until it has ended",
-    )
+def _at_work(lab: str, claimant: str) -> UsageError:
+    return UsageError(f"another labctl is at work on lab {lab}", f"it is {claimant}", "wait until it has ended")
 
 
 def _claimant(lab: str) -> str:
-    """Who holds the socket of a name on which nobody listens yet."""
-    socket_of_it = f"socket:[{_names().get((os.geteuid(), lab), '')}]"
-    for entry in os.scandir("/proc"):
+    """Who of this user holds the socket of a name on which nobody listens yet; nothing where nobody does."""
+    inode = _names().get((os.geteuid(), lab))
+    for entry in os.scandir("/proc") if inode else ():
         try:
-            if any(os.readlink(fd.path) == socket_of_it for fd in os.scandir(f"{entry.path}/fd")):
+            if any(os.readlink(fd.path) == f"socket:[{inode}]" for fd in os.scandir(f"{entry.path}/fd")):
                 return f"process {entry.name}"
         except OSError:
             continue
-    return "a process that has just ended"
+    return ""
 
 
 def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer: int) -> NoReturn:
