@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
 from labctl.errors import USED_UP, LabError, UsageError, refused
+from labctl.kernel import directory
 from labctl.kernel.holder import ROOM, keep, portable, start_holder
 from labctl.kernel.privileges import has_network_rights
 from labctl.kernel.signals import fork
@@ -230,8 +231,8 @@ def _claimant(lab: str) -> str:
 
 def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer: int) -> NoReturn:
     """C: join every namespace of the room, fork (a PID namespace is entered by children only), work, answer."""
-    here = os.getcwd()
     try:
+        called_from = directory.here()
         with refused("the room of the lab cannot be entered", USED_UP):
             _enter(holder)
             die_with_parent(parent)
@@ -245,7 +246,7 @@ def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer
             with _keyboard_left_to_the_child():
                 _, status = os.waitpid(worker, 0)
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-        _return_to(here)
+        directory.return_to(called_from)
         answer = (False, work())
     except BaseException as error:
         answer = (True, portable(error))
@@ -266,14 +267,6 @@ def _enter(holder: int) -> None:
         raise UsageError(
             "the lab has just ended", "the first process of its room is gone", "labctl list shows what is running"
         ) from None
-
-
-def _return_to(directory: str) -> None:
-    """setns(2) of a mount namespace leaves us in /; go back, unless the directory is hidden in there."""
-    try:
-        os.chdir(directory)
-    except OSError:
-        os.chdir("/")
 
 
 class _keyboard_left_to_the_child:

@@ -22,7 +22,7 @@ from labctl.engine.errors import EngineError
 from labctl.engine.jail import NOBODY
 from labctl.engine.ttun import endpoint_of
 from labctl.errors import KernelRefused, UsageError
-from labctl.kernel import namespaces
+from labctl.kernel import directory, namespaces
 from labctl.kernel.observe import observe
 from labctl.kernel.sockets import bound
 from labctl.kernel.syscalls import CLONE_NEWNET, setns
@@ -103,11 +103,11 @@ def _built_in(step: StartEngine, state: State) -> processes.Work:
 
 
 def _program(step: StartEngine) -> processes.Work:
-    directory = os.getcwd()  # a relative command is meant from where labctl was called
+    called_from = directory.here()  # a relative command is meant from where labctl was called
 
     def work(ready: Callable[[], None]) -> None:
         _enter(step.namespace)
-        os.chdir(directory)
+        directory.return_to(called_from)
         if step.run_as:
             uid = uid_of(step.run_as)
             os.setgroups([])
