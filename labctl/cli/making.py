@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -129,8 +129,7 @@ def down(lab: str | None, also: str | None, everything: bool) -> int:
             refuse_elsewhere(name)
             continue
         place, ended = running[name], True
-        removed: list[Any] = place.call(lambda name=name: _taken_down(end, name))  # type: ignore[misc]
-        place.close()
+        removed = place.end(partial(end, name, place.mode))
         from labctl.report import terminal
 
         terminal.down(removed, name)
@@ -139,9 +138,3 @@ def down(lab: str | None, also: str | None, everything: bool) -> int:
             place.call(tidy)  # an earlier down may have been killed at its very end
         click.echo(f"no lab{f' named {wanted}' if wanted else ''} is running: nothing to do")
     return WELL
-
-
-def _taken_down(story: Callable[[str, Callable[[Any], None]], None], name: str) -> list[Any]:
-    events: list[Any] = []
-    story(name, events.append)
-    return events

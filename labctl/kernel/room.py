@@ -4,9 +4,7 @@ A room is a holder process in a new user, mount, network and PID namespace with 
 root. Every command enters the room and then runs the very code that root runs; nothing above this module asks which of
 the two it is.
 
-A room has a name that the kernel keeps: an abstract UNIX socket (unix(7)) on which the holder listens. Binding it is
-an atomic claim, it is gone the moment the holder is gone, and SO_PEERCRED tells the holder's PID and user beyond doubt.
-So there is no file that could be left behind or lie.
+It is found by its name, which the kernel keeps (room_names), so there is no file that could be left behind or lie.
 """
 
 from __future__ import annotations
@@ -14,27 +12,24 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-import re
 import select
 import signal
 import socket
-import struct
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import NoReturn, Protocol, TypeVar
+from contextlib import AbstractContextManager, suppress
+from typing import Any, BinaryIO, NoReturn, Protocol, TypeVar
 
 from labctl.errors import USED_UP, LabError, UsageError, refused
-from labctl.kernel import directory
+from labctl.kernel import directory, room_names
 from labctl.kernel.holder import ROOM, keep, portable, start_holder
 from labctl.kernel.privileges import has_network_rights
 from labctl.kernel.signals import fork
 from labctl.kernel.syscalls import die_with_parent, setns
 
 Result = TypeVar("Result")
-
-# A line of /proc/net/unix (proc(5)) about a room: the inode, the user, and what a lab may be called.
-_LISTED = re.compile(rb"^\S+: (?:[0-9A-F]+ +){5}(\d+) @labctl/(\d+)/([\w.-]+)$", re.MULTILINE)
+Answer = Callable[[object], None]
+"""What takes the result of some work out of a room."""
 
 
 class Place(Protocol):
@@ -52,8 +47,8 @@ class Place(Protocol):
     def abandon(self) -> None:
         """Give the place up again, if this command made it."""
 
-    def close(self) -> None:
-        """Give the place up, with everything in it."""
+    def end(self, work: Callable[[], AbstractContextManager[Result]]) -> Result:
+        """Do some last work there, and give the place up with everything in it before the work is left."""
 
 
 class Machine:
@@ -71,8 +66,9 @@ class Machine:
     def abandon(self) -> None:
         pass
 
-    def close(self) -> None:
-        pass
+    def end(self, work: Callable[[], AbstractContextManager[Result]]) -> Result:
+        with work() as result:
+            return result
 
 
 class Room:
@@ -86,6 +82,20 @@ class Room:
         self._control = control
 
     def call(self, work: Callable[[], Result]) -> Result:
+        result: Result = self._asked(lambda answer: answer(work()), lambda: None)
+        return result
+
+    def end(self, work: Callable[[], AbstractContextManager[Result]]) -> Result:
+        def last(answer: Answer) -> None:
+            with work() as result:
+                answer(result)
+                signal.pause()  # the room ends now, and we in it
+
+        result: Result = self._asked(last, self._close)
+        return result
+
+    def _asked(self, work: Callable[[Answer], None], then: Callable[[], None]) -> Any:
+        """What a child in the room answers; `then` is called while the child may still be at work."""
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
@@ -94,10 +104,14 @@ class Room:
             child = fork()
         if child == 0:
             os.close(reader)
-            _enter_and_work(self._holder, parent, work, writer)
+            with open(writer, "wb") as answers:
+                _enter_and_work(self._holder, parent, work, answers)
         os.close(writer)
-        with _keyboard_left_to_the_child(), open(reader, "rb") as answers:
-            answer = answers.read()
+        with _keyboard_left_to_the_child(), open(reader, "rb") as told:
+            answer = told.read()
+            error, result = pickle.loads(answer) if answer else (None, None)
+            if answer and error is None:
+                then()
             _, status = os.waitpid(child, 0)
         if not answer:
             raise LabError(
@@ -105,10 +119,8 @@ class Room:
                 f"its process ended with status {os.waitstatus_to_exitcode(status)}",
                 "labctl list shows what is running",
             )
-        failed, value = pickle.loads(answer)
-        if failed:
-            raise value
-        result: Result = value
+        if error is not None:
+            raise error
         return result
 
     def keep(self) -> None:
@@ -118,9 +130,9 @@ class Room:
 
     def abandon(self) -> None:
         if self._control is not None:
-            self.close()
+            self._close()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """End the holder; returns when the kernel has ended everything in its PID namespace."""
         try:
             signal.pidfd_send_signal(self._holder, signal.SIGKILL)
@@ -140,16 +152,16 @@ def places() -> list[Place]:
     """Every place of this user where a lab can be."""
     if has_network_rights():
         return [Machine()]
-    found = (find_room(lab) for uid, lab in sorted(_names()) if uid == os.geteuid())
+    found = (find_room(lab) for uid, lab in sorted(room_names.names()) if uid == os.geteuid())
     return [room for room in found if room is not None]
 
 
 def refuse_elsewhere(lab: str) -> None:
     """Raise a UsageError for a lab that exists and cannot be reached: another user's, or one in the making."""
-    if (claimant := _claimant(lab)) and _holder_of(lab) is None:
+    if (claimant := room_names.claimant(lab)) and room_names.holder_of(lab) is None:
         raise _at_work(lab, claimant)
-    owner = next((uid for uid, name in _names() if name == lab and uid != os.geteuid()), None)
-    if owner is not None and _holder_of(lab, owner) is not None:
+    owner = next((uid for uid, name in room_names.names() if name == lab and uid != os.geteuid()), None)
+    if owner is not None and room_names.holder_of(lab, owner) is not None:
         raise UsageError(
             f"lab {lab} belongs to user {owner}, who made it without root",
             "it lives in a room of that user",
@@ -159,7 +171,7 @@ def refuse_elsewhere(lab: str) -> None:
 
 def find_room(lab: str) -> Room | None:
     """The room of a lab of this user, or None where there is none."""
-    pid = _holder_of(lab)
+    pid = room_names.holder_of(lab)
     if pid is None:
         return None
     try:
@@ -167,48 +179,20 @@ def find_room(lab: str) -> Room | None:
     except ProcessLookupError:
         return None
     # The name still answers with the same PID, so it was alive when the pidfd was taken: it cannot be another's.
-    if _holder_of(lab) != pid:
+    if room_names.holder_of(lab) != pid:
         os.close(holder)
         return None
     return Room(lab, holder)
 
 
-def _address(lab: str, uid: int) -> str:
-    return f"\0labctl/{uid}/{lab}"
-
-
-def _names() -> dict[tuple[int, str], str]:
-    """User and lab of every room that there is or will be, with the inode of its socket, as far as a list can tell.
-
-    Anybody may give a socket any name, also one that reads like two lines of this list. So what is found here is
-    asked itself before it is believed.
-    """
-    return {
-        (int(uid), lab.decode()): inode.decode()
-        for inode, uid, lab in _LISTED.findall(Path("/proc/net/unix").read_bytes())
-    }
-
-
-def _holder_of(lab: str, owner: int | None = None) -> int | None:
-    """The PID behind the name, if it is that user's; this user's where none is named."""
-    owner = os.geteuid() if owner is None else owner
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        try:
-            connection.connect(_address(lab, owner))
-        except ConnectionRefusedError:
-            return None
-        pid, uid, _ = struct.unpack("=iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return pid if uid == owner else None
-
-
 def _make_room(lab: str) -> Room:
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        claim.bind(_address(lab, os.geteuid()))
+        claim.bind(room_names.address(lab, os.geteuid()))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise _at_work(lab, _claimant(lab) or "a process that has just ended") from None
+        raise _at_work(lab, room_names.claimant(lab) or "a process that has just ended") from None
     with claim:
         return Room(lab, *start_holder(claim))
 
@@ -217,19 +201,7 @@ def _at_work(lab: str, claimant: str) -> UsageError:
     return UsageError(f"another labctl is at work on lab {lab}", f"it is {claimant}", "wait until it has ended")
 
 
-def _claimant(lab: str) -> str:
-    """Who of this user holds the socket of a name on which nobody listens yet; nothing where nobody does."""
-    inode = _names().get((os.geteuid(), lab))
-    for entry in os.scandir("/proc") if inode else ():
-        try:
-            if any(os.readlink(fd.path) == f"socket:[{inode}]" for fd in os.scandir(f"{entry.path}/fd")):
-                return f"process {entry.name}"
-        except OSError:
-            continue
-    return ""
-
-
-def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer: int) -> NoReturn:
+def _enter_and_work(holder: int, parent: int, work: Callable[[Answer], None], answers: BinaryIO) -> NoReturn:
     """C: join every namespace of the room, fork (a PID namespace is entered by children only), work, answer."""
     try:
         called_from = directory.here()
@@ -240,24 +212,28 @@ def _enter_and_work(holder: int, parent: int, work: Callable[[], object], writer
             if not worker:
                 die_with_parent(0)
         if worker:
-            os.close(writer)
+            answers.close()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)  # our end is a signal to the worker, who has something to do
             with _keyboard_left_to_the_child():
                 _, status = os.waitpid(worker, 0)
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
         directory.return_to(called_from)
-        answer = (False, work())
+        work(lambda result: _answer(answers, None, result))
     except BaseException as error:
-        answer = (True, portable(error))
-    try:
+        with suppress(OSError, ValueError):  # it has been answered already, or nobody listens
+            _answer(answers, portable(error), None)
+    finally:
+        os._exit(0)
+
+
+def _answer(answers: BinaryIO, error: BaseException | None, result: object) -> None:
+    answer = pickle.dumps((error, result))
+    with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
-        pass
-    with open(writer, "wb") as answers:
-        answers.write(pickle.dumps(answer))
-    os._exit(0)
+    with answers:
+        answers.write(answer)
 
 
 def _enter(holder: int) -> None:

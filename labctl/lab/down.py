@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.lab import processes
-from labctl.lab.events import Listener, Removed
-from labctl.lab.state import State, locked, tidy
+from labctl.lab.events import Removed
+from labctl.lab.state import State, locked
 
 
-def down(lab: str, notify: Listener) -> None:
+@contextmanager
+def down(lab: str, mode: str) -> Iterator[list[Removed]]:
     """End a lab: its engines, every process inside it, its namespaces, its state; or what an earlier down left of it.
 
+    Gives what was removed; as long as the body lasts, nobody else can make a lab of that name there.
     Raises UsageError where another labctl is at work on it.
     """
-    if not State(lab).exists():
-        tidy()
-        return
-    with locked(lab) as state:
-        take_back(state, notify)
+    removed: list[Removed] = []
+    with locked(lab, create=True) as state:
+        if mode == "root" and state.read().mode == "rootless":  # its room would end, and this very command in it
+            raise UsageError(
+                f"this is inside of lab {lab}", "it would end before it could be told", "leave it: labctl down outside"
+            )
+        take_back(state, removed.append)
+        yield removed
 
 
-def take_back(state: State, notify: Listener) -> None:
+def take_back(state: State, notify: Callable[[Removed], None]) -> None:
     """End everything that is recorded, and record that nothing is left."""
     recorded = state.read()
     processes.end(engine.process for engine in recorded.engines.values())

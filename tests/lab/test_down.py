@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -106,6 +109,46 @@ def test_down_says_what_it_removed(as_root: World) -> None:
     as_root.labctl("up", as_root.file("pair.yaml", PAIR))
     said = as_root.labctl("down").stdout
     assert "left" in said and "right" in said
+
+
+def test_down_inside_of_a_room_is_refused_in_words(as_user: World) -> None:
+    as_user.labctl("up", as_user.file("pair.yaml", PAIR))
+    for words in (["down"], ["down", "pair"], ["down", "--all"]):
+        said = as_user.labctl("exec", "left", "--", *as_user.command(*words), code=2).stderr
+        assert "inside of lab pair" in said and len(said.splitlines()) <= 3
+    assert as_user.json("verify")["passed"]
+    as_user.labctl("down")
+
+
+def test_down_inside_of_a_lab_of_root_is_as_outside(as_root: World) -> None:
+    as_root.labctl("up", as_root.file("pair.yaml", PAIR))
+    assert "pair is down" in as_root.labctl("exec", "left", "--", *as_root.command("down")).stdout
+    assert as_root.json("list") == []
+
+
+STOPPED = """if True:
+    import os, signal
+    from labctl import cli
+    from labctl.kernel import room
+    really = room.Room._close
+    def close(self):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        really(self)
+    room.Room._close = close
+    cli.main()
+"""
+
+
+def test_nobody_makes_a_lab_in_a_room_that_is_about_to_end(as_user: World) -> None:
+    file = as_user.file("pair.yaml", PAIR)
+    as_user.labctl("up", file)
+    down = as_user.start([sys.executable, "-c", STOPPED, "down"], stdout=subprocess.DEVNULL)
+    assert os.WIFSTOPPED(os.waitpid(down.pid, os.WUNTRACED)[1])
+    said = as_user.labctl("up", file, code=2).stderr
+    assert "another labctl is at work" in said and "it is process " in said
+    os.kill(down.pid, signal.SIGCONT)
+    assert down.wait() == 0
+    assert as_user.json("list") == []
 
 
 def test_what_is_gone_is_named_or_where_it_is_much_counted(capsys: pytest.CaptureFixture[str]) -> None:
