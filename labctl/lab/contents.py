@@ -18,9 +18,7 @@ class Contents:
 
 def contents(lab: str) -> Contents:
     """The names inside a lab. Raises UsageError where there is no such lab."""
-    from labctl.topology.model import Topology
-
     state = existing(lab)
-    recorded, written = state.read(), state.topology()
-    checks = Topology.model_validate_json(written).checks if written else ()
+    recorded, topology = state.read(), state.topology()
+    checks = topology.checks if topology else ()
     return Contents(tuple(recorded.namespaces), tuple(recorded.engines), tuple(check.name for check in checks))

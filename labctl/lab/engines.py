@@ -29,7 +29,8 @@ from labctl.kernel.syscalls import CLONE_NEWNET, setns
 from labctl.kernel.tuntap import uid_of
 from labctl.lab import processes
 from labctl.lab.capped import CappedLog
-from labctl.lab.state import Engine, State
+from labctl.lab.journal import Engine
+from labctl.lab.state import State
 from labctl.plan.steps import StartEngine
 
 PATIENCE = 5.0
@@ -157,20 +158,20 @@ def _is_ready(step: StartEngine) -> bool:
 
 
 def counted(device: str, state: State) -> dict[str, int]:
-    """What a built-in engine has counted so far, by name; empty where it has not begun or is not built in."""
+    """What a built-in engine has counted so far, by name; empty where nothing is to be had."""
     try:
         counters = Counters.open(state.counters_of(device))
-    except FileNotFoundError:
+    except (OSError, ValueError):
         return {}
     with counters:
         return counters.snapshot()
 
 
 def engaged(device: str, state: State) -> list[str]:
-    """Which of the kernel's offloads a built-in engine uses; empty where it has not begun or is not built in."""
+    """Which of the kernel's offloads a built-in engine uses; empty where nothing is to be had."""
     try:
         counters = Counters.open(state.counters_of(device))
-    except FileNotFoundError:
+    except (OSError, ValueError):
         return []
     with counters:
         return counters.features.words

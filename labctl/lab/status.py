@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from labctl.errors import MachineError
 from labctl.lab import engines
 from labctl.lab.gap import between, facts
-from labctl.lab.state import Engine, State, existing
+from labctl.lab.journal import Engine, Recorded
+from labctl.lab.state import State, existing
 from labctl.plan.facts import Namespace, Substitution
 from labctl.plan.reasons import Change
 
@@ -49,12 +51,9 @@ class Summary:
 
 def status(lab: str) -> Status:
     """What is there of a lab. Raises UsageError where there is no such lab."""
-    from labctl.topology.model import Topology  # heavy, and `list` does without
-
     state = existing(lab)
     recorded = state.read()
-    written = state.topology()
-    topology = Topology.model_validate_json(written) if written else None
+    topology = state.topology()
     found = facts(recorded, topology)
     return Status(
         lab,
@@ -78,7 +77,10 @@ def _engine(device: str, engine: Engine, state: State) -> EngineStatus:
 
 
 def summary(lab: str, mode: str) -> Summary:
-    """One line about a lab that is there, or that a killed command has left unfinished."""
-    recorded = State(lab).read()
+    """One line about a lab that is there, or that a killed command has left unfinished, or that is damaged."""
+    try:
+        recorded = State(lab).read()
+    except MachineError:  # `down` says what it is; here the other labs are of interest, too
+        recorded = Recorded()
     running = sum(engine.process.alive() for engine in recorded.engines.values())
     return Summary(lab, mode, recorded.complete, len(recorded.namespaces), len(recorded.engines), running)

@@ -6,9 +6,10 @@ The same function makes a lab on a bare machine, finds nothing to do the second 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
-from labctl.errors import KernelRefused, LabError
+from labctl.errors import KernelRefused, LabError, MachineError
 from labctl.kernel.signals import carry_on
 from labctl.lab.apply import apply
 from labctl.lab.down import take_back
@@ -44,7 +45,7 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
         if state.begun() and not state.read().complete:
             notify(RollingBack("an earlier labctl up was cut off"))
             take_back(state, notify)
-        fresh, before = not state.read().complete, state.topology()
+        fresh, before = not state.read().complete, _topology_before(state)
         changes = gap(topology, state.read())
         refuse_strangers(changes)
         try:
@@ -66,10 +67,17 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
                 take_back(state, notify)
             elif changes and before:
                 notify(RollingBack(_why(error)))
-                _put_back(Topology.model_validate_json(before), state, notify)
+                _put_back(before, state, notify)
             raise
         substitutions = tuple(state.read().substitutions.values())
         return UpReport(topology.name, mode, changes, substitutions, time.monotonic() - began)
+
+
+def _topology_before(state: State) -> Topology | None:
+    """The topology as applied last; a damaged one is about to be written anew."""
+    with suppress(MachineError):
+        return state.topology()
+    return None
 
 
 def _why(error: BaseException) -> str:

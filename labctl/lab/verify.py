@@ -22,10 +22,9 @@ def verify(lab: str, names: Sequence[str], tools: Tools) -> Iterator[Result]:
     Raises UsageError for a lab or a check that does not exist, KernelRefused where the lab never came up.
     """
     state = existing(lab)
-    written = state.topology()
-    if written is None:
+    topology = state.topology()
+    if topology is None:
         raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
-    topology = Topology.model_validate_json(written)
     return run(topology, chosen(topology, names), tools, lambda: _snapshot(topology, state))
 
 

@@ -28,7 +28,7 @@ PAST = "there is no such step"
 CHANGING = {
     "state.py": {
         "begin", "record_namespace", "record_engine", "record_substitution", "complete", "reset", "remove",
-        "forget_namespace", "forget_engine", "prepare_names", "_make_directories", "_tidy",
+        "forget_namespace", "forget_engine", "prepare_names", "_make_directories", "tidy",
     },
     "processes.py": {"start", "end", "_settle"},
     "namespaces.py": {

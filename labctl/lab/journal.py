@@ -1,0 +1,98 @@
+"""The journal of a lab: what exists of it, so that `down` needs nothing else and is right after a kill at any moment.
+
+One JSON object a line, only ever appended, and written ahead: a namespace or a process is in it before it can do
+anything. So whatever exists is named there, and a line that was cut off by a kill names something that does not exist
+yet. A line that cannot be read is passed over: it was cut off, or it is damaged, and the others are still true.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labctl.kernel.namespaces import NamespaceId
+from labctl.lab.disk import contents, kept_in
+from labctl.lab.processes import Process
+from labctl.plan.facts import Substitution
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# Names become paths. What a topology may call things is in topology.values; nothing else was ever written here.
+_NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
+_DEVICE = re.compile(rf"{_NAME.pattern}:{_NAME.pattern}", re.ASCII)
+_PIDS = range(1, 1 << 31)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that was started: its process, and what a person types for the same."""
+
+    process: Process
+    command: str
+
+
+@dataclass
+class Recorded:
+    """What the journal of a lab says."""
+
+    mode: str = "root"
+    boot: str = ""
+    mark: str = ""
+    complete: bool = False
+    namespaces: dict[str, NamespaceId] = field(default_factory=dict)
+    engines: dict[str, Engine] = field(default_factory=dict)
+    substitutions: dict[str, Substitution] = field(default_factory=dict)
+
+
+class Journal:
+    """The file; it is there from the first entry on, until nothing of the lab is left."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, entry: dict[str, Any]) -> None:
+        with kept_in(self.path.parent), self.path.open("ab+") as journal:
+            if journal.tell():
+                journal.seek(-1, os.SEEK_END)
+                if journal.read() != b"\n":  # a full disk, or a kill, has cut the last one off
+                    journal.write(b"\n")
+            journal.write(json.dumps(entry).encode() + b"\n")
+
+    def read(self) -> Recorded:
+        """What is recorded. Raises MachineError where the journal is no file that can be read."""
+        recorded = Recorded()
+        for line in (contents(self.path) or b"").splitlines():
+            with suppress(ValueError, RecursionError):
+                _apply(json.loads(line), recorded)
+        return recorded
+
+
+def _apply(entry: Any, recorded: Recorded) -> None:
+    match entry:
+        case {"begin": {"mode": str(mode), "boot": str(boot), "mark": str(mark)}}:
+            recorded.mode, recorded.boot, recorded.mark = mode, boot, mark
+        case {"namespace": str(name), "device": int(device), "inode": int(inode), "mark": str(mark)}:
+            if _NAME.fullmatch(name):
+                recorded.namespaces[name] = NamespaceId(device, inode, mark)
+        case {"engine": str(device), "command": str(command), "pid": int(pid), "started": int(started)}:
+            if _DEVICE.fullmatch(device) and pid in _PIDS:
+                recorded.engines[device] = Engine(Process(pid, started), command)
+        case {"substitution": {"subject": str(subject), "wanted": str(wanted), "used": str(used), "reason": str(why)}}:
+            recorded.substitutions[subject] = Substitution(subject, wanted, used, why)
+        case {"forget_namespace": str(name)}:
+            recorded.namespaces.pop(name, None)
+        case {"forget_engine": str(device)}:
+            recorded.engines.pop(device, None)
+        case {"forget_substitution": str(subject)}:
+            recorded.substitutions.pop(subject, None)
+        case {"complete": bool(complete)}:
+            recorded.complete = complete
+
+
+def boot_id() -> str:
+    return _BOOT_ID.read_text().strip()
