@@ -13,7 +13,7 @@ import click
 
 # The modules of the commands are imported to join the group.
 from labctl.cli import files, looking, making, trying  # noqa: F401
-from labctl.cli.base import CHECK_FAILED, INTERRUPTED, WELL, WRONG, cli
+from labctl.cli.base import CHECK_FAILED, INTERRUPTED, WELL, WRONG, cli, tell
 from labctl.errors import LabError
 
 
@@ -36,7 +36,7 @@ def answered() -> int:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
     except LabError as error:
-        _tell(error)
+        tell(error)
         code = error.exit_code
     except click.ClickException as error:
         error.show()
@@ -53,7 +53,7 @@ def answered() -> int:
     except Exception as error:
         if os.environ.get("LABCTL_TRACEBACK"):
             raise
-        _tell(
+        tell(
             LabError(
                 "labctl itself failed, which it should not",
                 f"{type(error).__name__}: {error}",
@@ -67,13 +67,3 @@ def answered() -> int:
 def _ended(number: int, _: object) -> NoReturn:
     """A signal that asks us to end: unwind, so that what was begun is taken back."""
     raise SystemExit(128 + number)
-
-
-def _tell(error: LabError) -> None:
-    """What failed, why, what to do now."""
-    click.echo(click.style(error.what, fg="red", bold=True), err=True)
-    if error.why:
-        # The mistakes of a file begin with FILE:LINE:COLUMN, which editors and terminals know at the start of a line.
-        click.echo(error.why if "\n" in error.why else f"  {error.why}", err=True)
-    if error.hint:
-        click.echo(click.style(f"  → {error.hint}", bold=True), err=True)

@@ -11,6 +11,7 @@ import click
 
 from labctl import __version__
 from labctl.cli import completion
+from labctl.errors import LabError
 
 WELL, CHECK_FAILED, WRONG, CANNOT = 0, 1, 2, 3
 INTERRUPTED = 128 + signal.SIGINT
@@ -40,3 +41,13 @@ def cli() -> None:
 
     As root a lab is real named namespaces; without any right it lives in a room of your own.
     """
+
+
+def tell(error: LabError) -> None:
+    """What failed, why, what to do now."""
+    click.echo(click.style(error.what, fg="red", bold=True), err=True)
+    if error.why:
+        # The mistakes of a file begin with FILE:LINE:COLUMN, which editors and terminals know at the start of a line.
+        click.echo(error.why if "\n" in error.why else f"  {error.why}", err=True)
+    if error.hint:
+        click.echo(click.style(f"  → {error.hint}", bold=True), err=True)

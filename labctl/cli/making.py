@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labctl.cli.base import WELL, cli, explain_option, file_argument, format_option, lab_argument, lab_as_option
+from labctl.cli.base import (
+    WELL,
+    cli,
+    explain_option,
+    file_argument,
+    format_option,
+    lab_argument,
+    lab_as_option,
+    tell,
+)
 from labctl.cli.labs import places_of_mine, topology_of, which_lab
+from labctl.errors import LabError
 
 if TYPE_CHECKING:
     from labctl.lab.up import UpReport
@@ -92,11 +102,12 @@ def _hints(topology: Topology) -> list[tuple[str, str]]:
 @format_option
 def plan(file: str, name: str | None, explain: bool, form: str) -> int:
     """Show what `up` would do, without doing it; exit code 1 where there is something to do."""
-    from labctl.lab.gap import planned
+    from labctl.lab.gap import gap, planned
+    from labctl.lab.journal import Recorded
 
     topology = topology_of(file, name)
     here = places_of_mine().get(topology.name)
-    changes = here.call(lambda: planned(topology)) if here else planned(topology)
+    changes = here.call(lambda: planned(topology)) if here else gap(topology, Recorded())
     if form == "json":
         from labctl.report import as_json
 
@@ -123,13 +134,18 @@ def down(lab: str | None, also: str | None, everything: bool) -> int:
     names = list(running) if everything or (wanted is None and len(running) == 1) else [wanted] if wanted else []
     if wanted is None and len(running) > 1 and not everything:
         raise which_lab(running)
-    ended = False
+    code, ended = WELL, False
     for name in names:
         if name not in running:
             refuse_elsewhere(name)
             continue
         place, ended = running[name], True
-        removed = place.end(partial(end, name, place.mode))
+        try:
+            removed = place.end(partial(end, name, place.mode))
+        except LabError as error:  # one that cannot be taken down is not in the way of the others
+            tell(error)
+            code = error.exit_code
+            continue
         from labctl.report import terminal
 
         terminal.down(removed, name)
@@ -137,4 +153,4 @@ def down(lab: str | None, also: str | None, everything: bool) -> int:
         for place in places():
             place.call(tidy)  # an earlier down may have been killed at its very end
         click.echo(f"no lab{f' named {wanted}' if wanted else ''} is running: nothing to do")
-    return WELL
+    return code

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.lab import processes
+from labctl.lab.disk import removable
 from labctl.lab.events import Removed
 from labctl.lab.state import State, locked
 
@@ -32,15 +33,16 @@ def down(lab: str, mode: str) -> Iterator[list[Removed]]:
 def take_back(state: State, notify: Callable[[Removed], None]) -> None:
     """End everything that is recorded, and record that nothing is left."""
     recorded = state.read()
-    processes.end(engine.process for engine in recorded.engines.values())
-    for device in recorded.engines:
-        notify(Removed("engine", device))
-    ours = {name for name, known in recorded.namespaces.items() if namespaces.is_ours(name, known)}
-    # Whatever still runs in a namespace of ours was started there by somebody who knew that it is a lab;
-    # as long as it lives, so does the namespace, without a name. Somebody may have taken the name away already.
-    for guest in processes.end_inside(recorded.namespaces.values()):
-        notify(Removed("process", str(guest.pid)))
-    for name, known in recorded.namespaces.items():
-        if namespaces.remove_own(name, known) if name in ours else namespaces.remove_claim(name):
-            notify(Removed("namespace", name))
-    state.reset()
+    with removable(state.lab):
+        processes.end(engine.process for engine in recorded.engines.values())
+        for device in recorded.engines:
+            notify(Removed("engine", device))
+        ours = {name for name, known in recorded.namespaces.items() if namespaces.is_ours(name, known)}
+        # Whatever still runs in a namespace of ours was started there by somebody who knew that it is a lab;
+        # as long as it lives, so does the namespace, without a name. Somebody may have taken the name away already.
+        for guest in processes.end_inside(recorded.namespaces.values()):
+            notify(Removed("process", str(guest.pid)))
+        for name, known in recorded.namespaces.items():
+            if namespaces.remove_own(name, known) if name in ours else namespaces.remove_claim(name):
+                notify(Removed("namespace", name))
+        state.reset()

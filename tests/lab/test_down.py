@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from labctl.kernel.syscalls import MS_BIND, mount
 from labctl.lab.events import Removed
 from labctl.lab.processes import GRACE
 from labctl.report import terminal
 from tests.lab.labs import PAIR
 from tests.lab.world import World, eventually
+
+MS_RDONLY, MS_REMOUNT = 1, 32  # sys/mount.h
 
 
 def sleepers(here: World) -> list[int]:
@@ -149,6 +152,16 @@ def test_nobody_makes_a_lab_in_a_room_that_is_about_to_end(as_user: World) -> No
     os.kill(down.pid, signal.SIGCONT)
     assert down.wait() == 0
     assert as_user.json("list") == []
+
+
+@pytest.mark.parametrize(("place", "flags"), [("/run", 0), ("/run/netns", MS_BIND)], ids=["all", "names"])
+def test_what_cannot_be_removed_is_told_with_what_helps(as_root: World, place: str, flags: int) -> None:
+    as_root.labctl("up", as_root.file("pair.yaml", PAIR))
+    as_root.inside(lambda: mount("", place, flags=MS_REMOUNT | MS_RDONLY | flags))
+    said = as_root.labctl("down", code=3).stderr
+    assert "Read-only file system (EROFS)" in said and "remount,rw" in said and len(said.splitlines()) <= 3
+    as_root.inside(lambda: mount("", place, flags=MS_REMOUNT | flags))
+    as_root.labctl("down")
 
 
 def test_what_is_gone_is_named_or_where_it_is_much_counted(capsys: pytest.CaptureFixture[str]) -> None:

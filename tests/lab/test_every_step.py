@@ -162,7 +162,7 @@ def test_interrupted_at_every_step(here: World, words: list[str]) -> None:
     here.labctl("down")
 
 
-FULL = [*(f"size={pages * 4096}" for pages in range(1, 6)), *(f"nr_inodes={number}" for number in range(4, 13))]
+FULL = [*(f"size={pages * 4096}" for pages in range(1, 6)), *(f"nr_inodes={number}" for number in range(2, 13))]
 
 
 @pytest.mark.parametrize("options", ["ro", *FULL])
