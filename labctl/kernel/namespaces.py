@@ -9,6 +9,8 @@ next one, so a stranger's namespace of the same name may have it.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -31,6 +33,7 @@ from labctl.kernel.syscalls import (
 )
 
 DIRECTORY = Path("/run/netns")
+NS_GET_NSTYPE = 0xB703  # ioctl_ns(2)
 LOOPBACK_INDEX = 1  # net/core/dev.c: LOOPBACK_IFINDEX
 
 
@@ -59,13 +62,25 @@ def is_ours(name: str, recorded: NamespaceId) -> bool:
 def is_recorded(file: Path, recorded: NamespaceId) -> bool:
     """Whether a file, of /run/netns or /proc/PID/ns/net, is of the recorded namespace."""
     try:
-        fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        fd = _open(file)
     except OSError:
         return False
     try:
         return _has_number(os.fstat(fd), recorded) and _mark(fd) == recorded.mark
     finally:
         os.close(fd)
+
+
+def _open(file: Path) -> int:
+    """A descriptor of the namespace that a file is. Raises OSError, also where it is something else."""
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for ever
+    try:
+        if fcntl.ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET:
+            return fd
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    except BaseException:
+        os.close(fd)
+        raise
 
 
 def _has_number(found: os.stat_result, recorded: NamespaceId) -> bool:
@@ -139,7 +154,7 @@ def name_taken(name: str) -> UsageError:
 def open_namespace(name: str) -> int:
     """An open descriptor of a named namespace. Raises UsageError where it is gone."""
     try:
-        return os.open(path_of(name), os.O_RDONLY | os.O_CLOEXEC)
+        return _open(path_of(name))
     except OSError as error:
         raise UsageError(f"namespace {name} is gone", kernel_words(error), "labctl up FILE makes it again") from None
 
@@ -176,17 +191,17 @@ def remove_own(name: str, recorded: NamespaceId) -> bool:
 
 
 def remove_claim(name: str) -> bool:
-    """Remove the empty plain file that a claim leaves when it is cut off before its mount."""
-    target = path_of(name)
-    if not _is_cut_off_claim(target):
+    """Remove what is only a claim; tells whether something was removed."""
+    if not is_claim(name):
         return False
-    target.unlink()
+    path_of(name).unlink()
     return True
 
 
-def _is_cut_off_claim(target: Path) -> bool:
+def is_claim(name: str) -> bool:
+    """Whether a name is the empty plain file that is left of a claim without its mount: cut off, or unmounted."""
     try:
-        found = target.lstat()
+        found = path_of(name).lstat()
     except FileNotFoundError:
         return False
     return stat.S_ISREG(found.st_mode) and found.st_size == 0 and found.st_dev == DIRECTORY.stat().st_dev

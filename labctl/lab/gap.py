@@ -35,15 +35,18 @@ def planned(topology: Topology) -> tuple[Change, ...]:
     """The same for the lab of that name, which need not be there. Raises UsageError where `up` would."""
     if not has_network_rights():  # the lab would be in a room of its own, which is not there yet
         return gap(topology, Recorded())
-    changes = gap(topology, State(topology.name).read())
-    refuse_strangers(changes)
+    recorded = State(topology.name).read()
+    changes = gap(topology, recorded)
+    refuse_strangers(changes, recorded)
     return changes
 
 
-def refuse_strangers(changes: Iterable[Change]) -> None:
-    """Before anything is made: a name that is to be made must be free."""
+def refuse_strangers(changes: Iterable[Change], recorded: Recorded) -> None:
+    """Before anything is made: a name that is to be made must be free, or a claim of this lab that lost its mount."""
     for step, _ in changes:
-        if isinstance(step, AddNamespace) and namespaces.taken(step.namespace):
+        if not isinstance(step, AddNamespace) or not namespaces.taken(step.namespace):
+            continue
+        if step.namespace not in recorded.namespaces or not namespaces.is_claim(step.namespace):
             raise namespaces.name_taken(step.namespace)
 
 

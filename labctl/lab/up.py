@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from labctl.errors import KernelRefused, LabError, MachineError
+from labctl.kernel import namespaces
 from labctl.kernel.signals import carry_on
 from labctl.lab.apply import apply
 from labctl.lab.down import take_back
@@ -45,14 +46,17 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
         if state.begun() and not state.read().complete:
             notify(RollingBack("an earlier labctl up was cut off"))
             take_back(state, notify)
-        fresh, before = not state.read().complete, _topology_before(state)
-        changes = gap(topology, state.read())
-        refuse_strangers(changes)
+        recorded, before = state.read(), _topology_before(state)
+        fresh = not recorded.complete
+        changes = gap(topology, recorded)
+        refuse_strangers(changes, recorded)
         try:
             notify(Planned(changes, fresh))
             if not state.begun():
                 state.begin(mode)
             prepare_names()
+            for name in recorded.namespaces:
+                namespaces.remove_claim(name)
             apply((change.step for change in changes), state, notify)
             if not fresh:
                 changes += _what_it_took_along(topology, changes, state, notify)

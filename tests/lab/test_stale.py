@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from labctl.kernel.syscalls import CLONE_NEWNET, unshare
+from labctl.kernel.namespaces import DIRECTORY
+from labctl.kernel.syscalls import CLONE_NEWNET, unmount, unshare
 from labctl.lab.processes import start_time
 from labctl.lab.state import ROOT
 from tests.lab.labs import PAIR
@@ -88,3 +92,121 @@ def test_twenty_rooms_of_one_user_at_once(as_user: World) -> None:
     assert as_user.json("verify", "-l", "lab7")["passed"]
     as_user.labctl("down", "--all")
     assert as_user.json("list") == []
+
+
+def test_names_that_outlived_a_reboot_go_with_their_lab(as_root: World) -> None:
+    before = as_root.snapshot()
+
+    def plant() -> None:
+        """What is left where /run is kept: the files onto which the namespaces were mounted."""
+        (ROOT / "pair").mkdir(mode=0o700, parents=True)
+        ROOT.chmod(0o700)
+        entries = [
+            {"begin": {"mode": "root", "boot": "another-boot", "mark": "labctl: pair 0"}},
+            *({"namespace": name, "device": 4, "inode": 1, "mark": "labctl: pair 0"} for name in ("left", "right")),
+            {"complete": True},
+        ]
+        (ROOT / "pair/journal").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+        (ROOT / ".netns").write_text("absent")
+        DIRECTORY.mkdir()
+        (DIRECTORY / "left").touch()
+        (DIRECTORY / "right").touch()
+
+    as_root.inside(plant)
+    assert "namespace left, namespace right" in as_root.labctl("down").stdout
+    assert as_root.snapshot() == before
+    as_root.inside(plant)
+    as_root.labctl("up", as_root.file("pair.yaml", PAIR))
+    assert as_root.json("verify")["passed"]
+    as_root.labctl("down")
+
+
+def test_a_namespace_that_lost_its_mount_is_told_and_made_again(as_root: World) -> None:
+    as_root.labctl("up", "two-site")
+    as_root.inside(lambda: unmount("/run/netns/siteA"))
+    said = as_root.labctl("verify", code=2).stderr
+    assert "namespace siteA is gone" in said and len(said.splitlines()) <= 3
+    assert as_root.json("status")["namespaces"]["siteA"] is None
+    as_root.labctl("up", "two-site")
+    assert as_root.json("verify")["passed"]
+    as_root.labctl("down")
+
+
+def test_an_empty_file_that_was_never_this_labs_is_left_alone(as_root: World) -> None:
+    as_root.labctl("up", as_root.file("pair.yaml", PAIR))
+    as_root.inside(lambda: (DIRECTORY / "siteA").touch())
+    assert "siteA exists already" in as_root.labctl("up", "two-site", code=2).stderr
+    as_root.labctl("down")
+    assert as_root.inside(lambda: (DIRECTORY / "siteA").exists())
+    as_root.inside(lambda: (DIRECTORY / "siteA").unlink())
+    as_root.run("sh", "-c", "umount --internal-only --no-mtab /run/netns && rmdir /run/netns")
+
+
+def test_whatever_the_umask_the_state_is_for_its_owner(as_root: World) -> None:
+    as_root.labctl("up", as_root.file("pair.yaml", PAIR), before=lambda: os.umask(0) and None)
+    assert as_root.inside(lambda: [path.stat().st_mode & 0o777 for path in (ROOT, ROOT / "pair")]) == [0o700, 0o700]
+    as_root.labctl("down")
+
+
+def others_may_write() -> None:
+    ROOT.chmod(0o777)
+
+
+def it_is_somebody_elses() -> None:
+    os.chown(ROOT, 65534, 65534)
+
+
+def a_lab_is_somebody_elses() -> None:
+    os.chown(ROOT / "pair", 65534, 65534)
+
+
+@pytest.mark.parametrize("planted", [others_may_write, it_is_somebody_elses, a_lab_is_somebody_elses])
+def test_what_somebody_else_may_have_written_is_not_believed(as_root: World, planted: Callable[[], None]) -> None:
+    pair = as_root.file("pair.yaml", PAIR)
+    as_root.labctl("up", pair)
+    as_root.inside(planted)
+    for words in (["status"], ["up", pair], ["down"], ["down", "--all"]):
+        said = as_root.labctl(*words, code=3).stderr
+        assert "can be believed" in said and len(said.splitlines()) <= 3, said
+
+    def put_right() -> None:
+        for path in (ROOT, ROOT / "pair"):
+            os.chown(path, 0, 0)
+            path.chmod(0o700)
+
+    as_root.inside(put_right)
+    assert as_root.json("verify")["passed"]
+    as_root.labctl("down")
+
+
+def test_what_root_has_recorded_is_not_a_users_concern(as_user: World) -> None:
+    def plant() -> None:
+        (ROOT / "pair").mkdir(mode=0o700, parents=True)
+        (ROOT / "pair/journal").touch()
+        ROOT.chmod(0o700)
+
+    as_user.inside(plant)
+    assert "steps to do" in as_user.labctl("plan", as_user.file("pair.yaml", PAIR), code=1).stdout
+    as_user.labctl("up", as_user.file("pair.yaml", PAIR))
+    as_user.labctl("down")
+    as_user.inside(lambda: shutil.rmtree(ROOT))
+
+
+@pytest.mark.parametrize("words", [["down"], ["down", "two"], ["down", "--all"]], ids=" ".join)
+def test_a_state_that_was_only_begun_is_taken_away(as_root: World, words: list[str]) -> None:
+    before = as_root.snapshot()
+
+    def plant() -> None:
+        ROOT.mkdir(mode=0o700)
+        (ROOT / "two").mkdir(mode=0o700)
+
+    as_root.inside(plant)
+    as_root.labctl(*words)
+    assert as_root.snapshot() == before
+
+
+def test_a_lab_may_be_called_like_a_directory_of_the_system(here: World) -> None:
+    for name in ("netns", "journal", "engines"):
+        here.labctl("up", here.file("pair.yaml", PAIR), "--name", name)
+    assert len(here.json("list")) == 3
+    here.labctl("down", "--all")
