@@ -14,11 +14,13 @@ import click
 # The modules of the commands are imported to join the group.
 from labctl.cli import files, looking, making, trying  # noqa: F401
 from labctl.cli.base import CHECK_FAILED, INTERRUPTED, WELL, WRONG, cli, tell
+from labctl.cli.streams import make_reliable
 from labctl.errors import LabError
 
 
 def main() -> NoReturn:
     """Run the command line, and end at once: the interpreter's own end takes longer than `labctl --help`."""
+    make_reliable()
     # By default the collector looks for garbage hundreds of times while modules are loaded, and finds none.
     gc.set_threshold(50_000)
     code = answered()

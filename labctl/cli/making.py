@@ -19,6 +19,7 @@ from labctl.cli.base import (
     tell,
 )
 from labctl.cli.labs import places_of_mine, topology_of, which_lab
+from labctl.cli.streams import patient_output
 from labctl.errors import LabError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ SOMETHING_TO_DO = 1
 @click.option("--name", help="Another name for the lab; it becomes the prefix of every namespace.")
 @explain_option
 @format_option
+@patient_output()
 def up(file: str, name: str | None, explain: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
     from labctl.kernel.room import place_of_new
@@ -123,6 +125,7 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
 @lab_argument
 @lab_as_option
 @click.option("-a", "--all", "everything", is_flag=True, help="Every lab of yours.")
+@patient_output()
 def down(lab: str | None, also: str | None, everything: bool) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
     from labctl.kernel.room import places, refuse_elsewhere
