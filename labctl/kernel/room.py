@@ -113,6 +113,8 @@ class Room:
             if answer and error is None:
                 then()
             _, status = os.waitpid(child, 0)
+        if not answer and self._ends():
+            raise _just_ended()
         if not answer:
             raise LabError(
                 f"the room of lab {self.lab} ended while a command was at work in it",
@@ -134,11 +136,13 @@ class Room:
 
     def _close(self) -> None:
         """End the holder; returns when the kernel has ended everything in its PID namespace."""
-        try:
+        with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._holder, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        select.select([self._holder], [], [], 10)
+        self._ends(10)
+
+    def _ends(self, patience: float = 1) -> bool:
+        """Whether the holder ends within so many seconds: it does so last of all that is in the room."""
+        return bool(select.select([self._holder], [], [], patience)[0])
 
 
 def place_of_new(lab: str) -> Place:
@@ -240,9 +244,13 @@ def _enter(holder: int) -> None:
     try:
         setns(holder, ROOM)
     except ProcessLookupError:
-        raise UsageError(
-            "the lab has just ended", "the first process of its room is gone", "labctl list shows what is running"
-        ) from None
+        raise _just_ended() from None
+
+
+def _just_ended() -> UsageError:
+    return UsageError(
+        "the lab has just ended", "the first process of its room is gone", "labctl list shows what is running"
+    )
 
 
 class _keyboard_left_to_the_child:

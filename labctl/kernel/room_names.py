@@ -36,9 +36,10 @@ def holder_of(lab: str, owner: int | None = None) -> int | None:
     """The PID behind the name, if it is that user's; this user's where none is named."""
     owner = os.geteuid() if owner is None else owner
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.setblocking(False)  # somebody who listens and never answers is not waited for
         try:
             connection.connect(address(lab, owner))
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, BlockingIOError):
             return None
         pid, uid, _ = struct.unpack("=iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return pid if uid == owner else None

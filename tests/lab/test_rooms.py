@@ -15,14 +15,16 @@ BIND = """if True:
     import ast, socket, sys
     named = socket.socket(socket.AF_UNIX)
     named.bind(ast.literal_eval(sys.argv[1]))
+    if "listen" in sys.argv:
+        named.listen(0)
     print("bound", flush=True)
     sys.stdin.read()
 """
 
 
 @contextmanager
-def a_socket_named(here: World, name: bytes) -> Iterator[None]:
-    with here.start([sys.executable, "-c", BIND, repr(name)], stdin=-1, stdout=-1) as process:
+def a_socket_named(here: World, name: bytes, *how: str) -> Iterator[None]:
+    with here.start([sys.executable, "-c", BIND, repr(name), *how], stdin=-1, stdout=-1) as process:
         assert process.stdout and process.stdout.readline() == "bound\n"
         try:
             yield
@@ -51,3 +53,11 @@ def test_a_name_that_reads_like_a_room_makes_none(as_user: World, line: str, of:
         assert "nothing to do" in as_user.labctl("down", "ghost").stdout
         assert "nothing to do" in as_user.labctl("down", "x" * 300).stdout
         assert "no lab named ghost" in as_user.labctl("status", "ghost", code=2).stderr
+
+
+def test_a_name_that_listens_and_never_answers_is_not_waited_for(as_user: World) -> None:
+    with a_socket_named(as_user, f"\0labctl/{as_user.uid}/ghost".encode(), "listen"):
+        for _ in range(3):
+            as_user.json("list")
+        as_user.labctl("up", as_user.file("pair.yaml", PAIR))
+        as_user.labctl("down", "pair")
