@@ -60,7 +60,10 @@ def kernel_words(error: OSError) -> str:
 
 USED_UP = "memory, processes or files may be used up here: see free -m and ulimit -a"
 FULL = "/run may be full, or there are as many namespaces as there may be: see df -i /run and sysctl user"
-_HINTS = {**dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.ENOMEM), USED_UP), errno.ENOSPC: FULL}
+NOTHING_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What the kernel says where something is used up; it says nothing about what was asked for."""
+
+_HINTS = {**dict.fromkeys(NOTHING_LEFT, USED_UP), errno.ENOSPC: FULL}
 
 
 @contextmanager

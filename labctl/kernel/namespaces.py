@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from labctl.errors import UsageError, kernel_words, refused
+from labctl.errors import NOTHING_LEFT, USED_UP, KernelRefused, UsageError, kernel_words, refused
 from labctl.kernel.rtnetlink import RTM_GETLINK, RTM_NEWLINK, Rtnetlink, link
 from labctl.kernel.syscalls import (
     CLONE_NEWNET,
@@ -72,14 +72,22 @@ def is_recorded(file: Path, recorded: NamespaceId) -> bool:
 
 
 def _open(file: Path) -> int:
-    """A descriptor of the namespace that a file is. Raises OSError, also where it is something else."""
-    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for ever
+    """A descriptor of the namespace that a file is.
+
+    Raises OSError where there is none, or something else, and KernelRefused where that cannot be told.
+    """
     try:
-        if fcntl.ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET:
-            return fd
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-    except BaseException:
-        os.close(fd)
+        fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for ever
+        try:
+            if fcntl.ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET:
+                return fd
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        except BaseException:
+            os.close(fd)
+            raise
+    except OSError as error:
+        if error.errno in NOTHING_LEFT:
+            raise KernelRefused(f"the namespace {file} cannot be opened", kernel_words(error), USED_UP) from None
         raise
 
 

@@ -28,7 +28,7 @@ from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.namespaces import NamespaceId
 from labctl.kernel.signals import put_off
-from labctl.lab.disk import contents, kept_in, refuse_if_others_may_write, remove, unreadable
+from labctl.lab.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
 from labctl.lab.journal import Engine, Journal, Recorded, boot_id
 from labctl.plan.facts import Substitution
 
@@ -121,14 +121,17 @@ class State:
 
     def reset(self) -> None:
         """Record that nothing of the lab is left. The journal goes last: while it is there, it is true."""
-        for path in self.directory.iterdir():
-            if path != self._journal.path:
-                remove(path)
+        engines = self.directory / "engines"
+        # The directory itself stays until the lab is forgotten: an engine that never came to be may just open its log.
+        within = engines.iterdir() if engines.is_dir() and not engines.is_symlink() else (engines,)
+        for path in (*within, self._topology):
+            remove(path)
         self._journal.path.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Forget the lab."""
-        shutil.rmtree(self.directory)
+        with removable(self.lab):
+            shutil.rmtree(self.directory)
 
 
 def existing(lab: str) -> State:
