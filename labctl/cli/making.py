@@ -104,12 +104,11 @@ def _hints(topology: Topology) -> list[tuple[str, str]]:
 @format_option
 def plan(file: str, name: str | None, explain: bool, form: str) -> int:
     """Show what `up` would do, without doing it; exit code 1 where there is something to do."""
-    from labctl.lab.gap import gap, planned
-    from labctl.lab.journal import Recorded
+    from labctl.lab.gap import planned
 
     topology = topology_of(file, name)
     here = places_of_mine().get(topology.name)
-    changes = here.call(lambda: planned(topology)) if here else gap(topology, Recorded())
+    changes = here.call(lambda: planned(topology)) if here else planned(topology)
     if form == "json":
         from labctl.report import as_json
 
