@@ -27,9 +27,10 @@ from labctl.kernel.observe import observe
 from labctl.kernel.sockets import bound
 from labctl.kernel.syscalls import CLONE_NEWNET, setns
 from labctl.kernel.tuntap import uid_of
-from labctl.lab import processes
+from labctl.lab import starting
 from labctl.lab.capped import CappedLog
 from labctl.lab.journal import Engine
+from labctl.lab.processes import Process
 from labctl.lab.state import State
 from labctl.plan.steps import StartEngine
 
@@ -49,22 +50,22 @@ def start(steps: Sequence[StartEngine], state: State, prepare: Callable[[], None
         return
     # A list: the commands are read here, before the first fork.
     plans = [_plan(step, state, prepare) for step in steps]
-    with processes.start(plans) as starting:
-        for step, each in zip(steps, starting, strict=True):
+    with starting.start(plans) as begun:
+        for step, each in zip(steps, begun, strict=True):
             each.wait()
             if step.program:
                 _until_ready(step, each.process, state)
             yield step
 
 
-def _plan(step: StartEngine, state: State, prepare: Callable[[], None]) -> processes.Plan:
+def _plan(step: StartEngine, state: State, prepare: Callable[[], None]) -> starting.Plan:
     forward = _program(step) if step.program else _built_in(step, state)
 
     def work(ready: Callable[[], None]) -> None:
         prepare()
         forward(ready)
 
-    return processes.Plan(
+    return starting.Plan(
         f"the engine of {step.subject}",
         step.command,
         state.log_of(step.subject),
@@ -73,7 +74,7 @@ def _plan(step: StartEngine, state: State, prepare: Callable[[], None]) -> proce
     )
 
 
-def _built_in(step: StartEngine, state: State) -> processes.Work:
+def _built_in(step: StartEngine, state: State) -> starting.Work:
     endpoint = endpoint_of(shlex.split(step.command)[1:])
     run_as = uid_of(step.run_as) if step.run_as else NOBODY
     if endpoint.offload:
@@ -103,7 +104,7 @@ def _built_in(step: StartEngine, state: State) -> processes.Work:
     return work
 
 
-def _program(step: StartEngine) -> processes.Work:
+def _program(step: StartEngine) -> starting.Work:
     called_from = directory.here()  # a relative command is meant from where labctl was called
 
     def work(ready: Callable[[], None]) -> None:
@@ -132,7 +133,7 @@ def _enter(namespace: str) -> None:
     setns(namespaces.open_namespace(namespace), CLONE_NEWNET)
 
 
-def _until_ready(step: StartEngine, process: processes.Process, state: State) -> None:
+def _until_ready(step: StartEngine, process: Process, state: State) -> None:
     deadline = time.monotonic() + PATIENCE
     while not _is_ready(step):
         if not process.alive():
