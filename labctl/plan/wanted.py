@@ -28,7 +28,7 @@ from labctl.plan.steps import (
 )
 from labctl.topology import model
 from labctl.topology.model import Topology
-from labctl.topology.values import ENDPOINT_WORDS, InterfaceRef, sysctl_parts
+from labctl.topology.values import ENDPOINT_WORDS, SAME_SYSCTL, InterfaceRef, sysctl_parts
 
 # A new namespace inherits the IPv4 settings of the machine (net/ipv4/devconf.c: devinet_init_net). On a host that
 # forwards, as every container host does, a lab would then forward too, and a silent neighbour would answer.
@@ -37,8 +37,6 @@ BASELINE = {
     "net/ipv4/conf/all/rp_filter": "0",
     "net/ipv4/conf/default/rp_filter": "0",
 }
-# Two names of one setting (net/ipv4/devinet.c: devinet_sysctl_forward).
-_SAME = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
 # Every address of a lab is known to be unique, and no router is asked for one: neither duplicate address detection
 # (RFC 4862 5.4), which keeps an address from use for a second, nor solicitations, which blur every count.
 BASELINE_OF_IPV6 = {
@@ -73,7 +71,7 @@ def wanted(topology: Topology) -> Iterator[Step]:
 def _early_sysctls(name: str, space: model.Namespace) -> Iterator[Step]:
     """Settings of the whole namespace, before there is any interface that would inherit the old ones."""
     asked = _sysctls(space)
-    baseline = {key: value for key, value in BASELINE.items() if _SAME.get(key) not in asked}
+    baseline = {key: value for key, value in BASELINE.items() if SAME_SYSCTL.get(key) not in asked}
     if any(address.version == 6 for interface in space.interfaces.values() for address in interface.addresses):
         baseline |= BASELINE_OF_IPV6
     for key, value in {**baseline, **asked}.items():
@@ -105,6 +103,7 @@ def _properties(
         if isinstance(interface, model.Bridge)
         for port in interface.ports
     }
+    settings = _sysctls(space)
     for interface_name, interface in space.interfaces.items():
         ref = InterfaceRef(name, interface_name)
         mac = getattr(interface, "mac", None)
@@ -118,9 +117,11 @@ def _properties(
         if isinstance(interface, model.Veth) and (impairment := as_kept(str(interface.impair or "none"))):
             yield SetNetem(name, interface_name, impairment)
         has_ipv6 = mtu_of(topology, ref, tunnels) >= SMALLEST[6]  # the kernel takes IPv6 from a smaller interface
-        if interface.kind != "lo" and has_ipv6 and not any(address.version == 6 for address in interface.addresses):
+        asked = f"net/ipv6/conf/{interface_name}/addr_gen_mode" in settings
+        wants_ipv6 = asked or any(address.version == 6 for address in interface.addresses)
+        if interface.kind != "lo" and has_ipv6 and not wants_ipv6:
             yield NoAutomaticAddresses(name, interface_name)
-    for key, value in _sysctls(space).items():
+    for key, value in settings.items():
         if _belongs_to_an_interface(key, space):
             yield SetSysctl(name, key, value)
     for interface_name, interface in space.interfaces.items():

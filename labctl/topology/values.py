@@ -255,6 +255,10 @@ def sysctl_parts(key: str) -> tuple[str, ...]:
     return tuple(parts) if separator == "/" else tuple(part.replace("/", ".") for part in parts)
 
 
+SAME_SYSCTL = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
+"""Two names of one setting, by their path below /proc/sys (devinet_sysctl_forward() in the kernel)."""
+
+
 def _written(example: str, description: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "description": description, "examples": [example]})
 

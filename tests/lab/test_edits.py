@@ -151,6 +151,32 @@ def test_an_edit_makes_what_a_fresh_lab_would_be(here: World, edit: str) -> None
     here.labctl("down")
 
 
+def test_what_nobody_foresaw_is_done_in_a_second_look(here: World) -> None:
+    """The setting of the whole namespace resets those of its interfaces, and the plan does not know."""
+    file = here.file("edited.yaml", with_sysctl("net.ipv4.conf.wan0.forwarding: 1"))
+    here.labctl("up", file)
+    here.labctl("exec", "a", "--", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+    planned = [change["change"] for change in here.json("plan", file, code=1)["changes"]]
+    done = [change["change"] for change in here.json("up", file)["changes"]]
+    assert planned == ["sysctl net.ipv4.ip_forward = 0"] and done[:1] == planned
+    assert "sysctl net.ipv4.conf.wan0.forwarding = 1" in done
+    assert here.json("plan", file)["changes"] == []
+    here.labctl("down")
+
+
+def test_a_setting_that_the_kernel_keeps_as_another_is_told_and_put_back(here: World) -> None:
+    """The kernel counts in ticks of some milliseconds, and shows the nearest number of them."""
+    here.labctl("up", here.file("edited.yaml", BASE))
+    odd = with_sysctl("net.ipv4.neigh.wan0.base_reachable_time_ms: 30001")
+    said = here.labctl("up", here.file("edited.yaml", odd), code=None)
+    if said.returncode == 0:
+        pytest.skip("this kernel counts in milliseconds")
+    assert said.returncode == 4
+    assert "does not stay what its file says" in said.stderr and "30001 (is 30" in said.stderr
+    assert here.json("status")["drift"] == here.json("plan", here.file("edited.yaml", BASE))["changes"] == []
+    here.labctl("down")
+
+
 def test_an_ipv6_lab_carries_from_the_moment_that_it_is_up(here: World) -> None:
     here.labctl("up", here.file("six.yaml", IPV6))
     assert here.json("verify")["passed"]

@@ -9,7 +9,7 @@ from labctl.topology.mistakes import did_you_mean, listed
 from labctl.topology.model import Namespace, Route, Topology
 from labctl.topology.routing import LOOPBACK, Fib, connected, metric_of, on_link
 from labctl.topology.rules.finding import Finding, unknown_interface
-from labctl.topology.values import Host, InterfaceRef, Network, sysctl_parts
+from labctl.topology.values import SAME_SYSCTL, Host, InterfaceRef, Network, sysctl_parts
 from labctl.topology.yaml_tree import Key, Path
 
 _SYSCTL_PART = re.compile(r"[A-Za-z0-9_.:@-]+")
@@ -75,9 +75,14 @@ def _next_hop(
 
 
 def _sysctls(where: str, namespace: Namespace) -> Iterator[Finding]:
-    for key in namespace.sysctls:
+    written = {"/".join(sysctl_parts(key)): key for key in namespace.sysctls}
+    for key, value in namespace.sysctls.items():
         path = ("namespaces", where, "sysctls", Key(key))
         parts = sysctl_parts(key)
+        twin = written.get(SAME_SYSCTL.get("/".join(parts), ""))
+        if twin is not None and namespace.sysctls[twin] != value:
+            what = f"{key!r} and {twin!r} are two names of one setting"
+            yield Finding(path, what, "which of the two values is meant? leave one out", (path,))
         if parts[0] != "net":
             what = f"the sysctl {key!r} is not of a namespace: it would change this machine"
             yield Finding(path, what, "only those that begin with 'net.' can be set")
