@@ -21,7 +21,7 @@ def down(lab: str, mode: str) -> Iterator[list[Removed]]:
     Raises UsageError where another labctl is at work on it.
     """
     removed: list[Removed] = []
-    with locked(lab, create=True) as state:
+    with locked(lab) as state:
         if mode == "root" and state.read().mode == "rootless":  # its room would end, and this very command in it
             raise UsageError(
                 f"this is inside of lab {lab}", "it would end before it could be told", "leave it: labctl down outside"

@@ -156,15 +156,15 @@ def recorded_labs() -> list[str]:
 
 
 @contextmanager
-def locked(lab: str, create: bool = False) -> Iterator[State]:
-    """The state of a lab, held against every other labctl.
+def locked(lab: str) -> Iterator[State]:
+    """The state of a lab, held against every other labctl; made where there is none, and gone where nothing is in it.
 
-    Raises UsageError where another labctl is at work on it, naming its PID, or where there is no such lab.
+    Raises UsageError where another labctl is at work on it, naming its PID.
     """
     state = State(lab)
     with put_off() as no_longer:
         try:
-            fd = _lock(state, create)
+            fd = _lock(state)
             try:
                 no_longer()
                 yield state
@@ -176,17 +176,14 @@ def locked(lab: str, create: bool = False) -> Iterator[State]:
             tidy()
 
 
-def _lock(state: State, create: bool) -> int:
+def _lock(state: State) -> int:
     """Take the lock of a lab; gives the descriptor that holds it."""
     while True:
-        if create:
-            _make_directories(state)
+        _make_directories(state)
         try:
             fd = os.open(state.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
-            if create:
-                continue  # somebody has just taken the lab down
-            raise _no_such(state.lab) from None
+            continue  # somebody has just taken the lab down
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(fd), os.stat(state.directory)):

@@ -42,7 +42,7 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
     Raises LabError. A lab that was not there before is then taken back, one that was is put back as it was.
     """
     began = time.monotonic()
-    with locked(topology.name, create=True) as state:
+    with locked(topology.name) as state:
         if state.begun() and not state.read().complete:
             notify(RollingBack("an earlier labctl up was cut off"))
             take_back(state, notify)

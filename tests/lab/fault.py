@@ -30,7 +30,8 @@ CHANGING = {
         "begin", "record_namespace", "record_engine", "record_substitution", "complete", "reset", "remove",
         "forget_namespace", "forget_engine", "prepare_names", "_make_directories", "tidy",
     },
-    "processes.py": {"start", "end", "_settle"},
+    "starting.py": {"start", "_settle"},
+    "processes.py": {"end", "kill", "end_inside"},
     "namespaces.py": {
         "create", "_set_mark", "remove_own", "remove_claim", "make_directory", "remove_directory",
     },

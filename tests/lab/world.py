@@ -10,6 +10,7 @@ is still the same ordinary one.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -47,6 +48,35 @@ DEADLINE = float(os.environ.get("LABCTL_TEST_PATIENCE", "20"))
 MS_PRIVATE = 1 << 18  # sys/mount.h
 NS_GET_PARENT = 0xB702  # ioctl_ns(2)
 FURNISHED = CLONE_NEWNS | CLONE_NEWNET | (0 if SUITE_IS_ROOT else CLONE_NEWUSER)
+
+
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+_STARTED: set[int] = set()
+
+
+@contextmanager
+def orphans_are_ours() -> Iterator[None]:
+    """Whoever has lost its parent is reaped here, at each look, and not by the machine's init.
+
+    A room is gone when its dead are reaped, and some inits take a second for each.
+    """
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
+
+
+def _reap() -> None:
+    """Reap those dead that nobody of ours has started."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) in _STARTED:
+            continue
+        with suppress(OSError):
+            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            if (state, int(parent)) == ("Z", os.getpid()):
+                os.waitpid(int(entry.name), os.WNOHANG)
 
 
 class Keeper(NamedTuple):
@@ -87,7 +117,9 @@ class World:
             os.chdir(directory)  # entering a mount namespace leads to /
             before()
 
-        return subprocess.Popen(list(command), preexec_fn=become, env=environment, text=True, **options)
+        process = subprocess.Popen(list(command), preexec_fn=become, env=environment, text=True, **options)
+        _STARTED.add(process.pid)
+        return process
 
     def _become(self) -> None:
         setns(self._keeper.pidfd, FURNISHED)
@@ -146,6 +178,7 @@ class World:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that a lab could leave behind."""
+        _reap()
         return {
             "run": self.inside(lambda: sorted(_tree("/run"))),
             "mounts": self.inside(lambda: sorted(_mounts())),
