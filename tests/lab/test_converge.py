@@ -158,9 +158,26 @@ def test_what_a_person_types_to_end_an_engine_ends_that_one_alone(as_root: World
     as_root.labctl("down", "-a")
 
 
-def test_an_edit_changes_what_it_says_and_a_connection_goes_on(here: World) -> None:
-    """An address comes, and a TCP stream that crosses the tunnel meanwhile loses not a byte."""
-    here.labctl("up", "two-site")
+OTHER_SITES = """\
+  siteC:
+    interfaces:
+      wan0: {kind: veth, peer: "siteD:wan0", addresses: [198.51.100.1/30]}
+      tun2: {kind: tun, addresses: [10.0.103.1/24]}
+  siteD:
+    interfaces:
+      wan0: {kind: veth, peer: "siteC:wan0", addresses: [198.51.100.2/30]}
+      tun3: {kind: tun, addresses: [10.0.104.1/24]}
+"""
+OTHER_TUNNEL = """\
+  - {device: "siteC:tun2", bind: "198.51.100.1:9000", peer: "198.51.100.2:9000"}
+  - {device: "siteD:tun3", bind: "198.51.100.2:9000", peer: "198.51.100.1:9000"}
+"""
+
+
+def test_edits_change_what_they_say_and_a_connection_goes_on(here: World) -> None:
+    """A TCP stream crosses the tunnel of two sites meanwhile, and not a packet of it is lost."""
+    four = TWO_SITE.replace("\nttun:\n", f"{OTHER_SITES}\nttun:\n{OTHER_TUNNEL}")
+    here.labctl("up", here.file("four.yaml", four))
     stream = "import socket,sys\n"
     server = here.start(
         here.command("exec", "siteB", "--", "python3", "-c", stream + (
@@ -184,15 +201,34 @@ def test_an_edit_changes_what_it_says_and_a_connection_goes_on(here: World) -> N
         client.stdin.flush()
         return client.stdout.readline()
 
+    def engines() -> dict[str, int]:
+        return {engine["device"]: engine["pid"] for engine in here.json("status")["engines"]}
+
+    def changed_by(text: str) -> list[tuple[str, str]]:
+        changes = here.json("up", here.file("four.yaml", text))["changes"]
+        return [(change["subject"], change["change"].split(" ttun")[0]) for change in changes]
+
     assert send() == "10000\n"
-    engines = [engine["pid"] for engine in here.json("status")["engines"]]
-    edited = here.file("edited.yaml", TWO_SITE.replace("[10.0.1.1/24]", "[10.0.1.1/24, 10.0.3.1/24]"))
-    changes = here.json("up", edited)["changes"]
-    assert [(change["subject"], change["change"]) for change in changes] == [("siteA:dummy0", "address 10.0.3.1/24")]
+    before = engines()
+    four = four.replace("[10.0.1.1/24]", "[10.0.1.1/24, 10.0.3.1/24]")
+    assert changed_by(four) == [("siteA:dummy0", "address 10.0.3.1/24")]
     assert send() == "20000\n"
+    four = four.replace("dummy1: {", "dummy1: {mtu: 1400, ")
+    assert changed_by(four) == [("siteB:dummy1", "MTU 1400")]
+    assert send() == "30000\n"
+    four = four.replace("198.51.100.1:9000", "198.51.100.1:9001")
+    assert changed_by(four) == [("siteC:tun2", "engine"), ("siteD:tun3", "engine")] * 2
+    assert send() == "40000\n"
+    four = four.replace(OTHER_SITES, "").replace(OTHER_TUNNEL.replace("1:9000", "1:9001"), "")
+    assert {subject for subject, _ in changed_by(four)} == {"siteC", "siteD", "siteC:tun2", "siteD:tun3"}
+    assert send() == "50000\n"
     client.stdin.close()
-    assert server.stdout.readline() == "20000\n"
-    assert [engine["pid"] for engine in here.json("status")["engines"]] == engines
+    assert server.stdout.readline() == "50000\n"
+    assert engines() == {device: pid for device, pid in before.items() if device in ("siteA:tun0", "siteB:tun1")}
+    near, far = (engine["counters"] for engine in here.json("status")["engines"])
+    for one, other in ((near, far), (far, near)):
+        assert one["tun_read_packets"] == one["udp_sent_packets"] == other["tun_written_packets"] > 0
+        assert not [name for name, count in one.items() if count and name.startswith(("in_", "out_"))]
     for process in (client, server):
         process.wait(10)
         process.stdout.close()
