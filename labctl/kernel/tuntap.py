@@ -11,6 +11,7 @@ import fcntl
 import os
 import pwd
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from labctl.errors import MachineError, UsageError, kernel_words
@@ -77,18 +78,23 @@ def uid_of(owner: str) -> int:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user ID; the number itself where it has none."""
+    """The name of a user whom this user namespace numbers so; the number outside where there is no name."""
+    outside = next((outer + uid - inner for inner, outer, count in _uid_map() if inner <= uid < inner + count), uid)
     try:
-        return pwd.getpwuid(uid).pw_name
+        return pwd.getpwuid(outside).pw_name
     except KeyError:
-        return str(uid)
+        return str(outside)
 
 
 def _uid_here(owner: str) -> int | None:
     """The owner as this user namespace numbers it, None where it has no number (user_namespaces(7), uid_map)."""
     outside = uid_of(owner)
+    inside = (inner + outside - outer for inner, outer, count in _uid_map() if outer <= outside < outer + count)
+    return next(inside, None)
+
+
+def _uid_map() -> Iterator[tuple[int, int, int]]:
+    """The first number here, the first number outside, and how many they are."""
     for line in Path("/proc/self/uid_map").read_text().splitlines():
         inner, outer, count = map(int, line.split())
-        if outer <= outside < outer + count:
-            return inner + outside - outer
-    return None
+        yield inner, outer, count

@@ -36,7 +36,7 @@ ttun:
   - {device: "b:tun1", bind: "10.0.2.1:9000", peer: "10.0.1.1:9000"}
 checks:
   - name: across
-    ping: {from: a, to: 10.0.102.1}
+    ping: {from: a, to: 10.0.102.1, timeout: 5}
     crosses: ["a:tun0", "b:tun1"]
 """
 
@@ -148,6 +148,17 @@ def test_an_edit_makes_what_a_fresh_lab_would_be(here: World, edit: str) -> None
     here.labctl("down")
     here.labctl("up", file)
     assert state(here) == became
+    here.labctl("down")
+
+
+def test_an_owner_by_number_or_name_is_the_same_and_may_be_oneself(here: World) -> None:
+    """Without root the owner can only be oneself, who is root in the room."""
+    file = here.file("owned.yaml", OWNED.replace("nobody", f"'{here.uid}'"))
+    here.labctl("up", file)
+    assert here.json("plan", file)["changes"] == []
+    if here.is_root:
+        named = here.file("owned.yaml", OWNED.replace("nobody", "root"))
+        assert here.json("plan", named)["changes"] == []
     here.labctl("down")
 
 
