@@ -14,13 +14,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.labs import chain, hub
+from benchmarks.labs import chain
 from benchmarks.report import Figure
 from benchmarks.world import REPOSITORY, wait_for
 
 LABCTL = (sys.executable, "-m", "labctl")
 SITES = (50, 100, 500)
-HUBS = (100, 500)
 REST = 0.05
 """Seconds that a new namespace takes at most when the kernel has nothing else to do."""
 
@@ -28,9 +27,8 @@ REST = 0.05
 def measure(rounds: int, absent: dict[str, str]) -> list[Figure]:
     """Figures of whole labs, in interleaved rounds."""
     directory = Path(tempfile.mkdtemp())
-    labs = ["two-site", *map(str, SITES), *(f"hub-{sites}" for sites in HUBS)]
-    names = [*(f"{verb}-{lab}" for lab in labs for verb in ("up", "down")), "up-down-50", "up-down-100"]
-    figures = {name: Figure(name, "s", "lower") for name in names}
+    names = ["up-two-site", "down-two-site", *(f"{verb}-{n}" for n in SITES for verb in ("up", "down")), "up-down-50"]
+    figures = {name: Figure(name, "s", "lower") for name in [*names, "up-down-100"]}
     memory = Figure("site-memory", "MB", "lower")
     if not shutil.which("mn") or not shutil.which("brctl"):
         absent["mininet"] = "not installed: mn and brctl (Debian: mininet, bridge-utils)"
@@ -38,8 +36,6 @@ def measure(rounds: int, absent: dict[str, str]) -> list[Figure]:
         for _ in range(rounds):
             for name, contender, seconds in _round(directory, memory, "mininet" not in absent):
                 figures[name].values.setdefault(contender, []).append(seconds)
-            for name, seconds in _hubs(directory):
-                figures[name].values.setdefault("labctl", []).append(seconds)
     finally:
         shutil.rmtree(directory)
     return [*figures.values(), memory]
@@ -83,14 +79,6 @@ def _round(directory: Path, memory: Figure, mininet: bool) -> Iterator[tuple[str
                     "none",
                 )
                 yield f"up-down-{size}", "mininet", _timed(*words)
-
-
-def _hubs(directory: Path) -> Iterator[tuple[str, float]]:
-    for sites in HUBS:
-        file = directory / f"hub-{sites}.yaml"
-        file.write_text(hub(sites))
-        yield f"up-hub-{sites}", _timed(*LABCTL, "up", str(file))
-        yield f"down-hub-{sites}", _timed(*LABCTL, "down", rest=False)
 
 
 def _timed(*words: str, rest: bool = True) -> float:
