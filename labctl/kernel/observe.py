@@ -13,7 +13,7 @@ from labctl.kernel import cables, namespaces, netem
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.perform import IFF_UP, RT_TABLE_MAIN, RTN_UNICAST
 from labctl.kernel.syscalls import network_namespace
-from labctl.kernel.tuntap import user_name
+from labctl.kernel.tuntap import outside, user_name
 from labctl.plan.commands import ADDRGENMODES, STAND_IN
 from labctl.plan.facts import Counters, Link, Namespace, Route
 
@@ -122,7 +122,7 @@ def _owner(link: Any) -> str:
     """The user who may attach to a TUN or TAP device: a name, or a number that has none."""
     data = link.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
     uid = data.get_attr("IFLA_TUN_OWNER") if data else None
-    return "" if uid is None else user_name(uid)
+    return "" if uid is None else user_name(outside(uid))
 
 
 def _address(address: Any) -> str:

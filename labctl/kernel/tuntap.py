@@ -78,18 +78,22 @@ def uid_of(owner: str) -> int:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user whom this user namespace numbers so; the number outside where there is no name."""
-    outside = next((outer + uid - inner for inner, outer, count in _uid_map() if inner <= uid < inner + count), uid)
+    """The name of a user ID; the number itself where it has none."""
     try:
-        return pwd.getpwuid(outside).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return str(outside)
+        return str(uid)
+
+
+def outside(uid: int) -> int:
+    """What a user ID of this user namespace is on the machine, the inverse of `_uid_here`."""
+    return next((outer + uid - inner for inner, outer, count in _uid_map() if inner <= uid < inner + count), uid)
 
 
 def _uid_here(owner: str) -> int | None:
     """The owner as this user namespace numbers it, None where it has no number (user_namespaces(7), uid_map)."""
-    outside = uid_of(owner)
-    inside = (inner + outside - outer for inner, outer, count in _uid_map() if outer <= outside < outer + count)
+    uid = uid_of(owner)
+    inside = (inner + uid - outer for inner, outer, count in _uid_map() if outer <= uid < outer + count)
     return next(inside, None)
 
 
