@@ -17,7 +17,7 @@ from labctl.errors import refused
 from labctl.kernel import namespaces, netem, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.syscalls import network_namespace
-from labctl.plan.commands import ADDRGENMODES, STAND_IN, at_once
+from labctl.plan.commands import ADDRGENMODES, STAND_IN, link_local_settings
 from labctl.plan.facts import Substitution
 from labctl.plan.netem import Netem
 from labctl.plan.steps import (
@@ -94,7 +94,7 @@ class Performer:
                 self._space(step.namespace).delete_route(step)
             case AutomaticAddresses(namespace=name, interface=interface, mode=mode):
                 # Only the setting makes the address; a request to the interface would but change the mode.
-                for setting, value in at_once(mode).items():
+                for setting, value in link_local_settings(mode).items():
                     self._space(name).set_sysctl(f"net/ipv6/conf/{interface}/{setting}", value)
             case AddAddress():
                 self._space(step.namespace).address(rt.RTM_NEWADDR, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)

@@ -138,12 +138,8 @@ def existing(lab: str) -> State:
     """The state of a lab that is there. Raises UsageError where it is not."""
     state = State(lab)
     if not state.exists():
-        raise _no_such(lab)
+        raise UsageError(f"there is no lab named {lab}", "", "labctl list shows what is running")
     return state
-
-
-def _no_such(lab: str) -> UsageError:
-    return UsageError(f"there is no lab named {lab}", "", "labctl list shows what is running")
 
 
 def recorded_labs() -> list[str]:

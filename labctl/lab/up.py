@@ -58,8 +58,8 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
             for name in recorded.namespaces:
                 namespaces.remove_claim(name)
             apply((change.step for change in changes), state, notify)
-            if not fresh:
-                changes += _what_it_took_along(topology, changes, state, notify)
+            if changes and not fresh:
+                changes += _what_it_took_along(topology, state, notify)
             carry_on()  # the lab is made: nobody is told anything else from here on
             state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True))
             _forget_what_is_gone(topology, state)
@@ -71,7 +71,7 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
                 take_back(state, notify)
             elif changes and before:
                 notify(RollingBack(_why(error)))
-                _put_back(before, state, notify)
+                _put_back(before, state)
             raise
         substitutions = tuple(state.read().substitutions.values())
         return UpReport(topology.name, mode, changes, substitutions, time.monotonic() - began)
@@ -88,19 +88,18 @@ def _why(error: BaseException) -> str:
     return error.what if isinstance(error, LabError) else "interrupted"
 
 
-def _what_it_took_along(
-    topology: Topology, done: tuple[Change, ...], state: State, notify: Listener
-) -> tuple[Change, ...]:
+def _what_it_took_along(topology: Topology, state: State, notify: Listener) -> tuple[Change, ...]:
     """Look again, and do what is left: a change of a lab that is there may take along what nobody foresaw."""
     more: tuple[Change, ...] = ()
-    for _ in range(LOOKS if done else 0):
-        left = gap(topology, state.read())
+    left = gap(topology, state.read())
+    for _ in range(LOOKS):
         if not left:
             return more
         notify(Planned(left, fresh=False))
         apply((change.step for change in left), state, notify)
         more += left
-    if done and (left := gap(topology, state.read())):
+        left = gap(topology, state.read())
+    if left:
         told = ", ".join(f"{step.subject} {step.words} ({reason})" for step, reason in left[:3])
         raise KernelRefused(
             f"lab {topology.name} does not stay what its file says", told, "do two lines of the file contradict?"
@@ -108,7 +107,7 @@ def _what_it_took_along(
     return more
 
 
-def _put_back(before: Topology, state: State, notify: Listener) -> None:
+def _put_back(before: Topology, state: State) -> None:
     """Make a lab again what it was. Raises KernelRefused where that fails, too."""
     try:
         apply((change.step for change in gap(before, state.read())), state, lambda _: None)

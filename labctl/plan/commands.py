@@ -43,7 +43,7 @@ ADDRGENMODES = ("eui64", "none", "stable-privacy", "random")
 """In the order of their numbers (linux/if_link.h: IN6_ADDR_GEN_MODE_*)."""
 
 
-def at_once(mode: str) -> dict[str, str]:
+def link_local_settings(mode: str) -> dict[str, str]:
     """The settings of an interface that give it a link-local address in this way, with no wait and no more packets."""
     return {"accept_dad": "0", "router_solicitations": "0", "addr_gen_mode": str(ADDRGENMODES.index(mode))}
 
@@ -86,7 +86,9 @@ def command(step: Step) -> str:
             return shlex.join((*ip, "link", "set", interface, "addrgenmode", "none"))
         case AutomaticAddresses(interface=interface, mode=mode):
             # By the setting, for the change of the mode with ip(8) makes no address.
-            settings = (f"net/ipv6/conf/{interface}/{name}={value}" for name, value in at_once(mode).items())
+            settings = (
+                f"net/ipv6/conf/{interface}/{name}={value}" for name, value in link_local_settings(mode).items()
+            )
             return shlex.join(("ip", "netns", "exec", step.namespace, "sysctl", "-qw", *settings))
         case SetUp(interface=interface):
             return shlex.join((*ip, "link", "set", interface, "up"))

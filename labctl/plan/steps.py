@@ -139,7 +139,7 @@ class ClearMaster(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class SetNetem(InterfaceStep):
+class _NetemStep(InterfaceStep):
     """What packets suffer that the interface sends, in the words of an impairment."""
 
     impairment: str
@@ -150,12 +150,13 @@ class SetNetem(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class ClearNetem(InterfaceStep):
-    impairment: str
+class SetNetem(_NetemStep):
+    """Impairs, in place of whatever does so now."""
 
-    @property
-    def words(self) -> str:
-        return f"netem {self.impairment}"
+
+@dataclass(frozen=True)
+class ClearNetem(_NetemStep):
+    """Gives the interface back the qdisc that it was born with."""
 
 
 @dataclass(frozen=True)
