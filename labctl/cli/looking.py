@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -109,26 +108,31 @@ def logs(devices: tuple[str, ...], follow: bool, lab: str | None) -> int:
 @lab_option
 def capture(interface: str, count: int | None, file: str | None, lab: str | None) -> int:
     """Show the packets of an interface as they come, or write them for tcpdump and wireshark. Needs no right."""
+    import signal
     from itertools import islice
 
+    from labctl.engine.stop import stop_signals
     from labctl.lab.capture import capture as tapped
     from labctl.report import packets
 
     place, name = running_lab(lab)
 
     def work() -> None:
-        with tapped(name, interface) as tap, suppress(KeyboardInterrupt):
+        with tapped(name, interface) as tap, stop_signals(signal.SIGINT) as stop:
             click.echo(f"watching {interface}; Ctrl-C ends", err=True)
+            chosen = islice(tap.packets(stop), count)
             if file is None:
-                for seen in islice(tap.packets(), count):
+                for seen in chosen:
                     click.echo(packets.line(seen))
-                return
-            with click.open_file(file, "wb") as out:
-                out.write(packets.file_header(tap.ethernet))
-                out.flush()
-                for seen in islice(tap.packets(), count):
-                    out.write(packets.file_record(seen))
+            else:
+                with click.open_file(file, "wb") as out:
+                    out.write(packets.file_header(tap.ethernet))
                     out.flush()
+                    for seen in chosen:
+                        out.write(packets.file_record(seen))
+                        out.flush()
+            if missed := tap.missed():
+                click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
 
     place.call(work)
     return WELL

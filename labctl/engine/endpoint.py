@@ -6,6 +6,7 @@ be counted from zero.
 """
 
 import re
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from labctl.engine.gso import NOTHING_TO_CUT, limit_superframes, mtu_of
 from labctl.engine.impair import Impairment
 from labctl.engine.packet import OwnDatagrams
 from labctl.engine.rehearsal import Rehearsal
+from labctl.engine.stop import stop_signals
 from labctl.engine.tun_device import IFNAMSIZ, TunDevice
 from labctl.engine.udp import UdpPeer, UdpStrangers, open_udp
 
@@ -79,7 +81,7 @@ def serve(
     Raises EngineError if the endpoint cannot open.
     """
     with ExitStack() as open_things:
-        stop = open_things.enter_context(loop.stop_signals())
+        stop = open_things.enter_context(stop_signals(signal.SIGTERM, signal.SIGINT))
         tun, peer, strangers = _open(endpoint, open_things)
         counters = open_things.enter_context(_counters(counters_path))
         features = Features(lambda line: print(f"{endpoint.device}: {line}", file=out, flush=True))

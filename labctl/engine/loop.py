@@ -1,9 +1,7 @@
 """One epoll loop: wait until a descriptor is ready, give each ready one a turn, wait again.
 
-No packet waits for a clock: a timer is one more descriptor. A signal becomes readable like a packet does
-(the interpreter's C handler writes it to a socket, see signal.set_wakeup_fd), so the loop cannot miss one
-between two waits and needs no time-out. epoll is level-triggered: what a bounded turn leaves behind makes
-the next wait return at once.
+No packet waits for a clock: a timer is one more descriptor, and so is a signal (`stop`). epoll is level-triggered:
+what a bounded turn leaves behind makes the next wait return at once.
 
 The loop ends in two ways, neither of them an error: somebody asks for it, or the TUN device is deleted,
 which the kernel reports as EPOLLERR (`tun_chr_poll` in drivers/net/tun.c) or as EBADFD from a read.
@@ -12,10 +10,8 @@ which the kernel reports as EPOLLERR (`tun_chr_poll` in drivers/net/tun.c) or as
 import enum
 import os
 import select
-import signal
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from time import monotonic
 
 from labctl.engine.control import Control
@@ -30,7 +26,6 @@ LINGER = 0.00005
 PAUSE, REHEARSALS = 0.002, 50
 
 _BROKEN = select.EPOLLERR | select.EPOLLHUP
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Ending(enum.Enum):
@@ -38,28 +33,6 @@ class Ending(enum.Enum):
 
     STOPPED = "stopped"
     DEVICE_GONE = "device gone"
-
-
-@contextmanager
-def stop_signals() -> Iterator[int]:
-    """Give a descriptor that becomes readable with SIGTERM or SIGINT; the old handlers return at the end.
-
-    Only the main thread may do this (ValueError otherwise): it is the one that signals come to.
-    """
-    reader, writer = socket.socketpair()
-    reader.setblocking(False)
-    writer.setblocking(False)
-    # The handlers do nothing, but without one the signal would take its default action.
-    before = {number: signal.signal(number, lambda *_: None) for number in _STOPPING}
-    wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    try:
-        yield reader.fileno()
-    finally:
-        signal.set_wakeup_fd(wakeup)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        reader.close()
-        writer.close()
 
 
 def _arrivals(epoll: select.epoll, rested: Callable[[], None]) -> Iterator[list[tuple[int, int]]]:

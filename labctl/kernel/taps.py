@@ -5,8 +5,10 @@ A superframe that the kernel has not cut yet is seen whole, as tcpdump would sho
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,11 +18,14 @@ from labctl.kernel import namespaces
 ETH_P_ALL = 0x0003  # linux/if_ether.h
 ARPHRD_NONE = 0xFFFE  # linux/if_arp.h; what a TUN device is: packets without a link-layer header
 PACKET_OUTGOING = 4  # linux/if_packet.h
+PACKET_STATISTICS = 6  # linux/if_packet.h: how many packets, and how many of them did not fit
+SOL_PACKET = 263  # linux/socket.h
 SO_TIMESTAMPNS = 35  # asm-generic/socket.h
 ETHERNET_HEADER = 14
 LARGEST = 1 << 18
 
 _TIMESPEC = struct.Struct("=qq")
+_STATISTICS = struct.Struct("=II")
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Tap:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.close = self._socket.close
         try:
+            self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             self._socket.bind((interface, ETH_P_ALL))
         except BaseException:
@@ -51,11 +57,31 @@ class Tap:
             raise
         self.ethernet = self._socket.getsockname()[3] != ARPHRD_NONE
 
-    def packets(self) -> Iterator[Seen]:
-        """Every packet as it comes, without end. Raises KernelRefused where the interface goes down or away."""
-        while True:
-            with refused("there is nothing more to see", "labctl status shows what became of the interface"):
+    def packets(self, stop: int) -> Iterator[Seen]:
+        """Every packet as it comes, until the descriptor `stop` is readable, and with all that crossed by then.
+
+        Raises KernelRefused where the interface goes down or away.
+        """
+        ready = select.poll()
+        for descriptor in (stop, self._socket.fileno()):
+            ready.register(descriptor, select.POLLIN)
+        while stop not in dict(ready.poll()):
+            if seen := self._next():
+                yield seen
+        until = time.time_ns()
+        while (seen := self._next()) and seen.at <= until:
+            yield seen
+
+    def _next(self) -> Seen | None:
+        with refused("there is nothing more to see", "labctl status shows what became of the interface"):
+            try:
                 frame, ancillary, _, (_, protocol, kind, _, _) = self._socket.recvmsg(LARGEST, 64)
-            seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
-            packet = frame[ETHERNET_HEADER:] if self.ethernet else frame
-            yield Seen(seconds * 10**9 + nanoseconds, kind == PACKET_OUTGOING, protocol, frame, packet)
+            except BlockingIOError:
+                return None
+        seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+        packet = frame[ETHERNET_HEADER:] if self.ethernet else frame
+        return Seen(seconds * 10**9 + nanoseconds, kind == PACKET_OUTGOING, protocol, frame, packet)
+
+    def missed(self) -> int:
+        """How many packets crossed while all the memory of this socket held others that nobody had fetched yet."""
+        return int(_STATISTICS.unpack(self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, _STATISTICS.size))[1])

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from labctl.engine.counters import NAMES, Counters
 from labctl.engine.forward import DeviceGone, Forwarder
-from labctl.engine.loop import Ending, run, stop_signals
+from labctl.engine.loop import Ending, run
 from labctl.engine.packet import OwnDatagrams
 from labctl.engine.ports import MemoryPort
+from labctl.engine.stop import stop_signals
 
 from .samples import PING, ipv4, packed, udp
 from .world import balance
@@ -193,7 +194,7 @@ def test_every_packet_is_forwarded_or_is_exactly_one_drop(watched, out, into, st
 @pytest.mark.parametrize("code", [errno.EBADFD, errno.EFAULT])
 def test_the_end_of_the_device_ends_the_loop(rig: Rig, code: int) -> None:
     rig.tun.arrive(PING, OSError(code, ""))
-    with stop_signals() as stop:
+    with stop_signals(signal.SIGTERM) as stop:
         assert run(rig.forwarder, stop, lambda: None) is Ending.DEVICE_GONE
     assert rig.peer.sent == [PING]
 
@@ -202,7 +203,7 @@ def test_a_hang_up_ends_the_loop_even_where_reading_shows_nothing(rig: Rig) -> N
     reader, writer = os.pipe()
     os.close(writer)
     rig.tun.fileno = lambda: reader  # type: ignore[method-assign]
-    with stop_signals() as stop:
+    with stop_signals(signal.SIGTERM) as stop:
         assert run(rig.forwarder, stop, lambda: None) is Ending.DEVICE_GONE
     os.close(reader)
 
@@ -217,7 +218,7 @@ def test_an_unknown_fault_of_the_device_is_not_hidden(rig: Rig) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_loop_and_the_old_handler_returns(rig: Rig, number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with stop_signals() as stop:
+    with stop_signals(signal.SIGTERM, signal.SIGINT) as stop:
         os.kill(os.getpid(), number)
         assert run(rig.forwarder, stop, lambda: None) is Ending.STOPPED
     assert signal.getsignal(number) is before

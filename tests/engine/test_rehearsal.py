@@ -11,10 +11,11 @@ from contextlib import closing
 import pytest
 
 from labctl.engine.counters import Counters
-from labctl.engine.loop import REHEARSALS, Ending, run, stop_signals
+from labctl.engine.loop import REHEARSALS, Ending, run
 from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.offload_udp import OffloadPeer
 from labctl.engine.rehearsal import Rehearsal
+from labctl.engine.stop import stop_signals
 from labctl.engine.tun_device import TunDevice
 from labctl.engine.udp import UdpPeer
 
@@ -55,7 +56,7 @@ def test_it_is_rehearsed_for_a_while_after_each_packet_and_then_no_more(rig: Rig
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
     rig.tun.arrive(PING)
-    with stop_signals() as stop:
+    with stop_signals(signal.SIGTERM) as stop:
         assert run(rig.forwarder, stop, rehearse) is Ending.STOPPED
     assert rehearsed == 3 + REHEARSALS
     assert rig.peer.sent == [PING, PING]
@@ -64,7 +65,7 @@ def test_it_is_rehearsed_for_a_while_after_each_packet_and_then_no_more(rig: Rig
 def test_nothing_is_rehearsed_before_the_first_packet(rig: Rig) -> None:
     rehearsed: list[str] = []
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
-    with stop_signals() as stop:
+    with stop_signals(signal.SIGTERM) as stop:
         assert run(rig.forwarder, stop, lambda: rehearsed.append("once")) is Ending.STOPPED
     assert rehearsed == []
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -60,6 +61,37 @@ def test_a_file_is_read_by_tcpdump(pair: World) -> None:
     assert (watching.returncode, said) == (0, "")
     told = subprocess.run([tcpdump, "-n", "-r", str(file)], capture_output=True, text=True, check=True).stdout
     assert told.count("ICMP echo request") == told.count("ICMP echo reply") == 2
+
+
+def test_what_crossed_before_ctrl_c_is_seen_however_late(pair: World) -> None:
+    watching = capturing(pair, "left:eth0")
+    os.killpg(watching.pid, signal.SIGSTOP)  # as on a busy machine, where it does not get its turn
+    pair.labctl("exec", "left", "--", "ping", "-c", "2", "-i", "0.2", "192.0.2.2")
+    os.killpg(watching.pid, signal.SIGINT)
+    os.killpg(watching.pid, signal.SIGCONT)
+    seen, said = watching.communicate(timeout=DEADLINE)
+    assert (watching.returncode, said, seen.count("ICMP echo")) == (0, "", 4)
+
+
+MANY = """import socket
+with socket.socket(type=socket.SOCK_DGRAM) as sender:
+    for _ in range(1000):
+        sender.sendto(bytes(1000), ("192.0.2.2", 9))
+"""
+
+
+def test_what_did_not_fit_is_told(pair: World) -> None:
+    watching = capturing(pair, "left:eth0")
+    os.killpg(watching.pid, signal.SIGSTOP)
+    pair.labctl("exec", "left", "--", sys.executable, "-c", MANY)
+    os.killpg(watching.pid, signal.SIGINT)
+    os.killpg(watching.pid, signal.SIGCONT)
+    seen, said = watching.communicate(timeout=DEADLINE)
+    datagrams = seen.count("UDP")
+    assert 0 < datagrams < 1000
+    missed, _, rest = said.partition(" ")
+    assert rest == "packets came faster than they could be shown, and are missing\n"
+    assert datagrams + int(missed) >= 1000
 
 
 def test_what_is_not_there_is_said(pair: World) -> None:

@@ -1,0 +1,31 @@
+"""A signal that becomes readable, like a packet: who waits for both cannot miss one between two waits.
+
+The interpreter's C handler writes it to a socket, see signal.set_wakeup_fd.
+"""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def stop_signals(*numbers: signal.Signals) -> Iterator[int]:
+    """Give a descriptor that becomes readable with one of these signals; the old handlers return at the end.
+
+    Only the main thread may do this (ValueError otherwise): it is the one that signals come to.
+    """
+    reader, writer = socket.socketpair()
+    reader.setblocking(False)
+    writer.setblocking(False)
+    # The handlers do nothing, but without one the signal would take its default action.
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield reader.fileno()
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        reader.close()
+        writer.close()
