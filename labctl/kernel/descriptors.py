@@ -1,28 +1,24 @@
 """How many descriptors a process may have open (RLIMIT_NOFILE, setrlimit(2)).
 
 Most systems let a process begin with 1024, for the sake of programs that use select(2), and raise that itself as far as
-its hard limit. A lab takes two for each namespace while it is made and two for each engine while it starts.
+its hard limit. A lab takes two for each namespace while it is made.
 """
 
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 
 @contextmanager
-def many_descriptors() -> Iterator[Callable[[], None]]:
-    """As many descriptors as this process may have; gives what a forked child calls to have as many as before."""
+def many_descriptors() -> Iterator[None]:
+    """As many descriptors as this process may have."""
     usual = resource.getrlimit(resource.RLIMIT_NOFILE)
-
-    def put_back() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
-
     # Refused where the hard limit is over fs.nr_open; what there was must do then.
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (usual[1], usual[1]))
     try:
-        yield put_back
+        yield
     finally:
-        put_back()
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)

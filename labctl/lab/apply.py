@@ -1,4 +1,4 @@
-"""Steps become a lab: each performed in order, each an event; engines start together and are waited for at the end."""
+"""Steps become a lab: each performed in order, each an event; engines are forked first and begin last."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from labctl.plan.steps import DeleteLink, DeleteNamespace, StartEngine, Step, St
 
 def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
     """Perform the steps. Raises the LabError of the first that fails."""
+    steps = list(steps)
     recorded = state.read()
-    engines_to_start = []
+    # Forked before all else: that takes its time, and they inherit nothing that is opened here.
+    to_start = [step for step in steps if isinstance(step, StartEngine)]
     performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
-    with many_descriptors() as put_back:
-        with closing(performer):
+    with engines.forked(to_start, state) as begin:
+        with many_descriptors(), closing(performer):
             for step in steps:
                 substitution = None
                 match step:
                     case StartEngine():
-                        engines_to_start.append(step)
                         continue
                     case StopEngine():
                         processes.end([recorded.engines[step.subject].process])
@@ -40,6 +41,5 @@ def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
                 if substitution:
                     state.record_substitution(substitution)
                 notify(Done(step, substitution))
-        # The performer's sockets, two descriptors for each namespace, are closed: every engine would inherit them all.
-        for step in engines.start(engines_to_start, state, put_back):
+        for step in begin():
             notify(Done(step))

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TextIO, cast
 
 from labctl.engine.counters import Counters
@@ -40,45 +41,40 @@ PATIENCE = 5.0
 PAUSE = 0.01
 
 
-def start(steps: Sequence[StartEngine], state: State, prepare: Callable[[], None]) -> Iterator[StartEngine]:
-    """Start the engines of endpoints, each in the namespace of its device; gives each step when it is done.
+@contextmanager
+def forked(steps: Sequence[StartEngine], state: State) -> Iterator[Callable[[], Iterator[StartEngine]]]:
+    """Fork the engines of endpoints; gives what lets them begin, each in the namespace of its device.
 
-    `prepare` is what the process of each does first.
-    Raises the LabError that kept the first of those that failed from being ready.
+    That gives each step when it is done, and raises the LabError that kept the first of those that failed from it.
     """
     if not steps:
+        yield lambda: iter(())
         return
-    # A list: the commands are read here, before the first fork.
-    plans = [_plan(step, state, prepare) for step in steps]
-    with starting.start(plans) as begun:
-        for step, each in zip(steps, begun, strict=True):
-            each.wait()
-            if step.program:
-                _until_ready(step, each.process, state)
-            yield step
+    plans = [_plan(step, state) for step in steps]
+    with starting.forked(plans, preload) as waiting:
+
+        def begin() -> Iterator[StartEngine]:
+            for step, process in zip(steps, waiting.begin(), strict=True):
+                if step.program:
+                    _until_ready(step, process, state)
+                yield step
+
+        yield begin
 
 
-def _plan(step: StartEngine, state: State, prepare: Callable[[], None]) -> starting.Plan:
-    forward = _program(step) if step.program else _built_in(step, state)
-
-    def work(ready: Callable[[], None]) -> None:
-        prepare()
-        forward(ready)
-
+def _plan(step: StartEngine, state: State) -> starting.Plan:
     return starting.Plan(
         f"the engine of {step.subject}",
         step.command,
         state.log_of(step.subject),
         lambda process: state.record_engine(step.subject, Engine(process, step.command)),
-        work,
+        _program(step) if step.program else _built_in(step, state),
     )
 
 
 def _built_in(step: StartEngine, state: State) -> starting.Work:
     endpoint = endpoint_of(shlex.split(step.command)[1:])
     run_as = uid_of(step.run_as) if step.run_as else NOBODY
-    if endpoint.offload:
-        preload()  # here, before the fork: every engine then shares the pages
 
     def work(ready: Callable[[], None]) -> None:
         def forwarding(engaged: list[str]) -> None:

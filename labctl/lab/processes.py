@@ -71,7 +71,7 @@ def _left_after(number: signal.Signals, processes: Sequence[Process], patience: 
     Never more than one pidfd is open: there may be more processes than descriptors.
     """
     for process in processes:
-        with _opened(process) as pidfd, suppress(ProcessLookupError):
+        with opened(process) as pidfd, suppress(ProcessLookupError):
             if pidfd is not None:
                 signal.pidfd_send_signal(pidfd, number)
     deadline = time.monotonic() + patience
@@ -80,7 +80,7 @@ def _left_after(number: signal.Signals, processes: Sequence[Process], patience: 
 
 def _ended_by(deadline: float, process: Process) -> bool:
     """Wait for the end of a process, as long as there is time; tells whether it has come."""
-    with _opened(process) as pidfd:
+    with opened(process) as pidfd:
         if pidfd is None:
             return True
         poll = select.poll()
@@ -89,7 +89,7 @@ def _ended_by(deadline: float, process: Process) -> bool:
 
 
 @contextmanager
-def _opened(process: Process) -> Iterator[int | None]:
+def opened(process: Process) -> Iterator[int | None]:
     """A pidfd of exactly that process, whose start time is compared after it is taken; None where it is gone.
 
     A zombie counts: while it has threads that live, it has not ended.
