@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +25,7 @@ from labctl.cli.streams import patient_output
 from labctl.errors import LabError
 
 if TYPE_CHECKING:
+    from labctl.lab.events import Listener
     from labctl.lab.up import UpReport
     from labctl.topology.model import Topology
 
@@ -37,21 +40,26 @@ SOMETHING_TO_DO = 1
 @patient_output()
 def up(file: str, name: str | None, explain: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
-    from labctl.kernel.room import place_of_new
-    from labctl.kernel.signals import carry_on
-    from labctl.lab.up import up as make
+    from labctl.lab.starting import forkserver
 
-    topology = topology_of(file, name)
-    place = place_of_new(topology.name)
-    try:
-        if form == "json":
-            report = place.call(lambda: make(topology, place.mode, lambda _: None))
-        else:
-            report = place.call(lambda: _shown_up(topology, place.mode, explain))
-        carry_on()  # the lab is made, and all that is left is to say so
-    except BaseException:
-        place.abandon()
-        raise
+    with forkserver() as server:  # first of all: it has something to load
+        from labctl.kernel.room import place_of_new
+        from labctl.kernel.signals import carry_on
+        from labctl.lab.up import up as make
+
+        topology = topology_of(file, name)
+        place = place_of_new(topology.name)
+
+        def work() -> UpReport:
+            with _view(topology, explain, form) as notify:
+                return make(topology, place.mode, server.at(place), notify)
+
+        try:
+            report = place.call(work)
+            carry_on()  # the lab is made, and all that is left is to say so
+        except BaseException:
+            place.abandon()
+            raise
     try:
         _report_up(report, topology, form)
     finally:
@@ -71,15 +79,16 @@ def _report_up(report: UpReport, topology: Topology, form: str) -> None:
         sys.stdout.flush()
 
 
-def _shown_up(topology: Topology, mode: str, explain: bool) -> Any:
-    from labctl.lab.up import up as make
+@contextmanager
+def _view(topology: Topology, explain: bool, form: str) -> Iterator[Listener]:
+    """Whoever shows a lab grow."""
+    if form == "json":
+        yield lambda _: None
+        return
     from labctl.report.growing import UpView
 
-    view = UpView(topology.name, explain)
-    try:
-        return make(topology, mode, view.notify)
-    finally:
-        view.close()
+    with closing(UpView(topology.name, explain)) as view:
+        yield view.notify
 
 
 def _hints(topology: Topology) -> list[tuple[str, str]]:

@@ -11,24 +11,31 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 
-def detach(keep: Iterable[int], log: str = "/dev/null") -> None:
-    """Become a session of its own in /, with output to `log` and no descriptor but the standard three and `keep`."""
+def detach(keep: Iterable[int]) -> None:
+    """Become a session of its own in /, with no descriptor but the standard three, which lead nowhere, and `keep`."""
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
     with suppress(OSError):
         os.close(0)  # first: the maker may have used up all that there may be, and the look at them takes one
-    close_all_but(keep)
-    source = os.open("/dev/null", os.O_RDONLY)
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for stream, fd in ((0, source), (1, target), (2, target)):
-        os.dup2(fd, stream)
+    _close_all_but(keep)
+    nowhere = os.open("/dev/null", os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
         os.set_inheritable(stream, True)  # what is in its place already has stayed as it was opened
-    for fd in {source, target} - {0, 1, 2}:
-        os.close(fd)
+    if nowhere > 2:
+        os.close(nowhere)
 
 
-def close_all_but(keep: Iterable[int]) -> None:
+def say_to(log: str) -> None:
+    """Have output written behind what is in a file, made where there is none."""
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for stream in (1, 2):
+        os.dup2(target, stream)
+    os.close(target)
+
+
+def _close_all_but(keep: Iterable[int]) -> None:
     """Close every descriptor above the standard three, except those named.
 
     The highest is asked for, not taken from the limit: what was opened before that was lowered is above it, and where

@@ -186,13 +186,15 @@ def _private_run() -> None:
 
 def _hold(claim: socket.socket, founder_of: int, control: socket.socket) -> NoReturn:
     """H: keep the room until it is told to end, or until P dies before it said `keep`."""
+    from labctl.kernel.title import set_title
+
     try:
         detach((claim.fileno(), founder_of, control.fileno()))
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel then reaps the orphans that PID 1 inherits
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # a PID 1 without a handler would ignore it
         furnish()
-        _title(f"labctl: room of {claim.getsockname()[1:].decode().rpartition('/')[2]}")
+        set_title(f"labctl: room of {claim.getsockname()[1:].decode().rpartition('/')[2]}")
         control.send(b"ready")
         _wait_for_the_end(claim, founder_of, control)
     except BaseException as error:
@@ -215,13 +217,6 @@ def _wait_for_the_end(claim: socket.socket, founder_of: int, control: socket.soc
             waited = [claim]
         elif founder_of in events:
             return
-
-
-def _title(text: str) -> None:
-    """The name that ps(1) shows."""
-    from setproctitle import setproctitle
-
-    setproctitle(text)
 
 
 def portable(error: BaseException) -> BaseException:

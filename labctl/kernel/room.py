@@ -16,7 +16,7 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any, BinaryIO, NoReturn, Protocol, TypeVar
 
@@ -38,6 +38,10 @@ class Place(Protocol):
     mode: str
     lab: str | None
 
+    @property
+    def address(self) -> tuple[str | None, list[int]]:
+        """What `place_at` makes the same place of, in another process that is handed these descriptors."""
+
     def call(self, work: Callable[[], Result]) -> Result:
         """Do some work there, and give what it returned or raise what it raised."""
 
@@ -56,6 +60,7 @@ class Machine:
 
     mode = "root"
     lab: str | None = None
+    address: tuple[str | None, list[int]] = (None, [])
 
     def call(self, work: Callable[[], Result]) -> Result:
         return work()
@@ -80,6 +85,10 @@ class Room:
         self.lab: str | None = lab
         self._holder = holder  # a pidfd
         self._control = control
+
+    @property
+    def address(self) -> tuple[str | None, list[int]]:
+        return self.lab, [self._holder]
 
     def call(self, work: Callable[[], Result]) -> Result:
         result: Result = self._asked(lambda answer: answer(work()), lambda: None)
@@ -143,6 +152,11 @@ class Room:
     def _ends(self, patience: float = 1) -> bool:
         """Whether the holder ends within so many seconds: it does so last of all that is in the room."""
         return bool(select.select([self._holder], [], [], patience)[0])
+
+
+def place_at(lab: str | None, descriptors: Sequence[int]) -> Place:
+    """The place whose address this is."""
+    return Machine() if lab is None else Room(lab, descriptors[0])
 
 
 def place_of_new(lab: str) -> Place:

@@ -7,16 +7,15 @@ the kernel's extended acknowledgement text, which says what was wrong in words (
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
 import struct
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
+
+from labctl.kernel.bare import bare
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
@@ -33,30 +32,11 @@ RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 36, 37, 38
 RTM_GETNSID = 90
 
 
-def _message_classes() -> tuple[Any, Any, Any]:
-    """ifinfmsg, ifaddrmsg and rtmsg of pyroute2, without the rest of it.
-
-    `import pyroute2` loads every protocol that the library speaks, which takes longer than making a whole lab.
-    A bare package in its place for the time of the import lets the three message modules load alone.
-    """
-    bare = "pyroute2" not in sys.modules
-    if bare:
-        spec = importlib.util.find_spec("pyroute2")
-        assert spec is not None and spec.submodule_search_locations is not None
-        package = ModuleType("pyroute2")
-        package.__path__ = list(spec.submodule_search_locations)
-        sys.modules["pyroute2"] = package
-    try:
-        from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-        from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-        from pyroute2.netlink.rtnl.rtmsg import rtmsg
-    finally:
-        if bare:
-            del sys.modules["pyroute2"]
-    return ifinfmsg, ifaddrmsg, rtmsg
-
-
-ifinfmsg, ifaddrmsg, rtmsg = _message_classes()
+# `import pyroute2` loads every protocol that the library speaks, which takes longer than making a whole lab.
+with bare("pyroute2"):
+    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg as ifaddrmsg
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg as ifinfmsg
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg as rtmsg
 
 _CLASS_OF = {RTM_NEWLINK: ifinfmsg, RTM_NEWADDR: ifaddrmsg, RTM_NEWROUTE: rtmsg}
 

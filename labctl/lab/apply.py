@@ -7,20 +7,20 @@ from contextlib import closing
 
 from labctl.kernel.descriptors import many_descriptors
 from labctl.kernel.perform import Performer
-from labctl.lab import engines, processes
+from labctl.lab import engines, guests, processes
 from labctl.lab.events import Done, Listener
+from labctl.lab.starting import Fork
 from labctl.lab.state import State
 from labctl.plan.steps import DeleteLink, DeleteNamespace, StartEngine, Step, StopEngine
 
 
-def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
+def apply(steps: Iterable[Step], state: State, fork: Fork, notify: Listener) -> None:
     """Perform the steps. Raises the LabError of the first that fails."""
     steps = list(steps)
     recorded = state.read()
-    # Forked before all else: that takes its time, and they inherit nothing that is opened here.
     to_start = [step for step in steps if isinstance(step, StartEngine)]
     performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
-    with engines.forked(to_start, state) as begin:
+    with engines.forked(to_start, state, fork) as begin:
         with many_descriptors(), closing(performer):
             for step in steps:
                 substitution = None
@@ -31,7 +31,7 @@ def apply(steps: Iterable[Step], state: State, notify: Listener) -> None:
                         processes.end([recorded.engines[step.subject].process])
                         state.forget_engine(step.subject)
                     case DeleteNamespace():
-                        processes.end_inside([recorded.namespaces[step.namespace]])
+                        guests.end_inside([recorded.namespaces[step.namespace]])
                         performer.perform(step)
                         state.forget_namespace(step.namespace)
                     case _:

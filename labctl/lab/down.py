@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
-from labctl.lab import processes
+from labctl.lab import guests, processes
 from labctl.lab.disk import removable
 from labctl.lab.events import Removed
 from labctl.lab.state import State, locked
@@ -40,7 +40,7 @@ def take_back(state: State, notify: Callable[[Removed], None]) -> None:
         ours = {name for name, known in recorded.namespaces.items() if namespaces.is_ours(name, known)}
         # Whatever still runs in a namespace of ours was started there by somebody who knew that it is a lab;
         # as long as it lives, so does the namespace, without a name. Somebody may have taken the name away already.
-        for guest in processes.end_inside(recorded.namespaces.values()):
+        for guest in guests.end_inside(recorded.namespaces.values()):
             notify(Removed("process", str(guest.pid)))
         for name, known in recorded.namespaces.items():
             if namespaces.remove_own(name, known) if name in ours else namespaces.remove_claim(name):

@@ -7,32 +7,21 @@ it has its UDP port.
 
 from __future__ import annotations
 
-import os
-import shlex
-import shutil
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO, cast
 
 from labctl.engine.counters import Counters
-from labctl.engine.endpoint import preload, serve
-from labctl.engine.errors import EngineError
-from labctl.engine.jail import NOBODY
-from labctl.engine.ttun import endpoint_of
-from labctl.errors import KernelRefused, UsageError
+from labctl.errors import KernelRefused
 from labctl.kernel import directory, namespaces
 from labctl.kernel.observe import observe
 from labctl.kernel.sockets import bound
-from labctl.kernel.syscalls import CLONE_NEWNET, setns
 from labctl.kernel.tuntap import uid_of
-from labctl.lab import starting
-from labctl.lab.capped import CappedLog
 from labctl.lab.journal import Engine
 from labctl.lab.processes import Process
+from labctl.lab.starting import Fork
 from labctl.lab.state import State
+from labctl.lab.task import Task
 from labctl.plan.steps import StartEngine
 
 PATIENCE = 5.0
@@ -42,7 +31,7 @@ PAUSE = 0.01
 
 
 @contextmanager
-def forked(steps: Sequence[StartEngine], state: State) -> Iterator[Callable[[], Iterator[StartEngine]]]:
+def forked(steps: Sequence[StartEngine], state: State, fork: Fork) -> Iterator[Callable[[], Iterator[StartEngine]]]:
     """Fork the engines of endpoints; gives what lets them begin, each in the namespace of its device.
 
     That gives each step when it is done, and raises the LabError that kept the first of those that failed from it.
@@ -50,11 +39,13 @@ def forked(steps: Sequence[StartEngine], state: State) -> Iterator[Callable[[], 
     if not steps:
         yield lambda: iter(())
         return
-    plans = [_plan(step, state) for step in steps]
-    with starting.forked(plans, preload) as waiting:
+    with fork([_task(step, state) for step in steps]) as waiting:
+
+        def record(number: int, process: Process) -> None:
+            state.record_engine(steps[number].subject, Engine(process, steps[number].command))
 
         def begin() -> Iterator[StartEngine]:
-            for step, process in zip(steps, waiting.begin(), strict=True):
+            for step, process in zip(steps, waiting.begin(record), strict=True):
                 if step.program:
                     _until_ready(step, process, state)
                 yield step
@@ -62,71 +53,18 @@ def forked(steps: Sequence[StartEngine], state: State) -> Iterator[Callable[[], 
         yield begin
 
 
-def _plan(step: StartEngine, state: State) -> starting.Plan:
-    return starting.Plan(
-        f"the engine of {step.subject}",
+def _task(step: StartEngine, state: State) -> Task:
+    return Task(
+        step.subject,
+        namespaces.path_of(step.namespace),
         step.command,
+        step.program,
+        uid_of(step.run_as) if step.run_as else None,
+        directory.here(),
         state.log_of(step.subject),
-        lambda process: state.record_engine(step.subject, Engine(process, step.command)),
-        _program(step) if step.program else _built_in(step, state),
+        state.counters_of(step.subject),
+        state.control_of(step.subject),
     )
-
-
-def _built_in(step: StartEngine, state: State) -> starting.Work:
-    endpoint = endpoint_of(shlex.split(step.command)[1:])
-    run_as = uid_of(step.run_as) if step.run_as else NOBODY
-
-    def work(ready: Callable[[], None]) -> None:
-        def forwarding(engaged: list[str]) -> None:
-            print(f"ttun: {step.subject} forwards; offload engaged: {' '.join(engaged) or 'none'}", flush=True)
-            ready()
-
-        _enter(step.namespace)
-        try:
-            ending = serve(
-                endpoint,
-                counters_path=state.counters_of(step.subject),
-                control_path=state.control_of(step.subject),
-                ready=forwarding,
-                out=cast("TextIO", CappedLog(sys.stdout)),
-                run_as=run_as,
-            )
-        except EngineError as error:
-            raise KernelRefused(
-                f"the engine of {step.subject} cannot start: {error.what}", error.why, error.hint
-            ) from None
-        print(f"ttun: {step.subject} {ending.value}", flush=True)
-
-    return work
-
-
-def _program(step: StartEngine) -> starting.Work:
-    called_from = directory.here()  # a relative command is meant from where labctl was called
-
-    def work(ready: Callable[[], None]) -> None:
-        _enter(step.namespace)
-        directory.return_to(called_from)
-        if step.run_as:
-            uid = uid_of(step.run_as)
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec would hand that on
-        if shutil.which(step.program[0]) is None:
-            raise UsageError(
-                f"the engine of {step.subject} cannot be run: {step.command}",
-                f"there is no program {step.program[0]!r}, or it may not be run",
-                "install it, or correct `engine:` in the file",
-            )
-        ready()
-        os.execvp(step.program[0], step.program)
-
-    return work
-
-
-def _enter(namespace: str) -> None:
-    # The descriptor is opened here: it is of no use to anybody else, and the namespace is already named.
-    setns(namespaces.open_namespace(namespace), CLONE_NEWNET)
 
 
 def _until_ready(step: StartEngine, process: Process, state: State) -> None:

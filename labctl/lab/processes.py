@@ -10,18 +10,13 @@ import os
 import select
 import signal
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.kernel.namespaces import NamespaceId, is_recorded
-
 GRACE = 2.0
 """Seconds that a process has between SIGTERM and SIGKILL."""
-
-LOOKS_AGAIN = 5
-"""How often it is looked once more who is in a namespace that is to go."""
 
 
 @dataclass(frozen=True)
@@ -104,40 +99,3 @@ def opened(process: Process) -> Iterator[int | None]:
         yield pidfd if fields and int(fields[19]) == process.started else None
     finally:
         os.close(pidfd)
-
-
-def end_inside(wanted: Collection[NamespaceId]) -> list[Process]:
-    """End every process that is in one of these network namespaces; gives all that were found.
-
-    Who is asked to end may start another process first. So it is looked again until nobody is there any more, and only
-    those that were there from the first are asked.
-    """
-    ended = []
-    for finish in (end, *[kill] * LOOKS_AGAIN):
-        found = _inside(wanted)
-        if not found:
-            break
-        finish(found)
-        ended += found
-    return ended
-
-
-def _inside(wanted: Iterable[NamespaceId]) -> list[Process]:
-    """Every process that is in one of these network namespaces, under a name or not, but for ourselves."""
-    spaces = {(known.device, known.inode): known for known in wanted}
-    found = []
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        file = Path(entry.path, "ns/net")
-        try:
-            there = os.stat(file)
-        except OSError:
-            continue
-        known = spaces.get((there.st_dev, there.st_ino))
-        if known is None:
-            continue
-        started = start_time(int(entry.name))
-        if started is not None and is_recorded(file, known):
-            found.append(Process(int(entry.name), started))
-    return found

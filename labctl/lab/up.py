@@ -16,6 +16,7 @@ from labctl.lab.apply import apply
 from labctl.lab.down import take_back
 from labctl.lab.events import Listener, Planned, RollingBack
 from labctl.lab.gap import gap, refuse_strangers
+from labctl.lab.starting import Fork
 from labctl.lab.state import State, locked, prepare_names
 from labctl.plan.facts import Substitution
 from labctl.plan.reasons import Change
@@ -36,7 +37,7 @@ class UpReport:
     seconds: float
 
 
-def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
+def up(topology: Topology, mode: str, fork: Fork, notify: Listener) -> UpReport:
     """Make a lab what its topology says.
 
     Raises LabError. A lab that was not there before is then taken back, one that was is put back as it was.
@@ -57,9 +58,9 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
             prepare_names()
             for name in recorded.namespaces:
                 namespaces.remove_claim(name)
-            apply((change.step for change in changes), state, notify)
+            apply((change.step for change in changes), state, fork, notify)
             if changes and not fresh:
-                changes += _what_it_took_along(topology, state, notify)
+                changes += _what_it_took_along(topology, state, fork, notify)
             carry_on()  # the lab is made: nobody is told anything else from here on
             state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True))
             _forget_what_is_gone(topology, state)
@@ -71,7 +72,7 @@ def up(topology: Topology, mode: str, notify: Listener) -> UpReport:
                 take_back(state, notify)
             elif changes and before:
                 notify(RollingBack(_why(error)))
-                _put_back(before, state)
+                _put_back(before, state, fork)
             raise
         substitutions = tuple(state.read().substitutions.values())
         return UpReport(topology.name, mode, changes, substitutions, time.monotonic() - began)
@@ -88,7 +89,7 @@ def _why(error: BaseException) -> str:
     return error.what if isinstance(error, LabError) else "interrupted"
 
 
-def _what_it_took_along(topology: Topology, state: State, notify: Listener) -> tuple[Change, ...]:
+def _what_it_took_along(topology: Topology, state: State, fork: Fork, notify: Listener) -> tuple[Change, ...]:
     """Look again, and do what is left: a change of a lab that is there may take along what nobody foresaw."""
     more: tuple[Change, ...] = ()
     left = gap(topology, state.read())
@@ -96,7 +97,7 @@ def _what_it_took_along(topology: Topology, state: State, notify: Listener) -> t
         if not left:
             return more
         notify(Planned(left, fresh=False))
-        apply((change.step for change in left), state, notify)
+        apply((change.step for change in left), state, fork, notify)
         more += left
         left = gap(topology, state.read())
     if left:
@@ -107,10 +108,10 @@ def _what_it_took_along(topology: Topology, state: State, notify: Listener) -> t
     return more
 
 
-def _put_back(before: Topology, state: State) -> None:
+def _put_back(before: Topology, state: State, fork: Fork) -> None:
     """Make a lab again what it was. Raises KernelRefused where that fails, too."""
     try:
-        apply((change.step for change in gap(before, state.read())), state, lambda _: None)
+        apply((change.step for change in gap(before, state.read())), state, fork, lambda _: None)
     except LabError as error:
         raise KernelRefused(
             f"lab {before.name} could not be put back as it was: {error.what}", error.why, "labctl status, labctl down"

@@ -2,9 +2,9 @@
 
 For `kill` and `interrupt` a step is the beginning or the end of a function that changes something outside of the
 process: the journal, the kernel, other processes. There the whole command is killed, or gets a Ctrl-C. For `refuse` it
-is a step of the plan, for `deny` a system call outside of it; both fail. For `bereave` it is a fork, whose child
-ends at once. Where there are fewer steps than the number, the last line on standard error is PAST: a test counts up
-until then and has tried every one.
+is a step of the plan, for `deny` a system call outside of it; both fail. For `bereave` it is the birth of a process,
+which ends at once. The last two are for the process that forks engines, too. Where there are fewer steps than the
+number, the last line on standard error is PAST: a test counts up until then and has tried every one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 from labctl import cli
 from labctl.kernel import perform, rtnetlink, syscalls
+from labctl.lab import starting
 
 PAST = "there is no such step"
 
@@ -30,8 +31,9 @@ CHANGING = {
         "begin", "record_namespace", "record_engine", "record_substitution", "complete", "reset", "remove",
         "forget_namespace", "forget_engine", "prepare_names", "_make_directories", "tidy",
     },
-    "starting.py": {"start", "_settle"},
-    "processes.py": {"end", "kill", "end_inside"},
+    "starting.py": {"forkserver", "begin"},
+    "processes.py": {"end", "kill"},
+    "guests.py": {"end_inside"},
     "namespaces.py": {
         "create", "_set_mark", "remove_own", "remove_claim", "make_directory", "remove_directory",
     },
@@ -45,9 +47,15 @@ CHANGING = {
 class Countdown:
     """Reaches zero once, in whichever of the processes of a command it is."""
 
-    def __init__(self, number: int) -> None:
-        self._left = memoryview(mmap.mmap(-1, 8)).cast("q")
-        self._left[0] = number
+    def __init__(self, file: int) -> None:
+        self.file = file
+        self._left = memoryview(mmap.mmap(file, 8)).cast("q")
+
+    @classmethod
+    def of(cls, number: int) -> Countdown:
+        file = os.memfd_create("countdown", 0)  # what is executed has it, too
+        os.write(file, number.to_bytes(8, sys.byteorder))
+        return cls(file)
 
     def __call__(self) -> bool:
         self._left[0] -= 1
@@ -113,10 +121,19 @@ def deny(is_now: Countdown) -> None:
 
     libc, syscalls._libc = syscalls._libc, Denying()  # type: ignore[assignment]
     os.fork, os.pipe, fcntl.ioctl = denying(os.fork), denying(os.pipe), denying(fcntl.ioctl)
+    os.posix_spawn = denying(os.posix_spawn)
+    also_in_the_server("deny", is_now)
 
 
 def bereave(is_now: Countdown) -> None:
-    fork = os.fork
+    fork, spawn = os.fork, os.posix_spawn
+
+    def stillborn(*words: Any, **options: Any) -> int:
+        doomed = is_now()
+        child = spawn(*words, **options)
+        if doomed:
+            os.kill(child, signal.SIGKILL)
+        return child
 
     def bereaving() -> int:
         doomed = is_now()
@@ -127,12 +144,26 @@ def bereave(is_now: Countdown) -> None:
             os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # it is gone before its maker goes on
         return child
 
-    os.fork = bereaving
+    os.fork, os.posix_spawn = bereaving, stillborn
+    also_in_the_server("bereave", is_now)
+
+
+def also_in_the_server(how: str, countdown: Countdown) -> None:
+    """Have the process that forks engines, which is executed anew, begin with the same fault."""
+    usual = starting._command
+
+    def faulty(requests: int) -> list[str]:
+        *words, code = usual(requests)
+        paths, _, work = code.partition("; from ")
+        here = f"from tests.lab import fault; fault.{how}(fault.Countdown({countdown.file}))"
+        return [*words, f"{paths}; {here}; from {work}"]
+
+    starting._command = faulty
 
 
 if __name__ == "__main__":
     _, number, how, *words = sys.argv
-    countdown = Countdown(int(number))
+    countdown = Countdown.of(int(number))
     {"kill": kill, "interrupt": interrupt, "refuse": refuse, "deny": deny, "bereave": bereave}[how](countdown)
     sys.argv = ["labctl", *words]
     code = cli.answered()

@@ -1,0 +1,96 @@
+"""The process that forks engines, and does nothing else.
+
+A fork shares all memory with the child, and whatever either of them writes to is copied first; Python writes to all
+that it looks at. So engines are not forked from the command, which knows topologies, netlink and terminals, but from
+an interpreter of its own in which nothing is loaded but what an engine needs. It takes half the time to fork, what
+Python does first in every child takes a quarter of it, and an engine has less memory that is only its own.
+(multiprocessing.forkserver has the same idea.) It is started when the command is, and loads while that reads the file.
+
+It is asked for engines with one message: a place, and descriptors for what they are to do (a file with Tasks), for `go`
+and for the answers. It forks them there and answers with their PIDs. Each then waits for a byte from `go`: none begins
+before it is recorded. If the command ends, `go` does, and so does every engine that has not begun.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+import socket
+from collections.abc import Sequence
+from typing import NoReturn
+
+from labctl.errors import USED_UP, LabError, refused
+from labctl.kernel.detach import detach
+from labctl.kernel.holder import portable
+from labctl.kernel.room import place_at
+from labctl.kernel.signals import ASKED_TO_END
+from labctl.kernel.title import set_title
+from labctl.lab.engine import Work, preload, work_of
+from labctl.lab.task import FORKER, Task
+
+_MOST_DESCRIPTORS = 4
+
+
+def main(requests: int) -> NoReturn:
+    """Fork what is asked for, until nobody can ask any more."""
+    try:
+        for number in ASKED_TO_END:
+            signal.signal(number, signal.SIG_DFL)
+        gc.disable()  # it would look through what has just been loaded
+        preload()
+        gc.set_threshold(50_000)
+        gc.enable()
+        gc.freeze()  # no copying of pages for a mere look
+        with socket.socket(fileno=requests) as server:
+            while descriptors := socket.recv_fds(server, 16, _MOST_DESCRIPTORS)[1]:
+                _serve(*descriptors)
+    finally:
+        os._exit(0)
+
+
+def _serve(file: int, go: int, answers: int, *way: int) -> None:
+    with open(file, "rb") as whole:
+        lab, tasks = pickle.load(whole)
+    with socket.socket(fileno=answers) as answer:
+        try:
+            told: object = place_at(lab, way).call(lambda: _fork_all(tasks, go, answer))
+        except BaseException as error:
+            told = portable(error)
+        answer.send(pickle.dumps((FORKER, told)))
+    os.close(go)
+
+
+def _fork_all(tasks: Sequence[Task], go: int, answer: socket.socket) -> list[int]:
+    return [_fork(number, task.name, task.command, work_of(task), go, answer) for number, task in enumerate(tasks)]
+
+
+def _fork(number: int, name: str, title: str, work: Work, go: int, answer: socket.socket) -> int:
+    """Fork a child that waits for a word from `go`, and until then does nothing that could be in anybody's way."""
+    with refused(f"{name} could not be started", USED_UP):
+        pid = os.fork()
+    if pid:
+        return pid
+    try:
+        detach((go, answer.fileno()))
+        set_title(title)
+        if os.read(go, 1):
+            os.close(go)
+            _live(number, work, answer)
+    finally:
+        os._exit(0)
+
+
+def _live(number: int, work: Work, maker: socket.socket) -> None:
+    """Do the work; until it is ready, the maker is told what goes wrong."""
+
+    def ready() -> None:
+        maker.send(pickle.dumps((number, None)))
+        maker.close()
+
+    try:
+        work(ready)
+    except LabError as error:
+        if maker.fileno() >= 0:
+            maker.send(pickle.dumps((number, error)))

@@ -1,0 +1,29 @@
+"""What the process of an engine is to do, as plain data: another process is told it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Task:
+    """An engine that is to run: the built-in one, or somebody's own program."""
+
+    device: str  # NS:INTERFACE
+    namespace: Path
+    command: str  # what a person types for the same, and what ps(1) shows
+    program: tuple[str, ...]  # empty: the built-in one
+    run_as: int | None  # a user ID; where there is none the built-in one is nobody, and a program stays who we are
+    called_from: str  # a relative command is meant from where labctl was called
+    log: Path
+    counters: Path
+    control: Path
+
+    @property
+    def name(self) -> str:
+        return f"the engine of {self.device}"
+
+
+FORKER = -1
+"""Who answers with the PIDs of all, or with what kept it from that. An engine answers with its place in the order."""
