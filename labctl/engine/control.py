@@ -24,8 +24,7 @@ _LARGEST = 1 << 16
 class Control:
     """The engine's end."""
 
-    def __init__(self, path: Path, stages: Mapping[str, Impaired]) -> None:
-        self._stages = stages
+    def __init__(self, path: Path) -> None:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path.unlink(missing_ok=True)
         self._listener.bind(str(path))
@@ -39,8 +38,8 @@ class Control:
     def close(self) -> None:
         self._listener.close()
 
-    def answer(self) -> None:
-        """Answer whoever asks. Nothing that is asked ends the engine."""
+    def answer(self, stages: Mapping[str, Impaired]) -> None:
+        """Answer whoever asks for these stages, by direction. Nothing that is asked ends the engine."""
         try:
             connection, _ = self._listener.accept()
         except BlockingIOError:
@@ -48,22 +47,23 @@ class Control:
         with connection:
             connection.settimeout(PATIENCE)
             try:
-                connection.send(json.dumps(self._answer(connection.recv(_LARGEST))).encode())
+                connection.send(json.dumps(_changed(stages, connection.recv(_LARGEST))).encode())
             except OSError:
                 return
 
-    def _answer(self, request: bytes) -> dict[str, object]:
-        try:
-            changes = json.loads(request)
-            wanted = {
-                name: Impairment() if change is None else self._stages[name].impairment.merged(change)
-                for name, change in changes.items()
-            }
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            return {"error": str(error)}
-        for name, impairment in wanted.items():
-            self._stages[name].change(impairment)
-        return {name: stage.impairment.as_dict() for name, stage in self._stages.items()}
+
+def _changed(stages: Mapping[str, Impaired], request: bytes) -> dict[str, object]:
+    try:
+        changes = json.loads(request)
+        wanted = {
+            name: Impairment() if change is None else stages[name].impairment.merged(change)
+            for name, change in changes.items()
+        }
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        return {"error": str(error)}
+    for name, impairment in wanted.items():
+        stages[name].change(impairment)
+    return {name: stage.impairment.as_dict() for name, stage in stages.items()}
 
 
 def ask(path: Path, changes: Mapping[str, Mapping[str, object] | None]) -> dict[str, Impairment]:

@@ -1,8 +1,8 @@
 """One end of a tunnel, from its description to its end.
 
-The order is the whole point: catch signals, open everything that needs rights, give up all rights, say
-that we are ready, forward. Whoever waits for `ready` knows that the ports are open and that packets will
-be counted from zero.
+The order is the whole point: catch signals, prepare what needs no port, open everything that needs rights,
+give up all rights, say that we are ready, forward. Whoever waits for `ready` knows that the ports are open
+and that packets will be counted from zero.
 """
 
 import re
@@ -69,23 +69,29 @@ def serve(
     *,
     counters_path: Path | None = None,
     control_path: Path | None = None,
+    begin: Callable[[], None] = lambda: None,
     ready: Callable[[list[str]], None] = lambda engaged: None,
     out: TextIO,
     run_as: int | None = jail.NOBODY,
 ) -> loop.Ending:
     """Forward until SIGTERM, SIGINT or the end of the device, and say which of them it was.
 
-    Call it in the main thread of a process of its own, in the right network namespace: it gives up the
-    process's rights for good. `ready` is told which offloads are engaged. `out` gets a line per packet if the
-    endpoint is verbose, and one when the kernel refuses an offload that it had promised.
+    Call it in the main thread of a process of its own: it gives up the process's rights for good. `begin` is
+    called before the first port is opened, and returns in the right network namespace. `ready` is told which
+    offloads are engaged. `out` gets a line per packet if the endpoint is verbose, and one when the kernel
+    refuses an offload that it had promised.
     Raises EngineError if the endpoint cannot open.
     """
     with ExitStack() as open_things:
         stop = open_things.enter_context(stop_signals(signal.SIGTERM, signal.SIGINT))
-        tun, peer, strangers = _open(endpoint, open_things)
         counters = open_things.enter_context(_counters(counters_path))
         features = Features(lambda line: print(f"{endpoint.device}: {line}", file=out, flush=True))
         features.show_in(counters.feature_cell)
+        control = _control(control_path, open_things)
+        with explained("cannot give up rights", {}, "this is not expected: please report it"):
+            jail.gain_nothing()
+        begin()
+        tun, peer, strangers = _open(endpoint, open_things)
         for port in (tun, peer):
             port.engage(features)
         if Feature.TUN_TSO in features.now:
@@ -104,7 +110,6 @@ def serve(
         )
         forwarder.outgoing.change(endpoint.impair)
         forwarder.incoming.change(endpoint.impair_in)
-        control = _control(control_path, forwarder, open_things)
         rehearsal = open_things.enter_context(closing(Rehearsal(tun, peer, Counters.anonymous())))
         with explained("cannot give up rights", {}, "this is not expected: please report it"):
             jail.enter(run_as)
@@ -138,11 +143,11 @@ def _fast_ports() -> tuple[type[TunDevice], type[UdpPeer]]:
     return OffloadTun, OffloadPeer
 
 
-def _control(path: Path | None, forwarder: Forwarder, open_things: ExitStack) -> Control | None:
+def _control(path: Path | None, open_things: ExitStack) -> Control | None:
     if path is None:
         return None
     with explained(f"cannot listen on {path}", {}, "choose a directory of your own"):
-        control = Control(path, {"out": forwarder.outgoing, "in": forwarder.incoming})
+        control = Control(path)
     return open_things.enter_context(closing(control))
 
 

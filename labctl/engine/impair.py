@@ -44,11 +44,14 @@ a segmentation offload would do later would both undo the damage and count 45 pa
 
 from collections import deque
 from dataclasses import dataclass
-from random import Random
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from labctl.engine.impair_words import Impairment
 from labctl.engine.packet import fault, parse
+
+if TYPE_CHECKING:
+    from random import Random
 
 __all__ = ["Counts", "Drop", "Impairer", "Impairment", "Limits"]
 
@@ -104,7 +107,6 @@ class Impairer:
         self._link: deque[float] = deque()  # when each packet that waits for the link will have been sent
         self._link_free = now
         self._bytes = 0
-        self._shuffle()
 
     @property
     def is_idle(self) -> bool:
@@ -125,11 +127,12 @@ class Impairer:
         """Take a packet; returns why it was dropped, or None. A copy that finds the queue full is only counted."""
         asked, counts = self.impairment, self.counts
         counts.offered += 1
-        lost = self._loss.random() < asked.loss
-        copied = self._duplicate.random() < asked.duplicate
-        corrupted, where = self._corrupt.random() < asked.corrupt, self._corrupt.random()
-        skips = self._reorder.random() < asked.reorder
-        luck = 2 * self._jitter.random() - 1
+        loss, duplicate, corrupt, reorder, jitter = self._dice
+        lost = loss.random() < asked.loss
+        copied = duplicate.random() < asked.duplicate
+        corrupted, where = corrupt.random() < asked.corrupt, corrupt.random()
+        skips = reorder.random() < asked.reorder
+        luck = 2 * jitter.random() - 1
         if lost:
             counts.lost += 1
             return "lost"
@@ -162,7 +165,7 @@ class Impairer:
         reseeded = impairment.seed != self.impairment.seed
         self.impairment = impairment
         if reseeded:
-            self._shuffle()
+            self.__dict__.pop("_dice", None)
         self._link.clear()
         self._link_free = now
         # Only the link knows the order of arrival across the two lines: no two packets leave it together.
@@ -224,11 +227,14 @@ class Impairer:
         self.counts.corrupted += 1
         return bytes(damaged)
 
-    def _shuffle(self) -> None:
-        """Give every kind of decision a fresh stream, by the seed if there is one."""
+    @cached_property
+    def _dice(self) -> "list[Random]":
+        """A stream for every kind of decision, by the seed if there is one; most endpoints never throw any."""
+        from random import Random
+
         seed = self.impairment.seed
-        self._loss, self._duplicate, self._corrupt, self._reorder, self._jitter = (
+        return [
             # Random hashes text with SHA-512: the streams are unrelated, and the same on every machine.
             Random() if seed is None else Random(f"{seed}/{self._name}/{kind}")
             for kind in ("loss", "duplicate", "corrupt", "reorder", "jitter")
-        )
+        ]

@@ -5,9 +5,10 @@ keeps nothing: not root's user id, no supplementary group, no capability, and no
 executing a program. Its open descriptors go on working, for the kernel checked them when they were
 opened.
 
-The order matters: the bounding set and the ids need the very capabilities that are dropped last. In a
-user namespace that maps a single id there is no other to become (EINVAL), and a container may withhold
-the right to change (EPERM). Root without a capability is then what is left, and it is little.
+The order matters: the ids need the very capabilities that are dropped last. The bounding set only says what
+could still be got, so it goes before the ports are open. In a user namespace that maps a single id there is
+no other to become (EINVAL), and a container may withhold the right to change (EPERM). Root without a
+capability is then what is left, and it is little.
 """
 
 import ctypes
@@ -40,7 +41,6 @@ def enter(run_as: int | None = NOBODY) -> None:
 
     Changing the user id also clears PR_SET_PDEATHSIG and makes /proc/PID root's. Raises OSError.
     """
-    _empty_bounding_set()
     if run_as is not None and os.geteuid() == 0:
         _become(run_as)
     _call(_libc.prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
@@ -49,7 +49,8 @@ def enter(run_as: int | None = NOBODY) -> None:
     _call(_libc.prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
-def _empty_bounding_set() -> None:
+def gain_nothing() -> None:
+    """Give up for good what executing a program could bring (the bounding set). Raises OSError."""
     for capability in range(CAPABILITIES):
         try:
             _call(_libc.prctl, PR_CAPBSET_DROP, capability, 0, 0, 0)

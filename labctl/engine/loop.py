@@ -12,6 +12,7 @@ import os
 import select
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from time import monotonic
 
 from labctl.engine.control import Control
@@ -71,7 +72,8 @@ def run(forwarder: Forwarder, stop: int, rehearse: Callable[[], None], control: 
         forwarder.strangers.fileno(): forwarder.turn_away,
     }
     if control is not None:
-        turns[control.fileno()] = control.answer
+        stages = {"out": forwarder.outgoing, "in": forwarder.incoming}
+        turns[control.fileno()] = partial(control.answer, stages)
     with select.epoll() as epoll, closing(Timer()) as timer:
         turns[timer.fileno()] = timer.silence
         for descriptor in (stop, *turns):

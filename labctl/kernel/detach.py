@@ -12,13 +12,18 @@ from contextlib import suppress
 
 
 def detach(keep: Iterable[int]) -> None:
-    """Become a session of its own in /, with no descriptor but the standard three, which lead nowhere, and `keep`."""
+    """Become a session of its own, and let go of everything but `keep`."""
     os.setsid()
+    let_go(keep)
+
+
+def let_go(keep: Iterable[int]) -> None:
+    """Be in /, with no descriptor but the standard three, which lead nowhere, and `keep`."""
     os.chdir("/")
     os.umask(0o077)
     with suppress(OSError):
         os.close(0)  # first: the maker may have used up all that there may be, and the look at them takes one
-    _close_all_but(keep)
+    close_all_but(keep)
     nowhere = os.open("/dev/null", os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
@@ -35,7 +40,7 @@ def say_to(log: str) -> None:
     os.close(target)
 
 
-def _close_all_but(keep: Iterable[int]) -> None:
+def close_all_but(keep: Iterable[int]) -> None:
     """Close every descriptor above the standard three, except those named.
 
     The highest is asked for, not taken from the limit: what was opened before that was lowered is above it, and where

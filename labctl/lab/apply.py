@@ -1,45 +1,57 @@
-"""Steps become a lab: each performed in order, each an event; engines are forked first and begin last."""
+"""Steps become a lab, each an event: what goes, then what comes. Engines are forked between the two, and begin last."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from functools import partial
 
 from labctl.kernel.descriptors import many_descriptors
 from labctl.kernel.perform import Performer
 from labctl.lab import engines, guests, processes
 from labctl.lab.events import Done, Listener
+from labctl.lab.journal import Recorded
 from labctl.lab.starting import Fork
 from labctl.lab.state import State
-from labctl.plan.steps import DeleteLink, DeleteNamespace, StartEngine, Step, StopEngine
+from labctl.plan.facts import Substitution
+from labctl.plan.steps import DeleteLink, DeleteNamespace, Removal, StartEngine, Step, StopEngine
 
 
 def apply(steps: Iterable[Step], state: State, fork: Fork, notify: Listener) -> None:
     """Perform the steps. Raises the LabError of the first that fails."""
     steps = list(steps)
-    recorded = state.read()
+    going = [step for step in steps if isinstance(step, Removal)]
     to_start = [step for step in steps if isinstance(step, StartEngine)]
+    coming = [step for step in steps if not isinstance(step, Removal | StartEngine)]
+    recorded = state.read()
     performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
-    with engines.forked(to_start, state, fork) as begin:
-        with many_descriptors(), closing(performer):
-            for step in steps:
-                substitution = None
-                match step:
-                    case StartEngine():
-                        continue
-                    case StopEngine():
-                        processes.end([recorded.engines[step.subject].process])
-                        state.forget_engine(step.subject)
-                    case DeleteNamespace():
-                        guests.end_inside([recorded.namespaces[step.namespace]])
-                        performer.perform(step)
-                        state.forget_namespace(step.namespace)
-                    case _:
-                        substitution = performer.perform(step)
-                        if isinstance(step, DeleteLink) and step.subject in recorded.substitutions:
-                            state.forget_substitution(step.subject)
-                if substitution:
-                    state.record_substitution(substitution)
-                notify(Done(step, substitution))
-        for step in begin():
-            notify(Done(step))
+    do = partial(_do, performer, recorded, state)
+    with many_descriptors(), closing(performer):
+        _each(going, do, notify)
+        with engines.forked(to_start, state, fork) as begin:
+            _each(coming, do, notify)
+            for step in begin():
+                notify(Done(step))
+
+
+def _each(steps: Iterable[Step], do: Callable[[Step], Substitution | None], notify: Listener) -> None:
+    for step in steps:
+        notify(Done(step, do(step)))
+
+
+def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> Substitution | None:
+    """Perform a step, and record what is there or gone with it; gives what stands in for what this machine lacks."""
+    if isinstance(step, StopEngine):
+        processes.end([recorded.engines[step.subject].process])
+        state.forget_engine(step.subject)
+        return None
+    if isinstance(step, DeleteNamespace):
+        guests.end_inside([recorded.namespaces[step.namespace]])
+    substitution = performer.perform(step)
+    if isinstance(step, DeleteNamespace):
+        state.forget_namespace(step.namespace)
+    elif isinstance(step, DeleteLink) and step.subject in recorded.substitutions:
+        state.forget_substitution(step.subject)
+    if substitution:
+        state.record_substitution(substitution)
+    return substitution

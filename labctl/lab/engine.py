@@ -30,21 +30,25 @@ from labctl.lab.task import Task
 
 __all__ = ["Work", "preload", "work_of"]
 
-Ready = Callable[[], None]
-Work = Callable[[Ready], None]
-"""What the process of an engine does; it calls its argument once it forwards, and raises LabError."""
+Say = Callable[[], None]
+Work = Callable[[Say, Say], None]
+"""What the process of an engine does. It calls the first argument before it touches the lab's network, which returns
+when it may, and the second once it forwards. Raises LabError."""
 
 
 def work_of(task: Task) -> Work:
     """What is to be done for a task; whatever can be worked out before the process is forked is."""
     forward = _program(task) if task.program else _built_in(task)
 
-    def work(ready: Ready) -> None:
+    def work(begin: Say, ready: Say) -> None:
+        def enter() -> None:
+            begin()
+            _enter(task.namespace)
+
         with refused(f"{task.name} could not be started"):
             say_to(str(task.log))
         with refused(f"{task.name} broke off"), _logged():
-            _enter(task.namespace)
-            forward(ready)
+            forward(enter, ready)
 
     return work
 
@@ -52,7 +56,7 @@ def work_of(task: Task) -> Work:
 def _built_in(task: Task) -> Work:
     endpoint = endpoint_of(shlex.split(task.command)[1:])
 
-    def work(ready: Ready) -> None:
+    def work(enter: Say, ready: Say) -> None:
         def forwarding(engaged: list[str]) -> None:
             print(f"ttun: {task.device} forwards; offload engaged: {' '.join(engaged) or 'none'}", flush=True)
             ready()
@@ -62,6 +66,7 @@ def _built_in(task: Task) -> Work:
                 endpoint,
                 counters_path=task.counters,
                 control_path=task.control,
+                begin=enter,
                 ready=forwarding,
                 out=cast("TextIO", CappedLog(sys.stdout)),
                 run_as=NOBODY if task.run_as is None else task.run_as,
@@ -74,7 +79,8 @@ def _built_in(task: Task) -> Work:
 
 
 def _program(task: Task) -> Work:
-    def work(ready: Ready) -> None:
+    def work(enter: Say, ready: Say) -> None:
+        enter()
         directory.return_to(task.called_from)
         if task.run_as is not None:
             os.setgroups([])

@@ -7,8 +7,9 @@ Python does first in every child takes a quarter of it, and an engine has less m
 (multiprocessing.forkserver has the same idea.) It is started when the command is, and loads while that reads the file.
 
 It is asked for engines with one message: a place, and descriptors for what they are to do (a file with Tasks), for `go`
-and for the answers. It forks them there and answers with their PIDs. Each then waits for a byte from `go`: none begins
-before it is recorded. If the command ends, `go` does, and so does every engine that has not begun.
+and for the answers. It forks them there and answers with their PIDs. Each prepares what it can, then waits for a byte
+from `go`: none touches anything but files of its own before it is recorded. If the command ends, `go` does, and so does
+every engine that has not begun.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from labctl.errors import USED_UP, LabError, refused
-from labctl.kernel.detach import detach
+from labctl.kernel.detach import close_all_but, let_go
 from labctl.kernel.holder import portable
 from labctl.kernel.room import place_at
 from labctl.kernel.signals import ASKED_TO_END
@@ -40,6 +41,8 @@ def main(requests: int) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         gc.disable()  # it would look through what has just been loaded
         preload()
+        set_title("labctl: forks the engines of a lab")
+        let_go((requests,))  # not sooner: until here it can say why it cannot be loaded
         gc.set_threshold(50_000)
         gc.enable()
         gc.freeze()  # no copying of pages for a mere look
@@ -67,30 +70,34 @@ def _fork_all(tasks: Sequence[Task], go: int, answer: socket.socket) -> list[int
 
 
 def _fork(number: int, name: str, title: str, work: Work, go: int, answer: socket.socket) -> int:
-    """Fork a child that waits for a word from `go`, and until then does nothing that could be in anybody's way."""
+    """Fork a child that waits for a word from `go`, and until then does nothing but to open files of its own."""
     with refused(f"{name} could not be started", USED_UP):
         pid = os.fork()
     if pid:
         return pid
     try:
-        detach((go, answer.fileno()))
+        os.setsid()
+        close_all_but((go, answer.fileno()))
         set_title(title)
-        if os.read(go, 1):
-            os.close(go)
-            _live(number, work, answer)
+        _live(number, work, go, answer)
     finally:
         os._exit(0)
 
 
-def _live(number: int, work: Work, maker: socket.socket) -> None:
+def _live(number: int, work: Work, go: int, maker: socket.socket) -> None:
     """Do the work; until it is ready, the maker is told what goes wrong."""
+
+    def begin() -> None:
+        if not os.read(go, 1):
+            os._exit(0)
+        os.close(go)
 
     def ready() -> None:
         maker.send(pickle.dumps((number, None)))
         maker.close()
 
     try:
-        work(ready)
+        work(begin, ready)
     except LabError as error:
         if maker.fileno() >= 0:
             maker.send(pickle.dumps((number, error)))

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ class Waiting:
         self._permit = permit
         self._answers = answers
         self._heard: dict[int, Any] = {}
+        self._begun = False
 
     def begin(self, record: Record) -> Iterator[Process]:
         """Have all recorded, and then begin; gives each as soon as it is ready, in order.
@@ -47,14 +48,29 @@ class Waiting:
         Raises the LabError of the first that failed.
         """
         pids = self._answer(FORKER, "the process that forks engines", self._server)
-        processes = [_process(task, pid) for task, pid in zip(self._tasks, pids, strict=True)]
+        processes = [self._process(number, pid) for number, pid in enumerate(pids)]
         for number, process in enumerate(processes):
             record(number, process)
+        self._begun = True
         os.write(self._permit, b"g" * len(processes))
         for number, process in enumerate(processes):
             with opened(process) as pidfd:
                 self._answer(number, self._tasks[number].name, pidfd)
             yield process
+
+    def _process(self, number: int, pid: int) -> Process:
+        """The name of a process for good. Raises what has kept it from waiting."""
+        started = start_time(pid)
+        if started is None:
+            self._answer(number, self._tasks[number].name, None)
+        return Process(pid, started or 0)
+
+    def close(self) -> None:
+        """Have those that have not begun end, and wait until they are gone: they hold the other end of the answers."""
+        os.close(self._permit)
+        while not self._begun and self._answers.recv(1 << 18):
+            pass
+        self._answers.close()
 
     def _answer(self, number: int, name: str, pidfd: int | None) -> Any:
         """What a process says, once it says something. Raises what kept it from that."""
@@ -73,14 +89,6 @@ class Waiting:
         if isinstance(answer, BaseException):
             raise answer
         return answer
-
-
-def _process(task: Task, pid: int) -> Process:
-    """The name of a process for good. Raises KernelRefused where it has ended already."""
-    started = start_time(pid)
-    if started is None:
-        raise _ended(task.name)
-    return Process(pid, started)
 
 
 def _ended(name: str) -> KernelRefused:
@@ -107,11 +115,8 @@ class Forkserver:
                 _ask(self._requests, place, tasks, go, answer.fileno())
         os.close(go)
         answer.close()
-        try:
-            yield Waiting(tasks, self._pidfd, permit, answers)
-        finally:
-            os.close(permit)
-            answers.close()
+        with closing(Waiting(tasks, self._pidfd, permit, answers)) as waiting:
+            yield waiting
 
 
 def _ask(server: socket.socket, place: Place, tasks: Sequence[Task], go: int, answers: int) -> None:
@@ -133,8 +138,8 @@ def forkserver() -> Iterator[Forkserver]:
         requests, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         asked.set_inheritable(True)
         words = _command(asked.fileno())
-        # In a group of its own: a Ctrl-C is for the command, which may need it to put back what it has changed.
-        pid = os.posix_spawn(words[0], words, os.environ, setpgroup=0)
+        # In a session of its own: a Ctrl-C is for the command, which may need it to put back what it has changed.
+        pid = os.posix_spawn(words[0], words, os.environ, setsid=True)
     asked.close()
     pidfd = os.pidfd_open(pid)
     try:

@@ -131,7 +131,13 @@ class State:
     def remove(self) -> None:
         """Forget the lab."""
         with removable(self.lab):
-            shutil.rmtree(self.directory)
+            while True:
+                try:
+                    return shutil.rmtree(self.directory)
+                except OSError as error:
+                    # An engine whose maker was killed before it began was just about to open a file.
+                    if error.errno != errno.ENOTEMPTY:
+                        raise
 
 
 def existing(lab: str) -> State:

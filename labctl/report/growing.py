@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-from rich.live import Live
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -16,6 +16,9 @@ from labctl.plan.steps import Step
 from labctl.report import diff
 from labctl.report.console import console
 from labctl.report.tree import LabTree
+
+if TYPE_CHECKING:
+    from rich.live import Live
 
 MOST_DRAWN = 480
 """Steps of a lab that is drawn: some 60 lines, which a person still reads."""
@@ -67,6 +70,8 @@ class UpView:
         if drawn or self._console.is_terminal:
             self._picture = LabTree(self._title) if drawn else StepCount(self._title, steps)
         if self._console.is_terminal:
+            from rich.live import Live
+
             # Without a refresh thread: a process with two threads may not enter a user namespace.
             self._live = Live(self._picture, console=self._console, auto_refresh=False, transient=not drawn)
             self._live.start()
