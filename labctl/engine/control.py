@@ -24,7 +24,8 @@ _LARGEST = 1 << 16
 class Control:
     """The engine's end."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, changes: memoryview) -> None:
+        self._changes = changes  # one cell, where they are counted
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path.unlink(missing_ok=True)
         self._listener.bind(str(path))
@@ -47,23 +48,23 @@ class Control:
         with connection:
             connection.settimeout(PATIENCE)
             try:
-                connection.send(json.dumps(_changed(stages, connection.recv(_LARGEST))).encode())
+                connection.send(json.dumps(self._answer(stages, connection.recv(_LARGEST))).encode())
             except OSError:
                 return
 
-
-def _changed(stages: Mapping[str, Impaired], request: bytes) -> dict[str, object]:
-    try:
-        changes = json.loads(request)
-        wanted = {
-            name: Impairment() if change is None else stages[name].impairment.merged(change)
-            for name, change in changes.items()
-        }
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        return {"error": str(error)}
-    for name, impairment in wanted.items():
-        stages[name].change(impairment)
-    return {name: stage.impairment.as_dict() for name, stage in stages.items()}
+    def _answer(self, stages: Mapping[str, Impaired], request: bytes) -> dict[str, object]:
+        try:
+            changes = json.loads(request)
+            wanted = {
+                name: Impairment() if change is None else stages[name].impairment.merged(change)
+                for name, change in changes.items()
+            }
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            return {"error": str(error)}
+        for name, impairment in wanted.items():
+            stages[name].change(impairment)
+            self._changes[0] += 1
+        return {name: stage.impairment.as_dict() for name, stage in stages.items()}
 
 
 def ask(path: Path, changes: Mapping[str, Mapping[str, object] | None]) -> dict[str, Impairment]:

@@ -91,9 +91,10 @@ IN_LOST, IN_QUEUE_FULL = NAMES.index("in_lost"), NAMES.index("in_queue_full")
 
 _HEADER = struct.Struct("=8sII")
 # The names' own checksum is part of the header: numbers are never shown under another release's names.
-_EXPECTED = _HEADER.pack(b"ttuncnt\0", 2, zlib.crc32("\n".join(NAMES).encode()))
-# Behind the counters is one cell with the bits of the features that are engaged.
-_SIZE = _HEADER.size + 8 * (len(NAMES) + 1)
+_EXPECTED = _HEADER.pack(b"ttuncnt\0", 3, zlib.crc32("\n".join(NAMES).encode()))
+# Behind the counters are two cells: the bits of the features that are engaged, and how often somebody has asked
+# for other impairments than those of the command.
+_SIZE = _HEADER.size + 8 * (len(NAMES) + 2)
 
 
 class Counters:
@@ -102,7 +103,7 @@ class Counters:
     def __init__(self, memory: mmap.mmap | bytearray) -> None:
         self._memory = memory
         cells = memoryview(memory)[_HEADER.size :].cast("Q")
-        self.cells, self.feature_cell = cells[: len(NAMES)], cells[len(NAMES) :]
+        self.cells, self.feature_cell, self.change_cell = cells[:-2], cells[-2:-1], cells[-1:]
 
     @classmethod
     def anonymous(cls) -> "Counters":
@@ -142,10 +143,15 @@ class Counters:
         """The offloads that are engaged now."""
         return Feature(self.feature_cell[0])
 
+    @property
+    def changes(self) -> int:
+        """How often the impairments were changed since the start."""
+        return int(self.change_cell[0])
+
     def close(self) -> None:
         """Give the memory back. The file stays."""
-        self.cells.release()
-        self.feature_cell.release()
+        for cells in (self.cells, self.feature_cell, self.change_cell):
+            cells.release()
         if isinstance(self._memory, mmap.mmap):
             self._memory.close()
 

@@ -87,7 +87,7 @@ def serve(
         counters = open_things.enter_context(_counters(counters_path))
         features = Features(lambda line: print(f"{endpoint.device}: {line}", file=out, flush=True))
         features.show_in(counters.feature_cell)
-        control = _control(control_path, open_things)
+        control = _control(control_path, counters, open_things)
         with explained("cannot give up rights", {}, "this is not expected: please report it"):
             jail.gain_nothing()
         begin()
@@ -143,11 +143,11 @@ def _fast_ports() -> tuple[type[TunDevice], type[UdpPeer]]:
     return OffloadTun, OffloadPeer
 
 
-def _control(path: Path | None, open_things: ExitStack) -> Control | None:
+def _control(path: Path | None, counters: Counters, open_things: ExitStack) -> Control | None:
     if path is None:
         return None
     with explained(f"cannot listen on {path}", {}, "choose a directory of your own"):
-        control = Control(path)
+        control = Control(path, counters.change_cell)
     return open_things.enter_context(closing(control))
 
 

@@ -45,13 +45,11 @@ a segmentation offload would do later would both undo the damage and count 45 pa
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from random import Random
+from typing import Literal
 
 from labctl.engine.impair_words import Impairment
 from labctl.engine.packet import fault, parse
-
-if TYPE_CHECKING:
-    from random import Random
 
 __all__ = ["Counts", "Drop", "Impairer", "Impairment", "Limits"]
 
@@ -228,10 +226,8 @@ class Impairer:
         return bytes(damaged)
 
     @cached_property
-    def _dice(self) -> "list[Random]":
+    def _dice(self) -> list[Random]:
         """A stream for every kind of decision, by the seed if there is one; most endpoints never throw any."""
-        from random import Random
-
         seed = self.impairment.seed
         return [
             # Random hashes text with SHA-512: the streams are unrelated, and the same on every machine.

@@ -104,47 +104,63 @@ def _mark(fd: int) -> str:
         netlink.close()
 
 
-def _set_mark(fd: int, mark: str) -> None:
-    with network_namespace(fd):
-        netlink = Rtnetlink()
-    try:
-        netlink.request(RTM_NEWLINK, link(LOOPBACK_INDEX, (("IFLA_IFALIAS", mark),)))
-    finally:
-        netlink.close()
+def _set_mark(netlink: Rtnetlink, mark: str) -> None:
+    netlink.request(RTM_NEWLINK, link(LOOPBACK_INDEX, (("IFLA_IFALIAS", mark),)))
 
 
-def create(name: str, mark: str, record: Callable[[NamespaceId], None]) -> int:
-    """Make a named namespace; gives an open descriptor of it.
+class Opened(NamedTuple):
+    """A namespace at hand: its descriptor, and an rtnetlink socket that belongs to it."""
+
+    fd: int
+    netlink: Rtnetlink
+
+    @classmethod
+    def of(cls, fd: int) -> Opened:
+        with network_namespace(fd):
+            return cls(fd, Rtnetlink())
+
+    def close(self) -> None:
+        self.netlink.close()
+        os.close(self.fd)
+
+
+def create(name: str, mark: str, record: Callable[[NamespaceId], None]) -> Opened:
+    """Make a named namespace.
 
     `record` is called with its identity before it has a name. Raises UsageError where the name is taken,
     KernelRefused where the kernel says no.
     """
     with refused(f"could not make namespace {name}"):
         born = _new()
-    found = os.fstat(born)
-    record(NamespaceId(found.st_dev, found.st_ino, mark))
-    _set_mark(born, mark)
-    target = path_of(name)
     try:
+        found = os.fstat(born.fd)
+        record(NamespaceId(found.st_dev, found.st_ino, mark))
+        _set_mark(born.netlink, mark)
+        target = path_of(name)
         with refused(f"could not name namespace {name}"):
             try:
                 os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
             except FileExistsError:
                 raise name_taken(name) from None
-            mount(f"/proc/self/fd/{born}", str(target), flags=MS_BIND)
+            mount(f"/proc/self/fd/{born.fd}", str(target), flags=MS_BIND)
     except BaseException:
-        os.close(born)
+        born.close()
         raise
     return born
 
 
-def _new() -> int:
-    """A descriptor of a new network namespace; this thread stays where it is."""
+def _new() -> Opened:
+    """A new network namespace; this thread stays where it is."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         unshare(CLONE_NEWNET)
         try:
-            return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return Opened(fd, Rtnetlink())
+            except BaseException:
+                os.close(fd)
+                raise
         finally:
             setns(home, CLONE_NEWNET)
     finally:

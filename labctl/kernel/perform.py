@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -109,34 +108,27 @@ class Performer:
         return None
 
     def _add_namespace(self, name: str) -> None:
-        fd = namespaces.create(name, self._mark, lambda found: self._record_namespace(name, found))
-        self._spaces[name] = _Space(fd, {"lo": namespaces.LOOPBACK_INDEX})
+        born = namespaces.create(name, self._mark, lambda found: self._record_namespace(name, found))
+        self._spaces[name] = _Space(born, {"lo": namespaces.LOOPBACK_INDEX})
 
     def _space(self, name: str) -> _Space:
         if name not in self._spaces:
-            self._spaces[name] = _Space.existing(namespaces.open_namespace(name))
+            self._spaces[name] = _Space.existing(namespaces.Opened.of(namespaces.open_namespace(name)))
         return self._spaces[name]
 
 
 class _Space:
-    """One namespace at work: its descriptor, its netlink socket, and the index of every interface in it."""
+    """One namespace at work, and the index of every interface in it."""
 
-    def __init__(self, fd: int, indexes: dict[str, int]) -> None:
-        self._fd = fd
+    def __init__(self, opened: namespaces.Opened, indexes: dict[str, int]) -> None:
+        self._fd, self._netlink = opened
         self._indexes = indexes
-        with network_namespace(fd):
-            self._netlink = rt.Rtnetlink()
+        self.close = opened.close
 
     @classmethod
-    def existing(cls, fd: int) -> _Space:
-        space = cls(fd, {})
-        links = space._netlink.dump(rt.RTM_GETLINK, rt.link(0))
-        space._indexes = {link.get_attr("IFLA_IFNAME"): link["index"] for link in links}
-        return space
-
-    def close(self) -> None:
-        self._netlink.close()
-        os.close(self._fd)
+    def existing(cls, opened: namespaces.Opened) -> _Space:
+        links = opened.netlink.dump(rt.RTM_GETLINK, rt.link(0))
+        return cls(opened, {link.get_attr("IFLA_IFNAME"): link["index"] for link in links})
 
     def _next_index(self) -> int:
         return max(self._indexes.values()) + 1

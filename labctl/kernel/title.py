@@ -5,7 +5,10 @@ from __future__ import annotations
 from labctl.kernel.bare import bare
 
 # The package itself loads the logging of Python, which would then run code of its own in every child that is forked.
-with bare("setproctitle"):
-    from setproctitle._setproctitle import setproctitle as set_title
+try:
+    with bare("setproctitle"):
+        from setproctitle._setproctitle import setproctitle as set_title
+except ImportError:
+    from setproctitle import setproctitle as set_title
 
 __all__ = ["set_title"]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from labctl.lab import starting
 from tests.lab.world import REPO
 
 # Lower floors know nothing of higher ones; the engine stands alone, and how it writes an impairment is how a file does.
@@ -92,3 +93,14 @@ def test_ttun_imports_none_of_the_lab() -> None:
     modules = done.stdout.split()
     assert [name for name in modules if name.split(".")[0] in {"pyroute2", "rich", "pydantic", "yaml", "click"}] == []
     assert [name for name in modules if name.startswith("labctl.") and not name.startswith("labctl.engine")] == []
+
+
+def test_engines_share_nothing_that_they_do_not_need() -> None:
+    """Of what is loaded there an engine copies what it looks at; and some libraries run code of theirs at a fork."""
+    *words, code = starting._command(0)
+    paths, _, _ = code.partition("; from ")
+    look = "from labctl.lab import forkserver; forkserver.preload(); print(*sorted(sys.modules))"
+    done = subprocess.run([*words, f"{paths}; {look}"], cwd="/", capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"numpy", "setproctitle._setproctitle"} <= loaded
+    assert loaded & (HEAVY - {"numpy"} | {"click", "logging", "setproctitle", "threading"}) == set()
