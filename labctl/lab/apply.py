@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 
+from labctl.engine.impair_words import Impairment
 from labctl.kernel.descriptors import many_descriptors
 from labctl.kernel.perform import Performer
 from labctl.lab import engines, guests, processes
 from labctl.lab.events import Done, Listener
+from labctl.lab.impair import of_engine
 from labctl.lab.journal import Recorded
 from labctl.lab.starting import Fork
 from labctl.lab.state import State
 from labctl.plan.facts import Substitution
-from labctl.plan.steps import DeleteLink, DeleteNamespace, Removal, StartEngine, Step, StopEngine
+from labctl.plan.impairing import Command
+from labctl.plan.steps import DeleteLink, DeleteNamespace, ImpairEngine, Removal, StartEngine, Step, StopEngine
 
 
 def apply(steps: Iterable[Step], state: State, fork: Fork, notify: Listener) -> None:
@@ -44,6 +48,12 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
     if isinstance(step, StopEngine):
         processes.end([recorded.engines[step.subject].process])
         state.forget_engine(step.subject)
+        return None
+    if isinstance(step, ImpairEngine):
+        of_engine(step.subject, state, {step.direction: Impairment.from_text(step.impairment).as_dict()})
+        engine = state.read().engines[step.subject]
+        command = Command.of(engine.command).with_impairment(step.direction, step.impairment)
+        state.record_engine(step.subject, replace(engine, command=str(command)))
         return None
     if isinstance(step, DeleteNamespace):
         guests.end_inside([recorded.namespaces[step.namespace]])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from labctl.engine.counters import Counters
 from labctl.errors import KernelRefused
@@ -92,21 +93,18 @@ def _is_ready(step: StartEngine) -> bool:
         return attached and bound("udp", step.bind_port)
 
 
-def counted(device: str, state: State) -> dict[str, int]:
-    """What a built-in engine has counted so far, by name; empty where nothing is to be had."""
-    try:
-        counters = Counters.open(state.counters_of(device))
-    except (OSError, ValueError):
-        return {}
-    with counters:
-        return counters.snapshot()
+class Reading(NamedTuple):
+    """What a built-in engine shows of itself; empty where nothing is to be had."""
 
+    counters: dict[str, int]  # what it has counted so far, by name
+    offload: tuple[str, ...]  # which of the kernel's offloads it uses
+    changes: int  # how often its impairments were changed since it was started
 
-def engaged(device: str, state: State) -> list[str]:
-    """Which of the kernel's offloads a built-in engine uses; empty where nothing is to be had."""
-    try:
-        counters = Counters.open(state.counters_of(device))
-    except (OSError, ValueError):
-        return []
-    with counters:
-        return counters.features.words
+    @classmethod
+    def of(cls, device: str, state: State) -> Reading:
+        try:
+            counters = Counters.open(state.counters_of(device))
+        except (OSError, ValueError):
+            return cls({}, (), 0)
+        with counters:
+            return cls(counters.snapshot(), tuple(counters.features.words), counters.changes)

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+from labctl.engine.control import ask
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
 from labctl.kernel.privileges import has_network_rights
 from labctl.kernel.tuntap import uid_of, user_name
+from labctl.lab.engines import Reading
 from labctl.lab.journal import Engine, Recorded
 from labctl.lab.state import State
-from labctl.plan.facts import Facts, Namespace
+from labctl.plan.facts import NOTHING, Facts, Namespace
+from labctl.plan.impairing import Command
 from labctl.plan.plan import plan
 from labctl.plan.reasons import Change, change
 from labctl.plan.steps import AddNamespace, SetSysctl
@@ -21,9 +24,9 @@ from labctl.plan.wanted import wanted
 from labctl.topology.model import Tap, Topology, Tun, Veth
 
 
-def gap(topology: Topology, recorded: Recorded) -> tuple[Change, ...]:
+def gap(topology: Topology, state: State) -> tuple[Change, ...]:
     """What `up` would do now; nothing is touched."""
-    return between(topology, facts(recorded, topology))
+    return between(topology, facts(state, state.read(), topology))
 
 
 def between(topology: Topology, found: Facts) -> tuple[Change, ...]:
@@ -34,10 +37,10 @@ def between(topology: Topology, found: Facts) -> tuple[Change, ...]:
 def planned(topology: Topology) -> tuple[Change, ...]:
     """The same for the lab of that name, which need not be there. Raises UsageError where `up` would."""
     if not has_network_rights():  # the lab would be in a room of its own, which is not there yet
-        return gap(topology, Recorded())
-    recorded = State(topology.name).read()
-    changes = gap(topology, recorded)
-    refuse_strangers(changes, recorded)
+        return between(topology, NOTHING)
+    state = State(topology.name)
+    changes = gap(topology, state)
+    refuse_strangers(changes, state.read())
     return changes
 
 
@@ -50,7 +53,7 @@ def refuse_strangers(changes: Iterable[Change], recorded: Recorded) -> None:
             raise namespaces.name_taken(step.namespace)
 
 
-def facts(recorded: Recorded, topology: Topology | None) -> Facts:
+def facts(state: State, recorded: Recorded, topology: Topology | None) -> Facts:
     """What is there already of a lab: only what is recorded as its own counts. Of settings, those of the topology."""
     paths: dict[str, list[str]] = {}
     for step in wanted(topology) if topology else ():
@@ -62,7 +65,8 @@ def facts(recorded: Recorded, topology: Topology | None) -> Facts:
             there = observe(name, paths.get(name, ()), [*_next_to(name, topology), *recorded.namespaces])
             if there is not None:
                 found[name] = _with_owners(name, there, topology, recorded)
-    return Facts(found, dict(_running(recorded.engines)))
+    engines = dict(_running(recorded.engines))
+    return Facts(found, engines, dict(_asked(engines, state)))
 
 
 def _next_to(name: str, topology: Topology | None) -> list[str]:
@@ -92,6 +96,17 @@ def _is(found: str, wanted: str) -> bool:
     with suppress(UsageError):
         return user_name(uid_of(wanted)) == found
     return False
+
+
+def _asked(engines: Mapping[str, str], state: State) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The engines that do something else to packets than their commands say. They are asked only if somebody was."""
+    for device, command in engines.items():
+        if Reading.of(device, state).changes:
+            with suppress(OSError, ValueError):
+                answer = ask(state.control_of(device), {})
+                in_force = {direction: str(impairment) for direction, impairment in answer.items()}
+                if in_force != Command.of(command).impairments:
+                    yield device, in_force
 
 
 def _running(engines: Mapping[str, Engine]) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,7 @@ def impair(lab: str, device: str, changes: Changes) -> dict[str, Impairment]:
     known = state.read().engines
     try:
         if device in known:
-            return _of_engine(device, state, changes)
+            return of_engine(device, state, changes)
         cables = _cables(state, device.partition(":")[0])
         if device in cables:
             return _of_veth(device, cables[device], state, changes)
@@ -43,7 +43,8 @@ def impair(lab: str, device: str, changes: Changes) -> dict[str, Impairment]:
     )
 
 
-def _of_engine(device: str, state: State, changes: Changes) -> dict[str, Impairment]:
+def of_engine(device: str, state: State, changes: Changes) -> dict[str, Impairment]:
+    """The same for an engine. Raises ValueError for a wrong wish, UsageError where it cannot, KernelRefused."""
     try:
         return ask(state.control_of(device), changes)
     except FileNotFoundError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labctl.errors import MachineError
-from labctl.lab import engines
+from labctl.lab.engines import Reading
 from labctl.lab.gap import between, facts
 from labctl.lab.journal import Engine, Recorded
 from labctl.lab.state import State, existing
@@ -22,7 +22,7 @@ class EngineStatus:
     running: bool
     pid: int
     counters: dict[str, int]
-    offload: list[str]  # which of the kernel's offloads are engaged
+    offload: tuple[str, ...]  # which of the kernel's offloads are engaged
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def status(lab: str) -> Status:
     state = existing(lab)
     recorded = state.read()
     topology = state.topology()
-    found = facts(recorded, topology)
+    found = facts(state, recorded, topology)
     return Status(
         lab,
         recorded.mode,
@@ -66,13 +66,9 @@ def status(lab: str) -> Status:
 
 
 def _engine(device: str, engine: Engine, state: State) -> EngineStatus:
+    shown = Reading.of(device, state)
     return EngineStatus(
-        device,
-        engine.command,
-        engine.process.alive(),
-        engine.process.pid,
-        engines.counted(device, state),
-        engines.engaged(device, state),
+        device, engine.command, engine.process.alive(), engine.process.pid, shown.counters, shown.offload
     )
 
 

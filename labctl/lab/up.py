@@ -49,7 +49,7 @@ def up(topology: Topology, mode: str, fork: Fork, notify: Listener) -> UpReport:
             take_back(state, notify)
         recorded, before = state.read(), _topology_before(state)
         fresh = not recorded.complete
-        changes = gap(topology, recorded)
+        changes = gap(topology, state)
         refuse_strangers(changes, recorded)
         try:
             notify(Planned(changes, fresh))
@@ -92,14 +92,14 @@ def _why(error: BaseException) -> str:
 def _what_it_took_along(topology: Topology, state: State, fork: Fork, notify: Listener) -> tuple[Change, ...]:
     """Look again, and do what is left: a change of a lab that is there may take along what nobody foresaw."""
     more: tuple[Change, ...] = ()
-    left = gap(topology, state.read())
+    left = gap(topology, state)
     for _ in range(LOOKS):
         if not left:
             return more
         notify(Planned(left, fresh=False))
         apply((change.step for change in left), state, fork, notify)
         more += left
-        left = gap(topology, state.read())
+        left = gap(topology, state)
     if left:
         told = ", ".join(f"{step.subject} {step.words} ({reason})" for step, reason in left[:3])
         raise KernelRefused(
@@ -111,7 +111,7 @@ def _what_it_took_along(topology: Topology, state: State, fork: Fork, notify: Li
 def _put_back(before: Topology, state: State, fork: Fork) -> None:
     """Make a lab again what it was. Raises KernelRefused where that fails, too."""
     try:
-        apply((change.step for change in gap(before, state.read())), state, fork, lambda _: None)
+        apply((change.step for change in gap(before, state)), state, fork, lambda _: None)
     except LabError as error:
         raise KernelRefused(
             f"lab {before.name} could not be put back as it was: {error.what}", error.why, "labctl status, labctl down"

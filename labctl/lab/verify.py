@@ -9,7 +9,7 @@ from labctl.checks.outcome import Result, Tools
 from labctl.checks.run import run
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel.observe import counters
-from labctl.lab import engines
+from labctl.lab.engines import Reading
 from labctl.lab.state import State, existing
 from labctl.topology.mistakes import nearest
 from labctl.topology.model import Check, Topology
@@ -52,7 +52,7 @@ def _snapshot(topology: Topology, state: State) -> Snapshot:
             for interface, found in counters(space).items()
         },
         {
-            endpoint.device: engines.counted(str(endpoint.device), state)
+            endpoint.device: Reading.of(str(endpoint.device), state).counters
             for endpoint in topology.ttun
             if endpoint.engine is None
         },

@@ -49,7 +49,7 @@ def without(facts: Facts, removals: Iterable[Removal]) -> Facts:
             case DeleteRoute():
                 left = tuple(route for route in spaces[name].routes if not same_route(step, route))
                 spaces[name] = replace(spaces[name], routes=left)
-    return Facts(spaces, engines)
+    return replace(facts, namespaces=spaces, engines=engines)
 
 
 def same_route(step: AddRoute | DeleteRoute, route: Route) -> bool:

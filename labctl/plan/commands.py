@@ -10,6 +10,7 @@ import ipaddress
 import re
 import shlex
 
+from labctl.plan.impairing import Command, as_asked
 from labctl.plan.netem import as_typed
 from labctl.plan.steps import (
     AddAddress,
@@ -24,6 +25,7 @@ from labctl.plan.steps import (
     DeleteLink,
     DeleteNamespace,
     DeleteRoute,
+    ImpairEngine,
     NoAutomaticAddresses,
     SetMac,
     SetMaster,
@@ -103,11 +105,16 @@ def command(step: Step) -> str:
             # ttun gives up its rights by itself, once it has opened what takes some.
             become = ("setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups") if owner and program else ()
             return f"{shlex.join(('ip', 'netns', 'exec', step.namespace, *become))} {step.command} &"
+        case ImpairEngine(direction=direction, before=before, impairment=after):
+            options = ("--direction", direction, *as_asked(before, after))
+            return shlex.join(("labctl", "impair", step.subject, *options))
         case StopEngine(command=words):
             # Only in this namespace: another lab may have an engine with the very same words. A script's own words come
             # behind those of its interpreter.
             there = f'--nslist net --ns "$(ip netns pids {shlex.quote(step.namespace)} | head -n 1)"'
-            return f"pkill -f {there} {shlex.quote(re.escape(words).replace(chr(92) + ' ', ' ') + '$')}"
+            # Its impairments may have been changed since, but not its title.
+            plain = re.escape(Command.of(words).plain).replace(chr(92) + " ", " ")
+            return f"pkill -f {there} {shlex.quote(plain + '( --impair.*)?$')}"
     raise TypeError(f"no way to type {step!r}")
 
 

@@ -69,10 +69,14 @@ class Substitution:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything observed of one lab; `engines` are the running ones: their command by device, NAMESPACE:INTERFACE."""
+    """Everything observed of one lab; `engines` are the running ones: their command by device, NAMESPACE:INTERFACE.
+
+    `impaired` are those that were asked since to impair differently: by direction, `out` and `in`, the words.
+    """
 
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     engines: Mapping[str, str] = field(default_factory=dict)
+    impaired: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 NOTHING = Facts()

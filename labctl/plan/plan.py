@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from labctl.plan import facts as facts_of
 from labctl.plan.aftermath import same_route, without
 from labctl.plan.facts import Facts, Link
+from labctl.plan.impairing import impairments, is_served
 from labctl.plan.mtu import DEFAULT_MTU, mtu_of, tunnel_mtus
 from labctl.plan.steps import (
     AddAddress,
@@ -46,7 +47,7 @@ def plan(topology: Topology, facts: Facts) -> list[Step]:
     removals = list(surplus(steps, facts))
     left = without(facts, removals)
     missing = [step for step in steps if not holds(step, left)]
-    return [*removals, *_defaults(topology, left), *missing]
+    return [*removals, *_defaults(topology, left), *missing, *impairments(steps, left)]
 
 
 def _defaults(topology: Topology, facts: Facts) -> Iterator[Step]:
@@ -88,7 +89,7 @@ def holds(step: Step, facts: Facts) -> bool:
         case AddRoute():
             return any(same_route(step, route) for route in there.routes)
         case StartEngine():
-            return facts.engines.get(step.subject) == step.command
+            return is_served(step, facts.engines.get(step.subject, ""))
         case AddVeth():
             return is_whole(step, facts)
     link = there.links.get(getattr(step, "interface", ""))

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from labctl.plan.commands import command
 from labctl.plan.facts import Facts, Link, Namespace
+from labctl.plan.impairing import NONE
 from labctl.plan.steps import (
     AutomaticAddresses,
     DeleteAddress,
+    ImpairEngine,
     InterfaceStep,
     NoAutomaticAddresses,
     Removal,
@@ -52,6 +54,8 @@ def _reason(step: Step, facts: Facts) -> str:
     if isinstance(step, StartEngine):
         running = facts.engines.get(step.subject)
         return f"runs as {running}" if running else "is not running"
+    if isinstance(step, ImpairEngine):
+        return f"is {step.before}" if step.before != NONE else "is not impaired"
     link = _link(step, there)
     return "is not there" if link is None else _found(step, link)
 

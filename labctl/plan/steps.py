@@ -259,6 +259,19 @@ class StartEngine(InterfaceStep):
 
 
 @dataclass(frozen=True)
+class ImpairEngine(InterfaceStep):
+    """What packets suffer in a running engine, in one direction, `out` or `in`, in the words of an impairment."""
+
+    direction: str
+    impairment: str
+    before: str
+
+    @property
+    def words(self) -> str:
+        return f"engine impairs {self.direction} {self.impairment}"
+
+
+@dataclass(frozen=True)
 class StopEngine(InterfaceStep):
     """End the engine of a TUN device."""
 

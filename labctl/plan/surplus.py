@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 
 from labctl.plan.aftermath import same_route
 from labctl.plan.facts import Facts, Link, Namespace
+from labctl.plan.impairing import is_served
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -99,12 +100,12 @@ def _peer(facts: Facts, end: End) -> End | None:
 
 def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[End]) -> Iterator[StopEngine]:
     """Engines of devices that go, that are served in another way from now on, or whose namespace is lost."""
-    commands = {step.subject: step.command for step in wanted if isinstance(step, StartEngine)}
+    served = {step.subject: step for step in wanted if isinstance(step, StartEngine)}
     for device, command in facts.engines.items():
         namespace, _, interface = device.partition(":")
         space = facts.namespaces.get(namespace)
         stays = space is not None and interface in space.links and (namespace, interface) not in doomed
-        if not stays or commands.get(device) != command:
+        if not stays or device not in served or not is_served(served[device], command):
             yield StopEngine(namespace, interface, command)
 
 

@@ -10,6 +10,7 @@ from labctl.plan.commands import stand_in
 from labctl.plan.reasons import Change
 from labctl.plan.steps import (
     AutomaticAddresses,
+    ImpairEngine,
     NoAutomaticAddresses,
     Removal,
     SetMac,
@@ -21,7 +22,17 @@ from labctl.plan.steps import (
 )
 
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
-_CHANGES = SetMac | SetMtu | SetMaster | SetNetem | SetSysctl | SetUp | NoAutomaticAddresses | AutomaticAddresses
+_CHANGES = (
+    SetMac
+    | SetMtu
+    | SetMaster
+    | SetNetem
+    | SetSysctl
+    | SetUp
+    | NoAutomaticAddresses
+    | AutomaticAddresses
+    | ImpairEngine
+)
 
 
 def lines(change: Change, fresh: bool, explain: bool) -> Iterator[Text]:

@@ -92,6 +92,10 @@ RENAMED = edited(('wan0: {kind: veth, peer: "b:wan0"', 'up0: {kind: veth, peer: 
 WITH_METRIC = edited(("via: 192.0.2.2}", "via: 192.0.2.2, metric: 50}"))
 METRIC_0 = IPV6.replace('via: "fd00:f::2"}', 'via: "fd00:f::2", metric: 0}')
 
+SLOW = edited(
+    ('peer: "10.0.2.1:9000"}', 'peer: "10.0.2.1:9000", impair: {delay: 5ms, seed: 1}, impair_in: {loss: 0.1%}}')
+)
+
 EDITS = {
     "the only address of a tunnel": (BASE, edited(("10.0.101.", "10.0.201."))),
     "the prefix of the underlay": (BASE, edited(("1/30]", "1/29]"), ("2/30]", "2/29]"))),
@@ -117,6 +121,10 @@ EDITS = {
     "beside a setting that can only be written": (FLUSH, FLUSH.replace("[10.0.1.1/24]", "[10.0.1.1/24, 10.7.0.1/24]")),
     "a metric goes": (WITH_METRIC, BASE),
     "a metric of 0 for IPv6": (BASE, METRIC_0),
+    "an impairment comes": (BASE, SLOW),
+    "an impairment becomes another": (SLOW, SLOW.replace("delay: 5ms, seed: 1", "delay: 10ms, jitter: 1ms")),
+    "an impairment goes": (SLOW, BASE),
+    "an impairment and a port": (SLOW, BASE.replace(":9000", ":9001")),
     "addresses with two spellings": (BASE, dummies(e='"::10.9.9.9/96", "::ffff:10.3.3.3/128"')),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from tests.lab.world import World
 
 SITES = """
@@ -78,6 +80,41 @@ def test_impairments_change_at_run_time_and_what_is_not_named_stays(here: World)
     assert here.json("impair", "a:tun0", "--show") == shown
     assert here.json("impair", "a:tun0", "--reset")["out"]["delay"] == 0.0
     assert here.json("verify")["passed"]
+    here.labctl("down")
+
+
+def engines(here: World) -> dict[str, int]:
+    return {engine["device"]: engine["pid"] for engine in here.json("status")["engines"]}
+
+
+def test_an_edit_of_an_impairment_changes_it_in_the_running_engine(here: World) -> None:
+    here.labctl("up", here.file("lab.yaml", _with("impair: {delay: 100ms, seed: 1}")))
+    before = engines(here)
+    (change,) = here.json("up", here.file("lab.yaml", _with("impair: {delay: 50ms, loss: 1%}")))["changes"]
+    assert (change["subject"], change["change"], change["reason"]) == (
+        "a:tun0", "engine impairs out delay 50ms loss 1%", "is delay 100ms seed 1"
+    )  # fmt: skip
+    in_force = here.json("impair", "a:tun0", "--show")["out"]
+    assert (in_force["delay"], in_force["loss"], in_force["seed"]) == (0.05, 0.01, None)
+    here.labctl("up", here.file("lab.yaml", _with("verbose: false")))
+    assert here.json("impair", "a:tun0", "--show")["out"]["delay"] == 0.0
+    assert engines(here) == before
+    here.labctl("down")
+
+
+def test_an_impairment_that_somebody_asked_for_is_drift(here: World) -> None:
+    file = here.file("lab.yaml", _with("impair: {delay: 1ms}"))
+    here.labctl("up", file)
+    before = engines(here)
+    here.labctl("impair", "b:tun0", "--direction", "in", "--loss", "100%")
+    here.labctl("impair", "a:tun0", "--delay", "2ms", "--rate", "10mbit")
+    a, b = here.json("status")["drift"]
+    assert (a["change"], a["reason"]) == ("engine impairs out delay 1ms", "is delay 2ms rate 10mbit")
+    assert (b["change"], b["reason"]) == ("engine impairs in none", "is loss 100%")
+    here.labctl(*shlex.split(a["command"])[1:])  # what a person types for the same
+    assert here.json("status")["drift"] == here.json("up", file)["changes"] == [b]
+    assert here.json("verify")["passed"] and engines(here) == before
+    assert here.json("up", file)["changes"] == []
     here.labctl("down")
 
 

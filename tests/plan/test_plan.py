@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labctl.plan.facts import NOTHING, Facts, Link, Namespace, Route
+from labctl.plan.impairing import Command
 from labctl.plan.plan import plan
 from labctl.plan.steps import (
     AddAddress,
@@ -25,6 +26,7 @@ from labctl.plan.steps import (
     DeleteLink,
     DeleteNamespace,
     DeleteRoute,
+    ImpairEngine,
     NoAutomaticAddresses,
     SetMac,
     SetMaster,
@@ -126,6 +128,10 @@ class Kernel:
                 assert self._link(step).kind == "tun" and self._link(step).up
                 assert step.subject not in self._engines, "Device or resource busy"
                 self._engines[step.subject] = step.command
+            case ImpairEngine(direction=direction, impairment=words):
+                command = Command.of(self._engines[step.subject])
+                assert command.impairments[direction] == step.before
+                self._engines[step.subject] = str(command.with_impairment(direction, words))
             case StopEngine():
                 del self._engines[step.subject]
             case DeleteNamespace(namespace=name):
