@@ -1,6 +1,6 @@
 """What one more engine takes: its proportional set size (PSS), the memory that would be free without it.
 
-labctl forks its engines from a process that has everything imported, so they share most pages with it and
+labctl forks its engines from a process that has all that they need loaded, so they share most pages with it and
 with each other. Several are started here in the same way; a lone `ttun` is measured beside them.
 """
 

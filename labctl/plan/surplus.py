@@ -151,11 +151,11 @@ def _primary_of(address: str, link: Link) -> str:
 
 
 def _lacks_its_route(address: str, link: Link) -> bool:
-    """Whether the route is gone that an IPv4 address brings along while its interface is up."""
-    if ":" in address or not link.up or link.kind == "lo":
+    """Whether the route is gone that an address brings along while its interface is up; an IPv4 /32 brings none."""
+    if not link.up or link.kind == "lo" or _is_the_kernels(address, link):
         return False
     network = ipaddress.ip_interface(address).network
-    return network.prefixlen < 32 and str(network) not in link.networks
+    return (network.version, network.prefixlen) != (4, 32) and str(network) not in link.networks
 
 
 def _masters(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[ClearMaster]:

@@ -196,6 +196,18 @@ def test_a_setting_that_the_kernel_keeps_as_another_is_told_and_put_back(here: W
     here.labctl("down")
 
 
+def test_the_lost_route_of_an_ipv6_address_is_repaired(here: World) -> None:
+    file = here.file("six.yaml", IPV6)
+    here.labctl("up", file)
+    assert here.json("status")["drift"] == []
+    here.labctl("exec", "a", "--", "ip", "-6", "route", "del", "fd00:65::/64", "dev", "tun0")
+    drift = here.json("status")["drift"]
+    assert (drift[0]["subject"], drift[0]["reason"]) == ("a:tun0", "its route to fd00:65::/64 is gone")
+    assert here.json("up", file)["changes"] == drift
+    assert here.json("status")["drift"] == [] and here.json("verify")["passed"]
+    here.labctl("down")
+
+
 def test_an_ipv6_lab_carries_from_the_moment_that_it_is_up(here: World) -> None:
     here.labctl("up", here.file("six.yaml", IPV6))
     assert here.json("verify")["passed"]
