@@ -67,6 +67,7 @@ GOALS = (
     Goal("script / labctl, 100 sites", ("up-100", "script"), ("up-100", "labctl"), at_least=3),
     Goal("mininet / labctl, 100 hosts", ("up-down-100", "mininet"), ("up-down-100", "labctl"), at_least=4),
     Goal("500 sites / 100 sites", ("up-500", "labctl"), ("up-100", "labctl"), at_most=6),
+    Goal("the same of a hub", ("up-hub-500", "labctl"), ("up-hub-100", "labctl"), at_most=6),
     Goal("one more site, MB", ("site-memory", "labctl"), None, at_most=10),
 )
 

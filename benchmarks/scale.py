@@ -1,7 +1,8 @@
 """How long whole labs take: `up` and `down` as commands, against the exported script and against Mininet.
 
 labctl starts the engines and waits until they forward; the script is run without its engines, so it makes the
-namespaces and devices alone; Mininet makes as many hosts on one bridge and takes them down again.
+namespaces and devices alone; Mininet makes as many hosts on one bridge and takes them down again. The hubs, which have
+two engines for each site but one, come last: the kernel takes seconds to get rid of a thousand of them.
 The kernel takes namespaces apart long after they are gone for their user, and makes no new one meanwhile: each
 measurement begins when it has come to rest.
 """
@@ -14,12 +15,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.labs import chain
+from benchmarks.labs import chain, hub
 from benchmarks.report import Figure
 from benchmarks.world import REPOSITORY, wait_for
 
 LABCTL = (sys.executable, "-m", "labctl")
 SITES = (50, 100, 500)
+HUBS = (100, 500)
 REST = 0.05
 """Seconds that a new namespace takes at most when the kernel has nothing else to do."""
 
@@ -27,8 +29,9 @@ REST = 0.05
 def measure(rounds: int, absent: dict[str, str]) -> list[Figure]:
     """Figures of whole labs, in interleaved rounds."""
     directory = Path(tempfile.mkdtemp())
-    names = ["up-two-site", "down-two-site", *(f"{verb}-{n}" for n in SITES for verb in ("up", "down")), "up-down-50"]
-    figures = {name: Figure(name, "s", "lower") for name in [*names, "up-down-100"]}
+    chains = (f"{verb}-{size}" for size in ("two-site", *SITES) for verb in ("up", "down"))
+    names = [*chains, "up-down-50", "up-down-100", *(f"up-hub-{sites}" for sites in HUBS)]
+    figures = {name: Figure(name, "s", "lower") for name in names}
     memory = Figure("site-memory", "MB", "lower")
     if not shutil.which("mn") or not shutil.which("brctl"):
         absent["mininet"] = "not installed: mn and brctl (Debian: mininet, bridge-utils)"
@@ -36,6 +39,9 @@ def measure(rounds: int, absent: dict[str, str]) -> list[Figure]:
         for _ in range(rounds):
             for name, contender, seconds in _round(directory, memory, "mininet" not in absent):
                 figures[name].values.setdefault(contender, []).append(seconds)
+        for _ in range(rounds):
+            for name, seconds in _hubs(directory):
+                figures[name].values.setdefault("labctl", []).append(seconds)
     finally:
         shutil.rmtree(directory)
     return [*figures.values(), memory]
@@ -79,6 +85,15 @@ def _round(directory: Path, memory: Figure, mininet: bool) -> Iterator[tuple[str
                     "none",
                 )
                 yield f"up-down-{size}", "mininet", _timed(*words)
+
+
+def _hubs(directory: Path) -> Iterator[tuple[str, float]]:
+    for sites in HUBS:
+        file = directory / "hub.yaml"
+        file.write_text(hub(sites))
+        yield f"up-hub-{sites}", _timed(*LABCTL, "up", str(file))
+        _timed(*LABCTL, "down", rest=False)
+        time.sleep(sites / 40)  # it pauses at this, for longer than any look at it
 
 
 def _timed(*words: str, rest: bool = True) -> float:
