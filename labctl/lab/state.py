@@ -264,5 +264,6 @@ def tidy() -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        if error.errno != errno.ENOTEMPTY:
+        # Somebody else has just made a lab; or /run is read-only, and an empty directory has to stay.
+        if error.errno not in (errno.ENOTEMPTY, errno.EROFS):
             raise

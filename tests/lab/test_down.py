@@ -164,6 +164,17 @@ def test_what_cannot_be_removed_is_told_with_what_helps(as_root: World, place: s
     as_root.labctl("down")
 
 
+def test_an_empty_directory_on_a_read_only_disk_is_no_lab(as_root: World) -> None:
+    """A power cut may leave one on a machine whose /run is on a disk."""
+    as_root.inside(lambda: Path("/run/labctl").mkdir(mode=0o700))
+    as_root.inside(lambda: mount("", "/run", flags=MS_REMOUNT | MS_RDONLY))
+    assert "nothing to do" in as_root.labctl("down").stdout
+    said = as_root.labctl("up", as_root.file("pair.yaml", PAIR), code=3).stderr
+    assert "Read-only file system (EROFS)" in said and "remount,rw" in said and len(said.splitlines()) <= 3
+    as_root.inside(lambda: mount("", "/run", flags=MS_REMOUNT))
+    as_root.labctl("down")
+
+
 def test_what_is_gone_is_named_or_where_it_is_much_counted(capsys: pytest.CaptureFixture[str]) -> None:
     few = [Removed("engine", "a:tun0"), Removed("namespace", "a")]
     many = [
