@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +14,7 @@ from labctl.cli.labs import places_of_mine, running_lab
 
 if TYPE_CHECKING:
     from labctl.kernel.room import Place
+    from labctl.kernel.taps import Seen
 
 
 @cli.command()
@@ -113,26 +116,38 @@ def capture(interface: str, count: int | None, file: str | None, lab: str | None
 
     from labctl.engine.stop import stop_signals
     from labctl.lab.capture import capture as tapped
-    from labctl.report import packets
 
     place, name = running_lab(lab)
 
     def work() -> None:
-        with tapped(name, interface) as tap, stop_signals(signal.SIGINT) as stop:
+        with (
+            tapped(name, interface) as tap,
+            _output(file, tap.ethernet) as show,
+            stop_signals(signal.SIGINT) as stop,
+        ):
             click.echo(f"watching {interface}; Ctrl-C ends", err=True)
-            chosen = islice(tap.packets(stop), count)
-            if file is None:
-                for seen in chosen:
-                    click.echo(packets.line(seen))
-            else:
-                with click.open_file(file, "wb") as out:
-                    out.write(packets.file_header(tap.ethernet))
-                    out.flush()
-                    for seen in chosen:
-                        out.write(packets.file_record(seen))
-                        out.flush()
+            for seen in islice(tap.packets(stop), count):
+                show(seen)
             if missed := tap.missed():
                 click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
 
     place.call(work)
     return WELL
+
+
+@contextmanager
+def _output(file: str | None, ethernet: bool) -> Iterator[Callable[[Seen], None]]:
+    """What shows a packet: as a line, or in a file."""
+    from labctl.report import packets
+
+    if file is None:
+        yield lambda seen: click.echo(packets.line(seen))
+        return
+    with click.open_file(file, "wb") as out:
+
+        def write(data: bytes) -> None:
+            out.write(data)
+            out.flush()  # somebody is watching
+
+        write(packets.file_header(ethernet))
+        yield lambda seen: write(packets.file_record(seen))

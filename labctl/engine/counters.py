@@ -92,8 +92,8 @@ IN_LOST, IN_QUEUE_FULL = NAMES.index("in_lost"), NAMES.index("in_queue_full")
 _HEADER = struct.Struct("=8sII")
 # The names' own checksum is part of the header: numbers are never shown under another release's names.
 _EXPECTED = _HEADER.pack(b"ttuncnt\0", 3, zlib.crc32("\n".join(NAMES).encode()))
-# Behind the counters are two cells: the bits of the features that are engaged, and how often somebody has asked
-# for other impairments than those of the command.
+# Behind the counters are two cells: the bits of the features that are engaged, and how often an impairment was
+# changed since the start.
 _SIZE = _HEADER.size + 8 * (len(NAMES) + 2)
 
 

@@ -8,7 +8,7 @@ and that packets will be counted from zero.
 import re
 import signal
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
@@ -88,7 +88,7 @@ def serve(
         features = Features(lambda line: print(f"{endpoint.device}: {line}", file=out, flush=True))
         features.show_in(counters.feature_cell)
         control = _control(control_path, counters, open_things)
-        with explained("cannot give up rights", {}, "this is not expected: please report it"):
+        with _giving_up():
             jail.gain_nothing()
         begin()
         tun, peer, strangers = _open(endpoint, open_things)
@@ -111,10 +111,14 @@ def serve(
         forwarder.outgoing.change(endpoint.impair)
         forwarder.incoming.change(endpoint.impair_in)
         rehearsal = open_things.enter_context(closing(Rehearsal(tun, peer, Counters.anonymous())))
-        with explained("cannot give up rights", {}, "this is not expected: please report it"):
+        with _giving_up():
             jail.enter(run_as)
         ready(features.now.words)
         return loop.run(forwarder, stop, rehearsal.once, control)
+
+
+def _giving_up() -> AbstractContextManager[None]:
+    return explained("cannot give up rights", {}, "this is not expected: please report it")
 
 
 def preload() -> None:

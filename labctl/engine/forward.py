@@ -83,6 +83,11 @@ class Forwarder:
         self.incoming = Impaired("in", self._cells, impaired.IN, self.enter, partial(self._drop, self._in))
 
     @property
+    def stages(self) -> dict[str, Impaired]:
+        """What impairs, by direction."""
+        return {"out": self.outgoing, "in": self.incoming}
+
+    @property
     def holds(self) -> bool:
         """Whether an impairment may be holding packets back."""
         return not (self.outgoing.is_idle and self.incoming.is_idle)

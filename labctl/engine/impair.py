@@ -160,10 +160,9 @@ class Impairer:
 
     def change(self, impairment: Impairment, now: float) -> None:
         """Impair differently from now on. Another seed starts the dice anew; the same one lets them roll on."""
-        reseeded = impairment.seed != self.impairment.seed
+        if impairment.seed != self.impairment.seed:
+            self.__dict__.pop("_dice", None)  # made anew for the next packet
         self.impairment = impairment
-        if reseeded:
-            self.__dict__.pop("_dice", None)
         self._link.clear()
         self._link_free = now
         # Only the link knows the order of arrival across the two lines: no two packets leave it together.

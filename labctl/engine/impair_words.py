@@ -159,7 +159,7 @@ def read(word: str, value: object) -> float | int | None:
     if word not in _WORDS:
         near = get_close_matches(word, _WORDS, 1)
         raise ValueError(f"{word!r} is no impairment: " + (f"did you mean {near[0]}?" if near else ", ".join(_WORDS)))
-    if word == "seed" and value is None:
+    if word == "seed" and value in (None, "none"):
         return None
     try:
         if isinstance(value, str):

@@ -37,7 +37,7 @@ class _Data(ctypes.Structure):
 
 
 def enter(run_as: int | None = NOBODY) -> None:
-    """Give up all rights for good; become user and group `run_as` if root and if it can be had.
+    """Give up all rights for good, after `gain_nothing`; become user and group `run_as` if root and if it can be had.
 
     Changing the user id also clears PR_SET_PDEATHSIG and makes /proc/PID root's. Raises OSError.
     """

@@ -72,8 +72,7 @@ def run(forwarder: Forwarder, stop: int, rehearse: Callable[[], None], control: 
         forwarder.strangers.fileno(): forwarder.turn_away,
     }
     if control is not None:
-        stages = {"out": forwarder.outgoing, "in": forwarder.incoming}
-        turns[control.fileno()] = partial(control.answer, stages)
+        turns[control.fileno()] = partial(control.answer, forwarder.stages)
     with select.epoll() as epoll, closing(Timer()) as timer:
         turns[timer.fileno()] = timer.silence
         for descriptor in (stop, *turns):

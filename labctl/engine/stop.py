@@ -13,13 +13,16 @@ from contextlib import contextmanager
 def stop_signals(*numbers: signal.Signals) -> Iterator[int]:
     """Give a descriptor that becomes readable with one of these signals; the old handlers return at the end.
 
+    They return for a second signal, too: who does not look at the descriptor, because nobody takes what he writes, can
+    still be ended.
     Only the main thread may do this (ValueError otherwise): it is the one that signals come to.
     """
     reader, writer = socket.socketpair()
     reader.setblocking(False)
     writer.setblocking(False)
-    # The handlers do nothing, but without one the signal would take its default action.
-    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    before = {int(number): signal.getsignal(number) for number in numbers}
+    for number in before:
+        signal.signal(number, lambda number, _: signal.signal(number, before[number]))
     wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         yield reader.fileno()

@@ -9,6 +9,7 @@ refused.
 import argparse
 import errno
 import os
+import signal
 import sys
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,8 @@ def main(argv: list[str] | None = None) -> int:
     except EngineError as error:
         print(f"ttun: {error}", file=sys.stderr)
         return CANNOT if error.errno in _INCAPABLE else REFUSED
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT  # the second: nobody took our lines after the first
     except BrokenPipeError:
         # Nobody reads our lines any more. Python would flush them once more at exit and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

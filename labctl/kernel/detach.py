@@ -1,4 +1,4 @@
-"""Leaving the command behind: what every process does that is to live on when labctl has ended.
+"""Letting go of what a process was born with, as every one does that is to live on when labctl has ended.
 
 A daemon that keeps one descriptor of its maker keeps somebody waiting: a pipe that never ends, a directory that cannot
 be unmounted, a terminal that does not close. So everything is closed but what it names.
@@ -18,7 +18,7 @@ def detach(keep: Iterable[int]) -> None:
 
 
 def let_go(keep: Iterable[int]) -> None:
-    """Be in /, with no descriptor but the standard three, which lead nowhere, and `keep`."""
+    """Be in /, make files for oneself alone, have no descriptor but `keep` and three that lead nowhere."""
     os.chdir("/")
     os.umask(0o077)
     with suppress(OSError):

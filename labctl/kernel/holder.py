@@ -224,7 +224,7 @@ def portable(error: BaseException) -> BaseException:
     if not isinstance(error, LabError):
         import traceback
 
-        error.add_note("in the room:\n" + "".join(traceback.format_exception(error)))
+        error.add_note("in another process:\n" + "".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

@@ -115,9 +115,14 @@ class Opened(NamedTuple):
     netlink: Rtnetlink
 
     @classmethod
-    def of(cls, fd: int) -> Opened:
-        with network_namespace(fd):
+    def here(cls) -> Opened:
+        """The namespace that this thread is in."""
+        fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
             return cls(fd, Rtnetlink())
+        except BaseException:
+            os.close(fd)
+            raise
 
     def close(self) -> None:
         self.netlink.close()
@@ -155,12 +160,7 @@ def _new() -> Opened:
     try:
         unshare(CLONE_NEWNET)
         try:
-            fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return Opened(fd, Rtnetlink())
-            except BaseException:
-                os.close(fd)
-                raise
+            return Opened.here()
         finally:
             setns(home, CLONE_NEWNET)
     finally:

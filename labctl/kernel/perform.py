@@ -113,7 +113,8 @@ class Performer:
 
     def _space(self, name: str) -> _Space:
         if name not in self._spaces:
-            self._spaces[name] = _Space.existing(namespaces.Opened.of(namespaces.open_namespace(name)))
+            with namespaces.inside(name):
+                self._spaces[name] = _Space.existing(namespaces.Opened.here())
         return self._spaces[name]
 
 
@@ -127,7 +128,11 @@ class _Space:
 
     @classmethod
     def existing(cls, opened: namespaces.Opened) -> _Space:
-        links = opened.netlink.dump(rt.RTM_GETLINK, rt.link(0))
+        try:
+            links = opened.netlink.dump(rt.RTM_GETLINK, rt.link(0))
+        except BaseException:
+            opened.close()
+            raise
         return cls(opened, {link.get_attr("IFLA_IFNAME"): link["index"] for link in links})
 
     def _next_index(self) -> int:

@@ -32,9 +32,9 @@ def apply(steps: Iterable[Step], state: State, fork: Fork, notify: Listener) -> 
     do = partial(_do, performer, recorded, state)
     with many_descriptors(), closing(performer):
         _each(going, do, notify)
-        with engines.forked(to_start, state, fork) as begin:
+        with engines.forked(to_start, state, fork) as started:
             _each(coming, do, notify)
-            for step in begin():
+            for step in started:
                 notify(Done(step))
 
 
@@ -45,23 +45,29 @@ def _each(steps: Iterable[Step], do: Callable[[Step], Substitution | None], noti
 
 def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> Substitution | None:
     """Perform a step, and record what is there or gone with it; gives what stands in for what this machine lacks."""
-    if isinstance(step, StopEngine):
-        processes.end([recorded.engines[step.subject].process])
-        state.forget_engine(step.subject)
-        return None
-    if isinstance(step, ImpairEngine):
-        of_engine(step.subject, state, {step.direction: Impairment.from_text(step.impairment).as_dict()})
-        engine = state.read().engines[step.subject]
-        command = Command.of(engine.command).with_impairment(step.direction, step.impairment)
-        state.record_engine(step.subject, replace(engine, command=str(command)))
-        return None
-    if isinstance(step, DeleteNamespace):
-        guests.end_inside([recorded.namespaces[step.namespace]])
-    substitution = performer.perform(step)
-    if isinstance(step, DeleteNamespace):
-        state.forget_namespace(step.namespace)
-    elif isinstance(step, DeleteLink) and step.subject in recorded.substitutions:
-        state.forget_substitution(step.subject)
+    substitution = None
+    match step:
+        case StopEngine():
+            processes.end([recorded.engines[step.subject].process])
+            state.forget_engine(step.subject)
+        case ImpairEngine():
+            _impair(step, recorded, state)
+        case DeleteNamespace(namespace=name):
+            guests.end_inside([recorded.namespaces[name]])
+            performer.perform(step)
+            state.forget_namespace(name)
+        case _:
+            substitution = performer.perform(step)
+            if isinstance(step, DeleteLink) and step.subject in recorded.substitutions:
+                state.forget_substitution(step.subject)
     if substitution:
         state.record_substitution(substitution)
     return substitution
+
+
+def _impair(step: ImpairEngine, recorded: Recorded, state: State) -> None:
+    of_engine(step.subject, state, {step.direction: Impairment.from_text(step.impairment).as_dict()})
+    engine = recorded.engines[step.subject]
+    command = Command.of(engine.command).with_impairment(step.direction, step.impairment)
+    recorded.engines[step.subject] = replace(engine, command=str(command))  # its other direction may be next
+    state.record_engine(step.subject, recorded.engines[step.subject])

@@ -1,4 +1,4 @@
-"""The engines of a lab: started beside their TUN device, and what each has counted and said.
+"""The engines of a lab: started beside their TUN device, and waited for.
 
 An engine is the built-in one or anybody's program that is named in the file. The built-in one tells when it is ready.
 Of any other program that can only be seen from outside: it has the TUN device open, so the device has a carrier, and
@@ -8,11 +8,9 @@ it has its UDP port.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
-from labctl.engine.counters import Counters
 from labctl.errors import KernelRefused
 from labctl.kernel import directory, namespaces
 from labctl.kernel.observe import observe
@@ -20,7 +18,7 @@ from labctl.kernel.sockets import bound
 from labctl.kernel.tuntap import uid_of
 from labctl.lab.journal import Engine
 from labctl.lab.processes import Process
-from labctl.lab.starting import Fork
+from labctl.lab.starting import Fork, Waiting
 from labctl.lab.state import State
 from labctl.lab.task import Task
 from labctl.plan.steps import StartEngine
@@ -32,26 +30,26 @@ PAUSE = 0.01
 
 
 @contextmanager
-def forked(steps: Sequence[StartEngine], state: State, fork: Fork) -> Iterator[Callable[[], Iterator[StartEngine]]]:
-    """Fork the engines of endpoints; gives what lets them begin, each in the namespace of its device.
+def forked(steps: Sequence[StartEngine], state: State, fork: Fork) -> Iterator[Iterator[StartEngine]]:
+    """Fork the engines of endpoints; gives their steps, each when it is done. All begin when the first is asked for.
 
-    That gives each step when it is done, and raises the LabError that kept the first of those that failed from it.
+    Asking raises the LabError that kept the first of those that failed from being ready.
     """
     if not steps:
-        yield lambda: iter(())
+        yield iter(())
         return
     with fork([_task(step, state) for step in steps]) as waiting:
+        yield _begun(steps, state, waiting)
 
-        def record(number: int, process: Process) -> None:
-            state.record_engine(steps[number].subject, Engine(process, steps[number].command))
 
-        def begin() -> Iterator[StartEngine]:
-            for step, process in zip(steps, waiting.begin(record), strict=True):
-                if step.program:
-                    _until_ready(step, process, state)
-                yield step
+def _begun(steps: Sequence[StartEngine], state: State, waiting: Waiting) -> Iterator[StartEngine]:
+    def record(number: int, process: Process) -> None:
+        state.record_engine(steps[number].subject, Engine(process, steps[number].command))
 
-        yield begin
+    for step, process in zip(steps, waiting.begin(record), strict=True):
+        if step.program:
+            _until_ready(step, process, state)
+        yield step
 
 
 def _task(step: StartEngine, state: State) -> Task:
@@ -91,20 +89,3 @@ def _is_ready(step: StartEngine) -> bool:
     attached = there is not None and step.interface in there.links and there.links[step.interface].carrier
     with namespaces.inside(step.namespace):
         return attached and bound("udp", step.bind_port)
-
-
-class Reading(NamedTuple):
-    """What a built-in engine shows of itself; empty where nothing is to be had."""
-
-    counters: dict[str, int]  # what it has counted so far, by name
-    offload: tuple[str, ...]  # which of the kernel's offloads it uses
-    changes: int  # how often its impairments were changed since it was started
-
-    @classmethod
-    def of(cls, device: str, state: State) -> Reading:
-        try:
-            counters = Counters.open(state.counters_of(device))
-        except (OSError, ValueError):
-            return cls({}, (), 0)
-        with counters:
-            return cls(counters.snapshot(), tuple(counters.features.words), counters.changes)

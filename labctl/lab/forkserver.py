@@ -6,10 +6,10 @@ an interpreter of its own in which nothing is loaded but what an engine needs. I
 Python does first in every child takes a quarter of it, and an engine has less memory that is only its own.
 (multiprocessing.forkserver has the same idea.) It is started when the command is, and loads while that reads the file.
 
-It is asked for engines with one message: a place, and descriptors for what they are to do (a file with Tasks), for `go`
-and for the answers. It forks them there and answers with their PIDs. Each prepares what it can, then waits for a byte
-from `go`: none touches anything but files of its own before it is recorded. If the command ends, `go` does, and so does
-every engine that has not begun.
+It is asked for engines with one message of descriptors: of a file with a place and Tasks, of `go`, of the answers, and
+of what the place itself takes. It forks them there and answers with their PIDs. Each prepares what it can, then waits
+for a byte from `go`: none touches anything but files of its own before it is recorded. If the command ends, `go` does,
+and so does every engine that has not begun.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ import socket
 from collections.abc import Sequence
 from typing import NoReturn
 
+from labctl.engine.endpoint import preload
 from labctl.errors import USED_UP, LabError, refused
 from labctl.kernel.detach import close_all_but, let_go
 from labctl.kernel.holder import portable
 from labctl.kernel.room import place_at
 from labctl.kernel.signals import ASKED_TO_END
 from labctl.kernel.title import set_title
-from labctl.lab.engine import Work, preload, work_of
+from labctl.lab.serving import Work, work_of
 from labctl.lab.task import FORKER, Task
 
 _MOST_DESCRIPTORS = 4
@@ -36,16 +37,16 @@ _MOST_DESCRIPTORS = 4
 
 def main(requests: int) -> NoReturn:
     """Fork what is asked for, until nobody can ask any more."""
+    for number in ASKED_TO_END:
+        signal.signal(number, signal.SIG_DFL)  # whatever the caller ignores, an engine can be ended
+    gc.disable()  # it would look through what has just been loaded
+    preload()
+    gc.set_threshold(50_000)  # seldom: an engine makes next to no cycles
+    gc.enable()
+    gc.freeze()  # no copying of pages for a mere look
+    set_title("labctl: forks the engines of a lab")
+    let_go((requests,))  # not sooner: why it cannot be loaded is told on standard error
     try:
-        for number in ASKED_TO_END:
-            signal.signal(number, signal.SIG_DFL)
-        gc.disable()  # it would look through what has just been loaded
-        preload()
-        set_title("labctl: forks the engines of a lab")
-        let_go((requests,))  # not sooner: until here it can say why it cannot be loaded
-        gc.set_threshold(50_000)
-        gc.enable()
-        gc.freeze()  # no copying of pages for a mere look
         with socket.socket(fileno=requests) as server:
             while descriptors := socket.recv_fds(server, 16, _MOST_DESCRIPTORS)[1]:
                 _serve(*descriptors)
@@ -62,30 +63,32 @@ def _serve(file: int, go: int, answers: int, *way: int) -> None:
         except BaseException as error:
             told = portable(error)
         answer.send(pickle.dumps((FORKER, told)))
-    os.close(go)
+    for descriptor in (go, *way):
+        os.close(descriptor)
 
 
 def _fork_all(tasks: Sequence[Task], go: int, answer: socket.socket) -> list[int]:
-    return [_fork(number, task.name, task.command, work_of(task), go, answer) for number, task in enumerate(tasks)]
+    works = [work_of(task) for task in tasks]  # before the first fork: what is written to after it is copied
+    return [_fork(number, task, work, go, answer) for number, (task, work) in enumerate(zip(tasks, works, strict=True))]
 
 
-def _fork(number: int, name: str, title: str, work: Work, go: int, answer: socket.socket) -> int:
+def _fork(number: int, task: Task, work: Work, go: int, answer: socket.socket) -> int:
     """Fork a child that waits for a word from `go`, and until then does nothing but to open files of its own."""
-    with refused(f"{name} could not be started", USED_UP):
+    with refused(f"{task.name} could not be started", USED_UP):
         pid = os.fork()
     if pid:
         return pid
     try:
         os.setsid()
         close_all_but((go, answer.fileno()))
-        set_title(title)
+        set_title(task.command)
         _live(number, work, go, answer)
     finally:
         os._exit(0)
 
 
-def _live(number: int, work: Work, go: int, maker: socket.socket) -> None:
-    """Do the work; until it is ready, the maker is told what goes wrong."""
+def _live(number: int, work: Work, go: int, answer: socket.socket) -> None:
+    """Do the work; until it is ready, the command is told what goes wrong."""
 
     def begin() -> None:
         if not os.read(go, 1):
@@ -93,11 +96,11 @@ def _live(number: int, work: Work, go: int, maker: socket.socket) -> None:
         os.close(go)
 
     def ready() -> None:
-        maker.send(pickle.dumps((number, None)))
-        maker.close()
+        answer.send(pickle.dumps((number, None)))
+        answer.close()
 
     try:
         work(begin, ready)
     except LabError as error:
-        if maker.fileno() >= 0:
-            maker.send(pickle.dumps((number, error)))
+        if answer.fileno() >= 0:
+            answer.send(pickle.dumps((number, error)))

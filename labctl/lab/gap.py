@@ -12,8 +12,8 @@ from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
 from labctl.kernel.privileges import has_network_rights
 from labctl.kernel.tuntap import uid_of, user_name
-from labctl.lab.engines import Reading
 from labctl.lab.journal import Engine, Recorded
+from labctl.lab.reading import Reading
 from labctl.lab.state import State
 from labctl.plan.facts import NOTHING, Facts, Namespace
 from labctl.plan.impairing import Command
@@ -66,7 +66,9 @@ def facts(state: State, recorded: Recorded, topology: Topology | None) -> Facts:
             if there is not None:
                 found[name] = _with_owners(name, there, topology, recorded)
     engines = dict(_running(recorded.engines))
-    return Facts(found, engines, dict(_asked(engines, state)))
+    # One that was stopped would not answer, and is started anew anyway.
+    going = {device: command for device, command in engines.items() if command == recorded.engines[device].command}
+    return Facts(found, engines, dict(_impaired(going, state)))
 
 
 def _next_to(name: str, topology: Topology | None) -> list[str]:
@@ -98,8 +100,8 @@ def _is(found: str, wanted: str) -> bool:
     return False
 
 
-def _asked(engines: Mapping[str, str], state: State) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """The engines that do something else to packets than their commands say. They are asked only if somebody was."""
+def _impaired(engines: Mapping[str, str], state: State) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The engines that impair differently than their commands say. Most were never changed, and are not asked."""
     for device, command in engines.items():
         if Reading.of(device, state).changes:
             with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Whoever runs in a namespace of a lab, started by somebody who knew that it is one: he keeps it alive."""
+"""Processes that somebody else started in a namespace of a lab: each keeps it alive, with a name or without."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,10 @@ Record = Callable[[int, Process], None]
 
 Fork = Callable[[Sequence[Task]], AbstractContextManager["Waiting"]]
 """Has engines forked; those that have not begun by the end of the body never do."""
+
+
+_LARGEST = 1 << 18
+"""Bytes of an answer."""
 
 
 class Waiting:
@@ -52,35 +56,41 @@ class Waiting:
         for number, process in enumerate(processes):
             record(number, process)
         self._begun = True
-        os.write(self._permit, b"g" * len(processes))
+        with suppress(BrokenPipeError):  # all have ended: why is told where their answers are waited for
+            os.write(self._permit, b"g" * len(processes))
         for number, process in enumerate(processes):
             with opened(process) as pidfd:
                 self._answer(number, self._tasks[number].name, pidfd)
             yield process
 
     def _process(self, number: int, pid: int) -> Process:
-        """The name of a process for good. Raises what has kept it from waiting."""
+        """The name of a process for good. Raises what it said before it ended, if it has."""
         started = start_time(pid)
         if started is None:
-            self._answer(number, self._tasks[number].name, None)
-        return Process(pid, started or 0)
+            name = self._tasks[number].name
+            self._answer(number, name, None)
+            raise _ended(name)
+        return Process(pid, started)
 
     def close(self) -> None:
         """Have those that have not begun end, and wait until they are gone: they hold the other end of the answers."""
         os.close(self._permit)
-        while not self._begun and self._answers.recv(1 << 18):
+        while not self._begun and self._answers.recv(_LARGEST):
             pass
         self._answers.close()
 
     def _answer(self, number: int, name: str, pidfd: int | None) -> Any:
-        """What a process says, once it says something. Raises what kept it from that."""
+        """What a process says, once it says something. Raises what kept it from that.
+
+        Without a pidfd it has ended already, and only what it has said before counts.
+        """
         either = select.poll()
-        either.register(self._answers, select.POLLIN)
         if pidfd is not None:
-            either.register(pidfd, select.POLLIN)
+            either.register(pidfd, select.POLLIN)  # looked at first: what has ended by then has said all that it will
+        either.register(self._answers, select.POLLIN)
         while number not in self._heard:
             ready = dict(either.poll(0 if pidfd is None else None))
-            said = self._answers.recv(1 << 18) if self._answers.fileno() in ready else b""
+            said = self._answers.recv(_LARGEST) if self._answers.fileno() in ready else b""
             if not said:
                 raise _ended(name)
             whose, answer = pickle.loads(said)
@@ -108,13 +118,17 @@ class Forkserver:
 
     @contextmanager
     def _forked(self, place: Place, tasks: Sequence[Task]) -> Iterator[Waiting]:
-        with refused("the engines could not be started", USED_UP):
-            go, permit = os.pipe()
-            answers, answer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with suppress(BrokenPipeError):  # that it has ended is told where its answer is waited for
-                _ask(self._requests, place, tasks, go, answer.fileno())
-        os.close(go)
-        answer.close()
+        with ExitStack() as ours, refused("the engines could not be started", USED_UP):
+            with ExitStack() as theirs:
+                go, permit = os.pipe()
+                theirs.callback(os.close, go)
+                ours.callback(os.close, permit)
+                answers, answer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                theirs.enter_context(answer)
+                ours.enter_context(answers)
+                with suppress(BrokenPipeError):  # that it has ended is told where its answer is waited for
+                    _ask(self._requests, place, tasks, go, answer.fileno())
+            ours.pop_all()
         with closing(Waiting(tasks, self._pidfd, permit, answers)) as waiting:
             yield waiting
 
@@ -137,11 +151,11 @@ def forkserver() -> Iterator[Forkserver]:
     with refused("the process that forks engines could not be started", USED_UP):
         requests, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         asked.set_inheritable(True)
-        words = _command(asked.fileno())
+        words = python(f"from labctl.lab.forkserver import main; main({asked.fileno()})")
         # In a session of its own: a Ctrl-C is for the command, which may need it to put back what it has changed.
         pid = os.posix_spawn(words[0], words, os.environ, setsid=True)
-    asked.close()
-    pidfd = os.pidfd_open(pid)
+        asked.close()
+        pidfd = os.pidfd_open(pid)
     try:
         yield Forkserver(pidfd, requests)
     finally:
@@ -151,8 +165,7 @@ def forkserver() -> Iterator[Forkserver]:
         os.waitpid(pid, 0)
 
 
-def _command(requests: int) -> list[str]:
-    """What starts it. It finds modules where we find ours, whatever lies in the directory where it is called."""
+def python(code: str) -> list[str]:
+    """A call of Python that finds modules where we find ours, whatever lies in the directory where it is called."""
     path = [os.path.abspath(__file__).removesuffix("/labctl/lab/starting.py"), *sys.path]
-    code = f"import sys; sys.path[:] = {path!a}; from labctl.lab.forkserver import main; main({requests})"
-    return [sys.executable, "-S", "-P", "-c", code]
+    return [sys.executable, "-S", "-P", "-c", f"import sys; sys.path[:] = {path!a}; {code}"]

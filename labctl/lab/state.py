@@ -122,7 +122,7 @@ class State:
     def reset(self) -> None:
         """Record that nothing of the lab is left. The journal goes last: while it is there, it is true."""
         engines = self.directory / "engines"
-        # The directory itself stays until the lab is forgotten: an engine that never came to be may just open its log.
+        # The directory itself stays until the lab is forgotten: an engine that never came to be may just fill it.
         within = engines.iterdir() if engines.is_dir() and not engines.is_symlink() else (engines,)
         for path in (*within, self._topology):
             remove(path)
@@ -131,12 +131,12 @@ class State:
     def remove(self) -> None:
         """Forget the lab."""
         with removable(self.lab):
-            while True:
+            while self.exists():
                 try:
-                    return shutil.rmtree(self.directory)
+                    shutil.rmtree(self.directory)
                 except OSError as error:
-                    # An engine whose maker was killed before it began was just about to open a file.
-                    if error.errno != errno.ENOTEMPTY:
+                    # An engine whose maker was killed before it began was just about to make its files.
+                    if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
                         raise
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labctl.errors import MachineError
-from labctl.lab.engines import Reading
 from labctl.lab.gap import between, facts
 from labctl.lab.journal import Engine, Recorded
+from labctl.lab.reading import Reading
 from labctl.lab.state import State, existing
 from labctl.plan.facts import Namespace, Substitution
 from labctl.plan.reasons import Change

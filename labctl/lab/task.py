@@ -26,4 +26,5 @@ class Task:
 
 
 FORKER = -1
-"""Who answers with the PIDs of all, or with what kept it from that. An engine answers with its place in the order."""
+"""The number of the forking process in its answer, the PIDs of all or what kept it from that. An engine's is its place
+in the order."""

@@ -9,7 +9,7 @@ from labctl.checks.outcome import Result, Tools
 from labctl.checks.run import run
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel.observe import counters
-from labctl.lab.engines import Reading
+from labctl.lab.reading import Reading
 from labctl.lab.state import State, existing
 from labctl.topology.mistakes import nearest
 from labctl.topology.model import Check, Topology

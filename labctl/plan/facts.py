@@ -71,7 +71,7 @@ class Substitution:
 class Facts:
     """Everything observed of one lab; `engines` are the running ones: their command by device, NAMESPACE:INTERFACE.
 
-    `impaired` are those that were asked since to impair differently: by direction, `out` and `in`, the words.
+    `impaired` are the engines that impair differently than their commands say: the words, by device and direction.
     """
 
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)

@@ -22,14 +22,11 @@ class Command(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> Command:
-        words, impairments = iter(shlex.split(text)), dict.fromkeys(_OPTIONS.values(), NONE)
-        plain = []
-        for word in words:
-            if word in _OPTIONS:
-                impairments[_OPTIONS[word]] = next(words, NONE)
-            else:
-                plain.append(word)
-        return cls(shlex.join(plain), impairments)
+        words, impairments = shlex.split(text), dict.fromkeys(_OPTIONS.values(), NONE)
+        while len(words) > 1 and words[-2] in _OPTIONS:  # they come last
+            *words, option, value = words
+            impairments[_OPTIONS[option]] = value
+        return cls(shlex.join(words), impairments)
 
     def with_impairment(self, direction: str, words: str) -> Command:
         return self._replace(impairments={**self.impairments, direction: words})
@@ -46,25 +43,20 @@ def is_served(step: StartEngine, running: str) -> bool:
     return Command.of(running).plain == Command.of(step.command).plain
 
 
-def in_force(device: str, facts: Facts) -> Mapping[str, str]:
-    """What an engine does to packets now, by direction: what its command says, if nobody asked for anything else."""
-    return facts.impaired.get(device) or Command.of(facts.engines[device]).impairments
-
-
-def impairments(wanted: Iterable[Step], facts: Facts) -> Iterator[ImpairEngine]:
+def changes_of_impairments(wanted: Iterable[Step], facts: Facts) -> Iterator[ImpairEngine]:
     """The steps that make running engines impair as they are wanted to."""
     for step in wanted:
         if isinstance(step, StartEngine) and not step.program and step.subject in facts.engines:
             if step.subject not in facts.impaired and step.command == facts.engines[step.subject]:
                 continue  # as most are, in a lab of hundreds
-            now = in_force(step.subject, facts)
+            now = facts.impaired.get(step.subject) or Command.of(facts.engines[step.subject]).impairments
             for direction, words in Command.of(step.command).impairments.items():
                 if words != now[direction]:
                     yield ImpairEngine(step.namespace, step.interface, direction, words, now[direction])
 
 
 def as_asked(before: str, after: str) -> list[str]:
-    """The options of `labctl impair` that make the one impairment of the other. A seed can be named, not taken away."""
+    """The options of `labctl impair` that make the one impairment of the other."""
     now, then = Impairment.from_text(before).as_dict(), Impairment.from_text(after).as_dict()
-    changed = {word: value for word, value in then.items() if value is not None and value != now[word]}
+    changed = {word: value for word, value in then.items() if value != now[word]}
     return [part for word, value in changed.items() for part in (f"--{word}", show(word, value))]

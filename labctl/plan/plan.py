@@ -1,4 +1,5 @@
-"""The plan: what is there and should not be goes; then everything that the topology asks for and is not there comes.
+"""The plan: what is there and should not be goes; then everything that the topology asks for and is not there comes;
+last comes what running engines are to do differently.
 
 `holds` asks whether the facts already show what a wanted step would do. A plan is the surplus, and then the wanted
 steps that do not hold, so a first `up`, a second one, a change of the file and a repair are the same function.
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from labctl.plan import facts as facts_of
 from labctl.plan.aftermath import same_route, without
 from labctl.plan.facts import Facts, Link
-from labctl.plan.impairing import impairments, is_served
+from labctl.plan.impairing import changes_of_impairments, is_served
 from labctl.plan.mtu import DEFAULT_MTU, mtu_of, tunnel_mtus
 from labctl.plan.steps import (
     AddAddress,
@@ -47,7 +48,7 @@ def plan(topology: Topology, facts: Facts) -> list[Step]:
     removals = list(surplus(steps, facts))
     left = without(facts, removals)
     missing = [step for step in steps if not holds(step, left)]
-    return [*removals, *_defaults(topology, left), *missing, *impairments(steps, left)]
+    return [*removals, *_defaults(topology, left), *missing, *changes_of_impairments(steps, left)]
 
 
 def _defaults(topology: Topology, facts: Facts) -> Iterator[Step]:

@@ -150,15 +150,9 @@ def bereave(is_now: Countdown) -> None:
 
 def also_in_the_server(how: str, countdown: Countdown) -> None:
     """Have the process that forks engines, which is executed anew, begin with the same fault."""
-    usual = starting._command
-
-    def faulty(requests: int) -> list[str]:
-        *words, code = usual(requests)
-        paths, _, work = code.partition("; from ")
-        here = f"from tests.lab import fault; fault.{how}(fault.Countdown({countdown.file}))"
-        return [*words, f"{paths}; {here}; from {work}"]
-
-    starting._command = faulty
+    usual = starting.python
+    fault = f"from tests.lab import fault; fault.{how}(fault.Countdown({countdown.file}))"
+    starting.python = lambda code: usual(f"{fault}; {code}")
 
 
 if __name__ == "__main__":

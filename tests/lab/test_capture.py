@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.labs import PAIR
-from tests.lab.world import DEADLINE, World
+from tests.lab.world import DEADLINE, World, eventually
 
 
 @pytest.fixture
@@ -92,6 +92,18 @@ def test_what_did_not_fit_is_told(pair: World) -> None:
     missed, _, rest = said.partition(" ")
     assert rest == "packets came faster than they could be shown, and are missing\n"
     assert datagrams + int(missed) >= 1000
+
+
+def test_ctrl_c_is_heard_where_nobody_reads(pair: World) -> None:
+    """The first asks it to end after what is seen, which it cannot show; the next ones end it."""
+    watching = capturing(pair, "left:eth0", "--write", "-")
+    pair.labctl("exec", "left", "--", sys.executable, "-c", MANY)
+
+    def ends() -> bool:
+        os.killpg(watching.pid, signal.SIGINT)
+        return watching.poll() is not None
+
+    eventually(ends, "it ends")
 
 
 def test_what_is_not_there_is_said(pair: World) -> None:

@@ -97,10 +97,8 @@ def test_ttun_imports_none_of_the_lab() -> None:
 
 def test_engines_share_nothing_that_they_do_not_need() -> None:
     """Of what is loaded there an engine copies what it looks at; and some libraries run code of theirs at a fork."""
-    *words, code = starting._command(0)
-    paths, _, _ = code.partition("; from ")
-    look = "from labctl.lab import forkserver; forkserver.preload(); print(*sorted(sys.modules))"
-    done = subprocess.run([*words, f"{paths}; {look}"], cwd="/", capture_output=True, text=True, check=True)
+    look = starting.python("from labctl.lab import forkserver; forkserver.preload(); print(*sorted(sys.modules))")
+    done = subprocess.run(look, cwd="/", capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert {"numpy", "setproctitle._setproctitle"} <= loaded
     assert loaded & (HEAVY - {"numpy"} | {"click", "logging", "setproctitle", "threading"}) == set()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from labctl.engine.impair_words import Impairment
 from labctl.plan.facts import Facts
-from labctl.plan.impairing import NONE, Command, as_asked, impairments, is_served
+from labctl.plan.impairing import NONE, Command, as_asked, changes_of_impairments, is_served
 from labctl.plan.steps import StartEngine
 
 WORDS = st.builds(
@@ -39,7 +39,7 @@ def test_a_command_comes_together_as_it_was_taken_apart(out: str, into: str, ver
 def test_the_steps_make_what_runs_what_is_wanted(one: str, two: str, three: str, four: str) -> None:
     runs, wanted = engine(one, two), engine(three, four)
     command = Command.of(runs.command)
-    for step in impairments([wanted], Facts(engines={runs.subject: runs.command})):
+    for step in changes_of_impairments([wanted], Facts(engines={runs.subject: runs.command})):
         assert step.before == command.impairments[step.direction] != step.impairment
         command = command.with_impairment(step.direction, step.impairment)
     assert str(command) == wanted.command
@@ -49,12 +49,12 @@ def test_the_steps_make_what_runs_what_is_wanted(one: str, two: str, three: str,
 def test_what_a_person_types_changes_one_impairment_into_the_other(before: str, after: str) -> None:
     options = as_asked(before, after)
     named = dict(zip([option.removeprefix("--") for option in options[::2]], options[1::2], strict=True))
-    seedless = {word: value for word, value in named.items() if word != "seed"}
-    became = Impairment.from_text(before).merged(seedless).as_dict()
-    assert {**became, "seed": None} == {**Impairment.from_text(after).as_dict(), "seed": None}
+    assert Impairment.from_text(before).merged(named) == Impairment.from_text(after)
+    assert bool(named) == (before != after)
 
 
 def test_a_program_of_somebodys_own_is_taken_as_it_is() -> None:
+    assert Command.of("fwd --impair x --verbose").plain == "fwd --impair x --verbose"
     step = StartEngine("a", "t", "192.0.2.1", 1, "192.0.2.2", 1, program=("fwd", "--impair", "x"))
     assert is_served(step, "fwd --impair x") and not is_served(step, "fwd --impair y")
-    assert list(impairments([step], Facts(engines={step.subject: step.command}))) == []
+    assert list(changes_of_impairments([step], Facts(engines={step.subject: step.command}))) == []

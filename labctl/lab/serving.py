@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO, cast
 
-from labctl.engine.endpoint import preload, serve
+from labctl.engine.endpoint import serve
 from labctl.engine.errors import EngineError
 from labctl.engine.jail import NOBODY
 from labctl.engine.ttun import endpoint_of
@@ -27,8 +27,6 @@ from labctl.kernel.detach import say_to
 from labctl.kernel.syscalls import CLONE_NEWNET, setns
 from labctl.lab.capped import CappedLog
 from labctl.lab.task import Task
-
-__all__ = ["Work", "preload", "work_of"]
 
 Say = Callable[[], None]
 Work = Callable[[Say, Say], None]
@@ -100,7 +98,7 @@ def _program(task: Task) -> Work:
 
 
 def _enter(namespace: Path) -> None:
-    # The descriptor is opened here: it is of no use to anybody else, and the namespace is already named.
+    # Only now: when this process was forked, there may have been none. And without waiting, as a FIFO would make us.
     fd = os.open(namespace, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     setns(fd, CLONE_NEWNET)
     os.close(fd)

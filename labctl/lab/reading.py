@@ -1,0 +1,25 @@
+"""What a built-in engine shows of itself, in memory that anybody may look at who may see its file."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from labctl.engine.counters import Counters
+from labctl.lab.state import State
+
+
+class Reading(NamedTuple):
+    """What a built-in engine shows of itself; empty where nothing is to be had."""
+
+    counters: dict[str, int]  # what it has counted so far, by name
+    offload: tuple[str, ...]  # which of the kernel's offloads it uses
+    changes: int  # how often its impairments were changed since it was started
+
+    @classmethod
+    def of(cls, device: str, state: State) -> Reading:
+        try:
+            counters = Counters.open(state.counters_of(device))
+        except (OSError, ValueError):
+            return cls({}, (), 0)
+        with counters:
+            return cls(counters.snapshot(), tuple(counters.features.words), counters.changes)
