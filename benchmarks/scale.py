@@ -61,6 +61,7 @@ def _round(directory: Path, memory: Figure, mininet: bool) -> Iterator[tuple[str
         down = _timed(*LABCTL, "down", rest=False)
         yield f"down-{size}", "labctl", down
         if sites == SITES[-1]:
+            _rest_of(sites)
             continue
         script = directory / "lab.sh"
         exported = subprocess.check_output([*LABCTL, "export", str(file)], text=True, cwd=REPOSITORY)
@@ -93,7 +94,12 @@ def _hubs(directory: Path) -> Iterator[tuple[str, float]]:
         file.write_text(hub(sites))
         yield f"up-hub-{sites}", _timed(*LABCTL, "up", str(file))
         _timed(*LABCTL, "down", rest=False)
-        time.sleep(sites / 40)  # it pauses at this, for longer than any look at it
+        _rest_of(sites)
+
+
+def _rest_of(sites: int) -> None:
+    """Wait until the kernel has certainly taken a large lab apart: it pauses at that, for longer than a look."""
+    time.sleep(sites / 40)
 
 
 def _timed(*words: str, rest: bool = True) -> float:
