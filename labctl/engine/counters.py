@@ -67,6 +67,35 @@ NAMES = (
 DROPS_OUT = tuple(name for name in NAMES if name.startswith("out_"))
 DROPS_IN = tuple(name for name in NAMES if name.startswith("in_"))
 
+_DROPPED = {
+    "out_malformed": "malformed, on the way out",
+    "out_routing_loop": "of the tunnel's own, routed back into it",
+    "out_refused": "refused by the peer's host: no program has that port",
+    "out_unreachable": "with no route to the peer",
+    "out_too_big": "too large for the underlay",
+    "out_busy": "with no room in the socket's buffer",
+    "out_send_failed": "refused by the socket for another reason",
+    "out_lost": "lost by an impairment, on the way out",
+    "out_queue_full": "with no room in the queue of an impairment, on the way out",
+    "in_not_from_peer": "from a stranger",
+    "in_empty": "without a byte",
+    "in_malformed": "malformed, on the way in",
+    "in_link_down": "for an interface that is down",
+    "in_busy": "with no room in the interface's queue",
+    "in_tun_rejected": "rejected by the interface",
+    "in_lost": "lost by an impairment, on the way in",
+    "in_queue_full": "with no room in the queue of an impairment, on the way in",
+}
+
+
+def words_for(name: str, count: int) -> str:
+    """Return what a person reads for `count` packets of a drop, or for `count` ICMP errors."""
+    plural = "" if count == 1 else "s"
+    if name == "icmp_errors":
+        return f"{count} ICMP error{plural} for earlier datagrams"
+    return f"{count} packet{plural} {_DROPPED[name]}"
+
+
 # Where each cell is. A cell of packets has its cell of bytes right behind it.
 TUN_READ, UDP_SENT, UDP_RECEIVED, TUN_WRITTEN = range(0, 8, 2)
 TUN_READ_FRAMES, TUN_WRITTEN_FRAMES = NAMES.index("tun_read_frames"), NAMES.index("tun_written_frames")

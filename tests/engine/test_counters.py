@@ -30,6 +30,13 @@ def test_each_constant_is_the_cell_of_its_name() -> None:
         assert count.NAMES[getattr(count, name.upper())] == name
 
 
+def test_every_drop_has_words_of_its_own() -> None:
+    told = [count.words_for(name, 3) for name in (*count.DROPS_OUT, *count.DROPS_IN, "icmp_errors")]
+    assert len(set(told)) == len(told)
+    assert "3 packets from a stranger" in told
+    assert count.words_for("in_not_from_peer", 1) == "1 packet from a stranger"
+
+
 def test_the_file_is_its_owners_alone_and_leaves_no_other_behind(tmp_path: Path) -> None:
     path = tmp_path / "tun0"
     before = os.umask(0)
