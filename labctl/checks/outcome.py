@@ -1,20 +1,41 @@
-"""What a probe saw and what a check concludes from it, as plain data."""
+"""What a probe saw and what a check concludes from it, as plain data.
+
+A probe ends in one of five states:
+
+    answered   everything that was expected came back (a reply to every request) or arrived as it was sent
+    differs    something came, but not that: some replies only, other bytes than those that were sent
+    silent     packets were sent, and nothing came of them, or a refusal: a RST, an ICMP error, no answer to ARP
+    not-sent   the sender's own kernel refused at once: no route, a blackhole, a firewall on the way out
+    unasked    the probe could not be made: no server, no tool, an output that is not understood
+
+A check expects one of answered, silent and not-sent, so the other two never pass.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from labctl.topology.model import Nc, Ping
 
 
+State = Literal["answered", "differs", "silent", "not-sent", "unasked"]
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What a probe saw: whether there was an answer (a reply, the data), and that in words."""
+    """What a probe saw: how it ended, and that in words."""
 
-    answered: bool
+    state: State
     words: str
+
+    def is_answer_to(self, wanted: State) -> bool:
+        """Whether it answers, with yes or with no, a check that expects `wanted`.
+
+        That nothing was sent is no silence of the network: a check that expects silence has then not been asked.
+        """
+        return self.state != "unasked" and (self.state, wanted) != ("not-sent", "silent")
 
 
 @dataclass(frozen=True)
@@ -33,11 +54,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict of one check. `lost` says where packets were last seen, where that can be told."""
+    """The verdict of one check. `lost` says where packets were last seen, where that can be told.
+
+    `asked` is false where the question could not be put to the lab; such a check has not passed.
+    """
 
     name: str
     description: str
     passed: bool
+    asked: bool
+    outcome: State
     expected: str
     observed: str
     evidence: tuple[Evidence, ...]
@@ -50,10 +76,10 @@ class Tools(Protocol):
     """Something that can ping and carry data between namespaces."""
 
     def ping(self, ping: Ping) -> Outcome:
-        """Send echo requests; answered when every request got its reply."""
+        """Send echo requests; answered when every request got its reply, and silent when none did."""
 
     def nc(self, nc: Nc) -> Outcome:
-        """Carry data; answered when every byte arrived as it was sent."""
+        """Carry data; answered when every byte arrived as it was sent, and silent when none did."""
 
     def ping_command(self, ping: Ping) -> str:
         """What a person types for the same."""

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from labctl.checks.closing import wait_until_closed
 from labctl.checks.outcome import Outcome
+from labctl.checks.refusal import refused_at_once
 from labctl.checks.typed import nc_openbsd, ping_iputils
+from labctl.errors import kernel_words
 from labctl.kernel import namespaces
 from labctl.topology.model import Nc, Ping
 
@@ -43,25 +45,36 @@ class Probes:
                     connection.send(ICMPRequest(str(ping.to), identifier, sequence, payload_size=ping.size))
                     sent += 1
             except ICMPLibError as error:
-                return Outcome(False, f"request {sent + 1} could not be sent: {error}")
+                return _cut_off(sent, error)
             _gather(connection, identifier, ping, replies, ping.timeout, until_all=True)
-        words = f"{sent} sent, {len(replies)} replies"
-        return Outcome(len(replies) == ping.count, words) if replies else Outcome(False, f"{sent} sent, no reply")
+        if not replies:
+            return Outcome("silent", f"{sent} sent, no reply")
+        return Outcome("answered" if len(replies) == ping.count else "differs", f"{sent} sent, {len(replies)} replies")
 
     def nc(self, nc: Nc) -> Outcome:
         """Data from client to server, and back if there is a `reply`."""
         try:
             return _tcp(nc) if nc.protocol == "tcp" else _udp(nc)
         except TimeoutError:
-            return Outcome(False, f"nothing arrived within {nc.timeout:g} s")
+            return Outcome("silent", f"nothing arrived within {nc.timeout:g} s")
         except OSError as error:
-            return Outcome(False, f"not delivered: {error.strerror or error}")
+            return Outcome("silent", f"not delivered: {kernel_words(error)}")
 
     def ping_command(self, ping: Ping) -> str:
         return ping_iputils(ping)
 
     def nc_command(self, nc: Nc) -> str:
         return nc_openbsd(nc)
+
+
+def _cut_off(sent: int, error: Exception) -> Outcome:
+    """The outcome where a request could not be sent; icmplib tells the kernel's refusal in words of its own."""
+    refusal = error.__context__
+    if not isinstance(refusal, OSError):
+        return Outcome("unasked", f"request {sent + 1} could not be sent: {error}")
+    if sent:
+        return Outcome("unasked", f"request {sent + 1} could not be sent: {kernel_words(refusal)}")
+    return refused_at_once(refusal)
 
 
 def _gather(
@@ -139,6 +152,6 @@ def _udp(nc: Nc) -> Outcome:
 def _compared(nc: Nc, arrived: bytes, returned: bytes) -> Outcome:
     for what, wanted, got in (("sent", nc.send.encode(), arrived), ("replied", (nc.reply or "").encode(), returned)):
         if wanted != got:
-            return Outcome(False, f"{len(wanted)} bytes were {what}, {len(got)} arrived and they differ")
+            return Outcome("differs", f"{len(wanted)} bytes were {what}, {len(got)} arrived and they differ")
     back = f", {len(returned)} came back" if nc.reply else ""
-    return Outcome(True, f"{len(arrived)} bytes arrived as they were sent{back}")
+    return Outcome("answered", f"{len(arrived)} bytes arrived as they were sent{back}")

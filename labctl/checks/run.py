@@ -7,17 +7,26 @@ an engine may trail a reply by a moment, so they are read until they hold, or un
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
-from labctl.checks.outcome import Evidence, Outcome, Result, Tools
+from labctl.checks.outcome import Evidence, Outcome, Result, State, Tools
 from labctl.plan.mtu import mtu_of, packets, tunnel_mtus
 from labctl.topology.model import Check, Nc, Ping, Topology
 from labctl.topology.values import InterfaceRef
 
 SETTLE = 0.5
 PAUSE = 0.01
+
+_WANTED: Mapping[str | None, State] = {
+    None: "answered",
+    "reply": "answered",
+    "delivered": "answered",
+    "no-reply": "silent",
+    "not-delivered": "silent",
+    "not-sent": "not-sent",
+}
 
 Observe = Callable[[], ev.Snapshot]
 
@@ -50,13 +59,15 @@ def _until_it_holds(topology: Topology, check: Check, tools: Tools, observe: Obs
 def _once(topology: Topology, check: Check, tools: Tools, observe: Observe) -> Result:
     before = observe()
     outcome, command = _probe(check, tools)
-    wants_answer = check.expect in (None, "reply", "delivered")
+    wanted = _WANTED[check.expect]
     judgement = _settled(topology, check, before, observe)
-    passed = outcome.answered == wants_answer and judgement.holds
+    passed = outcome.state == wanted and judgement.holds
     return Result(
         check.name,
         check.description,
         passed,
+        outcome.is_answer_to(wanted),
+        outcome.state,
         expectation(check),
         outcome.words,
         judgement.evidence,
@@ -133,8 +144,8 @@ def _numbers(topology: Topology, check: Check) -> tuple[int | None, int | None]:
 def expectation(check: Check) -> str:
     """What a check expects, in words."""
     if check.ping is not None:
-        answer = "no reply" if check.expect == "no-reply" else "every reply"
+        answer = {"no-reply": "no reply", "not-sent": "not sent"}.get(check.expect or "", "every reply")
         return f"{check.ping.count} echo requests to {check.ping.to}: {answer}"
     assert check.nc is not None
-    verb = "not delivered" if check.expect == "not-delivered" else "delivered"
+    verb = {"not-delivered": "not delivered", "not-sent": "not sent"}.get(check.expect or "", "delivered")
     return f"{check.nc.protocol.upper()} {check.nc.address}:{check.nc.port}: {len(check.nc.send.encode())} bytes {verb}"

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from labctl.checks import typed
 from labctl.checks.closing import wait_until_closed
-from labctl.checks.outcome import Outcome
+from labctl.checks.outcome import Outcome, State
 from labctl.errors import MachineError
 from labctl.kernel import namespaces
 from labctl.kernel.sockets import bound
@@ -38,17 +38,20 @@ class SystemTools:
             text = process.communicate(timeout=patience)[0].decode(errors="replace")
         found = re.search(r"(\d+) packets transmitted, (\d+) received", text)
         if not found:
-            return Outcome(False, f"ping failed: {' '.join(text.split()) or 'it said nothing'}")
+            return Outcome("unasked", f"ping failed: {' '.join(text.split()) or 'it said nothing'}")
         sent, received = int(found[1]), int(found[2])
         words = f"{sent} sent, {received} replies" if received else f"{sent} sent, no reply"
-        return Outcome(sent == received == ping.count, words)
+        if sent != ping.count:
+            return Outcome("unasked", words)
+        state: State = "answered" if received == sent else "differs" if received else "silent"
+        return Outcome(state, words)
 
     def nc(self, nc: Nc) -> Outcome:
         server_words, client_words = self._ends()(nc)
         with _running(nc.to, server_words) as server:
             problem = _until_listening(server, nc)
             if problem:
-                return Outcome(False, problem)
+                return Outcome("unasked", problem)
             _say(server, nc.reply or "")
             with _running(nc.from_, client_words) as client:
                 _say(client, nc.send)
@@ -148,8 +151,10 @@ def _heard(nc: Nc, server: subprocess.Popen[bytes], client: subprocess.Popen[byt
                     selector.unregister(key.fileobj)
     if got == wanted:
         back = f", {len(got[client.stdout])} came back" if nc.reply else ""
-        return Outcome(True, f"{len(got[server.stdout])} bytes arrived as they were sent{back}")
+        return Outcome("answered", f"{len(got[server.stdout])} bytes arrived as they were sent{back}")
     arrived, returned = len(got[server.stdout]), len(got[client.stdout])
     if not arrived and not returned:
-        return Outcome(False, f"nothing arrived within {nc.timeout:g} s")
-    return Outcome(False, f"{arrived} of {len(nc.send.encode())} bytes arrived, {returned} came back, or they differ")
+        return Outcome("silent", f"nothing arrived within {nc.timeout:g} s")
+    return Outcome(
+        "differs", f"{arrived} of {len(nc.send.encode())} bytes arrived, {returned} came back, or they differ"
+    )

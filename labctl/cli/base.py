@@ -13,7 +13,7 @@ from labctl import __version__
 from labctl.cli import completion
 from labctl.errors import LabError
 
-WELL, CHECK_FAILED, WRONG, CANNOT = 0, 1, 2, 3
+WELL, CHECK_FAILED, WRONG, CANNOT, NOT_ASKED = 0, 1, 2, 3, 5
 INTERRUPTED = 128 + signal.SIGINT
 
 format_option = click.option(
@@ -33,7 +33,7 @@ explain_option = click.option(
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 well, 1 a check failed, 2 the file or the call is wrong, 3 this machine cannot, "
-    "4 the kernel refused and everything was taken back. Begin with: labctl up two-site",
+    "4 the kernel refused and everything was taken back, 5 a check could not be asked. Begin with: labctl up two-site",
 )
 @click.version_option(__version__, prog_name="labctl")
 def cli() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import CANNOT, CHECK_FAILED, WELL, cli, format_option, lab_option
+from labctl.cli.base import CANNOT, CHECK_FAILED, NOT_ASKED, WELL, cli, format_option, lab_option
 from labctl.cli.labs import running_lab
 from labctl.errors import UsageError
 
@@ -55,7 +55,9 @@ def verify(checks: tuple[str, ...], system_tools: bool, lab: str | None, form: s
         from labctl.report import as_json
 
         click.echo(as_json.text(as_json.verify(name, results)))
-    return WELL if all(found.passed for found in results) else CHECK_FAILED
+    if all(found.passed for found in results):
+        return WELL
+    return CHECK_FAILED if any(found.asked and not found.passed for found in results) else NOT_ASKED
 
 
 def _tools(system: bool) -> Any:

@@ -75,7 +75,7 @@ def _substitutions(out: Console, substitutions: Iterable[Substitution]) -> None:
 def result(found: Result) -> None:
     """One check, as soon as it has its verdict."""
     out = console()
-    mark = "[bold green]pass[/]" if found.passed else "[bold red]FAIL[/]"
+    mark = "[bold green]pass[/]" if found.passed else "[bold red]FAIL[/]" if found.asked else "[bold yellow]????[/]"
     _hanging(out, f"{mark} [bold]{found.name}[/]  ", [escape(found.description)])
     style = "dim" if found.passed else ""
     if not found.passed:
@@ -113,9 +113,12 @@ def _evidence(evidence: Sequence[Evidence]) -> Iterable[str]:
 
 
 def verdict(lab: str, results: Sequence[Result]) -> None:
-    failed = sum(not found.passed for found in results)
-    word = f"[bold red]{failed} failed[/]" if failed else "[bold green]all passed[/]"
-    console().print(f"\n{lab}: {len(results)} check{'s' * (len(results) != 1)}, {word}")
+    failed = sum(found.asked and not found.passed for found in results)
+    unasked = sum(not found.asked for found in results)
+    counts = [(failed, "red", "failed"), (unasked, "yellow", "could not be asked")]
+    words = [f"[bold {colour}]{number} {word}[/]" for number, colour, word in counts if number]
+    told = ", ".join(words) or "[bold green]all passed[/]"
+    console().print(f"\n{lab}: {len(results)} check{'s' * (len(results) != 1)}, {told}")
 
 
 def status(report: Status) -> None:

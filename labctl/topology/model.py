@@ -208,7 +208,7 @@ class Nc(Model):
     timeout: Seconds = Field(3.0, gt=0, le=60, description="Seconds until it counts as not delivered.")
 
 
-Expectation = Literal["reply", "no-reply", "delivered", "not-delivered"]
+Expectation = Literal["reply", "no-reply", "delivered", "not-delivered", "not-sent"]
 
 
 class Check(Model):
@@ -219,7 +219,9 @@ class Check(Model):
     ping: Ping | None = Field(None, description="Send echo requests.")
     nc: Nc | None = Field(None, description="Send data.")
     expect: Expectation | None = Field(
-        None, description="reply or no-reply for ping, delivered or not-delivered for nc; the first is the default."
+        None,
+        description="reply (the default) or no-reply for ping, delivered (the default) or not-delivered for nc; "
+        "not-sent for both: the sender's own kernel refuses at once.",
     )
     crosses: tuple[InterfaceRefField, ...] = Field(
         (), description="The way of the packets: out of the first, in at the second, out of the third...; counted."

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.checks import evidence as ev
-from labctl.checks.outcome import Outcome
+from labctl.checks.outcome import Outcome, State
 from labctl.checks.run import judge, run
 from labctl.plan.facts import Counters
 from labctl.topology.load import loads
@@ -167,13 +167,13 @@ def test_nothing_is_lost_where_everything_holds() -> None:
 
 
 class Tools:
-    """Probes that see what they are told to see, one after the other."""
+    """Probes that end as they are told to, one after the other."""
 
-    def __init__(self, *answers: bool) -> None:
-        self._answers: Iterator[bool] = iter(answers)
+    def __init__(self, *states: State) -> None:
+        self._states: Iterator[State] = iter(states)
 
     def ping(self, ping: object) -> Outcome:
-        return Outcome(next(self._answers), "seen")
+        return Outcome(next(self._states), "seen")
 
     def ping_command(self, ping: object) -> str:
         return "ping"
@@ -188,28 +188,48 @@ def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], 
 
 
 def test_a_reply_without_the_packets_is_no_pass() -> None:
-    assert not verdict(PING, Tools(True), {}).passed
+    assert not verdict(PING, Tools("answered"), {}).passed
 
 
 def test_the_packets_without_a_reply_are_no_pass() -> None:
-    assert not verdict(PING, Tools(False), counts((THERE, 3), (BACK, 3))).passed
+    assert not verdict(PING, Tools("silent"), counts((THERE, 3), (BACK, 3))).passed
 
 
 def test_counters_that_trail_the_reply_are_waited_for() -> None:
-    assert verdict(PING, Tools(True), {}, counts((THERE, 2)), counts((THERE, 3), (BACK, 3))).passed
+    assert verdict(PING, Tools("answered"), {}, counts((THERE, 2)), counts((THERE, 3), (BACK, 3))).passed
 
 
 def test_a_check_that_may_wait_is_asked_again() -> None:
     late = CHATTY.replace("name: c", "name: c, wait: 30").replace(', crosses: ["siteA:wan0"]', "")
-    assert verdict(late, Tools(False, False, True), {}).passed
+    assert verdict(late, Tools("silent", "unasked", "answered"), {}).passed
 
 
 def test_a_check_that_may_not_wait_is_asked_once() -> None:
     once = CHATTY.replace(', crosses: ["siteA:wan0"]', "")
-    assert not verdict(once, Tools(False), {}).passed
+    assert not verdict(once, Tools("silent"), {}).passed
 
 
 @pytest.mark.parametrize(("passed", "message"), [(True, "well done"), (False, "look there")])
 def test_the_message_of_the_file_is_told_with_the_verdict(passed: bool, message: str) -> None:
     check = CHATTY.replace(', crosses: ["siteA:wan0"]', ", pass: well done, fail: look there")
-    assert verdict(check, Tools(passed), {}).message == message
+    assert verdict(check, Tools("answered" if passed else "silent"), {}).message == message
+
+
+UNCOUNTED = CHATTY.replace(', crosses: ["siteA:wan0"]', "")
+EXPECTED = {None: "answered", "reply": "answered", "no-reply": "silent", "not-sent": "not-sent"}
+
+
+@pytest.mark.parametrize("expect", EXPECTED)
+@pytest.mark.parametrize("state", get_args(State))
+def test_a_check_passes_with_the_one_outcome_that_it_expects(expect: str | None, state: State) -> None:
+    check = UNCOUNTED if expect is None else UNCOUNTED.replace("name: c", f"name: c, expect: {expect}")
+    result = verdict(check, Tools(state), {})
+    assert (result.passed, result.outcome) == (state == EXPECTED[expect], state)
+
+
+@pytest.mark.parametrize("expect", ["reply", "no-reply", "not-sent"])
+def test_what_could_not_be_asked_is_told_as_that(expect: str) -> None:
+    check = UNCOUNTED.replace("name: c", f"name: c, expect: {expect}")
+    assert not verdict(check, Tools("unasked"), {}).asked
+    assert all(verdict(check, Tools(state), {}).asked for state in ("answered", "differs", "silent"))
+    assert verdict(check, Tools("not-sent"), {}).asked is (expect != "no-reply")

@@ -10,7 +10,7 @@ from labctl.topology.routing import Fib
 from labctl.topology.rules.finding import Finding, unknown_interface, unknown_namespace
 from labctl.topology.yaml_tree import Path
 
-_ANSWERS = {"ping": ("reply", "no-reply"), "nc": ("delivered", "not-delivered")}
+_ANSWERS = {"ping": ("reply", "no-reply", "not-sent"), "nc": ("delivered", "not-delivered", "not-sent")}
 
 
 def of_checks(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
@@ -38,7 +38,7 @@ def _one_question(check: Check, here: Path) -> Iterator[Finding]:
         yield Finding((*here, "nc"), what, "make two checks of it")
     elif check.expect is not None and check.expect not in _ANSWERS[asked[0]]:
         what = f"{check.expect!r} cannot be the outcome of {asked[0]}"
-        yield Finding((*here, "expect"), what, f"it is {' or '.join(_ANSWERS[asked[0]])}")
+        yield Finding((*here, "expect"), what, f"it is one of: {', '.join(_ANSWERS[asked[0]])}")
 
 
 def _namespaces(topology: Topology, check: Check, here: Path) -> Iterator[Finding]:
