@@ -9,7 +9,6 @@ from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.impairing import NONE
 from labctl.plan.steps import (
     AutomaticAddresses,
-    DeleteAddress,
     ImpairEngine,
     InterfaceStep,
     NoAutomaticAddresses,
@@ -42,10 +41,8 @@ def change(step: Step, facts: Facts) -> Change:
 
 
 def _reason(step: Step, facts: Facts) -> str:
-    if isinstance(step, DeleteAddress):
-        return step.why
     if isinstance(step, Removal):
-        return "is not in the file"
+        return step.why
     there = facts.namespaces.get(step.namespace)
     if there is None:
         return "is not there"

@@ -26,6 +26,13 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Removal(Step):
+    """A step that takes something away, and why: for good, or only until it is made again."""
+
+    why: str = field(default="is not in the file", compare=False, kw_only=True)
+
+
+@dataclass(frozen=True)
 class InterfaceStep(Step):
     """One change of one interface."""
 
@@ -44,7 +51,7 @@ class AddNamespace(Step):
 
 
 @dataclass(frozen=True)
-class DeleteNamespace(Step):
+class DeleteNamespace(Removal):
     @property
     def words(self) -> str:
         return "namespace"
@@ -92,7 +99,7 @@ class AddVeth(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class DeleteLink(InterfaceStep):
+class DeleteLink(Removal, InterfaceStep):
     """Takes the other end of a veth along."""
 
     @property
@@ -130,7 +137,7 @@ class SetMaster(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class ClearMaster(InterfaceStep):
+class ClearMaster(Removal, InterfaceStep):
     master: str
 
     @property
@@ -155,7 +162,7 @@ class SetNetem(_NetemStep):
 
 
 @dataclass(frozen=True)
-class ClearNetem(_NetemStep):
+class ClearNetem(Removal, _NetemStep):
     """Gives the interface back the qdisc that it was born with."""
 
 
@@ -189,11 +196,8 @@ class AddAddress(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class DeleteAddress(InterfaceStep):
-    """Takes an address away, for good or only until it is added again."""
-
+class DeleteAddress(Removal, InterfaceStep):
     address: str
-    why: str = field(default="is not in the file", compare=False)
 
     @property
     def words(self) -> str:
@@ -229,7 +233,7 @@ class AddRoute(_RouteStep):
 
 
 @dataclass(frozen=True)
-class DeleteRoute(_RouteStep):
+class DeleteRoute(Removal, _RouteStep):
     """Takes away exactly that route."""
 
 
@@ -272,7 +276,7 @@ class ImpairEngine(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class StopEngine(InterfaceStep):
+class StopEngine(Removal, InterfaceStep):
     """End the engine of a TUN device."""
 
     command: str
@@ -280,7 +284,3 @@ class StopEngine(InterfaceStep):
     @property
     def words(self) -> str:
         return f"engine {self.command}"
-
-
-Removal = DeleteNamespace | DeleteLink | ClearMaster | ClearNetem | DeleteAddress | DeleteRoute | StopEngine
-"""Every step that takes something away."""

@@ -133,7 +133,7 @@ def _addresses(wanted: Collection[Step], name: str, links: dict[str, Link]) -> I
                 going[address] = f"goes with {primary}, the first of its network"
         # The others of a network before its first: with that they would go by themselves, or not (promote_secondaries).
         for address, why in reversed(going.items()):
-            yield DeleteAddress(name, interface, address, why)
+            yield DeleteAddress(name, interface, address, why=why)
 
 
 def _is_the_kernels(address: str, link: Link) -> bool:
