@@ -1,17 +1,22 @@
-"""The MTU of a tunnel: what the underlay carries, less what the tunnel adds.
+"""The MTU of a tunnel: what the way of its datagrams carries, less what the tunnel adds.
 
 A packet of the TUN travels as the payload of one UDP datagram. The datagram adds a UDP header (8 bytes, RFC 768) and an
 IP header (20 bytes, RFC 791; 40 for IPv6, RFC 8200). A TUN with a larger MTU works too, but each of its full packets
 is then sent in two fragments.
+
+The way is followed hop by hop through the file, so the narrowest of its interfaces counts wherever that is: behind a
+bridge, in a namespace that forwards, or another TUN whose MTU is derived in the same way. Where the file does not show
+where a way leads, what it shows of it counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from labctl.topology.model import Bridge, Endpoint, Topology
-from labctl.topology.routing import Fib, fibs_of
+from labctl.topology.model import Bridge, Topology
+from labctl.topology.routing import fibs_of
 from labctl.topology.values import InterfaceRef
+from labctl.topology.ways import Way, ways_of_tunnels
 
 OVERHEAD = {4: 20 + 8, 6: 40 + 8}
 DEFAULT_MTU = {"lo": 65536, "dummy": 1500, "veth": 1500, "bridge": 1500}
@@ -19,26 +24,29 @@ SMALLEST = {4: 68, 6: 1280}
 
 
 def tunnel_mtus(topology: Topology) -> dict[InterfaceRef, int]:
-    """The MTU in bytes for each TUN whose file names none, where there is an underlay to derive it from."""
-    fibs = fibs_of(topology)
-    found = ((endpoint.device, _tunnel_mtu(topology, fibs, endpoint)) for endpoint in topology.ttun)
-    return {device: mtu for device, mtu in found if mtu is not None}
+    """The MTU in bytes for each TUN whose file names none, where there is an underlay to derive it from.
+
+    Each is what the endpoint's own way to its peer carries. The way back is the other endpoint's: a packet of this TUN
+    never takes it, and TCP heeds both, for each end announces its own in the MSS option (RFC 9293, section 3.7.1).
+    """
+    peers = {endpoint.device: endpoint.peer.host for endpoint in reversed(topology.ttun)}
+    found: dict[InterfaceRef, int] = {}
+    for ref, way in ways_of_tunnels(topology, fibs_of(topology)).items():
+        device = topology.namespaces[ref.namespace].interfaces[ref.interface]
+        carried = carries(topology, way, found)
+        if device.mtu is None and carried is not None:
+            smallest = max((SMALLEST[address.version] for address in device.addresses), default=SMALLEST[4])
+            found[ref] = max(carried - OVERHEAD[peers[ref].version], smallest)
+    return found
 
 
-def _tunnel_mtu(topology: Topology, fibs: Mapping[str, Fib], endpoint: Endpoint) -> int | None:
-    space = topology.namespaces[endpoint.device.namespace]
-    device = space.interfaces[endpoint.device.interface]
-    if device.mtu:
-        return None
-    way = fibs[endpoint.device.namespace].lookup(endpoint.peer.host)
-    if way is None or way.local:
-        return None  # a peer on the same host is reached through lo, which carries anything
-    underlay = space.interfaces[way.interface]
-    underlay_mtu = underlay.mtu or DEFAULT_MTU.get(underlay.kind)
-    if underlay_mtu is None:
-        return None
-    smallest = max((SMALLEST[address.version] for address in device.addresses), default=SMALLEST[4])
-    return max(underlay_mtu - OVERHEAD[endpoint.peer.host.version], smallest)
+def carries(topology: Topology, way: Way, tunnels: Mapping[InterfaceRef, int]) -> int | None:
+    """The largest packet that a way carries in one piece, in bytes, as far as the file shows the way.
+
+    None for a way that leaves no interface, which is one to the same host: lo carries anything.
+    `tunnels` are the MTUs that were derived for the TUN devices on the way.
+    """
+    return min((mtu_of(topology, ref, tunnels) for ref in way.interfaces), default=None)
 
 
 def mtu_of(topology: Topology, ref: InterfaceRef, tunnels: Mapping[InterfaceRef, int]) -> int:

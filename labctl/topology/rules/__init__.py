@@ -14,7 +14,9 @@ from labctl.topology.rules.checks import of_checks
 from labctl.topology.rules.finding import Finding
 from labctl.topology.rules.interfaces import of_interfaces
 from labctl.topology.rules.namespaces import of_namespaces
+from labctl.topology.rules.recursion import of_recursion
 from labctl.topology.rules.tunnels import of_tunnels
+from labctl.topology.ways import ways_of_tunnels
 
 __all__ = ["Finding", "mistakes_of"]
 
@@ -25,4 +27,5 @@ def mistakes_of(topology: Topology) -> Iterator[Finding]:
     yield from of_interfaces(topology)
     yield from of_namespaces(topology)
     yield from of_tunnels(topology, fibs)
+    yield from of_recursion(topology, ways_of_tunnels(topology, fibs))
     yield from of_checks(topology, fibs)

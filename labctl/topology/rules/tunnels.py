@@ -1,8 +1,4 @@
-"""Tunnel endpoints: a TUN device has one, a socket is bound once, and a tunnel does not carry itself.
-
-The last is the classic mistake with overlays: the datagrams that carry the packets are routed into the tunnel whose
-packets they carry, so that each one makes another, until something overflows.
-"""
+"""Tunnel endpoints: a TUN device has one, a socket is bound once, and the two ends of a tunnel can meet."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 
 from labctl.topology.mistakes import listed
-from labctl.topology.model import Endpoint, Namespace, Topology, Tun
+from labctl.topology.model import Endpoint, Namespace, Topology
 from labctl.topology.routing import Fib, connected
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
 from labctl.topology.values import Host, InterfaceRef, SocketAddress
@@ -32,7 +28,6 @@ def of_tunnels(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]
         namespace = topology.namespaces.get(where)
         if namespace is not None:
             yield from _own_address(namespace, fibs[where], endpoint, (*here, "bind"))
-            yield from _not_into_itself(namespace, fibs[where], endpoint, (*here, "peer"))
 
 
 def _device(topology: Topology, endpoint: Endpoint, path: Path, seen: dict[InterfaceRef, int]) -> Iterator[Finding]:
@@ -81,13 +76,3 @@ def _own_address(namespace: Namespace, fib: Fib, endpoint: Endpoint, path: Path)
         own = [str(address.ip) for address, _ in connected(namespace.interfaces) if address.version == host.version]
         hint = f"its addresses: {listed(own)}" if own else "give an interface this address"
         yield Finding(path, f"{host} is no address of {where!r}", hint, (("namespaces", where, "interfaces"),))
-
-
-def _not_into_itself(namespace: Namespace, fib: Fib, endpoint: Endpoint, path: Path) -> Iterator[Finding]:
-    host, device = endpoint.peer.host, endpoint.device
-    way = fib.lookup(host)
-    into_itself = way is not None and not way.local and way.interface == device.interface
-    if into_itself and isinstance(namespace.interfaces.get(device.interface), Tun):
-        what = f"the way to the peer {host} leads into {device}, the tunnel itself"
-        hint = f"add a route to {host} through another interface of {device.namespace!r}"
-        yield Finding(path, what, hint, (("namespaces", device.namespace),))

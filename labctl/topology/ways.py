@@ -1,0 +1,146 @@
+"""The way of a packet through a lab, hop by hop, as far as the file shows it.
+
+In each namespace the FIB says by which interface a packet leaves and to which next hop. Over a cable or bridges it
+comes to the namespace that has the next hop's address. A TUN device with an endpoint carries it to where the endpoint
+of its peer is, however that is reached. A namespace that the packet is not for passes it on where it forwards.
+
+A way ends where the packet is taken in, or where the file does not show more: no route, an address without an owner, a
+namespace that does not forward, a TUN or TAP device of a program that is not in the file, a loop.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+
+from labctl.topology.model import Endpoint, Namespace, Topology, Tun
+from labctl.topology.routing import Fib, connected
+from labctl.topology.segments import Segments
+from labctl.topology.values import Host, InterfaceRef, sysctl_parts
+
+_Walk = Generator[InterfaceRef, InterfaceRef | None, "Way"]
+"""Walks a way: yields each TUN device that it leads into, and is sent the one that the packet comes out of."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """The interfaces that a packet leaves and enters by, in order, and the namespace that takes it in, if one does."""
+
+    interfaces: tuple[InterfaceRef, ...]
+    end: str | None
+
+
+def ways_of_tunnels(topology: Topology, fibs: Mapping[str, Fib]) -> dict[InterfaceRef, Way]:
+    """The way of each tunnel's datagrams to the peer, by its TUN device.
+
+    The tunnels that a way leads into stand before it, except in a cycle: there the way that closes it ends in the
+    tunnel that it began with.
+    """
+    return _Ways(topology, fibs).of_tunnels()
+
+
+class _Ways:
+    def __init__(self, topology: Topology, fibs: Mapping[str, Fib]) -> None:
+        self._spaces = topology.namespaces
+        self._fibs = fibs
+        self._segments = Segments(topology)
+        self._owners: dict[Host, list[InterfaceRef]] = defaultdict(list)
+        for where, namespace in topology.namespaces.items():
+            for own, name in connected(namespace.interfaces):
+                self._owners[own.ip].append(InterfaceRef(where, name))
+        self._endpoints: dict[InterfaceRef, Endpoint] = {}
+        for endpoint in topology.ttun:
+            space = topology.namespaces.get(endpoint.device.namespace)
+            if space is not None and isinstance(space.interfaces.get(endpoint.device.interface), Tun):
+                self._endpoints.setdefault(endpoint.device, endpoint)
+        self._bound = {(device.namespace, end.bind): device for device, end in self._endpoints.items()}
+
+    def of_tunnels(self) -> dict[InterfaceRef, Way]:
+        found: dict[InterfaceRef, Way] = {}
+        for device in self._endpoints:
+            # A stack of its own: tunnels can be nested deeper than Python calls.
+            under_way = {} if device in found else {device: self._to_peer(device)}
+            comes_out: InterfaceRef | None = None
+            while under_way:
+                here, walk = next(reversed(under_way.items()))
+                try:
+                    into = walk.send(comes_out)
+                except StopIteration as done:
+                    del under_way[here]
+                    found[here] = done.value
+                    comes_out = self._far_device(here, found)
+                    continue
+                comes_out = self._far_device(into, found)
+                if into not in found and into not in under_way:
+                    under_way[into] = self._to_peer(into)
+        return found
+
+    def _to_peer(self, device: InterfaceRef) -> _Walk:
+        return self._walk(device.namespace, self._endpoints[device].peer.host)
+
+    def _far_device(self, device: InterfaceRef, found: Mapping[InterfaceRef, Way]) -> InterfaceRef | None:
+        """The TUN device of the endpoint that takes in what another one sends; None where that is not known (yet)."""
+        way, peer = found.get(device), self._endpoints[device].peer
+        if way is None or way.end is None:
+            return None
+        anywhere = peer._replace(host=type(peer.host)(0))
+        return self._bound.get((way.end, peer)) or self._bound.get((way.end, anywhere))
+
+    def _walk(self, start: str, address: Host) -> _Walk:
+        passed: list[InterfaceRef] = []
+        arrived, seen = InterfaceRef(start, ""), set()
+        while arrived not in seen:
+            seen.add(arrived)
+            here = arrived.namespace
+            decision = self._fibs[here].lookup(address)
+            if decision is not None and decision.local:
+                return Way(tuple(passed), here)
+            if decision is None or (passed and not forwards(self._spaces[here], arrived.interface, address.version)):
+                break
+            leaving = InterfaceRef(here, decision.interface)
+            if leaving in self._endpoints:
+                passed.append(leaving)
+                comes_out = yield leaving
+            else:
+                comes_out = self._neighbour(leaving, decision.via or address)
+                passed += self._segments.of(leaving).way(leaving, comes_out) if comes_out else (leaving,)
+            if comes_out is None:
+                break
+            arrived = comes_out
+        return Way(tuple(passed), None)
+
+    def _neighbour(self, leaving: InterfaceRef, address: Host) -> InterfaceRef | None:
+        """The interface by which the packet enters the namespace of the next hop; None where none has the address.
+
+        For IPv4 that is any interface of the namespace there, because Linux answers ARP requests for each of its
+        addresses on every interface (ip-sysctl: arp_ignore). A link-local address that no interface of the file has is
+        one that an interface has made by itself: that of the other end where there is only one.
+        """
+        segment = self._segments.of(leaving)
+        owners = [owner for owner in self._owners.get(address, ()) if owner.namespace != leaving.namespace]
+        having = [owner for owner in owners if owner in segment]
+        if having:
+            return segment.takes_in(having[0])
+        if address.version == 4:
+            entries = (segment.entry(owner.namespace) for owner in owners)
+            return next((entry for entry in entries if entry is not None), None)
+        others = segment.namespaces - {leaving.namespace}
+        return segment.entry(*others) if address.is_link_local and len(others) == 1 else None
+
+
+def forwards(namespace: Namespace, interface: str, version: int) -> bool:
+    """Whether a namespace passes on what arrives by an interface and is for another host (ip-sysctl: forwarding)."""
+    forwarding = False
+    scopes = ("all", "default") if version == 4 else ("all",)  # ip6_forward() in the kernel asks for `all` alone
+    own = None
+    for key, value in namespace.sysctls.items():
+        match sysctl_parts(key):
+            case ("net", "ipv4", "ip_forward") if version == 4:
+                forwarding = value != "0"
+            case ("net", family, "conf", scope, "forwarding") if family == f"ipv{version}":
+                if scope in scopes:
+                    forwarding = value != "0"
+                elif scope == interface and version == 4:
+                    own = value != "0"
+    return forwarding if own is None else own
