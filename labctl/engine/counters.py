@@ -47,7 +47,7 @@ NAMES = (
     "copies_out",  # made by an impairment
     "copies_in",
     "out_malformed",  # not exactly one IP packet
-    "out_routing_loop",  # the endpoint's own datagram, routed into the tunnel
+    "out_routing_loop",  # the endpoint's own datagram, routed into the tunnel, perhaps inside another tunnel's
     "out_refused",  # ECONNREFUSED, twice for one datagram
     "out_unreachable",  # ENETUNREACH, EHOSTUNREACH
     "out_too_big",  # EMSGSIZE

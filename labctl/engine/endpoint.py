@@ -23,7 +23,7 @@ from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder, Watch
 from labctl.engine.gso import NOTHING_TO_CUT, limit_superframes, mtu_of
 from labctl.engine.impair import Impairment
-from labctl.engine.packet import OwnDatagrams
+from labctl.engine.recursion import OwnDatagrams
 from labctl.engine.rehearsal import Rehearsal
 from labctl.engine.stop import stop_signals
 from labctl.engine.tun_device import IFNAMSIZ, TunDevice
@@ -103,7 +103,7 @@ def serve(
             peer,
             strangers,
             names=(endpoint.device, str(endpoint.peer)),
-            own=OwnDatagrams(endpoint.peer.packed, endpoint.bind.port, endpoint.peer.port),
+            own=OwnDatagrams.between(peer.source(), endpoint.peer),
             counters=counters,
             watch=_printer(out) if endpoint.verbose else None,
             answer_too_big=endpoint.too_big == "icmp",

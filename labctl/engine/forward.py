@@ -26,8 +26,9 @@ from functools import partial
 from labctl.engine import counters as count
 from labctl.engine import impaired, too_big
 from labctl.engine.impaired import Impaired
-from labctl.engine.packet import OwnDatagrams, fault
+from labctl.engine.packet import fault
 from labctl.engine.ports import PeerPort, Port, StrangerPort
+from labctl.engine.recursion import OwnDatagrams, to_inspect
 from labctl.engine.train import Bytes, Train
 
 # (route such as "tun0 > 10.0.2.1:9000", packet, name of the drop or None)
@@ -185,9 +186,7 @@ class Forwarder:
             else:
                 self._send(train)
             return
-        # What came as one part shares its header, so one packet speaks for all.
-        inspected = [train.data[: train.size]] if train.parts == 1 else train.packets()
-        if not any(map(self._unfit, inspected)):
+        if not any(map(self._unfit, to_inspect(train))):
             for piece in self.peer.pieces(train):
                 self._send(piece)
             return

@@ -51,10 +51,25 @@ class Header:
     more_fragments: bool = False
 
 
+def stated_length(beginning: Bytes) -> int | None:
+    """Return the length that an IP packet states in its first bytes, or None if no IP packet begins so."""
+    size = len(beginning)
+    if size >= IPV4_HEADER and beginning[0] >> 4 == 4 and beginning[0] & 15 >= 5:
+        return beginning[2] << 8 | beginning[3]
+    if size >= IPV6_HEADER and beginning[0] >> 4 == 6:
+        return (beginning[4] << 8 | beginning[5]) + IPV6_HEADER
+    return None
+
+
 def parse(packet: Bytes) -> Header:
     """Read the header of a packet that has no fault; one that has raises ValueError."""
     if reason := fault(packet):
         raise ValueError(f"not one IP packet: {reason}")
+    return header_of(packet)
+
+
+def header_of(packet: Bytes) -> Header:
+    """Read the header of a packet that states a length, though not all of it may be here."""
     if packet[0] >> 4 == 6:
         return _parse_ipv6(packet)
     (fragment,) = struct.unpack_from("!H", packet, 6)
@@ -86,31 +101,6 @@ def _parse_ipv6(packet: Bytes) -> Header:
             break
         protocol, at = packet[at], at + length
     return Header(bytes(packet[8:24]), bytes(packet[24:40]), protocol, at, fragment_at, more)
-
-
-@dataclass(frozen=True, slots=True)
-class OwnDatagrams:
-    """Recognises the tunnel's own datagrams, when a route leads them back into the tunnel.
-
-    Such a packet would be wrapped, routed into the tunnel and wrapped again, for ever. The
-    first fragment of one is recognised, too. Later fragments bear no ports: each is wrapped
-    once, and what comes of it is recognised.
-    """
-
-    peer: bytes
-    source_port: int
-    peer_port: int
-
-    def match(self, packet: Bytes) -> bool:
-        """True if this packet, which has no fault, is a datagram that the endpoint itself sent."""
-        # The comparison of addresses comes first since it settles nearly every packet.
-        at = 24 if len(self.peer) == 16 else 16
-        if packet[at : at + len(self.peer)] != self.peer or (packet[0] >> 4 == 6) != (at == 24):
-            return False
-        header = parse(packet)
-        if header.protocol != UDP or header.fragment_at or header.payload_at + 4 > len(packet):
-            return False
-        return struct.unpack_from("!HH", packet, header.payload_at) == (self.source_port, self.peer_port)
 
 
 def checksum(data: Bytes) -> int:

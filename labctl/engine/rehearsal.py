@@ -15,7 +15,7 @@ import struct
 
 from labctl.engine.counters import Counters
 from labctl.engine.forward import Forwarder
-from labctl.engine.packet import OwnDatagrams
+from labctl.engine.recursion import OwnDatagrams
 from labctl.engine.tun_device import TunDevice
 from labctl.engine.udp import UdpPeer, UdpStrangers
 
@@ -34,7 +34,7 @@ class Rehearsal:
             peer.over(self._sockets[1]),
             UdpStrangers(self._sockets[1]),
             names=("", ""),
-            own=OwnDatagrams(bytes(4), 0, 0),
+            own=OwnDatagrams(b"", b""),
             counters=counters,
         )
         self._tun.send_lone(_PACKET)

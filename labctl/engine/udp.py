@@ -46,6 +46,11 @@ class UdpPeer:
     def close(self) -> None:
         self._socket.close()
 
+    def source(self) -> Address:
+        """Return the address that our datagrams leave from: for a wildcard, the one that the kernel has chosen."""
+        host, port, *_ = self._socket.getsockname()
+        return Address(host, port)
+
     def engage(self, features: Features) -> None:
         """Plain ports have no features."""
 

@@ -1,7 +1,9 @@
 """Fixtures: one namespace, or two sites with a wire between them."""
 
+import hashlib
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -91,16 +93,26 @@ def counters(sites: Sites, tmp_path: Path) -> Iterator[Callable[..., tuple[Count
         yield start
 
 
-def connection(sites: Sites, version: int) -> tuple[socket.socket, socket.socket]:
-    family = socket.AF_INET if version == 4 else socket.AF_INET6
+def connection(sites: Sites, hosts: tuple[str, str]) -> tuple[socket.socket, socket.socket]:
+    """A TCP connection from site A to site B, by their addresses."""
+    family = socket.AF_INET6 if ":" in hosts[1] else socket.AF_INET
     listener = sites.b.call(lambda: socket.socket(family))
-    listener.bind((INSIDE[version][1], 5000))
+    listener.bind((hosts[1], 5000))
     listener.listen()
     client = sites.a.call(lambda: socket.socket(family))
     for each in (client, listener):
         each.settimeout(20)
-    client.connect((INSIDE[version][1], 5000))
+    client.connect((hosts[1], 5000))
     server, _ = listener.accept()
     server.settimeout(20)
     listener.close()
     return client, server
+
+
+def transfer(sender: socket.socket, receiver: socket.socket, data: bytes) -> str:
+    """Send and receive at once; returns the digest of what came."""
+    threading.Thread(target=lambda: (sender.sendall(data), sender.shutdown(socket.SHUT_WR)), daemon=True).start()
+    digest = hashlib.sha256()
+    while piece := receiver.recv(1 << 16):
+        digest.update(piece)
+    return digest.hexdigest()

@@ -15,6 +15,7 @@ import sys
 from dataclasses import replace
 
 from labctl.engine import offload_tun
+from labctl.engine.address import Address
 from labctl.engine.coalesce import DONT_FRAGMENT
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature, Features
@@ -22,14 +23,15 @@ from labctl.engine.forward import Forwarder
 from labctl.engine.numeric import np
 from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.offload_udp import MOST_TRAINS
-from labctl.engine.packet import OwnDatagrams, fault
+from labctl.engine.packet import fault
 from labctl.engine.ports import MemoryPort
+from labctl.engine.recursion import OwnDatagrams
 from labctl.engine.split import Splitter
 from labctl.engine.train import Train
 from labctl.engine.vnet import EMPTY, VnetHeader
 
 from .oracle import ACK, PSH, TCP, UDP, Segment, is_right, ones_sum
-from .samples import PING, packed
+from .samples import PING
 from .world import balance
 
 
@@ -142,9 +144,8 @@ def fuzz(count: int, seed: int) -> int:
     tun, peer, counters = OffloadTun(-1), MemoryPort(), Counters.anonymous()
     tun.features = Features()
     tun.features.engage(~Feature(0))
-    forwarder = Forwarder(
-        tun, peer, peer, names=("tun0", "peer"), own=OwnDatagrams(packed("10.0.2.1"), 9, 9), counters=counters
-    )
+    own = OwnDatagrams.between(Address("10.0.1.1", 9), Address("10.0.2.1", 9))
+    forwarder = Forwarder(tun, peer, peer, names=("tun0", "peer"), own=own, counters=counters)
     splitter = Splitter(memoryview(bytearray(1 << 17)))
     written, real = Written(), offload_tun.os
     offload_tun.os = written  # type: ignore[assignment]

@@ -106,3 +106,29 @@ def is_right(packet: bytes) -> bool:
         return False
     pseudo = packet[at:l4] + struct.pack("!II", len(packet) - l4, protocol)
     return ones_sum(pseudo + packet[l4:]) == 0xFFFF
+
+
+def carries(packet: bytes, addresses: bytes, ports: bytes) -> bool:
+    """Whether a UDP datagram between these ends is this packet, or is inside it as the payload of a payload."""
+    version = packet[0] >> 4 if packet else 0
+    if version not in (4, 6) or len(packet) < (20 if version == 4 else 40):
+        return False
+    if version == 4:
+        here, protocol, at = packet[12:20], packet[9], 4 * (packet[0] % 16)
+        if int.from_bytes(packet[6:8]) % 0x2000:
+            return False
+    else:
+        here, protocol, at = packet[8:40], packet[6], 40
+        while protocol in (44, 60):
+            if protocol == 44 and int.from_bytes(packet[at + 2 : at + 4]) >> 3:
+                return False
+            protocol, at = packet[at], at + 8
+    if at < 20 or protocol != UDP or len(packet) < at + 8:
+        return False
+    if (here, packet[at : at + 4]) == (addresses, ports):
+        return True
+    inside, length = packet[at + 8 :], int.from_bytes(packet[at + 4 : at + 6]) - 8
+    if not inside:
+        return False
+    stated = int.from_bytes(inside[2:4]) if inside[0] >> 4 == 4 else 40 + int.from_bytes(inside[4:6])
+    return stated == length and carries(inside, addresses, ports)

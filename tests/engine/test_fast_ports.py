@@ -10,18 +10,19 @@ from pathlib import Path
 import pytest
 
 from labctl.engine import offload_tun
+from labctl.engine.address import Address
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
 from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.offload_udp import UDP_GRO, OffloadPeer
-from labctl.engine.packet import OwnDatagrams
 from labctl.engine.ports import MemoryPort
+from labctl.engine.recursion import OwnDatagrams
 from labctl.engine.vnet import EMPTY, LAYOUT
 
 from .fuzz import fuzz
 from .oracle import TCP, UDP, Segment
-from .samples import PING, packed
+from .samples import PING
 from .test_offload import NOISE, train_of
 from .world import balance
 
@@ -71,7 +72,7 @@ class Rig:
             self.peer,
             self.peer,
             names=("tun0", "peer"),
-            own=OwnDatagrams(packed("10.0.2.1"), 9000, 9000),
+            own=OwnDatagrams.between(Address("10.0.1.1", 9000), Address("10.0.2.1", 9000)),
             counters=self.counters,
         )
 

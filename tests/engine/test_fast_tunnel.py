@@ -12,7 +12,7 @@ import pytest
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature
 
-from .conftest import INSIDE, Sites, connection
+from .conftest import INSIDE, Sites, connection, transfer
 from .world import Namespace, settled, wait_for
 
 pytestmark = pytest.mark.root
@@ -34,21 +34,12 @@ def agree(site: Namespace, tun: str, counters: Counters) -> None:
     wait_for(same, f"{frames(site, tun)} to be what was counted: {counters.snapshot()}")
 
 
-def transfer(sender: socket.socket, receiver: socket.socket, data: bytes) -> str:
-    """Send and receive at once; returns the digest of what came."""
-    threading.Thread(target=lambda: (sender.sendall(data), sender.shutdown(socket.SHUT_WR)), daemon=True).start()
-    digest = hashlib.sha256()
-    while piece := receiver.recv(1 << 16):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
 @pytest.mark.parametrize("version", [4, 6])
 def test_every_byte_arrives_both_ways_through_engaged_offloads(
     sites: Sites, counters: Callable[..., tuple[Counters, Counters]], version: int
 ) -> None:
     a, b = counters()
-    client, server = connection(sites, version)
+    client, server = connection(sites, INSIDE[version])
     data = random.Random(version).randbytes(24 << 20)
     with client, server:
         got: list[str] = []
@@ -71,7 +62,7 @@ def test_a_fast_engine_and_a_plain_one_understand_each_other(
     sites: Sites, counters: Callable[..., tuple[Counters, Counters]], a: tuple[str, ...], b: tuple[str, ...]
 ) -> None:
     both = counters(a, b)
-    client, server = connection(sites, 4)
+    client, server = connection(sites, INSIDE[4])
     data = random.Random(1).randbytes(4 << 20)
     with client, server:
         assert transfer(client, server, data) == hashlib.sha256(data).hexdigest()
@@ -117,7 +108,7 @@ def test_a_packet_too_big_is_answered_as_a_router_does_and_the_path_is_learned(
     settled(a, out_too_big=1, too_big_answers=1)
     agree(sites.a, "tun0", a)
     # TCP finds the way by itself.
-    client, server = connection(sites, version)
+    client, server = connection(sites, INSIDE[version])
     data = random.Random(2).randbytes(1 << 20)
     with client, server:
         assert transfer(client, server, data) == hashlib.sha256(data).hexdigest()

@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labctl.engine.address import Address
 from labctl.engine.counters import NAMES, Counters
 from labctl.engine.forward import DeviceGone, Forwarder
 from labctl.engine.loop import Ending, run
-from labctl.engine.packet import OwnDatagrams
 from labctl.engine.ports import MemoryPort
+from labctl.engine.recursion import OwnDatagrams
 from labctl.engine.stop import stop_signals
 
-from .samples import PING, ipv4, packed, udp
+from .samples import PING, ipv4, udp
 from .world import balance
 
-OWN = OwnDatagrams(packed("10.0.2.1"), 9000, 9000)
+OWN = OwnDatagrams.between(Address("10.0.1.1", 9000), Address("10.0.2.1", 9000))
 
 
 class Rig:

@@ -15,7 +15,7 @@ import pytest
 
 from labctl.engine.counters import Counters
 
-from .conftest import Sites, connection
+from .conftest import INSIDE, Sites, connection
 from .world import settled
 
 pytestmark = pytest.mark.root
@@ -54,7 +54,7 @@ def test_a_bad_wire_costs_speed_and_nothing_else(
 ) -> None:
     both = counters(("--impair", BAD_WIRE), ("--impair", BAD_WIRE))
     engines = [site.started[0].pid for site in sites]
-    client, server = connection(sites, 4)
+    client, server = connection(sites, INSIDE[4])
     block = random.Random(1).randbytes(BLOCK)
     came: list[int] = []
     began = time.monotonic()
