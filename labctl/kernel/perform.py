@@ -47,7 +47,7 @@ from labctl.plan.steps import (
 IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000  # linux/if.h
 IFA_F_NODAD = 0x02  # linux/if_addr.h
 RTPROT_STATIC, RT_TABLE_MAIN, RTN_UNICAST = 4, 254, 1  # linux/rtnetlink.h
-RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255
+RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_HOST, RT_SCOPE_NOWHERE = 0, 253, 254, 255
 
 RecordNamespace = Callable[[str, namespaces.NamespaceId], None]
 
@@ -219,6 +219,8 @@ class _Space:
         message["family"] = _family(address.version)
         message["prefixlen"] = address.network.prefixlen
         message["index"] = self._indexes[step.interface]
+        if address.version == 4 and address.is_loopback:
+            message["scope"] = RT_SCOPE_HOST  # as ip(8) and the kernel's own 127.0.0.1 have it
         attributes: list[tuple[str, Any]] = [
             ("IFA_LOCAL", own.partition("/")[0]),
             ("IFA_ADDRESS", str(address.ip)),

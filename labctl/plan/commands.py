@@ -1,7 +1,8 @@
 """What a person types for a step: the same change by ip(8), tc(8), sysctl(8) and ttun.
 
 Everything is typed on the machine as root. `ip -n NAME` works inside a namespace, so nothing is ever made outside and
-moved in. One command has no plain twin: a kernel without the dummy driver needs another, `stand_in`.
+moved in. ip(8) takes a bare word for one of its own where it can, abbreviated too, so every interface stands behind
+`dev` or `name`. One command has no plain twin: a kernel without the dummy driver needs another, `stand_in`.
 """
 
 from __future__ import annotations
@@ -65,27 +66,27 @@ def command(step: Step) -> str:
                 (*ip, "tuntap", "add", "dev", interface, "mode", kind, *(("user", owner) if owner else ()))
             )
         case AddLink(interface=interface, kind=kind):
-            return shlex.join((*ip, "link", "add", interface, "type", kind))
+            return shlex.join((*ip, "link", "add", "name", interface, "type", kind))
         case AddVeth(interface=interface, peer_namespace=space, peer_interface=peer):
-            ends = (interface, "netns", step.namespace, "type", "veth", "peer", "name", peer, "netns", space)
+            ends = ("name", interface, "netns", step.namespace, "type", "veth", "peer", "name", peer, "netns", space)
             return shlex.join(("ip", "link", "add", *ends))
         case DeleteLink(interface=interface):
-            return shlex.join((*ip, "link", "del", interface))
+            return shlex.join((*ip, "link", "del", "dev", interface))
         case SetMac(interface=interface, mac=mac):
-            return shlex.join((*ip, "link", "set", interface, "address", mac))
+            return shlex.join((*ip, "link", "set", "dev", interface, "address", mac))
         case SetMtu(interface=interface, mtu=mtu):
-            return shlex.join((*ip, "link", "set", interface, "mtu", str(mtu)))
+            return shlex.join((*ip, "link", "set", "dev", interface, "mtu", str(mtu)))
         case SetMaster(interface=interface, master=master):
-            return shlex.join((*ip, "link", "set", interface, "master", master))
+            return shlex.join((*ip, "link", "set", "dev", interface, "master", master))
         case ClearMaster(interface=interface):
-            return shlex.join((*ip, "link", "set", interface, "nomaster"))
+            return shlex.join((*ip, "link", "set", "dev", interface, "nomaster"))
         case SetNetem(interface=interface, impairment=words):
             netem = ("root", "netem", *as_typed(words))
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "replace", "dev", interface, *netem))
         case ClearNetem(interface=interface):
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, "root"))
         case NoAutomaticAddresses(interface=interface):
-            return shlex.join((*ip, "link", "set", interface, "addrgenmode", "none"))
+            return shlex.join((*ip, "link", "set", "dev", interface, "addrgenmode", "none"))
         case AutomaticAddresses(interface=interface, mode=mode):
             # By the setting, for the change of the mode with ip(8) makes no address.
             settings = (
@@ -93,14 +94,14 @@ def command(step: Step) -> str:
             )
             return shlex.join(("ip", "netns", "exec", step.namespace, "sysctl", "-qw", *settings))
         case SetUp(interface=interface):
-            return shlex.join((*ip, "link", "set", interface, "up"))
+            return shlex.join((*ip, "link", "set", "dev", interface, "up"))
         case AddAddress(interface=interface, address=address):
             return shlex.join((*ip, "addr", "add", address, "dev", interface, *_at_once(address)))
         case DeleteAddress(interface=interface, address=address):
             return shlex.join((*ip, "addr", "del", address, "dev", interface))
         case AddRoute() | DeleteRoute():
-            verb = "add" if isinstance(step, AddRoute) else "del"
-            return shlex.join((*ip, "route", verb, *step.words.split()[1:]))
+            verb, origin = ("add", ("proto", "static")) if isinstance(step, AddRoute) else ("del", ())
+            return shlex.join((*ip, "route", verb, *step.words.split()[1:], *origin))
         case StartEngine(run_as=owner, program=program):
             # ttun gives up its rights by itself, once it has opened what takes some.
             become = ("setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups") if owner and program else ()
@@ -122,24 +123,10 @@ def stand_in(step: Step) -> str:
     """The line for a kernel without the dummy driver, where a bridge without ports swallows packets just the same."""
     if not isinstance(step, AddLink) or step.kind != "dummy":
         return ""
-    make = shlex.join(
-        ("ip", "-n", step.namespace, "link", "add", step.interface, "type", "bridge", "mcast_snooping", "0")
-    )
-    silence = (
-        "ip",
-        "-n",
-        step.namespace,
-        "link",
-        "set",
-        step.interface,
-        "arp",
-        "off",
-        "multicast",
-        "off",
-        "alias",
-        STAND_IN,
-    )
-    return f"{make} && {shlex.join(silence)}"
+    ip = ("ip", "-n", step.namespace, "link")
+    make = (*ip, "add", "name", step.interface, "type", "bridge", "mcast_snooping", "0")
+    silence = (*ip, "set", "dev", step.interface, "arp", "off", "multicast", "off", "alias", STAND_IN)
+    return f"{shlex.join(make)} && {shlex.join(silence)}"
 
 
 def _at_once(address: str) -> tuple[str, ...]:

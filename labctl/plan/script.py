@@ -28,8 +28,8 @@ from labctl.topology.model import Topology
 _STAND_IN = f"""\
 # Where the kernel has no dummy driver, a bridge without ports swallows packets just the same.
 stand_in() {{
-    ip -n "$1" link add "$2" type bridge mcast_snooping 0
-    ip -n "$1" link set "$2" arp off multicast off alias {shlex.quote(STAND_IN)}
+    ip -n "$1" link add name "$2" type bridge mcast_snooping 0
+    ip -n "$1" link set dev "$2" arp off multicast off alias {shlex.quote(STAND_IN)}
 }}
 """
 

@@ -1,0 +1,62 @@
+"""What a person types for a step: ip(8) takes a bare word for one of its own, so an interface never stands bare."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from labctl.plan.commands import command, stand_in
+from labctl.plan.steps import (
+    AddAddress,
+    AddLink,
+    AddRoute,
+    AddVeth,
+    ClearMaster,
+    ClearNetem,
+    DeleteAddress,
+    DeleteLink,
+    DeleteRoute,
+    NoAutomaticAddresses,
+    SetMac,
+    SetMaster,
+    SetMtu,
+    SetNetem,
+    SetUp,
+    Step,
+)
+
+HERE, THERE = "link-netns", "vf"  # names that ip(8) knows as words
+STEPS: list[Step] = [
+    *(AddLink("ns", HERE, kind) for kind in ("dummy", "bridge", "tun", "tap")),
+    AddLink("ns", HERE, "tun", "user"),
+    AddVeth("ns", HERE, "ns", THERE),
+    DeleteLink("ns", HERE),
+    SetMac("ns", HERE, "02:00:00:00:00:01"),
+    SetMtu("ns", HERE, 1400),
+    SetMaster("ns", HERE, THERE),
+    ClearMaster("ns", HERE, THERE),
+    SetNetem("ns", HERE, "delay 10ms"),
+    ClearNetem("ns", HERE, "delay 10ms"),
+    NoAutomaticAddresses("ns", HERE),
+    AddAddress("ns", HERE, "10.0.0.1/24"),
+    DeleteAddress("ns", HERE, "10.0.0.1/24"),
+    AddRoute("ns", "10.1.0.0/16", None, HERE),
+    DeleteRoute("ns", "10.1.0.0/16", None, HERE),
+    SetUp("ns", HERE),
+]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)
+def test_an_interface_stands_behind_a_word_that_says_so(step: Step) -> None:
+    for line in filter(None, (command(step), *stand_in(step).split(" && "))):
+        words = shlex.split(line)
+        before = [words[place - 1] for place, word in enumerate(words) if word in (HERE, THERE)]
+        assert before and set(before) <= {"dev", "name", "master"}, line
+
+
+def test_a_route_is_static_as_one_of_up_is() -> None:
+    assert command(AddRoute("ns", "10.1.0.0/16", "10.0.0.2")).endswith(
+        "route add 10.1.0.0/16 via 10.0.0.2 proto static"
+    )
+    assert command(DeleteRoute("ns", "10.1.0.0/16", "10.0.0.2")).endswith("route del 10.1.0.0/16 via 10.0.0.2")
