@@ -7,10 +7,10 @@ still cross the tunnel, and would be counted in the next check.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from labctl.kernel import namespaces
 from labctl.kernel.sockets import connected
-from labctl.topology.model import Nc
 
 PATIENCE = 1.0
 """Seconds; a connection whose packets are lost goes on closing for a minute."""
@@ -18,10 +18,13 @@ PATIENCE = 1.0
 PAUSE = 0.002
 
 
-def wait_until_closed(nc: Nc) -> None:
-    """Wait until neither side of a connection has anything more to send, for PATIENCE seconds at most."""
+def wait_until_closed(sides: Iterable[str], port: int) -> None:
+    """Wait until neither side of a connection has anything more to send, for PATIENCE seconds at most.
+
+    `sides` are the namespaces of both, `port` is either end's.
+    """
     deadline = time.monotonic() + PATIENCE
-    for namespace in (nc.from_, nc.to):
+    for namespace in sides:
         with namespaces.inside(namespace):
-            while connected(nc.port) and time.monotonic() < deadline:
+            while connected(port) and time.monotonic() < deadline:
                 time.sleep(PAUSE)

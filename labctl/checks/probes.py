@@ -6,11 +6,10 @@ inside; sending, receiving and comparing is done from where we are.
 
 from __future__ import annotations
 
-import socket
 import time
 from typing import TYPE_CHECKING
 
-from labctl.checks.closing import wait_until_closed
+from labctl.checks.nc import nc
 from labctl.checks.outcome import Outcome
 from labctl.checks.refusal import refused_at_once
 from labctl.checks.typed import nc_openbsd, ping_iputils
@@ -51,14 +50,8 @@ class Probes:
             return Outcome("silent", f"{sent} sent, no reply")
         return Outcome("answered" if len(replies) == ping.count else "differs", f"{sent} sent, {len(replies)} replies")
 
-    def nc(self, nc: Nc) -> Outcome:
-        """Data from client to server, and back if there is a `reply`."""
-        try:
-            return _tcp(nc) if nc.protocol == "tcp" else _udp(nc)
-        except TimeoutError:
-            return Outcome("silent", f"nothing arrived within {nc.timeout:g} s")
-        except OSError as error:
-            return Outcome("silent", f"not delivered: {kernel_words(error)}")
+    def nc(self, asked: Nc) -> Outcome:
+        return nc(asked)
 
     def ping_command(self, ping: Ping) -> str:
         return ping_iputils(ping)
@@ -97,61 +90,3 @@ def _gather(
             return
         if (reply.type, reply.id) == (echo_reply, identifier) and reply.source == str(ping.to):
             replies[reply.sequence] = reply.time
-
-
-def _opened(namespace: str, nc: Nc) -> socket.socket:
-    family = socket.AF_INET if nc.address.version == 4 else socket.AF_INET6
-    kind = socket.SOCK_STREAM if nc.protocol == "tcp" else socket.SOCK_DGRAM
-    with namespaces.inside(namespace):
-        opened = socket.socket(family, kind)
-    opened.settimeout(nc.timeout)
-    return opened
-
-
-def _listening(nc: Nc) -> socket.socket:
-    server = _opened(nc.to, nc)
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.bind((str(nc.address), nc.port))
-    return server
-
-
-def _tcp(nc: Nc) -> Outcome:
-    with _listening(nc) as server, _opened(nc.from_, nc) as client:
-        server.listen(1)
-        client.connect((str(nc.address), nc.port))
-        accepted, _ = server.accept()
-        with accepted:
-            accepted.settimeout(nc.timeout)
-            arrived = _through(client, accepted, nc.send)
-            returned = _through(accepted, client, nc.reply or "")
-    wait_until_closed(nc)
-    return _compared(nc, arrived, returned)
-
-
-def _through(sender: socket.socket, receiver: socket.socket, text: str) -> bytes:
-    sender.sendall(text.encode())
-    sender.shutdown(socket.SHUT_WR)
-    parts = []
-    while part := receiver.recv(1 << 16):
-        parts.append(part)
-    return b"".join(parts)
-
-
-def _udp(nc: Nc) -> Outcome:
-    with _listening(nc) as server, _opened(nc.from_, nc) as client:
-        client.connect((str(nc.address), nc.port))
-        client.send(nc.send.encode())
-        arrived, sender = server.recvfrom(1 << 16)
-        returned = b""
-        if nc.reply:
-            server.sendto(nc.reply.encode(), sender)
-            returned = client.recv(1 << 16)
-    return _compared(nc, arrived, returned)
-
-
-def _compared(nc: Nc, arrived: bytes, returned: bytes) -> Outcome:
-    for what, wanted, got in (("sent", nc.send.encode(), arrived), ("replied", (nc.reply or "").encode(), returned)):
-        if wanted != got:
-            return Outcome("differs", f"{len(wanted)} bytes were {what}, {len(got)} arrived and they differ")
-    back = f", {len(returned)} came back" if nc.reply else ""
-    return Outcome("answered", f"{len(arrived)} bytes arrived as they were sent{back}")

@@ -57,7 +57,7 @@ class SystemTools:
                 _say(client, nc.send)
                 outcome = _heard(nc, server, client)
         if nc.protocol == "tcp":
-            wait_until_closed(nc)
+            wait_until_closed((nc.from_, nc.to), nc.port)
         return outcome
 
     def ping_command(self, ping: Ping) -> str:

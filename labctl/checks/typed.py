@@ -50,8 +50,8 @@ def nc_openbsd(nc: Nc) -> str:
 
 def nc_typed(nc: Nc, server: list[str], client: list[str]) -> str:
     answer = f"printf %s {shlex.quote(nc.reply)} | " if nc.reply else ""
-    say = f"printf %s {shlex.quote(nc.send)} | "
-    return f"{answer}{_in(nc.to, server)} & {say}{_in(nc.from_, client)}"
+    say = f"printf %s {shlex.quote(nc.send)} | {_in(nc.from_, client)}"
+    return f"{answer}{_in(nc.to, server)} & {say}" if nc.server else say
 
 
 def _in(namespace: str, words: list[str]) -> str:

@@ -1,29 +1,81 @@
-"""Which ports are in use in the namespace we are in (proc_net_tcp in the kernel's documentation)."""
+"""The sockets of the namespace that we are in, and whose they are (proc(5): net/tcp, net/udp, PID/fd)."""
 
 from __future__ import annotations
 
+import os
+import socket
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
 
 # net/tcp_states.h. A UDP socket is ESTABLISHED once it is connected, and CLOSE until then.
 _ESTABLISHED, _TIME_WAIT, _CLOSE, _LISTEN = 0x01, 0x06, 0x07, 0x0A
+_ANYWHERE = ("0.0.0.0", "::")
+
+
+class _Socket(NamedTuple):
+    host: str
+    port: int
+    remote_port: int
+    state: int
+    inode: int
+
+
+class Holder(NamedTuple):
+    """A process that has a socket: its PID, its name (proc(5), comm), and the address that the socket is bound to."""
+
+    pid: int
+    name: str
+    host: str
 
 
 def bound(protocol: str, port: int) -> bool:
     """Whether a TCP socket listens on a port, or a UDP socket is bound to it. Follows the thread's namespace."""
-    wanted = {_LISTEN} if protocol == "tcp" else {_CLOSE, _ESTABLISHED}
-    return any(local == port and state in wanted for local, _, state in _sockets(protocol))
+    return any(_receivers(protocol, port))
+
+
+def holders(protocol: str, host: str, port: int) -> list[Holder]:
+    """The processes whose sockets get what is sent to an address and a port; none where /proc does not show them."""
+    inodes = {found.inode: found.host for found in _receivers(protocol, port) if found.host in (host, *_ANYWHERE)}
+    return (
+        [Holder(pid, name, inodes[inode]) for inode, pid, name in _open_sockets() if inode in inodes] if inodes else []
+    )
 
 
 def connected(port: int) -> bool:
     """Whether a TCP connection from or to a port may still send something: a segment, or the answer to its FIN."""
     over = {_TIME_WAIT, _CLOSE, _LISTEN}
-    return any(port in (local, remote) and state not in over for local, remote, state in _sockets("tcp"))
+    return any(port in (found.port, found.remote_port) and found.state not in over for found in _sockets("tcp"))
 
 
-def _sockets(protocol: str) -> Iterator[tuple[int, int, int]]:
-    """Local port, remote port and state of every socket."""
+def _receivers(protocol: str, port: int) -> Iterator[_Socket]:
+    wanted = {_LISTEN} if protocol == "tcp" else {_CLOSE, _ESTABLISHED}
+    return (found for found in _sockets(protocol) if found.port == port and found.state in wanted)
+
+
+def _sockets(protocol: str) -> Iterator[_Socket]:
     for version in ("", "6"):
         with open(f"/proc/thread-self/net/{protocol}{version}") as table:
             for line in table.readlines()[1:]:
-                _, local, remote, state, *_ = line.split()
-                yield int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16), int(state, 16)
+                _, local, remote, state, _, _, _, _, _, inode, *_ = line.split()
+                host, _, port = local.partition(":")
+                yield _Socket(_host(host), int(port, 16), int(remote.partition(":")[2], 16), int(state, 16), int(inode))
+
+
+def _host(text: str) -> str:
+    """An address as the tables have it: words of 32 bits in the byte order of the machine."""
+    words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
+    family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
+    return socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words))
+
+
+def _open_sockets() -> Iterator[tuple[int, int, str]]:
+    """The sockets that processes have open: inode, PID, and the name of the process."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile, or is another user's
+            for descriptor in (process / "fd").iterdir():
+                target = os.readlink(descriptor)
+                if target.startswith("socket:["):
+                    yield int(target[8:-1]), int(process.name), (process / "comm").read_text().strip()

@@ -200,6 +200,7 @@ class Nc(Model):
 
     from_: NamespaceName = Field(alias="from", description="The namespace of the client.", examples=["siteA"])
     to: NamespaceName = Field(description="The namespace of the server.", examples=["siteB"])
+    server: bool = Field(True, description="false: the server is a program that runs there already.")
     address: HostField = Field(description="The address that the server listens on.", examples=["10.0.102.1"])
     port: Port = Field(description="The port that the server listens on.", examples=[8000])
     protocol: Literal["tcp", "udp"] = Field("tcp", description="The transport.")

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from labctl.topology.mistakes import listed
 from labctl.topology.model import Check, Nc, Topology
-from labctl.topology.routing import Fib
+from labctl.topology.routing import Fib, connected
 from labctl.topology.rules.finding import Finding, unknown_interface, unknown_namespace
+from labctl.topology.values import Host, Network
 from labctl.topology.yaml_tree import Path
 
 _ANSWERS = {"ping": ("reply", "no-reply", "not-sent"), "nc": ("delivered", "not-delivered", "not-sent")}
@@ -24,8 +25,14 @@ def of_checks(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
         yield from _one_question(check, here)
         yield from _namespaces(topology, check, here)
         yield from _interfaces(topology, check, here)
-        if check.nc is not None and check.expect in (None, "delivered"):
+        if check.ping is not None:
+            yield from _silence(topology, fibs, check, check.ping.to, (*here, "ping", "to"))
+        if check.nc is not None and check.nc.server:
             yield from _server(topology, fibs, check.nc, (*here, "nc", "address"))
+            yield from _port(topology, check.nc, (*here, "nc", "port"))
+        elif check.nc is not None:
+            yield from _silence(topology, fibs, check, check.nc.address, (*here, "nc", "address"))
+            yield from _program(check, check.nc, (*here, "nc", "server"))
 
 
 def _one_question(check: Check, here: Path) -> Iterator[Finding]:
@@ -39,6 +46,25 @@ def _one_question(check: Check, here: Path) -> Iterator[Finding]:
     elif check.expect is not None and check.expect not in _ANSWERS[asked[0]]:
         what = f"{check.expect!r} cannot be the outcome of {asked[0]}"
         yield Finding((*here, "expect"), what, f"it is one of: {', '.join(_ANSWERS[asked[0]])}")
+
+
+def _silence(topology: Topology, fibs: Mapping[str, Fib], check: Check, target: Host, path: Path) -> Iterator[Finding]:
+    """Silence shows something where an address could be, or where the packets are counted on their way."""
+    if check.expect not in ("no-reply", "not-delivered") or check.crosses:
+        return
+    owned = any(fib.owner_of(target) is not None for fib in fibs.values())
+    if not owned and not any(target in network for network in _networks(topology)):
+        what = f"the silence of {target} shows nothing: the address is in no network of this lab"
+        hint = "name another address, or where the packets are to be counted: 'crosses'"
+        yield Finding(path, what, hint, (("namespaces",),))
+
+
+def _networks(topology: Topology) -> Iterator[Network]:
+    """The networks of the lab's addresses, and those that its routes lead to; a default route leads to none."""
+    for namespace in topology.namespaces.values():
+        for address, _ in connected(namespace.interfaces):
+            yield address.network
+        yield from (route.to for route in namespace.routes if route.to.prefixlen)
 
 
 def _namespaces(topology: Topology, check: Check, here: Path) -> Iterator[Finding]:
@@ -60,6 +86,9 @@ def _interfaces(topology: Topology, check: Check, here: Path) -> Iterator[Findin
             unknown = unknown_interface(topology, ref, path)
             if unknown is not None:
                 yield unknown
+            elif key == "crosses" and check.expect == "not-sent":
+                what = f"nothing is sent, so nothing crosses {ref}"
+                yield Finding(path, what, "name it in 'quiet', or expect another outcome")
             elif key == "quiet" and ref in check.crosses:
                 yield Finding(path, f"{ref} is in 'crosses' too: packets on it cannot be none", "leave one of them out")
 
@@ -71,4 +100,20 @@ def _server(topology: Topology, fibs: Mapping[str, Fib], nc: Nc, path: Path) -> 
     own = [str(address.ip) for interface in server.interfaces.values() for address in interface.addresses]
     hint = f"its addresses: {listed(own)}" if own else "give an interface this address"
     what = f"the server cannot listen: {nc.address} is no address of {nc.to!r}"
-    yield Finding(path, what, hint, (("namespaces", nc.to, "interfaces"), (*path[:2], "expect")))
+    yield Finding(path, what, hint, (("namespaces", nc.to, "interfaces"), (*path[:3], "server")))
+
+
+def _port(topology: Topology, nc: Nc, path: Path) -> Iterator[Finding]:
+    """An engine has its UDP port for itself, on one address or on all."""
+    for endpoint in topology.ttun:
+        bind = endpoint.bind
+        same_place = endpoint.device.namespace == nc.to and bind.port == nc.port and nc.protocol == "udp"
+        if same_place and (bind.host == nc.address or bind.host.is_unspecified):
+            what = f"the server cannot listen: the engine of {endpoint.device} is bound to {bind}"
+            yield Finding(path, what, "choose another port")
+
+
+def _program(check: Check, nc: Nc, path: Path) -> Iterator[Finding]:
+    if nc.protocol == "udp" and nc.reply is None and check.expect != "not-sent":
+        what = "nothing tells whether a datagram has arrived at a server that is a program of its own"
+        yield Finding(path, what, "name its answer: 'reply', or use tcp")

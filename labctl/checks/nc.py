@@ -1,0 +1,178 @@
+"""nc: data from a client to a server, and back, compared byte for byte.
+
+The server is ours, and then both ends are compared; or, with `server: false`, it is a program that runs there already.
+Such a server does not say what it got. Over TCP its kernel does: data is delivered once every byte, and the end of the
+data, is acknowledged. Over UDP nothing does, so the file must name a reply.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import select
+import socket
+import struct
+import termios
+import time
+from contextlib import ExitStack, suppress
+
+from labctl.checks.closing import wait_until_closed
+from labctl.checks.delivery import delivery
+from labctl.checks.outcome import Outcome
+from labctl.checks.refusal import refused_at_once
+from labctl.errors import kernel_words
+from labctl.kernel import namespaces
+from labctl.kernel.sockets import holders
+from labctl.topology.model import Nc
+
+LARGEST = 1 << 16
+PAUSE = 0.002
+
+
+class _Received:
+    """What has come to either end so far; it stays when a time-out cuts the rest off."""
+
+    def __init__(self) -> None:
+        self.by_server = bytearray()
+        self.by_client = bytearray()
+
+
+def nc(asked: Nc) -> Outcome:
+    """Carry the data of a check, and compare what came."""
+    with ExitStack() as opened:
+        server = None
+        if asked.server:
+            server = opened.enter_context(_opened(asked.to, asked))
+            try:
+                _listen(server, asked)
+            except OSError as error:
+                return Outcome("unasked", f"{asked.to} cannot listen: {kernel_words(error)}{holding(asked)}")
+        client = opened.enter_context(_opened(asked.from_, asked))
+        try:
+            _set_out(client, asked)
+        except OSError as error:
+            return refused_at_once(error)
+        received, ended = _Received(), ""
+        try:
+            (_tcp if asked.protocol == "tcp" else _udp)(asked, server, client, received)
+        except TimeoutError:
+            ended = f"timed out after {asked.timeout:g} s"
+        except OSError as error:
+            ended = kernel_words(error)
+        own_port = client.getsockname()[1]
+    if asked.protocol == "tcp":
+        wait_until_closed((asked.from_, asked.to), own_port)
+    return delivery(asked, bytes(received.by_server) if server else None, bytes(received.by_client), ended)
+
+
+def holding(asked: Nc) -> str:
+    """Who has the port that the server of a check needs, in words; empty where that is not to be seen."""
+    with namespaces.inside(asked.to):
+        found = holders(asked.protocol, str(asked.address), asked.port)
+    told = ", ".join(f"{holder.name} (PID {holder.pid})" for holder in found)
+    return f": {told} has port {asked.port}; `server: false` in the file asks that one" if told else ""
+
+
+def _opened(namespace: str, asked: Nc) -> socket.socket:
+    family = socket.AF_INET if asked.address.version == 4 else socket.AF_INET6
+    kind = socket.SOCK_STREAM if asked.protocol == "tcp" else socket.SOCK_DGRAM
+    with namespaces.inside(namespace):
+        opened = socket.socket(family, kind)
+    opened.settimeout(asked.timeout)
+    return opened
+
+
+def _listen(server: socket.socket, asked: Nc) -> None:
+    """Raises OSError where the address is not there, or the port is another program's."""
+    if asked.protocol == "tcp":
+        # For TCP this is about connections that are over; for UDP it would be about sharing the port.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((str(asked.address), asked.port))
+    if asked.protocol == "tcp":
+        server.listen(1)
+
+
+def _set_out(client: socket.socket, asked: Nc) -> None:
+    """Send the first packet: the SYN, or the datagram. Raises OSError where the kernel refuses it at once."""
+    client.setblocking(False)
+    with suppress(BlockingIOError):  # EINPROGRESS: the SYN is under way
+        client.connect((str(asked.address), asked.port))
+    client.settimeout(asked.timeout)
+    if asked.protocol == "udp":
+        client.send(asked.send.encode())
+
+
+def _tcp(asked: Nc, server: socket.socket | None, client: socket.socket, received: _Received) -> None:
+    _until_connected(client, asked.timeout)
+    if server is None:
+        _send(client, asked.send)
+        _receive(client, received.by_client, len((asked.reply or "").encode()))
+        if not asked.reply:
+            _until_acknowledged(client, asked.timeout)
+        return
+    accepted, _ = server.accept()
+    with accepted:
+        accepted.settimeout(asked.timeout)
+        _send(client, asked.send)
+        _receive(accepted, received.by_server)
+        _send(accepted, asked.reply or "")
+        _receive(client, received.by_client)
+
+
+def _until_connected(client: socket.socket, timeout: float) -> None:
+    """Raises OSError: the network's answer to the SYN, or TimeoutError where there is none."""
+    if not select.select([], [client], [], timeout)[1]:
+        raise TimeoutError
+    number = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if number:
+        raise OSError(number, "")
+
+
+def _send(sender: socket.socket, text: str) -> None:
+    sender.sendall(text.encode())
+    sender.shutdown(socket.SHUT_WR)
+
+
+def _receive(receiver: socket.socket, received: bytearray, most: int | None = None) -> None:
+    """Take in what comes until its end, or until there are `most` bytes."""
+    while most is None or len(received) < most:
+        part = receiver.recv(LARGEST if most is None else most - len(received))
+        if not part:
+            return
+        received += part
+
+
+def _until_acknowledged(client: socket.socket, timeout: float) -> None:
+    """Wait for the other kernel to acknowledge the data and its end (tcp(7), SIOCOUTQ). Raises OSError."""
+    deadline = time.monotonic() + timeout
+    while struct.unpack("=i", fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)))[0]:
+        number = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            raise OSError(number, "")
+        if time.monotonic() >= deadline:
+            raise TimeoutError
+        time.sleep(PAUSE)
+
+
+def _udp(asked: Nc, server: socket.socket | None, client: socket.socket, received: _Received) -> None:
+    if server is not None:
+        arrived, sender = _ours(asked, server, client)
+        received.by_server += arrived
+        if asked.reply:
+            server.sendto(asked.reply.encode(), sender)
+    if asked.reply:
+        received.by_client += client.recv(LARGEST)
+
+
+def _ours(asked: Nc, server: socket.socket, client: socket.socket) -> tuple[bytes, tuple[str, int]]:
+    """The datagram of the client, and where it came from; those of others are none of this check's.
+
+    It is known by its sender, or by its bytes where the sender was translated on the way. Raises OSError: what the
+    network told the client, or TimeoutError.
+    """
+    deadline = time.monotonic() + asked.timeout
+    while (left := deadline - time.monotonic()) > 0 and select.select([server], [], [], left)[0]:
+        arrived, sender = server.recvfrom(LARGEST)
+        if arrived == asked.send.encode() or sender[:2] == client.getsockname()[:2]:
+            return arrived, sender
+    number = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    raise OSError(number, "") if number else TimeoutError
