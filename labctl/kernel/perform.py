@@ -226,7 +226,7 @@ class _Space:
             ("IFA_ADDRESS", str(address.ip)),
         ]
         if address.version == 6:
-            # An address of a lab is known to be unique, and must be usable at once (RFC 4429 has the wait).
+            # An address of a lab is known to be alone on its link, and must be usable at once (RFC 4429 has the wait).
             attributes.append(("IFA_FLAGS", IFA_F_NODAD))
         message["attrs"] = attributes
         self._netlink.request(request, rt.encoded(message), flags)

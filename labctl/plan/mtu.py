@@ -15,8 +15,9 @@ from collections.abc import Mapping
 
 from labctl.topology.model import Bridge, Topology
 from labctl.topology.routing import fibs_of
+from labctl.topology.segments import Segments
 from labctl.topology.values import InterfaceRef
-from labctl.topology.ways import Way, ways_of_tunnels
+from labctl.topology.ways import Way, Ways
 
 OVERHEAD = {4: 20 + 8, 6: 40 + 8}
 DEFAULT_MTU = {"lo": 65536, "dummy": 1500, "veth": 1500, "bridge": 1500}
@@ -31,7 +32,7 @@ def tunnel_mtus(topology: Topology) -> dict[InterfaceRef, int]:
     """
     peers = {endpoint.device: endpoint.peer.host for endpoint in reversed(topology.ttun)}
     found: dict[InterfaceRef, int] = {}
-    for ref, way in ways_of_tunnels(topology, fibs_of(topology)).items():
+    for ref, way in Ways(topology, fibs_of(topology), Segments(topology)).of_tunnels.items():
         device = topology.namespaces[ref.namespace].interfaces[ref.interface]
         carried = carries(topology, way, found)
         if device.mtu is None and carried is not None:

@@ -37,8 +37,9 @@ BASELINE = {
     "net/ipv4/conf/all/rp_filter": "0",
     "net/ipv4/conf/default/rp_filter": "0",
 }
-# Every address of a lab is known to be unique, and no router is asked for one: neither duplicate address detection
-# (RFC 4862 5.4), which keeps an address from use for a second, nor solicitations, which blur every count.
+# The rules of the file see to it that no address of a lab is used twice on a link, and no router is asked for one:
+# neither duplicate address detection (RFC 4862 5.4), which keeps an address from use for a second, nor solicitations,
+# which blur every count.
 BASELINE_OF_IPV6 = {
     "net/ipv6/conf/all/disable_ipv6": "0",
     "net/ipv6/conf/default/disable_ipv6": "0",

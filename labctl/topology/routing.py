@@ -66,9 +66,12 @@ class Fib:
         owner = self.owner_of(address)
         if owner is not None:
             return Decision(owner, local=True)
+        return next(self.candidates(address), None)
+
+    def candidates(self, address: Host) -> Iterator[Decision]:
+        """The way of every route that matches an address which is not the namespace's own, the best first."""
         for ways in self._main.matching(address):
-            return min(ways, key=lambda way: way[0])[1]
-        return None
+            yield from (decision for _, decision in sorted(ways, key=lambda way: way[0]))
 
     def owner_of(self, address: Host) -> str | None:
         """The interface that has the address, None where it is not one of the namespace's own."""

@@ -15,7 +15,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 from labctl.topology.model import Endpoint, Namespace, Topology, Tun
-from labctl.topology.routing import Fib, connected
+from labctl.topology.routing import Decision, Fib, connected
 from labctl.topology.segments import Segments
 from labctl.topology.values import Host, InterfaceRef, sysctl_parts
 
@@ -31,20 +31,17 @@ class Way:
     end: str | None
 
 
-def ways_of_tunnels(topology: Topology, fibs: Mapping[str, Fib]) -> dict[InterfaceRef, Way]:
-    """The way of each tunnel's datagrams to the peer, by its TUN device.
+class Ways:
+    """The ways of a topology.
 
-    The tunnels that a way leads into stand before it, except in a cycle: there the way that closes it ends in the
-    tunnel that it began with.
+    `of_tunnels` is the way of each tunnel's datagrams to the peer, by its TUN device. The tunnels that a way leads into
+    stand before it, except in a cycle: there the way that closes it ends in the tunnel that it began with.
     """
-    return _Ways(topology, fibs).of_tunnels()
 
-
-class _Ways:
-    def __init__(self, topology: Topology, fibs: Mapping[str, Fib]) -> None:
+    def __init__(self, topology: Topology, fibs: Mapping[str, Fib], segments: Segments) -> None:
         self._spaces = topology.namespaces
         self._fibs = fibs
-        self._segments = Segments(topology)
+        self._segments = segments
         self._owners: dict[Host, list[InterfaceRef]] = defaultdict(list)
         for where, namespace in topology.namespaces.items():
             for own, name in connected(namespace.interfaces):
@@ -55,37 +52,54 @@ class _Ways:
             if space is not None and isinstance(space.interfaces.get(endpoint.device.interface), Tun):
                 self._endpoints.setdefault(endpoint.device, endpoint)
         self._bound = {(device.namespace, end.bind): device for device, end in self._endpoints.items()}
-
-    def of_tunnels(self) -> dict[InterfaceRef, Way]:
-        found: dict[InterfaceRef, Way] = {}
+        self.of_tunnels: dict[InterfaceRef, Way] = {}
         for device in self._endpoints:
-            # A stack of its own: tunnels can be nested deeper than Python calls.
-            under_way = {} if device in found else {device: self._to_peer(device)}
-            comes_out: InterfaceRef | None = None
-            while under_way:
-                here, walk = next(reversed(under_way.items()))
-                try:
-                    into = walk.send(comes_out)
-                except StopIteration as done:
-                    del under_way[here]
-                    found[here] = done.value
-                    comes_out = self._far_device(here, found)
-                    continue
-                comes_out = self._far_device(into, found)
-                if into not in found and into not in under_way:
-                    under_way[into] = self._to_peer(into)
-        return found
+            self._follow(device)
 
-    def _to_peer(self, device: InterfaceRef) -> _Walk:
-        return self._walk(device.namespace, self._endpoints[device].peer.host)
-
-    def _far_device(self, device: InterfaceRef, found: Mapping[InterfaceRef, Way]) -> InterfaceRef | None:
-        """The TUN device of the endpoint that takes in what another one sends; None where that is not known (yet)."""
-        way, peer = found.get(device), self._endpoints[device].peer
+    def far_end(self, device: InterfaceRef) -> InterfaceRef | None:
+        """The TUN device that the packets of another one come out of; None where the file does not show it."""
+        way, peer = self.of_tunnels.get(device), self._endpoints[device].peer
         if way is None or way.end is None:
             return None
         anywhere = peer._replace(host=type(peer.host)(0))
         return self._bound.get((way.end, peer)) or self._bound.get((way.end, anywhere))
+
+    def ends(self, start: str, address: Host) -> set[str]:
+        """Every namespace that takes in a packet to an address, by one or another of the routes that match it."""
+        found: set[str] = set()
+        seen: set[InterfaceRef] = set()
+        ahead = [InterfaceRef(start, "")]
+        while ahead:
+            arrived = ahead.pop()
+            here = arrived.namespace
+            if self._fibs[here].owner_of(address) is not None:
+                found.add(here)
+            elif arrived not in seen and (not seen or self._forwards(arrived, address)):
+                nexts = (self._next(here, decision, address) for decision in self._fibs[here].candidates(address))
+                ahead += [there for there in nexts if there is not None]
+            seen.add(arrived)
+        return found
+
+    def _follow(self, device: InterfaceRef) -> None:
+        """Find the way of a tunnel, and first those of the tunnels that it leads into."""
+        # A stack of its own: tunnels can be nested deeper than Python calls.
+        under_way = {} if device in self.of_tunnels else {device: self._to_peer(device)}
+        comes_out: InterfaceRef | None = None
+        while under_way:
+            here, walk = next(reversed(under_way.items()))
+            try:
+                into = walk.send(comes_out)
+            except StopIteration as done:
+                del under_way[here]
+                self.of_tunnels[here] = done.value
+                comes_out = self.far_end(here)
+                continue
+            comes_out = self.far_end(into)
+            if into not in self.of_tunnels and into not in under_way:
+                under_way[into] = self._to_peer(into)
+
+    def _to_peer(self, device: InterfaceRef) -> _Walk:
+        return self._walk(device.namespace, self._endpoints[device].peer.host)
 
     def _walk(self, start: str, address: Host) -> _Walk:
         passed: list[InterfaceRef] = []
@@ -96,7 +110,7 @@ class _Ways:
             decision = self._fibs[here].lookup(address)
             if decision is not None and decision.local:
                 return Way(tuple(passed), here)
-            if decision is None or (passed and not forwards(self._spaces[here], arrived.interface, address.version)):
+            if decision is None or (passed and not self._forwards(arrived, address)):
                 break
             leaving = InterfaceRef(here, decision.interface)
             if leaving in self._endpoints:
@@ -109,6 +123,16 @@ class _Ways:
                 break
             arrived = comes_out
         return Way(tuple(passed), None)
+
+    def _next(self, here: str, decision: Decision, address: Host) -> InterfaceRef | None:
+        """The interface by which a packet enters the next namespace."""
+        leaving = InterfaceRef(here, decision.interface)
+        if leaving in self._endpoints:
+            return self.far_end(leaving)
+        return self._neighbour(leaving, decision.via or address)
+
+    def _forwards(self, arrived: InterfaceRef, address: Host) -> bool:
+        return forwards(self._spaces[arrived.namespace], arrived.interface, address.version)
 
     def _neighbour(self, leaving: InterfaceRef, address: Host) -> InterfaceRef | None:
         """The interface by which the packet enters the namespace of the next hop; None where none has the address.

@@ -10,22 +10,27 @@ from collections.abc import Iterator
 
 from labctl.topology.model import Topology
 from labctl.topology.routing import fibs_of
+from labctl.topology.rules.addresses import of_addresses, of_macs
 from labctl.topology.rules.checks import of_checks
 from labctl.topology.rules.finding import Finding
 from labctl.topology.rules.interfaces import of_interfaces
 from labctl.topology.rules.namespaces import of_namespaces
 from labctl.topology.rules.recursion import of_recursion
 from labctl.topology.rules.tunnels import of_tunnels
-from labctl.topology.ways import ways_of_tunnels
+from labctl.topology.segments import Segments
+from labctl.topology.ways import Ways
 
 __all__ = ["Finding", "mistakes_of"]
 
 
 def mistakes_of(topology: Topology) -> Iterator[Finding]:
     """Every mistake between the values of a topology, in no order."""
-    fibs = fibs_of(topology)
+    fibs, segments = fibs_of(topology), Segments(topology)
+    ways = Ways(topology, fibs, segments)
     yield from of_interfaces(topology)
+    yield from of_addresses(topology, segments, ways)
+    yield from of_macs(topology, segments)
     yield from of_namespaces(topology)
     yield from of_tunnels(topology, fibs)
-    yield from of_recursion(topology, ways_of_tunnels(topology, fibs))
+    yield from of_recursion(topology, ways.of_tunnels)
     yield from of_checks(topology, fibs)

@@ -1,4 +1,4 @@
-"""Interfaces: cables have two ends, a port is in one bridge, an address is in one place."""
+"""Interfaces: cables have two ends, a port is in one bridge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from labctl.engine.impair_words import parse_rate, parse_time
 from labctl.topology.model import Bridge, Interface, Topology, Veth
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
-from labctl.topology.values import Host, InterfaceRef
+from labctl.topology.values import InterfaceRef
 from labctl.topology.yaml_tree import Path
 
 _IPV6_LEAST_MTU = 1280  # RFC 8200, section 5; the kernel turns IPv6 off below it
@@ -34,7 +34,6 @@ def of_interfaces(topology: Topology) -> Iterator[Finding]:
                 yield from _impairment(interface, (*here, "impair"))
             if isinstance(interface, Bridge):
                 yield from _ports(topology, own, interface, here, ports)
-    yield from _addresses(topology)
 
 
 def _name_and_kind(name: str, interface: Interface, here: Path) -> Iterator[Finding]:
@@ -98,21 +97,3 @@ def _ports(
         elif port in seen:
             yield Finding(path, f"{port} is a port of {seen[port]} already", "an interface is a port once")
         seen.setdefault(port, own.interface)
-
-
-def _addresses(topology: Topology) -> Iterator[Finding]:
-    seen: dict[tuple[Host, InterfaceRef | None], InterfaceRef] = {}
-    for where, namespace in topology.namespaces.items():
-        for name, interface in namespace.interfaces.items():
-            own = InterfaceRef(where, name)
-            for index, address in enumerate(interface.addresses):
-                # The same on every link, by their definition (RFC 1122, RFC 4291); only once on one interface.
-                path = ("namespaces", where, "interfaces", name, "addresses", index)
-                if address.version == 6 and address.is_loopback and name != LOOPBACK:
-                    yield Finding(path, f"the loopback address {address.ip} cannot be on {own}", "it belongs to 'lo'")
-                everywhere = address.is_loopback or (address.version == 6 and address.is_link_local)
-                key = (address.ip, own if everywhere else None)
-                if key in seen:
-                    what = f"the address {address.ip} is on {seen[key]} already"
-                    yield Finding(path, what, "an address stands once in a file; which one is meant?")
-                seen.setdefault(key, own)

@@ -37,7 +37,7 @@ def of_recursion(topology: Topology, ways: Mapping[InterfaceRef, Way]) -> Iterat
 
 
 def _leading_to_a_cycle(into: _Into) -> set[InterfaceRef]:
-    """All but the tunnels whose ways end: in the order of `ways_of_tunnels` what they lead into stands before them."""
+    """All but the tunnels whose ways end: in the order of `Ways.of_tunnels` what they lead into stands before them."""
     ending: set[InterfaceRef] = set()
     for device, others in into.items():
         if ending.issuperset(others):
