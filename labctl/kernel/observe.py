@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from labctl.kernel import cables, namespaces, netem
+from labctl.kernel import cables, namespaces, netem, routes, rules
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.perform import IFF_UP, RT_TABLE_MAIN, RTN_UNICAST
+from labctl.kernel.perform import IFF_UP
 from labctl.kernel.syscalls import network_namespace
 from labctl.kernel.tuntap import outside, user_name
 from labctl.plan.commands import ADDRGENMODES, STAND_IN
-from labctl.plan.facts import Counters, Link, Namespace, Route
+from labctl.plan.facts import Counters, Link, Namespace
 
 IFF_LOWER_UP = 1 << 16  # linux/if.h
-_FAMILIES = (socket.AF_INET, socket.AF_INET6)
-_RTPROT_KERNEL, _RTPROT_RA = 2, 9  # routes that come with an address, and those of router advertisements
-_MADE = (_RTPROT_KERNEL, _RTPROT_RA)
 
 
 def observe(name: str, sysctls: Iterable[str] = (), others: Iterable[str] = ()) -> Namespace | None:
@@ -48,16 +44,13 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
     addresses: dict[int, list[str]] = {}
     for address in netlink.dump(rt.RTM_GETADDR, rt.encoded(rt.ifaddrmsg())):
         addresses.setdefault(address["index"], []).append(_address(address))
-    routes = [route for family in _FAMILIES for route in _routes_of(netlink, family) if _is_in_main(route)]
     names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
-    networks: dict[int, list[str]] = {}
-    for route in routes:
-        if route["proto"] == _RTPROT_KERNEL:
-            networks.setdefault(route.get_attr("RTA_OIF"), []).append(_destination(route))
+    seen = list(routes.routes(netlink, names))
     veths = [link for link in links if _kind(link) == "veth"]
     peers = cables.other_ends(netlink, name, veths, names, others)
     impaired = any(link.get_attr("IFLA_QDISC") == "netem" for link in links)
     netems = netem.attached(netlink) if impaired else {}
+    networks, local = _by_device(seen, "main"), _by_device(seen, "local", "local")
     found = {}
     for link in links:
         index = link["index"]
@@ -67,9 +60,11 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
             peer=peers.get(index, ""),
             netem=str(netems[index].impairment()) if index in netems else "",
             addresses=tuple(addresses.get(index, ())),
-            networks=tuple(networks.get(index, ())),
+            networks=tuple(networks.get(names[index], ())),
+            local=tuple(local.get(names[index], ())),
         )
-    return Namespace(found, tuple(_route(route, names) for route in routes if route["proto"] not in _MADE), settings)
+    by_hand = tuple(route for route, protocol, _ in seen if protocol not in routes.MADE_BY_KERNEL)
+    return Namespace(found, by_hand, rules.rules(netlink), settings)
 
 
 def counters(name: str) -> dict[str, Counters]:
@@ -83,11 +78,13 @@ def counters(name: str) -> dict[str, Counters]:
     return {link.get_attr("IFLA_IFNAME"): _counters(link) for link in links}
 
 
-def _routes_of(netlink: rt.Rtnetlink, family: int) -> list[Any]:
-    # A dump of all families at once stops after IPv4 where the request is checked strictly.
-    message = rt.rtmsg()
-    message["family"] = family
-    return netlink.dump(rt.RTM_GETROUTE, rt.encoded(message))
+def _by_device(seen: Iterable[routes.Seen], table: str, type_: str = "unicast") -> dict[str, list[str]]:
+    """The destinations of the kernel's own routes of a table and type, by interface."""
+    found: dict[str, list[str]] = {}
+    for route, protocol, _ in seen:
+        if protocol == routes.RTPROT_KERNEL and (route.table, route.type) == (table, type_) and route.dev:
+            found.setdefault(route.dev, []).append(route.to)
+    return found
 
 
 def _link(link: Any) -> Link:
@@ -155,25 +152,6 @@ def _counters(link: Any) -> Counters:
             for name in ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_dropped", "tx_dropped")
         }
     )
-
-
-def _is_in_main(route: Any) -> bool:
-    return bool(route["type"] == RTN_UNICAST and route["table"] == RT_TABLE_MAIN)
-
-
-def _route(route: Any, names: dict[int, str]) -> Route:
-    via = route.get_attr("RTA_GATEWAY")
-    return Route(
-        to=_destination(route),
-        via=via and _spelled(via),
-        dev=names.get(route.get_attr("RTA_OIF") or 0),
-        metric=route.get_attr("RTA_PRIORITY") or 0,
-    )
-
-
-def _destination(route: Any) -> str:
-    any_address = "0.0.0.0" if route["family"] == socket.AF_INET else "::"
-    return f"{_spelled(route.get_attr('RTA_DST') or any_address)}/{route['dst_len']}"
 
 
 def _settings(paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from labctl.engine.impair_words import Impairment
 from labctl.errors import refused
-from labctl.kernel import namespaces, netem, tuntap
+from labctl.kernel import namespaces, netem, routes, rules, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.syscalls import network_namespace
 from labctl.plan.commands import ADDRGENMODES, STAND_IN, link_local_settings
@@ -24,6 +24,7 @@ from labctl.plan.steps import (
     AddLink,
     AddNamespace,
     AddRoute,
+    AddRule,
     AddVeth,
     AutomaticAddresses,
     ClearMaster,
@@ -32,6 +33,7 @@ from labctl.plan.steps import (
     DeleteLink,
     DeleteNamespace,
     DeleteRoute,
+    DeleteRule,
     InterfaceStep,
     NoAutomaticAddresses,
     Removal,
@@ -46,8 +48,7 @@ from labctl.plan.steps import (
 
 IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000  # linux/if.h
 IFA_F_NODAD = 0x02  # linux/if_addr.h
-RTPROT_STATIC, RT_TABLE_MAIN, RTN_UNICAST = 4, 254, 1  # linux/rtnetlink.h
-RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_HOST, RT_SCOPE_NOWHERE = 0, 253, 254, 255
+RT_SCOPE_HOST = 254  # linux/rtnetlink.h
 
 RecordNamespace = Callable[[str, namespaces.NamespaceId], None]
 
@@ -87,10 +88,10 @@ class Performer:
                 if name in self._spaces:
                     self._spaces.pop(name).close()
                 namespaces.remove(name, self._recorded[name])
-            case AddRoute():
-                self._space(step.namespace).add_route(step)
-            case DeleteRoute():
-                self._space(step.namespace).delete_route(step)
+            case AddRoute() | DeleteRoute():
+                self._space(step.namespace).route(step)
+            case AddRule() | DeleteRule():
+                self._space(step.namespace).rule(step)
             case AutomaticAddresses(namespace=name, interface=interface, mode=mode):
                 # Only the setting makes the address; a request to the interface would but change the mode.
                 for setting, value in link_local_settings(mode).items():
@@ -231,35 +232,15 @@ class _Space:
         message["attrs"] = attributes
         self._netlink.request(request, rt.encoded(message), flags)
 
-    def add_route(self, step: AddRoute) -> None:
-        message = self._route(step)
-        message["proto"], message["type"] = RTPROT_STATIC, RTN_UNICAST
-        message["scope"] = RT_SCOPE_LINK if step.via is None and ":" not in step.to else RT_SCOPE_UNIVERSE
-        self._netlink.request(rt.RTM_NEWROUTE, rt.encoded(message), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+    def route(self, step: AddRoute | DeleteRoute) -> None:
+        if isinstance(step, AddRoute):
+            routes.add(self._netlink, step.route, self._indexes)
+        else:
+            routes.delete(self._netlink, step.route, {index: name for name, index in self._indexes.items()})
 
-    def delete_route(self, step: DeleteRoute) -> None:
-        message = self._route(step)
-        # Whoever made it: protocol 0 and scope "nowhere" match every route to that destination.
-        message["scope"] = RT_SCOPE_NOWHERE
-        self._netlink.request(rt.RTM_DELROUTE, rt.encoded(message))
-
-    def _route(self, step: AddRoute | DeleteRoute) -> Any:
-        network = ipaddress.ip_network(step.to)
-        message = rt.rtmsg()
-        message["family"] = _family(network.version)
-        message["dst_len"] = network.prefixlen
-        message["table"] = RT_TABLE_MAIN
-        attributes: list[tuple[str, Any]] = []
-        if network.prefixlen:
-            attributes.append(("RTA_DST", str(network.network_address)))
-        if step.via:
-            attributes.append(("RTA_GATEWAY", step.via))
-        if step.dev:
-            attributes.append(("RTA_OIF", self._indexes[step.dev]))
-        if step.metric is not None:
-            attributes.append(("RTA_PRIORITY", step.metric))
-        message["attrs"] = attributes
-        return message
+    def rule(self, step: AddRule | DeleteRule) -> None:
+        change = rules.add if isinstance(step, AddRule) else rules.delete
+        change(self._netlink, step.rule)
 
 
 def _hint(step: Step) -> str:

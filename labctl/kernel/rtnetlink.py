@@ -28,6 +28,7 @@ NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
 RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 36, 37, 38
 RTM_GETNSID = 90
 
@@ -36,9 +37,8 @@ RTM_GETNSID = 90
 with bare("pyroute2"):
     from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg as ifaddrmsg
     from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg as ifinfmsg
-    from pyroute2.netlink.rtnl.rtmsg import rtmsg as rtmsg
 
-_CLASS_OF = {RTM_NEWLINK: ifinfmsg, RTM_NEWADDR: ifaddrmsg, RTM_NEWROUTE: rtmsg}
+_CLASS_OF = {RTM_NEWLINK: ifinfmsg, RTM_NEWADDR: ifaddrmsg}
 
 
 Attributes = tuple[tuple[str, Any], ...]

@@ -1,27 +1,31 @@
 """The facts as they are once something was taken away, with all that the kernel takes along.
 
-An interface takes its routes along and, where it is an end of a cable, the other end. The last IPv4 address of an
-interface takes all of its IPv4 routes along (fib_disable_ip() in net/ipv4/fib_frontend.c). What is forgotten here would
-be missing after an `up` and only come with the next one.
+An interface takes its routes along, of every table, and, where it is an end of a cable, the other end. The last IPv4
+address of an interface takes all of its IPv4 routes along (fib_disable_ip() in net/ipv4/fib_frontend.c). What is
+forgotten here would be missing after an `up` and only come with the next one. Where kernels differ in what they take
+along, `surplus` takes it away first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
-from labctl.plan.facts import Facts, Link, Namespace, Route
+from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.steps import (
-    AddRoute,
     ClearMaster,
     ClearNetem,
     DeleteAddress,
     DeleteLink,
     DeleteNamespace,
     DeleteRoute,
+    DeleteRule,
     Removal,
     StopEngine,
 )
+
+T = TypeVar("T")
 
 
 def without(facts: Facts, removals: Iterable[Removal]) -> Facts:
@@ -46,17 +50,17 @@ def without(facts: Facts, removals: Iterable[Removal]) -> Facts:
                 spaces[name] = _changed(spaces[name], replace(spaces[name].links[interface], master=""))
             case ClearNetem(interface=interface):
                 spaces[name] = _changed(spaces[name], replace(spaces[name].links[interface], netem=""))
-            case DeleteRoute():
-                left = tuple(route for route in spaces[name].routes if not same_route(step, route))
-                spaces[name] = replace(spaces[name], routes=left)
+            case DeleteRoute(route=route):
+                spaces[name] = replace(spaces[name], routes=_without_one(spaces[name].routes, route))
+            case DeleteRule(rule=rule):
+                left = {way: _without_one(rules, rule) for way, rules in spaces[name].rules.items()}
+                spaces[name] = replace(spaces[name], rules=left)
     return replace(facts, namespaces=spaces, engines=engines)
 
 
-def same_route(step: AddRoute | DeleteRoute, route: Route) -> bool:
-    """Whether a route is the one of a step, which may leave the interface open."""
-    # Where no metric is given, or 0 for IPv6, the kernel takes its own (ip-route(8)).
-    metric = step.metric or (1024 if ":" in step.to else 0)
-    return (route.to, route.via, route.metric) == (step.to, step.via, metric) and step.dev in (None, route.dev)
+def _without_one(found: tuple[T, ...], gone: T) -> tuple[T, ...]:
+    place = found.index(gone) if gone in found else len(found)
+    return found[:place] + found[place + 1 :]
 
 
 def _changed(space: Namespace, link: Link) -> Namespace:

@@ -13,11 +13,13 @@ import shlex
 
 from labctl.plan.impairing import Command, as_asked
 from labctl.plan.netem import as_typed
+from labctl.plan.routes import DEFAULT_RULES, Route, Rule, default_metric
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
     AddNamespace,
     AddRoute,
+    AddRule,
     AddVeth,
     AutomaticAddresses,
     ClearMaster,
@@ -26,6 +28,7 @@ from labctl.plan.steps import (
     DeleteLink,
     DeleteNamespace,
     DeleteRoute,
+    DeleteRule,
     ImpairEngine,
     NoAutomaticAddresses,
     SetMac,
@@ -99,9 +102,15 @@ def command(step: Step) -> str:
             return shlex.join((*ip, "addr", "add", address, "dev", interface, *_at_once(address)))
         case DeleteAddress(interface=interface, address=address):
             return shlex.join((*ip, "addr", "del", address, "dev", interface))
-        case AddRoute() | DeleteRoute():
-            verb, origin = ("add", ("proto", "static")) if isinstance(step, AddRoute) else ("del", ())
-            return shlex.join((*ip, "route", verb, *step.words.split()[1:], *origin))
+        case AddRoute(route=route):
+            return shlex.join((*ip, "route", "add", *route.key, "proto", "static", *route.rest))
+        case DeleteRoute(route=route):
+            return shlex.join((*ip, "route", "del", *route.key, *_exact_metric(route), *route.rest))
+        case AddRule(rule=rule):
+            maker = "kernel" if rule in DEFAULT_RULES[rule.version] else "static"
+            return shlex.join((*ip, *_rule("add", rule), "protocol", maker))
+        case DeleteRule(rule=rule):
+            return shlex.join((*ip, *_rule("del", rule)))
         case StartEngine(run_as=owner, program=program):
             # ttun gives up its rights by itself, once it has opened what takes some.
             become = ("setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups") if owner and program else ()
@@ -117,6 +126,17 @@ def command(step: Step) -> str:
             plain = re.escape(Command.of(words).plain).replace(chr(92) + " ", " ")
             return f"pkill -f {there} {shlex.quote(plain + '( --impair.*)?$')}"
     raise TypeError(f"no way to type {step!r}")
+
+
+def _exact_metric(route: Route) -> tuple[str, ...]:
+    """The metric that a route has without being asked for: where none is said, another route may be meant."""
+    usual = default_metric(route.to)
+    return ("metric", str(usual)) if usual and route.metric == usual else ()
+
+
+def _rule(verb: str, rule: Rule) -> tuple[str, ...]:
+    family = ("-6",) if rule.family == "inet6" else ()
+    return (*family, "rule", verb, "priority", str(rule.priority), *rule.parts)
 
 
 def stand_in(step: Step) -> str:

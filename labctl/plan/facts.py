@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from labctl.plan.routes import Route, Rule
+
 
 @dataclass(frozen=True)
 class Counters:
@@ -37,23 +39,20 @@ class Link:
     stand_in: str = ""  # the kind that stands in where the kernel lacks `kind`
     addresses: tuple[str, ...] = ()  # in the kernel's order: the first IPv4 one of a network is its primary
     networks: tuple[str, ...] = ()  # to which the kernel itself has made a route, as it does for every address
+    local: tuple[str, ...] = ()  # addresses that the local table has for it: what is sent to them has arrived
     counters: Counters = field(default_factory=Counters)
 
 
 @dataclass(frozen=True)
-class Route:
-    to: str
-    via: str | None = None
-    dev: str | None = None
-    metric: int = 0
-
-
-@dataclass(frozen=True)
 class Namespace:
-    """One namespace; `sysctls` by their path below /proc/sys, None for one that can only be written."""
+    """One namespace; `sysctls` by their path below /proc/sys, None for one that can only be written.
+
+    `routes` are those that the kernel did not make by itself, of every table; `rules` are all, by IP version.
+    """
 
     links: Mapping[str, Link] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
+    rules: Mapping[int, tuple[Rule, ...]] = field(default_factory=dict)
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
 
 

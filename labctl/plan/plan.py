@@ -11,15 +11,17 @@ import re
 from collections.abc import Iterable, Iterator
 
 from labctl.plan import facts as facts_of
-from labctl.plan.aftermath import same_route, without
+from labctl.plan.aftermath import without
 from labctl.plan.facts import Facts, Link
 from labctl.plan.impairing import changes_of_impairments, is_served
 from labctl.plan.mtu import DEFAULT_MTU, mtu_of, tunnel_mtus
+from labctl.plan.routes import DEFAULT_RULES, is_same_route
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
     AddNamespace,
     AddRoute,
+    AddRule,
     AddVeth,
     AutomaticAddresses,
     NoAutomaticAddresses,
@@ -52,10 +54,13 @@ def plan(topology: Topology, facts: Facts) -> list[Step]:
 
 
 def _defaults(topology: Topology, facts: Facts) -> Iterator[Step]:
-    """Back to what an interface is by itself, where nothing asks for anything else and somebody changed it."""
+    """Back to what a namespace and an interface are by themselves, where nothing asks for anything else."""
     tunnels = tunnel_mtus(topology)
     for name, space in topology.namespaces.items():
-        there = facts.namespaces.get(name, facts_of.Namespace()).links
+        found = facts.namespaces.get(name, facts_of.Namespace())
+        for version, rules in found.rules.items():  # first: without them no next hop is found
+            yield from (AddRule(name, rule) for rule in DEFAULT_RULES[version] if rule not in rules)
+        there = found.links
         for interface in ("lo", *space.interfaces):
             link, asked = there.get(interface), space.interfaces.get(interface)
             if link is None:
@@ -87,8 +92,10 @@ def holds(step: Step, facts: Facts) -> bool:
             return True
         case SetSysctl(path=path, value=value):
             return path in there.sysctls and _same_value(there.sysctls[path], value)
-        case AddRoute():
-            return any(same_route(step, route) for route in there.routes)
+        case AddRoute(route=wanted_route):
+            return any(is_same_route(wanted_route, route) for route in there.routes)
+        case AddRule(rule=rule):
+            return any(rule in rules for rules in there.rules.values())
         case StartEngine():
             return is_served(step, facts.engines.get(step.subject, ""))
         case AddVeth():

@@ -15,6 +15,7 @@ from labctl.plan.steps import (
     AddLink,
     AddNamespace,
     AddRoute,
+    AddRule,
     AddVeth,
     InterfaceStep,
     SetMaster,
@@ -33,12 +34,13 @@ stand_in() {{
 }}
 """
 
-_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _ENGINES = range(6)
+_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _RULES, _ENGINES = range(7)
 _HEADINGS = {
     _NAMESPACES: "Namespaces: each is a network stack of its own.",
     _SETTINGS: "Settings that a new namespace would else take from the machine.",
     _PORTS: "Bridges get their ports.",
     _ROUTES: "What is not next door has a way.",
+    _RULES: "Rules: which packets are looked up in which table.",
     _ENGINES: "The engines: each carries the packets of its TUN device to its peer, one per UDP datagram.",
 }
 
@@ -101,6 +103,8 @@ def _place(step: Step, topology: Topology) -> tuple[int, ...]:
             return (_PORTS, space)
         case AddRoute():
             return (_ROUTES, space)
+        case AddRule():
+            return (_RULES, space)
         case StartEngine():
             return (_ENGINES,)
         case _ if interface is None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 
+from labctl.plan.routes import Route, Rule
+
 
 @dataclass(frozen=True)
 class Step:
@@ -213,28 +215,41 @@ class SetUp(InterfaceStep):
 
 @dataclass(frozen=True)
 class _RouteStep(Step):
-    to: str
-    via: str | None = None
-    dev: str | None = None
-    metric: int | None = None
+    route: Route
 
     @property
     def words(self) -> str:
-        parts = [f"route {self.to}"]
-        parts += [f"via {self.via}"] if self.via else []
-        parts += [f"dev {self.dev}"] if self.dev else []
-        parts += [f"metric {self.metric}"] if self.metric is not None else []
-        return " ".join(parts)
+        return f"route {self.route.words}"
 
 
 @dataclass(frozen=True)
 class AddRoute(_RouteStep):
-    """A static route of the main table."""
+    """A static route."""
 
 
 @dataclass(frozen=True)
 class DeleteRoute(Removal, _RouteStep):
     """Takes away exactly that route."""
+
+
+@dataclass(frozen=True)
+class _RuleStep(Step):
+    rule: Rule
+
+    @property
+    def words(self) -> str:
+        version = "IPv6 " if self.rule.family == "inet6" else ""
+        return f"{version}rule {self.rule.priority}: {self.rule.words}"
+
+
+@dataclass(frozen=True)
+class AddRule(_RuleStep):
+    """A rule of the routing policy."""
+
+
+@dataclass(frozen=True)
+class DeleteRule(Removal, _RuleStep):
+    """Takes away exactly that rule."""
 
 
 @dataclass(frozen=True)

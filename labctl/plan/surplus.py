@@ -11,16 +11,18 @@ interface is not taken away by itself.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from labctl.plan.aftermath import same_route
 from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.impairing import is_served
+from labctl.plan.routes import DEFAULT_RULES, Route, is_same_route
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
     AddNamespace,
     AddRoute,
+    AddRule,
     AddVeth,
     ClearMaster,
     ClearNetem,
@@ -28,6 +30,7 @@ from labctl.plan.steps import (
     DeleteLink,
     DeleteNamespace,
     DeleteRoute,
+    DeleteRule,
     Removal,
     SetMaster,
     SetNetem,
@@ -52,8 +55,10 @@ def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
     for name, space in facts.namespaces.items():
         if name in kept:
             staying = {interface: link for interface, link in space.links.items() if (name, interface) not in doomed}
-            yield from _routes(kept[name], name, space, staying)
-            yield from _addresses(kept[name], name, staying)
+            yield from _rules(kept[name], name, space)
+            going = list(_addresses(kept[name], name, staying))
+            yield from _routes(kept[name], name, space, _Loss.of(space, staying, going))
+            yield from going
             yield from _masters(kept[name], name, staying)
             yield from _netems(kept[name], name, staying)
     for end in sorted(doomed):
@@ -109,15 +114,62 @@ def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[End]) ->
             yield StopEngine(namespace, interface, command)
 
 
-def _routes(wanted: Collection[Step], name: str, space: Namespace, staying: Collection[str]) -> Iterator[DeleteRoute]:
-    routes: dict[str, list[AddRoute]] = {}
+def _rules(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[DeleteRule]:
+    asked = {step.rule for step in wanted if isinstance(step, AddRule)}
+    for version, rules in space.rules.items():
+        for rule in rules:
+            if rule not in asked and rule not in DEFAULT_RULES[version]:
+                yield DeleteRule(name, rule)
+
+
+class _Loss(NamedTuple):
+    """What a namespace loses that its routes are made with: links, addresses, links that have no IPv4 address then."""
+
+    links: Collection[str]
+    addresses: Collection[str]
+    without_ipv4: Collection[str]
+
+    @classmethod
+    def of(cls, space: Namespace, staying: Mapping[str, Link], going: Iterable[DeleteAddress]) -> _Loss:
+        gone = {(step.interface, step.address) for step in going}
+        links = space.links.keys() - staying.keys()
+        lost = {address for _, address in gone} | {each for link in links for each in space.links[link].addresses}
+        bare = {
+            name
+            for name, link in staying.items()
+            if all((name, address) in gone for address in link.addresses if ":" not in address)
+        }
+        return cls(links, {address.partition("/")[0] for address in lost}, bare)
+
+    def unsettles(self, route: Route) -> str:
+        """Why a wanted route does not stay what it is, or empty.
+
+        The kernel forgets the source address of an IPv6 route (rt6_remove_prefsrc()) and deletes an IPv4 one
+        (fib_sync_down_addr()), by version in the main table alone or in all. Of several next hops it takes one away, or
+        all, or marks it as dead (fib6_ifdown(), fib_sync_down_dev()).
+        """
+        if route.src in self.addresses:
+            return f"its source address {route.src} goes"
+        lost = self.links if route.version == 6 else {*self.links, *self.without_ipv4}
+        hop = next((hop for hop in route.nexthops if hop.dev in lost), None)
+        return f"its next hop through {hop.dev} goes" if hop else ""
+
+
+def _routes(wanted: Collection[Step], name: str, space: Namespace, loss: _Loss) -> Iterator[DeleteRoute]:
+    asked: dict[str, list[Route]] = {}
     for step in wanted:
         if isinstance(step, AddRoute):
-            routes.setdefault(step.to, []).append(step)
+            asked.setdefault(step.route.to, []).append(step.route)
     for route in space.routes:
-        goes_along = route.dev is not None and route.dev not in staying
-        if not goes_along and not any(same_route(step, route) for step in routes.get(route.to, ())):
-            yield DeleteRoute(name, route.to, route.via, route.dev, route.metric)
+        if route.dev in loss.links:
+            continue  # it goes along
+        same = next((one for one in asked.get(route.to, ()) if is_same_route(one, route)), None)
+        if same is None:
+            yield DeleteRoute(name, route)
+        else:
+            asked[route.to].remove(same)  # what is there twice is once too often
+            if why := loss.unsettles(route):
+                yield DeleteRoute(name, route, why=why)
 
 
 def _addresses(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[DeleteAddress]:
@@ -127,8 +179,8 @@ def _addresses(wanted: Collection[Step], name: str, links: dict[str, Link]) -> I
         for address in link.addresses:
             if (interface, address) not in addresses and not _is_the_kernels(address, link):
                 going[address] = "is not in the file"
-            elif _lacks_its_route(address, link):
-                going[address] = f"its route to {ipaddress.ip_interface(address).network} is gone"
+            elif lost := _lost_route(address, link):
+                going[address] = f"its route to {lost} is gone"
             elif (primary := _primary_of(address, link)) in going:
                 going[address] = f"goes with {primary}, the first of its network"
         # The others of a network before its first: with that they would go by themselves, or not (promote_secondaries).
@@ -150,12 +202,19 @@ def _primary_of(address: str, link: Link) -> str:
     return next(other for other in same if ipaddress.ip_interface(other).network == network)
 
 
-def _lacks_its_route(address: str, link: Link) -> bool:
-    """Whether the route is gone that an address brings along while its interface is up; an IPv4 /32 brings none."""
-    if not link.up or link.kind == "lo" or _is_the_kernels(address, link):
-        return False
-    network = ipaddress.ip_interface(address).network
-    return (network.version, network.prefixlen) != (4, 32) and str(network) not in link.networks
+def _lost_route(address: str, link: Link) -> str:
+    """The route that is gone of those that an address brings along while its interface is up, or empty.
+
+    They are one to itself in the local table, and one to its network, but for an IPv4 /32.
+    """
+    if not link.up or _is_the_kernels(address, link):
+        return ""
+    own = ipaddress.ip_interface(address)
+    itself = f"{own.ip}/{own.max_prefixlen}"
+    if itself not in link.local:
+        return f"{itself} in table local"
+    has_one = link.kind != "lo" and (own.version, own.network.prefixlen) != (4, 32)
+    return str(own.network) if has_one and str(own.network) not in link.networks else ""
 
 
 def _masters(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[ClearMaster]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from labctl.plan.mtu import SMALLEST, mtu_of, tunnel_mtus
 from labctl.plan.netem import as_kept
+from labctl.plan.routes import Route, default_metric
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -64,7 +65,7 @@ def wanted(topology: Topology) -> Iterator[Step]:
         yield from _properties(topology, tunnels, name, space)
     for name, space in spaces:
         for route in space.routes:
-            yield AddRoute(name, str(route.to), str(route.via) if route.via else None, route.dev, route.metric)
+            yield AddRoute(name, _route(route))
     for endpoint in topology.ttun:
         yield _engine(topology, endpoint)
 
@@ -132,6 +133,11 @@ def _properties(
     for interface_name, interface in space.interfaces.items():
         if interface.kind != "lo":
             yield SetUp(name, interface_name)
+
+
+def _route(route: model.Route) -> Route:
+    to = str(route.to)
+    return Route(to, str(route.via) if route.via else None, route.dev, route.metric or default_metric(to))
 
 
 def _engine(topology: Topology, endpoint: model.Endpoint) -> StartEngine:

@@ -11,6 +11,7 @@ from labctl.plan.steps import (
     AddLink,
     AddNamespace,
     AddRoute,
+    AddRule,
     AddVeth,
     InterfaceStep,
     NoAutomaticAddresses,
@@ -53,7 +54,7 @@ class LabTree:
             case StartEngine():
                 branch, _ = self._node(step.namespace, step.interface)
                 branch.add(Text(step.command, "green"))
-            case AddRoute():
+            case AddRoute() | AddRule():
                 self._space(step.namespace).add(Text(step.words, "dim"))
             case SetMtu() | SetMaster() | SetNetem():
                 self._line(step.namespace, step.interface).append(f"  {step.words}", "dim")

@@ -136,8 +136,8 @@ def state(here: World) -> Any:
     for space in found["namespaces"].values():
         for link in space["interfaces"].values():
             del link["counters"], link["state"], link["mac"], link["carrier"]
-            link["addresses"] = sorted(each for each in link["addresses"] if not each.startswith("fe80"))
-            link["networks"] = sorted(set(link["networks"]) - {"fe80::/64"})
+            for key in ("addresses", "networks", "local"):
+                link[key] = sorted({each for each in link[key] if not each.startswith("fe80")})
         space["routes"] = sorted(map(str, space["routes"]))
     engines = [(each["device"], each["command"], each["running"]) for each in found["engines"]]
     return found["namespaces"], sorted(engines), sorted(map(str, found["substitutions"]))

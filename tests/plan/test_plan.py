@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labctl.plan.facts import NOTHING, Facts, Link, Namespace, Route
+from labctl.plan.facts import NOTHING, Facts, Link, Namespace
 from labctl.plan.impairing import Command
 from labctl.plan.plan import plan
 from labctl.plan.steps import (
@@ -48,6 +48,11 @@ def network(address: str) -> str:
     return str(ipaddress.ip_interface(address).network)
 
 
+def itself(address: str) -> str:
+    own = ipaddress.ip_interface(address)
+    return f"{own.ip}/{own.max_prefixlen}"
+
+
 class Kernel:
     """What the real one would be after some steps. A step out of order is an AssertionError."""
 
@@ -75,6 +80,7 @@ class Kernel:
             peer=":".join(peer) if peer else "",
             mtu=min(ports, default=link.mtu),
             networks=tuple(network(address) for address in link.addresses) if link.up else (),
+            local=tuple(itself(address) for address in link.addresses) if link.up else (),
         )
 
     def perform(self, step: Step) -> None:
@@ -119,10 +125,8 @@ class Kernel:
                 self._change(step, addresses=(*self._link(step).addresses, address))
             case SetUp():
                 self._change(step, up=True)
-            case AddRoute():
-                assert step.dev is None or space.links[step.dev].up, "Network is down"
-                assert step.dev or any(link.up and link.addresses for link in space.links.values()), "unreachable"
-                route = Route(step.to, step.via, step.dev, step.metric or 0)
+            case AddRoute(route=route):
+                assert route.dev is None or space.links[route.dev].up, "Network is down"
                 self._spaces[step.namespace] = replace(space, routes=(*space.routes, route))
             case StartEngine():
                 assert self._link(step).kind == "tun" and self._link(step).up
@@ -152,8 +156,7 @@ class Kernel:
                     self._spaces[step.namespace] = replace(self._spaces[step.namespace], routes=kept)
             case ClearMaster():
                 self._change(step, master="")
-            case DeleteRoute():
-                gone = Route(step.to, step.via, step.dev, step.metric or 0)
+            case DeleteRoute(route=gone):
                 assert gone in space.routes, "No such process"
                 self._spaces[step.namespace] = replace(space, routes=tuple(r for r in space.routes if r != gone))
             case _:

@@ -1,0 +1,165 @@
+"""Routes and rules as the kernel has them, in the words of ip-route(8) and ip-rule(8).
+
+What a file can say has a field of its own. All else that the kernel tells of one is kept in `more` as words, so that
+nothing of it is overlooked: a route with a word more is another route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+TABLES = {"default": 253, "main": 254, "local": 255}
+"""The tables that have a name (linux/rtnetlink.h: enum rt_class_t); any other is written as its number."""
+
+IP_PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "sctp": 132}
+"""Protocols by the names that ip(8) takes from protocols(5); any other is written as its number."""
+
+
+@dataclass(frozen=True)
+class NextHop:
+    """One of several next hops of a route; a packet takes it with a probability by its weight."""
+
+    via: str | None = None
+    dev: str | None = None
+    weight: int = 1
+    onlink: bool = False
+    more: tuple[str, ...] = ()
+
+    def words(self, destination: str) -> Iterator[str]:
+        yield "nexthop"
+        yield from _via(self.via, destination)
+        yield from ("dev", self.dev) if self.dev else ()
+        yield from ("weight", str(self.weight))
+        yield from ("onlink",) if self.onlink else ()
+        yield from self.more
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route; where a wanted one leaves an interface open, the kernel finds it by the next hop."""
+
+    to: str
+    via: str | None = None
+    dev: str | None = None
+    metric: int = 0
+    type: str = "unicast"
+    table: str = "main"
+    src: str | None = None
+    onlink: bool = False
+    metrics: tuple[tuple[str, str], ...] = ()  # of the path, such as mtu, in the order of linux/rtnetlink.h: RTAX_*
+    nexthops: tuple[NextHop, ...] = ()  # two and more; then neither via nor dev
+    more: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> int:
+        return 6 if ":" in self.to else 4
+
+    @property
+    def words(self) -> str:
+        return " ".join((*self.key, *self.rest))
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The words that come first: its type and its destination."""
+        return (self.to,) if self.type == "unicast" else (self.type, self.to)
+
+    @property
+    def rest(self) -> tuple[str, ...]:
+        """All words behind these, the next hops last."""
+        return tuple(self._rest())
+
+    def _rest(self) -> Iterator[str]:
+        yield from _via(self.via, self.to)
+        yield from ("dev", self.dev) if self.dev else ()
+        yield from ("table", self.table) if self.table != "main" else ()
+        yield from ("src", self.src) if self.src else ()
+        yield from ("metric", str(self.metric)) if self.metric != default_metric(self.to) else ()
+        yield from ("onlink",) if self.onlink else ()
+        for name, value in self.metrics:
+            yield from (name, *value.split())
+        yield from self.more
+        for nexthop in self.nexthops:
+            yield from nexthop.words(self.to)
+
+
+def default_metric(to: str) -> int:
+    """The metric of a route to a destination where none is given (ip-route(8)): for IPv6, 0 means the same."""
+    return 1024 if ":" in to else 0
+
+
+def _via(via: str | None, destination: str) -> Iterator[str]:
+    if via is not None:
+        yield "via"
+        if (":" in via) != (":" in destination):
+            yield "inet6" if ":" in via else "inet"
+        yield via
+
+
+def is_same_route(wanted: Route, found: Route) -> bool:
+    """Whether a route is the wanted one, which may leave interfaces open."""
+    if wanted.nexthops and len(wanted.nexthops) == len(found.nexthops):
+        same = all(any(_is_same_hop(one, other) for other in found.nexthops) for one in wanted.nexthops)
+        return same and replace(found, nexthops=wanted.nexthops) == wanted
+    return (replace(found, dev=None) if wanted.dev is None else found) == wanted
+
+
+def _is_same_hop(wanted: NextHop, found: NextHop) -> bool:
+    return (replace(found, dev=None) if wanted.dev is None else found) == wanted
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the routing policy: which packets are looked up in which table, or refused; a lower priority is first.
+
+    `action` is lookup (of `table`), blackhole, unreachable, prohibit, or what else ip-rule(8) knows.
+    """
+
+    family: str
+    priority: int
+    inverted: bool = False
+    source: str = "all"
+    to: str = "all"
+    fwmark: str | None = None  # in hex, with its mask where it has one
+    iif: str | None = None
+    oif: str | None = None
+    ipproto: str | None = None
+    sport: str | None = None
+    dport: str | None = None
+    action: str = "lookup"
+    table: str | None = "main"
+    suppress_prefixlength: int | None = None
+    more: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> int:
+        return 6 if self.family == "inet6" else 4
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.parts)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """As `ip rule` shows it, without its priority."""
+        return tuple(self._parts())
+
+    def _parts(self) -> Iterator[str]:
+        yield from ("not",) if self.inverted else ()
+        yield from ("from", self.source)
+        yield from ("to", self.to) if self.to != "all" else ()
+        for name in ("fwmark", "iif", "oif", "ipproto", "sport", "dport"):
+            value = getattr(self, name)
+            yield from (name, value) if value is not None else ()
+        yield from self.more
+        yield from self.action.split()
+        yield from (self.table,) if self.table is not None else ()
+        if self.suppress_prefixlength is not None:
+            yield from ("suppress_prefixlength", str(self.suppress_prefixlength))
+
+
+DEFAULT_RULES = {
+    4: (Rule("inet", 0, table="local"), Rule("inet", 32766), Rule("inet", 32767, table="default")),
+    6: (Rule("inet6", 0, table="local"), Rule("inet6", 32766)),
+}
+"""The rules with which a namespace is born, by IP version (fib_default_rules_init(), fib6_rules_net_init())."""

@@ -1,0 +1,85 @@
+"""Routes and rules of every kind: what is made by hand is seen in the words of ip(8), and goes."""
+
+from __future__ import annotations
+
+from tests.lab.world import World, eventually
+
+# By hand, and how the difference is told. In a lab with an underlay wan0 and a tunnel tun0.
+BY_HAND = {
+    "ip route replace blackhole 10.0.102.0/24": "route blackhole 10.0.102.0/24",
+    "ip route add unreachable 10.0.2.1": "route unreachable 10.0.2.1/32",
+    "ip route add prohibit 10.71.0.0/16 metric 7": "route prohibit 10.71.0.0/16 metric 7",
+    "ip route add throw 10.72.0.0/16 table 77": "route throw 10.72.0.0/16 table 77",
+    "ip -6 route add blackhole fd00:2::/64": "route blackhole fd00:2::/64",
+    "ip -6 route add fd00:3::/64 dev wan0 metric 5": "route fd00:3::/64 dev wan0 metric 5",
+    "ip route add 10.73.0.0/16 dev wan0 src 10.0.1.1": "route 10.73.0.0/16 dev wan0 src 10.0.1.1",
+    "ip route add 10.74.0.0/16 via 10.9.9.9 dev wan0 onlink": "route 10.74.0.0/16 via 10.9.9.9 dev wan0 onlink",
+    "ip route add 10.75.0.0/16 via inet6 fe80::9 dev wan0": "route 10.75.0.0/16 via inet6 fe80::9 dev wan0",
+    "ip route append 10.0.2.0/24 via 192.0.2.2 mtu lock 900 advmss 800 initcwnd 9": (
+        "route 10.0.2.0/24 via 192.0.2.2 dev wan0 mtu lock 900 advmss 800 initcwnd 9"
+    ),
+    "ip route append 10.0.2.0/24 via 192.0.2.2 proto bird": "route 10.0.2.0/24 via 192.0.2.2 dev wan0",
+    "ip route add 10.76.0.0/16 table 1000 nexthop via 192.0.2.2 weight 3 nexthop dev tun0": (
+        "route 10.76.0.0/16 table 1000 nexthop via 192.0.2.2 dev wan0 weight 3 nexthop dev tun0 weight 1"
+    ),
+    "ip route add 10.77.0.0/16 tos 0x10 dev wan0 scope site": "route 10.77.0.0/16 dev wan0 tos 0x10 scope site",
+    "ip nexthop add id 5 via 192.0.2.2 dev wan0; ip route add 10.78.0.0/16 nhid 5": (
+        "route 10.78.0.0/16 via 192.0.2.2 dev wan0 nhid 5"
+    ),
+    "ip route add local 10.79.0.1 dev lo": "route local 10.79.0.1/32 dev lo table local",
+    "ip route add broadcast 10.79.0.255 dev wan0": "route broadcast 10.79.0.255/32 dev wan0 table local",
+    "ip route add multicast 239.0.0.0/8 dev wan0 table main": "route multicast 239.0.0.0/8 dev wan0",
+    "ip rule add pref 100 from 10.0.0.0/8 to 10.0.2.0/24 iif wan0 oif tun0 lookup 77": (
+        "rule 100: from 10.0.0.0/8 to 10.0.2.0/24 iif wan0 oif tun0 lookup 77"
+    ),
+    "ip rule add pref 101 fwmark 0x1/0x3 ipproto udp sport 53 dport 80-90 prohibit": (
+        "rule 101: from all fwmark 0x1/0x3 ipproto udp sport 53 dport 80-90 prohibit"
+    ),
+    "ip -6 rule add pref 102 not to fd00::/8 goto 32766": "IPv6 rule 102: not from all to fd00::/8 goto 32766",
+    "ip rule add pref 103 uidrange 0-0 tos 0x10 lookup main suppress_prefixlength 0": (
+        "rule 103: from all tos 0x10 uidrange 0-0 lookup main suppress_prefixlength 0"
+    ),
+}  # fmt: skip
+# What the kernel had made by itself is made again.
+TAKEN_AWAY = {
+    "ip rule del pref 0": "rule 0: from all lookup local",
+    "ip rule del pref 32766": "rule 32766: from all lookup main",
+    "ip -6 rule del pref 32766": "IPv6 rule 32766: from all lookup main",
+    "ip route del local 10.0.1.1 dev dummy0 table local": "address 10.0.1.1/24",
+}
+LOOK = "for version in -4 -6; do ip $version -d route show table all; ip $version -d rule; done"
+
+
+def test_what_is_made_by_hand_is_told_and_goes(here: World) -> None:
+    here.labctl("up", "two-site")
+
+    def by_hand(*commands: str) -> str:
+        return here.labctl("exec", "siteA", "--", "sh", "-ec", "; ".join(commands)).stdout
+
+    before = by_hand(LOOK)
+    by_hand(*BY_HAND, *TAKEN_AWAY)
+    changes = here.json("plan", "two-site", code=1)["changes"]
+    removed = [change["change"] for change in changes if change["action"] == "remove"]
+    made = [change["change"] for change in changes if change["action"] == "make"]
+    assert sorted(removed) == sorted(
+        [*BY_HAND.values(), TAKEN_AWAY["ip route del local 10.0.1.1 dev dummy0 table local"]]
+    )
+    assert sorted(made) == sorted([*TAKEN_AWAY.values(), "route 10.0.102.0/24 dev tun0"])
+    assert here.json("up", "two-site")["changes"] == changes
+    assert here.json("plan", "two-site")["changes"] == []
+    by_hand("ip nexthop flush")
+    assert sorted(by_hand(LOOK).splitlines()) == sorted(before.splitlines())
+    assert here.json("verify", "ping-across-a-to-b", "own-tun-address-a")["passed"]
+    here.labctl("down")
+
+
+def test_what_a_person_types_for_it_does_the_same(as_root: World) -> None:
+    as_root.labctl("up", "two-site")
+    inside = ("ip", "netns", "exec", "siteA", "sh", "-ec")
+    before = as_root.run(*inside, LOOK).stdout
+    as_root.run(*inside, "; ".join(word for word in (*BY_HAND, *TAKEN_AWAY) if not ("nhid" in word or "proto" in word)))
+    for change in as_root.json("plan", "two-site", code=1)["changes"]:
+        as_root.run("sh", "-ec", change["command"])
+    eventually(lambda: as_root.json("plan", "two-site", code=None)["changes"] == [], "all is as it was")
+    assert sorted(as_root.run(*inside, LOOK).stdout.splitlines()) == sorted(before.splitlines())
+    as_root.labctl("down")
