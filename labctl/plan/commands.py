@@ -103,9 +103,9 @@ def command(step: Step) -> str:
         case DeleteAddress(interface=interface, address=address):
             return shlex.join((*ip, "addr", "del", address, "dev", interface))
         case AddRoute(route=route):
-            return shlex.join((*ip, "route", "add", *route.key, "proto", "static", *route.rest))
+            return shlex.join((*ip, "route", "add", *route.head, "proto", "static", *route.hops))
         case DeleteRoute(route=route):
-            return shlex.join((*ip, "route", "del", *route.key, *_exact_metric(route), *route.rest))
+            return shlex.join((*ip, "route", "del", *route.head, *_exact_metric(route), *route.hops))
         case AddRule(rule=rule):
             maker = "kernel" if rule in DEFAULT_RULES[rule.version] else "static"
             return shlex.join((*ip, *_rule("add", rule), "protocol", maker))

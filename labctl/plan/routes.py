@@ -57,19 +57,16 @@ class Route:
 
     @property
     def words(self) -> str:
-        return " ".join((*self.key, *self.rest))
+        return " ".join((*self.head, *self.hops))
 
     @property
-    def key(self) -> tuple[str, ...]:
-        """The words that come first: its type and its destination."""
-        return (self.to,) if self.type == "unicast" else (self.type, self.to)
+    def head(self) -> tuple[str, ...]:
+        """All words but those of several next hops, which ip(8) takes last."""
+        return tuple(self._head())
 
-    @property
-    def rest(self) -> tuple[str, ...]:
-        """All words behind these, the next hops last."""
-        return tuple(self._rest())
-
-    def _rest(self) -> Iterator[str]:
+    def _head(self) -> Iterator[str]:
+        yield from () if self.type == "unicast" else (self.type,)
+        yield self.to
         yield from _via(self.via, self.to)
         yield from ("dev", self.dev) if self.dev else ()
         yield from ("table", self.table) if self.table != "main" else ()
@@ -79,8 +76,10 @@ class Route:
         for name, value in self.metrics:
             yield from (name, *value.split())
         yield from self.more
-        for nexthop in self.nexthops:
-            yield from nexthop.words(self.to)
+
+    @property
+    def hops(self) -> tuple[str, ...]:
+        return tuple(word for hop in self.nexthops for word in hop.words(self.to))
 
 
 def default_metric(to: str) -> int:

@@ -90,7 +90,8 @@ def by_ip(here: World, topology: Topology) -> set[tuple[str, ...]]:
         told |= {(name, link["ifname"], *detail) for link in links for detail in _lasting(link)}
         for family in ("-4", "-6"):
             routes = here.run("ip", family, "-n", name, "-d", "route", "show", "table", "all").stdout
-            told |= {(name, family, line) for line in routes.splitlines() if "fe80::" not in line}
+            rules = here.run("ip", family, "-n", name, "-d", "rule").stdout
+            told |= {(name, family, line) for line in (routes + rules).splitlines() if "fe80::" not in line}
     return told
 
 

@@ -7,16 +7,19 @@ import shlex
 import pytest
 
 from labctl.plan.commands import command, stand_in
+from labctl.plan.routes import NextHop, Route, Rule
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
     AddRoute,
+    AddRule,
     AddVeth,
     ClearMaster,
     ClearNetem,
     DeleteAddress,
     DeleteLink,
     DeleteRoute,
+    DeleteRule,
     NoAutomaticAddresses,
     SetMac,
     SetMaster,
@@ -41,8 +44,11 @@ STEPS: list[Step] = [
     NoAutomaticAddresses("ns", HERE),
     AddAddress("ns", HERE, "10.0.0.1/24"),
     DeleteAddress("ns", HERE, "10.0.0.1/24"),
-    AddRoute("ns", "10.1.0.0/16", None, HERE),
-    DeleteRoute("ns", "10.1.0.0/16", None, HERE),
+    AddRoute("ns", Route("10.1.0.0/16", dev=HERE)),
+    DeleteRoute("ns", Route("10.1.0.0/16", dev=HERE)),
+    AddRoute("ns", Route("10.1.0.0/16", nexthops=(NextHop(dev=HERE), NextHop("10.0.0.1", THERE)))),
+    AddRule("ns", Rule("inet", 100, iif=HERE, oif=THERE)),
+    DeleteRule("ns", Rule("inet", 100, iif=HERE, oif=THERE)),
     SetUp("ns", HERE),
 ]
 
@@ -52,11 +58,10 @@ def test_an_interface_stands_behind_a_word_that_says_so(step: Step) -> None:
     for line in filter(None, (command(step), *stand_in(step).split(" && "))):
         words = shlex.split(line)
         before = [words[place - 1] for place, word in enumerate(words) if word in (HERE, THERE)]
-        assert before and set(before) <= {"dev", "name", "master"}, line
+        assert before and set(before) <= {"dev", "name", "master", "iif", "oif"}, line
 
 
 def test_a_route_is_static_as_one_of_up_is() -> None:
-    assert command(AddRoute("ns", "10.1.0.0/16", "10.0.0.2")).endswith(
-        "route add 10.1.0.0/16 via 10.0.0.2 proto static"
-    )
-    assert command(DeleteRoute("ns", "10.1.0.0/16", "10.0.0.2")).endswith("route del 10.1.0.0/16 via 10.0.0.2")
+    route = Route("10.1.0.0/16", "10.0.0.2")
+    assert command(AddRoute("ns", route)).endswith("route add 10.1.0.0/16 via 10.0.0.2 proto static")
+    assert command(DeleteRoute("ns", route)).endswith("route del 10.1.0.0/16 via 10.0.0.2")
