@@ -9,8 +9,6 @@ follows from what is broken is left out. No file, whatever is in it, raises anyt
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,23 +20,19 @@ from labctl.topology.mistakes import FileMistakes, Mistake
 from labctl.topology.model import Topology
 from labctl.topology.prune import Remainder, without
 from labctl.topology.rules import mistakes_of
+from labctl.topology.source import EXAMPLE, content_of, name_of
 from labctl.topology.wording import Broken, worded
 from labctl.topology.yaml_tree import NotYaml, Position, Tree
-
-MAX_BYTES = 1 << 20
-
-_EXAMPLE = "`labctl validate two-site` shows one that is right"
 
 
 def load(path: Path) -> Topology:
     """The topology in a file. Raises UsageError, or its FileMistakes where the file can be read but is wrong."""
-    content = _bounded(path)
     try:
-        text = content.decode()
+        text = content_of(path).decode()
     except UnicodeDecodeError as error:
         why = f"byte {error.start} is not UTF-8"
-        raise UsageError(f"{path} is no text file", why, "a topology is YAML, in UTF-8") from None
-    return loads(text, str(path))
+        raise UsageError(f"{name_of(path)} is no text file", why, "a topology is YAML, in UTF-8") from None
+    return loads(text, name_of(path))
 
 
 def loads(text: str, filename: str) -> Topology:
@@ -50,7 +44,7 @@ def loads(text: str, filename: str) -> Topology:
     except NotYaml as error:
         raise _located([(error.at, error.what, error.hint)], text, filename) from None
     if tree is None or tree.root.value is None:
-        raise UsageError(f"{filename} is empty", "there is nothing but space or comments in it", _EXAMPLE)
+        raise UsageError(f"{filename} is empty", "there is nothing but space or comments in it", EXAMPLE)
     topology, broken = _validated(tree.root.value)
     remainder = Remainder(tree.root.value, {})
     found = [*tree.findings, *((tree.position(one.path), one.what, one.hint) for one in broken)]
@@ -107,33 +101,3 @@ def _located(found: list[tuple[Position, str, str]], text: str, filename: str) -
         for at, what, hint in found
     }
     return FileMistakes(tuple(sorted(located)))
-
-
-def _bounded(path: Path) -> bytes:
-    """The content of a regular file of bounded size; nothing else is waited for or read."""
-    try:
-        # Without O_NONBLOCK the opening of a FIFO waits for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            return _content(descriptor, path)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise UsageError(f"there is no file {path}", "", "is the path right? " + _EXAMPLE) from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"{str(path)[:200]!r} cannot be read", why or "", "may you read it? try: ls -l") from None
-
-
-def _content(descriptor: int, path: Path) -> bytes:
-    status = os.fstat(descriptor)
-    if stat.S_ISDIR(status.st_mode):
-        raise UsageError(f"{path} is a directory", "", "name a file in it")
-    if not stat.S_ISREG(status.st_mode):
-        raise UsageError(f"{path} is no regular file", "", "save the topology to a file first")
-    # The size that stat tells is not what is read where the file grows, or is one of /proc.
-    with open(descriptor, "rb", closefd=False) as file:
-        content = b"" if status.st_size > MAX_BYTES else file.read(MAX_BYTES + 1)
-    if status.st_size > MAX_BYTES or len(content) > MAX_BYTES:
-        raise UsageError(f"{path} is larger than {MAX_BYTES:,} bytes", "", "no topology is; is it the right file?")
-    return content

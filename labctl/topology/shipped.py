@@ -11,13 +11,19 @@ from pathlib import Path
 
 from labctl.errors import UsageError
 from labctl.topology.mistakes import nearest
+from labctl.topology.source import STDIN
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PLACES = (_PACKAGE / "topologies", _PACKAGE.parent / "topologies")
 
 
 def find(name_or_path: str) -> Path:
-    """The file that is meant: a file that exists, or else a shipped topology. Raises UsageError."""
+    """The file that is meant: a file that exists, or else a shipped topology; `-` is the standard input.
+
+    Raises UsageError.
+    """
+    if name_or_path == "-":
+        return STDIN
     shipped = _files()
     bare = "/" not in name_or_path and not name_or_path.endswith((".yaml", ".yml"))
     if os.path.isfile(name_or_path) or not bare:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from labctl.errors import UsageError
+from labctl.topology import source
 from labctl.topology.load import load, loads
 from labctl.topology.mistakes import FileMistakes
 from labctl.topology.model import Tun
@@ -75,7 +77,70 @@ def test_a_device_is_not_read() -> None:
 
 def test_a_fifo_without_a_writer_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lab.yaml")
-    assert "is no regular file" in refusal(tmp_path / "lab.yaml")
+    assert f"nothing comes through {tmp_path}/lab.yaml\n" in refusal(tmp_path / "lab.yaml")
+
+
+@contextmanager
+def pipe(write: Callable[[int], None]) -> Iterator[Path]:
+    """A pipe as a shell hands it over for <(COMMAND); `write` is the command."""
+    reader, writer = os.pipe()
+
+    def run() -> None:
+        with suppress(BrokenPipeError):
+            write(writer)
+        os.close(writer)
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        yield Path(f"/dev/fd/{reader}")
+    finally:
+        os.close(reader)
+        thread.join()
+
+
+def test_a_pipe_is_read_to_its_end() -> None:
+    def in_pieces(writer: int) -> None:
+        for piece in (HEAD, "  a: {}\n", *["# " + "x" * 1000 + "\n"] * 100):
+            os.write(writer, piece.encode())
+
+    with pipe(in_pieces) as path:
+        assert load(path).name == "lab"
+
+
+def test_a_writer_may_take_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fifo = tmp_path / "lab.yaml"
+    os.mkfifo(fifo)
+    holder = os.open(fifo, os.O_RDWR)  # a program that has it open and has not written yet
+
+    def readable(descriptor: int, seconds: float | None) -> bool:
+        """The patience for a program that opens it passes; the one for a program that has it open does not."""
+        if seconds is None:
+            os.write(holder, f"{HEAD}  a: {{}}\n".encode())
+            os.close(holder)
+        return seconds is None
+
+    monkeypatch.setattr(source, "_readable", readable)
+    assert load(fifo).name == "lab"
+
+
+def test_an_endless_pipe_is_not_read_to_its_end() -> None:
+    def endless(writer: int) -> None:
+        while True:
+            os.write(writer, b"#" * 65536)
+
+    with pipe(endless) as path:
+        assert "is larger than 1,048,576 bytes" in refusal(path)
+
+
+def test_an_empty_pipe_is_an_empty_file() -> None:
+    with pipe(lambda writer: None) as path:
+        assert "is empty" in refusal(path)
+
+
+def test_the_mistakes_of_a_pipe_have_their_places() -> None:
+    with pipe(lambda writer: os.write(writer, b"name: lab\nnamespaces: {}\n") and None) as path:
+        assert f"{path}:2:13: 'namespaces' is empty" in refusal(path)
 
 
 def test_an_unreadable_file(tmp_path: Path) -> None:
