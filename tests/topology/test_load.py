@@ -256,10 +256,10 @@ def test_a_large_lab_loads_at_once() -> None:
         f"    routes:\n      - {{to: 10.9.0.0/16, via: 10.{i // 250}.{i % 250}.2}}\n"
         for i in range(500)
     )
-    begin = time.monotonic()
+    begin = time.process_time()
     topology = loads(HEAD + sites, "large.yaml")
     assert len(topology.namespaces) == 500
-    assert time.monotonic() - begin < 2  # measured 0.3 s; the rest is for a busy machine
+    assert time.process_time() - begin < 2  # measured 0.35 s
 
 
 def test_the_shipped_name_finds_a_file_that_loads() -> None:
