@@ -6,10 +6,10 @@ still cross the tunnel, and would be counted in the next check.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from labctl.kernel import namespaces
+from labctl.kernel.patience import PatienceFor
 from labctl.kernel.sockets import connected
 
 PATIENCE = 1.0
@@ -18,13 +18,14 @@ PATIENCE = 1.0
 PAUSE = 0.002
 
 
-def wait_until_closed(sides: Iterable[str], port: int) -> None:
+def wait_until_closed(sides: Iterable[str], port: int, patience: PatienceFor) -> None:
     """Wait until neither side of a connection has anything more to send, for PATIENCE seconds at most.
 
     `sides` are the namespaces of both, `port` is either end's.
     """
-    deadline = time.monotonic() + PATIENCE
+    waiting = patience(PATIENCE)
     for namespace in sides:
         with namespaces.inside(namespace):
-            while connected(port) and time.monotonic() < deadline:
-                time.sleep(PAUSE)
+            for _ in waiting.looks(PAUSE):
+                if not connected(port):
+                    break

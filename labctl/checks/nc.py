@@ -12,7 +12,6 @@ import select
 import socket
 import struct
 import termios
-import time
 from contextlib import ExitStack, suppress
 
 from labctl.checks.closing import wait_until_closed
@@ -21,6 +20,7 @@ from labctl.checks.outcome import Outcome
 from labctl.checks.refusal import refused_at_once
 from labctl.errors import kernel_words
 from labctl.kernel import namespaces
+from labctl.kernel.patience import Patience, PatienceFor
 from labctl.kernel.sockets import holders
 from labctl.topology.model import Nc
 
@@ -36,7 +36,7 @@ class _Received:
         self.by_client = bytearray()
 
 
-def nc(asked: Nc) -> Outcome:
+def nc(asked: Nc, patience: PatienceFor) -> Outcome:
     """Carry the data of a check, and compare what came."""
     with ExitStack() as opened:
         server = None
@@ -51,16 +51,16 @@ def nc(asked: Nc) -> Outcome:
             _set_out(client, asked)
         except OSError as error:
             return refused_at_once(error)
-        received, ended = _Received(), ""
+        received, ended, waiting = _Received(), "", patience(asked.timeout)
         try:
-            (_tcp if asked.protocol == "tcp" else _udp)(asked, server, client, received)
+            (_tcp if asked.protocol == "tcp" else _udp)(asked, server, client, received, waiting)
         except TimeoutError:
             ended = f"timed out after {asked.timeout:g} s"
         except OSError as error:
             ended = kernel_words(error)
         own_port = client.getsockname()[1]
     if asked.protocol == "tcp":
-        wait_until_closed((asked.from_, asked.to), own_port)
+        wait_until_closed((asked.from_, asked.to), own_port, patience)
     return delivery(asked, bytes(received.by_server) if server else None, bytes(received.by_client), ended)
 
 
@@ -76,9 +76,7 @@ def _opened(namespace: str, asked: Nc) -> socket.socket:
     family = socket.AF_INET if asked.address.version == 4 else socket.AF_INET6
     kind = socket.SOCK_STREAM if asked.protocol == "tcp" else socket.SOCK_DGRAM
     with namespaces.inside(namespace):
-        opened = socket.socket(family, kind)
-    opened.settimeout(asked.timeout)
-    return opened
+        return socket.socket(family, kind | socket.SOCK_NONBLOCK)
 
 
 def _listen(server: socket.socket, asked: Nc) -> None:
@@ -93,84 +91,96 @@ def _listen(server: socket.socket, asked: Nc) -> None:
 
 def _set_out(client: socket.socket, asked: Nc) -> None:
     """Send the first packet: the SYN, or the datagram. Raises OSError where the kernel refuses it at once."""
-    client.setblocking(False)
     with suppress(BlockingIOError):  # EINPROGRESS: the SYN is under way
         client.connect((str(asked.address), asked.port))
-    client.settimeout(asked.timeout)
     if asked.protocol == "udp":
         client.send(asked.send.encode())
 
 
-def _tcp(asked: Nc, server: socket.socket | None, client: socket.socket, received: _Received) -> None:
-    _until_connected(client, asked.timeout)
+def _tcp(
+    asked: Nc, server: socket.socket | None, client: socket.socket, received: _Received, waiting: Patience
+) -> None:
+    _until_connected(client, waiting)
     if server is None:
-        _send(client, asked.send)
-        _receive(client, received.by_client, len((asked.reply or "").encode()))
+        _send(client, asked.send, waiting)
+        _receive(client, received.by_client, waiting, len((asked.reply or "").encode()))
         if not asked.reply:
-            _until_acknowledged(client, asked.timeout)
+            _until_acknowledged(client, waiting)
         return
-    accepted, _ = server.accept()
+    accepted, _ = _once(server, select.POLLIN, waiting).accept()
     with accepted:
-        accepted.settimeout(asked.timeout)
-        _send(client, asked.send)
-        _receive(accepted, received.by_server)
-        _send(accepted, asked.reply or "")
-        _receive(client, received.by_client)
+        accepted.setblocking(False)
+        _send(client, asked.send, waiting)
+        _receive(accepted, received.by_server, waiting)
+        _send(accepted, asked.reply or "", waiting)
+        _receive(client, received.by_client, waiting)
 
 
-def _until_connected(client: socket.socket, timeout: float) -> None:
-    """Raises OSError: the network's answer to the SYN, or TimeoutError where there is none."""
-    if not select.select([], [client], [], timeout)[1]:
+def _once(connection: socket.socket, event: int, waiting: Patience) -> socket.socket:
+    """A socket, once it is ready to be read or written. Raises TimeoutError."""
+    ready = select.poll()
+    ready.register(connection, event)
+    if not waiting.wait(ready):
         raise TimeoutError
-    number = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return connection
+
+
+def _until_connected(client: socket.socket, waiting: Patience) -> None:
+    """Raises OSError: the network's answer to the SYN, or TimeoutError where there is none."""
+    number = _once(client, select.POLLOUT, waiting).getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number:
         raise OSError(number, "")
 
 
-def _send(sender: socket.socket, text: str) -> None:
-    sender.sendall(text.encode())
+def _send(sender: socket.socket, text: str, waiting: Patience) -> None:
+    left = memoryview(text.encode())
+    while left:
+        left = left[_once(sender, select.POLLOUT, waiting).send(left) :]
     sender.shutdown(socket.SHUT_WR)
 
 
-def _receive(receiver: socket.socket, received: bytearray, most: int | None = None) -> None:
+def _receive(receiver: socket.socket, received: bytearray, waiting: Patience, most: int | None = None) -> None:
     """Take in what comes until its end, or until there are `most` bytes."""
     while most is None or len(received) < most:
+        _once(receiver, select.POLLIN, waiting)
         part = receiver.recv(LARGEST if most is None else most - len(received))
         if not part:
             return
         received += part
 
 
-def _until_acknowledged(client: socket.socket, timeout: float) -> None:
+def _until_acknowledged(client: socket.socket, waiting: Patience) -> None:
     """Wait for the other kernel to acknowledge the data and its end (tcp(7), SIOCOUTQ). Raises OSError."""
-    deadline = time.monotonic() + timeout
-    while struct.unpack("=i", fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)))[0]:
+    for _ in waiting.looks(PAUSE):
+        if not struct.unpack("=i", fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)))[0]:
+            return
         number = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
             raise OSError(number, "")
-        if time.monotonic() >= deadline:
-            raise TimeoutError
-        time.sleep(PAUSE)
+    raise TimeoutError
 
 
-def _udp(asked: Nc, server: socket.socket | None, client: socket.socket, received: _Received) -> None:
+def _udp(
+    asked: Nc, server: socket.socket | None, client: socket.socket, received: _Received, waiting: Patience
+) -> None:
     if server is not None:
-        arrived, sender = _ours(asked, server, client)
+        arrived, sender = _ours(asked, server, client, waiting)
         received.by_server += arrived
         if asked.reply:
             server.sendto(asked.reply.encode(), sender)
     if asked.reply:
-        received.by_client += client.recv(LARGEST)
+        received.by_client += _once(client, select.POLLIN, waiting).recv(LARGEST)
 
 
-def _ours(asked: Nc, server: socket.socket, client: socket.socket) -> tuple[bytes, tuple[str, int]]:
+def _ours(asked: Nc, server: socket.socket, client: socket.socket, waiting: Patience) -> tuple[bytes, tuple[str, int]]:
     """The datagram of the client, and where it came from; those of others are none of this check's.
 
     It is known by its sender, or by its bytes where the sender was translated on the way. Raises OSError: what the
     network told the client, or TimeoutError.
     """
-    deadline = time.monotonic() + asked.timeout
-    while (left := deadline - time.monotonic()) > 0 and select.select([server], [], [], left)[0]:
+    ready = select.poll()
+    ready.register(server, select.POLLIN)
+    while waiting.wait(ready):
         arrived, sender = server.recvfrom(LARGEST)
         if arrived == asked.send.encode() or sender[:2] == client.getsockname()[:2]:
             return arrived, sender

@@ -1,23 +1,24 @@
 """One verdict per check: probe, wait for the counters, judge; and again, as long as the check may wait.
 
 A check passes when the probe saw what was expected *and* the packets were counted where the file says. The counters of
-an engine may trail a reply by a moment, so they are read until they hold, or until SETTLE seconds have passed.
+an engine may trail a reply by a moment, so they are read until they hold, or until SETTLE seconds have passed. Before
+they are read no engine has packets left to carry: those of one check are never counted in another.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
 from labctl.checks.outcome import Evidence, Outcome, Result, State, Tools
+from labctl.kernel.patience import Patience, PatienceFor
 from labctl.plan.mtu import mtu_of, packets, tunnel_mtus
 from labctl.topology.model import Check, Nc, Ping, Topology
 from labctl.topology.values import InterfaceRef
 
 SETTLE = 0.5
-PAUSE = 0.01
+BETWEEN_TRIES = 0.2
 
 _WANTED: Mapping[str | None, State] = {
     None: "answered",
@@ -41,26 +42,29 @@ class _Judgement:
         return all(found.holds for found in self.evidence)
 
 
-def run(topology: Topology, checks: Iterable[Check], tools: Tools, observe: Observe) -> Iterator[Result]:
+def run(
+    topology: Topology, checks: Iterable[Check], tools: Tools, observe: Observe, patience: PatienceFor
+) -> Iterator[Result]:
     """Run checks one after the other; each is alone on the wire, because it counts."""
     for check in checks:
-        yield _until_it_holds(topology, check, tools, observe)
+        yield _until_it_holds(topology, check, tools, observe, patience)
 
 
-def _until_it_holds(topology: Topology, check: Check, tools: Tools, observe: Observe) -> Result:
-    deadline = time.monotonic() + check.wait
-    while True:
-        result = _once(topology, check, tools, observe)
-        if result.passed or time.monotonic() >= deadline:
-            return result
-        time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+def _until_it_holds(topology: Topology, check: Check, tools: Tools, observe: Observe, patience: PatienceFor) -> Result:
+    waiting = patience(check.wait) if check.wait else Patience(0)
+    for _ in waiting.looks(BETWEEN_TRIES):
+        result = _once(topology, check, tools, observe, patience)
+        if result.passed:
+            break
+    return result
 
 
-def _once(topology: Topology, check: Check, tools: Tools, observe: Observe) -> Result:
+def _once(topology: Topology, check: Check, tools: Tools, observe: Observe, patience: PatienceFor) -> Result:
+    _come_to_rest(patience)
     before = observe()
     outcome, command = _probe(check, tools)
     wanted = _WANTED[check.expect]
-    judgement = _settled(topology, check, before, observe)
+    judgement = _settled(topology, check, before, observe, patience)
     passed = outcome.state == wanted and judgement.holds
     return Result(
         check.name,
@@ -84,14 +88,22 @@ def _probe(check: Check, tools: Tools) -> tuple[Outcome, str]:
     return tools.nc(check.nc), tools.nc_command(check.nc)
 
 
-def _settled(topology: Topology, check: Check, before: ev.Snapshot, observe: Observe) -> _Judgement:
-    """The judgement, once the counters hold still enough for it to hold; or the last one."""
-    deadline = time.monotonic() + SETTLE
-    while True:
+def _come_to_rest(patience: PatienceFor) -> None:
+    """Wait until nobody who carries packets has anything left to do."""
+    for _ in patience(0).looks():
+        pass
+
+
+def _settled(
+    topology: Topology, check: Check, before: ev.Snapshot, observe: Observe, patience: PatienceFor
+) -> _Judgement:
+    """The judgement as soon as it holds; or the last one."""
+    _come_to_rest(patience)
+    for _ in patience(SETTLE).looks():
         judgement = judge(topology, check, before, observe())
-        if judgement.holds or time.monotonic() >= deadline:
-            return judgement
-        time.sleep(PAUSE)
+        if judgement.holds:
+            break
+    return judgement
 
 
 def judge(topology: Topology, check: Check, before: ev.Snapshot, after: ev.Snapshot) -> _Judgement:

@@ -21,6 +21,7 @@ from labctl.checks.closing import wait_until_closed
 from labctl.checks.outcome import Outcome, State
 from labctl.errors import MachineError
 from labctl.kernel import namespaces
+from labctl.kernel.patience import PatienceFor
 from labctl.kernel.sockets import bound
 from labctl.kernel.syscalls import CLONE_NEWNET, setns
 from labctl.topology.model import Nc, Ping
@@ -30,6 +31,9 @@ _Ends = Callable[[Nc], tuple[list[str], list[str]]]
 
 class SystemTools:
     """ping(8) and whichever nc is first in PATH. Raises MachineError where one is missing."""
+
+    def __init__(self, patience: PatienceFor) -> None:
+        self._patience = patience
 
     def ping(self, ping: Ping) -> Outcome:
         _needed("ping", "iputils-ping")
@@ -57,7 +61,7 @@ class SystemTools:
                 _say(client, nc.send)
                 outcome = _heard(nc, server, client)
         if nc.protocol == "tcp":
-            wait_until_closed((nc.from_, nc.to), nc.port)
+            wait_until_closed((nc.from_, nc.to), nc.port, self._patience)
         return outcome
 
     def ping_command(self, ping: Ping) -> str:

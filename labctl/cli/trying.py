@@ -64,10 +64,10 @@ def _tools(system: bool) -> Any:
     if system:
         from labctl.checks.system_tools import SystemTools
 
-        return SystemTools()
+        return SystemTools
     from labctl.checks.probes import Probes
 
-    return Probes()
+    return Probes
 
 
 def _impairments(command: Callable[..., int]) -> Callable[..., int]:

@@ -13,18 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from labctl.errors import refused
-from labctl.kernel import namespaces
+from labctl.kernel import namespaces, stamps
 
 ETH_P_ALL = 0x0003  # linux/if_ether.h
 ARPHRD_NONE = 0xFFFE  # linux/if_arp.h; what a TUN device is: packets without a link-layer header
 PACKET_OUTGOING = 4  # linux/if_packet.h
 PACKET_STATISTICS = 6  # linux/if_packet.h: how many packets, and how many of them did not fit
 SOL_PACKET = 263  # linux/socket.h
-SO_TIMESTAMPNS = 35  # asm-generic/socket.h
 ETHERNET_HEADER = 14
 LARGEST = 1 << 18
 
-_TIMESPEC = struct.Struct("=qq")
 _STATISTICS = struct.Struct("=II")
 
 
@@ -50,7 +48,7 @@ class Tap:
         self.close = self._socket.close
         try:
             self._socket.setblocking(False)
-            self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            stamps.ask_for_stamps(self._socket)
             self._socket.bind((interface, ETH_P_ALL))
         except BaseException:
             self.close()
@@ -75,12 +73,11 @@ class Tap:
     def _next(self) -> Seen | None:
         with refused("there is nothing more to see", "labctl status shows what became of the interface"):
             try:
-                frame, ancillary, _, (_, protocol, kind, _, _) = self._socket.recvmsg(LARGEST, 64)
+                frame, ancillary, _, (_, protocol, kind, _, _) = self._socket.recvmsg(LARGEST, stamps.SPACE)
             except BlockingIOError:
                 return None
-        seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
         packet = frame[ETHERNET_HEADER:] if self.ethernet else frame
-        return Seen(seconds * 10**9 + nanoseconds, kind == PACKET_OUTGOING, protocol, frame, packet)
+        return Seen(stamps.stamp(ancillary), kind == PACKET_OUTGOING, protocol, frame, packet)
 
     def missed(self) -> int:
         """How many packets crossed while all the memory of this socket held others that nobody had fetched yet."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from labctl.checks.evidence import Snapshot
 from labctl.checks.outcome import Result, Tools
 from labctl.checks.run import run
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel.observe import counters
+from labctl.kernel.patience import Patience, PatienceFor
 from labctl.lab.reading import Reading
 from labctl.lab.state import State, existing
 from labctl.topology.mistakes import nearest
@@ -16,8 +17,8 @@ from labctl.topology.model import Check, Topology
 from labctl.topology.values import InterfaceRef
 
 
-def verify(lab: str, names: Sequence[str], tools: Tools) -> Iterator[Result]:
-    """Run the named checks of a lab, or all, one result at a time.
+def verify(lab: str, names: Sequence[str], tools: Callable[[PatienceFor], Tools]) -> Iterator[Result]:
+    """Run the named checks of a lab, or all, one result at a time; `tools` are the probes or the machine's own tools.
 
     Raises UsageError for a lab or a check that does not exist, KernelRefused where the lab never came up.
     """
@@ -25,7 +26,11 @@ def verify(lab: str, names: Sequence[str], tools: Tools) -> Iterator[Result]:
     topology = state.topology()
     if topology is None:
         raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
-    return run(topology, chosen(topology, names), tools, lambda: _snapshot(topology, state))
+
+    def patience(seconds: float) -> Patience:
+        return Patience(seconds, [engine.process.pid for engine in state.read().engines.values()])
+
+    return run(topology, chosen(topology, names), tools(patience), lambda: _snapshot(topology, state), patience)
 
 
 def chosen(topology: Topology, names: Sequence[str]) -> list[Check]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from labctl.checks import evidence as ev
 from labctl.checks.outcome import Outcome, State
 from labctl.checks.run import judge, run
+from labctl.kernel.patience import Patience
 from labctl.plan.facts import Counters
 from labctl.topology.load import loads
 from labctl.topology.model import Check, Topology
@@ -184,7 +185,9 @@ class Tools:
 def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], int]) -> Any:
     topology, asked = lab(check)
     snapshots = [snapshot({}), *map(snapshot, after)]
-    return next(run(topology, [asked], tools, lambda: snapshots.pop(0) if len(snapshots) > 1 else snapshots[0]))  # type: ignore[arg-type]
+    return next(
+        run(topology, [asked], tools, lambda: snapshots.pop(0) if len(snapshots) > 1 else snapshots[0], Patience)
+    )  # type: ignore[arg-type]
 
 
 def test_a_reply_without_the_packets_is_no_pass() -> None:

@@ -79,7 +79,7 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}), file=sys.stde
     return set(done.stderr.split())
 
 
-HEAVY = {"pyroute2", "numpy", "rich", "pydantic", "scapy", "yaml", "icmplib"}
+HEAVY = {"pyroute2", "numpy", "rich", "pydantic", "scapy", "yaml"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["--version"]])

@@ -1,0 +1,110 @@
+"""Waiting for others on a machine that may be busy.
+
+A time-out says something about a network. Where the CPUs are taken, time passes in which a process that has a packet to
+forward does not run, and that time is not the network's. The kernel counts it for each thread, in /proc/PID/schedstat
+(sched-stats in the kernel's documentation); a thread that waits at this moment is in state R of /proc/PID/stat. So
+patience is over when its seconds have passed without those in which the processes that are waited for had to wait for a
+CPU, and when none of them waits for one now that it needs.
+
+This process may be kept from running, too, and find the time over before it has looked even once. So what is waited for
+is always looked at once more when the time is over: `looks`, `wait`.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+PAUSE = 0.01
+"""Seconds between two looks."""
+
+SHARE = 10_000_000
+"""Nanoseconds on a CPU in which an engine does what it has to do; a program that never sleeps has no end of that."""
+
+MOST = 30.0
+"""Seconds that waiting for a CPU adds at most."""
+
+_OURS = Path("/proc/thread-self")
+
+
+class Patience:
+    """Some seconds for processes to do their work, without those in which they wait for a CPU."""
+
+    def __init__(self, seconds: float, processes: Iterable[int] = ()) -> None:
+        self._end = time.monotonic() + seconds
+        self._processes = tuple(processes)
+        self._waited_before = self._waited()
+        self._wanted: dict[Path, int] = {}
+
+    def end(self) -> float:
+        """When it is over, in seconds of time.monotonic, as far as that is known now."""
+        return self._end + min(self.waited(), MOST)
+
+    def waited(self) -> float:
+        """Seconds for which the processes and this thread have waited for a CPU meanwhile, all together."""
+        before = self._waited_before
+        return sum(waited - before.get(thread, 0) for thread, waited in self._waited().items()) / 1e9
+
+    def left(self) -> float:
+        """Seconds until it is over, as far as that is known now; 0 where they have passed."""
+        return max(0.0, self.end() - time.monotonic())
+
+    def over(self) -> bool:
+        """Whether the seconds have passed, and none of the processes waits for a CPU that it needs."""
+        if self.left():
+            return False
+        # Since when each has wanted a CPU without a pause, by the time that it had had one.
+        before, self._wanted = self._wanted, {}
+        short = False
+        for thread in self._threads():
+            if _wants_to_run(thread):
+                ran, _ = _times(thread)
+                self._wanted[thread] = since = before.get(thread, ran)
+                short |= ran - since < SHARE
+        return not short or time.monotonic() > self._end + MOST
+
+    def wait(self, ready: select.poll) -> bool:
+        """Wait until a descriptor is ready, and tell whether one was before it is over."""
+        while not ready.poll(max(self.left(), PAUSE) * 1000):
+            if self.over():
+                return bool(ready.poll(0))
+        return True
+
+    def looks(self, pause: float = PAUSE) -> Iterator[None]:
+        """One moment to look after the other; the last one comes when it is over."""
+        while not self.over():
+            yield
+            time.sleep(pause)
+        yield
+
+    def _threads(self) -> Iterator[Path]:
+        for process in self._processes:
+            with suppress(OSError):  # it has ended
+                yield from Path(f"/proc/{process}/task").iterdir()
+
+    def _waited(self) -> dict[Path, int]:
+        return {thread: _times(thread)[1] for thread in (_OURS, *self._threads())}
+
+
+def _times(thread: Path) -> tuple[int, int]:
+    """Nanoseconds that a thread has had a CPU, and that it has waited for one; 0 where the kernel does not count."""
+    try:
+        ran, waited, _ = map(int, (thread / "schedstat").read_text().split())
+    except (OSError, ValueError):
+        return 0, 0
+    return ran, waited
+
+
+def _wants_to_run(thread: Path) -> bool:
+    """Whether a thread waits for a CPU or for a disk, or runs."""
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] in "RD"
+    except OSError:
+        return False
+
+
+PatienceFor = Callable[[float], Patience]
+"""So many seconds for those who carry the packets of a lab."""
