@@ -13,7 +13,8 @@ import click
 
 # The modules of the commands are imported to join the group.
 from labctl.cli import files, looking, making, trying  # noqa: F401
-from labctl.cli.base import CHECK_FAILED, INTERRUPTED, WELL, WRONG, cli, tell
+from labctl.cli.base import CHECK_FAILED, INTERRUPTED, WELL, WRONG, cli
+from labctl.cli.failures import tell, tell_of_call
 from labctl.cli.streams import make_reliable
 from labctl.errors import LabError
 
@@ -41,13 +42,14 @@ def answered() -> int:
         tell(error)
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        tell_of_call(error)
         code = WRONG
     except SystemExit as ended:
         code = int(ended.code or WELL)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        code = INTERRUPTED
+        interrupted = LabError("interrupted")
+        interrupted.exit_code = code = INTERRUPTED
+        tell(interrupted)
     except BrokenPipeError:
         # Nobody reads our output any more; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,7 +11,6 @@ import click
 
 from labctl import __version__
 from labctl.cli import completion
-from labctl.errors import LabError
 
 WELL, CHECK_FAILED, WRONG, CANNOT, NOT_ASKED = 0, 1, 2, 3, 5
 INTERRUPTED = 128 + signal.SIGINT
@@ -20,11 +19,8 @@ format_option = click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table", help="For a person or a program."
 )
 file_argument = click.argument("file", metavar="FILE|NAME", shell_complete=completion.topologies)
-lab_argument = click.argument("lab", required=False, envvar="LABCTL_LAB", shell_complete=completion.labs)
-lab_as_option = click.option("-l", "--lab", "also", shell_complete=completion.labs, help="The same, as an option.")
-lab_option = click.option(
-    "-l", "--lab", envvar="LABCTL_LAB", shell_complete=completion.labs, help="Which lab, where several are running."
-)
+lab_argument = click.argument("named", metavar="[LAB]", required=False, shell_complete=completion.labs)
+lab_option = click.option("-l", "--lab", shell_complete=completion.labs, help="Which lab, where several are running.")
 explain_option = click.option(
     "--explain", is_flag=True, help="Show the command that a person would type for every step."
 )
@@ -41,13 +37,3 @@ def cli() -> None:
 
     As root a lab is real named namespaces; without any right it lives in a room of your own.
     """
-
-
-def tell(error: LabError) -> None:
-    """What failed, why, what to do now."""
-    click.echo(click.style(error.what, fg="red", bold=True), err=True)
-    if error.why:
-        # The mistakes of a file begin with FILE:LINE:COLUMN, which editors and terminals know at the start of a line.
-        click.echo(error.why if "\n" in error.why else f"  {error.why}", err=True)
-    if error.hint:
-        click.echo(click.style(f"  → {error.hint}", bold=True), err=True)

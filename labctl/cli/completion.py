@@ -25,6 +25,13 @@ def topologies(context: click.Context, parameter: click.Parameter, typed: str) -
     return [*_begun(names(), typed), CompletionItem(typed, type="file")]
 
 
+def shipped(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Topologies that ship with labctl."""
+    from labctl.topology.shipped import names
+
+    return _begun(names(), typed)
+
+
 def labs(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Running labs."""
     try:

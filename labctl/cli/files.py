@@ -1,21 +1,38 @@
-"""What is only about a topology file: is it right, what is it as a script, and what may be in it."""
+"""What is only about a topology file: is it right, what is it as a script, what may be in it, which ones ship."""
 
 from __future__ import annotations
 
 import click
 
-from labctl.cli.base import WELL, cli, file_argument
+from labctl.cli import completion
+from labctl.cli.base import WELL, cli, file_argument, format_option
 from labctl.cli.labs import topology_of
 
 
 @cli.command()
 @file_argument
-def validate(file: str) -> int:
+@format_option
+def validate(file: str, form: str) -> int:
     """Check a topology file without making anything."""
-    topology = topology_of(file)
+    from labctl.topology.load import loads, text_of, warnings
+    from labctl.topology.shipped import find
+    from labctl.topology.source import name_of
+
+    path = find(file)
+    name, text = name_of(path), text_of(path)
+    topology = loads(text, name)
+    found = warnings(topology, text, name)
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.valid(file, topology, found)))
+        return WELL
+    for warning in found:
+        click.echo(f"warning: {warning}", err=True)
     click.echo(
         f"{file}: lab {topology.name}, {len(topology.namespaces)} namespaces, {len(topology.ttun)} tunnel endpoints, "
         f"{len(topology.checks)} checks: no mistakes"
+        + (f", {len(found)} warning{'s' * (len(found) != 1)}" if found else "")
     )
     return WELL
 
@@ -24,11 +41,18 @@ def validate(file: str) -> int:
 @file_argument
 @click.option("--name", help="Another name for the lab; it becomes the prefix of every namespace.")
 @click.option("--as", "language", type=click.Choice(["shell"]), default="shell", help="Into what; shell by default.")
-def export(file: str, name: str | None, language: str) -> int:
+@format_option
+def export(file: str, name: str | None, language: str, form: str) -> int:
     """Write the lab as the script that a person would type, with its own way back."""
     from labctl.plan.script import script
 
-    click.echo({"shell": script}[language](topology_of(file, name)), nl=False)
+    topology = topology_of(file, name)
+    text = {"shell": script}[language](topology)
+    if form == "json":
+        from labctl.report import as_json
+
+        text = f"{as_json.text({'lab': topology.name, 'as': language, 'script': text})}\n"
+    click.echo(text, nl=False)
     return WELL
 
 
@@ -40,4 +64,47 @@ def schema() -> int:
     from labctl.topology.model import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
+    return WELL
+
+
+@cli.group(invoke_without_command=True)
+@format_option
+@click.pass_context
+def topologies(context: click.Context, form: str) -> int:
+    """List the topologies that ship with labctl; show one, or copy one to edit it."""
+    from labctl.topology.shipped import names
+
+    if context.invoked_subcommand:
+        return WELL
+    found = {name: topology_of(name).description for name in names()}
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text([{"name": name, "description": told} for name, told in found.items()]))
+    else:
+        from labctl.report import terminal
+
+        terminal.topologies(found)
+    return WELL
+
+
+@topologies.command()
+@click.argument("name", shell_complete=completion.shipped)
+def show(name: str) -> int:
+    """Print a topology that ships with labctl."""
+    from labctl.topology.shipped import text_of
+
+    click.echo(text_of(name), nl=False)
+    return WELL
+
+
+@topologies.command()
+@click.argument("name", shell_complete=completion.shipped)
+@click.argument("to", type=click.Path(), default=".")
+def copy(name: str, to: str) -> int:
+    """Copy a topology that ships with labctl into a directory, or to a new file, to edit it."""
+    from labctl.topology.shipped import copy_of
+
+    written = copy_of(name, to)
+    click.echo(f"wrote {written}; edit it, then: labctl up {written}")
     return WELL

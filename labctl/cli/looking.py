@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import WELL, cli, format_option, lab_argument, lab_as_option, lab_option
-from labctl.cli.labs import places_of_mine, running_lab
+from labctl.cli.base import WELL, cli, format_option, lab_argument, lab_option
+from labctl.cli.labs import lab_of, places_of_mine, running_lab, the_one
+from labctl.errors import UsageError
 
 if TYPE_CHECKING:
     from labctl.kernel.room import Place
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 @cli.command()
 @lab_argument
-@lab_as_option
+@lab_option
 @format_option
-def status(lab: str | None, also: str | None, form: str) -> int:
+def status(named: str | None, lab: str | None, form: str) -> int:
     """Show what is there: namespaces, interfaces, addresses, engines with their counters."""
     from labctl.lab import status as story
 
-    place, name = running_lab(also or lab)
+    place, name = running_lab(lab or named)
     report = place.call(lambda: story.status(name))
     if form == "json":
         from labctl.report import as_json
@@ -60,26 +61,33 @@ def list_(form: str) -> int:
 
 
 @cli.command("exec", context_settings={"ignore_unknown_options": True})
-@click.argument("namespace", metavar="NS", shell_complete=completion.namespaces)
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
+@click.argument(
+    "words", nargs=-1, type=click.UNPROCESSED, metavar="[LAB] NS -- CMD...", shell_complete=completion.namespaces
+)
 @lab_option
-def exec_(namespace: str, command: tuple[str, ...], lab: str | None) -> int:
+@format_option
+def exec_(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """Run a command in a namespace of a lab; its exit code is ours."""
     from labctl.lab import inside
 
-    place, name = running_lab(lab)
+    place, name, left = lab_of(words, lab)
+    if len(left) < 2:
+        raise UsageError("a namespace and a command are needed", "", "for example: labctl exec siteA -- ip route")
+    namespace, *command = left
     return place.call(lambda: inside.execute(name, namespace, command))
 
 
 @cli.command()
-@click.argument("namespace", metavar="NS", shell_complete=completion.namespaces)
+@click.argument("words", nargs=-1, metavar="[LAB] NS", shell_complete=completion.namespaces)
 @lab_option
-def shell(namespace: str, lab: str | None) -> int:
+@format_option
+def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """Open a shell in a namespace of a lab."""
     from labctl.kernel import terminal
     from labctl.lab import inside
 
-    place, name = running_lab(lab)
+    place, name, left = lab_of(words, lab)
+    namespace = the_one(left, "a namespace", "labctl shell siteA")
     try:
         return place.call(lambda: inside.shell(name, namespace))
     finally:
@@ -87,14 +95,15 @@ def shell(namespace: str, lab: str | None) -> int:
 
 
 @cli.command()
-@click.argument("devices", nargs=-1, metavar="[NS:DEVICE]...", shell_complete=completion.devices)
+@click.argument("words", nargs=-1, metavar="[LAB] [NS:DEVICE]...", shell_complete=completion.devices)
 @click.option("--follow", is_flag=True, help="Go on as the engines write, until Ctrl-C.")
 @lab_option
-def logs(devices: tuple[str, ...], follow: bool, lab: str | None) -> int:
+@format_option
+def logs(words: tuple[str, ...], follow: bool, lab: str | None, form: str) -> int:
     """Show what the engines of a lab said: all, or those of the devices named."""
     from labctl.lab import logs as story
 
-    place, name = running_lab(lab)
+    place, name, devices = lab_of(words, lab)
 
     def work() -> None:
         for line in story.lines(name, devices, follow):
@@ -105,11 +114,12 @@ def logs(devices: tuple[str, ...], follow: bool, lab: str | None) -> int:
 
 
 @cli.command()
-@click.argument("interface", metavar="NS:INTERFACE", shell_complete=completion.devices)
+@click.argument("words", nargs=-1, metavar="[LAB] NS:INTERFACE", shell_complete=completion.devices)
 @click.option("-c", "--count", type=click.IntRange(min=1), help="End after so many packets; else Ctrl-C ends it.")
 @click.option("-w", "--write", "file", type=click.Path(), help="Write a pcap file; - for `| wireshark -k -i -`.")
 @lab_option
-def capture(interface: str, count: int | None, file: str | None, lab: str | None) -> int:
+@format_option
+def capture(words: tuple[str, ...], count: int | None, file: str | None, lab: str | None, form: str) -> int:
     """Show the packets of an interface as they come, or write them for tcpdump and wireshark. Needs no right."""
     import signal
     from itertools import islice
@@ -117,7 +127,8 @@ def capture(interface: str, count: int | None, file: str | None, lab: str | None
     from labctl.engine.stop import stop_signals
     from labctl.lab.capture import capture as tapped
 
-    place, name = running_lab(lab)
+    place, name, left = lab_of(words, lab)
+    interface = the_one(left, "an interface", "labctl capture siteA:tun0")
 
     def work() -> None:
         with (

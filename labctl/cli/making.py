@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,15 +18,24 @@ from labctl.cli.base import (
     file_argument,
     format_option,
     lab_argument,
-    lab_as_option,
-    tell,
+    lab_option,
 )
-from labctl.cli.labs import places_of_mine, topology_of, which_lab
+from labctl.cli.failures import tell
+from labctl.cli.labs import (
+    VARIABLE,
+    file_of,
+    places_of_mine,
+    refuse_misspelled,
+    remembered,
+    topology_of,
+    which_lab,
+)
 from labctl.cli.streams import patient_output
 from labctl.errors import LabError
 
 if TYPE_CHECKING:
-    from labctl.lab.events import Listener
+    from labctl.kernel.room import Place
+    from labctl.lab.events import Listener, Removed
     from labctl.lab.up import UpReport
     from labctl.topology.model import Topology
 
@@ -36,9 +46,10 @@ SOMETHING_TO_DO = 1
 @file_argument
 @click.option("--name", help="Another name for the lab; it becomes the prefix of every namespace.")
 @explain_option
+@click.option("--fresh", is_flag=True, help="Make it anew: end the lab of that name first, if it is running.")
 @format_option
 @patient_output()
-def up(file: str, name: str | None, explain: bool, form: str) -> int:
+def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
     from labctl.lab.starting import forkserver
 
@@ -47,12 +58,14 @@ def up(file: str, name: str | None, explain: bool, form: str) -> int:
         from labctl.kernel.signals import carry_on
         from labctl.lab.up import up as make
 
-        topology = topology_of(file, name)
+        topology, source = topology_of(file, name), file_of(file)
+        if fresh and (before := places_of_mine().get(topology.name)):
+            _ended(topology.name, before)
         place = place_of_new(topology.name)
 
         def work() -> UpReport:
             with _view(topology, explain, form) as notify:
-                return make(topology, place.mode, server.at(place), notify)
+                return make(topology, source, place.mode, server.at(place), notify)
 
         try:
             report = place.call(work)
@@ -75,7 +88,7 @@ def _report_up(report: UpReport, topology: Topology, form: str) -> None:
     else:
         from labctl.report import terminal
 
-        terminal.up(report, _hints(topology))
+        terminal.up(report, _hints(topology, several=bool(places_of_mine().keys() - {topology.name})))
         sys.stdout.flush()
 
 
@@ -91,18 +104,18 @@ def _view(topology: Topology, explain: bool, form: str) -> Iterator[Listener]:
         yield view.notify
 
 
-def _hints(topology: Topology) -> list[tuple[str, str]]:
-    """What to try next, with the names of this very lab."""
-    space = next(iter(topology.namespaces))
-    hints = [("labctl status", "interfaces, addresses, engines and their counters")]
+def _hints(topology: Topology, several: bool) -> list[tuple[str, str]]:
+    """What to try next, with the names of this very lab; where `several` run, every command says which is meant."""
+    space, which = next(iter(topology.namespaces)), f" -l {topology.name}" if several else ""
+    hints = [(f"labctl status{which}", "interfaces, addresses, engines and their counters")]
     if topology.checks:
-        hints.insert(0, ("labctl verify", f"prove it: {len(topology.checks)} checks, with packet counts"))
+        hints.insert(0, (f"labctl verify{which}", f"prove it: {len(topology.checks)} checks, with packet counts"))
     crossing = (check.ping for check in topology.checks if check.ping and check.crosses and check.expect != "no-reply")
     ping = next(crossing, None)
     if ping:
-        hints.append((f"labctl exec {ping.from_} -- ping {ping.to}", "try it by hand"))
-    hints.append((f"labctl shell {space}", f"a shell in {space}"))
-    hints.append(("labctl down", "leaves no trace"))
+        hints.append((f"labctl exec{which} {ping.from_} -- ping {ping.to}", "try it by hand"))
+    hints.append((f"labctl shell{which} {space}", f"a shell in {space}"))
+    hints.append((f"labctl down{which}", "leaves no trace"))
     return hints
 
 
@@ -117,51 +130,73 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
 
     topology = topology_of(file, name)
     here = places_of_mine().get(topology.name)
-    changes = here.call(lambda: planned(topology)) if here else planned(topology)
+    found = here.call(lambda: planned(topology)) if here else planned(topology)
     if form == "json":
         from labctl.report import as_json
 
-        click.echo(as_json.text(as_json.plan(topology.name, changes)))
+        click.echo(as_json.text(as_json.plan(found)))
     else:
         from labctl.report import terminal
 
-        terminal.plan(topology.name, changes, fresh=here is None, explain=explain)
-    return SOMETHING_TO_DO if changes else WELL
+        terminal.plan(found, fresh=here is None, explain=explain)
+    return SOMETHING_TO_DO if found.changes else WELL
 
 
 @cli.command()
 @lab_argument
-@lab_as_option
+@lab_option
 @click.option("-a", "--all", "everything", is_flag=True, help="Every lab of yours.")
+@format_option
 @patient_output()
-def down(lab: str | None, also: str | None, everything: bool) -> int:
+def down(named: str | None, lab: str | None, everything: bool, form: str) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
-    from labctl.kernel.room import places, refuse_elsewhere
-    from labctl.lab.down import down as end
+    from labctl.kernel.room import places
     from labctl.lab.state import tidy
 
     running = places_of_mine()
-    wanted = also or lab
-    names = list(running) if everything or (wanted is None and len(running) == 1) else [wanted] if wanted else []
+    wanted = lab or named or os.environ.get(VARIABLE)
     if wanted is None and len(running) > 1 and not everything:
         raise which_lab(running)
-    code, ended = WELL, False
+    names = list(running) if everything or wanted is None else [wanted]
+    removed: dict[str, Sequence[Removed]] = {}
+    failed: list[LabError] = []
     for name in names:
         if name not in running:
-            refuse_elsewhere(name)
+            refuse_misspelled(name, running)
             continue
-        place, ended = running[name], True
+        others = {other: place for other, place in running.items() if other not in names}
         try:
-            removed = place.end(partial(end, name, place.mode))
+            with remembered(name, running[name], others):
+                removed[name] = _ended(name, running[name])
         except LabError as error:  # one that cannot be taken down is not in the way of the others
-            tell(error)
-            code = error.exit_code
-            continue
-        from labctl.report import terminal
-
-        terminal.down(removed, name)
-    if not ended:
+            failed.append(error)
+    if not (removed or failed):
         for place in places():
             place.call(tidy)  # an earlier down may have been killed at its very end
+    _report_down(removed, failed, wanted, form)
+    return failed[-1].exit_code if failed else WELL
+
+
+def _ended(name: str, place: Place) -> Sequence[Removed]:
+    """End a lab that is running; what was removed."""
+    from labctl.lab.down import down as end
+
+    return place.end(partial(end, name, place.mode))
+
+
+def _report_down(
+    removed: Mapping[str, Sequence[Removed]], failed: Sequence[LabError], wanted: str | None, form: str
+) -> None:
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.down(removed, failed)))
+        return
+    for error in failed:
+        tell(error)
+    from labctl.report import terminal
+
+    for name, found in removed.items():
+        terminal.down(found, name)
+    if not (removed or failed):
         click.echo(f"no lab{f' named {wanted}' if wanted else ''} is running: nothing to do")
-    return code

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from labctl.cli import completion
 from labctl.cli.base import CANNOT, CHECK_FAILED, NOT_ASKED, WELL, cli, format_option, lab_option
-from labctl.cli.labs import running_lab
+from labctl.cli.labs import lab_of, places_of_mine, the_one
 from labctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from labctl.checks.outcome import Result
+    from labctl.lab.verify import Verified
 
 IMPAIRMENTS = {
     "delay": "50ms",
@@ -25,39 +30,35 @@ IMPAIRMENTS = {
 
 
 @cli.command()
-@click.argument("checks", nargs=-1, metavar="[CHECK]...", shell_complete=completion.checks)
+@click.argument("words", nargs=-1, metavar="[LAB] [CHECK]...", shell_complete=completion.checks)
 @click.option("--system-tools", is_flag=True, help="Use the ping and nc of this machine.")
+@click.option("-v", "--verbose", is_flag=True, help="The whole story of the checks that passed, too.")
 @lab_option
 @format_option
-def verify(checks: tuple[str, ...], system_tools: bool, lab: str | None, form: str) -> int:
+def verify(words: tuple[str, ...], system_tools: bool, verbose: bool, lab: str | None, form: str) -> int:
     """Run the checks of a lab, all or those named, and prove each with packet counts."""
-    place, name = running_lab(lab)
-    show = None
+    place, name, checks = lab_of(words, lab)
+    show: Callable[[Result], None] = lambda _: None  # noqa: E731
     if form == "table":
-        from labctl.report import terminal
+        from labctl.report import verdicts
 
-        show = terminal.result
+        show = partial(verdicts.result, whole=verbose)
 
-    def work() -> list[Any]:
-        from labctl.lab.verify import verify as results_of
+    def work() -> Verified:
+        from labctl.lab.verify import verify as verified
 
-        results = []
-        for found in results_of(name, checks, _tools(system_tools)):
-            results.append(found)
-            if show:
-                show(found)
-        return results
+        return verified(name, checks, _tools(system_tools), show)
 
-    results = place.call(work)
-    if show:
-        terminal.verdict(name, results)
+    found = place.call(work)
+    if form == "table":
+        verdicts.summary(found, several=len(places_of_mine()) > 1)
     else:
         from labctl.report import as_json
 
-        click.echo(as_json.text(as_json.verify(name, results)))
-    if all(found.passed for found in results):
+        click.echo(as_json.text(as_json.verify(found)))
+    if all(result.passed for result in found.results):
         return WELL
-    return CHECK_FAILED if any(found.asked and not found.passed for found in results) else NOT_ASKED
+    return CHECK_FAILED if any(result.asked and not result.passed for result in found.results) else NOT_ASKED
 
 
 def _tools(system: bool) -> Any:
@@ -78,7 +79,7 @@ def _impairments(command: Callable[..., int]) -> Callable[..., int]:
 
 
 @cli.command()
-@click.argument("device", metavar="NS:DEVICE", shell_complete=completion.devices)
+@click.argument("target", nargs=-1, metavar="[LAB] NS:DEVICE", shell_complete=completion.devices)
 @_impairments
 @click.option("--direction", type=click.Choice(["out", "in"]), default="out", help="Which packets; out by default.")
 @click.option("--show", is_flag=True, help="Only show what is in force.")
@@ -86,12 +87,19 @@ def _impairments(command: Callable[..., int]) -> Callable[..., int]:
 @lab_option
 @format_option
 def impair(
-    device: str, direction: str, show: bool, reset: bool, lab: str | None, form: str, **words: str | None
+    target: tuple[str, ...],
+    direction: str,
+    show: bool,
+    reset: bool,
+    lab: str | None,
+    form: str,
+    **words: str | None,
 ) -> int:
     """Change what packets of a running tunnel endpoint suffer; what is not named stays."""
     from labctl.lab.impair import impair as change
 
-    place, name = running_lab(lab)
+    place, name, left = lab_of(target, lab)
+    device = the_one(left, "a tunnel endpoint or an end of a cable", "labctl impair siteA:tun0 --loss 10%")
     named = {word: value for word, value in words.items() if value is not None}
     if not (named or show or reset):
         raise UsageError("nothing to change", "", "name an impairment, as in --delay 50ms, or --show, or --reset")
@@ -112,16 +120,16 @@ def impair(
 @format_option
 def doctor(form: str) -> int:
     """Say in plain words what this machine can do, by trying it."""
-    from labctl.kernel.capabilities import can_run_labs, examine
+    from labctl.kernel.capabilities import Able, able, examine
 
     findings = examine()
-    able = can_run_labs(findings)
+    labs = able(findings)
     if form == "json":
         from labctl.report import as_json
 
-        click.echo(as_json.text(as_json.doctor(findings, able)))
+        click.echo(as_json.text(as_json.doctor(findings, labs)))
     else:
         from labctl.report import terminal
 
-        terminal.doctor(findings, able)
-    return WELL if able else CANNOT
+        terminal.doctor(findings, labs)
+    return WELL if labs is Able.ALL else CANNOT

@@ -6,6 +6,7 @@ something was refused.
 
 from __future__ import annotations
 
+import enum
 import os
 import pickle
 from collections.abc import Callable
@@ -47,10 +48,20 @@ def examine() -> list[Finding]:
     return findings
 
 
-def can_run_labs(findings: list[Finding]) -> bool:
-    """Whether the parts that every lab needs are there."""
-    needed = {"rootless room", "namespace", "veth"}
-    return not any(finding.verdict == "missing" and finding.name in needed for finding in findings)
+class Able(enum.Enum):
+    """Which labs a machine can run, in words; a lab with a tunnel takes a TUN device."""
+
+    ALL = "this machine can run labs"
+    WITHOUT_TUN = "this machine can run only labs without a TUN device, and so no tunnel"
+    NONE = "this machine cannot run labs"
+
+
+def able(findings: list[Finding]) -> Able:
+    """Return which labs can be run where this was found."""
+    missing = {finding.name for finding in findings if finding.verdict == "missing"}
+    if missing & {"rootless room", "namespace", "veth"}:
+        return Able.NONE
+    return Able.WITHOUT_TUN if "tun" in missing else Able.ALL
 
 
 def _tried(attempt: Callable[[], list[Finding]]) -> list[Finding]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from labctl.engine.impair_words import Impairment
-from labctl.errors import refused
+from labctl.errors import MachineError, kernel_words, refused
 from labctl.kernel import namespaces, netem, routes, rules, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.syscalls import network_namespace
@@ -71,8 +71,14 @@ class Performer:
 
     def perform(self, step: Step) -> Substitution | None:
         """Make one step true. Raises LabError in words for a person."""
-        with refused(f"could not {_verb(step)} {step.subject} {step.words}", _hint(step)):
-            return self._perform(step)
+        what = f"could not {_verb(step)} {step.subject} {step.words}"
+        with refused(what):
+            try:
+                return self._perform(step)
+            except rt.Refused as error:
+                if driver := _missing_driver(step, error.errno):
+                    raise MachineError(what, kernel_words(error), f"load the driver as root: {driver}") from error
+                raise
 
     def _perform(self, step: Step) -> Substitution | None:
         match step:
@@ -243,9 +249,15 @@ class _Space:
         change(self._netlink, step.rule)
 
 
-def _hint(step: Step) -> str:
-    if isinstance(step, SetNetem):
-        return "load the driver as root: modprobe sch_netem; `impair:` of a tunnel endpoint works without"
+def _missing_driver(step: Step, error: int | None) -> str:
+    """Return what loads the driver that the kernel lacks for a step; empty where it was refused for another reason."""
+    match step:
+        case SetNetem() if error == errno.ENOENT:  # tc_modify_qdisc(): the kind of qdisc is unknown
+            return "modprobe sch_netem; `impair:` of a tunnel endpoint works without"
+        case AddVeth() if error == errno.EOPNOTSUPP:  # rtnl_newlink(): the kind of link is unknown
+            return "modprobe veth"
+        case AddLink(kind=kind) if error == errno.EOPNOTSUPP:
+            return f"modprobe {kind}"
     return ""
 
 

@@ -13,6 +13,11 @@ def has_network_rights() -> bool:
     return effective_capabilities() & needed == needed
 
 
+def in_user_namespace() -> bool:
+    """Return whether this is a user namespace other than the machine's own, which maps every user ID to itself."""
+    return Path("/proc/self/uid_map").read_text().split() != ["0", "0", str(2**32 - 1)]
+
+
 def effective_capabilities() -> int:
     """The effective set as a bit mask."""
     return int(status_field("CapEff") or "0", 16)

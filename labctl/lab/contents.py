@@ -16,6 +16,11 @@ class Contents:
     checks: tuple[str, ...]
 
 
+def namespaces_of(lab: str) -> tuple[str, ...]:
+    """Return the namespaces of a lab by name. Raise UsageError where there is no such lab."""
+    return tuple(existing(lab).read().namespaces)
+
+
 def contents(lab: str) -> Contents:
     """The names inside a lab. Raises UsageError where there is no such lab."""
     state = existing(lab)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from labctl.engine.control import ask
 from labctl.errors import UsageError
@@ -34,14 +34,23 @@ def between(topology: Topology, found: Facts) -> tuple[Change, ...]:
     return tuple(change(step, found) for step in plan(topology, found))
 
 
-def planned(topology: Topology) -> tuple[Change, ...]:
+@dataclass(frozen=True)
+class Planned:
+    """What `up` would do; `file` is the one that the running lab was made from."""
+
+    lab: str
+    file: str
+    changes: tuple[Change, ...]
+
+
+def planned(topology: Topology) -> Planned:
     """The same for the lab of that name, which need not be there. Raises UsageError where `up` would."""
     if not has_network_rights():  # the lab would be in a room of its own, which is not there yet
-        return between(topology, NOTHING)
+        return Planned(topology.name, "", between(topology, NOTHING))
     state = State(topology.name)
-    changes = gap(topology, state)
-    refuse_strangers(changes, state.read())
-    return changes
+    recorded, changes = state.read(), gap(topology, state)
+    refuse_strangers(changes, recorded)
+    return Planned(topology.name, recorded.file, changes)
 
 
 def refuse_strangers(changes: Iterable[Change], recorded: Recorded) -> None:

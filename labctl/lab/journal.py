@@ -44,6 +44,7 @@ class Recorded:
     boot: str = ""
     mark: str = ""
     complete: bool = False
+    file: str = ""  # the topology file that it was made from; empty where that was no file
     namespaces: dict[str, NamespaceId] = field(default_factory=dict)
     engines: dict[str, Engine] = field(default_factory=dict)
     substitutions: dict[str, Substitution] = field(default_factory=dict)
@@ -90,8 +91,8 @@ def _apply(entry: Any, recorded: Recorded) -> None:
             recorded.engines.pop(device, None)
         case {"forget_substitution": str(subject)}:
             recorded.substitutions.pop(subject, None)
-        case {"complete": bool(complete)}:
-            recorded.complete = complete
+        case {"complete": bool(complete), **more}:
+            recorded.complete, recorded.file = complete, str(more.get("file", ""))
 
 
 def boot_id() -> str:

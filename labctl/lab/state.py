@@ -79,13 +79,13 @@ class State:
     def forget_substitution(self, subject: str) -> None:
         self._journal.append({"forget_substitution": subject})
 
-    def complete(self, topology: str) -> None:
-        """The lab is up; from here on it is what the topology says."""
+    def complete(self, topology: str, file: str) -> None:
+        """The lab is up; from here on it is what the topology, of this file, says."""
         temporary = self._topology.with_suffix(".new")
         with kept_in(self.directory):
             temporary.write_text(topology)
             temporary.rename(self._topology)
-        self._journal.append({"complete": True})
+        self._journal.append({"complete": True, "file": file})
 
     def topology(self) -> Topology | None:
         """The topology as applied; None where `up` never got to its end. Raises MachineError where it is damaged."""

@@ -31,6 +31,7 @@ class Status:
 
     lab: str
     mode: str
+    file: str  # the topology file that it was made from
     namespaces: dict[str, Namespace | None]
     engines: tuple[EngineStatus, ...]
     substitutions: tuple[Substitution, ...] = field(default=())
@@ -58,6 +59,7 @@ def status(lab: str) -> Status:
     return Status(
         lab,
         recorded.mode,
+        recorded.file,
         {name: found.namespaces.get(name) for name in recorded.namespaces},
         tuple(_engine(device, engine, state) for device, engine in recorded.engines.items()),
         tuple(recorded.substitutions.values()),

@@ -37,8 +37,8 @@ class UpReport:
     seconds: float
 
 
-def up(topology: Topology, mode: str, fork: Fork, notify: Listener) -> UpReport:
-    """Make a lab what its topology says.
+def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -> UpReport:
+    """Make a lab what its topology says, which is from this file.
 
     Raises LabError. A lab that was not there before is then taken back, one that was is put back as it was.
     """
@@ -62,7 +62,7 @@ def up(topology: Topology, mode: str, fork: Fork, notify: Listener) -> UpReport:
             if changes and not fresh:
                 changes += _what_it_took_along(topology, state, fork, notify)
             carry_on()  # the lab is made: nobody is told anything else from here on
-            state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True))
+            state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True), file)
             _forget_what_is_gone(topology, state)
         except BaseException as error:
             carry_on()

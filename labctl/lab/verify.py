@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from labctl.checks.evidence import Snapshot
 from labctl.checks.outcome import Result, Tools
@@ -10,17 +11,33 @@ from labctl.checks.run import run
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel.observe import counters
 from labctl.kernel.patience import Patience, PatienceFor
+from labctl.lab.gap import gap
 from labctl.lab.reading import Reading
 from labctl.lab.state import State, existing
+from labctl.plan.reasons import Change
 from labctl.topology.mistakes import nearest
 from labctl.topology.model import Check, Topology
 from labctl.topology.values import InterfaceRef
 
 
-def verify(lab: str, names: Sequence[str], tools: Callable[[PatienceFor], Tools]) -> Iterator[Result]:
-    """Run the named checks of a lab, or all, one result at a time; `tools` are the probes or the machine's own tools.
+@dataclass(frozen=True)
+class Verified:
+    """The verdicts of a lab, and how it differs from its file once the checks are done."""
 
-    Raises UsageError for a lab or a check that does not exist, KernelRefused where the lab never came up.
+    lab: str
+    file: str
+    results: tuple[Result, ...]
+    drift: tuple[Change, ...]
+
+
+def verify(
+    lab: str, names: Sequence[str], tools: Callable[[PatienceFor], Tools], show: Callable[[Result], None]
+) -> Verified:
+    """Run the named checks of a lab, or all; each result is shown as soon as it is there.
+
+    `tools` are the probes, or the machine's own tools.
+
+    Raise UsageError for a lab or a check that does not exist, KernelRefused where the lab never came up.
     """
     state = existing(lab)
     topology = state.topology()
@@ -30,7 +47,11 @@ def verify(lab: str, names: Sequence[str], tools: Callable[[PatienceFor], Tools]
     def patience(seconds: float) -> Patience:
         return Patience(seconds, [engine.process.pid for engine in state.read().engines.values()])
 
-    return run(topology, chosen(topology, names), tools(patience), lambda: _snapshot(topology, state), patience)
+    results = []
+    for result in run(topology, chosen(topology, names), tools(patience), lambda: _snapshot(topology, state), patience):
+        results.append(result)
+        show(result)
+    return Verified(lab, state.read().file, tuple(results), gap(topology, state))
 
 
 def chosen(topology: Topology, names: Sequence[str]) -> list[Check]:

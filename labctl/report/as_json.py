@@ -7,20 +7,52 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from labctl.checks.outcome import Result
 from labctl.engine.impair_words import Impairment
-from labctl.kernel.capabilities import Finding
+from labctl.kernel.capabilities import Able, Finding
 from labctl.plan.facts import Namespace
 from labctl.plan.reasons import Change
 from labctl.plan.steps import Removal
 
 if TYPE_CHECKING:
+    from labctl.errors import LabError
+    from labctl.lab.events import Removed
+    from labctl.lab.gap import Planned
     from labctl.lab.status import Status, Summary
     from labctl.lab.up import UpReport
+    from labctl.lab.verify import Verified
+    from labctl.topology.mistakes import Mistake
+    from labctl.topology.model import Topology
 
 
 def text(value: Any) -> str:
     return json.dumps(value, indent=2)
+
+
+def failure(error: LabError) -> dict[str, Any]:
+    """What failed, why, what to do now, and the exit code; of a file every mistake, with its place."""
+    told: dict[str, Any] = {"what": error.what, "why": error.why, "hint": error.hint, "code": error.exit_code}
+    mistakes = getattr(error, "mistakes", ())
+    if mistakes:
+        told |= {"why": "", "mistakes": [asdict(mistake) for mistake in mistakes]}
+    return {"error": told}
+
+
+def valid(file: str, topology: Topology, warnings: Iterable[Mistake]) -> dict[str, Any]:
+    return {
+        "file": file,
+        "lab": topology.name,
+        "namespaces": len(topology.namespaces),
+        "endpoints": len(topology.ttun),
+        "checks": len(topology.checks),
+        "warnings": [asdict(warning) for warning in warnings],
+    }
+
+
+def down(removed: Mapping[str, Sequence[Removed]], failed: Iterable[LabError]) -> dict[str, Any]:
+    return {
+        "labs": [{"lab": lab, "removed": [asdict(one) for one in found]} for lab, found in removed.items()],
+        "errors": [failure(error)["error"] for error in failed],
+    }
 
 
 def up(report: UpReport) -> dict[str, Any]:
@@ -33,8 +65,8 @@ def up(report: UpReport) -> dict[str, Any]:
     }
 
 
-def plan(lab: str, changes: Sequence[Change]) -> dict[str, Any]:
-    return {"lab": lab, "changes": [_change(change) for change in changes]}
+def plan(found: Planned) -> dict[str, Any]:
+    return {"lab": found.lab, "file": found.file, "changes": [_change(change) for change in found.changes]}
 
 
 def _change(change: Change) -> dict[str, Any]:
@@ -48,11 +80,13 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def verify(lab: str, results: Sequence[Result]) -> dict[str, Any]:
+def verify(found: Verified) -> dict[str, Any]:
     return {
-        "lab": lab,
-        "passed": all(result.passed for result in results),
-        "checks": [asdict(result) for result in results],
+        "lab": found.lab,
+        "file": found.file,
+        "passed": all(result.passed for result in found.results),
+        "checks": [asdict(result) for result in found.results],
+        "drift": [_change(change) for change in found.drift],
     }
 
 
@@ -60,6 +94,7 @@ def status(report: Status) -> dict[str, Any]:
     return {
         "lab": report.lab,
         "mode": report.mode,
+        "file": report.file,
         "namespaces": {name: _namespace(space) for name, space in report.namespaces.items()},
         "engines": [asdict(engine) for engine in report.engines],
         "substitutions": [asdict(substitution) for substitution in report.substitutions],
@@ -85,5 +120,5 @@ def labs(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
     return [asdict(summary) for summary in summaries]
 
 
-def doctor(findings: Iterable[Finding], able: bool) -> dict[str, Any]:
-    return {"able": able, "findings": [asdict(finding) for finding in findings]}
+def doctor(findings: Iterable[Finding], labs: Able) -> dict[str, Any]:
+    return {"able": labs is Able.ALL, "labs": labs.name.lower(), "findings": [asdict(finding) for finding in findings]}

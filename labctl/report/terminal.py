@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from labctl.checks.outcome import Evidence, Result
-from labctl.kernel.capabilities import Finding
+from labctl.engine.counters import words_for
+from labctl.kernel.capabilities import Able, Finding
 from labctl.lab.events import Removed
 from labctl.plan.facts import Link, Substitution
-from labctl.plan.reasons import Change
 from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine
 from labctl.report import diff
 from labctl.report.console import console
+from labctl.topology.shipped import as_typed
 
 if TYPE_CHECKING:
+    from labctl.lab.gap import Planned
     from labctl.lab.status import EngineStatus, Status, Summary
     from labctl.lab.up import UpReport
 
@@ -53,15 +54,16 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
             out.print(f"  [bold]{escape(command.ljust(width))}[/]  [dim]{words}[/]")
 
 
-def plan(lab: str, changes: Sequence[Change], fresh: bool, explain: bool) -> None:
+def plan(found: Planned, fresh: bool, explain: bool) -> None:
     """What `up` would do."""
     out = console()
-    for change in changes:
+    for change in found.changes:
         for line in diff.lines(change, fresh, explain):
             out.print(line)
-    number = len(changes)
-    told = f"{lab}: {number} step{'s' * (number != 1)} to do"
-    out.print(told if number else f"nothing to do: {lab} is as its file says")
+    number = len(found.changes)
+    told = f"{found.lab}: {number} step{'s' * (number != 1)} to do"
+    made = f" (it was made{_made_from(found.file)})" if found.file else ""
+    out.print(f"{told if number else f'nothing to do: {found.lab} is as its file says'}{made}")
 
 
 def _substitutions(out: Console, substitutions: Iterable[Substitution]) -> None:
@@ -72,58 +74,9 @@ def _substitutions(out: Console, substitutions: Iterable[Substitution]) -> None:
         out.print(f"[yellow]in place of {wanted}: {used}[/] ({reason}): {subjects}")
 
 
-def result(found: Result) -> None:
-    """One check, as soon as it has its verdict."""
-    out = console()
-    mark = "[bold green]pass[/]" if found.passed else "[bold red]FAIL[/]" if found.asked else "[bold yellow]????[/]"
-    _hanging(out, f"{mark} [bold]{found.name}[/]  ", [escape(found.description)])
-    style = "dim" if found.passed else ""
-    if not found.passed:
-        _hanging(out, "     expected  ", [escape(found.expected)])
-    _hanging(out, "     observed  ", [escape(found.observed)], style)
-    _hanging(out, "     counted   ", _evidence(found.evidence), style)
-    if found.lost:
-        _hanging(out, "     ", [f"[bold]{escape(found.lost)}[/]"])
-    if found.message:
-        _hanging(out, "     ", [escape(found.message)])
-    out.print(f"     [dim]by hand   {escape(found.command)}[/]")  # in one piece, to be copied
-
-
-def _hanging(out: Console, label: str, texts: Iterable[str], style: str = "") -> None:
-    """Texts that begin with the same label, and go on below themselves where a terminal is too narrow."""
-    grid = Table.grid()
-    grid.add_column(no_wrap=True)
-    grid.add_column()
-    for text in texts:
-        grid.add_row(label, text)
-    out.print(grid, style=style, soft_wrap=False)
-
-
-def _evidence(evidence: Sequence[Evidence]) -> Iterable[str]:
-    """Places with one number together; what does not hold stands alone, with what it had to be."""
-    for (observed, holds, expected), group in groupby(
-        evidence, key=lambda e: (e.observed, e.holds, "" if e.holds else e.expected)
-    ):
-        places = " ".join(
-            f"{place} ({' '.join(found.counter for found in found_there)})"
-            for place, found_there in groupby(group, key=lambda e: e.place)
-        )
-        packets = f"{observed} packet{'s' * (observed != 1)}"
-        yield f"{packets} at {places}" if holds else f"[red]{packets}, not {expected},[/] at {places}"
-
-
-def verdict(lab: str, results: Sequence[Result]) -> None:
-    failed = sum(found.asked and not found.passed for found in results)
-    unasked = sum(not found.asked for found in results)
-    counts = [(failed, "red", "failed"), (unasked, "yellow", "could not be asked")]
-    words = [f"[bold {colour}]{number} {word}[/]" for number, colour, word in counts if number]
-    told = ", ".join(words) or "[bold green]all passed[/]"
-    console().print(f"\n{lab}: {len(results)} check{'s' * (len(results) != 1)}, {told}")
-
-
 def status(report: Status) -> None:
     out = console()
-    out.print(f"[bold]{report.lab}[/] ({report.mode})")
+    out.print(f"[bold]{report.lab}[/] ({report.mode}){_made_from(report.file)}")
     table = _table("namespace", "interface", "kind", "state", "MTU", "addresses", ">rx", ">tx")
     for name, space in report.namespaces.items():
         if space is None:
@@ -142,16 +95,20 @@ def status(report: Status) -> None:
                 f"pid {engine.pid}" if engine.running else "[red]ended[/] (labctl logs)",
                 engine.command,
                 *(str(counts.get(f"{n}_packets", 0)) for n in ("tun_read", "udp_sent", "udp_received", "tun_written")),
-                ", ".join(f"{n} {c}" for n, c in counts.items() if c and n.startswith(("in_", "out_", "icmp_"))),
+                ", ".join(words_for(n, c) for n, c in counts.items() if c and n.startswith(("in_", "out_", "icmp_"))),
             )
         out.print(engines)
         _offloads(out, report.engines)
     _substitutions(out, report.substitutions)
     if report.drift:
-        out.print("[yellow]differs from its file[/] (labctl up FILE repairs it):")
+        out.print(f"[yellow]differs from its file[/] (labctl up {escape(as_typed(report.file) or 'FILE')} repairs it):")
         for change in report.drift:
             for line in diff.lines(change, fresh=False, explain=False):
                 out.print(line)
+
+
+def _made_from(file: str) -> str:
+    return f" from {escape(as_typed(file))}" if file else ""
 
 
 def _offloads(out: Console, engines: Iterable[EngineStatus]) -> None:
@@ -195,6 +152,15 @@ def labs(summaries: Sequence[Summary]) -> None:
     out.print(table)
 
 
+def topologies(found: Mapping[str, str]) -> None:
+    """The topologies that ship with labctl, by name, and what each shows."""
+    out, table = console(), _table("topology", "what it shows")
+    for name, told in found.items():
+        table.add_row(name, escape(told))
+    out.print(table)
+    out.print("\nlabctl up NAME makes one; labctl topologies copy NAME . gives you its file to edit")
+
+
 def down(removed: Sequence[Removed], lab: str) -> None:
     console().print(f"[bold]{lab}[/] is down: {_named_or_counted(removed)}")
 
@@ -209,11 +175,12 @@ def _named_or_counted(removed: Sequence[Removed]) -> str:
     )
 
 
-def doctor(findings: Iterable[Finding], able: bool) -> None:
+def doctor(findings: Iterable[Finding], labs: Able) -> None:
     out = console()
     table = _table("", "what", "found")
     for finding in findings:
         helps = f"\n[bold]→ {escape(finding.helps)}[/]" if finding.helps else ""
         table.add_row(_MARKS[finding.verdict], finding.name, escape(finding.found) + helps)
     out.print(table)
-    out.print("\n[bold green]this machine can run labs[/]" if able else "\n[bold red]this machine cannot run labs[/]")
+    style = {Able.ALL: "green", Able.WITHOUT_TUN: "yellow", Able.NONE: "red"}[labs]
+    out.print(f"\n[bold {style}]{labs.value}[/]")

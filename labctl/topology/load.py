@@ -9,7 +9,7 @@ follows from what is broken is left out. No file, whatever is in it, raises anyt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,7 +19,7 @@ from labctl.topology import yaml_tree
 from labctl.topology.mistakes import FileMistakes, Mistake
 from labctl.topology.model import Topology
 from labctl.topology.prune import Remainder, without
-from labctl.topology.rules import mistakes_of
+from labctl.topology.rules import mistakes_of, warnings_of
 from labctl.topology.source import EXAMPLE, content_of, name_of
 from labctl.topology.wording import Broken, worded
 from labctl.topology.yaml_tree import NotYaml, Position, Tree
@@ -27,12 +27,16 @@ from labctl.topology.yaml_tree import NotYaml, Position, Tree
 
 def load(path: Path) -> Topology:
     """The topology in a file. Raises UsageError, or its FileMistakes where the file can be read but is wrong."""
+    return loads(text_of(path), name_of(path))
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a topology file. Raise UsageError where it cannot be read as text."""
     try:
-        text = content_of(path).decode()
+        return content_of(path).decode()
     except UnicodeDecodeError as error:
         why = f"byte {error.start} is not UTF-8"
         raise UsageError(f"{name_of(path)} is no text file", why, "a topology is YAML, in UTF-8") from None
-    return loads(text, name_of(path))
 
 
 def loads(text: str, filename: str) -> Topology:
@@ -55,6 +59,15 @@ def loads(text: str, filename: str) -> Topology:
     if found or topology is None:
         raise _located(found, text, filename)
     return topology
+
+
+def warnings(topology: Topology, text: str, filename: str) -> tuple[Mistake, ...]:
+    """Return what is most likely not meant in a text that has no mistakes, each with its place."""
+    tree = yaml_tree.read(text)
+    assert tree is not None, "it holds this topology"
+    return _at_places(
+        ((tree.position(path), what, hint) for path, what, hint, _ in warnings_of(topology)), text, filename
+    )
 
 
 def _validated(value: object) -> tuple[Topology | None, list[Broken]]:
@@ -94,10 +107,14 @@ def _overlap(one: yaml_tree.Path, other: yaml_tree.Path) -> bool:
     return one[:shorter] == other[:shorter]
 
 
-def _located(found: list[tuple[Position, str, str]], text: str, filename: str) -> FileMistakes:
+def _located(found: Iterable[tuple[Position, str, str]], text: str, filename: str) -> FileMistakes:
+    return FileMistakes(_at_places(found, text, filename))
+
+
+def _at_places(found: Iterable[tuple[Position, str, str]], text: str, filename: str) -> tuple[Mistake, ...]:
     lines = yaml_tree.lines_of(text)
     located = {
         Mistake(filename, at.line + 1, at.column + 1, what, hint, lines[at.line] if at.line < len(lines) else "")
         for at, what, hint in found
     }
-    return FileMistakes(tuple(sorted(located)))
+    return tuple(sorted(located))

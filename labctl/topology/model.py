@@ -245,7 +245,10 @@ class Topology(Model):
     checks: tuple[Check, ...] = Field((), description="What `labctl verify` proves.")
 
 
+SCHEMA_ID = "urn:labctl:topology"
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a topology file."""
     schema = Topology.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}

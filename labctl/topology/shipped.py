@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from labctl.errors import UsageError
+from labctl.errors import UsageError, kernel_words
 from labctl.topology.mistakes import nearest
 from labctl.topology.source import STDIN
 
@@ -32,17 +32,52 @@ def find(name_or_path: str) -> Path:
         return shipped[name_or_path]
     if os.path.lexists(name_or_path):
         return Path(name_or_path)
-    near = nearest(name_or_path, shipped)
-    raise UsageError(
-        f"there is no file and no shipped topology {name_or_path[:80]!r}",
-        f"shipped with labctl: {', '.join(shipped)}",
-        f"did you mean {near!r}?" if near else "give the path of a topology file, or one of these names",
-    )
+    raise _unknown(f"there is no file and no shipped topology {name_or_path[:80]!r}", name_or_path)
 
 
 def names() -> list[str]:
     """The names of the shipped topologies."""
     return list(_files())
+
+
+def as_typed(file: str) -> str:
+    """Return what a person types for a topology file: the name of a shipped one, or the shorter path."""
+    path = Path(file)
+    if _files().get(path.stem) == path:
+        return path.stem
+    return min(file, os.path.relpath(file), key=len) if file else ""
+
+
+def text_of(name: str) -> str:
+    """Return the text of a shipped topology. Raise UsageError where there is none such."""
+    try:
+        return _files()[name].read_text()
+    except KeyError:
+        raise _unknown(f"no topology {name[:80]!r} ships with labctl", name) from None
+
+
+def copy_of(name: str, to: str) -> Path:
+    """Write a shipped topology into a directory, or to a file that is not there yet, and return where it is.
+
+    Raise UsageError where there is no such topology, where the file is there, or where it cannot be written.
+    """
+    text = text_of(name)
+    target = Path(to, f"{name}.yaml") if os.path.isdir(to) else Path(to)
+    try:
+        with target.open("x") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{target} is there already", "", "name another file, or remove it") from None
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written", kernel_words(error), "name a directory of your own") from None
+    return target
+
+
+def _unknown(what: str, name: str) -> UsageError:
+    shipped = _files()
+    near = nearest(name, shipped)
+    hint = f"did you mean {near!r}?" if near else "give the path of a topology file, or one of these names"
+    return UsageError(what, f"shipped with labctl: {', '.join(shipped)}", hint)
 
 
 def _files() -> dict[str, Path]:

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from labctl.engine.impair_words import read, show
+from labctl.topology import patterns
 
 LONGEST_LAB = 40  # bytes; with room for a user ID in the name of a room, unix(7)
 LONGEST_NAMESPACE = 60
@@ -259,8 +260,9 @@ SAME_SYSCTL = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
 """Two names of one setting, by their path below /proc/sys (devinet_sysctl_forward() in the kernel)."""
 
 
-def _written(example: str, description: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": description, "examples": [example]})
+def _written(example: str, description: str, pattern: str = "") -> WithJsonSchema:
+    form = {"pattern": pattern} if pattern else {}
+    return WithJsonSchema({"type": "string", "description": description, "examples": [example], **form})
 
 
 def _named(kind: str, longest: int) -> BeforeValidator:
@@ -278,28 +280,31 @@ InterfaceRefField = Annotated[
     InterfaceRef,
     BeforeValidator(parse_interface_ref),
     PlainSerializer(str),
-    _written("siteA:tun0", "An interface, NAMESPACE:INTERFACE."),
+    _written("siteA:tun0", "An interface, NAMESPACE:INTERFACE.", patterns.INTERFACE_REF),
 ]
 SocketAddressField = Annotated[
     SocketAddress,
     BeforeValidator(parse_socket_address),
     PlainSerializer(str),
-    _written("10.0.1.1:9000", "ADDRESS:PORT, an IPv6 address in brackets."),
+    _written("10.0.1.1:9000", "ADDRESS:PORT, an IPv6 address in brackets.", patterns.SOCKET_ADDRESS),
 ]
 HostField = Annotated[
-    Host, BeforeValidator(parse_host), PlainSerializer(str), _written("10.0.1.1", "An IPv4 or IPv6 address.")
+    Host,
+    BeforeValidator(parse_host),
+    PlainSerializer(str),
+    _written("10.0.1.1", "An IPv4 or IPv6 address.", patterns.HOST),
 ]
 PrefixField = Annotated[
     Prefix,
     BeforeValidator(parse_prefix),
     PlainSerializer(str),
-    _written("10.0.1.1/24", "An IPv4 or IPv6 address with its prefix length."),
+    _written("10.0.1.1/24", "An IPv4 or IPv6 address with its prefix length.", patterns.PREFIX),
 ]
 NetworkField = Annotated[
     Network,
     BeforeValidator(parse_network),
     PlainSerializer(str),
-    _written("10.0.2.0/24", "An IPv4 or IPv6 network, or default."),
+    _written("10.0.2.0/24", "An IPv4 or IPv6 network, or default.", patterns.NETWORK),
 ]
 
 
@@ -315,7 +320,7 @@ Corrupt = Annotated[str, *_impaired_by("corrupt", "1%")]
 Reorder = Annotated[str, *_impaired_by("reorder", "25%")]
 Rate = Annotated[str, *_impaired_by("rate", "10mbit")]
 Seed = Annotated[str, *_impaired_by("seed", "7")]
-Mac = Annotated[str, BeforeValidator(parse_mac), _written("02:00:00:00:00:01", "A unicast MAC address.")]
+Mac = Annotated[str, BeforeValidator(parse_mac), _written("02:00:00:00:00:01", "A unicast MAC address.", patterns.MAC)]
 Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
 Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema({"type": "integer", "minimum": 68, "maximum": 65535})]
 Command = Annotated[

@@ -21,7 +21,7 @@ def able(here: World) -> World:
     findings = {finding["name"]: finding for finding in here.json("doctor")["findings"]}
     if findings["netem"]["verdict"] != "ok":
         before = here.snapshot()
-        said = here.labctl("up", here.file("delayed.yaml", DELAYED), code=4).stderr
+        said = here.labctl("up", here.file("delayed.yaml", DELAYED), code=3).stderr
         assert "could not make left:eth0 netem delay 40ms" in said and "ENOENT" in said and "modprobe sch_netem" in said
         assert here.snapshot() == before
         assert "modprobe sch_netem" in findings["netem"]["helps"]

@@ -17,10 +17,11 @@ from labctl.topology.rules.interfaces import of_interfaces
 from labctl.topology.rules.namespaces import of_namespaces
 from labctl.topology.rules.recursion import of_recursion
 from labctl.topology.rules.tunnels import of_tunnels
+from labctl.topology.rules.warnings import warnings_of
 from labctl.topology.segments import Segments
 from labctl.topology.ways import Ways
 
-__all__ = ["Finding", "mistakes_of"]
+__all__ = ["Finding", "mistakes_of", "warnings_of"]
 
 
 def mistakes_of(topology: Topology) -> Iterator[Finding]:

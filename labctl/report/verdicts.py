@@ -1,0 +1,105 @@
+"""The verdicts of checks for a person: a line for what passed, the whole story of what did not, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from labctl.checks.outcome import Evidence, Result
+from labctl.report.console import console
+from labctl.topology.shipped import as_typed
+
+if TYPE_CHECKING:
+    from labctl.lab.verify import Verified
+
+NAMES = 24
+"""Columns for the name of a check, so that what was observed stands below each other."""
+
+
+def result(found: Result, whole: bool = False) -> None:
+    """One check, as soon as it has its verdict; all of it where it did not pass, or where the `whole` is wanted."""
+    out = console()
+    mark = "[bold green]pass[/]" if found.passed else "[bold red]FAIL[/]" if found.asked else "[bold yellow]????[/]"
+    if found.passed and not whole:
+        line = Text.from_markup(f"{mark} ")
+        line.append(found.name.ljust(NAMES), "bold")
+        line.append(f" {_in_short(found)}", "dim")
+        line.truncate(out.width, overflow="ellipsis")
+        out.print(line)
+        return
+    _hanging(out, f"{mark} [bold]{found.name}[/]  ", [escape(found.description)])
+    style = "dim" if found.passed else ""
+    if not found.passed:
+        _hanging(out, "     expected  ", [escape(found.expected)])
+    _hanging(out, "     observed  ", [escape(found.observed)], style)
+    _hanging(out, "     counted   ", _evidence(found.evidence), style)
+    if found.lost:
+        _hanging(out, "     ", [f"[bold]{escape(found.lost)}[/]"])
+    if found.message:
+        _hanging(out, "     ", [escape(found.message)])
+    out.print(f"     [dim]by hand   {escape(found.command)}[/]")  # in one piece, to be copied
+
+
+def _in_short(found: Result) -> str:
+    """What was observed, and at how many places packets were counted as they had to be."""
+    places = len(found.evidence)
+    counted = f"; {places} count{'s' * (places != 1)} as expected" if places else ""
+    return f"{found.observed}{counted}"
+
+
+def _hanging(out: Console, label: str, texts: Iterable[str], style: str = "") -> None:
+    """Texts that begin with the same label, and go on below themselves where a terminal is too narrow."""
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for text in texts:
+        grid.add_row(label, text)
+    out.print(grid, style=style, soft_wrap=False)
+
+
+def _evidence(evidence: Sequence[Evidence]) -> Iterator[str]:
+    """Places with one number together; what does not hold stands alone, with what it had to be."""
+    for (observed, holds, expected), group in groupby(
+        evidence, key=lambda e: (e.observed, e.holds, "" if e.holds else e.expected)
+    ):
+        places = " ".join(
+            f"{place} ({' '.join(found.counter for found in found_there)})"
+            for place, found_there in groupby(group, key=lambda e: e.place)
+        )
+        packets = f"{observed} packet{'s' * (observed != 1)}"
+        yield f"{packets} at {places}" if holds else f"[red]{packets}, not {expected},[/] at {places}"
+
+
+def summary(found: Verified, several: bool) -> None:
+    """How many checks passed, which did not, whether the lab is what its file says, and what to do next.
+
+    Where `several` labs run, what to type names this one.
+    """
+    out, which = console(), f" -l {found.lab}" if several else ""
+    failed = [result.name for result in found.results if result.asked and not result.passed]
+    unasked = [result.name for result in found.results if not result.asked]
+    counts = [(len(failed), "red", "failed"), (len(unasked), "yellow", "could not be asked")]
+    told = ", ".join(f"[bold {colour}]{count} {word}[/]" for count, colour, word in counts if count)
+    number, places = len(found.results), len(found.drift)
+    same = (
+        f"[yellow]differs from its file in {places} place{'s' * (places != 1)}[/]" if places else "is as its file says"
+    )
+    verdict = told or "[bold green]all passed[/]"
+    out.print(f"\n{found.lab}: {number} check{'s' * (number != 1)}, {verdict}; the lab {same}")
+    grid = Table.grid(padding=(0, 2))
+    for label, names in (("failed", failed), ("not asked", unasked)):
+        if names:
+            grid.add_row(label, ", ".join(names))
+    if found.drift:
+        mend = f"labctl up {as_typed(found.file) or 'FILE'}"
+        grid.add_row("next", escape(f"labctl status{which} shows the differences, {mend} mends them"))
+    elif failed or unasked:
+        grid.add_row("next", escape(f"labctl verify{which} -v {(failed + unasked)[0]}; labctl logs{which}"))
+    if grid.row_count:
+        out.print(grid, soft_wrap=False)
