@@ -60,7 +60,7 @@ def _layout(packet: Bytes) -> Layout | None:
 
 def runs(train: Train, tcp: bool = True, udp: bool = True) -> Iterable[Train]:
     """Cut a train into runs that `merge` takes and packets that it does not, in order."""
-    data, size, number, parts = train
+    data, size, number, parts = train[:4]
     kind = _layout(data[:size]) if number > 1 else None
     if kind is None or not (tcp if kind.protocol == TCP else udp):
         return train.singles()
@@ -236,7 +236,7 @@ def _comparable(kind: Layout) -> Words:
 
 def merge(run: Train, frame: memoryview) -> int:
     """Make a superframe of a run, virtio header first, in `frame`; returns the length of both."""
-    data, size, number, _ = run
+    data, size, number = run[:3]
     kind = _layout(data[:size])
     assert kind is not None, "runs() found this run"
     version, protocol, l4, head = kind

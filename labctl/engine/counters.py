@@ -58,6 +58,7 @@ NAMES = (
     "in_not_from_peer",  # a stranger's datagram
     "in_empty",  # a datagram without a byte
     "in_malformed",  # not exactly one IP packet
+    "in_not_ecn_capable",  # marked CE on the way, but Not-ECT itself (RFC 6040 4.2)
     "in_link_down",  # EIO: the interface is down; EBADFD: it is gone
     "in_busy",  # EAGAIN, ENOBUFS
     "in_tun_rejected",  # EINVAL and any other errno
@@ -80,6 +81,7 @@ _DROPPED = {
     "in_not_from_peer": "from a stranger",
     "in_empty": "without a byte",
     "in_malformed": "malformed, on the way in",
+    "in_not_ecn_capable": "that were marked as congested on the way, and are not ECN-capable",
     "in_link_down": "for an interface that is down",
     "in_busy": "with no room in the interface's queue",
     "in_tun_rejected": "rejected by the interface",
@@ -113,6 +115,7 @@ OUT_LOST, OUT_QUEUE_FULL = NAMES.index("out_lost"), NAMES.index("out_queue_full"
 IN_NOT_FROM_PEER = NAMES.index("in_not_from_peer")
 IN_EMPTY = NAMES.index("in_empty")
 IN_MALFORMED = NAMES.index("in_malformed")
+IN_NOT_ECN_CAPABLE = NAMES.index("in_not_ecn_capable")
 IN_LINK_DOWN = NAMES.index("in_link_down")
 IN_BUSY = NAMES.index("in_busy")
 IN_TUN_REJECTED = NAMES.index("in_tun_rejected")

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from functools import partial
 
 from labctl.engine import counters as count
-from labctl.engine import impaired, too_big
+from labctl.engine import ecn, impaired, too_big
 from labctl.engine.impaired import Impaired
 from labctl.engine.packet import fault
 from labctl.engine.ports import PeerPort, Port, StrangerPort
@@ -155,7 +155,22 @@ class Forwarder:
 
     def _take_in(self, train: Train) -> None:
         self._arrived(train, count.UDP_RECEIVED)
-        self.incoming.take(train)
+        if ecn.changes(train.ecn):
+            self._take_marked(train)
+        else:
+            self.incoming.take(train)
+
+    def _take_marked(self, train: Train) -> None:
+        """Hand on to packets what the network marked their datagrams with. A train stays one if it can."""
+        fit = [ecn.hand_on(memoryview(packet), train.ecn) for packet in train.packets()]
+        if all(fit):
+            self.incoming.take(train)
+            return
+        for single, fits in zip(train.singles(), fit, strict=True):
+            if fits:
+                self.incoming.take(single)
+            else:
+                self._drop(self._in, single, count.IN_NOT_ECN_CAPABLE)
 
     def _alone_out(self, packet: Bytes) -> None:
         """Send a packet that nothing holds up."""

@@ -18,10 +18,11 @@ import struct
 import sys
 from collections.abc import Iterable
 
+from labctl.engine.ecn import by_ecn, changes
 from labctl.engine.features import Feature, Features
 from labctl.engine.ports import LARGEST
 from labctl.engine.train import Bytes, Train, buffer
-from labctl.engine.udp import UdpPeer
+from labctl.engine.udp import ANCILLARY, UdpPeer, ecn_in
 
 # linux/udp.h; not in the socket module.
 UDP_SEGMENT, UDP_GRO = 103, 104
@@ -41,6 +42,8 @@ class OffloadPeer(UdpPeer):
         self._read = buffer(MOST_TRAINS * LARGEST)
         # A fault that came behind trains which had come well: it is told with the next call.
         self._late: OSError | None = None
+        # What came beside the last packet that came alone, unmarked: the next is most likely like it.
+        self._usual: list[tuple[int, int, bytes]] = []
         # The largest packet that goes in a train; learned from what the kernel refuses.
         self._largest = LARGEST
 
@@ -65,7 +68,7 @@ class OffloadPeer(UdpPeer):
 
     def _more(self, first: Train) -> list[Train]:
         """Take more trains behind a first one, up to one that is not like it."""
-        data, size, number, _ = first
+        data, size, number, _, ecn = first
         length, parts = len(data), 1
         if length < size * number:
             return [first]
@@ -81,18 +84,19 @@ class OffloadPeer(UdpPeer):
             if not isinstance(came, Train):
                 ending = [Train.of(came)]
                 break
-            if (came.size, len(came.data)) != (size, length):
+            if (came.size, len(came.data), came.ecn) != (size, length, ecn):
                 ending = [came]
                 break
             parts += 1
-        return [Train(self._read[: parts * length], size, parts * number, parts), *ending]
+        return [Train(self._read[: parts * length], size, parts * number, parts, ecn), *ending]
 
     def _take(self, at: int) -> Bytes | Train:
         """Take one packet or one train, into the memory from this place on."""
-        length, ancillary, flags, _ = self._socket.recvmsg_into([self._read[at : at + LARGEST]], 64)
-        data, size = self._read[at : at + length], length
-        if not ancillary and not flags:
+        length, ancillary, flags, _ = self._socket.recvmsg_into([self._read[at : at + LARGEST]], ANCILLARY)
+        data = self._read[at : at + length]
+        if ancillary == self._usual and not flags:
             return data
+        size, ecn = length, ecn_in(ancillary)
         for _, kind, value in ancillary:
             if kind == UDP_GRO:
                 size = int.from_bytes(value[:4], sys.byteorder)
@@ -100,7 +104,11 @@ class OffloadPeer(UdpPeer):
             # What the size is was lost. What this is now is malformed, and counted so; it will not recur.
             self._socket.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 0)
             self.features.give_up(Feature.UDP_GRO, OSError(errno.ENOBUFS, ""))
-        return data if size == length else Train(data, size, -(-length // size))
+        if not length or (size == length and not changes(ecn)):
+            if len(ancillary) == 1:  # the mark, and no size of a train
+                self._usual = ancillary
+            return data
+        return Train(data, size, -(-length // size), ecn=ecn)
 
     def pieces(self, train: Train) -> Iterable[Train]:
         """The trains that one call takes."""
@@ -108,12 +116,13 @@ class OffloadPeer(UdpPeer):
             return (train,)
         if train.size > self._largest or Feature.UDP_SEGMENT not in self.features.now:
             return train.singles()
-        return train.sendable()
+        return (piece for alike in by_ecn(train) for piece in alike.sendable())
 
     def send(self, piece: Train) -> None:
         if piece.number == 1:
             self.send_lone(piece.data)
             return
+        self._mark_like(piece.data)
         segment = (socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", piece.size))
         try:
             self._socket.sendmsg((piece.data,), (segment,))

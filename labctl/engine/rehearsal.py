@@ -55,4 +55,6 @@ def _to_itself() -> socket.socket:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     made.bind("")
     made.connect(made.getsockname())
+    # As the real one, it is told something beside each datagram (unix(7)): to read that is part of the way.
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     return made

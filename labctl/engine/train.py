@@ -29,6 +29,8 @@ class Train(NamedTuple):
     # In how many parts they came, each with as many packets: frames of the TUN device, which its interface counts,
     # or trains that were received. Packets of one part most likely have one header.
     parts: int = 1
+    # The ECN field of the datagrams that brought it, where that concerns its packets (`ecn`).
+    ecn: int = 0
 
     @classmethod
     def of(cls, packet: Bytes) -> "Train":

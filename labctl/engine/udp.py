@@ -10,22 +10,35 @@ and both lose it at the end, so that nobody else can join.
 
 import errno
 import socket
+import sys
 from collections.abc import Iterable
 from copy import copy
 from typing import Any, Self, TypeVar
 
 from labctl.engine.address import Address
+from labctl.engine.ecn import ANY_ECN, changes, ecn_of
 from labctl.engine.errors import explained
 from labctl.engine.features import Features
 from labctl.engine.ports import LARGEST
 from labctl.engine.train import Bytes, Train
 
 BUFFER = 8 << 20
+# Bytes for what comes beside a datagram: the ECN field, the size of a train's packets.
+ANCILLARY = 64
 
 # Not in the socket module; asm-generic/socket.h, linux/in.h, linux/in6.h.
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_DONT, PMTUDISC_DO = 10, 23, 0, 2
 IP_MTU, IPV6_MTU = 14, 24
+
+# To set the octet with the ECN field in what is sent, and to be told that of what comes.
+_ECN_OPTIONS = {
+    socket.AF_INET: ((socket.IPPROTO_IP, socket.IP_TOS), (socket.IPPROTO_IP, socket.IP_RECVTOS)),
+    socket.AF_INET6: ((socket.IPPROTO_IPV6, socket.IPV6_TCLASS), (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS)),
+}
+_OCTET = {socket.IP_TOS, socket.IPV6_TCLASS}
+# It is a byte from IPv4 and a number of four bytes from IPv6.
+_LOWEST = 0 if sys.byteorder == "little" else -1
 
 
 class UdpPeer:
@@ -33,6 +46,8 @@ class UdpPeer:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        # The ECN field that the socket gives its datagrams.
+        self._ecn = 0
 
     def over(self, connected: socket.socket) -> Self:
         """This port once more, over another socket. Both have the same buffers, so they take turns."""
@@ -58,7 +73,9 @@ class UdpPeer:
         """Plain ports take every packet alone."""
 
     def receive(self) -> Bytes | list[Train]:
-        return self._socket.recv(LARGEST)
+        data, ancillary, _, _ = self._socket.recvmsg(LARGEST, ANCILLARY)
+        ecn = ecn_in(ancillary)
+        return [Train(memoryview(bytearray(data)), len(data), 1, ecn=ecn)] if changes(ecn) else data
 
     def pieces(self, train: Train) -> Iterable[Train]:
         return train.singles()
@@ -67,7 +84,16 @@ class UdpPeer:
         self.send_lone(piece.data)
 
     def send_lone(self, packet: Bytes) -> None:
+        if packet[1] & ANY_ECN or self._ecn:
+            self._mark_like(packet)
         self._socket.send(packet)
+
+    def _mark_like(self, packet: Bytes) -> None:
+        """Send with the ECN field of this packet from now on. Most packets have that of the one before."""
+        ecn = ecn_of(packet)
+        if ecn != self._ecn:
+            self._socket.setsockopt(*_ECN_OPTIONS[self._socket.family][0], ecn)
+            self._ecn = ecn
 
     def mtu(self) -> int:
         if self._socket.family == socket.AF_INET6:
@@ -161,6 +187,7 @@ def _socket(bind: Address) -> socket.socket:
             made.setsockopt(socket.SOL_SOCKET, force, BUFFER)
         except PermissionError:
             made.setsockopt(socket.SOL_SOCKET, plain, BUFFER)
+    made.setsockopt(*_ECN_OPTIONS[bind.family][1], 1)
     # A datagram over the path's MTU is to be fragmented, not refused: the TUN's MTU is the user's choice.
     if bind.family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -168,6 +195,14 @@ def _socket(bind: Address) -> socket.socket:
     else:
         made.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_DONT)
     return made
+
+
+def ecn_in(ancillary: Iterable[tuple[int, int, bytes]]) -> int:
+    """Return the ECN field that the kernel says a datagram had; 0 if it says nothing."""
+    for _, kind, value in ancillary:
+        if kind in _OCTET:
+            return value[_LOWEST] & 3
+    return 0
 
 
 def _sockaddr(address: Address) -> Any:

@@ -279,6 +279,16 @@ def test_what_was_received_as_one_is_many_again(rig: Rig) -> None:
     assert (now["udp_received_packets"], now["tun_written_packets"], now["in_empty"]) == (7, 5, 1)
 
 
+def test_a_train_is_no_lone_packet_whatever_came_before_it(rig: Rig) -> None:
+    fake = FakeSocket(0)
+    fast_peer(rig, fake)
+    beside = [(socket.IPPROTO_UDP, UDP_GRO, struct.pack("=i", len(PING)))]
+    fake.arrived = [(PING, beside, 0), (PING * 3, beside, 0)]
+    while fake.arrived:
+        rig.forwarder.inward()
+    assert balance(rig.counters)["tun_written_packets"] == 4
+
+
 def test_a_fault_behind_trains_is_counted_and_they_are_delivered(rig: Rig) -> None:
     fake = FakeSocket(0)
     fast_peer(rig, fake)
