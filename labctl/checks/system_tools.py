@@ -20,10 +20,9 @@ from labctl.checks import typed
 from labctl.checks.closing import wait_until_closed
 from labctl.checks.outcome import Outcome, State
 from labctl.errors import MachineError
-from labctl.kernel import namespaces
+from labctl.kernel import namespaces, view
 from labctl.kernel.patience import PatienceFor
 from labctl.kernel.sockets import bound
-from labctl.kernel.syscalls import CLONE_NEWNET, setns
 from labctl.topology.model import Nc, Ping
 
 _Ends = Callable[[Nc], tuple[list[str], list[str]]]
@@ -100,7 +99,7 @@ def _running(namespace: str, words: list[str]) -> Iterator[subprocess.Popen[byte
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            preexec_fn=lambda: setns(fd, CLONE_NEWNET),
+            preexec_fn=lambda: view.enter(fd, namespace),
         )
     finally:
         os.close(fd)

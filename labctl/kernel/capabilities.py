@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from labctl.errors import LabError, kernel_words
-from labctl.kernel import tuntap
+from labctl.kernel import tuntap, view
 from labctl.kernel.holder import found_namespaces, furnish
 from labctl.kernel.namespaces import LOOPBACK_INDEX
 from labctl.kernel.obstacles import obstacles, read
 from labctl.kernel.privileges import has_network_rights
 from labctl.kernel.signals import fork
-from labctl.kernel.syscalls import CLONE_NEWNET, unshare
+from labctl.kernel.syscalls import CLONE_NEWNET, CLONE_NEWNS, unshare
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _drivers() -> list[Finding]:
     except rt.Refused as error:
         helps = "`impair:` of a veth needs it (modprobe sch_netem), that of a tunnel endpoint does not"
         found.append(Finding("netem", "note", kernel_words(error), helps))
-    return [*found, _tun()]
+    return [*found, _tun(), _sysfs()]
 
 
 def _tun() -> Finding:
@@ -147,3 +147,13 @@ def _tun() -> Finding:
         return Finding("tun", "missing", error.why, f"{error.hint}; labs without a TUN work")
     except OSError as error:
         return Finding("tun", "missing", kernel_words(error), tuntap.how_to_mend(error.errno or 0))
+
+
+def _sysfs() -> Finding:
+    try:
+        unshare(CLONE_NEWNS)
+        view.mount_sysfs()
+        return Finding("sysfs", "ok", "mounted: programs in a namespace see its own /sys/class/net")
+    except OSError as error:
+        helps = "programs in a namespace see the machine's /sys/class/net; `ip link` shows that of the namespace"
+        return Finding("sysfs", "note", kernel_words(error), helps)

@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from labctl.errors import UsageError, kernel_words
-from labctl.kernel import namespaces, terminal
-from labctl.kernel.syscalls import CLONE_NEWNET, die_with_parent, setns
+from labctl.kernel import namespaces, terminal, view
+from labctl.kernel.syscalls import die_with_parent
 from labctl.lab.state import existing
 from labctl.topology.mistakes import nearest
 
@@ -66,7 +67,9 @@ def _run(
     here = os.getpid()
 
     def enter() -> None:
-        setns(fd, CLONE_NEWNET)
+        for problem in view.enter(fd, namespace):
+            with suppress(OSError):
+                os.write(2, f"labctl: {problem}\n".encode())
         die_with_parent(here)
         for number in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)

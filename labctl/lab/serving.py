@@ -22,7 +22,7 @@ from labctl.engine.errors import EngineError
 from labctl.engine.jail import NOBODY
 from labctl.engine.ttun import endpoint_of
 from labctl.errors import KernelRefused, LabError, UsageError, refused
-from labctl.kernel import directory
+from labctl.kernel import directory, view
 from labctl.kernel.detach import say_to
 from labctl.kernel.syscalls import CLONE_NEWNET, setns
 from labctl.lab.capped import CappedLog
@@ -79,6 +79,8 @@ def _built_in(task: Task) -> Work:
 def _program(task: Task) -> Work:
     def work(enter: Say, ready: Say) -> None:
         enter()
+        for problem in view.show(task.namespace.name):
+            print(problem, file=sys.stderr, flush=True)
         directory.return_to(task.called_from)
         if task.run_as is not None:
             os.setgroups([])

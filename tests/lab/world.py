@@ -194,8 +194,9 @@ class World:
     def processes(self) -> list[tuple[int, str]]:
         """The living processes of this world: PID and title.
 
-        They are known by their mount namespace, or their user, who has no other processes; or, where the suite runs as
-        the user itself, by being in the user namespace of this world or in one below it.
+        They are known by their /run, which is of this world alone, also in a mount namespace of their own; or by their
+        user, who has no other processes; or, where the suite runs as the user itself, by being in the user namespace of
+        this world or in one below it.
         """
         found = []
         for entry in Path("/proc").iterdir():
@@ -216,7 +217,7 @@ class World:
             return _is_below(process / "ns/user", Path(f"/proc/{self._keeper.pid}/ns/user"))
         if not self.is_root and f"\nUid:\t{self.uid}\t" in (process / "status").read_text():
             return True
-        return os.path.samefile(f"/proc/{self._keeper.pid}/ns/mnt", process / "ns/mnt")
+        return os.path.samefile(f"/proc/{self._keeper.pid}/root/run", process / "root/run")
 
     def processes_titled(self, words: str) -> list[int]:
         return [pid for pid, title in self.processes() if words in title]
