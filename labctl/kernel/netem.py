@@ -6,14 +6,11 @@ Every attribute is sent each time: what a request leaves out keeps its value fro
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable
 
+from labctl.kernel import qdiscs
 from labctl.kernel import rtnetlink as rt
 from labctl.plan.netem import Netem
-
-_TCMSG = struct.Struct("=BxxxiIII")  # family, ifindex, handle, parent, info
-_TC_H_ROOT = 0xFFFFFFFF
-_TCA_KIND, _TCA_OPTIONS = 1, 2
 
 _QOPT = struct.Struct("=6I")  # latency and jitter in ticks, which the 64-bit attributes replace; limit, loss, gap, dup
 _CORR, _REORDER, _CORRUPT, _RATE, _RATE64, _LATENCY64, _JITTER64 = 1, 3, 4, 6, 8, 10, 11
@@ -23,22 +20,12 @@ _UINT32 = 2**32 - 1
 
 def attach(netlink: rt.Rtnetlink, index: int, netem: Netem) -> None:
     """Have an interface send through netem, in place of whatever there is. Raises Refused."""
-    attributes = rt.attribute(_TCA_KIND, b"netem\0") + rt.attribute(_TCA_OPTIONS, options(netem))
-    netlink.request(rt.RTM_NEWQDISC, _root(index) + attributes, rt.NLM_F_CREATE | rt.NLM_F_REPLACE)
+    qdiscs.attach(netlink, index, "netem", options(netem))
 
 
-def detach(netlink: rt.Rtnetlink, index: int) -> None:
-    """Give an interface back the qdisc that it was born with. Raises Refused."""
-    netlink.request(rt.RTM_DELQDISC, _root(index))
-
-
-def attached(netlink: rt.Rtnetlink) -> dict[int, Netem]:
-    """What netem does to the interfaces of a namespace, by their index."""
-    return dict(_found(netlink.messages(rt.RTM_GETQDISC, _TCMSG.pack(0, 0, 0, 0, 0))))
-
-
-def _root(index: int) -> bytes:
-    return _TCMSG.pack(0, index, 0, _TC_H_ROOT, 0)
+def attached(found: Iterable[qdiscs.Attached]) -> dict[int, Netem]:
+    """Return what netem does to the interfaces of a namespace, by their index."""
+    return {each.index: read(each.options) for each in found if each.kind == "netem" and qdiscs.is_root(each)}
 
 
 def options(netem: Netem) -> bytes:
@@ -54,14 +41,6 @@ def options(netem: Netem) -> bytes:
         + rt.attribute(_LATENCY64, struct.pack("=q", netem.delay))
         + rt.attribute(_JITTER64, struct.pack("=q", netem.jitter))
     )
-
-
-def _found(messages: list[bytes]) -> Iterator[tuple[int, Netem]]:
-    for message in messages:
-        _, index, _, parent, _ = _TCMSG.unpack_from(message)
-        attributes = rt.attributes(message[_TCMSG.size :])
-        if parent == _TC_H_ROOT and attributes.get(_TCA_KIND) == b"netem\0":
-            yield index, read(attributes[_TCA_OPTIONS])
 
 
 def read(options: bytes) -> Netem:

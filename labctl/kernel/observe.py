@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from labctl.kernel import cables, namespaces, netem, routes, rules
+from labctl.kernel import cables, filters, namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls
 from labctl.kernel import rtnetlink as rt
+from labctl.kernel.options import IFF_LOWER_UP
 from labctl.kernel.perform import IFF_UP
 from labctl.kernel.syscalls import network_namespace
 from labctl.kernel.tuntap import outside, user_name
 from labctl.plan.commands import ADDRGENMODES, STAND_IN
 from labctl.plan.facts import Counters, Link, Namespace
 
-IFF_LOWER_UP = 1 << 16  # linux/if.h
 
-
-def observe(name: str, sysctls: Iterable[str] = (), others: Iterable[str] = ()) -> Namespace | None:
+def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) -> Namespace | None:
     """Read one namespace; None where it is gone.
 
-    `sysctls` are the settings to read, by their path; `others` the namespaces in which its cables may end.
+    `paths` are those of the settings to read; `others` the namespaces in which its cables may end.
     """
     if not namespaces.taken(name):
         return None
@@ -30,11 +29,12 @@ def observe(name: str, sysctls: Iterable[str] = (), others: Iterable[str] = ()) 
     try:
         with network_namespace(fd):
             netlink = rt.Rtnetlink()
-            settings = dict(_settings(sysctls))
+            settings, found = sysctls.read(paths), filters.found()
         try:
-            return _read(netlink, name, settings, others)
+            there = _read(netlink, name, settings, others)
         finally:
             netlink.close()
+        return replace(there, tables=found.tables, xfrm=found.xfrm, unseen=found.unseen)
     finally:
         os.close(fd)
 
@@ -48,9 +48,13 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
     seen = list(routes.routes(netlink, names))
     veths = [link for link in links if _kind(link) == "veth"]
     peers = cables.other_ends(netlink, name, veths, names, others)
-    impaired = any(link.get_attr("IFLA_QDISC") == "netem" for link in links)
-    netems = netem.attached(netlink) if impaired else {}
     networks, local = _by_device(seen, "main"), _by_device(seen, "local", "local")
+    attached = qdiscs.attached(netlink)
+    netems, asked_for = netem.attached(attached), qdiscs.asked_for(attached)
+    known = neighbours.entries(netlink)
+    macs = {link.get_attr("IFLA_ADDRESS") for link in links}
+    has_ports = any(link.get_attr("IFLA_MASTER") for link in links)
+    forwarding = neighbours.static_forwarding(netlink, macs) if has_ports else {}
     found = {}
     for link in links:
         index = link["index"]
@@ -62,7 +66,11 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
             addresses=tuple(addresses.get(index, ())),
             networks=tuple(networks.get(names[index], ())),
             local=tuple(local.get(names[index], ())),
+            qdiscs=tuple(asked_for.get(index, ())),
+            neighbours=tuple(known.get(index, ())),
+            forwarding=tuple(forwarding.get(index, ())),
         )
+        settings |= sysctls.of_link(link)
     by_hand = tuple(route for route, protocol, _ in seen if protocol not in routes.MADE_BY_KERNEL)
     return Namespace(found, by_hand, rules.rules(netlink), settings)
 
@@ -105,6 +113,7 @@ def _link(link: Any) -> Link:
         owner=_owner(link) if kind in ("tun", "tap") else "",
         addrgenmode=_addrgenmode(link),
         stand_in=stand_in,
+        options=options.of_link(link),
         counters=_counters(link),
     )
 
@@ -152,15 +161,3 @@ def _counters(link: Any) -> Counters:
             for name in ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_dropped", "tx_dropped")
         }
     )
-
-
-def _settings(paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
-    """The settings that are there, by their path below /proc/sys; None for what can only be written."""
-    for path in paths:
-        try:
-            with open(f"/proc/sys/{path}") as file:
-                yield path, " ".join(file.read().split())
-        except PermissionError:
-            yield path, None
-        except OSError:
-            continue

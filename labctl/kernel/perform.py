@@ -13,12 +13,16 @@ from typing import Any
 
 from labctl.engine.impair_words import Impairment
 from labctl.errors import MachineError, kernel_words, refused
-from labctl.kernel import namespaces, netem, routes, rules, tuntap
+from labctl.kernel import namespaces, neighbours, netem, nftables, options, qdiscs, routes, rules, sysctls, tuntap, xfrm
 from labctl.kernel import rtnetlink as rt
+from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
 from labctl.kernel.syscalls import network_namespace
 from labctl.plan.commands import ADDRGENMODES, STAND_IN, link_local_settings
 from labctl.plan.facts import Substitution
+from labctl.plan.foreign import DeleteForwarding, DeleteNeighbour, DeleteQdisc, DeleteTable, FlushXfrm
 from labctl.plan.netem import Netem
+from labctl.plan.options import SetOption
+from labctl.plan.settings import BORN_WITH
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -46,7 +50,7 @@ from labctl.plan.steps import (
     Step,
 )
 
-IFF_UP, IFF_NOARP, IFF_MULTICAST = 0x1, 0x80, 0x1000  # linux/if.h
+IFF_UP = 0x1  # linux/if.h
 IFA_F_NODAD = 0x02  # linux/if_addr.h
 RT_SCOPE_HOST = 254  # linux/rtnetlink.h
 
@@ -63,6 +67,7 @@ class Performer:
         self._mark = mark
         self._record_namespace = record_namespace
         self._spaces: dict[str, _Space] = {}
+        self._inherited: dict[str, str] | None = None
 
     def close(self) -> None:
         for space in self._spaces.values():
@@ -108,6 +113,8 @@ class Performer:
                 self._space(step.namespace).address(rt.RTM_DELADDR, step)
             case DeleteLink():
                 self._space(step.namespace).delete_link(step)
+            case DeleteTable() | FlushXfrm() | DeleteQdisc() | DeleteNeighbour() | DeleteForwarding():
+                self._space(step.namespace).take_away(step)
             case InterfaceStep():
                 self._space(step.namespace).set_link(step)
             case _:
@@ -117,6 +124,10 @@ class Performer:
     def _add_namespace(self, name: str) -> None:
         born = namespaces.create(name, self._mark, lambda found: self._record_namespace(name, found))
         self._spaces[name] = _Space(born, {"lo": namespaces.LOOPBACK_INDEX})
+        if self._inherited is None:  # every namespace inherits the same
+            self._inherited = self._spaces[name].differing(BORN_WITH)
+        for path, value in self._inherited.items():
+            self._spaces[name].set_sysctl(path, value)
 
     def _space(self, name: str) -> _Space:
         if name not in self._spaces:
@@ -149,6 +160,12 @@ class _Space:
         # /proc/sys/net shows the namespace of whoever opens it, so the file is opened inside.
         with network_namespace(self._fd), open(f"/proc/sys/{path}", "w") as file:
             file.write(value)
+
+    def differing(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return those of some settings that have another value here."""
+        with network_namespace(self._fd):
+            here = sysctls.read(settings)
+        return {path: value for path, value in settings.items() if here.get(path, value) != value}
 
     def add_link(self, step: AddLink) -> Substitution | None:
         index = self._next_index()
@@ -207,17 +224,34 @@ class _Space:
             case SetNetem(impairment=words):
                 netem.attach(self._netlink, index, Netem.of(Impairment.from_text(words)))
             case ClearNetem():
-                netem.detach(self._netlink, index)
+                qdiscs.detach(self._netlink, index)
             case NoAutomaticAddresses():
                 inet6 = (("IFLA_INET6_ADDR_GEN_MODE", ADDRGENMODES.index("none")),)
                 self._change_link(index, (("IFLA_AF_SPEC", (("AF_INET6", inet6),)),))
             case SetUp():
                 self._change_link(index, flags=IFF_UP, change=IFF_UP)
+            case SetOption(option=option, value=value):
+                options.change(self._netlink, index, option, value)
             case _:
                 raise TypeError(f"no way to perform {step!r}")
 
     def _change_link(self, index: int, attributes: rt.Attributes = (), flags: int = 0, change: int = 0) -> None:
         self._netlink.request(rt.RTM_NEWLINK, rt.link(index, attributes, flags, change))
+
+    def take_away(self, step: DeleteTable | FlushXfrm | DeleteQdisc | DeleteNeighbour | DeleteForwarding) -> None:
+        match step:
+            case DeleteTable(family=family, name=name):
+                with network_namespace(self._fd):
+                    nftables.delete(family, name)
+            case FlushXfrm(what=what):
+                with network_namespace(self._fd):
+                    xfrm.flush(what)
+            case DeleteQdisc(interface=interface, place=place):
+                qdiscs.detach(self._netlink, self._indexes[interface], place)
+            case DeleteNeighbour(interface=interface, neighbour=neighbour):
+                neighbours.forget(self._netlink, self._indexes[interface], neighbour)
+            case DeleteForwarding(interface=interface, mac=mac):
+                neighbours.forget_forwarding(self._netlink, self._indexes[interface], mac)
 
     def address(self, request: int, step: AddAddress | DeleteAddress, flags: int = 0) -> None:
         own, _, other = step.address.partition(" peer ")

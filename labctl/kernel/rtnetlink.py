@@ -121,10 +121,13 @@ class Refused(OSError):
 
 
 class Rtnetlink:
-    """An rtnetlink socket of the namespace in which it is made."""
+    """A netlink socket of the namespace in which it is made, of rtnetlink unless another protocol is given.
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+    Raises OSError where the kernel does not have the protocol.
+    """
+
+    def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         self._socket.bind((0, 0))
@@ -136,6 +139,19 @@ class Rtnetlink:
     def request(self, kind: int, body: bytes, flags: int = 0) -> None:
         """Have the kernel do something. Raises Refused."""
         self._send(kind, body, flags | NLM_F_ACK)
+        for _ in self._replies():
+            pass
+
+    def batch(self, *requests: tuple[int, bytes]) -> None:
+        """Have the kernel do several things at once: of the first and last it only wants the frame. Raises Refused."""
+        self._sequence += 1
+        frame = (0, len(requests) - 1)
+        self._socket.send(
+            b"".join(
+                self._message(kind, body, 0 if place in frame else NLM_F_ACK)
+                for place, (kind, body) in enumerate(requests)
+            )
+        )
         for _ in self._replies():
             pass
 
@@ -163,8 +179,10 @@ class Rtnetlink:
 
     def _send(self, kind: int, body: bytes, flags: int) -> None:
         self._sequence += 1
-        header = _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0)
-        self._socket.send(header + body)
+        self._socket.send(self._message(kind, body, flags))
+
+    def _message(self, kind: int, body: bytes, flags: int) -> bytes:
+        return _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0) + body
 
     def _replies(self) -> Iterator[tuple[int, bytes]]:
         """The messages of one answer, up to its acknowledgement."""

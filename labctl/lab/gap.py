@@ -15,6 +15,7 @@ from labctl.kernel.tuntap import uid_of, user_name
 from labctl.lab.journal import Engine, Recorded
 from labctl.lab.reading import Reading
 from labctl.lab.state import State
+from labctl.plan import settings
 from labctl.plan.facts import NOTHING, Facts, Namespace
 from labctl.plan.impairing import Command
 from labctl.plan.plan import plan
@@ -63,11 +64,13 @@ def refuse_strangers(changes: Iterable[Change], recorded: Recorded) -> None:
 
 
 def facts(state: State, recorded: Recorded, topology: Topology | None) -> Facts:
-    """What is there already of a lab: only what is recorded as its own counts. Of settings, those of the topology."""
+    """What is there already of a lab: only what is recorded as its own counts. Settings: those that the plan knows."""
     paths: dict[str, list[str]] = {}
     for step in wanted(topology) if topology else ():
         if isinstance(step, SetSysctl):
             paths.setdefault(step.namespace, []).append(step.path)
+    for name, space in topology.namespaces.items() if topology else ():
+        paths.setdefault(name, []).extend(settings.kept(space))
     found = {}
     for name, known in recorded.namespaces.items():
         if namespaces.is_ours(name, known):

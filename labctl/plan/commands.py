@@ -11,8 +11,10 @@ import ipaddress
 import re
 import shlex
 
+from labctl.plan.foreign import DeleteForwarding, DeleteNeighbour, DeleteQdisc, DeleteTable, FlushXfrm
 from labctl.plan.impairing import Command, as_asked
 from labctl.plan.netem import as_typed
+from labctl.plan.options import SetOption
 from labctl.plan.routes import DEFAULT_RULES, Route, Rule, default_metric
 from labctl.plan.steps import (
     AddAddress,
@@ -88,6 +90,19 @@ def command(step: Step) -> str:
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "replace", "dev", interface, *netem))
         case ClearNetem(interface=interface):
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, "root"))
+        case SetOption(interface=interface, option=option, value=value):
+            return shlex.join((*ip, "link", "set", "dev", interface, *option.split(), value))
+        case DeleteTable(family=family, name=name):
+            return shlex.join(("ip", "netns", "exec", step.namespace, "nft", "delete", "table", family, name))
+        case FlushXfrm(what=what):
+            return shlex.join((*ip, "xfrm", what, "flush"))
+        case DeleteQdisc(interface=interface, place=place):
+            return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, *place.split()))
+        case DeleteNeighbour(interface=interface, neighbour=neighbour):
+            proxy = ("proxy",) if neighbour.state == "proxy" else ()
+            return shlex.join((*ip, "neigh", "del", *proxy, neighbour.to, "dev", interface))
+        case DeleteForwarding(interface=interface, mac=mac):
+            return shlex.join(("bridge", "-n", step.namespace, "fdb", "del", mac, "dev", interface, "master"))
         case NoAutomaticAddresses(interface=interface):
             return shlex.join((*ip, "link", "set", "dev", interface, "addrgenmode", "none"))
         case AutomaticAddresses(interface=interface, mode=mode):

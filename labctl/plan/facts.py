@@ -21,6 +21,33 @@ class Counters:
 
 
 @dataclass(frozen=True)
+class Qdisc:
+    """A qdisc that was asked for; `place` is root, ingress, clsact or parent MAJOR:MINOR, as tc(8) has them."""
+
+    kind: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Who is behind an IP address: a MAC address, and the state of the entry as ip-neighbour(8) has it, or proxy."""
+
+    to: str
+    lladdr: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of nftables, and how many chains and rules it has."""
+
+    family: str
+    name: str
+    chains: int
+    rules: int
+
+
+@dataclass(frozen=True)
 class Link:
     """An interface: `state` is the operational state of RFC 2863 in lower case, `up` the administrative one."""
 
@@ -37,6 +64,10 @@ class Link:
     netem: str = ""  # what netem does to the packets that it sends, in the words of an impairment
     addrgenmode: str = "eui64"  # empty where the interface has no IPv6, as with an MTU below 1280
     stand_in: str = ""  # the kind that stands in where the kernel lacks `kind`
+    options: Mapping[str, str] = field(default_factory=dict)  # what `ip link set` sets, in its words
+    qdiscs: tuple[Qdisc, ...] = ()  # but those that the kernel attaches by itself, and `netem`
+    neighbours: tuple[Neighbour, ...] = ()
+    forwarding: tuple[str, ...] = ()  # of a bridge port: the MAC addresses that the bridge was told to have behind it
     addresses: tuple[str, ...] = ()  # in the kernel's order: the first IPv4 one of a network is its primary
     networks: tuple[str, ...] = ()  # to which the kernel itself has made a route, as it does for every address
     local: tuple[str, ...] = ()  # addresses that the local table has for it: what is sent to them has arrived
@@ -48,12 +79,16 @@ class Namespace:
     """One namespace; `sysctls` by their path below /proc/sys, None for one that can only be written.
 
     `routes` are those that the kernel did not make by itself, of every table; `rules` are all, by IP version.
+    `xfrm` counts the policies and states of IPsec; `unseen` is what could not be looked at here, and why.
     """
 
     links: Mapping[str, Link] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
     rules: Mapping[int, tuple[Rule, ...]] = field(default_factory=dict)
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
+    xfrm: Mapping[str, int] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,17 @@ steps that do not hold, so a first `up`, a second one, a change of the file and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from labctl.plan import facts as facts_of
+from labctl.plan import settings
 from labctl.plan.aftermath import without
 from labctl.plan.facts import Facts, Link
 from labctl.plan.impairing import changes_of_impairments, is_served
 from labctl.plan.mtu import DEFAULT_MTU, mtu_of, tunnel_mtus
+from labctl.plan.options import options
 from labctl.plan.routes import DEFAULT_RULES, is_same_route
+from labctl.plan.settings import same_value
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -41,8 +43,6 @@ from labctl.topology.values import InterfaceRef
 
 LOOPBACK_ADDRESS = "127.0.0.1/8"  # with which every namespace is born
 
-_NUMBER = re.compile(r"-?[0-9]+")
-
 
 def plan(topology: Topology, facts: Facts) -> list[Step]:
     """The steps from the facts to the topology, in the order in which the kernel accepts them."""
@@ -56,10 +56,14 @@ def plan(topology: Topology, facts: Facts) -> list[Step]:
 def _defaults(topology: Topology, facts: Facts) -> Iterator[Step]:
     """Back to what a namespace and an interface are by themselves, where nothing asks for anything else."""
     tunnels = tunnel_mtus(topology)
+    # Whether another's program opens the device is its own affair.
+    served = [device for end in topology.ttun if (device := str(end.device)) in facts.engines and not end.engine]
     for name, space in topology.namespaces.items():
         found = facts.namespaces.get(name, facts_of.Namespace())
         for version, rules in found.rules.items():  # first: without them no next hop is found
             yield from (AddRule(name, rule) for rule in DEFAULT_RULES[version] if rule not in rules)
+        yield from settings.changed(name, space, found)
+        yield from options(name, found, served)
         there = found.links
         for interface in ("lo", *space.interfaces):
             link, asked = there.get(interface), space.interfaces.get(interface)
@@ -91,7 +95,7 @@ def holds(step: Step, facts: Facts) -> bool:
         case AddNamespace():
             return True
         case SetSysctl(path=path, value=value):
-            return path in there.sysctls and _same_value(there.sysctls[path], value)
+            return path in there.sysctls and same_value(there.sysctls[path], value)
         case AddRoute(route=wanted_route):
             return any(is_same_route(wanted_route, route) for route in there.routes)
         case AddRule(rule=rule):
@@ -121,11 +125,3 @@ def holds(step: Step, facts: Facts) -> bool:
         case SetUp():
             return link.up
     raise TypeError(f"no way to tell whether {step!r} holds")
-
-
-def _same_value(found: str | None, wanted: str) -> bool:
-    """Whether a setting is as it should be. Of one that can only be written nobody can say that it is not."""
-    if found is None:
-        return True
-    words = [[int(word) if _NUMBER.fullmatch(word) else word for word in text.split()] for text in (found, wanted)]
-    return words[0] == words[1]

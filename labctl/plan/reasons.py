@@ -7,6 +7,7 @@ from typing import NamedTuple
 from labctl.plan.commands import command
 from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.impairing import NONE
+from labctl.plan.options import SetOption
 from labctl.plan.steps import (
     AutomaticAddresses,
     ImpairEngine,
@@ -73,6 +74,8 @@ def _found(step: Step, link: Link) -> str:
             return f"is {link.netem}" if link.netem else "is not impaired"
         case SetUp():
             return "is down"
+        case SetOption(option=option):
+            return f"is {link.options.get(option, 'not known')}"
         case NoAutomaticAddresses() | AutomaticAddresses():
             return f"is {link.addrgenmode}" if link.addrgenmode else "has no IPv6"
         case _:

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from labctl.plan.facts import Facts, Link, Namespace
+from labctl.plan.foreign import Hosts, foreign
 from labctl.plan.impairing import is_served
 from labctl.plan.routes import DEFAULT_RULES, Route, is_same_route
 from labctl.plan.steps import (
@@ -51,10 +52,12 @@ def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
     for step in wanted:
         kept[step.namespace].append(step)
     doomed = set(_links(wanted, facts, kept))
+    hosts = Hosts.of(wanted, facts)
     yield from _engines(wanted, facts, doomed)
     for name, space in facts.namespaces.items():
         if name in kept:
             staying = {interface: link for interface, link in space.links.items() if (name, interface) not in doomed}
+            yield from foreign(name, space, staying, hosts)
             yield from _rules(kept[name], name, space)
             going = list(_addresses(kept[name], name, staying))
             yield from _routes(kept[name], name, space, _Loss.of(space, staying, going))

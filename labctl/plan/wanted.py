@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
+from labctl.plan import settings
 from labctl.plan.mtu import SMALLEST, mtu_of, tunnel_mtus
 from labctl.plan.netem import as_kept
 from labctl.plan.routes import Route, default_metric
@@ -29,24 +30,7 @@ from labctl.plan.steps import (
 )
 from labctl.topology import model
 from labctl.topology.model import Topology
-from labctl.topology.values import ENDPOINT_WORDS, SAME_SYSCTL, InterfaceRef, sysctl_parts
-
-# A new namespace inherits the IPv4 settings of the machine (net/ipv4/devconf.c: devinet_init_net). On a host that
-# forwards, as every container host does, a lab would then forward too, and a silent neighbour would answer.
-BASELINE = {
-    "net/ipv4/ip_forward": "0",
-    "net/ipv4/conf/all/rp_filter": "0",
-    "net/ipv4/conf/default/rp_filter": "0",
-}
-# The rules of the file see to it that no address of a lab is used twice on a link, and no router is asked for one:
-# neither duplicate address detection (RFC 4862 5.4), which keeps an address from use for a second, nor solicitations,
-# which blur every count.
-BASELINE_OF_IPV6 = {
-    "net/ipv6/conf/all/disable_ipv6": "0",
-    "net/ipv6/conf/default/disable_ipv6": "0",
-    "net/ipv6/conf/default/accept_dad": "0",
-    "net/ipv6/conf/default/router_solicitations": "0",
-}
+from labctl.topology.values import ENDPOINT_WORDS, InterfaceRef
 
 
 def wanted(topology: Topology) -> Iterator[Step]:
@@ -72,11 +56,7 @@ def wanted(topology: Topology) -> Iterator[Step]:
 
 def _early_sysctls(name: str, space: model.Namespace) -> Iterator[Step]:
     """Settings of the whole namespace, before there is any interface that would inherit the old ones."""
-    asked = _sysctls(space)
-    baseline = {key: value for key, value in BASELINE.items() if SAME_SYSCTL.get(key) not in asked}
-    if any(address.version == 6 for interface in space.interfaces.values() for address in interface.addresses):
-        baseline |= BASELINE_OF_IPV6
-    for key, value in {**baseline, **asked}.items():
+    for key, value in {**settings.baseline(space), **settings.of_file(space)}.items():
         if not _belongs_to_an_interface(key, space):
             yield SetSysctl(name, key, value)
 
@@ -105,7 +85,7 @@ def _properties(
         if isinstance(interface, model.Bridge)
         for port in interface.ports
     }
-    settings = _sysctls(space)
+    asked_for = settings.of_file(space)
     for interface_name, interface in space.interfaces.items():
         ref = InterfaceRef(name, interface_name)
         mac = getattr(interface, "mac", None)
@@ -119,11 +99,11 @@ def _properties(
         if isinstance(interface, model.Veth) and (impairment := as_kept(str(interface.impair or "none"))):
             yield SetNetem(name, interface_name, impairment)
         has_ipv6 = mtu_of(topology, ref, tunnels) >= SMALLEST[6]  # the kernel takes IPv6 from a smaller interface
-        asked = f"net/ipv6/conf/{interface_name}/addr_gen_mode" in settings
+        asked = f"net/ipv6/conf/{interface_name}/addr_gen_mode" in asked_for
         wants_ipv6 = asked or any(address.version == 6 for address in interface.addresses)
         if interface.kind != "lo" and has_ipv6 and not wants_ipv6:
             yield NoAutomaticAddresses(name, interface_name)
-    for key, value in settings.items():
+    for key, value in asked_for.items():
         if _belongs_to_an_interface(key, space):
             yield SetSysctl(name, key, value)
     for interface_name, interface in space.interfaces.items():
@@ -172,11 +152,6 @@ def _program(endpoint: model.Endpoint) -> tuple[str, ...]:
     values = (endpoint.device.interface, *endpoint.bind, *endpoint.peer)
     filled_in = dict(zip(ENDPOINT_WORDS, values, strict=True))
     return tuple(word.format_map(filled_in) for word in shlex.split(endpoint.engine.command))
-
-
-def _sysctls(space: model.Namespace) -> dict[str, str]:
-    """The settings of the file by their path below /proc/sys, in which a dot is a dot."""
-    return {"/".join(sysctl_parts(key)): value for key, value in space.sysctls.items()}
 
 
 def _belongs_to_an_interface(key: str, space: model.Namespace) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from labctl.plan.commands import stand_in
+from labctl.plan.options import SetOption
 from labctl.plan.reasons import Change
 from labctl.plan.steps import (
     AutomaticAddresses,
@@ -28,6 +29,7 @@ _CHANGES = (
     | SetMaster
     | SetNetem
     | SetSysctl
+    | SetOption
     | SetUp
     | NoAutomaticAddresses
     | AutomaticAddresses

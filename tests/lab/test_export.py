@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from labctl.kernel.observe import observe
+from labctl.plan.settings import BASELINE
 from labctl.plan.steps import SetSysctl
-from labctl.plan.wanted import BASELINE, wanted
+from labctl.plan.wanted import wanted
 from labctl.topology.load import load
 from labctl.topology.model import Topology
 from labctl.topology.values import IFNAMSIZ
@@ -65,7 +66,8 @@ def state(here: World, topology: Topology) -> dict[str, Any]:
             assert there is not None
             plain = dataclasses.asdict(there)
             for device, link in plain["links"].items():
-                del link["counters"], link["state"]  # the operational state has a memory; the carrier has none
+                # What has a memory: the operational state, for the carrier has none, and what was learned.
+                del link["counters"], link["state"], link["neighbours"]
                 if (name, device) not in given:
                     del link["mac"]
             spaces[name] = {

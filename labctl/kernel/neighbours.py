@@ -1,0 +1,73 @@
+"""Neighbours: which link-layer address is behind an IP address, and which bridge port is behind that.
+
+Both are tables of neighbour messages (linux/neighbour.h: ndmsg). An entry that the kernel learned goes by itself once
+it is not confirmed; one that was made by hand stays, and is followed whether it is right or not.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+from collections.abc import Collection
+
+from labctl.kernel import rtnetlink as rt
+from labctl.plan.facts import Neighbour
+
+_NDMSG = struct.Struct("=BxxxiHBB")  # family, ifindex, state, flags, type
+_NDA_DST, _NDA_LLADDR, _NDA_MASTER = 1, 2, 9
+_NTF_MASTER, _NTF_PROXY = 0x04, 0x08
+_AF_BRIDGE = 7
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+_GROUP_BIT = 1  # of the first byte of a MAC address: multicast and broadcast (IEEE 802)
+_STATES = {0x02: "reachable", 0x04: "stale", 0x08: "delay", 0x10: "probe", 0x40: "noarp", 0x80: "permanent"}
+"""The NUD_* states in which an entry is used, in the words of ip-neighbour(8)."""
+
+RTM_DELNEIGH, RTM_GETNEIGH = 29, 30
+
+
+def entries(netlink: rt.Rtnetlink) -> dict[int, list[Neighbour]]:
+    """Return the neighbours that a namespace knows, proxied ones too, by index of the interface.
+
+    What the kernel makes up itself for a multicast or broadcast address is left out.
+    """
+    found: dict[int, list[Neighbour]] = {}
+    for flags in (0, _NTF_PROXY):
+        for message in netlink.messages(RTM_GETNEIGH, _NDMSG.pack(socket.AF_UNSPEC, 0, 0, flags, 0)):
+            family, index, state, _, _ = _NDMSG.unpack_from(message)
+            attributes = rt.attributes(message[_NDMSG.size :])
+            lladdr = attributes.get(_NDA_LLADDR, b"")
+            word = "proxy" if flags else _STATES.get(state)
+            if family in _FAMILIES and word and not (lladdr and lladdr[0] & _GROUP_BIT):
+                to = str(ipaddress.ip_address(attributes[_NDA_DST]))
+                found.setdefault(index, []).append(Neighbour(to, lladdr.hex(":"), word))
+    return found
+
+
+def static_forwarding(netlink: rt.Rtnetlink, own: Collection[str]) -> dict[int, list[str]]:
+    """Return the MAC addresses that a bridge was told to have behind a port, by index of the port.
+
+    `own` are the addresses of the namespace's own interfaces: for these the kernel makes such entries by itself.
+    """
+    found: dict[int, list[str]] = {}
+    for message in netlink.messages(RTM_GETNEIGH, _NDMSG.pack(_AF_BRIDGE, 0, 0, 0, 0)):
+        _, index, state, _, _ = _NDMSG.unpack_from(message)
+        attributes = rt.attributes(message[_NDMSG.size :])
+        mac = attributes.get(_NDA_LLADDR, b"").hex(":")
+        if _NDA_MASTER in attributes and _STATES.get(state) in ("noarp", "permanent") and mac not in own:
+            found.setdefault(index, []).append(mac)
+    return found
+
+
+def forget(netlink: rt.Rtnetlink, index: int, neighbour: Neighbour) -> None:
+    """Take a neighbour away. Raises Refused."""
+    address = ipaddress.ip_address(neighbour.to)
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    flags = _NTF_PROXY if neighbour.state == "proxy" else 0
+    netlink.request(RTM_DELNEIGH, _NDMSG.pack(family, index, 0, flags, 0) + rt.attribute(_NDA_DST, address.packed))
+
+
+def forget_forwarding(netlink: rt.Rtnetlink, index: int, mac: str) -> None:
+    """Take an entry of a bridge away from its port. Raises Refused."""
+    lladdr = rt.attribute(_NDA_LLADDR, bytes.fromhex(mac.replace(":", "")))
+    netlink.request(RTM_DELNEIGH, _NDMSG.pack(_AF_BRIDGE, index, 0, _NTF_MASTER, 0) + lladdr)

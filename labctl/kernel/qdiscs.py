@@ -1,0 +1,88 @@
+"""The qdiscs of a namespace's interfaces, over rtnetlink (linux/rtnetlink.h: tcmsg; linux/pkt_sched.h).
+
+What the kernel attaches by itself has no handle (net/sched/sch_generic.c: attach_default_qdiscs()); a request for a
+qdisc always gives it one. So whatever has a handle was asked for: by netem of the file, or by hand.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from labctl.kernel import rtnetlink as rt
+from labctl.plan.facts import Qdisc
+
+_TCMSG = struct.Struct("=BxxxiIII")  # family, ifindex, handle, parent, info
+_TCA_KIND, _TCA_OPTIONS = 1, 2
+_PARENT_OF = {"root": 0xFFFFFFFF, "ingress": 0xFFFFFFF1, "clsact": 0xFFFFFFF1}
+_MAJOR = 0xFFFF0000
+
+
+@dataclass(frozen=True)
+class Attached:
+    """One qdisc of an interface; `parent` is the class that it is attached to, or a place of the interface."""
+
+    index: int
+    handle: int
+    parent: int
+    kind: str
+    options: bytes
+
+
+def attached(netlink: rt.Rtnetlink) -> list[Attached]:
+    """Return every qdisc of a namespace."""
+    return [_read(message) for message in netlink.messages(rt.RTM_GETQDISC, _TCMSG.pack(0, 0, 0, 0, 0))]
+
+
+def _read(message: bytes) -> Attached:
+    _, index, handle, parent, _ = _TCMSG.unpack_from(message)
+    found = rt.attributes(message[_TCMSG.size :])
+    return Attached(index, handle, parent, found[_TCA_KIND].rstrip(b"\0").decode(), found.get(_TCA_OPTIONS, b""))
+
+
+def is_root(qdisc: Attached) -> bool:
+    """Return whether a qdisc has all that its interface sends."""
+    return qdisc.parent == _PARENT_OF["root"]
+
+
+def asked_for(qdiscs: Iterable[Attached]) -> dict[int, list[Qdisc]]:
+    """Return what was attached on request, by index of the interface, but netem at the root, which files describe.
+
+    A qdisc below another that is in the answer is left out: it goes with that one.
+    """
+    found: dict[int, list[Qdisc]] = {}
+    named = [qdisc for qdisc in qdiscs if qdisc.handle and not (is_root(qdisc) and qdisc.kind == "netem")]
+    handles = {(qdisc.index, qdisc.handle) for qdisc in named}
+    for qdisc in named:
+        if (qdisc.index, qdisc.parent & _MAJOR) not in handles or qdisc.parent in _PARENT_OF.values():
+            found.setdefault(qdisc.index, []).append(Qdisc(qdisc.kind, _place(qdisc)))
+    return found
+
+
+def _place(qdisc: Attached) -> str:
+    """Return where a qdisc is attached, in the words of tc(8)."""
+    if is_root(qdisc):
+        return "root"
+    if qdisc.kind in _PARENT_OF:
+        return qdisc.kind
+    return f"parent {qdisc.parent >> 16:x}:{qdisc.parent & 0xFFFF:x}"
+
+
+def attach(netlink: rt.Rtnetlink, index: int, kind: str, options: bytes) -> None:
+    """Have an interface send through a qdisc, in place of whatever there is. Raises Refused."""
+    attributes = rt.attribute(_TCA_KIND, kind.encode() + b"\0") + rt.attribute(_TCA_OPTIONS, options)
+    netlink.request(rt.RTM_NEWQDISC, _at(index, "root") + attributes, rt.NLM_F_CREATE | rt.NLM_F_REPLACE)
+
+
+def detach(netlink: rt.Rtnetlink, index: int, place: str = "root") -> None:
+    """Give a place of an interface back the qdisc that it was born with, or none. Raises Refused."""
+    netlink.request(rt.RTM_DELQDISC, _at(index, place))
+
+
+def _at(index: int, place: str) -> bytes:
+    parent = _PARENT_OF.get(place)
+    if parent is None:
+        major, _, minor = place.removeprefix("parent ").partition(":")
+        parent = int(major, 16) << 16 | int(minor, 16)
+    return _TCMSG.pack(0, index, 0, parent, 0)

@@ -1,0 +1,85 @@
+"""What `ip link set` sets of an interface and no file names: each has the value that the kernel gave it at its birth.
+
+The values are those of the drivers: drivers/net/dummy.c (dummy_setup()), drivers/net/tun.c (tun_net_initialize()),
+net/bridge/br_if.c (new_nbp()) and br_device.c (br_dev_setup()). What an interface does not have, or this kernel does
+not tell, is not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from labctl.plan.facts import Link, Namespace
+from labctl.plan.steps import InterfaceStep
+
+BRIDGE = {"stp_state": "0", "vlan_filtering": "0", "mcast_snooping": "1"}
+PORT = {
+    "learning": "on",
+    "flood": "on",
+    "mcast_flood": "on",
+    "bcast_flood": "on",
+    "isolated": "off",
+    "guard": "off",
+    "hairpin": "off",
+    "locked": "off",
+    "neigh_suppress": "off",
+}
+FORWARDING = "3"  # linux/if_bridge.h: BR_STATE_FORWARDING
+
+_NO_ARP = ("dummy", "tun")
+_NO_MULTICAST = ("dummy", "lo")
+_QUEUES = {"tun": "500", "tap": "1000"}  # packets that may wait for the program; others send without a queue
+
+
+@dataclass(frozen=True)
+class SetOption(InterfaceStep):
+    """One option of `ip link set dev`, in its words: `arp`, or `type bridge_slave isolated`."""
+
+    option: str
+    value: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.option} {self.value}"
+
+
+def options(name: str, space: Namespace, served: Collection[str]) -> Iterator[SetOption]:
+    """Yield what brings the interfaces of one namespace back to the options that they were born with.
+
+    `served` are the TUN devices that an engine has open, as NAMESPACE:INTERFACE.
+    """
+    for interface, link in space.links.items():
+        carrier = _of_carrier(link, f"{name}:{interface}" in served)
+        for option, value in {**_of_kind(link), **_of_port(link, space), **carrier}.items():
+            if link.options.get(option, value) != value:
+                yield SetOption(name, interface, option, value)
+
+
+def _of_kind(link: Link) -> dict[str, str]:
+    expected = {
+        "arp": "off" if link.kind in _NO_ARP else "on",
+        "multicast": "off" if link.kind in _NO_MULTICAST else "on",
+    }
+    if link.kind in _QUEUES:
+        expected["txqueuelen"] = _QUEUES[link.kind]
+    if link.kind == "bridge":
+        expected |= {f"type bridge {option}": value for option, value in BRIDGE.items()}
+    return expected
+
+
+def _of_port(link: Link, space: Namespace) -> dict[str, str]:
+    """A port forwards at once where both are up and no spanning tree decides (br_stp_enable_port())."""
+    bridge = space.links.get(link.master)
+    if bridge is None:
+        return {}
+    expected = {f"type bridge_slave {option}": value for option, value in PORT.items()}
+    if link.up and link.carrier and bridge.up and bridge.options.get("type bridge stp_state") == "0":
+        expected["type bridge_slave state"] = FORWARDING
+    return expected
+
+
+def _of_carrier(link: Link, served: bool) -> dict[str, str]:
+    """A dummy always has a carrier, a TUN has one while a program has it open."""
+    always = link.kind == "dummy" and not link.stand_in
+    return {"carrier": "on"} if link.up and (always or served) else {}
