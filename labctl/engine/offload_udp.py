@@ -96,7 +96,7 @@ class OffloadPeer(UdpPeer):
         data = self._read[at : at + length]
         if ancillary == self._usual and not flags:
             return data
-        size, ecn = length, ecn_in(ancillary)
+        size, ecn = 0, ecn_in(ancillary)
         for _, kind, value in ancillary:
             if kind == UDP_GRO:
                 size = int.from_bytes(value[:4], sys.byteorder)
@@ -104,11 +104,11 @@ class OffloadPeer(UdpPeer):
             # What the size is was lost. What this is now is malformed, and counted so; it will not recur.
             self._socket.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 0)
             self.features.give_up(Feature.UDP_GRO, OSError(errno.ENOBUFS, ""))
-        if not length or (size == length and not changes(ecn)):
-            if len(ancillary) == 1:  # the mark, and no size of a train
-                self._usual = ancillary
+        if not size and not changes(ecn):
+            self._usual = ancillary
             return data
-        return Train(data, size, -(-length // size), ecn=ecn)
+        size = size or length
+        return Train(data, size, -(-length // size), ecn=ecn) if length else data
 
     def pieces(self, train: Train) -> Iterable[Train]:
         """The trains that one call takes."""
