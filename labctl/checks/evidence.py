@@ -7,8 +7,8 @@ receives it (rx). Every other interface is one place. The way back is the same r
 At every place of the row the number must be the same: exactly as many as were sent, where that is known beforehand
 (a ping, one datagram), or else exactly as many as at the other engines (a TCP connection sends what it likes, and its
 large segments are one packet to an interface and many to an engine). Interfaces that speak ARP or neighbour discovery
-carry more than the probe, so for them the number is a lower bound. The first place of the row where packets are missing
-is where they were lost.
+carry more than the probe, so for them the number is a lower bound. And an engine receives what strangers send to its
+port; what it has dropped as not its peer's is not counted against the probe.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labctl.checks.outcome import Evidence
-from labctl.engine.counters import DROPS_IN, DROPS_OUT
 from labctl.plan.facts import Counters
 from labctl.topology.values import InterfaceRef
 
 _ENGINE_OUT = (("tun_read_packets", "read"), ("udp_sent_packets", "sent"))
-_ENGINE_IN = (("udp_received_packets", "received"), ("tun_written_packets", "written"))
+_RECEIVED = "udp_received_packets"
+_OTHERS = ("in_not_from_peer", "in_empty")
+"""What an engine counts as received though it is no packet of its peer's."""
+_ENGINE_IN = ((_RECEIVED, "received"), ("tun_written_packets", "written"))
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ class Place:
     def count(self, before: Snapshot, after: Snapshot) -> int:
         """How much it counted between two moments."""
         if self.engine:
-            return after.engines[self.ref].get(self.counter, 0) - before.engines[self.ref].get(self.counter, 0)
+            old_counts, new_counts = before.engines[self.ref], after.engines[self.ref]
+            names = {self.counter: 1, **(dict.fromkeys(_OTHERS, -1) if self.counter == _RECEIVED else {})}
+            return sum(sign * (new_counts.get(name, 0) - old_counts.get(name, 0)) for name, sign in names.items())
         old, new = before.interfaces.get(self.ref, Counters()), after.interfaces.get(self.ref, Counters())
         return int(getattr(new, self.counter)) - int(getattr(old, self.counter))
 
@@ -122,25 +126,3 @@ def conserved(places: Iterable[Place], before: Snapshot, after: Snapshot) -> lis
         else Evidence(str(place.ref), place.words, "at least 1", count, count > 0)
         for place, count in counts
     ]
-
-
-def last_seen(places: Sequence[Place], evidence: Sequence[Evidence], before: Snapshot, after: Snapshot) -> str:
-    """Where on a row packets were last counted, and why the engine there dropped them; empty if none is missing."""
-    for position, (place, found) in enumerate(zip(places, evidence, strict=True)):
-        if found.holds or found.observed >= evidence[0].observed > 0:
-            continue
-        reasons = _drops(place, before, after)
-        if position == 0:
-            return f"no packet reached {place.ref}: it was not routed there{reasons}"
-        return f"last seen at {places[position - 1]}, not counted at {place}{reasons}"
-    return ""
-
-
-def _drops(place: Place, before: Snapshot, after: Snapshot) -> str:
-    """The reasons for which the engine of a place dropped packets meanwhile."""
-    if place.ref not in after.engines:
-        return ""
-    names = (*DROPS_OUT, *DROPS_IN, "icmp_errors")
-    counts = {name: Place(place.ref, name, "", True).count(before, after) for name in names}
-    told = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-    return f" ({told})" if told else ""

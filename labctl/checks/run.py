@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
+from labctl.checks.loss import Kernel, Loss, loss, told
 from labctl.checks.outcome import Evidence, Outcome, Result, State, Tools
 from labctl.kernel.patience import Patience, PatienceFor
 from labctl.plan.mtu import mtu_of, packets, tunnel_mtus
@@ -29,43 +30,50 @@ _WANTED: Mapping[str | None, State] = {
     "not-sent": "not-sent",
 }
 
-Observe = Callable[[], ev.Snapshot]
+
+@dataclass(frozen=True)
+class Means:
+    """What a check is made with: probes, counters, what the kernel says of a place, and how long to wait."""
+
+    tools: Tools
+    observe: Callable[[], ev.Snapshot]
+    kernel: Kernel
+    patience: PatienceFor
 
 
 @dataclass(frozen=True)
 class _Judgement:
     evidence: tuple[Evidence, ...]
-    lost: str
+    loss: Loss | None
 
     @property
     def holds(self) -> bool:
         return all(found.holds for found in self.evidence)
 
 
-def run(
-    topology: Topology, checks: Iterable[Check], tools: Tools, observe: Observe, patience: PatienceFor
-) -> Iterator[Result]:
+def run(topology: Topology, checks: Iterable[Check], means: Means) -> Iterator[Result]:
     """Run checks one after the other; each is alone on the wire, because it counts."""
     for check in checks:
-        yield _until_it_holds(topology, check, tools, observe, patience)
+        yield _until_it_holds(topology, check, means)
 
 
-def _until_it_holds(topology: Topology, check: Check, tools: Tools, observe: Observe, patience: PatienceFor) -> Result:
-    waiting = patience(check.wait) if check.wait else Patience(0)
+def _until_it_holds(topology: Topology, check: Check, means: Means) -> Result:
+    waiting = means.patience(check.wait) if check.wait else Patience(0)
     for _ in waiting.looks(BETWEEN_TRIES):
-        result = _once(topology, check, tools, observe, patience)
+        result = _once(topology, check, means)
         if result.passed:
             break
     return result
 
 
-def _once(topology: Topology, check: Check, tools: Tools, observe: Observe, patience: PatienceFor) -> Result:
-    _come_to_rest(patience)
-    before = observe()
-    outcome, command = _probe(check, tools)
+def _once(topology: Topology, check: Check, means: Means) -> Result:
+    _come_to_rest(means.patience)
+    before = means.observe()
+    outcome, command = _probe(check, means.tools)
     wanted = _WANTED[check.expect]
-    judgement = _settled(topology, check, before, observe, patience)
+    judgement = _settled(topology, check, before, means)
     passed = outcome.state == wanted and judgement.holds
+    lost = judgement.loss if outcome.state != "unasked" and not passed else None
     return Result(
         check.name,
         check.description,
@@ -76,7 +84,7 @@ def _once(topology: Topology, check: Check, tools: Tools, observe: Observe, pati
         outcome.words,
         judgement.evidence,
         command,
-        "" if passed else judgement.lost,
+        told(lost, check, means.kernel) if lost else "",
         check.pass_ if passed else check.fail,
     )
 
@@ -94,13 +102,11 @@ def _come_to_rest(patience: PatienceFor) -> None:
         pass
 
 
-def _settled(
-    topology: Topology, check: Check, before: ev.Snapshot, observe: Observe, patience: PatienceFor
-) -> _Judgement:
+def _settled(topology: Topology, check: Check, before: ev.Snapshot, means: Means) -> _Judgement:
     """The judgement as soon as it holds; or the last one."""
-    _come_to_rest(patience)
-    for _ in patience(SETTLE).looks():
-        judgement = judge(topology, check, before, observe())
+    _come_to_rest(means.patience)
+    for _ in means.patience(SETTLE).looks():
+        judgement = judge(topology, check, before, means.observe())
         if judgement.holds:
             break
     return judgement
@@ -115,10 +121,9 @@ def judge(topology: Topology, check: Check, before: ev.Snapshot, after: ev.Snaps
     found_there = _counted(there, sent, chatty, before, after)
     found_back = _counted(back, returned, chatty, before, after)
     quiet = ev.exactly(ev.silence(check.quiet, engines), 0, frozenset(), before, after)
-    lost = ev.last_seen(there, found_there, before, after)
-    if not lost and returned != 0:
-        lost = ev.last_seen(back, found_back, before, after)
-        lost = lost and f"on the way back {lost}"
+    lost = loss(there, found_there, before, after)
+    if lost is None and returned != 0:
+        lost = loss(back, found_back, before, after, back=True)
     return _Judgement((*found_there, *found_back, *quiet), lost)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from labctl.checks.evidence import Snapshot
 from labctl.checks.outcome import Result, Tools
-from labctl.checks.run import run
+from labctl.checks.run import Means, run
 from labctl.errors import KernelRefused, UsageError
-from labctl.kernel.observe import counters
+from labctl.kernel.lookup import Way, look_up
+from labctl.kernel.observe import counters, observe
 from labctl.kernel.patience import Patience, PatienceFor
 from labctl.lab.gap import gap
 from labctl.lab.reading import Reading
@@ -17,7 +18,7 @@ from labctl.lab.state import State, existing
 from labctl.plan.reasons import Change
 from labctl.topology.mistakes import nearest
 from labctl.topology.model import Check, Topology
-from labctl.topology.values import InterfaceRef
+from labctl.topology.values import Host, InterfaceRef
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,38 @@ def verify(
     def patience(seconds: float) -> Patience:
         return Patience(seconds, [engine.process.pid for engine in state.read().engines.values()])
 
+    means = Means(tools(patience), lambda: _snapshot(topology, state), _Kernel(state), patience)
     results = []
-    for result in run(topology, chosen(topology, names), tools(patience), lambda: _snapshot(topology, state), patience):
+    for result in run(topology, chosen(topology, names), means):
         results.append(result)
         show(result)
     return Verified(lab, state.read().file, tuple(results), gap(topology, state))
+
+
+class _Kernel:
+    """What the kernel says of the namespaces and the engines of a lab."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def way(self, namespace: str, to: Host, source: Host | None = None) -> Way:
+        return look_up(namespace, to, source)
+
+    def ailment(self, ref: InterfaceRef) -> str:
+        engine = self._state.read().engines.get(str(ref))
+        if engine is not None and not engine.process.alive():
+            return f"the engine of {ref} has ended: labctl logs {ref}"
+        if engine is not None and engine.process.stopped():
+            return f"the engine of {ref} is stopped: labctl exec {ref.namespace} -- kill -CONT {engine.process.pid}"
+        space = observe(ref.namespace)
+        link = space.links.get(ref.interface) if space else None
+        if link is None:
+            return f"{ref} is gone"
+        if not link.up:
+            return f"{ref} is down"
+        if not link.carrier:
+            return f"no program reads {ref}" if link.kind in ("tun", "tap") else f"{ref} has no carrier"
+        return ""
 
 
 def chosen(topology: Topology, names: Sequence[str]) -> list[Check]:

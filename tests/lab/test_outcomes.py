@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from tests.lab.labs import tunnel
-from tests.lab.world import World
+from tests.lab.world import World, running
 
 # Each expects what it sees, except that `no-reply` and `not-delivered` are no names for what was never sent.
 REFUSED = """\
@@ -91,16 +89,6 @@ while True:
         pass
     taken.close()
 """
-
-
-@contextmanager
-def running(here: World, namespace: str, program: str) -> Iterator[None]:
-    """A Python program inside a namespace, which prints a line when it is ready."""
-    command = here.command("exec", namespace, "--", here.command()[0], "-c", program)
-    with here.start(command, stdout=-1, stderr=-1, stdin=-3) as process:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        yield
-        process.terminate()
 
 
 def test_a_port_of_another_program_is_not_judged_and_can_be_asked(here: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.lab.labs import tunnel
-from tests.lab.world import World, eventually
+from tests.lab.world import World, eventually, running
 
 PING = """\
   - name: across
@@ -21,8 +21,14 @@ PING = """\
 """
 BROKEN = {
     "far engine missing": (tunnel(ttun_b="", checks=PING), ["last seen at siteA:tun0", "sent", "siteB:tun1"]),
-    "route missing": (tunnel(route_a="", checks=PING), ["siteA:tun0", "not routed"]),
-    "route back missing": (tunnel(route_b="", checks=PING), ["on the way back", "siteB:tun1", "not routed"]),
+    "route missing": (
+        tunnel(route_a="", checks=PING),
+        ["no packet was counted at siteA:tun0 (tx): it was not routed there, siteA has no way to 10.0.102.1"],
+    ),
+    "route back missing": (
+        tunnel(route_b="", checks=PING),
+        ["on the way back no packet was counted at siteB:tun1 (tx): it was not routed there, siteB has no way"],
+    ),
     "wrong port": (
         tunnel(
             ttun_b='{device: "siteB:tun1", bind: "192.0.2.2:9001", peer: "192.0.2.1:9000"}',
@@ -35,7 +41,7 @@ BROKEN = {
             ttun_b='{device: "siteB:tun1", bind: "192.0.2.2:9000", peer: "192.0.2.1:9999"}',
             checks=PING,
         ),
-        ["siteB:tun1", "in_not_from_peer 3"],
+        ["siteB:tun1", "3 packets from a stranger"],
     ),
 }
 
@@ -101,13 +107,66 @@ def test_the_evidence_says_what_was_expected_and_what_was_counted(here: World) -
     here.labctl("down")
 
 
-def test_a_killed_engine_is_where_the_packets_end(here: World) -> None:
+def test_an_engine_that_does_not_work_is_where_the_packets_end(here: World) -> None:
     here.labctl("up", here.file("tunnel.yaml", tunnel(checks=PING)))
-    (far,) = [pid for pid, title in here.processes() if title.startswith("ttun tun1 ")]
+    (far,) = here.processes_titled("ttun tun1 ")
+    (near,) = here.processes_titled("ttun tun0 ")
     os.kill(far, signal.SIGKILL)
     eventually(lambda: not here.processes_titled("ttun tun1 "), "the engine is gone")
+    lost = lost_of(here)
+    assert lost.startswith("last seen at siteA:tun0 (engine sent)") and "the engine of siteB:tun1 has ended" in lost
+    os.kill(near, signal.SIGSTOP)
+    lost = lost_of(here)
+    assert (
+        lost.startswith("no packet was counted at siteA:tun0 (tx), though")
+        and "the engine of siteA:tun0 is stopped" in lost
+    )
+    os.kill(near, signal.SIGKILL)
+    eventually(lambda: not here.processes_titled("ttun tun0 "), "the engine is gone")
+    lost = lost_of(here)
+    assert "though siteA sends to 10.0.102.1 through tun0" in lost and "the engine of siteA:tun0 has ended" in lost
+    here.labctl("down")
+
+
+def lost_of(here: World) -> str:
     (check,) = here.json("verify", code=1)["checks"]
-    assert "last seen at siteA:tun0" in check["lost"]
+    return str(check["lost"])
+
+
+ROUTED_ELSEWHERE = """\
+ip route add 10.0.102.1/32 via 192.0.2.2 table 7
+ip rule add from all lookup 7 priority 10
+"""
+
+
+def test_that_packets_were_not_routed_is_the_kernels_own_word(here: World) -> None:
+    here.labctl("up", here.file("tunnel.yaml", tunnel(checks=PING)))
+    here.labctl("exec", "siteB", "--", "sysctl", "-q", "-w", "net.ipv4.icmp_echo_ignore_all=1")
+    lost = lost_of(here)
+    counted = "on the way back no packet was counted at siteB:tun1 (tx)"
+    assert lost == f"{counted}, though siteB sends to 10.0.101.1 through tun1"
+    here.labctl("exec", "siteA", "--", "sh", "-ec", ROUTED_ELSEWHERE)
+    assert "not routed there, siteA sends to 10.0.102.1 through wan0 via 192.0.2.2" in lost_of(here)
+    here.labctl("down")
+
+
+STRANGER = """
+import itertools, socket, time
+stranger = socket.socket(type=socket.SOCK_DGRAM)
+print("ready", flush=True)
+for number in itertools.count():
+    stranger.sendto(b"" if number % 2 else b"knock", ("10.0.1.1", 9000))
+    stranger.sendto(b"knock", ("10.0.2.1", 9000))
+    time.sleep(0.002)
+"""
+
+
+def test_a_stranger_who_sends_to_the_engines_ports_fails_no_check(here: World) -> None:
+    here.labctl("up", "two-site")
+    with running(here, "siteB", STRANGER):
+        here.labctl("verify")
+    engines = here.json("status")["engines"]
+    assert all(engine["counters"]["in_not_from_peer"] > 100 for engine in engines)
     here.labctl("down")
 
 

@@ -267,6 +267,16 @@ def eventually(condition: Callable[[], Any], what: str) -> Any:
         time.sleep(0.01)
 
 
+@contextmanager
+def running(here: World, namespace: str, program: str) -> Iterator[None]:
+    """A Python program inside a namespace, which prints a line when it is ready."""
+    command = here.command("exec", namespace, "--", here.command()[0], "-c", program)
+    with here.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        yield
+        process.terminate()
+
+
 def names(here: World) -> list[str]:
     """The namespaces that are there by name; in a room they are seen through its first process."""
     rooms = here.processes_titled("labctl: room of")
