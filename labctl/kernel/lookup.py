@@ -11,11 +11,12 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from labctl.kernel import namespaces
-from labctl.kernel.rtnetlink import RTM_GETROUTE, Rtnetlink, attribute
+from labctl.kernel.routes import decoded
+from labctl.kernel.rtnetlink import NLM_F_ACK, RTM_GETROUTE, Rtnetlink, attribute
 from labctl.topology.values import Host
 
 _RTMSG = struct.Struct("=8BI")  # linux/rtnetlink.h: family, lengths of destination and source, ..., flags
-_RTA_DST, _RTA_SRC, _RTN_LOCAL = 1, 2, 2
+_RTA_DST, _RTA_SRC = 1, 2
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,10 @@ class Way:
 
 def look_up(namespace: str, to: Host, source: Host | None = None) -> Way:
     """Return the way from a namespace to an address. Raises OSError: the errno that a sender would get."""
-    body = _RTMSG.pack(_family(to), to.max_prefixlen, source.max_prefixlen if source else 0, 0, 0, 0, 0, 0, 0)
+    family = socket.AF_INET if to.version == 4 else socket.AF_INET6
+    body = _RTMSG.pack(family, to.max_prefixlen, source.max_prefixlen if source else 0, 0, 0, 0, 0, 0, 0)
     body += attribute(_RTA_DST, to.packed) + (attribute(_RTA_SRC, source.packed) if source else b"")
     with namespaces.inside(namespace), closing(Rtnetlink()) as netlink:
-        found = netlink.get(RTM_GETROUTE, body)
-        return Way(
-            socket.if_indextoname(found.get_attr("RTA_OIF")),
-            found.get_attr("RTA_GATEWAY") or (found.get_attr("RTA_VIA") or {}).get("addr"),
-            found.get_attr("RTA_PREFSRC"),
-            found["type"] == _RTN_LOCAL,
-        )
-
-
-def _family(address: Host) -> int:
-    return int(socket.AF_INET if address.version == 4 else socket.AF_INET6)
+        (answer,) = netlink.messages(RTM_GETROUTE, body, NLM_F_ACK)
+        route = decoded(answer, dict(socket.if_nameindex()))
+    return Way(route.dev or "", route.via, route.src, route.type == "local")

@@ -87,7 +87,7 @@ def routes(netlink: rt.Rtnetlink, names: Mapping[int, str]) -> Iterator[Seen]:
         for message in netlink.messages(rt.RTM_GETROUTE, _RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
             _, _, _, _, _, protocol, _, _, flags = _RTMSG.unpack_from(message)
             if not flags & _RTM_F_CLONED:
-                yield Seen(_route(message, names), protocol, message)
+                yield Seen(decoded(message, names), protocol, message)
 
 
 def add(netlink: rt.Rtnetlink, route: Route, indexes: Mapping[str, int]) -> None:
@@ -176,7 +176,8 @@ def _address(value: bytes) -> str:
     return str(ipaddress.ip_address(value))
 
 
-def _route(message: bytes, names: Mapping[int, str]) -> Route:
+def decoded(message: bytes, names: Mapping[int, str]) -> Route:
+    """A route as a message of the kernel's says it; `names` are the interfaces by their index."""
     family, length, _, _, table, _, _, kind, flags = _RTMSG.unpack_from(message)
     found = rt.attributes(message[_RTMSG.size :])
     number = _u32(found[_Rta.TABLE]) if _Rta.TABLE in found else table
