@@ -15,6 +15,7 @@ MAGIC_NANOSECONDS = 0xA1B23C4D
 LINKTYPE_ETHERNET, LINKTYPE_RAW = 1, 101
 _OTHERS = {0x0806: "ARP"}  # EtherTypes, linux/if_ether.h
 _IP = (0x0800, 0x86DD)
+_LEAST_ETHERTYPE = 0x0600  # what is less is the length of an IEEE 802.3 frame
 
 
 def line(seen: Seen) -> str:
@@ -22,9 +23,10 @@ def line(seen: Seen) -> str:
     when = datetime.fromtimestamp(seen.at / 1e9).strftime("%H:%M:%S.%f")
     what = describe(seen.packet)
     if seen.protocol not in _IP:
-        name = _OTHERS.get(seen.protocol, f"EtherType 0x{seen.protocol:04x}")
-        what = f"{name}, {len(seen.packet)} bytes"
-    return f"{when} {'out' if seen.outgoing else 'in '}  {what}"
+        other = f"EtherType 0x{seen.protocol:04x}" if seen.protocol >= _LEAST_ETHERTYPE else "IEEE 802.3"
+        what = f"{_OTHERS.get(seen.protocol, other)}, {len(seen.packet)} bytes"
+    vlans = "".join(f"VLAN {vlan}  " for vlan in seen.vlans)
+    return f"{when} {'out' if seen.outgoing else 'in '}  {vlans}{what}"
 
 
 def file_header(ethernet: bool) -> bytes:

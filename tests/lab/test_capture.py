@@ -73,6 +73,50 @@ def test_what_crossed_before_ctrl_c_is_seen_however_late(pair: World) -> None:
     assert (watching.returncode, said, seen.count("ICMP echo")) == (0, "", 4)
 
 
+UDP = bytes.fromhex("4500001c00000000401100000a0000010a0000020007000900080000")
+TAGGED = {
+    "10.0.0.1:7": "0800",
+    "VLAN 5  10.0.0.1:7": "810000050800",
+    "VLAN 0  10.0.0.1:7": "8100e0000800",  # a priority alone
+    "VLAN 4095  10.0.0.1:7": "8100ffff0800",
+    "VLAN 100  VLAN 5  10.0.0.1:7": "88a80064810000050800",
+    "VLAN 7  VLAN 7  VLAN 7  10.0.0.1:7": "8100000788a80007810000070800",
+    "VLAN 5  ARP": "810000050806",
+    "VLAN 5  EtherType 0x88cc": "8100000588cc",
+}
+SENDING = """import socket, sys
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+    sender.bind(("eth0", 0))
+    for frame in sys.argv[1:]:
+        sender.send(bytes.fromhex(frame))
+"""
+
+
+def test_a_vlan_tag_is_seen_and_written_as_it_was_sent(pair: World) -> None:
+    """The kernel takes the tag out of what arrives, also without a driver for VLANs."""
+    sent = [bytes.fromhex("ffffffffffff020000000001" + tag) + UDP for tag in TAGGED.values()]
+    count = ("--count", str(len(sent)))
+    lines = [capturing(pair, interface, *count) for interface in ("left:eth0", "right:eth0")]
+    file = pair.home / "seen.pcap"
+    writing = capturing(pair, "right:eth0", *count, "--write", str(file))
+    pair.labctl("exec", "left", "--", sys.executable, "-c", SENDING, *(frame.hex() for frame in sent))
+    for watching, direction in zip(lines, ("out", "in"), strict=True):
+        told = watching.communicate(timeout=DEADLINE)[0].splitlines()
+        for line, words in zip(told, TAGGED, strict=True):
+            assert line.split(maxsplit=1)[1].startswith(f"{direction:3}  {words}")
+    writing.communicate(timeout=DEADLINE)
+    assert list(frames(file.read_bytes())) == sent
+
+
+def frames(pcap: bytes) -> Iterator[bytes]:
+    """The frames of a pcap file."""
+    at = 24
+    while at < len(pcap):
+        size = int.from_bytes(pcap[at + 8 : at + 12], sys.byteorder)
+        yield pcap[at + 16 : at + 16 + size]
+        at += 16 + size
+
+
 MANY = """import socket
 with socket.socket(type=socket.SOCK_DGRAM) as sender:
     for _ in range(1000):
