@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from labctl.cli import completion
 from labctl.cli.base import (
     WELL,
     cli,
@@ -24,6 +25,7 @@ from labctl.cli.failures import tell
 from labctl.cli.labs import (
     VARIABLE,
     file_of,
+    lab_of,
     places_of_mine,
     refuse_misspelled,
     remembered,
@@ -117,6 +119,29 @@ def _hints(topology: Topology, several: bool) -> list[tuple[str, str]]:
     hints.append((f"labctl shell{which} {space}", f"a shell in {space}"))
     hints.append((f"labctl down{which}", "leaves no trace"))
     return hints
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[LAB] [NS:DEVICE]...", shell_complete=completion.devices)
+@lab_option
+@format_option
+@patient_output()
+def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
+    """End the engines of a lab, all or those of the devices named, and start them again."""
+    from labctl.lab.starting import forkserver
+
+    with forkserver() as server:
+        from labctl.lab.restart import restart as again
+
+        place, name, devices = lab_of(words, lab)
+        engines = place.call(lambda: again(name, devices, server.at(place)))
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.restart(name, engines)))
+    else:
+        click.echo(f"{name}: started again: {', '.join(engine.device for engine in engines)}")
+    return WELL
 
 
 @cli.command()

@@ -25,6 +25,7 @@ MS_SHARED = 1 << 20
 MNT_DETACH = 2
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -63,6 +64,11 @@ def die_with_parent(parent: int) -> None:
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "prctl")
     if os.getppid() != parent:
         os._exit(128 + signal.SIGTERM)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every process below this one that loses its own (PR_SET_CHILD_SUBREAPER)."""
+    _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
 
 
 @contextmanager

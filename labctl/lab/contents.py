@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from labctl.errors import UsageError
 from labctl.lab.state import existing
+from labctl.topology.mistakes import nearest
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,23 @@ class Contents:
 def namespaces_of(lab: str) -> tuple[str, ...]:
     """Return the namespaces of a lab by name. Raise UsageError where there is no such lab."""
     return tuple(existing(lab).read().namespaces)
+
+
+def engines_named(lab: str, known: Collection[str], devices: Sequence[str]) -> list[str]:
+    """Return those of the engines of a lab that are named, all where none is; as `known` has them in order.
+
+    Of a lab that was named with --name the prefix may be left out. Raise UsageError for a device without an engine.
+    """
+    named = {device if device in known else f"{lab}-{device}": device for device in devices}
+    for device, written in named.items():
+        if device not in known:
+            near = nearest(written, known)
+            raise UsageError(
+                f"lab {lab} has no engine on {written!r}",
+                f"it has: {', '.join(known) or 'none'}",
+                f"did you mean {near!r}?" if near else "",
+            )
+    return [device for device in known if not named or device in named]
 
 
 def contents(lab: str) -> Contents:

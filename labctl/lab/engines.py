@@ -1,6 +1,6 @@
 """The engines of a lab: started beside their TUN device, and waited for.
 
-An engine is the built-in one or anybody's program that is named in the file. The built-in one tells when it is ready.
+An engine is the built-in one or a program that is named in the file. The built-in one tells when it is ready.
 Of any other program that can only be seen from outside: it has the TUN device open, so the device has a carrier, and
 it has its UDP port.
 """
@@ -11,20 +11,25 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from labctl.errors import KernelRefused
 from labctl.kernel import directory, namespaces
 from labctl.kernel.observe import observe
 from labctl.kernel.sockets import bound
 from labctl.kernel.tuntap import uid_of
+from labctl.lab import processes
+from labctl.lab.disk import remove
+from labctl.lab.edited import signatures
 from labctl.lab.journal import Engine
+from labctl.lab.log_file import stamp
+from labctl.lab.logs import last_words
 from labctl.lab.processes import Process
+from labctl.lab.program import ProgramFailed
 from labctl.lab.starting import Fork, Waiting
 from labctl.lab.state import State
 from labctl.lab.task import Task
 from labctl.plan.steps import StartEngine
 
 PATIENCE = 5.0
-"""Seconds that somebody's own program has to open its device and its port."""
+"""Seconds that a program has to open its device and its port."""
 
 PAUSE = 0.01
 
@@ -38,17 +43,27 @@ def forked(steps: Sequence[StartEngine], state: State, fork: Fork) -> Iterator[I
     if not steps:
         yield iter(())
         return
-    with fork([_task(step, state) for step in steps]) as waiting:
-        yield _begun(steps, state, waiting)
+    tasks = [_task(step, state) for step in steps]
+    with fork(tasks) as waiting:
+        yield _begun(steps, tasks, state, waiting)
 
 
-def _begun(steps: Sequence[StartEngine], state: State, waiting: Waiting) -> Iterator[StartEngine]:
+def _begun(
+    steps: Sequence[StartEngine], tasks: Sequence[Task], state: State, waiting: Waiting
+) -> Iterator[StartEngine]:
+    since = stamp(time.time_ns())
+
     def record(number: int, process: Process) -> None:
-        state.record_engine(steps[number].subject, Engine(process, steps[number].command))
+        step = steps[number]
+        if step.program:  # what a built-in engine has left, which served the device before
+            remove(state.counters_of(step.subject))
+            remove(state.control_of(step.subject))
+        files = signatures(step.program, tasks[number].directory) if step.program else {}
+        state.record_engine(step.subject, Engine(process, step.command, files))
 
     for step, process in zip(steps, waiting.begin(record), strict=True):
         if step.program:
-            _until_ready(step, process, state)
+            _until_ready(step, process, state, since)
         yield step
 
 
@@ -59,33 +74,41 @@ def _task(step: StartEngine, state: State) -> Task:
         step.command,
         step.program,
         uid_of(step.run_as) if step.run_as else None,
-        directory.here(),
+        step.directory or directory.here(),
         state.log_of(step.subject),
         state.counters_of(step.subject),
         state.control_of(step.subject),
     )
 
 
-def _until_ready(step: StartEngine, process: Process, state: State) -> None:
+def _until_ready(step: StartEngine, process: Process, state: State, since: str) -> None:
+    """Wait until a program has its device and its port. Raise ProgramFailed, and end it, where it does not."""
     deadline = time.monotonic() + PATIENCE
-    while not _is_ready(step):
+    while lacking := _lacking(step):
         if not process.alive():
-            raise KernelRefused(f"the engine of {step.subject} ended at once: {step.command}", _last_words(step, state))
+            raise _failed(step, "ended before it was ready", state, since)
         if time.monotonic() >= deadline:
-            raise KernelRefused(
-                f"the engine of {step.subject} is not ready after {PATIENCE:g} s: {step.command}",
-                f"it must open {step.interface} and bind UDP port {step.bind_port}; {_last_words(step, state)}",
-            )
+            lacks = f"is not ready after {PATIENCE:g} s: it has not {' and not '.join(lacking)}"
+            failed = _failed(step, lacks, state, since)  # before it writes that it ends
+            processes.end([process])
+            raise failed
         time.sleep(PAUSE)
 
 
-def _last_words(step: StartEngine, state: State) -> str:
-    said = state.log_of(step.subject).read_text(errors="replace").split()
-    return f"it said: {' '.join(said[-30:])}" if said else "it said nothing"
+def _failed(step: StartEngine, what: str, state: State, since: str) -> ProgramFailed:
+    said = "".join(f"\n    {line}" for line in last_words(state.log_of(step.subject), since))
+    return ProgramFailed(
+        f"the engine of {step.subject} {what}",
+        f"  {step.command} said:{said}" if said else f"{step.command} said nothing",
+        "correct the program, then run the same command again",
+    )
 
 
-def _is_ready(step: StartEngine) -> bool:
+def _lacking(step: StartEngine) -> list[str]:
+    """What a program still has to do."""
     there = observe(step.namespace)
     attached = there is not None and step.interface in there.links and there.links[step.interface].carrier
     with namespaces.inside(step.namespace):
-        return attached and bound("udp", step.bind_port)
+        has_port = bound("udp", step.bind_port)
+    done = {f"opened {step.interface}": attached, f"bound UDP port {step.bind_port}": has_port}
+    return [what for what, is_done in done.items() if not is_done]

@@ -12,6 +12,7 @@ from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
 from labctl.kernel.privileges import has_network_rights
 from labctl.kernel.tuntap import uid_of, user_name
+from labctl.lab.edited import why_outdated
 from labctl.lab.journal import Engine, Recorded
 from labctl.lab.reading import Reading
 from labctl.lab.state import State
@@ -20,7 +21,7 @@ from labctl.plan.facts import NOTHING, Facts, Namespace
 from labctl.plan.impairing import Command
 from labctl.plan.plan import plan
 from labctl.plan.reasons import Change, change
-from labctl.plan.steps import AddNamespace, SetSysctl
+from labctl.plan.steps import AddNamespace, SetSysctl, StartEngine
 from labctl.plan.wanted import wanted
 from labctl.topology.model import Tap, Topology, Tun, Veth
 
@@ -65,8 +66,9 @@ def refuse_strangers(changes: Iterable[Change], recorded: Recorded) -> None:
 
 def facts(state: State, recorded: Recorded, topology: Topology | None) -> Facts:
     """What is there already of a lab: only what is recorded as its own counts. Settings: those that the plan knows."""
+    steps = list(wanted(topology)) if topology else []
     paths: dict[str, list[str]] = {}
-    for step in wanted(topology) if topology else ():
+    for step in steps:
         if isinstance(step, SetSysctl):
             paths.setdefault(step.namespace, []).append(step.path)
     for name, space in topology.namespaces.items() if topology else ():
@@ -80,7 +82,8 @@ def facts(state: State, recorded: Recorded, topology: Topology | None) -> Facts:
     engines = dict(_running(recorded.engines))
     # One that was stopped would not answer, and is started anew anyway.
     going = {device: command for device, command in engines.items() if command == recorded.engines[device].command}
-    return Facts(found, engines, dict(_impaired(going, state)))
+    programs = [step for step in steps if isinstance(step, StartEngine) and step.program and step.subject in going]
+    return Facts(found, engines, dict(_impaired(going, state)), dict(_outdated(programs, found, recorded.engines)))
 
 
 def _next_to(name: str, topology: Topology | None) -> list[str]:
@@ -121,6 +124,21 @@ def _impaired(engines: Mapping[str, str], state: State) -> Iterator[tuple[str, M
                 in_force = {direction: str(impairment) for direction, impairment in answer.items()}
                 if in_force != Command.of(command).impairments:
                     yield device, in_force
+
+
+def _outdated(
+    programs: Iterable[StartEngine], found: Mapping[str, Namespace], engines: Mapping[str, Engine]
+) -> Iterator[tuple[str, str]]:
+    """The programs that run and serve their device no more, or whose files are others by now; and which of that."""
+    for step in programs:
+        engine = engines[step.subject]
+        link = found[step.namespace].links.get(step.interface) if step.namespace in found else None
+        if link is not None and link.up and not link.carrier:
+            yield step.subject, f"has {step.interface} open no more"
+        elif engine.files and engine.command == step.command:
+            why = why_outdated(engine.files, step.program, step.directory)
+            if why:
+                yield step.subject, why
 
 
 def _running(engines: Mapping[str, Engine]) -> Iterator[tuple[str, str]]:

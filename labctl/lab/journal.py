@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.disk import contents, kept_in
+from labctl.lab.edited import Signature
 from labctl.lab.processes import Process
 from labctl.plan.facts import Substitution
 
@@ -30,10 +32,11 @@ _PIDS = range(1, 1 << 31)
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that was started: its process, and what a person types for the same."""
+    """An engine that was started: its process, what a person types for the same, and the files of a program."""
 
     process: Process
     command: str
+    files: Mapping[str, Signature] = field(default_factory=dict)
 
 
 @dataclass
@@ -82,7 +85,8 @@ def _apply(entry: Any, recorded: Recorded) -> None:
                 recorded.namespaces[name] = NamespaceId(device, inode, mark)
         case {"engine": str(device), "command": str(command), "pid": int(pid), "started": int(started)}:
             if _DEVICE.fullmatch(device) and pid in _PIDS:
-                recorded.engines[device] = Engine(Process(pid, started), command)
+                files = dict(_signatures(entry.get("files")))
+                recorded.engines[device] = Engine(Process(pid, started), command, files)
         case {"substitution": {"subject": str(subject), "wanted": str(wanted), "used": str(used), "reason": str(why)}}:
             recorded.substitutions[subject] = Substitution(subject, wanted, used, why)
         case {"forget_namespace": str(name)}:
@@ -93,6 +97,13 @@ def _apply(entry: Any, recorded: Recorded) -> None:
             recorded.substitutions.pop(subject, None)
         case {"complete": bool(complete), **more}:
             recorded.complete, recorded.file = complete, str(more.get("file", ""))
+
+
+def _signatures(files: Any) -> Iterator[tuple[str, Signature]]:
+    for path, signature in files.items() if isinstance(files, dict) else ():
+        match signature:
+            case [int(modified), int(size), str(digest)]:
+                yield path, Signature(modified, size, digest)
 
 
 def boot_id() -> str:

@@ -2,44 +2,97 @@
 
 from __future__ import annotations
 
+import os
 import time
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
 
-from labctl.errors import UsageError
+from labctl.lab.contents import engines_named
+from labctl.lab.log_file import Line, lines_of, stamp
 from labctl.lab.state import existing
-from labctl.topology.mistakes import nearest
 
 PAUSE = 0.1
 """Seconds between two looks at the logs when following."""
 
+QUOTED, WIDEST = 12, 200
+"""Lines of a log that an error quotes at most, and characters of each."""
+
+NO_TIME = " " * len("13:03:07.123")
+
 
 def lines(lab: str, devices: Sequence[str], follow: bool) -> Iterator[str]:
-    """The lines of the engines' logs, each with its device in front where there are several.
+    """The lines of the engines' logs in the order of time, each with its time, and its device where there are several.
 
     Raises UsageError for a device without an engine.
     """
     state = existing(lab)
-    known = state.read().engines
-    for device in devices:
-        if device not in known:
-            near = nearest(device, known)
-            raise UsageError(
-                f"lab {lab} has no engine on {device!r}",
-                f"it has: {', '.join(known) or 'none'}",
-                f"did you mean {near!r}?" if near else "",
-            )
-    chosen = [device for device in known if not devices or device in devices]
+    chosen = engines_named(lab, state.read().engines, devices)
     width = max((len(device) for device in chosen), default=0)
-    read = dict.fromkeys(chosen, 0)
-    while True:
-        for device in chosen:
-            with state.log_of(device).open("rb") as log:
-                log.seek(read[device])
+    for line, device in _in_order([Tail(device, state.log_of(device)) for device in chosen], follow):
+        name = f"{device.ljust(width)}  " if len(chosen) > 1 else ""
+        yield f"{_clock(line.time)}  {name}{line.text}"
+
+
+def last_words(path: Path, since: str) -> list[str]:
+    """The last lines that were written to a log since a time, as they are but for what a terminal would obey."""
+    said = [line.text for line in Tail("", path).more() if line.time >= since][-QUOTED:]
+    return ["".join(char if char.isprintable() or char == "\t" else "?" for char in line[:WIDEST]) for line in said]
+
+
+class Tail:
+    """A log that is read on from where it was left."""
+
+    def __init__(self, device: str, path: Path) -> None:
+        self.device = device
+        self._path = path
+        self._read = 0
+        self._last = ""
+
+    def more(self) -> Iterator[Line]:
+        """The lines that have come to their end since the last call."""
+        try:
+            with self._path.open("rb") as log:
+                if os.fstat(log.fileno()).st_size < self._read:
+                    self._read = 0  # it has begun anew
+                log.seek(self._read)
                 text = log.read()
-            whole = text[: text.rfind(b"\n") + 1]
-            read[device] += len(whole)
-            for line in whole.decode(errors="replace").splitlines():
-                yield f"{device.ljust(width)}  {line}" if len(chosen) > 1 else line
-        if not follow:
+        except FileNotFoundError:  # an engine that never began
             return
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in lines_of(whole, self._last):
+            self._last = line.time
+            yield line
+
+
+def _in_order(tails: Sequence[Tail], follow: bool) -> Iterator[tuple[Line, str]]:
+    """The lines of logs in the order of time.
+
+    When following, what was written since the last look waits for the next: an earlier line of another log may be on
+    its way.
+    """
+    waiting: list[tuple[Line, str]] = []
+    looked = ""
+    while True:
+        now = stamp(time.time_ns())
+        waiting += [(line, tail.device) for tail in tails for line in tail.more()]
+        waiting.sort(key=lambda found: found[0].time)  # stable: lines of one log and of one time keep their order
+        if not follow:
+            yield from waiting
+            return
+        due = bisect_right(waiting, looked, key=lambda found: found[0].time)
+        yield from waiting[:due]
+        del waiting[:due]
+        looked = now
         time.sleep(PAUSE)
+
+
+def _clock(when: str) -> str:
+    """A time of a log as a clock shows it, to the millisecond; with the date where that is not today's."""
+    if not when:
+        return NO_TIME
+    local = datetime.fromisoformat(when).astimezone().replace(tzinfo=None)
+    text = local.isoformat(" ", "milliseconds")
+    return text if local.date() != datetime.now().date() else text.partition(" ")[2]

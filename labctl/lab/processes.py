@@ -30,15 +30,22 @@ class Process:
         return start_time(self.pid) == self.started
 
     def stopped(self) -> bool:
-        """Whether it runs no more until it is told to go on, as after SIGSTOP."""
-        fields = _fields_of_stat(self.pid)
-        return bool(fields) and fields[0] in "Tt"
+        """Whether it, or the program that it runs, goes on only when it is told to, as after SIGSTOP."""
+        return any(_fields_of_stat(pid)[:1] in (["T"], ["t"]) for pid in (self.pid, *children(self.pid)[:1]))
 
 
 def start_time(pid: int) -> int | None:
     """Clock ticks since boot at which a process started; None where there is none or only its zombie."""
     fields = _fields_of_stat(pid)
     return None if not fields or fields[0] in "ZX" else int(fields[19])
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process of one thread, the oldest first (proc(5), /proc/PID/task/TID/children)."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def _fields_of_stat(pid: int) -> list[str]:

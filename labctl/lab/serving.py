@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
-import signal
-import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -21,17 +18,22 @@ from labctl.engine.endpoint import serve
 from labctl.engine.errors import EngineError
 from labctl.engine.jail import NOBODY
 from labctl.engine.ttun import endpoint_of
-from labctl.errors import KernelRefused, LabError, UsageError, refused
-from labctl.kernel import directory, view
+from labctl.errors import KernelRefused, LabError, refused
+from labctl.kernel import view
 from labctl.kernel.detach import say_to
 from labctl.kernel.syscalls import CLONE_NEWNET, setns
-from labctl.lab.capped import CappedLog
+from labctl.kernel.title import set_title
+from labctl.lab.log_file import LogFile
+from labctl.lab.program import run
 from labctl.lab.task import Task
 
 Say = Callable[[], None]
 Work = Callable[[Say, Say], None]
 """What the process of an engine does. It calls the first argument before it touches the lab's network, which returns
 when it may, and the second once it forwards. Raises LabError."""
+
+Forward = Callable[[LogFile, Say, Say], None]
+"""The same, which says what it has to say in a log; the first argument leads into the namespace, too."""
 
 
 def work_of(task: Task) -> Work:
@@ -45,18 +47,19 @@ def work_of(task: Task) -> Work:
 
         with refused(f"{task.name} could not be started"):
             say_to(str(task.log))
-        with refused(f"{task.name} broke off"), _logged():
-            forward(enter, ready)
+            log = LogFile(1)
+        with refused(f"{task.name} broke off"), _logged(log):
+            forward(log, enter, ready)
 
     return work
 
 
-def _built_in(task: Task) -> Work:
+def _built_in(task: Task) -> Forward:
     endpoint = endpoint_of(shlex.split(task.command)[1:])
 
-    def work(enter: Say, ready: Say) -> None:
+    def forward(log: LogFile, enter: Say, ready: Say) -> None:
         def forwarding(engaged: list[str]) -> None:
-            print(f"ttun: {task.device} forwards; offload engaged: {' '.join(engaged) or 'none'}", flush=True)
+            print(f"ttun: {task.device} forwards; offload engaged: {' '.join(engaged) or 'none'}", file=log)
             ready()
 
         try:
@@ -66,37 +69,25 @@ def _built_in(task: Task) -> Work:
                 control_path=task.control,
                 begin=enter,
                 ready=forwarding,
-                out=cast("TextIO", CappedLog(sys.stdout)),
+                out=cast("TextIO", log),
                 run_as=NOBODY if task.run_as is None else task.run_as,
             )
         except EngineError as error:
             raise KernelRefused(f"{task.name} cannot start: {error.what}", error.why, error.hint) from None
-        print(f"ttun: {task.device} {ending.value}", flush=True)
+        print(f"ttun: {task.device} {ending.value}", file=log)
 
-    return work
+    return forward
 
 
-def _program(task: Task) -> Work:
-    def work(enter: Say, ready: Say) -> None:
+def _program(task: Task) -> Forward:
+    def forward(log: LogFile, enter: Say, ready: Say) -> None:
         enter()
         for problem in view.show(task.namespace.name):
-            print(problem, file=sys.stderr, flush=True)
-        directory.return_to(task.called_from)
-        if task.run_as is not None:
-            os.setgroups([])
-            os.setresgid(task.run_as, task.run_as, task.run_as)
-            os.setresuid(task.run_as, task.run_as, task.run_as)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec would hand that on
-        if shutil.which(task.program[0]) is None:
-            raise UsageError(
-                f"{task.name} cannot be run: {task.command}",
-                f"there is no program {task.program[0]!r}, or it may not be run",
-                "install it, or correct `engine:` in the file",
-            )
-        ready()
-        os.execvp(task.program[0], task.program)
+            print(problem, file=log)
+        set_title(f"labctl: runs {task.command}")
+        run(task, log, ready)
 
-    return work
+    return forward
 
 
 def _enter(namespace: Path) -> None:
@@ -107,14 +98,10 @@ def _enter(namespace: Path) -> None:
 
 
 @contextmanager
-def _logged() -> Iterator[None]:
+def _logged(log: LogFile) -> Iterator[None]:
     """What goes wrong in the body goes into the log too: later it is the one place where it can be read."""
     try:
         yield
     except BaseException as error:
-        with suppress(OSError):  # the disk may be full
-            print(error if isinstance(error, LabError) else traceback.format_exc(), file=sys.stderr)
+        print(error if isinstance(error, LabError) else traceback.format_exc(), file=log)
         raise
-    finally:
-        with suppress(OSError):
-            sys.stdout.flush()

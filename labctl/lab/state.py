@@ -65,7 +65,8 @@ class State:
         self._journal.append({"namespace": name, **found._asdict()})
 
     def record_engine(self, device: str, engine: Engine) -> None:
-        self._journal.append({"engine": device, "command": engine.command, **asdict(engine.process)})
+        files = {"files": dict(engine.files)} if engine.files else {}
+        self._journal.append({"engine": device, "command": engine.command, **asdict(engine.process), **files})
 
     def forget_namespace(self, name: str) -> None:
         self._journal.append({"forget_namespace": name})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from labctl.errors import MachineError
 from labctl.lab.gap import between, facts
 from labctl.lab.journal import Engine, Recorded
+from labctl.lab.processes import children
 from labctl.lab.reading import Reading
 from labctl.lab.state import State, existing
 from labctl.plan.facts import Namespace, Substitution
@@ -61,17 +62,18 @@ def status(lab: str) -> Status:
         recorded.mode,
         recorded.file,
         {name: found.namespaces.get(name) for name in recorded.namespaces},
-        tuple(_engine(device, engine, state) for device, engine in recorded.engines.items()),
+        tuple(engine_status(device, engine, state) for device, engine in recorded.engines.items()),
         tuple(recorded.substitutions.values()),
         between(topology, found) if topology else (),
     )
 
 
-def _engine(device: str, engine: Engine, state: State) -> EngineStatus:
+def engine_status(device: str, engine: Engine, state: State) -> EngineStatus:
+    """What can be seen of an engine; of a program its own PID, not that of the process that stays with it."""
     shown = Reading.of(device, state)
-    return EngineStatus(
-        device, engine.command, engine.process.alive(), engine.process.pid, shown.counters, shown.offload
-    )
+    running, pid = engine.process.alive(), engine.process.pid
+    seen = [*(children(pid) if running else []), pid][0]
+    return EngineStatus(device, engine.command, running, seen, shown.counters, shown.offload)
 
 
 def summary(lab: str, mode: str) -> Summary:

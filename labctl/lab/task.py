@@ -15,7 +15,7 @@ class Task:
     command: str  # what a person types for the same, and what ps(1) shows
     program: tuple[str, ...]  # empty: the built-in one
     run_as: int | None  # a user ID; where there is none the built-in one is nobody, and a program stays who we are
-    called_from: str  # a relative command is meant from where labctl was called
+    directory: str  # where a program runs
     log: Path
     counters: Path
     control: Path

@@ -16,6 +16,7 @@ from labctl.lab.apply import apply
 from labctl.lab.down import take_back
 from labctl.lab.events import Listener, Planned, RollingBack
 from labctl.lab.gap import gap, refuse_strangers
+from labctl.lab.program import ProgramFailed
 from labctl.lab.starting import Fork
 from labctl.lab.state import State, locked, prepare_names
 from labctl.plan.facts import Substitution
@@ -109,9 +110,11 @@ def _what_it_took_along(topology: Topology, state: State, fork: Fork, notify: Li
 
 
 def _put_back(before: Topology, state: State, fork: Fork) -> None:
-    """Make a lab again what it was. Raises KernelRefused where that fails, too."""
+    """Make a lab again what it was. Raise KernelRefused where that fails, ProgramFailed where a program of it does."""
     try:
         apply((change.step for change in gap(before, state)), state, fork, lambda _: None)
+    except ProgramFailed:  # it was edited, and what it was before nobody has
+        raise
     except LabError as error:
         raise KernelRefused(
             f"lab {before.name} could not be put back as it was: {error.what}", error.why, "labctl status, labctl down"

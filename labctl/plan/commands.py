@@ -126,10 +126,11 @@ def command(step: Step) -> str:
             return shlex.join((*ip, *_rule("add", rule), "protocol", maker))
         case DeleteRule(rule=rule):
             return shlex.join((*ip, *_rule("del", rule)))
-        case StartEngine(run_as=owner, program=program):
+        case StartEngine(run_as=owner, program=program, directory=directory):
             # ttun gives up its rights by itself, once it has opened what takes some.
             become = ("setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups") if owner and program else ()
-            return f"{shlex.join(('ip', 'netns', 'exec', step.namespace, *become))} {step.command} &"
+            line = f"{shlex.join(('ip', 'netns', 'exec', step.namespace, *become))} {step.command}"
+            return f"(cd {shlex.quote(directory)} && {line}) &" if directory else f"{line} &"
         case ImpairEngine(direction=direction, before=before, impairment=after):
             options = ("--direction", direction, *as_asked(before, after))
             return shlex.join(("labctl", "impair", step.subject, *options))

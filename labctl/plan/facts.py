@@ -106,11 +106,13 @@ class Facts:
     """Everything observed of one lab; `engines` are the running ones: their command by device, NAMESPACE:INTERFACE.
 
     `impaired` are the engines that impair differently than their commands say: the words, by device and direction.
+    `outdated` are those that have to be started anew though their command is the wanted one: why, by device.
     """
 
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     engines: Mapping[str, str] = field(default_factory=dict)
     impaired: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    outdated: Mapping[str, str] = field(default_factory=dict)
 
 
 NOTHING = Facts()

@@ -50,6 +50,8 @@ def _reason(step: Step, facts: Facts) -> str:
     if isinstance(step, SetSysctl):
         return f"is {there.sysctls.get(step.path, 'not known')}"
     if isinstance(step, StartEngine):
+        if step.subject in facts.outdated:
+            return facts.outdated[step.subject]
         running = facts.engines.get(step.subject)
         return f"runs as {running}" if running else "is not running"
     if isinstance(step, ImpairEngine):

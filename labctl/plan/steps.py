@@ -262,7 +262,8 @@ class StartEngine(InterfaceStep):
     peer_port: int
     options: tuple[str, ...] = ()  # of the ttun command, such as -v
     run_as: str | None = None
-    program: tuple[str, ...] = ()  # somebody's own forwarder; empty: the built-in one
+    program: tuple[str, ...] = ()  # a forwarder of one's own; empty: the built-in one
+    directory: str = ""  # where the program runs
 
     @property
     def words(self) -> str:

@@ -113,8 +113,8 @@ def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[End]) ->
         namespace, _, interface = device.partition(":")
         space = facts.namespaces.get(namespace)
         stays = space is not None and interface in space.links and (namespace, interface) not in doomed
-        if not stays or device not in served or not is_served(served[device], command):
-            yield StopEngine(namespace, interface, command)
+        if not stays or device not in served or device in facts.outdated or not is_served(served[device], command):
+            yield StopEngine(namespace, interface, command, why=facts.outdated.get(device, StopEngine.why))
 
 
 def _rules(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[DeleteRule]:

@@ -132,6 +132,7 @@ def _engine(topology: Topology, endpoint: model.Endpoint) -> StartEngine:
         _options(endpoint),
         device.owner if isinstance(device, model.Tun) else None,
         _program(endpoint),
+        endpoint.engine.directory if endpoint.engine else "",
     )
 
 

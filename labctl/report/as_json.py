@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labctl.errors import LabError
     from labctl.lab.events import Removed
     from labctl.lab.gap import Planned
-    from labctl.lab.status import Status, Summary
+    from labctl.lab.status import EngineStatus, Status, Summary
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.topology.mistakes import Mistake
@@ -100,6 +100,10 @@ def status(report: Status) -> dict[str, Any]:
         "substitutions": [asdict(substitution) for substitution in report.substitutions],
         "drift": [_change(change) for change in report.drift],
     }
+
+
+def restart(lab: str, engines: Iterable[EngineStatus]) -> dict[str, Any]:
+    return {"lab": lab, "engines": [asdict(engine) for engine in engines]}
 
 
 def _namespace(space: Namespace | None) -> dict[str, Any] | None:

@@ -94,7 +94,10 @@ def status(report: Status) -> None:
                 engine.device,
                 f"pid {engine.pid}" if engine.running else "[red]ended[/] (labctl logs)",
                 engine.command,
-                *(str(counts.get(f"{n}_packets", 0)) for n in ("tun_read", "udp_sent", "udp_received", "tun_written")),
+                *(
+                    str(counts[f"{n}_packets"]) if counts else "–"  # noqa: RUF001
+                    for n in ("tun_read", "udp_sent", "udp_received", "tun_written")
+                ),
                 ", ".join(words_for(n, c) for n, c in counts.items() if c and n.startswith(("in_", "out_", "icmp_"))),
             )
         out.print(engines)
@@ -113,7 +116,7 @@ def _made_from(file: str) -> str:
 
 def _offloads(out: Console, engines: Iterable[EngineStatus]) -> None:
     """Which offloads of the kernel are engaged, engines with the same ones together."""
-    running = sorted((engine.offload, engine.device) for engine in engines if engine.running)
+    running = sorted((engine.offload, engine.device) for engine in engines if engine.running and engine.counters)
     for words, group in groupby(running, key=lambda pair: pair[0]):
         devices = ", ".join(device for _, device in group)
         out.print(f"[dim]offload engaged: {' '.join(words) or 'none'} ({devices})[/]")

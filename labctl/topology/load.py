@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from labctl.errors import UsageError
 from labctl.topology import yaml_tree
+from labctl.topology.anchor import anchored, directory_of
 from labctl.topology.mistakes import FileMistakes, Mistake
 from labctl.topology.model import Topology
 from labctl.topology.prune import Remainder, without
@@ -27,7 +28,7 @@ from labctl.topology.yaml_tree import NotYaml, Position, Tree
 
 def load(path: Path) -> Topology:
     """The topology in a file. Raises UsageError, or its FileMistakes where the file can be read but is wrong."""
-    return loads(text_of(path), name_of(path))
+    return anchored(loads(text_of(path), name_of(path)), directory_of(path))
 
 
 def text_of(path: Path) -> str:

@@ -17,6 +17,7 @@ from labctl.topology.values import (
     Command,
     Corrupt,
     Delay,
+    Directory,
     Duplicate,
     HostField,
     InterfaceName,
@@ -156,11 +157,14 @@ class Impair(Model):
 
 
 class Program(Model):
-    """Somebody's own forwarder in place of the built-in engine."""
+    """A forwarder of your own in place of the built-in engine."""
 
     command: Command = Field(
         description="How it is started, in the namespace of the device and in its own words.",
         examples=["./my_ttun {device} {bind_address} {bind_port} {peer_address} {peer_port}"],
+    )
+    directory: Directory = Field(
+        "", description="Where it runs, seen from the directory of the file; that itself where absent."
     )
 
 

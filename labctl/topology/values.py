@@ -229,6 +229,13 @@ def parse_command(value: Any) -> str:
     return text
 
 
+def parse_directory(value: Any) -> str:
+    text = _text(value, "a directory")
+    if not text.isprintable():
+        raise mistake(f"{text!r} is no directory", "for example ./my_ttun")
+    return text
+
+
 def _impairment(word: str, value: Any) -> str:
     """A value of an impairment, as tc netem writes it."""
     text = _text(value, f"a value for {word}")
@@ -331,4 +338,5 @@ Command = Annotated[
         "A command line; " + ", ".join(ENDPOINT_WORDS) + " stand in braces where they are wanted.",
     ),
 ]
+Directory = Annotated[str, BeforeValidator(parse_directory), _written("./my_ttun", "A directory.")]
 SysctlValue = Annotated[str, BeforeValidator(parse_sysctl), WithJsonSchema({"type": ["string", "integer"]})]

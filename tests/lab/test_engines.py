@@ -46,7 +46,7 @@ def test_a_lab_with_somebody_elses_engine_at_one_end(here: World) -> None:
 
 def test_what_an_engine_said_before_it_died_is_told(here: World) -> None:
     done = here.labctl(
-        "up", here.file("dies.yaml", _with("""engine: {command: 'sh -c "echo no luck; exit 3"'}""")), code=4
+        "up", here.file("dies.yaml", _with("""engine: {command: 'sh -c "echo no luck; exit 3"'}""")), code=2
     )
     assert "no luck" in done.stderr
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -79,8 +80,13 @@ def test_a_verbose_endpoint_logs_a_line_for_every_packet(single_host: World) -> 
         logged = eventually(lambda device=device: lines(single_host, device, line, 3), "the engine has logged")
         assert logged == 3
     together = single_host.labctl("logs").stdout
-    assert together.count("offload engaged: tun-tso ") == 2
-    assert together.count(line) == 6 and all(line.startswith("host:tun") for line in together.splitlines())
+    assert together.count("offload engaged: tun-tso ") == 2 and together.count(line) == 6
+    columns = [line.split(maxsplit=2) for line in together.splitlines()]
+    assert {device for _, device, _ in columns} == {"host:tun0", "host:tun1"}
+    times = [time for time, _, _ in columns]
+    assert times == sorted(times) and all(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", time) for time in times)
+    alternates = [device for _, device, what in columns if line in what]
+    assert alternates == ["host:tun0", "host:tun1"] * 3, "what crosses first is told first"
 
 
 def lines(here: World, device: str, text: str, at_least: int) -> int:

@@ -20,7 +20,7 @@ def task(home: Path, **changes: object) -> Task:
     files = {"log": home / "log", "counters": home / "counters", "control": home / "control"}
     made = {
         "device": "a:tun0", "namespace": home / "no-namespace", "command": "ttun tun0 127.0.0.1 1 127.0.0.2 1",
-        "program": (), "run_as": None, "called_from": "/", **files,
+        "program": (), "run_as": None, "directory": "/", **files,
     }  # fmt: skip
     return Task(**{**made, **changes})  # type: ignore[arg-type]
 

@@ -150,8 +150,8 @@ class World:
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
-    def json(self, *arguments: str, code: int | None = 0) -> Any:
-        return json.loads(self.labctl(*arguments, "-f", "json", code=code).stdout)
+    def json(self, *arguments: str, code: int | None = 0, **options: Any) -> Any:
+        return json.loads(self.labctl(*arguments, "-f", "json", code=code, **options).stdout)
 
     def file(self, name: str, text: str) -> str:
         """A file that this person can read."""

@@ -1,0 +1,59 @@
+"""Restart: engines end, and are started again as the topology of the lab says. Nothing else of the lab is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+
+from labctl.errors import KernelRefused, LabError
+from labctl.kernel.signals import carry_on
+from labctl.lab.apply import apply
+from labctl.lab.contents import engines_named
+from labctl.lab.program import ProgramFailed
+from labctl.lab.starting import Fork
+from labctl.lab.state import State, existing, locked
+from labctl.lab.status import EngineStatus, engine_status
+from labctl.plan.steps import StartEngine, Step, StopEngine
+from labctl.plan.wanted import wanted
+
+
+def restart(lab: str, devices: Sequence[str], fork: Fork) -> tuple[EngineStatus, ...]:
+    """End the engines of these devices, or all, and start them again; return them when they are ready.
+
+    Raise UsageError for a lab or a device that does not exist, ProgramFailed for a program that does not become ready.
+    """
+    existing(lab)
+    with locked(lab) as state:
+        topology = state.topology()
+        if topology is None:
+            raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
+        starts = {step.subject: step for step in wanted(topology) if isinstance(step, StartEngine)}
+        chosen = [starts[device] for device in engines_named(lab, starts, devices)]
+        try:
+            _apply([*_stops(chosen, state), *chosen], state, fork)
+        except BaseException as error:
+            carry_on()
+            if not isinstance(error, ProgramFailed):  # else it would fail again
+                with suppress(LabError):
+                    _apply(_not_running(chosen, state), state, fork)
+            raise
+        engines = state.read().engines
+        return tuple(engine_status(step.subject, engines[step.subject], state) for step in chosen)
+
+
+def _apply(steps: Iterable[Step], state: State, fork: Fork) -> None:
+    apply(steps, state, fork, lambda _: None)
+
+
+def _stops(starts: Iterable[StartEngine], state: State) -> list[StopEngine]:
+    engines = state.read().engines
+    return [
+        StopEngine(step.namespace, step.interface, engines[step.subject].command, why="is started again")
+        for step in starts
+        if step.subject in engines
+    ]
+
+
+def _not_running(starts: Iterable[StartEngine], state: State) -> list[StartEngine]:
+    engines = state.read().engines
+    return [step for step in starts if step.subject not in engines or not engines[step.subject].process.alive()]
