@@ -85,8 +85,16 @@ def _once(topology: Topology, check: Check, means: Means) -> Result:
         judgement.evidence,
         command,
         told(lost, check, means.kernel) if lost else "",
-        check.pass_ if passed else check.fail,
+        _message(check, passed, outcome),
     )
+
+
+def _message(check: Check, passed: bool, outcome: Outcome) -> str:
+    """What the file has to say. Its words for a failure explain another answer, not a count or what was not asked."""
+    if passed:
+        return check.pass_
+    wanted = _WANTED[check.expect]
+    return check.fail if outcome.is_answer_to(wanted) and outcome.state != wanted else ""
 
 
 def _probe(check: Check, tools: Tools) -> tuple[Outcome, str]:

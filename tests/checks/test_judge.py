@@ -297,6 +297,13 @@ def test_the_message_of_the_file_is_told_with_the_verdict(passed: bool, message:
     assert verdict(check, Tools("answered" if passed else "silent"), {}).message == message
 
 
+def test_the_words_for_a_failure_are_told_only_where_they_can_be_the_reason() -> None:
+    check = PING.replace("name: c", "name: c, fail: look there")
+    assert verdict(check, Tools("answered"), {}).message == "", "the answer came: it is the counts that do not hold"
+    assert verdict(check, Tools("unasked"), {}).message == ""
+    assert verdict(check, Tools("differs"), {}).message == "look there"
+
+
 UNCOUNTED = CHATTY.replace(', crosses: ["siteA:wan0"]', "")
 EXPECTED = {None: "answered", "reply": "answered", "no-reply": "silent", "not-sent": "not-sent"}
 
