@@ -8,6 +8,24 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
+
+Host = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def host_of(text: str) -> Host:
+    """Read an IP address; raises ValueError.
+
+    An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is refused: a socket takes it for IPv4, all else for IPv6.
+    """
+    try:
+        host = ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no IP address") from None
+    if isinstance(host, ipaddress.IPv6Address) and host.ipv4_mapped:
+        raise ValueError(f"{text!r} is an IPv4 address in the form of IPv6: write {host.ipv4_mapped}")
+    return host
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -17,9 +35,7 @@ class Address:
     port: int
 
     def __post_init__(self) -> None:
-        ip = ipaddress.ip_address(self.host)
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-            raise ValueError(f"{self.host} is an IPv4 address in IPv6 clothes: write {ip.ipv4_mapped}")
+        host_of(self.host)
         if not 1 <= self.port <= 65535:
             raise ValueError(f"{self.port} is no UDP port: it must be 1 to 65535")
 
@@ -49,3 +65,26 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def check_bind(bind: Address) -> None:
+    """Raise ValueError for an address that could be on more than one interface (RFC 4007)."""
+    _check_zone(bind)
+
+
+def check_peer(bind: Address, peer: Address) -> None:
+    """Raise ValueError where no datagram can go from the one to the other, whoever has the addresses."""
+    host = ipaddress.ip_address(peer.host)
+    if bind.family != peer.family:
+        raise ValueError(f"{bind} and {peer} are of different IP versions")
+    if bind == peer:
+        raise ValueError(f"{bind} would be its own peer")
+    if host.is_unspecified or host.is_multicast or host == _BROADCAST:
+        raise ValueError(f"{peer.host} is not the address of one host")
+    _check_zone(peer)
+
+
+def _check_zone(address: Address) -> None:
+    host = ipaddress.ip_address(address.host)
+    if isinstance(host, ipaddress.IPv6Address) and host.is_link_local and not host.scope_id:
+        raise ValueError(f"the link-local address {host} could be on any interface")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from labctl.engine import jail, loop
-from labctl.engine.address import Address
+from labctl.engine.address import Address, check_bind, check_peer
 from labctl.engine.control import Control
 from labctl.engine.counters import Counters
 from labctl.engine.describe import describe
@@ -56,12 +56,8 @@ class Endpoint:
         size = len(self.device.encode())
         if not 0 < size < IFNAMSIZ or self.device in (".", "..") or re.search(r"[/:%\s\0]", self.device):
             raise ValueError(f"{self.device!r} is no name for an interface: 1 to 15 bytes, no / : % or space")
-        if self.bind.family != self.peer.family:
-            raise ValueError(f"{self.bind.host} and {self.peer.host} are of different IP versions")
-        if self.peer.is_wildcard:
-            raise ValueError(f"{self.peer.host} is no address to send to")
-        if self.bind == self.peer:
-            raise ValueError(f"{self.bind} would be its own peer")
+        check_bind(self.bind)
+        check_peer(self.bind, self.peer)
 
 
 def serve(

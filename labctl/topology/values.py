@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from labctl.engine.address import host_of
 from labctl.engine.impair_words import read, show
 from labctl.topology import patterns
 
@@ -137,10 +138,10 @@ def parse_host(value: Any) -> Host:
         return value
     text = _text(value, "an IP address")
     try:
-        host = ipaddress.ip_address(text)
-    except ValueError:
+        host = host_of(text)
+    except ValueError as error:
         hint = "leave the prefix length out here" if "/" in text else "for example 10.0.1.1 or fd00::1"
-        raise mistake(f"{text!r} is no IP address", hint) from None
+        raise mistake(str(error), hint) from None
     if getattr(host, "scope_id", None):
         raise mistake(f"{text!r} carries a zone", "write the address without %INTERFACE")
     return host
@@ -175,6 +176,7 @@ def parse_network(value: Any) -> Network:
         loose = ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise mistake(f"{text!r} is no network", "for example 10.0.2.0/24, fd00:2::/64 or default") from None
+    parse_host(text.partition("/")[0])
     if str(loose.network_address) != str(ipaddress.ip_interface(text).ip):
         raise mistake(f"{text!r} has bits set behind its prefix length", f"the network is {loose}")
     return loose

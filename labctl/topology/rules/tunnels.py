@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 
+from labctl.engine.address import Address, check_bind, check_peer
 from labctl.topology.mistakes import listed
 from labctl.topology.model import Endpoint, Namespace, Topology
-from labctl.topology.routing import Fib, connected
+from labctl.topology.routing import LOOPBACK, Fib, connected
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
 from labctl.topology.values import Host, InterfaceRef, SocketAddress
 from labctl.topology.yaml_tree import Path
@@ -24,10 +25,11 @@ def of_tunnels(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]
         yield from _device(topology, endpoint, (*here, "device"), devices)
         in_use = bound.setdefault((where, endpoint.bind.port, endpoint.bind.host.version), {})
         yield from _bound_once(endpoint, (*here, "bind"), in_use)
-        yield from _peer(endpoint, (*here, "peer"))
+        yield from _ends(endpoint, here)
         namespace = topology.namespaces.get(where)
         if namespace is not None:
             yield from _own_address(namespace, fibs[where], endpoint, (*here, "bind"))
+            yield from _no_broadcast(namespace, endpoint.peer.host, (*here, "peer"))
 
 
 def _device(topology: Topology, endpoint: Endpoint, path: Path, seen: dict[InterfaceRef, int]) -> Iterator[Finding]:
@@ -57,22 +59,33 @@ def _bound_once(endpoint: Endpoint, path: Path, in_use: dict[Host, None]) -> Ite
     in_use[bind.host] = None
 
 
-def _peer(endpoint: Endpoint, path: Path) -> Iterator[Finding]:
-    bind, peer = endpoint.bind, endpoint.peer
-    if peer.host.version != bind.host.version:
-        what = f"the peer {peer} is IPv{peer.host.version}, the bind address {bind} is IPv{bind.host.version}"
-        yield Finding(path, what, "both must be of one IP version")
-    elif peer == bind:
-        yield Finding(path, f"the peer {peer} is this endpoint itself", "name the address that the other end binds")
-    elif peer.host.is_unspecified or peer.host.is_multicast:
-        yield Finding(path, f"the peer {peer} is not one address", "name the address that the other end binds")
+def _ends(endpoint: Endpoint, here: Path) -> Iterator[Finding]:
+    """What the engine itself refuses."""
+    bind, peer = (Address(str(end.host), end.port) for end in (endpoint.bind, endpoint.peer))
+    try:
+        check_bind(bind)
+    except ValueError as error:
+        yield Finding((*here, "bind"), str(error), "bind another address")
+    try:
+        check_peer(bind, peer)
+    except ValueError as error:
+        yield Finding((*here, "peer"), str(error), "name the address that the other end binds")
 
 
 def _own_address(namespace: Namespace, fib: Fib, endpoint: Endpoint, path: Path) -> Iterator[Finding]:
     host, where = endpoint.bind.host, endpoint.device.namespace
-    if host.version == 6 and host.is_link_local:
-        yield Finding(path, f"the link-local address {host} could be on any interface", "bind another address")
-    elif not host.is_unspecified and fib.owner_of(host) is None:
+    within_a_link = host.version == 6 and host.is_link_local
+    if not (host.is_unspecified or within_a_link) and fib.owner_of(host) is None:
         own = [str(address.ip) for address, _ in connected(namespace.interfaces) if address.version == host.version]
         hint = f"its addresses: {listed(own)}" if own else "give an interface this address"
         yield Finding(path, f"{host} is no address of {where!r}", hint, (("namespaces", where, "interfaces"),))
+
+
+def _no_broadcast(namespace: Namespace, host: Host, path: Path) -> Iterator[Finding]:
+    """The kernel refuses to connect a socket to a broadcast address (EACCES)."""
+    for own, name in connected(namespace.interfaces):
+        network = own.network
+        if network.version == 4 and network.prefixlen < 31 and host == network.broadcast_address and name != LOOPBACK:
+            what = f"{host} is the broadcast address of {network}, the network of {name}"
+            yield Finding(path, what, "name the address that the other end binds")
+            return
