@@ -99,6 +99,21 @@ def connected(interfaces: dict[str, Interface]) -> Iterator[tuple[Prefix, str]]:
             yield own, name
 
 
+def broadcast_of(interfaces: dict[str, Interface], address: Host) -> Prefix | None:
+    """The IPv4 address of an interface in whose network an address is the one for all (RFC 919), None where in none."""
+    return next(
+        (
+            own
+            for own, name in connected(interfaces)
+            if own.version == 4
+            and own.network.prefixlen < 31
+            and name != LOOPBACK
+            and own.network.broadcast_address == address
+        ),
+        None,
+    )
+
+
 def on_link(interfaces: dict[str, Interface], routes: Iterable[Route]) -> Iterator[tuple[Network, str]]:
     """The networks whose hosts are reached directly: where a next hop can be."""
     for own, name in connected(interfaces):

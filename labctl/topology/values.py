@@ -21,6 +21,7 @@ from labctl.topology import patterns
 
 LONGEST_LAB = 40  # bytes; with room for a user ID in the name of a room, unix(7)
 LONGEST_NAMESPACE = 60
+LARGEST_UID = 2**32 - 2  # the one above it means no user, as in chown(2)
 IFNAMSIZ = 16  # linux/if.h: 15 bytes and the terminating zero
 
 Host = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -193,6 +194,13 @@ def parse_mac(value: Any) -> str:
     return text
 
 
+def parse_user(value: Any) -> str:
+    name = check_name(value, "user", 32)
+    if name.isdigit() and int(name) > LARGEST_UID:
+        raise mistake(f"{name!r} is no user ID", f"the largest is {LARGEST_UID}; or write the name of the user")
+    return name
+
+
 def parse_mtu(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 68 <= value <= 65535:
         raise mistake(f"{shape(value)} is no MTU", "a whole number of bytes from 68 (RFC 791) to 65535")
@@ -221,13 +229,14 @@ def parse_command(value: Any) -> str:
         raise mistake("the command is empty", "for example ./my_ttun {device} {bind_address} {bind_port} ...")
     for word in words:
         try:
-            fields = [field for _, field, _, _ in Formatter().parse(word) if field is not None]
+            fields = [field for field in Formatter().parse(word) if field[1] is not None]
         except ValueError as error:
             raise mistake(f"{word!r} has a brace too many or too few: {error}", "write {{ for a brace itself") from None
-        for field in fields:
-            if field not in ENDPOINT_WORDS:
+        for _, field, form, conversion in fields:
+            if field not in ENDPOINT_WORDS or form or conversion:
+                asked = f"{field}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}"
                 known = ", ".join(f"{{{known}}}" for known in ENDPOINT_WORDS)
-                raise mistake(f"a command knows no {{{field}}}", f"it knows {known}")
+                raise mistake(f"a command knows no {{{asked}}}", f"it knows {known}")
     return text
 
 
@@ -281,7 +290,7 @@ def _named(kind: str, longest: int) -> BeforeValidator:
 LabName = Annotated[str, _named("lab", LONGEST_LAB)]
 NamespaceName = Annotated[str, _named("namespace", LONGEST_NAMESPACE)]
 CheckName = Annotated[str, _named("check", 60)]
-UserName = Annotated[str, _named("user", 32)]
+UserName = Annotated[str, BeforeValidator(parse_user)]
 InterfaceName = Annotated[str, BeforeValidator(parse_interface_name)]
 Whole = Annotated[int, BeforeValidator(parse_number)]
 Seconds = Annotated[float, BeforeValidator(parse_number)]

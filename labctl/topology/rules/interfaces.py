@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labctl.engine.impair_words import parse_rate, parse_time
-from labctl.topology.model import Bridge, Interface, Topology, Veth
+from labctl.topology.model import Bridge, Interface, Tap, Topology, Veth
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
 from labctl.topology.values import InterfaceRef
 from labctl.topology.yaml_tree import Path
 
 _IPV6_LEAST_MTU = 1280  # RFC 8200, section 5; the kernel turns IPv6 off below it
+_TAP_MOST_MTU = 65535 - 14  # less the Ethernet header (drivers/net/tun.c: tun_net_init())
 
 # Why these cannot be ports of a bridge: the words of br_add_if() in the kernel.
 _NO_PORT = {
@@ -50,6 +51,9 @@ def _mtu(interface: Interface, here: Path) -> Iterator[Finding]:
     if six and interface.mtu is not None and interface.mtu < _IPV6_LEAST_MTU:
         what = f"an MTU of {interface.mtu} is too small for the IPv6 address {six[0]}"
         yield Finding((*here, "mtu"), what, f"IPv6 needs at least {_IPV6_LEAST_MTU} (RFC 8200)")
+    if isinstance(interface, Tap) and interface.mtu is not None and interface.mtu > _TAP_MOST_MTU:
+        what = f"an MTU of {interface.mtu} is too large for a tap"
+        yield Finding((*here, "mtu"), what, f"the kernel allows {_TAP_MOST_MTU} at most")
 
 
 def _cable(topology: Topology, own: InterfaceRef, peer: InterfaceRef, path: Path) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from labctl.engine.address import Address, check_bind, check_peer
 from labctl.topology.mistakes import listed
 from labctl.topology.model import Endpoint, Namespace, Topology
-from labctl.topology.routing import LOOPBACK, Fib, connected
+from labctl.topology.routing import Fib, broadcast_of, connected
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
 from labctl.topology.values import Host, InterfaceRef, SocketAddress
 from labctl.topology.yaml_tree import Path
@@ -83,9 +83,7 @@ def _own_address(namespace: Namespace, fib: Fib, endpoint: Endpoint, path: Path)
 
 def _no_broadcast(namespace: Namespace, host: Host, path: Path) -> Iterator[Finding]:
     """The kernel refuses to connect a socket to a broadcast address (EACCES)."""
-    for own, name in connected(namespace.interfaces):
-        network = own.network
-        if network.version == 4 and network.prefixlen < 31 and host == network.broadcast_address and name != LOOPBACK:
-            what = f"{host} is the broadcast address of {network}, the network of {name}"
-            yield Finding(path, what, "name the address that the other end binds")
-            return
+    own = broadcast_of(namespace.interfaces, host)
+    if own is not None:
+        what = f"{host} is the broadcast address of {own.network}"
+        yield Finding(path, what, "name the address that the other end binds")

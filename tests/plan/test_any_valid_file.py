@@ -1,0 +1,65 @@
+"""No file that is right ends in "labctl itself failed": whatever it says, all that is made of it can be made."""
+
+from __future__ import annotations
+
+import shlex
+
+from hypothesis import event, given, settings
+from rich.console import Console
+
+from labctl.checks.run import expectation
+from labctl.engine.ttun import endpoint_of
+from labctl.errors import UsageError
+from labctl.kernel.tuntap import uid_of
+from labctl.plan.commands import command, stand_in
+from labctl.plan.facts import NOTHING
+from labctl.plan.mtu import mtu_of, tunnel_mtus
+from labctl.plan.plan import plan
+from labctl.plan.script import script
+from labctl.plan.steps import StartEngine
+from labctl.report.tree import LabTree
+from labctl.topology.load import loads
+from labctl.topology.model import Topology
+from labctl.topology.rename import renamed
+from labctl.topology.values import InterfaceRef
+from tests.topology.near_the_edge import near_the_edge
+
+NO_USER = 2**32 - 1  # chown(2)
+
+
+def make_all_of(topology: Topology) -> None:
+    """All that is made of a topology before the kernel is asked for anything."""
+    assert Topology.model_validate_json(topology.model_dump_json(by_alias=True, exclude_defaults=True)) == topology
+    tree = LabTree(topology.name)
+    for step in plan(topology, NOTHING):
+        assert command(step) and step.words and stand_in(step) is not None
+        tree.grow(step)
+        if isinstance(step, StartEngine) and not step.program:
+            assert endpoint_of(shlex.split(step.command)[1:]).device == step.interface
+    Console(quiet=True).print(tree)
+    assert script(topology)
+    tunnels = tunnel_mtus(topology)
+    for where, namespace in topology.namespaces.items():
+        for name, interface in namespace.interfaces.items():
+            owner = getattr(interface, "owner", None) or "0"
+            assert not owner.isdigit() or uid_of(owner) < NO_USER
+            assert 68 <= mtu_of(topology, InterfaceRef(where, name), tunnels) <= 65536
+    for check in topology.checks:
+        assert expectation(check)
+
+
+@settings(deadline=None, max_examples=200)
+@given(near_the_edge())
+def test_all_can_be_made_of_a_file_that_is_right(text: str) -> None:
+    try:
+        topology = loads(text, "lab.yaml")
+    except UsageError:
+        event("wrong")
+        return
+    event("right")
+    make_all_of(topology)
+    try:
+        other = renamed(topology, "another")
+    except UsageError:
+        return
+    make_all_of(other)
