@@ -38,6 +38,9 @@ class Kernel(Protocol):
     def way(self, namespace: str, to: Host, source: Host | None = None) -> Way:
         """Return the way of a packet that the namespace sends. Raises OSError where the kernel has none."""
 
+    def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
+        """Return whether nothing waits at an interface for the link-layer address of a neighbour."""
+
     def ailment(self, ref: InterfaceRef) -> str:
         """Return what keeps an interface or its engine from carrying packets, in words; empty where nothing does."""
 
@@ -86,6 +89,25 @@ def _routed(found: Loss, check: Check, kernel: Kernel) -> str:
     if source is None or not has_target:
         return ""
     return _compared(found.missing.ref, answering, parse_host(source), target, kernel)
+
+
+def held_back(check: Check, kernel: Kernel) -> str:
+    """What kept the packets of a probe from leaving by the first interface of their way; empty if they have left.
+
+    There ARP and neighbour discovery are counted, too, so the counters do not tell.
+    """
+    sender, target = _ends(check)
+    first = check.crosses[0]
+    if first.namespace != sender:
+        return ""
+    try:
+        way = kernel.way(sender, target)
+    except OSError:
+        return ""
+    next_hop = way.via or str(target)
+    if way.local or way.interface != first.interface or kernel.resolved(first, next_hop):
+        return ""
+    return f"no packet has left {first}: {next_hop} has not told its MAC address"
 
 
 def _ends(check: Check) -> tuple[str, Host]:

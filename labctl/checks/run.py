@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
-from labctl.checks.loss import Kernel, Loss, loss, told
+from labctl.checks.loss import Kernel, Loss, held_back, loss, told
 from labctl.checks.outcome import Evidence, Outcome, Result, State, Tools
 from labctl.kernel.patience import Patience, PatienceFor
 from labctl.plan.mtu import mtu_of, packets, tunnel_mtus
@@ -73,7 +73,12 @@ def _once(topology: Topology, check: Check, means: Means) -> Result:
     wanted = _WANTED[check.expect]
     judgement = _settled(topology, check, before, means)
     passed = outcome.state == wanted and judgement.holds
-    lost = judgement.loss if outcome.state != "unasked" and not passed else None
+    lost = ""
+    if passed and wanted == "silent" and check.crosses:
+        lost = held_back(check, means.kernel)
+        passed = not lost
+    elif not passed and outcome.state != "unasked" and judgement.loss:
+        lost = told(judgement.loss, check, means.kernel)
     return Result(
         check.name,
         check.description,
@@ -84,7 +89,7 @@ def _once(topology: Topology, check: Check, means: Means) -> Result:
         outcome.words,
         judgement.evidence,
         command,
-        told(lost, check, means.kernel) if lost else "",
+        lost,
         _message(check, passed, outcome),
     )
 

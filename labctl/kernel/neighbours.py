@@ -23,6 +23,8 @@ _GROUP_BIT = 1  # of the first byte of a MAC address: multicast and broadcast (I
 _STATES = {0x02: "reachable", 0x04: "stale", 0x08: "delay", 0x10: "probe", 0x40: "noarp", 0x80: "permanent"}
 """The NUD_* states in which an entry is used, in the words of ip-neighbour(8)."""
 
+_UNRESOLVED = 0x01 | 0x20  # NUD_INCOMPLETE, NUD_FAILED: packets wait for an answer to ARP or ND, or were dropped
+
 RTM_DELNEIGH, RTM_GETNEIGH = 29, 30
 
 
@@ -41,6 +43,17 @@ def entries(netlink: rt.Rtnetlink) -> dict[int, list[Neighbour]]:
             if family in _FAMILIES and word and not (lladdr and lladdr[0] & _GROUP_BIT):
                 to = str(ipaddress.ip_address(attributes[_NDA_DST]))
                 found.setdefault(index, []).append(Neighbour(to, lladdr.hex(":"), word))
+    return found
+
+
+def unresolved(netlink: rt.Rtnetlink, address: str) -> set[int]:
+    """Return the interfaces, by index, on which an address was asked for and has not answered."""
+    found = set()
+    for message in netlink.messages(RTM_GETNEIGH, _NDMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+        family, index, state, _, _ = _NDMSG.unpack_from(message)
+        told = rt.attributes(message[_NDMSG.size :]).get(_NDA_DST)
+        if family in _FAMILIES and state & _UNRESOLVED and told == ipaddress.ip_address(address).packed:
+            found.add(index)
     return found
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from labctl.checks.evidence import Snapshot
 from labctl.checks.outcome import Result, Tools
 from labctl.checks.run import Means, run
 from labctl.errors import KernelRefused, UsageError
+from labctl.kernel import namespaces
 from labctl.kernel.lookup import Way, look_up
+from labctl.kernel.neighbours import unresolved
 from labctl.kernel.observe import counters, observe
 from labctl.kernel.patience import Patience, PatienceFor
+from labctl.kernel.rtnetlink import Rtnetlink
 from labctl.lab.gap import gap
 from labctl.lab.reading import Reading
 from labctl.lab.state import State, existing
@@ -64,6 +69,10 @@ class _Kernel:
 
     def way(self, namespace: str, to: Host, source: Host | None = None) -> Way:
         return look_up(namespace, to, source)
+
+    def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
+        with namespaces.inside(ref.namespace), closing(Rtnetlink()) as netlink:
+            return socket.if_nametoindex(ref.interface) not in unresolved(netlink, neighbour)
 
     def ailment(self, ref: InterfaceRef) -> str:
         engine = self._state.read().engines.get(str(ref))

@@ -86,14 +86,19 @@ def judged(check: str, after: Mapping[tuple[InterfaceRef, str], int]) -> Any:
 class Kernel:
     """A kernel that answers as it is told to: every look-up of a namespace alike, or each destination by itself."""
 
-    def __init__(self, ways: Mapping[str, Way | OSError], known: Mapping[tuple[str, str], Way], ailment: str) -> None:
-        self._ways, self._known, self._ailment = ways, known, ailment
+    def __init__(
+        self, ways: Mapping[str, Way | OSError], known: Mapping[tuple[str, str], Way], ailment: str, silent: str = ""
+    ) -> None:
+        self._ways, self._known, self._ailment, self._silent = ways, known, ailment, silent
 
     def way(self, namespace: str, to: Host, source: Host | None = None) -> Way:
         found = self._known.get((namespace, str(to))) or self._ways.get(namespace, OSError(errno.ENETUNREACH, ""))
         if isinstance(found, OSError):
             raise found
         return found
+
+    def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
+        return neighbour != self._silent
 
     def ailment(self, ref: InterfaceRef) -> str:
         return self._ailment
@@ -236,6 +241,15 @@ def test_what_strangers_send_to_an_engine_does_not_judge_the_probe(check: str, r
     assert judged(check, {place: good.get(place, 0) + strange.get(place, 0) for place in {**good, **strange}}).holds
 
 
+@pytest.mark.parametrize(("silent", "passed"), [("192.0.2.2", False), ("192.0.2.9", True)])
+def test_requests_for_an_address_that_were_never_sent_on_are_no_packets_that_went(silent: str, passed: bool) -> None:
+    counted = {(WAN, "tx"): 3}
+    check = CHATTY.replace("name: c", "name: c, expect: no-reply")
+    found = verdict(check, Tools("silent"), counted, silent=silent)
+    assert found.passed is passed
+    assert found.lost == ("" if passed else "no packet has left siteA:wan0: 192.0.2.2 has not told its MAC address")
+
+
 def test_nothing_is_lost_where_everything_holds() -> None:
     assert judged(PING, counts((THERE, 3), (BACK, 3))).loss is None
     assert judged(SILENT, counts((THERE, 3))).loss is None
@@ -262,11 +276,12 @@ class Tools:
     nc, nc_command = ping, ping_command
 
 
-def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], int]) -> Any:
+def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], int], silent: str = "") -> Any:
     topology, asked = lab(check)
     snapshots = [snapshot({}), *map(snapshot, after)]
+    kernel = Kernel({"siteA": Way("wan0", None, "192.0.2.1", False)}, {}, "", silent)
     observe = lambda: snapshots.pop(0) if len(snapshots) > 1 else snapshots[0]  # noqa: E731
-    return next(run(topology, [asked], Means(tools, observe, Kernel({}, {}, ""), Patience)))  # type: ignore[arg-type]
+    return next(run(topology, [asked], Means(tools, observe, kernel, Patience)))  # type: ignore[arg-type]
 
 
 def test_a_reply_without_the_packets_is_no_pass() -> None:

@@ -22,6 +22,10 @@ REFUSED = """\
   - name: taken-for-undelivered
     nc: {from: siteA, to: siteB, address: 10.0.102.11, port: 80, server: false}
     expect: not-delivered
+  - name: unresolved
+    ping: {from: siteA, to: 192.0.2.2, count: 1, timeout: 0.3}
+    expect: no-reply
+    crosses: ["siteA:wan0"]
   - {name: reply, ping: {from: siteA, to: 10.0.102.11, timeout: 0.3}}
   - {name: sent-all-the-same, ping: {from: siteA, to: 10.0.102.1, timeout: 0.3}, expect: not-sent}
 """
@@ -55,6 +59,11 @@ def test_what_the_senders_kernel_refuses_at_once_is_no_silence(here: World) -> N
     assert [name for name, check in found.items() if not check["asked"]] == [
         "taken-for-silence", "taken-for-undelivered",
     ]  # fmt: skip
+    here.labctl("exec", "siteB", "--", "ip", "link", "set", "wan0", "arp", "off")
+    here.labctl("exec", "siteA", "--", "ip", "neigh", "flush", "dev", "wan0")
+    unresolved = outcomes(here, "unresolved", code=1)["unresolved"]
+    assert unresolved["outcome"] == "silent" and all(found["holds"] for found in unresolved["evidence"])
+    assert unresolved["lost"] == "no packet has left siteA:wan0: 192.0.2.2 has not told its MAC address"
     here.labctl("verify", "taken-for-silence", code=5)
     here.labctl("verify", "taken-for-silence", "reply", code=1)
     here.labctl("down")
