@@ -13,11 +13,12 @@ A check expects one of answered, silent and not-sent, so the other two never pas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from labctl.topology.model import Nc, Ping
+    from labctl.topology.model import Check, Nc, Ping
 
 
 State = Literal["answered", "differs", "silent", "not-sent", "unasked"]
@@ -74,6 +75,9 @@ class Result:
 
 class Tools(Protocol):
     """Something that can ping and carry data between namespaces."""
+
+    def prepare(self, checks: Sequence[Check]) -> None:
+        """Be ready for these checks. Raises MachineError where something is missing for that."""
 
     def ping(self, ping: Ping) -> Outcome:
         """Send echo requests; answered when every request got its reply, and silent when none did."""

@@ -6,12 +6,14 @@ inside; sending, receiving and comparing is done from where we are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labctl.checks.nc import nc
 from labctl.checks.outcome import Outcome
 from labctl.checks.ping import ping
-from labctl.checks.typed import nc_openbsd, ping_iputils
+from labctl.checks.typed import nc_openbsd, ping_typed
 from labctl.kernel.patience import PatienceFor
-from labctl.topology.model import Nc, Ping
+from labctl.topology.model import Check, Nc, Ping
 
 
 class Probes:
@@ -20,6 +22,9 @@ class Probes:
     def __init__(self, patience: PatienceFor) -> None:
         self._patience = patience
 
+    def prepare(self, checks: Sequence[Check]) -> None:
+        """Nothing is needed but Python."""
+
     def ping(self, asked: Ping) -> Outcome:
         return ping(asked, self._patience)
 
@@ -27,7 +32,7 @@ class Probes:
         return nc(asked, self._patience)
 
     def ping_command(self, ping: Ping) -> str:
-        return ping_iputils(ping)
+        return ping_typed(ping)
 
     def nc_command(self, nc: Nc) -> str:
         return nc_openbsd(nc)

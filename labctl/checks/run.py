@@ -7,7 +7,7 @@ they are read no engine has packets left to carry: those of one check are never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
@@ -51,8 +51,9 @@ class _Judgement:
         return all(found.holds for found in self.evidence)
 
 
-def run(topology: Topology, checks: Iterable[Check], means: Means) -> Iterator[Result]:
+def run(topology: Topology, checks: Sequence[Check], means: Means) -> Iterator[Result]:
     """Run checks one after the other; each is alone on the wire, because it counts."""
+    means.tools.prepare(checks)
     for check in checks:
         yield _until_it_holds(topology, check, means)
 

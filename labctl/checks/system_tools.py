@@ -1,163 +1,137 @@
-"""The real ping and nc of the machine, run inside the namespaces, and what they print read back.
+"""The real ping and nc of the machine, run inside the namespaces.
 
-Three programs are called nc. They agree on TCP and UDP, and on nothing else: how to listen, when to end, whether to
-close the connection after the end of the input. So the three are told apart by what they say of themselves, each is
-given its own words, and none is trusted to end: both ends are read until every byte has come, and then ended.
+Which of the programs of these names they are, and what they say, `programs` knows. None of them is trusted to end: both
+ends of an nc are read until every byte has come, and then ended.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import selectors
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from labctl.checks import typed
+from labctl.checks import programs, typed
 from labctl.checks.closing import wait_until_closed
-from labctl.checks.outcome import Outcome, State
+from labctl.checks.delivery import delivery
+from labctl.checks.nc import holding
+from labctl.checks.outcome import Outcome
+from labctl.checks.running import Program, hear, running
 from labctl.errors import MachineError
-from labctl.kernel import namespaces, view
+from labctl.kernel import namespaces
 from labctl.kernel.patience import PatienceFor
-from labctl.kernel.sockets import bound
-from labctl.topology.model import Nc, Ping
+from labctl.kernel.sockets import holders
+from labctl.topology.model import Check, Nc, Ping
 
-_Ends = Callable[[Nc], tuple[list[str], list[str]]]
+STARTING = 10.0
+"""Seconds that a program has to start."""
+
+Words = TypeVar("Words")
 
 
 class SystemTools:
-    """ping(8) and whichever nc is first in PATH. Raises MachineError where one is missing."""
+    """ping(8) and whichever nc is first in PATH."""
+
+    _ping: programs.PingWords
+    _nc: programs.NcWords
 
     def __init__(self, patience: PatienceFor) -> None:
         self._patience = patience
 
+    def prepare(self, checks: Sequence[Check]) -> None:
+        """Raise MachineError where a program that these checks need is missing, or is not known."""
+        if any(check.ping for check in checks):
+            self._ping = _known("ping", "-V", programs.ping_words, "iputils-ping")
+        if any(check.nc for check in checks):
+            self._nc = _known("nc", "-h", programs.nc_words, "netcat-openbsd")
+
     def ping(self, ping: Ping) -> Outcome:
-        _needed("ping", "iputils-ping")
-        patience = ping.count * ping.interval + ping.timeout + 10
-        with _running(ping.from_, typed.ping_arguments(ping)) as process:
-            text = process.communicate(timeout=patience)[0].decode(errors="replace")
-        found = re.search(r"(\d+) packets transmitted, (\d+) received", text)
-        if not found:
-            return Outcome("unasked", f"ping failed: {' '.join(text.split()) or 'it said nothing'}")
-        sent, received = int(found[1]), int(found[2])
-        words = f"{sent} sent, {received} replies" if received else f"{sent} sent, no reply"
-        if sent != ping.count:
-            return Outcome("unasked", words)
-        state: State = "answered" if received == sent else "differs" if received else "silent"
-        return Outcome(state, words)
+        with running(ping.from_, self._ping(ping)) as program:
+            waiting = self._patience(ping.count * ping.interval + ping.timeout + STARTING, program.pid)
+            while not program.has_ended() and hear([program], waiting):
+                pass
+            outcome = programs.ping_outcome(program.data.decode(errors="replace") + program.said(), ping.count)
+        # It goes by its own clock: on a busy machine it may have given up what was still to come.
+        patience = {"silent": ping.timeout, "differs": ping.interval}.get(outcome.state)
+        waited = waiting.waited()
+        if patience is not None and waited > patience:
+            return Outcome("unasked", f"{outcome.words}; too early: programs waited {waited:.1f} s for a CPU")
+        return outcome
 
     def nc(self, nc: Nc) -> Outcome:
-        server_words, client_words = self._ends()(nc)
-        with _running(nc.to, server_words) as server:
-            problem = _until_listening(server, nc)
-            if problem:
-                return Outcome("unasked", problem)
-            _say(server, nc.reply or "")
-            with _running(nc.from_, client_words) as client:
-                _say(client, nc.send)
-                outcome = _heard(nc, server, client)
+        server_words, client_words = self._nc(nc)
+        if nc.server:
+            outcome = self._with_server(nc, server_words, client_words)
+        elif nc.reply:
+            with running(nc.from_, client_words) as client:
+                outcome = self._exchanged(nc, None, client)
+        else:
+            return Outcome("unasked", "nc does not say whether what it sent arrived, and no `reply` is named")
         if nc.protocol == "tcp":
             wait_until_closed((nc.from_, nc.to), nc.port, self._patience)
         return outcome
 
     def ping_command(self, ping: Ping) -> str:
-        return typed.ping_iputils(ping)
+        return typed.ping_typed(ping)
 
     def nc_command(self, nc: Nc) -> str:
-        return typed.nc_typed(nc, *self._ends()(nc))
+        return typed.nc_typed(nc, *self._nc(nc))
 
-    def _ends(self) -> _Ends:
-        """The words of the nc that is installed."""
-        _needed("nc", "netcat-openbsd")
-        told = subprocess.run(["nc", "-h"], capture_output=True, stdin=subprocess.DEVNULL, check=False)
-        text = (told.stdout + told.stderr).decode(errors="replace")
-        if "Ncat" in text:
-            return typed.ncat
-        if "OpenBSD" in text:
-            return typed.openbsd
-        return typed.traditional
+    def _with_server(self, nc: Nc, server_words: Sequence[str], client_words: Sequence[str]) -> Outcome:
+        if taken := holding(nc):
+            return Outcome("unasked", f"{nc.to} cannot listen{taken}")
+        with running(nc.to, server_words) as server:
+            if problem := self._until_listening(nc, server):
+                return Outcome("unasked", problem)
+            server.say(nc.reply or "")
+            with running(nc.from_, client_words) as client:
+                return self._exchanged(nc, server, client)
 
+    def _until_listening(self, nc: Nc, server: Program) -> str:
+        """Wait until the server has its socket; gives what kept it from that, if anything did."""
+        for _ in self._patience(STARTING, server.pid).looks():
+            with namespaces.inside(nc.to):
+                if holders(nc.protocol, str(nc.address), nc.port):
+                    return ""
+            if server.process.poll() is not None:
+                while hear([server], self._patience(0)):
+                    pass
+                return f"the server ended; it said: {programs.joined(server.said())}"
+        return f"the server did not listen within {STARTING:g} s"
 
-def _needed(program: str, package: str) -> None:
-    if shutil.which(program) is None:
-        raise MachineError(
-            f"there is no {program} on this machine", "--system-tools runs the real ping and nc",
-            f"install it (Debian: apt-get install {package}), or leave --system-tools out",
-        )  # fmt: skip
-
-
-@contextmanager
-def _running(namespace: str, words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A program inside a namespace, ended with the block."""
-    fd = namespaces.open_namespace(namespace)
-    try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            preexec_fn=lambda: view.enter(fd, namespace),
-        )
-    finally:
-        os.close(fd)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream:
-                stream.close()
-
-
-def _say(process: subprocess.Popen[bytes], text: str) -> None:
-    """Give a program its input; it stays open, because some programs end with it."""
-    assert process.stdin is not None
-    process.stdin.write(text.encode())
-    process.stdin.flush()
-
-
-def _until_listening(server: subprocess.Popen[bytes], nc: Nc) -> str:
-    """Wait until the server has its socket; gives what it said instead, if it ended."""
-    deadline = time.monotonic() + nc.timeout
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            said = server.stdout.read().decode(errors="replace") if server.stdout else ""
-            return f"the server ended: {' '.join(said.split()) or 'it said nothing'}"
-        with namespaces.inside(nc.to):
-            if bound(nc.protocol, nc.port):
-                return ""
-        time.sleep(0.005)
-    return f"the server did not listen within {nc.timeout:g} s"
-
-
-def _heard(nc: Nc, server: subprocess.Popen[bytes], client: subprocess.Popen[bytes]) -> Outcome:
-    """Read both ends until every byte has come, or the time is over, or both have ended."""
-    wanted = {server.stdout: nc.send.encode(), client.stdout: (nc.reply or "").encode()}
-    got = dict.fromkeys(wanted, b"")
-    deadline = time.monotonic() + nc.timeout
-    with selectors.DefaultSelector() as selector:
-        for stream in wanted:
-            assert stream is not None
-            selector.register(stream, selectors.EVENT_READ)
-        while any(len(got[stream]) < len(wanted[stream]) for stream in wanted) and selector.get_map():
-            left = deadline - time.monotonic()
-            if left <= 0:
+    def _exchanged(self, nc: Nc, server: Program | None, client: Program) -> Outcome:
+        """Read both ends until every byte has come, the time is over, or the client has ended."""
+        ends = [client] if server is None else [client, server]
+        waiting = self._patience(nc.timeout, *(end.pid for end in ends))
+        sent, reply = len(nc.send.encode()), len((nc.reply or "").encode())
+        client.say(nc.send)
+        ended = ""
+        while (server and len(server.data) < sent) or len(client.data) < reply:
+            if not hear(ends, self._patience(0) if client.has_ended() else waiting):
+                by_itself = f"nc ended; it said: {programs.joined(client.said())}"
+                ended = by_itself if client.has_ended() else f"timed out after {nc.timeout:g} s"
                 break
-            for key, _ in selector.select(left):
-                part = os.read(key.fd, 1 << 16)
-                got[key.fileobj] += part  # type: ignore[index]
-                if not part:
-                    selector.unregister(key.fileobj)
-    if got == wanted:
-        back = f", {len(got[client.stdout])} came back" if nc.reply else ""
-        return Outcome("answered", f"{len(got[server.stdout])} bytes arrived as they were sent{back}")
-    arrived, returned = len(got[server.stdout]), len(got[client.stdout])
-    if not arrived and not returned:
-        return Outcome("silent", f"nothing arrived within {nc.timeout:g} s")
-    return Outcome(
-        "differs", f"{arrived} of {len(nc.send.encode())} bytes arrived, {returned} came back, or they differ"
+        nothing = not client.data and not (server and server.data)
+        failure = programs.client_failure(client.said()) if nothing and client.has_ended() else None
+        return failure or delivery(nc, bytes(server.data) if server else None, bytes(client.data), ended)
+
+
+def _known(program: str, asked: str, words_for: Callable[[str], Words | None], package: str) -> Words:
+    """How the program of this name is called. Raises MachineError where there is none, or it is not known."""
+    path = shutil.which(program)
+    remedy = f"install {package} (Debian: apt-get install {package}), or leave --system-tools out"
+    if path is None:
+        raise MachineError(f"there is no {program} on this machine", "--system-tools runs the real ping and nc", remedy)
+    told = subprocess.run(
+        [program, asked], capture_output=True, stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"}, check=False
     )
+    said = (told.stdout + told.stderr).decode(errors="replace")
+    words = words_for(said)
+    if words is None:
+        raise MachineError(
+            f"the {program} of this machine is none that labctl knows",
+            f"{program} {asked} says: {programs.introduction(said)}; {programs.KNOWN[program]}",
+            remedy,
+        )
+    return words

@@ -1,4 +1,4 @@
-"""What a person types for a check: the command lines of ping(8) and of the three programs called nc.
+"""What a person types for a check: the command lines of the programs called ping and nc.
 
 Pure: a check in, words out. `labctl exec` puts them into the namespace, as root and without.
 """
@@ -6,19 +6,33 @@ Pure: a check in, words out. `labctl exec` puts them into the namespace, as root
 from __future__ import annotations
 
 import shlex
+from math import ceil
 
 from labctl.topology.model import Nc, Ping
 
 
-def ping_arguments(ping: Ping) -> list[str]:
+def iputils(ping: Ping) -> list[str]:
     """ping(8) of iputils."""
+    return _ping(ping, "-n", "-W", f"{ping.timeout:g}")
+
+
+def inetutils(ping: Ping) -> list[str]:
+    """ping(1) of GNU inetutils, which waits for whole seconds."""
+    return _ping(ping, "-n", "-W", str(ceil(ping.timeout)))
+
+
+def busybox(ping: Ping) -> list[str]:
+    """The ping of BusyBox, which knows no names and waits for whole seconds."""
+    return _ping(ping, "-W", str(ceil(ping.timeout)))
+
+
+def _ping(ping: Ping, *options: str) -> list[str]:
     return [
-        "ping", "-n", "-c", str(ping.count), "-i", f"{ping.interval:g}", "-s", str(ping.size),
-        "-W", f"{ping.timeout:g}", str(ping.to),
+        "ping", "-c", str(ping.count), "-i", f"{ping.interval:g}", "-s", str(ping.size), *options, str(ping.to),
     ]  # fmt: skip
 
 
-def ping_iputils(ping: Ping) -> str:
+def ping_typed(ping: Ping) -> str:
     words = ["ping", "-c", str(ping.count)]
     words += ["-s", str(ping.size)] if ping.size != 56 else []
     return _in(ping.from_, [*words, str(ping.to)])
@@ -38,9 +52,10 @@ def traditional(nc: Nc) -> tuple[list[str], list[str]]:
     return ["nc", "-n", *udp, "-l", "-s", address, "-p", port], ["nc", "-n", *udp, address, port]
 
 
-def ncat(nc: Nc) -> tuple[list[str], list[str]]:
-    """Server and client of ncat(1), of the nmap project."""
-    return openbsd(nc)
+def openbsd_verbose(nc: Nc) -> tuple[list[str], list[str]]:
+    """nc.openbsd(1) with a client that says why it failed; over UDP it would send datagrams of its own for that."""
+    server, client = openbsd(nc)
+    return server, [client[0], "-v", *client[1:]] if nc.protocol == "tcp" else client
 
 
 def nc_openbsd(nc: Nc) -> str:

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 PAUSE = 0.01
 """Seconds between two looks."""
@@ -33,9 +34,9 @@ _OURS = Path("/proc/thread-self")
 class Patience:
     """Some seconds for processes to do their work, without those in which they wait for a CPU."""
 
-    def __init__(self, seconds: float, processes: Iterable[int] = ()) -> None:
+    def __init__(self, seconds: float, *processes: int) -> None:
         self._end = time.monotonic() + seconds
-        self._processes = tuple(processes)
+        self._processes = processes
         self._waited_before = self._waited()
         self._wanted: dict[Path, int] = {}
 
@@ -106,5 +107,7 @@ def _wants_to_run(thread: Path) -> bool:
         return False
 
 
-PatienceFor = Callable[[float], Patience]
-"""So many seconds for those who carry the packets of a lab."""
+class PatienceFor(Protocol):
+    """So many seconds for those who carry the packets of a lab, and for others."""
+
+    def __call__(self, seconds: float, /, *others: int) -> Patience: ...

@@ -50,8 +50,8 @@ def verify(
     if topology is None:
         raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
 
-    def patience(seconds: float) -> Patience:
-        return Patience(seconds, [engine.process.pid for engine in state.read().engines.values()])
+    def patience(seconds: float, *others: int) -> Patience:
+        return Patience(seconds, *(engine.process.pid for engine in state.read().engines.values()), *others)
 
     means = Means(tools(patience), lambda: _snapshot(topology, state), _Kernel(state), patience)
     results = []

@@ -267,6 +267,9 @@ class Tools:
     def __init__(self, *states: State) -> None:
         self._states: Iterator[State] = iter(states)
 
+    def prepare(self, checks: object) -> None:
+        pass
+
     def ping(self, ping: object) -> Outcome:
         return Outcome(next(self._states), "seen")
 

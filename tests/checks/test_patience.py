@@ -57,7 +57,7 @@ def test_what_is_ready_is_seen_however_late() -> None:
 
 def test_time_in_which_a_process_waits_for_a_cpu_does_not_count() -> None:
     with spinning(os.SCHED_IDLE) as starved, spinning(os.SCHED_OTHER):
-        patience, until = Patience(0.1, [starved]), time.monotonic() + 0.5
+        patience, until = Patience(0.1, starved), time.monotonic() + 0.5
         while time.monotonic() < until:
             assert not patience.over()
             time.sleep(0.01)
@@ -65,10 +65,10 @@ def test_time_in_which_a_process_waits_for_a_cpu_does_not_count() -> None:
 
 def test_a_process_that_never_sleeps_does_not_hold_up_for_ever() -> None:
     with spinning(os.SCHED_OTHER) as busy:
-        assert list(Patience(0.01, [busy]).looks())
+        assert list(Patience(0.01, busy).looks())
 
 
 def test_a_process_that_has_ended_is_not_waited_for() -> None:
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
-        assert list(Patience(0.01, [ended.pid]).looks())
+        assert list(Patience(0.01, ended.pid).looks())

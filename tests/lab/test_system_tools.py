@@ -1,4 +1,4 @@
-"""`verify --system-tools`: the ping and nc of the machine, whichever of the three programs called nc it has."""
+"""`verify --system-tools`: the ping and nc of the machine, whichever of the programs of these names it has."""
 
 from __future__ import annotations
 
@@ -27,6 +27,53 @@ def test_each_of_the_three_netcats_proves_the_lab(here: World, netcat: str) -> N
     here.labctl("up", "two-site")
     here.labctl("verify", "--system-tools", env=environment)
     here.labctl("down")
+
+
+def test_busybox_pings_and_its_nc_is_refused_before_the_first_check(here: World) -> None:
+    environment = path_with(here, ping="busybox", nc="busybox")
+    here.labctl("up", "two-site")
+    here.labctl("verify", "--system-tools", "ping-across-a-to-b", "silent-neighbour-a", env=environment)
+    said = here.labctl("verify", "--system-tools", code=3, env=environment)
+    assert "BusyBox" in said.stderr and "netcat-openbsd" in said.stderr and len(said.stderr.splitlines()) <= 3
+    assert "ping" not in said.stdout, "no check was tried"
+    here.labctl("down")
+
+
+STRANGE = """\
+#!/bin/sh
+echo "$0, a friendly program"
+"""
+
+
+def test_what_is_not_known_is_refused_by_its_own_words(as_user: World) -> None:
+    folder = as_user.home / "bin"
+    folder.mkdir()
+    for name in ("ping", "nc"):
+        (folder / name).write_text(STRANGE)
+        (folder / name).chmod(0o755)
+    as_user.labctl("up", as_user.file("pair.yaml", PAIR))
+    said = as_user.labctl("verify", "--system-tools", code=3, env={"PATH": f"{folder}:/usr/bin:/bin"}).stderr
+    assert "a friendly program" in said and "iputils" in said and len(said.splitlines()) <= 3
+    as_user.labctl("down")
+
+
+LOCALE = """\
+#!/bin/sh
+[ "$LC_ALL" = C ] || { echo "Netz ist nicht erreichbar"; exit 2; }
+exec %s "$@"
+"""
+
+
+def test_every_tool_speaks_the_language_that_is_understood(as_user: World) -> None:
+    folder = as_user.home / "bin"
+    folder.mkdir()
+    for name in ("ping", "nc"):
+        (folder / name).write_text(LOCALE % shutil.which(name))
+        (folder / name).chmod(0o755)
+    as_user.labctl("up", "two-site")
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"}
+    as_user.labctl("verify", "--system-tools", "ping-across-a-to-b", "hello-over-tcp-a-to-b", env=environment)
+    as_user.labctl("down")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""The programs called ping and nc: told apart by what they say of themselves, and what they say of a check read back.
+
+They agree on little: which options they take, how they listen, what they print at the end. So a program that is not
+known is refused before the first check, and of one that is known nothing counts that is not understood. All of them are
+run in the C locale, whose words of the kernel's errors are the same everywhere. Pure: text in, answers out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Callable
+
+from labctl.checks import typed
+from labctl.checks.outcome import Outcome, State
+from labctl.checks.refusal import refused_at_once
+from labctl.topology.model import Nc, Ping
+
+PingWords = Callable[[Ping], list[str]]
+NcWords = Callable[[Nc], tuple[list[str], list[str]]]
+
+_PINGS: dict[str, PingWords] = {
+    "iputils": typed.iputils,
+    "GNU inetutils": typed.inetutils,
+    "BusyBox": typed.busybox,
+}
+_NCS: dict[str, NcWords] = {
+    "Ncat ": typed.openbsd,
+    "OpenBSD netcat": typed.openbsd_verbose,
+    "usage: nc [-46": typed.openbsd_verbose,  # as OpenBSD itself has it
+    "connect to somewhere:": typed.traditional,
+}
+
+KNOWN = {
+    "ping": "known are those of iputils, GNU inetutils and BusyBox",
+    "nc": "known are those of OpenBSD, the traditional one, Ncat, and BusyBox where it was built with -u and -s",
+}
+
+_AT_ONCE = {
+    **{
+        os.strerror(number): number
+        for number in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EPERM)
+    },
+    # musl's words, and what iputils makes of EACCES
+    "Network unreachable": errno.ENETUNREACH,
+    "Host is unreachable": errno.EHOSTUNREACH,
+    "Do you want to ping broadcast? Then -b. If not, check your local firewall rules": errno.EACCES,
+}
+_LATER = tuple(map(os.strerror, (errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT)))
+_PING_FAILED = re.compile(r"^ping6?: (?:(?:connect|sendmsg|sendto|sending packet): )?(.+)$", re.MULTILINE)
+_NC_FAILED = re.compile(r"^(?:.*: )?(.+?)\.?$", re.MULTILINE)
+
+
+def ping_words(said: str) -> PingWords | None:
+    """Return how a ping that says this of itself is called; None where it is not known."""
+    return next((words for mark, words in _PINGS.items() if mark in said), None)
+
+
+def nc_words(said: str) -> NcWords | None:
+    """Return how both ends of an nc that says this of itself are called; None where it is not known, or cannot.
+
+    That of BusyBox has UDP, and an address to listen on, only where it was built with them.
+    """
+    if "BusyBox" in said:
+        return typed.traditional if all(re.search(rf"\s-{option}\b", said) for option in "us") else None
+    return next((words for mark, words in _NCS.items() if mark in said), None)
+
+
+def introduction(said: str) -> str:
+    """Return the line in which a program says its name and version, as far as that can be told."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return next((line for line in lines if "invalid option" not in line), "nothing")
+
+
+def ping_outcome(said: str, count: int) -> Outcome:
+    """Return what a ping that sent `count` requests says came of them."""
+    found = re.search(r"(\d+) packets? transmitted, (\d+) (?:packets? )?received", said)
+    sent, received = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not received and (refusal := _refusal(_PING_FAILED, said)):
+        return refused_at_once(OSError(refusal, ""))
+    if not found:
+        return Outcome("unasked", f"ping says: {joined(said)}")
+    if sent != count or received > sent:
+        return Outcome("unasked", f"{sent} sent, {received} replies, where {count} were to be sent")
+    state: State = "answered" if received == sent else "differs" if received else "silent"
+    return Outcome(state, f"{sent} sent, {received} replies" if received else f"{sent} sent, no reply")
+
+
+def client_failure(said: str) -> Outcome | None:
+    """Return why an nc ended that had carried nothing; None where the network answered it so.
+
+    "No route to host" is a route of type unreachable, or an ARP that nobody answered: nc does not tell which.
+    """
+    refusal = _refusal(_NC_FAILED, said)
+    if refusal and refusal != errno.EHOSTUNREACH:
+        return refused_at_once(OSError(refusal, ""))
+    return None if any(words in said for words in _LATER) else Outcome("unasked", f"nc ended; it said: {joined(said)}")
+
+
+def joined(said: str) -> str:
+    """Return what a program said in one line."""
+    return " ".join(said.split()) or "nothing"
+
+
+def _refusal(pattern: re.Pattern[str], said: str) -> int | None:
+    """The errno of the first line that says what the kernel refused at once."""
+    found = (_AT_ONCE.get(words) for words in pattern.findall(said))
+    return next((number for number in found if number), None)
