@@ -164,7 +164,7 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
         from labctl.report import terminal
 
         terminal.plan(found, fresh=here is None, explain=explain)
-    return SOMETHING_TO_DO if found.changes else WELL
+    return SOMETHING_TO_DO if found.gap.changes else WELL
 
 
 @cli.command()

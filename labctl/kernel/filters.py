@@ -20,30 +20,31 @@ class Filters:
 
     tables: tuple[Table, ...]
     xfrm: Mapping[str, int]
-    unseen: tuple[str, ...]
+    unseen: Mapping[str, str]
 
 
 def found() -> Filters:
     """Return the filters of this thread's namespace."""
     tables: tuple[Table, ...] = ()
     counted: dict[str, int] = {}
-    unseen = []
+    unseen = _legacy()
     try:
         tables = tuple(nftables.tables())
     except OSError as error:
-        unseen.append(f"nftables ({kernel_words(error)})")
+        unseen["nftables"] = kernel_words(error)
     try:
         counted = xfrm.counted()
     except OSError as error:
-        unseen.append(f"IPsec ({kernel_words(error)})")
-    return Filters(tables, counted, (*unseen, *_legacy()))
+        unseen["IPsec"] = kernel_words(error)
+    return Filters(tables, counted, unseen)
 
 
-def _legacy() -> tuple[str, ...]:
-    """Return the tables of legacy iptables, whose rules only its own program can read."""
-    found = []
+def _legacy() -> dict[str, str]:
+    """Return the programs of legacy iptables that have tables here, whose rules only they can read."""
+    found = {}
     for program in _LEGACY:
-        with suppress(OSError):  # the module is not loaded
-            names = Path(f"/proc/thread-self/net/{program.removesuffix('tables')}_tables_names").read_text().split()
-            found += [f"{program} (it has the table {name})" for name in names]
-    return tuple(found)
+        names = Path(f"/proc/thread-self/net/{program.removesuffix('tables')}_tables_names")
+        with suppress(OSError):  # its driver is not there
+            if tables := names.read_text().split():
+                found[program] = f"it has the table {', '.join(tables)}, which {program}-save shows"
+    return found

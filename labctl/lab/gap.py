@@ -21,19 +21,28 @@ from labctl.plan.facts import NOTHING, Facts, Namespace
 from labctl.plan.impairing import Command
 from labctl.plan.plan import plan
 from labctl.plan.reasons import Change, change
+from labctl.plan.sight import Sight, sight
 from labctl.plan.steps import AddNamespace, SetSysctl, StartEngine
 from labctl.plan.wanted import wanted
 from labctl.topology.model import Tap, Topology, Tun, Veth
 
 
-def gap(topology: Topology, state: State) -> tuple[Change, ...]:
+@dataclass(frozen=True)
+class Gap:
+    """What `up` would do, and what was looked at to know that."""
+
+    changes: tuple[Change, ...]
+    sight: Sight
+
+
+def gap(topology: Topology, state: State) -> Gap:
     """What `up` would do now; nothing is touched."""
     return between(topology, facts(state, state.read(), topology))
 
 
-def between(topology: Topology, found: Facts) -> tuple[Change, ...]:
+def between(topology: Topology, found: Facts) -> Gap:
     """The same from what was observed already."""
-    return tuple(change(step, found) for step in plan(topology, found))
+    return Gap(tuple(change(step, found) for step in plan(topology, found)), sight(found))
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class Planned:
 
     lab: str
     file: str
-    changes: tuple[Change, ...]
+    gap: Gap
 
 
 def planned(topology: Topology) -> Planned:
@@ -50,9 +59,9 @@ def planned(topology: Topology) -> Planned:
     if not has_network_rights():  # the lab would be in a room of its own, which is not there yet
         return Planned(topology.name, "", between(topology, NOTHING))
     state = State(topology.name)
-    recorded, changes = state.read(), gap(topology, state)
-    refuse_strangers(changes, recorded)
-    return Planned(topology.name, recorded.file, changes)
+    recorded, found = state.read(), gap(topology, state)
+    refuse_strangers(found.changes, recorded)
+    return Planned(topology.name, recorded.file, found)
 
 
 def refuse_strangers(changes: Iterable[Change], recorded: Recorded) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labctl.errors import MachineError
-from labctl.lab.gap import between, facts
+from labctl.lab.gap import Gap, between, facts
 from labctl.lab.journal import Engine, Recorded
 from labctl.lab.processes import children
 from labctl.lab.reading import Reading
 from labctl.lab.state import State, existing
 from labctl.plan.facts import Namespace, Substitution
-from labctl.plan.reasons import Change
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Status:
     namespaces: dict[str, Namespace | None]
     engines: tuple[EngineStatus, ...]
     substitutions: tuple[Substitution, ...] = field(default=())
-    drift: tuple[Change, ...] = field(default=())  # what `up` would do to make it what its file says
+    gap: Gap | None = None  # what `up` would do to make it what its file says; None where that cannot be read
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def status(lab: str) -> Status:
         {name: found.namespaces.get(name) for name in recorded.namespaces},
         tuple(engine_status(device, engine, state) for device, engine in recorded.engines.items()),
         tuple(recorded.substitutions.values()),
-        between(topology, found) if topology else (),
+        between(topology, found) if topology else None,
     )
 
 

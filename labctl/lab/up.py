@@ -21,6 +21,7 @@ from labctl.lab.starting import Fork
 from labctl.lab.state import State, locked, prepare_names
 from labctl.plan.facts import Substitution
 from labctl.plan.reasons import Change
+from labctl.plan.sight import Sight
 from labctl.topology.model import Topology
 
 LOOKS = 3
@@ -36,6 +37,7 @@ class UpReport:
     changes: tuple[Change, ...]
     substitutions: tuple[Substitution, ...]
     seconds: float
+    sight: Sight  # what the first look took in
 
 
 def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -> UpReport:
@@ -50,7 +52,8 @@ def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -
             take_back(state, notify)
         recorded, before = state.read(), _topology_before(state)
         fresh = not recorded.complete
-        changes = gap(topology, state)
+        looked = gap(topology, state)
+        changes = looked.changes
         refuse_strangers(changes, recorded)
         try:
             notify(Planned(changes, fresh))
@@ -76,7 +79,7 @@ def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -
                 _put_back(before, state, fork)
             raise
         substitutions = tuple(state.read().substitutions.values())
-        return UpReport(topology.name, mode, changes, substitutions, time.monotonic() - began)
+        return UpReport(topology.name, mode, changes, substitutions, time.monotonic() - began, looked.sight)
 
 
 def _topology_before(state: State) -> Topology | None:
@@ -93,14 +96,14 @@ def _why(error: BaseException) -> str:
 def _what_it_took_along(topology: Topology, state: State, fork: Fork, notify: Listener) -> tuple[Change, ...]:
     """Look again, and do what is left: a change of a lab that is there may take along what nobody foresaw."""
     more: tuple[Change, ...] = ()
-    left = gap(topology, state)
+    left = gap(topology, state).changes
     for _ in range(LOOKS):
         if not left:
             return more
         notify(Planned(left, fresh=False))
         apply((change.step for change in left), state, fork, notify)
         more += left
-        left = gap(topology, state)
+        left = gap(topology, state).changes
     if left:
         told = ", ".join(f"{step.subject} {step.words} ({reason})" for step, reason in left[:3])
         raise KernelRefused(
@@ -112,7 +115,7 @@ def _what_it_took_along(topology: Topology, state: State, fork: Fork, notify: Li
 def _put_back(before: Topology, state: State, fork: Fork) -> None:
     """Make a lab again what it was. Raise KernelRefused where that fails, ProgramFailed where a program of it does."""
     try:
-        apply((change.step for change in gap(before, state)), state, fork, lambda _: None)
+        apply((change.step for change in gap(before, state).changes), state, fork, lambda _: None)
     except ProgramFailed:  # it was edited, and what it was before nobody has
         raise
     except LabError as error:

@@ -58,7 +58,7 @@ def verify(
     for result in run(topology, chosen(topology, names), means):
         results.append(result)
         show(result)
-    return Verified(lab, state.read().file, tuple(results), gap(topology, state))
+    return Verified(lab, state.read().file, tuple(results), gap(topology, state).changes)
 
 
 class _Kernel:

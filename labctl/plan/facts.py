@@ -88,7 +88,7 @@ class Namespace:
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
     xfrm: Mapping[str, int] = field(default_factory=dict)
-    unseen: tuple[str, ...] = ()
+    unseen: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

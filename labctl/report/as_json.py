@@ -11,6 +11,7 @@ from labctl.engine.impair_words import Impairment
 from labctl.kernel.capabilities import Able, Finding
 from labctl.plan.facts import Namespace
 from labctl.plan.reasons import Change
+from labctl.plan.sight import Sight
 from labctl.plan.steps import Removal
 
 if TYPE_CHECKING:
@@ -62,11 +63,21 @@ def up(report: UpReport) -> dict[str, Any]:
         "changes": [_change(change) for change in report.changes],
         "substitutions": [asdict(substitution) for substitution in report.substitutions],
         "seconds": round(report.seconds, 3),
+        **_sight(report.sight),
     }
 
 
 def plan(found: Planned) -> dict[str, Any]:
-    return {"lab": found.lab, "file": found.file, "changes": [_change(change) for change in found.changes]}
+    return {
+        "lab": found.lab,
+        "file": found.file,
+        "changes": [_change(change) for change in found.gap.changes],
+        **_sight(found.gap.sight),
+    }
+
+
+def _sight(sight: Sight) -> dict[str, Any]:
+    return {"looked_at": list(sight.looked_at), "not_looked_at": list(sight.not_looked_at)}
 
 
 def _change(change: Change) -> dict[str, Any]:
@@ -98,7 +109,8 @@ def status(report: Status) -> dict[str, Any]:
         "namespaces": {name: _namespace(space) for name, space in report.namespaces.items()},
         "engines": [asdict(engine) for engine in report.engines],
         "substitutions": [asdict(substitution) for substitution in report.substitutions],
-        "drift": [_change(change) for change in report.drift],
+        "drift": [_change(change) for change in report.gap.changes] if report.gap else [],
+        **(_sight(report.gap.sight) if report.gap else {}),
     }
 
 

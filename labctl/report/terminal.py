@@ -15,6 +15,7 @@ from labctl.engine.counters import words_for
 from labctl.kernel.capabilities import Able, Finding
 from labctl.lab.events import Removed
 from labctl.plan.facts import Link, Substitution
+from labctl.plan.sight import Sight
 from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine
 from labctl.report import diff
 from labctl.report.console import console
@@ -35,6 +36,7 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
     out = console()
     if not report.changes:
         out.print(f"nothing to do: [bold]{report.lab}[/] is as its file says ({report.mode})")
+        _looked(out, report.sight)
         return
     steps = [change.step for change in report.changes]
     counts = [
@@ -57,13 +59,23 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
 def plan(found: Planned, fresh: bool, explain: bool) -> None:
     """What `up` would do."""
     out = console()
-    for change in found.changes:
+    for change in found.gap.changes:
         for line in diff.lines(change, fresh, explain):
             out.print(line)
-    number = len(found.changes)
+    number = len(found.gap.changes)
     told = f"{found.lab}: {number} step{'s' * (number != 1)} to do"
     made = f" (it was made{_made_from(found.file)})" if found.file else ""
     out.print(f"{told if number else f'nothing to do: {found.lab} is as its file says'}{made}")
+    if not number:
+        _looked(out, found.gap.sight)
+
+
+def _looked(out: Console, sight: Sight) -> None:
+    """What was looked at by who found nothing to do, and what was not."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("looked at", escape(", ".join(sight.looked_at)))
+    grid.add_row("not at", escape(", ".join(sight.not_looked_at)))
+    out.print(grid, style="dim", soft_wrap=False)
 
 
 def _substitutions(out: Console, substitutions: Iterable[Substitution]) -> None:
@@ -103,11 +115,14 @@ def status(report: Status) -> None:
         out.print(engines)
         _offloads(out, report.engines)
     _substitutions(out, report.substitutions)
-    if report.drift:
+    if report.gap and report.gap.changes:
         out.print(f"[yellow]differs from its file[/] (labctl up {escape(as_typed(report.file) or 'FILE')} repairs it):")
-        for change in report.drift:
+        for change in report.gap.changes:
             for line in diff.lines(change, fresh=False, explain=False):
                 out.print(line)
+    elif report.gap:
+        out.print("is as its file says")
+        _looked(out, report.gap.sight)
 
 
 def _made_from(file: str) -> str:
