@@ -17,7 +17,7 @@ from labctl.lab.journal import Engine, Recorded
 from labctl.lab.reading import Reading
 from labctl.lab.state import State
 from labctl.plan import settings
-from labctl.plan.facts import NOTHING, Facts, Namespace
+from labctl.plan.facts import NOTHING, STOPPED, Facts, Namespace
 from labctl.plan.impairing import Command
 from labctl.plan.plan import plan
 from labctl.plan.reasons import Change, change
@@ -154,4 +154,4 @@ def _running(engines: Mapping[str, Engine]) -> Iterator[tuple[str, str]]:
     """The engines that run, with their commands. One that was stopped forwards nothing, and serves nobody."""
     for device, engine in engines.items():
         if engine.process.alive():
-            yield device, f"{engine.command} (stopped)" if engine.process.stopped() else engine.command
+            yield device, f"{engine.command}{STOPPED}" if engine.process.stopped() else engine.command

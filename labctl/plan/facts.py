@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from labctl.plan.routes import Route, Rule
 
+STOPPED = " (stopped)"
+"""What follows the command of an engine that was stopped, and forwards nothing (SIGSTOP)."""
+
 
 @dataclass(frozen=True)
 class Counters:

@@ -1,14 +1,20 @@
-"""Why a step is to be done: what the kernel shows in the place where the file wants something else."""
+"""Why a step is to be done: what the kernel shows in the place where the file wants something else.
+
+Never the same as what the step makes: where that is there already, a step before takes it along.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from labctl.plan.commands import command
-from labctl.plan.facts import Facts, Link, Namespace
+from labctl.plan.facts import STOPPED, Facts, Link, Namespace
 from labctl.plan.impairing import NONE
 from labctl.plan.options import SetOption
+from labctl.plan.plan import holds
 from labctl.plan.steps import (
+    AddLink,
+    AddVeth,
     AutomaticAddresses,
     ImpairEngine,
     InterfaceStep,
@@ -47,13 +53,16 @@ def _reason(step: Step, facts: Facts) -> str:
     there = facts.namespaces.get(step.namespace)
     if there is None:
         return "is not there"
+    if step.subject in facts.outdated and isinstance(step, StartEngine):
+        return facts.outdated[step.subject]
+    if not isinstance(step, AutomaticAddresses | SetOption | ImpairEngine) and holds(step, facts):
+        return "goes with a change above"
     if isinstance(step, SetSysctl):
         return f"is {there.sysctls.get(step.path, 'not known')}"
     if isinstance(step, StartEngine):
-        if step.subject in facts.outdated:
-            return facts.outdated[step.subject]
-        running = facts.engines.get(step.subject)
-        return f"runs as {running}" if running else "is not running"
+        running = facts.engines.get(step.subject, "")
+        stopped = running == step.command + STOPPED
+        return "is stopped" if stopped else f"runs as {running}" if running else "is not running"
     if isinstance(step, ImpairEngine):
         return f"is {step.before}" if step.before != NONE else "is not impaired"
     link = _link(step, there)
@@ -66,6 +75,12 @@ def _link(step: Step, there: Namespace) -> Link | None:
 
 def _found(step: Step, link: Link) -> str:
     match step:
+        case AddLink() if link.kind != step.kind:
+            return f"is a {link.kind}"
+        case AddLink():
+            return f"its owner is {link.owner or 'not set'}"
+        case AddVeth():
+            return f"leads to {link.peer or 'nothing of the lab'}" if link.kind == "veth" else f"is a {link.kind}"
         case SetMac():
             return f"is {link.mac}"
         case SetMtu():

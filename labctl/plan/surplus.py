@@ -14,7 +14,7 @@ import ipaddress
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from labctl.plan.facts import Facts, Link, Namespace
+from labctl.plan.facts import STOPPED, Facts, Link, Namespace
 from labctl.plan.foreign import Hosts, foreign
 from labctl.plan.impairing import is_served
 from labctl.plan.routes import DEFAULT_RULES, Route, is_same_route
@@ -51,7 +51,7 @@ def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
     kept: dict[str, list[Step]] = {step.namespace: [] for step in wanted if isinstance(step, AddNamespace)}
     for step in wanted:
         kept[step.namespace].append(step)
-    doomed = set(_links(wanted, facts, kept))
+    doomed = dict(_links(wanted, facts, kept))
     hosts = Hosts.of(wanted, facts)
     yield from _engines(wanted, facts, doomed)
     for name, space in facts.namespaces.items():
@@ -67,24 +67,37 @@ def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
     for end in sorted(doomed):
         peer = _peer(facts, end)
         if peer not in doomed or end < peer:  # a cable goes with either of its ends
-            yield DeleteLink(*end)
+            yield DeleteLink(*end, why=doomed[end])
     for name in facts.namespaces:
         if name not in kept:
             yield DeleteNamespace(name)
 
 
-def _links(wanted: Collection[Step], facts: Facts, kept: Collection[str]) -> Iterator[End]:
-    """Links that are not wanted, are of another kind or owner, or are an end of a cable that leads elsewhere."""
-    kinds = {
-        (step.namespace, step.interface): (step.kind, step.owner or "") for step in wanted if isinstance(step, AddLink)
-    }
+def _links(wanted: Collection[Step], facts: Facts, kept: Collection[str]) -> Iterator[tuple[End, str]]:
+    """Links that are not wanted, are of another kind or owner, or are an end of a cable that leads elsewhere; why."""
+    made = {(step.namespace, step.interface): step for step in wanted if isinstance(step, AddLink)}
     cables = [step for step in wanted if isinstance(step, AddVeth)]
     whole = {end for cable in cables if is_whole(cable, facts) for end in _ends(cable)}
+    other_ends = {one: other for cable in cables for one, other in (_ends(cable), reversed(_ends(cable)))}
     for name, space in facts.namespaces.items():
         for interface, link in space.links.items() if name in kept else ():
             here = (name, interface)
-            if link.kind != "lo" and here not in whole and kinds.get(here) != (link.kind, link.owner):
-                yield here
+            if link.kind == "lo" or here in whole:
+                continue
+            if here in other_ends:
+                yield here, _no_such_cable(link, other_ends[here])
+            elif here not in made:
+                yield here, "is not in the file"
+            elif link.kind != made[here].kind:
+                yield here, f"is a {link.kind}, not a {made[here].kind}"
+            elif link.owner != (made[here].owner or ""):
+                yield here, f"its owner is {link.owner or 'not set'}"
+
+
+def _no_such_cable(link: Link, other: End) -> str:
+    if link.kind != "veth":
+        return f"is a {link.kind}, not a veth"
+    return f"leads to {link.peer or 'nothing of the lab'}, not to {':'.join(other)}"
 
 
 def is_whole(cable: AddVeth, facts: Facts) -> bool:
@@ -113,8 +126,16 @@ def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[End]) ->
         namespace, _, interface = device.partition(":")
         space = facts.namespaces.get(namespace)
         stays = space is not None and interface in space.links and (namespace, interface) not in doomed
-        if not stays or device not in served or device in facts.outdated or not is_served(served[device], command):
-            yield StopEngine(namespace, interface, command, why=facts.outdated.get(device, StopEngine.why))
+        if not stays:
+            yield StopEngine(namespace, interface, command, why="its device goes")
+        elif device not in served:
+            yield StopEngine(namespace, interface, command)
+        elif device in facts.outdated:
+            yield StopEngine(namespace, interface, command, why=facts.outdated[device])
+        elif command.endswith(STOPPED):
+            yield StopEngine(namespace, interface, command, why="forwards nothing")
+        elif not is_served(served[device], command):
+            yield StopEngine(namespace, interface, command, why=f"is to be {served[device].command}")
 
 
 def _rules(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[DeleteRule]:

@@ -121,7 +121,7 @@ def status(report: Status) -> None:
             for line in diff.lines(change, fresh=False, explain=False):
                 out.print(line)
     elif report.gap:
-        out.print("is as its file says")
+        out.print(f"{report.lab} is as its file says")
         _looked(out, report.gap.sight)
 
 

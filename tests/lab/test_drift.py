@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from typing import Any
 
 import pytest
 
+from tests.lab.labs import PAIR
 from tests.lab.world import World
 
 LAB = """\
@@ -107,6 +109,10 @@ def lab(here: World) -> Any:
     here.labctl("down")
 
 
+def lines_of(told: str) -> list[str]:
+    return [line for line in told.splitlines() if line[:2] in ("+ ", "- ", "~ ")]
+
+
 def by_hand(lab: World) -> None:
     for space in ("left", "hub", "right"):
         typed = [change.removeprefix(f"{space} ") for change in BY_HAND if change.startswith(f"{space} ")]
@@ -115,16 +121,40 @@ def by_hand(lab: World) -> None:
 
 def test_what_a_hand_changes_is_named_and_repaired(lab: World) -> None:
     file = str(lab.home / "drift.yaml")
-    assert "nothing to do" in lab.labctl("plan", file).stdout
+    for words in (("plan", file), ("status",)):
+        told = lab.labctl(*words).stdout
+        assert "drift is as its file says" in told and "\nlooked at  namespaces," in told and "\nnot at " in told
     by_hand(lab)
     told = lab.labctl("plan", file, code=1).stdout
     assert [line for lines in BY_HAND.values() for line in lines if line not in told] == []
-    assert lab.json("status")["drift"] == lab.json("plan", file, code=1)["changes"]
+    assert len(lab.json("status")["drift"]) == len(lines_of(told))
     assert "hub sysctl net.ipv4.conf." not in told, "what one setting brings along is told once"
     assert not lab.json("verify", code=None)["passed"]
     lab.labctl("up", file)
-    assert "nothing to do" in lab.labctl("plan", file).stdout
+    found = lab.json("up", file)
+    assert found["changes"] == [] and {"routes", "nftables", "IPsec", "neighbours"} <= set(found["looked_at"])
+    assert "BPF programs" in found["not_looked_at"]
     assert lab.json("verify")["passed"]
+
+
+INHERITING = """\
+import sys
+from labctl.kernel import perform
+perform.BORN_WITH = {"net/ipv4/conf/all/arp_ignore": "1", "net/ipv4/conf/default/arp_announce": "0"}
+from labctl import cli
+sys.exit(cli.answered())
+"""
+
+
+def test_a_namespace_gets_rid_of_what_it_inherits_from_the_machine(as_root: World) -> None:
+    """Here by the other way round: as if the kernel's own value were the machine's."""
+    file = as_root.file("pair.yaml", PAIR)
+    as_root.run(sys.executable, "-c", INHERITING, "up", file)
+    for space in ("left", "right"):
+        assert as_root.labctl("exec", space, "--", "cat", "/proc/sys/net/ipv4/conf/all/arp_ignore").stdout == "1\n"
+    told = as_root.labctl("plan", file, code=1).stdout
+    assert "~ left sysctl net.ipv4.conf.all.arp_ignore = 0  (is 1)" in told and "arp_announce" not in told
+    as_root.labctl("down")
 
 
 def test_what_a_person_types_repairs_the_same(as_root: World) -> None:
