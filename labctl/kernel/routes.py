@@ -16,7 +16,8 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from labctl.kernel import rtnetlink as rt
-from labctl.plan.routes import TABLES, NextHop, Route
+from labctl.plan.routes import NextHop, Route
+from labctl.topology.iproute import TABLES
 
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _VERSIONS = {4: socket.AF_INET, 6: socket.AF_INET6}

@@ -14,7 +14,8 @@ from enum import IntEnum
 
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.routes import RTPROT_KERNEL, RTPROT_STATIC, TABLE_NAMES
-from labctl.plan.routes import DEFAULT_RULES, IP_PROTOCOLS, TABLES, Rule
+from labctl.plan.routes import DEFAULT_RULES, Rule
+from labctl.topology.iproute import IP_PROTOCOLS, TABLES
 
 _HEADER = struct.Struct("=5BxxBI")  # family, dst_len, src_len, tos, table, action, flags
 _FIB_RULE_INVERT = 2

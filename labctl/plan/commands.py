@@ -15,7 +15,7 @@ from labctl.plan.foreign import DeleteForwarding, DeleteNeighbour, DeleteQdisc, 
 from labctl.plan.impairing import Command, as_asked
 from labctl.plan.netem import as_typed
 from labctl.plan.options import SetOption
-from labctl.plan.routes import DEFAULT_RULES, Route, Rule, default_metric
+from labctl.plan.routes import DEFAULT_RULES, Route, Rule
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
@@ -43,6 +43,7 @@ from labctl.plan.steps import (
     Step,
     StopEngine,
 )
+from labctl.topology.iproute import DEFAULT_METRIC
 
 STAND_IN = "labctl: bridge stands in for dummy"
 """The alias of a bridge without ports that stands in where the kernel has no dummy driver."""
@@ -146,7 +147,7 @@ def command(step: Step) -> str:
 
 def _exact_metric(route: Route) -> tuple[str, ...]:
     """The metric that a route has without being asked for: where none is said, another route may be meant."""
-    usual = default_metric(route.to)
+    usual = DEFAULT_METRIC[route.version]
     return ("metric", str(usual)) if usual and route.metric == usual else ()
 
 

@@ -9,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-TABLES = {"default": 253, "main": 254, "local": 255}
-"""The tables that have a name (linux/rtnetlink.h: enum rt_class_t); any other is written as its number."""
-
-IP_PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "sctp": 132}
-"""Protocols by the names that ip(8) takes from protocols(5); any other is written as its number."""
+from labctl.topology import iproute
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ class Route:
         yield from ("dev", self.dev) if self.dev else ()
         yield from ("table", self.table) if self.table != "main" else ()
         yield from ("src", self.src) if self.src else ()
-        yield from ("metric", str(self.metric)) if self.metric != default_metric(self.to) else ()
+        yield from ("metric", str(self.metric)) if self.metric != iproute.DEFAULT_METRIC[self.version] else ()
         yield from ("onlink",) if self.onlink else ()
         for name, value in self.metrics:
             yield from (name, *value.split())
@@ -80,11 +76,6 @@ class Route:
     @property
     def hops(self) -> tuple[str, ...]:
         return tuple(word for hop in self.nexthops for word in hop.words(self.to))
-
-
-def default_metric(to: str) -> int:
-    """The metric of a route to a destination where none is given (ip-route(8)): for IPv6, 0 means the same."""
-    return 1024 if ":" in to else 0
 
 
 def _via(via: str | None, destination: str) -> Iterator[str]:
@@ -158,7 +149,9 @@ class Rule:
 
 
 DEFAULT_RULES = {
-    4: (Rule("inet", 0, table="local"), Rule("inet", 32766), Rule("inet", 32767, table="default")),
-    6: (Rule("inet6", 0, table="local"), Rule("inet6", 32766)),
+    version: tuple(
+        Rule(family="inet6" if version == 6 else "inet", priority=priority, table=table) for priority, table in rules
+    )
+    for version, rules in iproute.DEFAULT_RULES.items()
 }
-"""The rules with which a namespace is born, by IP version (fib_default_rules_init(), fib6_rules_net_init())."""
+"""The rules with which a namespace is born, by IP version."""

@@ -11,27 +11,21 @@ interface is not taken away by itself.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterator
 
 from labctl.plan.facts import STOPPED, Facts, Link, Namespace
 from labctl.plan.foreign import Hosts, foreign
 from labctl.plan.impairing import is_served
-from labctl.plan.routes import DEFAULT_RULES, Route, is_same_route
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
     AddNamespace,
-    AddRoute,
-    AddRule,
     AddVeth,
     ClearMaster,
     ClearNetem,
     DeleteAddress,
     DeleteLink,
     DeleteNamespace,
-    DeleteRoute,
-    DeleteRule,
     Removal,
     SetMaster,
     SetNetem,
@@ -39,6 +33,7 @@ from labctl.plan.steps import (
     Step,
     StopEngine,
 )
+from labctl.plan.surplus_routes import Loss, surplus_routes, surplus_rules
 
 _OWN_OF_LO = ("127.0.0.1/8", "::1/128")
 
@@ -58,9 +53,9 @@ def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
         if name in kept:
             staying = {interface: link for interface, link in space.links.items() if (name, interface) not in doomed}
             yield from foreign(name, space, staying, hosts)
-            yield from _rules(kept[name], name, space)
+            yield from surplus_rules(kept[name], name, space)
             going = list(_addresses(kept[name], name, staying))
-            yield from _routes(kept[name], name, space, _Loss.of(space, staying, going))
+            yield from surplus_routes(kept[name], name, space, Loss.of(space, staying, going))
             yield from going
             yield from _masters(kept[name], name, staying)
             yield from _netems(kept[name], name, staying)
@@ -136,64 +131,6 @@ def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[End]) ->
             yield StopEngine(namespace, interface, command, why="forwards nothing")
         elif not is_served(served[device], command):
             yield StopEngine(namespace, interface, command, why=f"is to be {served[device].command}")
-
-
-def _rules(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[DeleteRule]:
-    asked = {step.rule for step in wanted if isinstance(step, AddRule)}
-    for version, rules in space.rules.items():
-        for rule in rules:
-            if rule not in asked and rule not in DEFAULT_RULES[version]:
-                yield DeleteRule(name, rule)
-
-
-class _Loss(NamedTuple):
-    """What a namespace loses that its routes are made with: links, addresses, links that have no IPv4 address then."""
-
-    links: Collection[str]
-    addresses: Collection[str]
-    without_ipv4: Collection[str]
-
-    @classmethod
-    def of(cls, space: Namespace, staying: Mapping[str, Link], going: Iterable[DeleteAddress]) -> _Loss:
-        gone = {(step.interface, step.address) for step in going}
-        links = space.links.keys() - staying.keys()
-        lost = {address for _, address in gone} | {each for link in links for each in space.links[link].addresses}
-        bare = {
-            name
-            for name, link in staying.items()
-            if all((name, address) in gone for address in link.addresses if ":" not in address)
-        }
-        return cls(links, {address.partition("/")[0] for address in lost}, bare)
-
-    def unsettles(self, route: Route) -> str:
-        """Why a wanted route does not stay what it is, or empty.
-
-        The kernel forgets the source address of an IPv6 route (rt6_remove_prefsrc()) and deletes an IPv4 one
-        (fib_sync_down_addr()), by version in the main table alone or in all. Of several next hops it takes one away, or
-        all, or marks it as dead (fib6_ifdown(), fib_sync_down_dev()).
-        """
-        if route.src in self.addresses:
-            return f"its source address {route.src} goes"
-        lost = self.links if route.version == 6 else {*self.links, *self.without_ipv4}
-        hop = next((hop for hop in route.nexthops if hop.dev in lost), None)
-        return f"its next hop through {hop.dev} goes" if hop else ""
-
-
-def _routes(wanted: Collection[Step], name: str, space: Namespace, loss: _Loss) -> Iterator[DeleteRoute]:
-    asked: dict[str, list[Route]] = {}
-    for step in wanted:
-        if isinstance(step, AddRoute):
-            asked.setdefault(step.route.to, []).append(step.route)
-    for route in space.routes:
-        if route.dev in loss.links:
-            continue  # it goes along
-        same = next((one for one in asked.get(route.to, ()) if is_same_route(one, route)), None)
-        if same is None:
-            yield DeleteRoute(name, route)
-        else:
-            asked[route.to].remove(same)  # what is there twice is once too often
-            if why := loss.unsettles(route):
-                yield DeleteRoute(name, route, why=why)
 
 
 def _addresses(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[DeleteAddress]:

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from labctl.plan import settings
 from labctl.plan.mtu import SMALLEST, mtu_of, tunnel_mtus
 from labctl.plan.netem import as_kept
-from labctl.plan.routes import Route, default_metric
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
     AddNamespace,
     AddRoute,
+    AddRule,
     AddVeth,
     NoAutomaticAddresses,
     SetMac,
@@ -28,6 +28,7 @@ from labctl.plan.steps import (
     StartEngine,
     Step,
 )
+from labctl.plan.wanted_routes import route_of, rule_of
 from labctl.topology import model
 from labctl.topology.model import Topology
 from labctl.topology.values import ENDPOINT_WORDS, InterfaceRef
@@ -49,7 +50,9 @@ def wanted(topology: Topology) -> Iterator[Step]:
         yield from _properties(topology, tunnels, name, space)
     for name, space in spaces:
         for route in space.routes:
-            yield AddRoute(name, _route(route))
+            yield AddRoute(name, route_of(route))
+        for rule in space.rules:
+            yield AddRule(name, rule_of(rule))
     for endpoint in topology.ttun:
         yield _engine(topology, endpoint)
 
@@ -113,11 +116,6 @@ def _properties(
     for interface_name, interface in space.interfaces.items():
         if interface.kind != "lo":
             yield SetUp(name, interface_name)
-
-
-def _route(route: model.Route) -> Route:
-    to = str(route.to)
-    return Route(to, str(route.via) if route.via else None, route.dev, route.metric or default_metric(to))
 
 
 def _engine(topology: Topology, endpoint: model.Endpoint) -> StartEngine:

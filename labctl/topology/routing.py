@@ -1,9 +1,11 @@
 """Which way a packet leaves a namespace: the kernel's lookup, over what is written in the file.
 
-A namespace has first its local table (its own addresses), then one main table: a connected prefix for every address,
-and the static routes. The longest prefix that has the destination in it wins; of two equal ones the lower metric
-(ip-route(8): 0 for IPv4; for IPv6 256 for a connected prefix, 1024 for a static route), then the one written first.
-A next hop is looked up once, when its route is added, among the networks on the links and the routes before it.
+The rules of the namespace say, in the order of their priority, in which table a packet is looked up: first in local
+(its own addresses), last in main (a connected prefix for every address, and the static routes) and default. In a table
+the longest prefix that has the destination in it wins; of two equal ones the lower metric (ip-route(8): 0 for IPv4; for
+IPv6 256 for a connected prefix, 1024 for a static route), then the one written first. Where a table has nothing, or
+throws the packet back, the next rule follows. A next hop is looked up once, when its route is added, among the networks
+on the links and the routes before it.
 
 The model is of routes that the kernel would accept; `rules` says which it would not.
 """
@@ -11,14 +13,18 @@ The model is of routes that the kernel would accept; `rules` says which it would
 from __future__ import annotations
 
 import ipaddress
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from labctl.topology.model import Interface, Namespace, Route, Topology
+from labctl.topology.iproute import CONNECTED_METRIC, DEFAULT_METRIC, DEFAULT_RULES
+from labctl.topology.model import Interface, Namespace, Route, Rule, Topology
 from labctl.topology.prefixes import Prefixes
 from labctl.topology.values import Host, Network, Prefix
 
 LOOPBACK = "lo"
+_LOOPBACK_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
 @dataclass(frozen=True)
@@ -30,61 +36,142 @@ class Decision:
     local: bool = False
 
 
+class _Entry(NamedTuple):
+    """What a table has for a network: the ways there are, none where packets are refused or thrown back."""
+
+    metric: int
+    length: int
+    ways: tuple[Decision, ...]
+    type: str = "unicast"
+
+
+_NOWHERE = _Entry(0, 0, ())
+_BORN_WITH = {
+    version: tuple(Rule.model_validate({"priority": priority, "table": table}) for priority, table in rules)
+    for version, rules in DEFAULT_RULES.items()
+}
+
+
 class Fib:
     """The forwarding information base of one namespace; it begins with what the addresses alone bring."""
 
-    def __init__(self, interfaces: dict[str, Interface]) -> None:
-        self._local: Prefixes[str] = Prefixes()
-        self._main: Prefixes[tuple[int, Decision]] = Prefixes()  # the metric, and what follows
-        self._links: Prefixes[str] = Prefixes()
+    def __init__(self, interfaces: dict[str, Interface], rules: Iterable[Rule] = ()) -> None:
+        self._tables: dict[str, Prefixes[_Entry]] = defaultdict(Prefixes)
+        self._links: dict[str, Prefixes[str]] = defaultdict(Prefixes)  # by table, too
+        self._rules = _in_order(rules)
+        for network in _LOOPBACK_NETWORKS:
+            self._own(network, LOOPBACK)
         for own, name in connected(interfaces):
             # An IPv4 prefix on the loopback interface is local as a whole (fib_add_ifaddr() in the kernel).
             whole = name == LOOPBACK and own.version == 4
-            self._local.add(own.network if whole else ipaddress.ip_network(own.ip), name)
-            self._main.add(own.network, (0 if own.version == 4 else 256, Decision(name)))
+            self._own(own.network if whole else ipaddress.ip_network(own.ip), name)
+            connected_by = _Entry(CONNECTED_METRIC[own.version], own.network.prefixlen, (Decision(name),))
+            self._tables["main"].add(own.network, connected_by)
         for network, name in on_link(interfaces, ()):
-            self._links.add(network, name)
+            self._links["main"].add(network, name)
 
     @classmethod
     def of(cls, namespace: Namespace) -> Fib:
-        """All that a namespace has: its addresses, and its routes in the order of the file."""
-        fib = cls(namespace.interfaces)
+        """All that a namespace has: its addresses, its routes in the order of the file, its rules."""
+        fib = cls(namespace.interfaces, namespace.rules)
         for route in namespace.routes:
             fib.add(route)
         return fib
 
-    def add(self, route: Route) -> None:
-        """Add a route; one whose next hop is behind no interface is left out, as the kernel refuses it."""
-        name = route.dev if route.via is None else self.interface_of(route.via, route.dev)
-        if name is not None:
-            self._main.add(route.to, (metric_of(route), Decision(name, route.via)))
-        for network, link in on_link({}, (route,)):
-            self._links.add(network, link)
+    def _own(self, network: Network, name: str) -> None:
+        self._tables["local"].add(network, _Entry(0, network.prefixlen, (Decision(name, local=True),)))
 
-    def lookup(self, address: Host) -> Decision | None:
-        """The way to an address, None where there is none."""
-        owner = self.owner_of(address)
-        if owner is not None:
-            return Decision(owner, local=True)
-        return next(self.candidates(address), None)
+    def add(self, route: Route) -> None:
+        """Add a route; one with a next hop that is behind no interface is left out, as the kernel refuses it."""
+        ways = []
+        for hop in route.nexthops or ((route,) if route.type == "unicast" else ()):
+            known = hop.via is None or hop.onlink
+            name = hop.dev if known or hop.via is None else self.interface_of(hop.via, hop.dev, route.table)
+            if name is None:
+                return
+            ways.append(Decision(name, hop.via))
+        entry = _Entry(metric_of(route), route.to.prefixlen, tuple(ways), route.type)
+        self._tables[route.table].add(route.to, entry)
+        for network, link in on_link({}, (route,)):
+            self._links[route.table].add(network, link)
+
+    def lookup(self, address: Host, source: Host | None = None, arrived: str = LOOPBACK) -> Decision | None:
+        """The way to an address; of several next hops the first, for which of them a packet takes is not foreseen.
+
+        None where there is none, where the packet is refused, and where a rule asks for what no file says: a mark,
+        a protocol, a port. `source` is None for a packet whose sender has not chosen one yet; `arrived` is the
+        interface that it came in by, lo where it is sent from here.
+        """
+        for rule in self._rules[address.version]:
+            takes = _takes(rule, address, source, arrived)
+            found = None if takes is False else self._found(rule, address)
+            if found is not None:
+                return found.ways[0] if takes and found.ways else None
+        return None
+
+    def _found(self, rule: Rule, address: Host) -> _Entry | None:
+        """What a rule says of an address; None where it leaves that to the next one."""
+        if rule.type != "unicast":
+            return _NOWHERE
+        for entries in self._tables[rule.table or "main"].matching(address):
+            best = min(entries, key=lambda entry: entry.metric)
+            shorter = rule.suppress_prefixlength is not None and best.length <= rule.suppress_prefixlength
+            return None if best.type == "throw" or shorter else best
+        return None
 
     def candidates(self, address: Host) -> Iterator[Decision]:
-        """The way of every route that matches an address which is not the namespace's own, the best first."""
-        for ways in self._main.matching(address):
-            yield from (decision for _, decision in sorted(ways, key=lambda way: way[0]))
+        """Every way to an address that is not the namespace's own, of every table and whatever the rules say."""
+        for table in self._tables.values():
+            for entries in table.matching(address):
+                for entry in sorted(entries, key=lambda entry: entry.metric):
+                    yield from (way for way in entry.ways if not way.local)
 
     def owner_of(self, address: Host) -> str | None:
         """The interface that has the address, None where it is not one of the namespace's own."""
-        if address.is_loopback:
-            return LOOPBACK
-        return next((names[0] for names in self._local.matching(address)), None)
+        for entries in self._tables["local"].matching(address):
+            for entry in entries:
+                if entry.ways and entry.ways[0].local:
+                    return entry.ways[0].interface
+        return None
 
-    def interface_of(self, via: Host, dev: str | None) -> str | None:
-        """The interface behind which a next hop is, None where it is behind none; `dev` is the one that it must be."""
+    def interface_of(self, via: Host, dev: str | None, table: str = "main") -> str | None:
+        """The interface behind which a next hop is, None where it is behind none; `dev` is the one that it must be.
+
+        It is looked for in the table of its route, then in main (fib_check_nh_v4_gw(), ip6_route_check_nh()).
+        """
         if dev is not None and via.is_link_local and via.version == 6:
             return dev
-        behind = (name for names in self._links.matching(via) for name in names)
+        links = (self._links[name] for name in dict.fromkeys((table, "main")))
+        behind = (name for near in links for names in near.matching(via) for name in names)
         return next((name for name in behind if dev in (None, name)), None)
+
+
+def _in_order(rules: Iterable[Rule]) -> dict[int, list[Rule]]:
+    """The rules by IP version, with those that every namespace has."""
+    written = tuple(rules)
+    return {
+        version: sorted(
+            (*born_with, *(rule for rule in written if rule.version == version)), key=lambda rule: rule.priority
+        )
+        for version, born_with in _BORN_WITH.items()
+    }
+
+
+def _takes(rule: Rule, address: Host, source: Host | None, arrived: str) -> bool | None:
+    """Whether a rule takes a packet; None where that depends on what no file says.
+
+    A source that is not chosen yet is in no network but that of all (fib4_rule_match(), fib6_rule_match()), and a
+    socket that is bound to no interface matches no `oif`.
+    """
+    matches: bool | None = (
+        (rule.from_ is None or rule.from_.prefixlen == 0 or (source is not None and source in rule.from_))
+        and (rule.to is None or address in rule.to)
+        and rule.iif in (None, arrived)
+        and rule.oif is None
+    )
+    if matches and (rule.fwmark or rule.ipproto or rule.sport or rule.dport):
+        return None
+    return matches != rule.not_
 
 
 def fibs_of(topology: Topology) -> dict[str, Fib]:
@@ -120,10 +207,10 @@ def on_link(interfaces: dict[str, Interface], routes: Iterable[Route]) -> Iterat
         if name != LOOPBACK:
             yield own.network, name
     for route in routes:
-        if route.dev is not None and route.via is None:
+        if route.dev is not None and route.via is None and route.type == "unicast":
             yield route.to, route.dev
 
 
 def metric_of(route: Route) -> int:
-    """The metric that the kernel gives a route where the file gives none; for IPv6, 0 means the same."""
-    return (route.metric or 0) if route.to.version == 4 else (route.metric or 1024)
+    """The metric that the kernel gives a route where the file gives none."""
+    return route.metric or DEFAULT_METRIC[route.to.version]

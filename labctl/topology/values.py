@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from labctl.engine.address import host_of
 from labctl.engine.impair_words import read, show
 from labctl.topology import patterns
+from labctl.topology.iproute import IP_PROTOCOLS, TABLES
 
 LONGEST_LAB = 40  # bytes; with room for a user ID in the name of a room, unix(7)
 LONGEST_NAMESPACE = 60
@@ -183,6 +184,51 @@ def parse_network(value: Any) -> Network:
     return loose
 
 
+_UINT32 = 2**32 - 1
+
+
+def parse_table(value: Any) -> str:
+    text = _text(value, "a routing table")
+    if text in TABLES:
+        return text
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= _UINT32):
+        known = ", ".join(TABLES)
+        raise mistake(f"{text!r} is no routing table", f"a whole number from 1 to {_UINT32}, or {known}")
+    return next((name for name, number in TABLES.items() if number == int(text)), str(int(text)))
+
+
+def parse_mark(value: Any) -> str:
+    """A mark of packets and the mask under which it counts, in hex as `ip rule` shows them."""
+    text = _text(value, "a mark")
+    mark, slash, mask = text.partition("/")
+    try:
+        numbers = [int(part, 0) for part in ((mark, mask) if slash else (mark,)) if len(part) <= 10]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 1 + bool(slash) or not all(0 <= number <= _UINT32 for number in numbers) or numbers[1:] == [0]:
+        raise mistake(f"{text!r} is no mark of packets", "for example 0x1, or 0x1/0xff with a mask")
+    shown = numbers[:1] if numbers[1:] == [_UINT32] else numbers
+    return "/".join(f"{number:#x}" for number in shown)
+
+
+def parse_ports(value: Any) -> str:
+    text = _text(value, "a port or a range of ports")
+    first, dash, last = text.partition("-")
+    low, high = parse_port(first), parse_port(last if dash else first)
+    if low > high:
+        raise mistake(f"{text!r} is no range of ports", f"write {high}-{low}")
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def parse_ip_protocol(value: Any) -> str:
+    text = _text(value, "an IP protocol")
+    if text in IP_PROTOCOLS:
+        return text
+    if not _is_whole(text) or not 1 <= int(text) <= 255:
+        raise mistake(f"{text!r} is no IP protocol", f"a whole number from 1 to 255, or {', '.join(IP_PROTOCOLS)}")
+    return next((name for name, number in IP_PROTOCOLS.items() if number == int(text)), str(int(text)))
+
+
 def parse_mac(value: Any) -> str:
     text = _text(value, "a MAC address").lower()
     if not _MAC.fullmatch(text):
@@ -341,6 +387,18 @@ Seed = Annotated[str, *_impaired_by("seed", "7")]
 Mac = Annotated[str, BeforeValidator(parse_mac), _written("02:00:00:00:00:01", "A unicast MAC address.", patterns.MAC)]
 Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
 Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema({"type": "integer", "minimum": 68, "maximum": 65535})]
+Table = Annotated[
+    str, BeforeValidator(parse_table), WithJsonSchema({"type": ["string", "integer"], "examples": [100, "main"]})
+]
+Mark = Annotated[
+    str, BeforeValidator(parse_mark), WithJsonSchema({"type": ["string", "integer"], "examples": ["0x1/0xff"]})
+]
+Ports = Annotated[
+    str, BeforeValidator(parse_ports), WithJsonSchema({"type": ["string", "integer"], "examples": [80, "8000-8999"]})
+]
+IpProtocol = Annotated[
+    str, BeforeValidator(parse_ip_protocol), WithJsonSchema({"type": ["string", "integer"], "examples": ["udp"]})
+]
 Command = Annotated[
     str,
     BeforeValidator(parse_command),

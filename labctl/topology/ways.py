@@ -15,7 +15,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 from labctl.topology.model import Endpoint, Namespace, Topology, Tun
-from labctl.topology.routing import Decision, Fib, connected
+from labctl.topology.routing import LOOPBACK, Decision, Fib, connected
 from labctl.topology.segments import Segments
 from labctl.topology.values import Host, InterfaceRef, sysctl_parts
 
@@ -99,15 +99,17 @@ class Ways:
                 under_way[into] = self._to_peer(into)
 
     def _to_peer(self, device: InterfaceRef) -> _Walk:
-        return self._walk(device.namespace, self._endpoints[device].peer.host)
+        endpoint = self._endpoints[device]
+        source = None if endpoint.bind.host.is_unspecified else endpoint.bind.host
+        return self._walk(device.namespace, endpoint.peer.host, source)
 
-    def _walk(self, start: str, address: Host) -> _Walk:
+    def _walk(self, start: str, address: Host, source: Host | None) -> _Walk:
         passed: list[InterfaceRef] = []
         arrived, seen = InterfaceRef(start, ""), set()
         while arrived not in seen:
             seen.add(arrived)
             here = arrived.namespace
-            decision = self._fibs[here].lookup(address)
+            decision = self._fibs[here].lookup(address, source, arrived.interface or LOOPBACK)
             if decision is not None and decision.local:
                 return Way(tuple(passed), here)
             if decision is None or (passed and not self._forwards(arrived, address)):

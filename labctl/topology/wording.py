@@ -18,7 +18,20 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from labctl.topology.mistakes import did_you_mean, listed, nearest
-from labctl.topology.model import Check, Endpoint, Impair, Interface, Namespace, Nc, Ping, Program, Route, Topology
+from labctl.topology.model import (
+    Check,
+    Endpoint,
+    Impair,
+    Interface,
+    Namespace,
+    Nc,
+    NextHop,
+    Ping,
+    Program,
+    Route,
+    Rule,
+    Topology,
+)
 from labctl.topology.values import shape
 from labctl.topology.yaml_tree import Key, Path
 
@@ -161,6 +174,10 @@ def _model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseMod
             return _KINDS[kind], f"an interface of kind {kind}"
         case ("namespaces", _, "routes", _):
             return Route, "a route"
+        case ("namespaces", _, "routes", _, "nexthops", _):
+            return NextHop, "a next hop"
+        case ("namespaces", _, "rules", _):
+            return Rule, "a rule"
         case ("namespaces", _):
             return Namespace, "a namespace"
         case ("ttun", _, "engine"):

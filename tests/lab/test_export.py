@@ -22,7 +22,7 @@ from labctl.plan.wanted import wanted
 from labctl.topology.load import load
 from labctl.topology.model import Topology
 from labctl.topology.values import IFNAMSIZ
-from tests.lab.labs import tunnel
+from tests.lab.labs import ROUTED, tunnel
 from tests.lab.test_refused import unmake_names
 from tests.lab.world import REPO, World, eventually
 
@@ -153,9 +153,9 @@ def compare(here: World, file: str) -> None:
     assert here.snapshot() == before
 
 
-@pytest.mark.parametrize("name", ["two-site", "single-host", "tunnel", "kinds"])
+@pytest.mark.parametrize("name", ["two-site", "single-host", "tunnel", "kinds", "routed"])
 def test_the_script_leaves_what_up_leaves(as_root: World, name: str) -> None:
-    written = {"tunnel": tunnel(), "kinds": KINDS}
+    written = {"tunnel": tunnel(), "kinds": KINDS, "routed": ROUTED}
     file = as_root.file(f"{name}.yaml", written[name]) if name in written else str(REPO / "topologies" / f"{name}.yaml")
     compare(as_root, file)
 

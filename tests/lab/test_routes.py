@@ -1,7 +1,14 @@
-"""Routes and rules of every kind: what is made by hand is seen in the words of ip(8), and goes."""
+"""Routes and rules of every kind: as the file says them, and what is made by hand is seen in ip(8)'s words and goes."""
 
 from __future__ import annotations
 
+import ipaddress
+import json
+from typing import Any
+
+from labctl.topology.load import loads
+from labctl.topology.routing import Decision, Fib
+from tests.lab.labs import ROUTED
 from tests.lab.world import World, eventually
 
 # By hand, and how the difference is told. In a lab with an underlay wan0 and a tunnel tun0.
@@ -83,3 +90,79 @@ def test_what_a_person_types_for_it_does_the_same(as_root: World) -> None:
     eventually(lambda: as_root.json("plan", "two-site", code=None)["changes"] == [], "all is as it was")
     assert sorted(as_root.run(*inside, LOOK).stdout.splitlines()) == sorted(before.splitlines())
     as_root.labctl("down")
+
+
+# Destination, source, interface of arrival: each is looked up by the kernel and in the file.
+DESTINATIONS = [f"10.9.{net}.1" for net in (0, 1, 2, 3, 5, 6, 7, 8, 9, 22, 33, 44, 55, 66, 77)] + [
+    *("10.1.0.1", "10.1.0.2", "10.2.0.9", "10.255.0.1", "127.0.0.9", "198.51.100.1"),
+    *(f"fd00:9:{net}::1" for net in (0, 2, 3, 6, 7, 8, 9)),
+    *("fd00:1::1", "fd00:2::9", "fd00:ff::1", "2001:db8::1"),
+]
+SOURCES = {4: [None, "10.1.0.1", "10.2.0.1"], 6: [None, "fd00:1::1", "fd00:2::1"]}
+ARRIVALS = {4: [("10.1.0.2", "one"), ("192.0.2.1", "two")], 6: [("fd00:1::2", "one"), ("fd00:2::2", "two")]}
+
+
+def ways(version: int) -> list[tuple[str | None, str]]:
+    """Sources and interfaces of arrival; what is sent from here arrives by lo."""
+    return [*((source, "lo") for source in SOURCES[version]), *ARRIVALS[version]]
+
+
+def decision(answer: list[dict[str, Any]] | None) -> Decision | None:
+    """What `ip -j route get` says, as the file's look-up says it."""
+    if answer is None or (found := answer[0]).get("type", "unicast") not in ("unicast", "local"):
+        return None
+    if found.get("type") == "local":
+        return Decision("", local=True)
+    via = found.get("gateway") or found.get("via", {}).get("host")
+    return Decision(found["dev"], ipaddress.ip_address(via) if via else None)
+
+
+def test_a_file_can_say_routes_and_rules_of_every_kind(here: World) -> None:
+    """The kernel looks up as the file is read, and what is taken away by hand comes back to the letter."""
+    file = here.file("routed.yaml", ROUTED)
+    here.labctl("up", file)
+    assert here.json("plan", file)["changes"] == []
+
+    def inside(*command: str) -> str:
+        return here.labctl("exec", "r", "--", *command).stdout
+
+    asked = [
+        (address, source, arrived)
+        for address in DESTINATIONS
+        for source, arrived in ways(ipaddress.ip_address(address).version)
+        if arrived == "lo" or not address.startswith("127.")  # a martian (RFC 1812)
+    ]
+    queries = [
+        f"ip -j route get {address}"
+        + (f" from {source}" if source else "")
+        + (f" iif {arrived}" if arrived != "lo" else "")
+        for address, source, arrived in asked
+    ]
+    answers = inside("sh", "-c", "; ".join(f"{query} 2>/dev/null || echo null" for query in queries))
+    fib = Fib.of(loads(ROUTED, "routed.yaml").namespaces["r"])
+    differing = []
+    for (address, source, arrived), answer in zip(asked, map(json.loads, answers.splitlines()), strict=True):
+        mine = fib.lookup(ipaddress.ip_address(address), ipaddress.ip_address(source) if source else None, arrived)
+        if mine and mine.local:
+            mine = Decision("", local=True)
+        if mine != decision(answer):
+            differing.append((address, source, arrived, mine, answer))
+    assert differing == []
+    assert fib.lookup(ipaddress.ip_address("10.9.11.1")) is None  # it depends on a mark, which no file says
+    legs = {fib.lookup(ipaddress.ip_address(address)) for address in ("10.9.4.1", "fd00:9:4::1")}
+    assert legs == {Decision("one", ipaddress.ip_address(via)) for via in ("10.1.0.2", "fd00:1::2")}
+
+    before = inside("sh", "-c", LOOK)
+    inside("sh", "-c", "for version in -4 -6; do ip $version rule flush; ip $version route flush proto static; done")
+    flushed = "for table in 100 70000 default; do ip route flush table $table; ip -6 route flush table $table; done"
+    inside("sh", "-c", f"{flushed}; ip route add blackhole 10.9.0.0/16; ip rule add pref 100 to 10.9.0.0/16 prohibit")
+    repaired = here.json("up", file)["changes"]
+    assert {(change["action"], change["change"]) for change in repaired} >= {
+        ("remove", "route blackhole 10.9.0.0/16"),
+        ("remove", "rule 100: from all to 10.9.0.0/16 prohibit"),
+        ("make", "rule 100: from all to 10.9.0.0/16 lookup 100"),
+        ("make", "rule 32766: from all lookup main"),
+    }
+    assert here.json("plan", file)["changes"] == []
+    assert sorted(inside("sh", "-c", LOOK).splitlines()) == sorted(before.splitlines())
+    here.labctl("down")

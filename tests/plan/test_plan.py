@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 from labctl.plan.facts import NOTHING, Facts, Link, Namespace
 from labctl.plan.impairing import Command
 from labctl.plan.plan import plan
+from labctl.plan.routes import DEFAULT_RULES, NextHop, Route, Rule
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
     AddNamespace,
     AddRoute,
+    AddRule,
     AddVeth,
     AutomaticAddresses,
     ClearMaster,
@@ -26,6 +29,7 @@ from labctl.plan.steps import (
     DeleteLink,
     DeleteNamespace,
     DeleteRoute,
+    DeleteRule,
     ImpairEngine,
     NoAutomaticAddresses,
     SetMac,
@@ -83,10 +87,20 @@ class Kernel:
             local=tuple(itself(address) for address in link.addresses) if link.up else (),
         )
 
+    def by_hand(self, name: str, routes: tuple[Route, ...], rules: list[Rule]) -> None:
+        """Other routes, and these rules beside those of the lab's own."""
+        space = self._spaces[name]
+        by_version = {
+            version: tuple(rule for rule in found if rule not in DEFAULT_RULES[version])
+            + tuple(rule for rule in rules if rule.version == version)
+            for version, found in space.rules.items()
+        }
+        self._spaces[name] = replace(space, routes=routes, rules=by_version)
+
     def perform(self, step: Step) -> None:
         if isinstance(step, AddNamespace):
             assert step.namespace not in self._spaces, "File exists"
-            self._spaces[step.namespace] = Namespace({"lo": LOOPBACK})
+            self._spaces[step.namespace] = Namespace({"lo": LOOPBACK}, rules=DEFAULT_RULES)
             return
         assert step.namespace in self._spaces, "a step in a namespace that is not there"
         space = self._spaces[step.namespace]
@@ -126,8 +140,22 @@ class Kernel:
             case SetUp():
                 self._change(step, up=True)
             case AddRoute(route=route):
-                assert route.dev is None or space.links[route.dev].up, "Network is down"
+                devices = [hop.dev for hop in (route, *route.nexthops) if hop.dev]
+                assert all(space.links[device].up for device in devices), "Network is down"
+                assert bool(devices or route.via) == (route.type == "unicast"), "Invalid argument"
+                key = (route.to, route.table, route.metric)
+                assert key not in [(one.to, one.table, one.metric) for one in space.routes], "File exists"
+                own = [address.partition("/")[0] for link in space.links.values() for address in link.addresses]
+                assert route.src in (None, *own), "Invalid prefsrc address"
                 self._spaces[step.namespace] = replace(space, routes=(*space.routes, route))
+            case AddRule(rule=rule):
+                assert rule not in space.rules[rule.version], "File exists"
+                rules = {**space.rules, rule.version: (*space.rules[rule.version], rule)}
+                self._spaces[step.namespace] = replace(space, rules=rules)
+            case DeleteRule(rule=rule):
+                assert rule in space.rules[rule.version], "No such file or directory"
+                left = tuple(other for other in space.rules[rule.version] if other != rule)
+                self._spaces[step.namespace] = replace(space, rules={**space.rules, rule.version: left})
             case StartEngine():
                 assert self._link(step).kind == "tun" and self._link(step).up
                 assert step.subject not in self._engines, "Device or resource busy"
@@ -150,15 +178,19 @@ class Kernel:
                 self._cut(name, interface)
             case DeleteAddress(address=address):
                 assert address in self._link(step).addresses, "Cannot assign requested address"
-                self._change(step, addresses=self._left(address, self._link(step).addresses))
-                if ":" not in address and all(":" in other for other in self._link(step).addresses):
-                    kept = tuple(route for route in space.routes if ":" in route.to or route.dev != step.interface)
-                    self._spaces[step.namespace] = replace(self._spaces[step.namespace], routes=kept)
+                before = self._link(step).addresses
+                self._change(step, addresses=self._left(address, before))
+                left = self._link(step).addresses
+                routes = tuple(_after_addresses(space.routes, {own.partition("/")[0] for own in {*before} - {*left}}))
+                if ":" not in address and all(":" in other for other in left):
+                    routes = tuple(route for route in routes if ":" in route.to or route.dev != step.interface)
+                self._spaces[step.namespace] = replace(self._spaces[step.namespace], routes=routes)
             case ClearMaster():
                 self._change(step, master="")
             case DeleteRoute(route=gone):
-                assert gone in space.routes, "No such process"
-                self._spaces[step.namespace] = replace(space, routes=tuple(r for r in space.routes if r != gone))
+                left = list(space.routes)
+                left.remove(gone)  # or: No such process
+                self._spaces[step.namespace] = replace(space, routes=tuple(left))
             case _:
                 raise AssertionError(f"unknown: {step}")
 
@@ -180,7 +212,8 @@ class Kernel:
         if name in there.links:
             links = {other: one for other, one in there.links.items() if other != name}
             left = {other: replace(one, master="") if one.master == name else one for other, one in links.items()}
-            routes = tuple(route for route in there.routes if route.dev != name)
+            gone = {address.partition("/")[0] for address in there.links[name].addresses}
+            routes = tuple(_after_link(_after_addresses(there.routes, gone), name))
             settings = {path: value for path, value in there.sysctls.items() if f"/{name}/" not in path}
             self._spaces[space] = replace(there, links=left, routes=routes, sysctls=settings)
 
@@ -198,6 +231,25 @@ class Kernel:
         there = self._spaces[step.namespace]
         link = replace(there.links[step.interface], **values)
         self._spaces[step.namespace] = replace(there, links={**there.links, step.interface: link})
+
+
+def _after_addresses(routes: Iterable[Route], gone: Collection[str]) -> Iterator[Route]:
+    """A route goes with its source address (fib_sync_down_addr()); an IPv6 one forgets it (rt6_remove_prefsrc())."""
+    for route in routes:
+        if route.src not in gone:
+            yield route
+        elif route.version == 6:
+            yield replace(route, src=None)
+
+
+def _after_link(routes: Iterable[Route], name: str) -> Iterator[Route]:
+    """A route goes with any of its interfaces (fib_sync_down_dev()); an IPv6 one loses a next hop (fib6_ifdown())."""
+    for route in routes:
+        hops = tuple(hop for hop in route.nexthops if hop.dev != name)
+        if route.version == 6 and hops:
+            yield replace(route, nexthops=hops)
+        elif route.dev != name and hops == route.nexthops:
+            yield route
 
 
 @st.composite
@@ -227,6 +279,23 @@ def topologies(draw: st.DrawFn) -> Topology:
             more["mac"] = f"02:00:00:00:00:{next(numbers):02x}"
         spaces[space]["interfaces"][name] = {**values, **more}
 
+    def routed(space: dict[str, Any], name: str) -> None:
+        """A route through an interface, or beside it; and a rule. Another lab may have the same, or nearly so."""
+        four = [address for address in space["interfaces"][name]["addresses"] if ":" not in address]
+        to = f"172.16.{draw(st.integers(0, 5))}.0/24"
+        table, metric = draw(st.sampled_from(["main", "100"])), draw(st.integers(0, 1))
+        ways: list[dict[str, Any]] = [{"dev": name}, {"type": "blackhole"}, {"dev": name, "mtu": 1000}]
+        ways += [{"dev": name, "src": draw(st.sampled_from(four)).partition("/")[0]}] if four else []
+        others = [other for other in space["interfaces"] if other != name]
+        ways += [{"nexthops": [{"dev": name}, {"dev": draw(st.sampled_from(others))}]}] if others else []
+        routes, rules = space.setdefault("routes", []), space.setdefault("rules", [])
+        if (to, table, metric) not in [(one["to"], one["table"], one["metric"]) for one in routes]:
+            routes.append({"to": to, "table": table, "metric": metric, **draw(st.sampled_from(ways))})
+        priority = draw(st.integers(100, 103))
+        if priority not in [rule["priority"] for rule in rules]:
+            asked = draw(st.sampled_from([{"table": 100}, {"type": "prohibit"}, {"iif": name}]))
+            rules.append({"priority": priority, "to": to, **asked})
+
     for i in range(draw(st.integers(0, 4))):
         add(draw(where), f"i{i}", kind=draw(st.sampled_from(["dummy", "tun", "tap", "bridge"])))
     for i in range(draw(st.integers(0, 3))):
@@ -246,7 +315,7 @@ def topologies(draw: st.DrawFn) -> Topology:
                 one["ports"] = [ports.pop(draw(st.integers(0, len(ports) - 1)))]
         for name in space["interfaces"]:
             if draw(st.booleans()):
-                space.setdefault("routes", []).append({"to": f"172.16.{next(numbers)}.0/24", "dev": name})
+                routed(space, name)
             if draw(st.integers(0, 3)) == 0:
                 space.setdefault("sysctls", {})[f"net.ipv4.conf.{name}.rp_filter"] = 1
         if draw(st.booleans()):
@@ -301,6 +370,32 @@ def test_one_lab_becomes_another_from_any_moment_on(one: Topology, other: Topolo
     for step in plan(other, kernel.facts()):
         kernel.perform(step)
     assert plan(other, kernel.facts()) == []
+
+
+STRAY_ROUTES = [
+    Route("172.16.1.0/24", type="prohibit"),
+    Route("172.16.1.0/24", dev="lo", more=("tos", "0x10")),
+    Route("172.16.1.0/24", dev="lo", src="127.0.0.1", metric=1),
+    Route("172.16.2.0/24", table="100", nexthops=(NextHop(dev="lo"), NextHop(dev="i0"))),
+    Route("10.9.9.9/32", dev="lo", type="local", table="local"),
+]
+STRAY_RULES = [Rule("inet", 100, action="blackhole", table=None), Rule("inet6", 99, more=("uidrange", "1-2"))]
+
+
+@given(topologies(), st.data())
+def test_what_was_made_by_hand_goes_and_default_rules_come_back(topology: Topology, data: st.DataObject) -> None:
+    kernel = Kernel()
+    for step in plan(topology, NOTHING):
+        kernel.perform(step)
+    for name, space in kernel.facts().namespaces.items():
+        routes = data.draw(st.lists(st.sampled_from(STRAY_ROUTES), unique=True))
+        twice = data.draw(st.lists(st.sampled_from(space.routes), max_size=1)) if space.routes else []
+        rules = [*DEFAULT_RULES[4], *DEFAULT_RULES[6], *STRAY_RULES]
+        kept = [rule for rule in rules if data.draw(st.booleans())]
+        kernel.by_hand(name, (*space.routes, *routes, *twice), kept)
+    for step in plan(topology, kernel.facts()):
+        kernel.perform(step)
+    assert plan(topology, kernel.facts()) == []
 
 
 @given(topologies())

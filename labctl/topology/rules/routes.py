@@ -1,0 +1,170 @@
+"""Routes and rules that the kernel would take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.topology.iproute import CONNECTED_METRIC, DEFAULT_RULES
+from labctl.topology.mistakes import listed
+from labctl.topology.model import METRICS, Namespace, NextHop, Route, Rule, Topology
+from labctl.topology.routing import LOOPBACK, Fib, connected, metric_of, on_link
+from labctl.topology.rules.finding import Finding, unknown_interface
+from labctl.topology.values import Host, InterfaceRef, Network
+from labctl.topology.yaml_tree import Path
+
+_OF_A_WAY = ("via", "dev", "nexthops", "onlink", "src", *METRICS)
+"""What a route says of the packets that it lets through."""
+
+_OF_A_LOOKUP = ("table", "suppress_prefixlength")
+
+
+def of_routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[Finding]:
+    made_by_kernel: dict[tuple[Network, int], str] = {
+        (own.network, CONNECTED_METRIC[own.version]): name
+        for own, name in connected(namespace.interfaces)
+        if own.version == 6 or (own.network.prefixlen < 32 and name != LOOPBACK)
+    }
+    fib = Fib(namespace.interfaces)
+    seen: set[tuple[str, Network, int]] = set()
+    for index, route in enumerate(namespace.routes):
+        here: Path = ("namespaces", where, "routes", index)
+        metric = metric_of(route)
+        if (route.table, route.to, metric) in seen:
+            table = "" if route.table == "main" else f" in table {route.table}"
+            what = f"there is a route to {route.to}{table} already"
+            yield Finding((*here, "to"), what, "give one of them another 'metric'", (here[:-1],))
+        elif route.table == "main" and (owner := made_by_kernel.get((route.to, metric))):
+            what = f"{route.to} is the network of {owner}: the kernel makes this route by itself"
+            yield Finding((*here, "to"), what, "leave it out, or give it another 'metric'", (here,))
+        seen.add((route.table, route.to, metric))
+        yield from _ways(route, here)
+        for hop, path in _hops(route, here):
+            yield from _hop(topology, where, index, fib, hop, path)
+        if route.src is not None:
+            yield from _source(where, fib, route, route.src, (*here, "src"))
+        # A next hop can be behind a route, but only behind one that the kernel has already: in the order of the file.
+        fib.add(route)
+
+
+def _ways(route: Route, here: Path) -> Iterator[Finding]:
+    """The keys of a route that go together."""
+    given = [key for key in _OF_A_WAY if key in route.model_fields_set]
+    if route.type != "unicast":
+        for key in given:
+            yield Finding(
+                (*here, key), f"a route of type {route.type} leads nowhere: it has no {key!r}", "leave it out"
+            )
+    elif route.nexthops:
+        for key in ("via", "dev", "onlink"):
+            if key in given:
+                yield Finding((*here, key), f"{key!r} is of one next hop, and 'nexthops' has several", "say it in each")
+        if len(route.nexthops) == 1:
+            hint = "write its 'via' and 'dev' as keys of the route"
+            yield Finding((*here, "nexthops"), "one next hop is no choice", hint)
+    elif route.via is None and route.dev is None:
+        example = f"for example {{to: {route.to}, via: ADDRESS}} or {{to: {route.to}, dev: INTERFACE}}"
+        yield Finding(here, "a route needs 'via', 'dev' or both", example, (here,))
+
+
+def _hops(route: Route, here: Path) -> Iterator[tuple[Route | NextHop, Path]]:
+    if route.type == "unicast" and not route.nexthops:
+        yield route, here
+    for index, hop in enumerate(route.nexthops):
+        yield hop, (*here, "nexthops", index)
+
+
+def _hop(topology: Topology, where: str, index: int, fib: Fib, hop: Route | NextHop, here: Path) -> Iterator[Finding]:
+    namespace = topology.namespaces[where]
+    route = namespace.routes[index]
+    unknown = hop.dev and unknown_interface(topology, InterfaceRef(where, hop.dev), (*here, "dev"))
+    if isinstance(hop, NextHop):
+        same = [one for one in route.nexthops if (one.via, one.dev) == (hop.via, hop.dev)]
+        if len(same) > 1 and same[0] is not hop:
+            yield Finding(here, "this next hop is there already", "give the other one a larger 'weight'")
+            return
+        if hop.via is None and (hop.dev is None or route.to.version == 6):
+            what = "a next hop needs 'via'" if route.to.version == 6 else "a next hop needs 'via', 'dev' or both"
+            hint = "of several next hops, IPv6 knows only such that have an address" if hop.dev else ""
+            yield Finding(here, what, hint, (here,))
+    if hop.onlink and (hop.via is None or hop.dev is None):
+        hint = "without 'via', all of the destination is behind 'dev' already" if hop.via is None else "say which one"
+        missing = "via" if hop.via is None else "dev"
+        yield Finding(
+            (*here, "onlink"), f"'onlink' says that 'via' is behind 'dev': {missing!r} is missing", hint, (here,)
+        )
+    elif unknown:
+        yield unknown
+    elif hop.via is not None:
+        earlier = [one for one in namespace.routes[:index] if one.table in (route.table, "main")]
+        links = list(on_link(namespace.interfaces, earlier))
+        yield from _next_hop(where, fib, route, hop, hop.via, links, (*here, "via"))
+
+
+def _next_hop(
+    where: str,
+    fib: Fib,
+    route: Route,
+    hop: Route | NextHop,
+    via: Host,
+    links: list[tuple[Network, str]],
+    path: Path,
+) -> Iterator[Finding]:
+    if via.version == 4 and route.to.version == 6:
+        what = f"the next hop {via} is IPv4, the destination {route.to} is IPv6"
+        yield Finding(path, what, "an IPv6 route needs an IPv6 next hop; the other way round it works")
+    elif via.is_unspecified or via.is_multicast:
+        yield Finding(path, f"{via} cannot be a next hop", "name the address of the neighbour that forwards")
+    elif fib.owner_of(via) is not None:
+        what = f"the next hop {via} is an address of {where!r} itself"
+        yield Finding(path, what, "name the address of the neighbour that forwards")
+    elif via.version == 6 and via.is_link_local and hop.dev is None:
+        yield Finding(path, f"the link-local next hop {via} could be behind any interface", "say which one with 'dev'")
+    elif not hop.onlink and fib.interface_of(via, hop.dev, route.table) is None:
+        near = [str(network) for network, name in links if network.version == via.version and hop.dev in (None, name)]
+        what = f"the next hop {via} is in no network of {hop.dev or repr(where)}"
+        hint = (
+            f"its networks: {listed([*dict.fromkeys(near)])}" if near else "give an interface an address in its network"
+        )
+        yield Finding(path, what, hint, (("namespaces", where, "interfaces"), ("namespaces", where, "routes")))
+
+
+def _source(where: str, fib: Fib, route: Route, src: Host, path: Path) -> Iterator[Finding]:
+    if src.version != route.to.version:
+        what = f"the source {src} is IPv{src.version}, the destination {route.to} is IPv{route.to.version}"
+        yield Finding(path, what, "both must be of one IP version")
+    elif fib.owner_of(src) is None:
+        what = f"the source {src} is no address of {where!r}"
+        yield Finding(path, what, "give an interface this address", (("namespaces", where, "interfaces"),))
+
+
+def of_rules(topology: Topology, where: str, namespace: Namespace) -> Iterator[Finding]:
+    seen: set[tuple[int, int]] = set()
+    for index, rule in enumerate(namespace.rules):
+        here: Path = ("namespaces", where, "rules", index)
+        born_with = dict(DEFAULT_RULES[rule.version])
+        if rule.priority in born_with:
+            table = born_with[rule.priority]
+            what = f"{rule.priority} is the priority of the rule that every namespace has, to look in table {table}"
+            yield Finding((*here, "priority"), what, "choose another priority", (here,))
+        elif (rule.version, rule.priority) in seen:
+            what = f"there is an IPv{rule.version} rule of priority {rule.priority} already"
+            yield Finding((*here, "priority"), what, "give each rule a priority of its own", (here[:-1],))
+        seen.add((rule.version, rule.priority))
+        yield from _version(rule, here)
+        if rule.type != "unicast":
+            for key in _OF_A_LOOKUP:
+                if key in rule.model_fields_set:
+                    what = f"a rule of type {rule.type} looks in no table: it has no {key!r}"
+                    yield Finding((*here, key), what, "leave it out")
+        for key in ("iif", "oif"):
+            name = getattr(rule, key)
+            unknown = name and unknown_interface(topology, InterfaceRef(where, name), (*here, key))
+            if unknown:
+                yield unknown
+
+
+def _version(rule: Rule, here: Path) -> Iterator[Finding]:
+    for key, network in (("from", rule.from_), ("to", rule.to)):
+        if network is not None and network.version != rule.version:
+            what = f"{network} is IPv{network.version}, the rule is for IPv{rule.version}"
+            yield Finding((*here, key), what, "a rule is for one IP version; write two", (here,))
