@@ -136,7 +136,7 @@ def _drivers() -> list[Finding]:
     except rt.Refused as error:
         helps = "`impair:` of a veth needs it (modprobe sch_netem), that of a tunnel endpoint does not"
         found.append(Finding("netem", "note", kernel_words(error), helps))
-    return [*found, _tun(), _sysfs()]
+    return [*found, _tun(), _settings(), _sysfs()]
 
 
 def _tun() -> Finding:
@@ -147,6 +147,13 @@ def _tun() -> Finding:
         return Finding("tun", "missing", error.why, f"{error.hint}; labs without a TUN work")
     except OSError as error:
         return Finding("tun", "missing", kernel_words(error), tuntap.how_to_mend(error.errno or 0))
+
+
+def _settings() -> Finding:
+    if os.statvfs("/proc/sys").f_flag & os.ST_RDONLY:
+        helps = "a setting that is not right already cannot be made; in a container: start it with --privileged"
+        return Finding("sysctls", "note", "/proc/sys is read-only", helps)
+    return Finding("sysctls", "ok", "/proc/sys is writable")
 
 
 def _sysfs() -> Finding:

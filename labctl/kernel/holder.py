@@ -22,6 +22,7 @@ from typing import NamedTuple, NoReturn
 
 from labctl.errors import USED_UP, LabError, MachineError, kernel_words, refused
 from labctl.kernel.detach import detach
+from labctl.kernel.mounts import below, mount_points
 from labctl.kernel.obstacles import why_no_room
 from labctl.kernel.signals import fork
 from labctl.kernel.syscalls import (
@@ -42,6 +43,9 @@ from labctl.kernel.syscalls import (
 
 ROOM = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID
 """The namespaces that make a room."""
+
+EMPTY_OF_PROC = {Path("/proc/sys/fs/binfmt_misc"), Path("/proc/fs/nfsd"), Path("/proc/openprom")}
+"""Directories that are there to be mounted on, and hide nothing (proc_create_mount_point())."""
 
 
 class Holder(NamedTuple):
@@ -146,10 +150,25 @@ def furnish() -> None:
         mount("", "/", flags=MS_REC | MS_SLAVE)
         stage = "a private /run"
         _private_run()
-        stage = "a private /proc"
-        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except OSError as error:
         raise _refused(stage, error) from None
+    try:
+        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    except OSError as error:
+        raise _no_proc(error) from None
+
+
+def _no_proc(error: OSError) -> MachineError:
+    """Why there is no private /proc: who may not see all of the machine's gets none (mount_too_revealing())."""
+    refusal = _refused("a private /proc", error)
+    hidden = ", ".join(str(point) for point in below(Path("/proc"), mount_points()) if point not in EMPTY_OF_PROC)
+    if error.errno != errno.EPERM or not hidden:
+        return refusal
+    return MachineError(
+        refusal.what,
+        f"{refusal.why}: mounts hide part of the machine's own: {hidden}",
+        "in a container: start it with --privileged, or be root in it; else use sudo",
+    )
 
 
 def _refused(stage: str, error: OSError) -> MachineError:

@@ -158,8 +158,8 @@ class _Space:
 
     def set_sysctl(self, path: str, value: str) -> None:
         # /proc/sys/net shows the namespace of whoever opens it, so the file is opened inside.
-        with network_namespace(self._fd), open(f"/proc/sys/{path}", "w") as file:
-            file.write(value)
+        with network_namespace(self._fd):
+            sysctls.write(path, value)
 
     def differing(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Return those of some settings that have another value here."""

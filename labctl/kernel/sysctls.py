@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from labctl.errors import MachineError, kernel_words
 from labctl.plan.settings import OF_INTERFACES
 
 _NAMES = {"arp_filter": "arpfilter"}  # as the library has them that lays out the message
@@ -24,6 +26,27 @@ def _read(paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
             yield path, None
         except OSError:
             continue
+
+
+def write(path: str, value: str) -> None:
+    """Set a setting; one that has this value already is well, whether it can be written or not.
+
+    Raises MachineError where /proc/sys is read-only, OSError for what else the kernel refuses.
+    """
+    try:
+        with open(f"/proc/sys/{path}", "w") as file:
+            file.write(value)
+    except OSError as error:
+        found = read([path]).get(path)
+        if found == " ".join(value.split()):
+            return
+        if error.errno != errno.EROFS:
+            raise
+        raise MachineError(
+            f"the setting {path} cannot be made {value}" + (f", it is {found}" if found is not None else ""),
+            f"/proc/sys: {kernel_words(error)}",
+            "in a container: start it with --privileged; else, as root: mount -o remount,rw /proc/sys",
+        ) from None
 
 
 def of_link(link: Any) -> dict[str, str | None]:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from labctl.errors import kernel_words
+from labctl.kernel.mounts import below, mount_points
 from labctl.kernel.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -62,14 +63,13 @@ def show(name: str) -> list[str]:
 
 def mount_sysfs() -> None:
     """Mount the /sys of this network namespace, in a mount namespace that is ours alone. Raises OSError."""
-    points = _mount_points()
-    below = {point for point in points if SYS in point.parents}
+    points = mount_points()
     machines = os.open(SYS, os.O_PATH | os.O_CLOEXEC)
     try:
         # A user namespace may not make writable what is read-only around it.
         read_only = MS_RDONLY if os.statvfs(SYS).f_flag & os.ST_RDONLY else 0
         _mount("sysfs", SYS, points, "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | read_only)
-        for point in sorted(point for point in below if below.isdisjoint(point.parents)):
+        for point in below(SYS, points):
             with suppress(OSError):
                 mount(f"/proc/self/fd/{machines}/{point.relative_to(SYS)}", str(point), flags=MS_BIND | MS_REC)
     finally:
@@ -80,7 +80,7 @@ def _mount_files(name: str) -> Iterator[str]:
     """Mount each file of /etc/netns/NAME over its namesake; gives a line for each that has none."""
     for file in _files_for_etc(name):
         try:
-            _mount(str(file), _namesake(file).resolve(), _mount_points(), flags=MS_BIND | MS_REC)
+            _mount(str(file), _namesake(file).resolve(), mount_points(), flags=MS_BIND | MS_REC)
         except OSError as error:
             yield _not_seen(file, error)
 
@@ -90,11 +90,6 @@ def _mount(source: str, target: Path, points: set[Path], kind: str = "", flags: 
     on = next((path for path in (target, *target.parents) if path in points), Path("/"))
     mount("", str(on), flags=MS_SLAVE)
     mount(source, str(target), kind, flags)
-
-
-def _mount_points() -> set[Path]:
-    """Where file systems are mounted (proc(5), mountinfo)."""
-    return {Path(line.split()[4]) for line in Path("/proc/self/mountinfo").read_text().splitlines()}
 
 
 def _files_for_etc(name: str) -> list[Path]:
