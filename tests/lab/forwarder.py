@@ -33,12 +33,15 @@ if os.fork():
 os.setsid()
 if os.fork():
     os._exit(0)
+nowhere = os.open("/dev/null", os.O_RDWR)
+for stream in 0, 1, 2:
+    os.dup2(nowhere, stream)
 if not os.fork():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         signal.pause()
 """
-"""It becomes a daemon, with a helper that does not want to end."""
+"""It becomes a daemon as daemon(3) does, with a helper that does not want to end."""
 
 COMMAND = "{device} {bind_address} {bind_port} {peer_address} {peer_port}"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 from tests.lab.forwarder import COMMAND, IN_THE_BACKGROUND, forwarder
 from tests.lab.labs import tunnel
-from tests.lab.world import World, eventually
+from tests.lab.world import DEADLINE, World, eventually
 
 
 def lab(here: World, command: str, folder: str = ".") -> str:
@@ -78,13 +79,50 @@ def test_a_forwarder_in_the_background_is_followed_and_ended_with_its_helpers(he
     assert len(after) == len(before) == 2 and not after & before
     assert here.json("verify")["passed"]
 
-    for pid in after:
-        os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not of_program(here)["running"], "it is seen that nothing is left of the engine")
-    (change,) = here.json("up", file)["changes"]
-    assert (change["subject"], change["reason"]) == ("siteA:tun0", "is not running")
+    holds = min(after)  # the helper was forked after it
+    os.kill(holds, signal.SIGKILL)
+    eventually(lambda: len(here.json("status")["drift"]) == 2, "the helper alone serves nothing")
+    _, start = here.json("up", file)["changes"]
+    assert (start["subject"], start["reason"]) == ("siteA:tun0", "has tun0 open no more")
+    assert len(here.processes_titled("-SE ./my_ttun.py")) == 2 and here.json("verify")["passed"]
     here.labctl("down")
     assert here.processes() == []
+
+
+def test_a_program_ends_with_the_process_that_stays_with_it(here: World) -> None:
+    program(here, forwarder())
+    file = lab(here, f"./my_ttun.py {COMMAND}")
+    here.labctl("up", file)
+    (keeper,) = here.processes_titled("labctl: runs ./my_ttun.py")
+    os.kill(keeper, signal.SIGKILL)
+    eventually(lambda: not here.processes_titled("-SE ./my_ttun.py"), "the program is gone")
+    (change,) = here.json("up", file)["changes"]
+    assert (change["subject"], change["reason"]) == ("siteA:tun0", "is not running")
+
+    (pid,) = here.processes_titled("-SE ./my_ttun.py")
+    os.kill(pid, signal.SIGSTOP)
+    assert "(stopped)" in here.json("status")["drift"][1]["reason"]
+    os.kill(pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGCONT)
+    eventually(lambda: not of_program(here)["running"], "it is seen that the program has ended")
+    assert "labctl: ended by SIGTERM" in here.labctl("logs", "siteA:tun0").stdout
+    here.labctl("down")
+
+
+def test_a_restart_that_is_interrupted_leaves_every_engine_running(here: World) -> None:
+    path = program(here, forwarder())
+    here.labctl("up", lab(here, f"./my_ttun.py {COMMAND}"))
+    path.write_text(forwarder("if not os.path.exists('go'):\n    open('waits', 'w')\n    signal.pause()"))
+    process = here.start(here.command("restart"), start_new_session=True, stderr=subprocess.PIPE)
+    eventually((here.home / "waits").exists, "the program has been started, and is not ready")
+    (here.home / "go").touch()
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130 and "Traceback" not in told
+    assert all(engine["running"] for engine in here.json("status")["engines"])
+    here.labctl("restart", "siteA:tun0")
+    assert here.json("verify")["passed"]
+    here.labctl("down")
 
 
 def test_a_program_that_ends_is_quoted_as_it_wrote(here: World) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from labctl.plan.facts import NOTHING, Facts, Link, Namespace
 from labctl.plan.impairing import Command
 from labctl.plan.plan import plan
+from labctl.plan.reasons import change
 from labctl.plan.routes import DEFAULT_RULES, NextHop, Route, Rule
 from labctl.plan.steps import (
     AddAddress,
@@ -439,6 +440,17 @@ def test_a_lost_address_is_the_only_step_of_its_repair() -> None:
     bare = replace(site, links={**site.links, "tun0": replace(site.links["tun0"], addresses=())})
     left = plan(topology, replace(facts, namespaces={**facts.namespaces, "siteA": bare}))
     assert left == [AddAddress("siteA", "tun0", "10.0.101.1/24")]
+
+
+def test_an_engine_that_is_outdated_ends_and_begins_for_that_reason_alone() -> None:
+    topology, kernel = load(find("two-site")), Kernel()
+    for step in plan(topology, NOTHING):
+        kernel.perform(step)
+    why = "its program ./my_ttun.py was edited since it was started"
+    found = replace(kernel.facts(), outdated={"siteA:tun0": why})
+    stop, start = (change(step, found) for step in plan(topology, found))
+    assert (type(stop.step), type(start.step)) == (StopEngine, StartEngine)
+    assert stop.step.subject == start.step.subject == "siteA:tun0" and stop.reason == start.reason == why
 
 
 def test_settings_of_a_namespace_come_before_its_interfaces_and_theirs_after() -> None:
