@@ -15,13 +15,14 @@ from typing import Literal, TextIO
 
 from labctl.engine import jail, loop
 from labctl.engine.address import Address, check_bind, check_peer
+from labctl.engine.changes import NetworkChanges
 from labctl.engine.control import Control
 from labctl.engine.counters import Counters
 from labctl.engine.describe import describe
 from labctl.engine.errors import EngineError, explained
-from labctl.engine.features import Feature, Features
+from labctl.engine.features import Features
 from labctl.engine.forward import Forwarder, Watch
-from labctl.engine.gso import NOTHING_TO_CUT, limit_superframes, mtu_of
+from labctl.engine.gso import limit_superframes
 from labctl.engine.impair import Impairment
 from labctl.engine.recursion import OwnDatagrams
 from labctl.engine.rehearsal import Rehearsal
@@ -87,10 +88,11 @@ def serve(
         with _giving_up():
             jail.gain_nothing()
         begin()
+        changes = open_things.enter_context(closing(_changes()))
         tun, peer, strangers = _open(endpoint, open_things)
         for port in (tun, peer):
             port.engage(features)
-        if Feature.TUN_TSO in features.now:
+        if endpoint.offload:
             limit_superframes(endpoint.device)
         if endpoint.too_big == "icmp":
             peer.refuse_too_big()
@@ -110,7 +112,7 @@ def serve(
         with _giving_up():
             jail.enter(run_as)
         ready(features.now.words)
-        return loop.run(forwarder, stop, rehearsal.once, control)
+        return loop.run(forwarder, stop, rehearsal.once, changes, control)
 
 
 def _giving_up() -> AbstractContextManager[None]:
@@ -123,9 +125,8 @@ def preload() -> None:
 
 
 def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, UdpPeer, UdpStrangers]:
-    """The ports, fast ones if they are wanted, pay and can be had."""
-    fast = endpoint.offload and mtu_of(endpoint.device) <= NOTHING_TO_CUT
-    tun_kind, peer_kind = _fast_ports() if fast else (TunDevice, UdpPeer)
+    """The ports, fast ones if they are wanted and can be had."""
+    tun_kind, peer_kind = _fast_ports() if endpoint.offload else (TunDevice, UdpPeer)
     tun = open_things.enter_context(closing(tun_kind.open(endpoint.device)))
     peer, strangers = open_udp(endpoint.bind, endpoint.peer, peer_kind)
     open_things.enter_context(closing(peer))
@@ -149,6 +150,11 @@ def _control(path: Path | None, counters: Counters, open_things: ExitStack) -> C
     with explained(f"cannot listen on {path}", {}, "choose a directory of your own"):
         control = Control(path, counters.change_cell)
     return open_things.enter_context(closing(control))
+
+
+def _changes() -> NetworkChanges:
+    with explained("cannot hear of changes of the network", {}, "this is not expected: please report it"):
+        return NetworkChanges()
 
 
 def _counters(path: Path | None) -> Counters:

@@ -2,15 +2,23 @@
 
 Each is tried by itself when the endpoint opens, and given up by itself when the kernel refuses it later:
 old kernels refuse what they promised (6.6.44 some merged frames), and some interfaces what others take (a
-send in segments over IPsec). Giving up costs speed and no packet; it is said once, in one line.
+send in segments over IPsec). Giving up costs speed and no packet; each reason is said once, in one line.
+
+What was refused may be taken later: routes lead over other interfaces, an address that was gone returns. So it is
+tried again after a while, which costs one call.
 """
 
 import enum
 import errno
 import os
 from collections.abc import Callable
+from math import inf
+from time import monotonic
 
 Say = Callable[[str], None]
+
+PAUSE = 5.0
+"""Seconds after which the kernel is asked again for what it refused."""
 
 
 class Feature(enum.IntFlag):
@@ -32,8 +40,12 @@ class Feature(enum.IntFlag):
 class Features:
     """The features that are engaged now."""
 
-    def __init__(self, say: Say = lambda line: None) -> None:
+    def __init__(self, say: Say = lambda line: None, clock: Callable[[], float] = monotonic) -> None:
         self._say = say
+        self._clock = clock
+        self._said: set[str] = set()
+        # When what was given up is to be tried again.
+        self._again: dict[Feature, float] = {}
         self._cell = memoryview(bytearray(8)).cast("Q")
         self.now = Feature(0)
 
@@ -46,13 +58,32 @@ class Features:
         """It works: use it."""
         self._set(self.now | feature)
 
+    def disengage(self, feature: Feature) -> None:
+        """There is no use for it now."""
+        self._set(self.now & ~feature)
+        for each in feature:
+            self._again.pop(each, None)
+
     def give_up(self, feature: Feature, error: OSError) -> None:
-        """Use it no more, and say so unless it was not used anyway."""
+        """Do without it for a while, and say why unless that was said before."""
         if feature in self.now:
             self._set(self.now & ~feature)
+            self._again[feature] = self._clock() + PAUSE
             code = errno.errorcode.get(error.errno or 0, "?")
-            words = ", ".join(feature.words)
-            self._say(f"{words} is off from now on: {os.strerror(error.errno or 0)} ({code})")
+            line = f"{feature.words[0]} is off, and tried again later: {os.strerror(error.errno or 0)} ({code})"
+            if line not in self._said:
+                self._said.add(line)
+                self._say(line)
+
+    def use(self, feature: Feature) -> bool:
+        """Return whether to use it: it is engaged, or was given up long enough ago to be tried again."""
+        if feature in self.now:
+            return True
+        if self._clock() < self._again.get(feature, inf):
+            return False
+        self._again.pop(feature)
+        self.engage(feature)
+        return True
 
     def _set(self, now: Feature) -> None:
         self.now = now

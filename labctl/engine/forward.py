@@ -21,6 +21,7 @@ notice.
 
 import errno
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from labctl.engine import counters as count
@@ -34,6 +35,8 @@ from labctl.engine.train import Bytes, Train
 # (route such as "tun0 > 10.0.2.1:9000", packet, name of the drop or None)
 Watch = Callable[[str, bytes, str | None], None]
 
+# Calls that take what waits at an address before it is left; more would be a flood.
+_MOST_LEFT = 1000
 _NOTICES = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENOPROTOOPT, errno.EACCES, errno.EMSGSIZE}
 _GONE = {errno.EBADFD, errno.EFAULT, errno.ENODEV}
 _SEND_DROPS = {
@@ -121,15 +124,15 @@ class Forwarder:
         else:
             self._alone_out(came)
 
-    def inward(self) -> None:
-        """Move to the TUN device what one call takes from the peer."""
+    def inward(self) -> bool:
+        """Move to the TUN device what one call takes from the peer; return whether anything waited."""
         try:
             came = self.peer.receive()
         except BlockingIOError:
-            return
+            return False
         except OSError:
             self._cells[count.ICMP_ERRORS] += 1
-            return
+            return True
         if isinstance(came, list):
             for train in came:
                 self._take_in(train)
@@ -137,16 +140,39 @@ class Forwarder:
             self._take_in(Train.of(came))
         else:
             self._alone_in(came)
+        return True
 
     def turn_away(self) -> None:
-        """Drop a stranger's datagram."""
+        """Drop a stranger's datagram; answer the peer, if it is the peer's, from where it was addressed."""
         try:
-            datagram, sender = self.strangers.receive_from()
+            datagram, sender, addressed = self.strangers.receive_from()
         except BlockingIOError:
             return
         train = Train.of(datagram)
-        self._arrived(train, count.UDP_RECEIVED)
-        self._drop(f"{sender} > {self._device}", train, count.IN_NOT_FROM_PEER)
+        if addressed:
+            self._leave_from(addressed)
+            self._take_in(train)
+        else:
+            self._arrived(train, count.UDP_RECEIVED)
+            self._drop(f"{sender} > {self._device}", train, count.IN_NOT_FROM_PEER)
+
+    def reconsider(self) -> None:
+        """Look again at what was chosen by links, addresses and routes: some have changed."""
+        for port in (self.tun, self.peer):
+            port.reconsider()
+        if successor := self.peer.successor():
+            self._leave_from(successor)
+
+    def _leave_from(self, host: str) -> None:
+        """Leave from another address of ours, if that can be. What came to the one before goes first."""
+        if host == self.peer.source().host:
+            return
+        for _ in range(_MOST_LEFT):
+            if not self.inward():
+                break
+        with suppress(OSError):
+            self.peer.leave_from(host)
+            self._own = self._own.leaving_from(self.peer.source())
 
     def _take_out(self, train: Train) -> None:
         self._cells[count.TUN_READ_FRAMES] += train.parts

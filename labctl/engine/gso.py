@@ -5,8 +5,9 @@ little more than one UDP_SEGMENT send takes, and a second send of one or two pac
 much as the first. So the device is told to stop in time (IFLA_GSO_MAX_SEGS, linux/if_link.h): measured,
 half as fast again.
 
-It takes CAP_NET_ADMIN. Without it, or on a kernel without the attribute, superframes are just cut in two.
-Nothing depends on the limit, so nobody has to take it back: without offloads it means nothing.
+It takes CAP_NET_ADMIN, which an engine gives up. So the limit is one that is right for any MTU up to the usual one,
+and for a larger one nothing has to be limited. Without that right, or on a kernel without the attribute, superframes
+are just cut in two. Nothing depends on the limit, so nobody has to take it back: without offloads it means nothing.
 """
 
 import fcntl
@@ -18,7 +19,6 @@ from labctl.engine.train import MOST_BYTES, MOST_PACKETS
 SIOCGIFMTU = 0x8921
 RTM_NEWLINK, NLM_F_REQUEST = 16, 1
 IFLA_GSO_MAX_SEGS = 40
-# The MTU may be set later, so a large one counts as this; the few packets of such a size always fit.
 USUAL_MTU = 1500
 # Of a superframe of 64 KB not even two packets of such a size can be cut. All that an engine with offloads
 # could do for them is to finish checksums, which the kernel does for less while it copies the payload.
@@ -26,7 +26,7 @@ NOTHING_TO_CUT = 32768
 
 
 def mtu_of(device: str) -> int:
-    """The MTU of an interface of this namespace; of one that is not there yet, the usual."""
+    """Return the MTU of an interface of this namespace; of one that is not there, the usual."""
     request = struct.pack("16s24x", device.encode())
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
@@ -39,7 +39,7 @@ def mtu_of(device: str) -> int:
 def limit_superframes(device: str) -> None:
     """Let superframes for this device be cut into one train. Where that cannot be, nothing happens."""
     try:
-        most = min(MOST_PACKETS, MOST_BYTES // min(mtu_of(device), USUAL_MTU))
+        most = min(MOST_PACKETS, MOST_BYTES // USUAL_MTU)
         link = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, socket.if_nametoindex(device), 0, 0)
         body = link + struct.pack("=HHI", 8, IFLA_GSO_MAX_SEGS, most)
         header = struct.pack("=IHHII", 16 + len(body), RTM_NEWLINK, NLM_F_REQUEST, 0, 0)

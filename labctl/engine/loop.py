@@ -11,10 +11,11 @@ import enum
 import os
 import select
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from time import monotonic
 
+from labctl.engine.changes import NetworkChanges
 from labctl.engine.control import Control
 from labctl.engine.forward import DeviceGone, Forwarder
 from labctl.engine.timer import Timer
@@ -36,21 +37,22 @@ class Ending(enum.Enum):
     DEVICE_GONE = "device gone"
 
 
-def _arrivals(epoll: select.epoll, rested: Callable[[], None]) -> Iterator[list[tuple[int, int]]]:
+def _arrivals(epoll: select.epoll, rested: Callable[[], None], changes: int) -> Iterator[list[tuple[int, int]]]:
     """What becomes ready, time after time; nothing, when it is time for a rehearsal."""
-    yield epoll.poll()  # before the first packet none is likely to be next: a hundred engines may have just begun
+    pauses = REHEARSALS  # before the first packet none is likely to be next: a hundred engines may have just begun
     while True:
-        ready = epoll.poll(0)
+        ready = epoll.poll(PAUSE if pauses < REHEARSALS else None)
         if not ready:
-            rested()
-            ready = _linger(epoll)
-        pauses = 0
-        while not ready:
-            ready = epoll.poll(PAUSE if pauses < REHEARSALS else None)
+            pauses += 1
+            yield ready
+        while ready:
+            yield ready
+            if ready[0][0] != changes:  # which are no sign of packets
+                pauses = 0
+            ready = epoll.poll(0)
             if not ready:
-                pauses += 1
-                yield ready
-        yield ready
+                rested()
+                ready = _linger(epoll)
 
 
 def _linger(epoll: select.epoll) -> list[tuple[int, int]]:
@@ -63,28 +65,40 @@ def _linger(epoll: select.epoll) -> list[tuple[int, int]]:
     return []
 
 
-def run(forwarder: Forwarder, stop: int, rehearse: Callable[[], None], control: Control | None = None) -> Ending:
+def run(
+    forwarder: Forwarder,
+    stop: int,
+    rehearse: Callable[[], None],
+    changes: NetworkChanges,
+    control: Control | None = None,
+) -> Ending:
     """Forward until the descriptor `stop` is readable or the device is gone; `rehearse` when it may be idle."""
-    tun = forwarder.tun.fileno()
-    turns: dict[int, Callable[[], None]] = {
+    tun, peer, strangers = (port.fileno() for port in (forwarder.tun, forwarder.peer, forwarder.strangers))
+    turns: dict[int, Callable[[], object]] = {
         tun: forwarder.outward,
-        forwarder.peer.fileno(): forwarder.inward,
-        forwarder.strangers.fileno(): forwarder.turn_away,
+        peer: forwarder.inward,
+        strangers: forwarder.turn_away,
+        changes.fileno(): partial(changes.tell, forwarder.reconsider),
     }
     if control is not None:
         turns[control.fileno()] = partial(control.answer, forwarder.stages)
+    # In their turns the peer's socket may become another, under the same descriptor.
+    moving = {strangers, changes.fileno()}
     with select.epoll() as epoll, closing(Timer()) as timer:
         turns[timer.fileno()] = timer.silence
         for descriptor in (stop, *turns):
             epoll.register(descriptor, select.EPOLLIN)
         try:
-            for ready in _arrivals(epoll, forwarder.tun.rested):
+            for ready in _arrivals(epoll, forwarder.tun.rested, changes.fileno()):
                 for descriptor, events in ready:
                     if descriptor == stop:
                         return Ending.STOPPED
                     if descriptor == tun and events & _BROKEN:
                         return Ending.DEVICE_GONE
                     turns[descriptor]()
+                    if descriptor in moving:
+                        with suppress(FileExistsError):
+                            epoll.register(peer, select.EPOLLIN)
                 if not ready:
                     # Most likely nothing is there; to ask for it warms what is these ports' own.
                     forwarder.outward()

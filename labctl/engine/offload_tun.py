@@ -23,6 +23,7 @@ from collections.abc import Iterable
 
 from labctl.engine import coalesce, split
 from labctl.engine.features import Feature, Features
+from labctl.engine.gso import NOTHING_TO_CUT, mtu_of
 from labctl.engine.numeric import np
 from labctl.engine.ports import LARGEST
 from labctl.engine.sums import Rows
@@ -49,6 +50,7 @@ class OffloadTun(TunDevice):
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
         self.features = Features()
+        self._cuts = True
         self._header = bytearray(VNET)
         # Superframes have a place each; small packets are read behind one another while they begin in the first.
         self._read = buffer(MOST_FRAMES * LARGEST)
@@ -62,8 +64,28 @@ class OffloadTun(TunDevice):
         self._alone = True
 
     def engage(self, features: Features) -> None:
-        """Ask for every offload that this kernel has."""
+        """Ask for every offload that this kernel has, as long as the interface's MTU leaves something to cut."""
         self.features = features
+        self._engage()
+
+    def reconsider(self) -> None:
+        """Engage or disengage if the MTU of the interface asks for that now."""
+        cuts = self._has_to_cut()
+        if cuts != self._cuts:
+            self._engage()
+
+    def _has_to_cut(self) -> bool:
+        try:
+            return mtu_of(self.name()) <= NOTHING_TO_CUT
+        except OSError:  # it is gone, which the next read tells
+            return self._cuts
+
+    def _engage(self) -> None:
+        features, self._cuts = self.features, self._has_to_cut()
+        features.disengage(Feature.TUN_TSO | Feature.TUN_USO | Feature.TCP_MERGE | Feature.UDP_MERGE)
+        if not self._cuts:
+            self._offload(0)
+            return
         tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6
         # USO came with Linux 6.2, and writing merged UDP with it.
         if self._offload(tso | TUN_F_USO4 | TUN_F_USO6):
@@ -162,8 +184,8 @@ class OffloadTun(TunDevice):
         """The runs that one write takes, found and verified."""
         if train.number == 1:
             return (train,)
-        now = self.features.now
-        return coalesce.runs(train, Feature.TCP_MERGE in now, Feature.UDP_MERGE in now)
+        use = self.features.use
+        return coalesce.runs(train, use(Feature.TCP_MERGE), use(Feature.UDP_MERGE))
 
     def send(self, piece: Train) -> None:
         if piece.number == 1:

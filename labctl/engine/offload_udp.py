@@ -23,6 +23,7 @@ from labctl.engine.features import Feature, Features
 from labctl.engine.ports import LARGEST
 from labctl.engine.train import Bytes, Train, buffer
 from labctl.engine.udp import ANCILLARY, UdpPeer, ecn_in
+from labctl.engine.wildcard import Wildcard
 
 # linux/udp.h; not in the socket module.
 UDP_SEGMENT, UDP_GRO = 103, 104
@@ -36,15 +37,15 @@ _NO_SEGMENTS = {errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT}
 class OffloadPeer(UdpPeer):
     """The connected socket, which sends and receives trains."""
 
-    def __init__(self, connected: socket.socket) -> None:
-        super().__init__(connected)
+    def __init__(self, connected: socket.socket, wildcard: Wildcard | None = None) -> None:
+        super().__init__(connected, wildcard)
         self.features = Features()
         self._read = buffer(MOST_TRAINS * LARGEST)
         # A fault that came behind trains which had come well: it is told with the next call.
         self._late: OSError | None = None
         # What came beside the last packet that came alone, unmarked: the next is most likely like it.
         self._usual: list[tuple[int, int, bytes]] = []
-        # The largest packet that goes in a train; learned from what the kernel refuses.
+        # The largest packet that is known to go in a train; learned from what the kernel refuses.
         self._largest = LARGEST
 
     def engage(self, features: Features) -> None:
@@ -57,6 +58,10 @@ class OffloadPeer(UdpPeer):
             except OSError:
                 continue
             features.engage(feature)
+
+    def leave_from(self, host: str) -> None:
+        super().leave_from(host)
+        self.engage(self.features)
 
     def receive(self) -> Bytes | list[Train]:
         """Take what waits: one packet, or trains up to the first packet that comes alone."""
@@ -114,9 +119,17 @@ class OffloadPeer(UdpPeer):
         """The trains that one call takes."""
         if train.number == 1:
             return (train,)
-        if train.size > self._largest or Feature.UDP_SEGMENT not in self.features.now:
+        if not self._fits(train.size) or not self.features.use(Feature.UDP_SEGMENT):
             return train.singles()
         return (piece for alike in by_ecn(train) for piece in alike.sendable())
+
+    def _fits(self, size: int) -> bool:
+        """Whether a packet of this size may go in a train. Where one was too large, the way may have changed since."""
+        if size > self._largest:
+            if size > self.mtu():
+                return False
+            self._largest = LARGEST
+        return True
 
     def send(self, piece: Train) -> None:
         if piece.number == 1:

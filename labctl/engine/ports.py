@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
+from labctl.engine.address import Address
 from labctl.engine.train import Bytes, Train
 
 LARGEST = 65536
@@ -29,6 +30,9 @@ class Port(Protocol):
     def rested(self) -> None:
         """Take note that nothing came for a moment: what comes next most likely comes alone."""
 
+    def reconsider(self) -> None:
+        """Look again at what was chosen by links and routes: some have changed."""
+
     def pieces(self, train: Train) -> Iterable[Train]:
         """Cut a train into what one `send` takes, in order."""
 
@@ -40,7 +44,16 @@ class Port(Protocol):
 
 
 class PeerPort(Port, Protocol):
-    """A port to the peer, over a path of some MTU."""
+    """A port to the peer, from an address of ours, over a path of some MTU."""
+
+    def source(self) -> Address:
+        """The address that datagrams leave from."""
+
+    def successor(self) -> str | None:
+        """The address to leave from instead, if the present one is gone and may be another."""
+
+    def leave_from(self, host: str) -> None:
+        """Leave from this address from now on. Raises OSError."""
 
     def mtu(self) -> int:
         """The largest packet that fits into one datagram on the path as the kernel knows it now."""
@@ -55,8 +68,11 @@ class StrangerPort(Protocol):
     def fileno(self) -> int:
         """The descriptor that is readable while a datagram waits."""
 
-    def receive_from(self) -> tuple[bytes, str]:
-        """Take one datagram and its sender as HOST:PORT. Raises BlockingIOError if none waits."""
+    def receive_from(self) -> tuple[bytes, str, str | None]:
+        """Take one datagram, its sender as HOST:PORT and, if that is the peer, the address of ours that it was sent to.
+
+        Raises BlockingIOError if none waits.
+        """
 
 
 class MemoryPort:
@@ -64,11 +80,14 @@ class MemoryPort:
 
     What `arrive` is given comes out of `receive`, an OSError by being raised. `sent` holds the packets that
     were sent, `calls` how many with each call; the errors in `failures` are raised by the next calls of
-    `send`, None letting one pass. `whole` trains are taken if it is set.
+    `send`, None letting one pass. `whole` trains are taken if it is set. Where `addressed` is set, `receive_from`
+    gives what the peer sent to that address.
     """
 
     def __init__(self, whole: bool = False) -> None:
         self.whole = whole
+        self.host = "10.0.1.1"
+        self.addressed: str | None = None
         self.sent: list[bytes] = []
         self.calls: list[int] = []
         self.failures: deque[OSError | None] = deque()
@@ -97,10 +116,10 @@ class MemoryPort:
             raise arrival
         return [arrival] if isinstance(arrival, Train) else arrival
 
-    def receive_from(self) -> tuple[bytes, str]:
+    def receive_from(self) -> tuple[bytes, str, str | None]:
         datagram = self.receive()
         assert isinstance(datagram, bytes)
-        return datagram, "192.0.2.99:9"
+        return datagram, "192.0.2.99:9", self.addressed
 
     def rested(self) -> None:
         """The twin does not tell one moment from another."""
@@ -122,6 +141,18 @@ class MemoryPort:
 
     def send_in_fragments(self, single: Train) -> None:
         self.send(single)
+
+    def reconsider(self) -> None:
+        """The twin's network does not change."""
+
+    def source(self) -> Address:
+        return Address(self.host, 9000)
+
+    def successor(self) -> str | None:
+        return None
+
+    def leave_from(self, host: str) -> None:
+        self.host = host
 
     def close(self) -> None:
         os.close(self._waiting)

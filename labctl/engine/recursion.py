@@ -15,7 +15,7 @@ each is wrapped once more, and what comes of that is recognised.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labctl.engine.address import Address
 from labctl.engine.packet import (
@@ -50,6 +50,10 @@ class OwnDatagrams:
         """The datagrams that leave from `source` for `destination`."""
         ports = b"".join(each.port.to_bytes(2, "big") for each in (source, destination))
         return cls(source.packed + destination.packed, ports)
+
+    def leaving_from(self, source: Address) -> "OwnDatagrams":
+        """The same once they leave from another address, by the same ports."""
+        return replace(self, addresses=source.packed + self.addresses[len(source.packed) :])
 
     def match(self, packet: Bytes) -> bool:
         """Return whether this packet, which has no fault, is such a datagram or carries one at any depth."""

@@ -32,7 +32,7 @@ class Rehearsal:
         self._forwarder = Forwarder(
             self._tun,
             peer.over(self._sockets[1]),
-            UdpStrangers(self._sockets[1]),
+            UdpStrangers(self._sockets[1], ("", 0)),
             names=("", ""),
             own=OwnDatagrams(b"", b""),
             counters=counters,

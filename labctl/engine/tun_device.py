@@ -17,7 +17,7 @@ from labctl.engine.ports import LARGEST
 from labctl.engine.train import Bytes, Train
 
 # linux/if_tun.h
-TUNSETIFF, TUNSETOFFLOAD = 0x400454CA, 0x400454D0
+TUNSETIFF, TUNSETOFFLOAD, TUNGETIFF = 0x400454CA, 0x400454D0, 0x800454D2
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 IFNAMSIZ = 16
 # linux/sockios.h, linux/ethtool.h
@@ -59,11 +59,19 @@ class TunDevice:
     def fileno(self) -> int:
         return self._descriptor
 
+    def name(self) -> str:
+        """Return the name of the interface as it is now. Raises OSError."""
+        request = fcntl.ioctl(self._descriptor, TUNGETIFF, bytes(IFNAMSIZ + 24))
+        return request[:IFNAMSIZ].rstrip(b"\0").decode()
+
     def engage(self, features: Features) -> None:
         """Plain ports have no features."""
 
     def rested(self) -> None:
         """Plain ports take every packet alone."""
+
+    def reconsider(self) -> None:
+        """Plain ports choose nothing."""
 
     def receive(self) -> Bytes | list[Train]:
         return os.read(self._descriptor, LARGEST)

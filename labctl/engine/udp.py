@@ -3,9 +3,8 @@
 The peer's socket is *connected*: the kernel itself then hands over only the peer's datagrams and
 reports the ICMP errors that our own provoke. A second, unconnected socket at the same address and port
 catches everyone else's, only so that they can be counted. Linux looks for the best match (`compute_score`
-in net/ipv4/udp.c), so a datagram of the peer's never goes to the second socket. Two sockets may share a
-port while both bear SO_REUSEADDR. The first is bound without it, which proves that nobody else is there,
-and both lose it at the end, so that nobody else can join.
+in net/ipv4/udp.c), so a datagram of the peer's goes to the second socket only where that is bound to a wildcard
+(`wildcard`). The first is bound before the second may share its port, which proves that nobody else is there.
 """
 
 import errno
@@ -13,7 +12,7 @@ import socket
 import sys
 from collections.abc import Iterable
 from copy import copy
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from labctl.engine.address import Address
 from labctl.engine.ecn import ANY_ECN, changes, ecn_of
@@ -21,22 +20,20 @@ from labctl.engine.errors import explained
 from labctl.engine.features import Features
 from labctl.engine.ports import LARGEST
 from labctl.engine.train import Bytes, Train
+from labctl.engine.udp_socket import PMTUDISC_DO, PMTUDISC_DONT, discover, forget, open_socket, sharing, sockaddr
+from labctl.engine.wildcard import Wildcard, addressed
 
-BUFFER = 8 << 20
-# Bytes for what comes beside a datagram: the ECN field, the size of a train's packets.
+# Bytes for what comes beside a datagram: the octet with its ECN field, the size of a train's packets or where it went.
 ANCILLARY = 64
 
-# Not in the socket module; asm-generic/socket.h, linux/in.h, linux/in6.h.
-SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
-IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_DONT, PMTUDISC_DO = 10, 23, 0, 2
+# Not in the socket module: linux/in.h, linux/in6.h.
 IP_MTU, IPV6_MTU = 14, 24
 
-# To set the octet with the ECN field in what is sent, and to be told that of what comes.
-_ECN_OPTIONS = {
-    socket.AF_INET: ((socket.IPPROTO_IP, socket.IP_TOS), (socket.IPPROTO_IP, socket.IP_RECVTOS)),
-    socket.AF_INET6: ((socket.IPPROTO_IPV6, socket.IPV6_TCLASS), (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS)),
+_OCTET = {
+    socket.AF_INET: (socket.IPPROTO_IP, socket.IP_TOS),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_TCLASS),
 }
-_OCTET = {socket.IP_TOS, socket.IPV6_TCLASS}
+_OCTETS = {kind for _, kind in _OCTET.values()}
 # It is a byte from IPv4 and a number of four bytes from IPv6.
 _LOWEST = 0 if sys.byteorder == "little" else -1
 
@@ -44,8 +41,10 @@ _LOWEST = 0 if sys.byteorder == "little" else -1
 class UdpPeer:
     """The connected socket: the peer, and nobody else."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, wildcard: Wildcard | None = None) -> None:
         self._socket = connected
+        self._wildcard = wildcard
+        self._discovery = PMTUDISC_DONT
         # The ECN field that the socket gives its datagrams.
         self._ecn = 0
 
@@ -60,17 +59,33 @@ class UdpPeer:
 
     def close(self) -> None:
         self._socket.close()
+        if self._wildcard:
+            self._wildcard.close()
 
     def source(self) -> Address:
         """Return the address that our datagrams leave from: for a wildcard, the one that the kernel has chosen."""
         host, port, *_ = self._socket.getsockname()
         return Address(host, port)
 
+    def successor(self) -> str | None:
+        """Return the address to leave from instead, if the present one is gone and may be another."""
+        return self._wildcard.successor() if self._wildcard else None
+
+    def leave_from(self, host: str) -> None:
+        """Leave from this address of ours from now on, under the same descriptor. Raises OSError."""
+        assert self._wildcard, "one address cannot be another"
+        self._wildcard.move(host)
+        self._ecn = 0
+        discover(self._socket, self._discovery)
+
     def engage(self, features: Features) -> None:
         """Plain ports have no features."""
 
     def rested(self) -> None:
         """Plain ports take every packet alone."""
+
+    def reconsider(self) -> None:
+        """What a plain port chose is the address that it leaves from: see `successor`."""
 
     def receive(self) -> Bytes | list[Train]:
         data, ancillary, _, _ = self._socket.recvmsg(LARGEST, ANCILLARY)
@@ -92,43 +107,44 @@ class UdpPeer:
         """Send with the ECN field of this packet from now on. Most packets have that of the one before."""
         ecn = ecn_of(packet)
         if ecn != self._ecn:
-            self._socket.setsockopt(*_ECN_OPTIONS[self._socket.family][0], ecn)
+            self._socket.setsockopt(*_OCTET[self._socket.family], ecn)
             self._ecn = ecn
 
     def mtu(self) -> int:
-        if self._socket.family == socket.AF_INET6:
-            return self._socket.getsockopt(socket.IPPROTO_IPV6, IPV6_MTU) - 48
-        return self._socket.getsockopt(socket.IPPROTO_IP, IP_MTU) - 28
+        """Return the largest packet that fits the way as it is now; LARGEST while no way is known."""
+        six = self._socket.family == socket.AF_INET6
+        option, headers = ((socket.IPPROTO_IPV6, IPV6_MTU), 48) if six else ((socket.IPPROTO_IP, IP_MTU), 28)
+        try:
+            return self._socket.getsockopt(*option) - headers
+        except OSError:
+            return LARGEST
 
     def refuse_too_big(self) -> None:
         """Refuse (EMSGSIZE) what the path does not take whole, and learn from the path what that is."""
-        self._discover(PMTUDISC_DO)
+        self._discovery = PMTUDISC_DO
+        discover(self._socket, PMTUDISC_DO)
 
     def send_in_fragments(self, single: Train) -> None:
-        self._discover(PMTUDISC_DONT)
+        discover(self._socket, PMTUDISC_DONT)
         try:
             self._socket.send(single.data)
         finally:
-            self._discover(PMTUDISC_DO)
-
-    def _discover(self, mode: int) -> None:
-        if self._socket.family == socket.AF_INET6:
-            self._socket.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, mode)
-        else:
-            self._socket.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, mode)
+            discover(self._socket, self._discovery)
 
 
 class UdpStrangers:
-    """The unconnected socket: everybody but the peer."""
+    """The unconnected socket: everybody but the peer, and the peer where it addresses another address of a wildcard."""
 
-    def __init__(self, unconnected: socket.socket) -> None:
+    def __init__(self, unconnected: socket.socket, peer: tuple[str, int]) -> None:
         self._socket = unconnected
+        self._peer = peer
         self.fileno = unconnected.fileno
         self.close = unconnected.close
 
-    def receive_from(self) -> tuple[bytes, str]:
-        datagram, (host, port, *_) = self._socket.recvfrom(LARGEST)
-        return datagram, str(Address(host, port)) if port else host
+    def receive_from(self) -> tuple[bytes, str, str | None]:
+        datagram, ancillary, _, (host, port, *_) = self._socket.recvmsg(LARGEST, ANCILLARY)
+        at = addressed(ancillary) if (host, port) == self._peer else None
+        return datagram, str(Address(host, port)) if port else host, at
 
 
 PeerKind = TypeVar("PeerKind", bound=UdpPeer)
@@ -140,14 +156,15 @@ def open_udp(
     kind: type[PeerKind] = UdpPeer,  # type: ignore[assignment]
 ) -> tuple[PeerKind, UdpStrangers]:
     """Open both sockets of an endpoint. Raises EngineError."""
-    connected, strangers = _socket(bind), _socket(bind)
+    connected, strangers = open_socket(bind), open_socket(bind)
     try:
         _bind_both(connected, strangers, bind, peer)
+        wildcard = Wildcard(connected, strangers, peer) if bind.is_wildcard else None
     except BaseException:
         connected.close()
         strangers.close()
         raise
-    return kind(connected), UdpStrangers(strangers)
+    return kind(connected, wildcard), UdpStrangers(strangers, connected.getpeername()[:2])
 
 
 def _bind_both(connected: socket.socket, strangers: socket.socket, bind: Address, peer: Address) -> None:
@@ -157,61 +174,19 @@ def _bind_both(connected: socket.socket, strangers: socket.socket, bind: Address
         errno.EACCES: "ports under 1024 are for root: choose a higher one",
     }
     with explained(f"cannot bind {bind}", hints, "`ip addr` shows the addresses of this machine"):
-        connected.bind(_sockaddr(bind))
+        connected.bind(sockaddr(bind))
     way = f"`ip route get {peer.host}` shows the way, if there is one"
     with explained(f"cannot send from {bind.host} to {peer}", {}, way):
-        connected.connect(_sockaddr(peer))
-    _forget(connected)
-    with explained(f"cannot bind {bind} twice", hints, "`ss -aunp` shows who has this port"):
-        for each in (connected, strangers):
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        strangers.bind(_sockaddr(bind))
-        for each in (connected, strangers):
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-
-
-def _forget(connected: socket.socket) -> None:
-    """Drop what came between bind and connect, when anybody's datagrams were still let in."""
-    while True:
-        try:
-            connected.recv(LARGEST)
-        except OSError:
-            return
-
-
-def _socket(bind: Address) -> socket.socket:
-    with explained(f"cannot open a socket for {bind}", {}, "is this IP version switched off here?"):
-        made = socket.socket(bind.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    for force, plain in ((SO_RCVBUFFORCE, socket.SO_RCVBUF), (SO_SNDBUFFORCE, socket.SO_SNDBUF)):
-        try:
-            made.setsockopt(socket.SOL_SOCKET, force, BUFFER)
-        except PermissionError:
-            made.setsockopt(socket.SOL_SOCKET, plain, BUFFER)
-    made.setsockopt(*_ECN_OPTIONS[bind.family][1], 1)
-    # A datagram over the path's MTU is to be fragmented, not refused: the TUN's MTU is the user's choice.
-    if bind.family == socket.AF_INET6:
-        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        made.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_DONT)
-    else:
-        made.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_DONT)
-    return made
+        connected.connect(sockaddr(peer))
+    forget(connected)
+    shown = "`ss -aunp` shows who has this port"
+    with explained(f"cannot bind {bind} twice", hints, shown), sharing(connected, strangers):
+        strangers.bind(sockaddr(bind))
 
 
 def ecn_in(ancillary: Iterable[tuple[int, int, bytes]]) -> int:
     """Return the ECN field that the kernel says a datagram had; 0 if it says nothing."""
     for _, kind, value in ancillary:
-        if kind in _OCTET:
+        if kind in _OCTETS:
             return value[_LOWEST] & 3
     return 0
-
-
-def _sockaddr(address: Address) -> Any:
-    """The address as bind and connect take it, with the scope of a link-local one (fe80::1%wan0) resolved."""
-    flags = socket.AI_NUMERICHOST
-    try:
-        # As bytes: for text Python loads its codec of international domain names, in every engine.
-        host = address.host.encode()
-        found = socket.getaddrinfo(host, address.port, address.family, socket.SOCK_DGRAM, 0, flags)
-    except socket.gaierror as error:
-        raise OSError(errno.ENODEV, str(error)) from error
-    return found[0][4]

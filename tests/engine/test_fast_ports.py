@@ -12,7 +12,7 @@ import pytest
 from labctl.engine import offload_tun
 from labctl.engine.address import Address
 from labctl.engine.counters import Counters
-from labctl.engine.features import Feature, Features
+from labctl.engine.features import PAUSE, Feature, Features
 from labctl.engine.forward import Forwarder
 from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.offload_udp import UDP_GRO, OffloadPeer
@@ -159,7 +159,7 @@ def test_a_merged_write_that_is_refused_is_repeated_packet_by_packet(rig: Rig, p
     assert rig.kernel.written == [EMPTY + each for each in packets] * 2
     merge = Feature.UDP_MERGE if protocol == UDP else Feature.TCP_MERGE
     assert rig.counters.features == ALL & ~merge
-    assert rig.lines == [f"{merge.words[0]} is off from now on: Invalid argument (EINVAL)"]
+    assert rig.lines == [f"{merge.words[0]} is off, and tried again later: Invalid argument (EINVAL)"]
     now = balance(rig.counters)
     assert now["tun_written_packets"] == now["tun_written_frames"] == 10
 
@@ -258,6 +258,36 @@ def test_segments_over_the_mtu_go_singly_from_then_on_and_smaller_ones_do_not(ri
     assert [each.number for each in peer.pieces(train_of([packet[:100] for packet in packets]))] == [5]
     rig.forwarder.leave(train_of(packets))
     assert fake.tried == tried
+
+
+def test_segments_that_were_too_large_are_none_any_more_when_the_path_takes_them(rig: Rig) -> None:
+    fake = FakeSocket(errno.EMSGSIZE, mtu=128)
+    peer = fast_peer(rig, fake)
+    train = train_of(segments(TCP))
+    rig.forwarder.leave(train)
+    assert [each.number for each in peer.pieces(train)] == [1] * 5
+    fake.mtu = 1500
+    assert [each.number for each in peer.pieces(train)] == [5]
+
+
+def test_what_was_given_up_is_tried_again_after_a_while_and_each_reason_said_once() -> None:
+    now, lines = 0.0, []
+    features = Features(lines.append, lambda: now)
+    features.engage(Feature.UDP_SEGMENT | Feature.UDP_GRO)
+    for _ in range(2):
+        features.give_up(Feature.UDP_SEGMENT, OSError(errno.EIO, ""))
+        assert not features.use(Feature.UDP_SEGMENT)
+        assert features.now == Feature.UDP_GRO
+        now += PAUSE
+        assert features.use(Feature.UDP_SEGMENT)
+        assert features.now == Feature.UDP_SEGMENT | Feature.UDP_GRO
+    assert lines == ["udp-segment is off, and tried again later: Input/output error (EIO)"]
+    assert not features.use(Feature.TCP_MERGE), "what was never engaged is not tried"
+    features.give_up(Feature.UDP_SEGMENT, OSError(errno.EINVAL, ""))
+    features.disengage(Feature.UDP_SEGMENT)
+    now += PAUSE
+    assert not features.use(Feature.UDP_SEGMENT)
+    assert len(lines) == 2
 
 
 def test_a_socket_that_knows_no_offload_has_none(rig: Rig) -> None:

@@ -3,13 +3,15 @@
 import errno
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.engine.address import Address
+from labctl.engine.changes import NetworkChanges
 from labctl.engine.counters import NAMES, Counters
 from labctl.engine.forward import DeviceGone, Forwarder
 from labctl.engine.loop import Ending, run
@@ -54,6 +56,11 @@ class Rig:
         ):
             while port.has_arrivals:
                 turn()
+
+    def run(self, stop: int, rehearse: Callable[[], None] = lambda: None) -> Ending:
+        """Forward in the loop."""
+        with closing(NetworkChanges()) as changes:
+            return run(self.forwarder, stop, rehearse, changes)
 
     def close(self) -> None:
         for port in (self.tun, self.peer, self.strangers):
@@ -196,7 +203,7 @@ def test_every_packet_is_forwarded_or_is_exactly_one_drop(watched, out, into, st
 def test_the_end_of_the_device_ends_the_loop(rig: Rig, code: int) -> None:
     rig.tun.arrive(PING, OSError(code, ""))
     with stop_signals(signal.SIGTERM) as stop:
-        assert run(rig.forwarder, stop, lambda: None) is Ending.DEVICE_GONE
+        assert rig.run(stop) is Ending.DEVICE_GONE
     assert rig.peer.sent == [PING]
 
 
@@ -205,7 +212,7 @@ def test_a_hang_up_ends_the_loop_even_where_reading_shows_nothing(rig: Rig) -> N
     os.close(writer)
     rig.tun.fileno = lambda: reader  # type: ignore[method-assign]
     with stop_signals(signal.SIGTERM) as stop:
-        assert run(rig.forwarder, stop, lambda: None) is Ending.DEVICE_GONE
+        assert rig.run(stop) is Ending.DEVICE_GONE
     os.close(reader)
 
 
@@ -221,5 +228,5 @@ def test_a_signal_stops_the_loop_and_the_old_handler_returns(rig: Rig, number: s
     before = signal.getsignal(number)
     with stop_signals(signal.SIGTERM, signal.SIGINT) as stop:
         os.kill(os.getpid(), number)
-        assert run(rig.forwarder, stop, lambda: None) is Ending.STOPPED
+        assert rig.run(stop) is Ending.STOPPED
     assert signal.getsignal(number) is before

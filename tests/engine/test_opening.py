@@ -96,7 +96,9 @@ def test_the_port_is_ours_alone_and_each_datagram_finds_its_socket(pair: Namespa
                 stranger.sendto(b"stranger", (bind.host, 9000))
                 friend.sendto(b"friend", (bind.host, 9000))
             assert [ours.receive() for _ in range(3)] == [b"friend"] * 3
-            assert [strangers.receive_from() for _ in range(3)] == [(b"stranger", str(Address(peer.host, 9001)))] * 3
+            assert [strangers.receive_from() for _ in range(3)] == [
+                (b"stranger", str(Address(peer.host, 9001)), None)
+            ] * 3
             for port in (ours.receive, strangers.receive_from):
                 with pytest.raises(BlockingIOError):
                     port()

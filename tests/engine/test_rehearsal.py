@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from labctl.engine.counters import Counters
-from labctl.engine.loop import REHEARSALS, Ending, run
+from labctl.engine.loop import REHEARSALS, Ending
 from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.offload_udp import OffloadPeer
 from labctl.engine.rehearsal import Rehearsal
@@ -57,7 +57,7 @@ def test_it_is_rehearsed_for_a_while_after_each_packet_and_then_no_more(rig: Rig
 
     rig.tun.arrive(PING)
     with stop_signals(signal.SIGTERM) as stop:
-        assert run(rig.forwarder, stop, rehearse) is Ending.STOPPED
+        assert rig.run(stop, rehearse) is Ending.STOPPED
     assert rehearsed == 3 + REHEARSALS
     assert rig.peer.sent == [PING, PING]
 
@@ -66,7 +66,7 @@ def test_nothing_is_rehearsed_before_the_first_packet(rig: Rig) -> None:
     rehearsed: list[str] = []
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
     with stop_signals(signal.SIGTERM) as stop:
-        assert run(rig.forwarder, stop, lambda: rehearsed.append("once")) is Ending.STOPPED
+        assert rig.run(stop, lambda: rehearsed.append("once")) is Ending.STOPPED
     assert rehearsed == []
 
 
