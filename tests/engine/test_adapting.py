@@ -1,0 +1,77 @@
+"""What an engine chose is looked at again when its cause changes: counted in calls and frames, not in speed."""
+
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from labctl.engine.address import Address
+from labctl.engine.counters import Counters
+from labctl.engine.features import Feature, Features
+from labctl.engine.forward import Forwarder
+from labctl.engine.offload_udp import OffloadPeer
+from labctl.engine.ports import MemoryPort
+from labctl.engine.recursion import OwnDatagrams
+from labctl.engine.udp import open_udp
+
+from .conftest import Sites
+from .oracle import UDP, Segment
+from .test_offload import train_of
+from .world import Namespace, balance, wait_for
+
+pytestmark = pytest.mark.root
+
+TUN = Feature.TUN_TSO | Feature.TUN_USO | Feature.TCP_MERGE | Feature.UDP_MERGE
+
+
+class Calls(OffloadPeer):
+    """Counts the packets of each call that the kernel took."""
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)  # type: ignore[arg-type]
+        self.taken: list[int] = []
+
+    def send(self, piece) -> None:  # type: ignore[no-untyped-def]
+        super().send(piece)
+        self.taken.append(piece.number)
+
+
+@pytest.mark.parametrize("ends", [("192.0.2.1", "192.0.2.2"), ("fd00:1::1", "fd00:1::2")])
+def test_trains_are_whole_again_once_the_underlay_is_wide_again(sites: Sites, ends: tuple[str, str]) -> None:
+    """The MTU of the cable goes from 1500 to 1290 and back: packets of 1400 bytes go singly only meanwhile."""
+    for site, end in ((sites.a, 1), (sites.b, 2)):
+        site.shell("echo 0 > /proc/sys/net/ipv6/conf/wan0/disable_ipv6")
+        site.ip(f"addr add fd00:1::{end}/64 dev wan0 nodad")
+    bind, far = (Address(host, 9000) for host in ends)
+    peer, strangers = sites.a.call(lambda: open_udp(bind, far, Calls))
+    features, twin = Features(), MemoryPort()
+    peer.engage(features)
+    train = train_of([each.packet() for each in Segment(bytes(40 * 1372), UDP).cut(1372)])
+    with closing(peer), closing(strangers), closing(twin), Counters.anonymous() as counters:
+        forwarder = Forwarder(
+            twin, peer, strangers, names=("", ""), own=OwnDatagrams.between(bind, far), counters=counters
+        )
+        for mtu, calls in ((1500, [40]), (1290, [1] * 40), (1290, [1] * 40), (1500, [40]), (1500, [40])):
+            for site in (sites.a, sites.b):
+                site.ip(f"link set wan0 mtu {mtu}")
+            peer.taken.clear()
+            forwarder.leave(train)
+            assert peer.taken == calls, f"at {mtu}"
+        assert features.now == Feature.UDP_SEGMENT | Feature.UDP_GRO
+        counters.cells[0] = 200  # they were not read from a device
+        assert balance(counters)["udp_sent_packets"] == 200
+
+
+def test_an_engine_cuts_and_merges_as_the_mtu_of_its_device_asks_for(
+    sites: Sites, counters: Callable[..., tuple[Counters, Counters]]
+) -> None:
+    """Superframes are nothing to the engine while a packet is as large as they are; an edit of the MTU changes that."""
+    both = counters()
+    for mtu, wanted in ((65000, ~Feature(0) & ~TUN), (1400, ~Feature(0)), (65000, ~Feature(0) & ~TUN)):
+        set_mtu(sites.a, mtu)
+        wait_for(lambda wanted=wanted: both[0].features == wanted, f"{wanted} at {mtu}, not {both[0].features}")
+        assert sites.a.ping("10.0.102.1")
+
+
+def set_mtu(site: Namespace, mtu: int) -> None:
+    site.ip(f"link set tun0 mtu {mtu}")
