@@ -59,6 +59,25 @@ def is_ours(name: str, recorded: NamespaceId) -> bool:
     return is_recorded(path_of(name), recorded)
 
 
+def hidden_outside(name: str) -> bool:
+    """Whether the first process of the machine does not see our namespace under its name, as after `unshare -m`.
+
+    False also where that cannot be told.
+    """
+    try:
+        ours, outside = path_of(name).stat(), os.open("/proc/1/root", os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not os.path.samestat(os.stat(str(path_of(name)).lstrip("/"), dir_fd=outside), ours)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(outside)
+
+
 def is_recorded(file: Path, recorded: NamespaceId) -> bool:
     """Whether a file, of /run/netns or /proc/PID/ns/net, is of the recorded namespace."""
     try:

@@ -27,6 +27,11 @@ from labctl.topology.model import Topology
 LOOKS = 3
 """How often a lab that was changed is looked at again, for what is left to do."""
 
+HIDDEN = (
+    "this is a mount namespace of its own (unshare -m, ip netns exec): "
+    "outside it, neither `ip netns` nor labctl reaches these namespaces"
+)
+
 
 @dataclass(frozen=True)
 class UpReport:
@@ -38,6 +43,7 @@ class UpReport:
     substitutions: tuple[Substitution, ...]
     seconds: float
     sight: Sight  # what the first look took in
+    notes: tuple[str, ...]  # what is to be known of the place where the lab is
 
 
 def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -> UpReport:
@@ -79,7 +85,14 @@ def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -
                 _put_back(before, state, fork)
             raise
         substitutions = tuple(state.read().substitutions.values())
-        return UpReport(topology.name, mode, changes, substitutions, time.monotonic() - began, looked.sight)
+        seconds = time.monotonic() - began
+        return UpReport(topology.name, mode, changes, substitutions, seconds, looked.sight, _notes(topology))
+
+
+def _notes(topology: Topology) -> tuple[str, ...]:
+    if any(namespaces.hidden_outside(name) for name in topology.namespaces):
+        return (HIDDEN,)
+    return ()
 
 
 def _topology_before(state: State) -> Topology | None:

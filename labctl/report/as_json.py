@@ -64,6 +64,7 @@ def up(report: UpReport) -> dict[str, Any]:
         "substitutions": [asdict(substitution) for substitution in report.substitutions],
         "seconds": round(report.seconds, 3),
         **_sight(report.sight),
+        "notes": list(report.notes),
     }
 
 

@@ -37,6 +37,7 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
     if not report.changes:
         out.print(f"nothing to do: [bold]{report.lab}[/] is as its file says ({report.mode})")
         _looked(out, report.sight)
+        _notes(out, report.notes)
         return
     steps = [change.step for change in report.changes]
     counts = [
@@ -49,6 +50,7 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
     out.print()
     out.print(f"[bold green]{report.lab}[/] is up ({report.mode}, {report.seconds:.2f} s): {what}")
     _substitutions(out, report.substitutions)
+    _notes(out, report.notes)
     if hints:
         out.print("\nTry next:")
         width = max(len(command) for command, _ in hints)
@@ -76,6 +78,11 @@ def _looked(out: Console, sight: Sight) -> None:
     grid.add_row("looked at", escape(", ".join(sight.looked_at)))
     grid.add_row("not at", escape(", ".join(sight.not_looked_at)))
     out.print(grid, style="dim", soft_wrap=False)
+
+
+def _notes(out: Console, notes: Iterable[str]) -> None:
+    for note in notes:
+        out.print(f"[yellow]note:[/] {escape(note)}")
 
 
 def _substitutions(out: Console, substitutions: Iterable[Substitution]) -> None:

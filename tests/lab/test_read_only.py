@@ -1,4 +1,4 @@
-"""Places where nothing may be written: /proc/sys and /sys, as in a container; HOME and TMPDIR, which labctl needs not."""
+"""Places where nothing may be written: /proc/sys and /sys, as in a container; HOME and TMPDIR."""
 
 from __future__ import annotations
 
