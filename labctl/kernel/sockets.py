@@ -44,6 +44,11 @@ def holders(protocol: str, host: str, port: int) -> list[Holder]:
     )
 
 
+def hosts(protocol: str, port: int) -> set[str]:
+    """Return the addresses that the sockets with a port are bound to or connected from. Follows the thread."""
+    return {found.host for found in _receivers(protocol, port)}
+
+
 def connected(port: int) -> bool:
     """Whether a TCP connection from or to a port may still send something: a segment, or the answer to its FIN."""
     over = {_TIME_WAIT, _CLOSE, _LISTEN}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import ipaddress
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
 from labctl.kernel.privileges import has_network_rights
+from labctl.kernel.sockets import hosts
 from labctl.kernel.tuntap import uid_of, user_name
 from labctl.lab.edited import why_outdated
 from labctl.lab.journal import Engine, Recorded
@@ -22,7 +24,7 @@ from labctl.plan.impairing import Command
 from labctl.plan.plan import plan
 from labctl.plan.reasons import Change, change
 from labctl.plan.sight import Sight, sight
-from labctl.plan.steps import AddNamespace, SetSysctl, StartEngine
+from labctl.plan.steps import AddAddress, AddNamespace, SetSysctl, StartEngine, Step
 from labctl.plan.wanted import wanted
 from labctl.topology.model import Tap, Topology, Tun, Veth
 
@@ -92,7 +94,11 @@ def facts(state: State, recorded: Recorded, topology: Topology | None) -> Facts:
     # One that was stopped would not answer, and is started anew anyway.
     going = {device: command for device, command in engines.items() if command == recorded.engines[device].command}
     programs = [step for step in steps if isinstance(step, StartEngine) and step.program and step.subject in going]
-    return Facts(found, engines, dict(_impaired(going, state)), dict(_outdated(programs, found, recorded.engines)))
+    outdated = {
+        **{step.subject: why for step in programs if (why := _deserted(step, steps, found))},
+        **dict(_outdated(programs, found, recorded.engines)),
+    }
+    return Facts(found, engines, dict(_impaired(going, state)), outdated)
 
 
 def _next_to(name: str, topology: Topology | None) -> list[str]:
@@ -148,6 +154,31 @@ def _outdated(
             why = why_outdated(engine.files, step.program, step.directory)
             if why:
                 yield step.subject, why
+
+
+def _deserted(program: StartEngine, steps: Iterable[Step], found: Collection[str]) -> str | None:
+    """Return why a program that is bound to a wildcard will hear nothing: all its sockets have addresses that go.
+
+    A UDP socket that is connected keeps the address it had then (ip4_datagram_connect in net/ipv4/datagram.c).
+    """
+    if program.namespace not in found or not ipaddress.ip_address(program.bind_host).is_unspecified:
+        return None
+    with namespaces.inside(program.namespace):
+        here = sorted(hosts("udp", program.bind_port))
+    stay = {
+        step.address.partition("/")[0]
+        for step in steps
+        if isinstance(step, AddAddress) and step.namespace == program.namespace
+    }
+    if not here or any(_stays(ipaddress.ip_address(host), stay) for host in here):
+        return None
+    return f"its UDP socket has the address {here[0]}, which no interface has by the file"
+
+
+def _stays(host: ipaddress.IPv4Address | ipaddress.IPv6Address, stay: Collection[str]) -> bool:
+    """Whether an address is one of the file, or one that the kernel itself gives or takes for any."""
+    host = getattr(host, "ipv4_mapped", None) or host
+    return host.is_unspecified or host.is_loopback or host.is_link_local or str(host) in stay
 
 
 def _running(engines: Mapping[str, Engine]) -> Iterator[tuple[str, str]]:
