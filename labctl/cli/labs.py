@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+import click
+
 from labctl.errors import LabError, UsageError
 
 if TYPE_CHECKING:
@@ -122,9 +124,9 @@ def remembered(lab: str, place: Place, others: Mapping[str, Place]) -> Iterator[
 
 
 def the_one(words: Sequence[str], what: str, example: str) -> str:
-    """Return the one word that is left. Raise UsageError where it is missing or has company."""
+    """Return the one word that is left. Raise click's UsageError where it is missing or has company."""
     if len(words) != 1:
-        raise UsageError(f"{what} is needed, and nothing else", "", f"for example: {example}")
+        raise click.UsageError(f"{what} is needed, and nothing else, as in: {example}")
     return words[0]
 
 

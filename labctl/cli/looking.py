@@ -11,7 +11,6 @@ import click
 from labctl.cli import completion
 from labctl.cli.base import WELL, cli, format_option, lab_argument, lab_option
 from labctl.cli.labs import lab_of, places_of_mine, running_lab, the_one
-from labctl.errors import UsageError
 
 if TYPE_CHECKING:
     from labctl.kernel.room import Place
@@ -70,11 +69,11 @@ def exec_(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """Run a command in a namespace of a lab; its exit code is ours."""
     from labctl.lab import inside
 
-    place, name, left = lab_of(words, lab)
-    if len(left) < 2:
-        raise UsageError("a namespace and a command are needed", "", "for example: labctl exec siteA -- ip route")
-    namespace, *command = left
-    return place.call(lambda: inside.execute(name, namespace, command))
+    if len(words) > 1:
+        place, name, (namespace, *command) = lab_of(words, lab)
+        if command:
+            return place.call(lambda: inside.execute(name, namespace, command))
+    raise click.UsageError("a namespace and a command are needed, as in: labctl exec siteA -- ip route")
 
 
 @cli.command()

@@ -111,10 +111,11 @@ def test_an_unknown_namespace_is_told_with_the_nearest_one(pair: World) -> None:
     assert "lefd" in said and "did you mean 'left'" in said and len(said.splitlines()) <= 3
 
 
-def test_with_two_labs_exec_must_be_told_which(pair: World) -> None:
+def test_with_two_labs_exec_must_be_told_which_unless_the_namespace_tells(pair: World) -> None:
     pair.labctl("up", str(pair.home / "pair.yaml"), "--name", "second")
-    said = pair.labctl("exec", "left", "--", "true", code=2).stderr
+    said = pair.labctl("exec", "lefd", "--", "true", code=2).stderr
     assert "pair" in said and "second" in said and "-l" in said
+    pair.labctl("exec", "left", "--", "true")
     pair.labctl("exec", "-l", "pair", "left", "--", "true")
     pair.labctl("exec", "second-left", "-l", "second", "--", "true")
     pair.labctl("exec", "left", "--", "true", env={"LABCTL_LAB": "second"})
