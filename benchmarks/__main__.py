@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import memory, report, scale
+from benchmarks import busy, memory, report, scale
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.loads import ROWS
 from benchmarks.world import INSIDE, REPOSITORY, Failed, Pair, enter, wait_for
@@ -58,6 +58,9 @@ def main() -> int:
     if not given.only or "scale" in given.only:
         status.update("whole labs")
         figures += scale.measure(1 if given.quick else 3, absent)
+    if not given.only or "busy" in given.only:
+        status.update("verify on a busy machine")
+        figures += busy.measure(1 if given.quick else 10, absent)
     report.show(figures, absent, console)
     report.write(figures, given.output)
     console.print(f"written: {given.output}/bench.json, {given.output}/bench.svg", highlight=False)
@@ -67,7 +70,7 @@ def main() -> int:
 def _wanted(name: str, only: list[str]) -> bool:
     """Whether this row is wanted: it is named, or no row is."""
     rows = {row.name for row in ROWS} | {"engine-memory"}
-    return not (rows | {"scale"}) & {*only} or name in only
+    return not (rows | {"scale", "busy"}) & {*only} or name in only
 
 
 def _present(only: list[str], absent: dict[str, str]) -> Iterator[Contender]:

@@ -353,8 +353,8 @@ def _furnish_as_root() -> None:
     setns(_network(), CLONE_NEWNET)
     mount("", "/", flags=MS_REC | MS_PRIVATE)  # what others mount meanwhile is not to be seen
     _empty_run()
-    _let_users_reach(REPO, Path(sys.prefix), Path(sys.base_prefix))
-    _let_users_open_tun()
+    let_users_reach(REPO, Path(sys.prefix), Path(sys.base_prefix))
+    let_users_open_tun()
 
 
 def _furnish_as_user() -> None:
@@ -374,7 +374,7 @@ def _empty_run() -> None:
     mount("tmpfs", "/run", "tmpfs", data="mode=0755")
 
 
-def _let_users_reach(*needed: Path) -> None:
+def let_users_reach(*needed: Path) -> None:
     """Where root keeps the interpreter or the checkout in a folder of its own, show just those two to everybody."""
     hidden: dict[Path, list[Path]] = {}
     for path in needed:
@@ -390,7 +390,7 @@ def _let_users_reach(*needed: Path) -> None:
             os.close(handle)
 
 
-def _let_users_open_tun() -> None:
+def let_users_open_tun() -> None:
     """/dev/net/tun with mode 0666, as udev gives it to every user (50-udev-default.rules)."""
     device = Path("/dev/net/tun")
     if device.stat().st_mode & 0o666 == 0o666:
