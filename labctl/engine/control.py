@@ -72,16 +72,29 @@ def ask(path: Path, changes: Mapping[str, Mapping[str, object] | None]) -> dict[
 
     Raises ValueError for a wrong wish, OSError where nobody answers.
     """
+    request = json.dumps(changes).encode()
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-            connection.settimeout(10)
-            # The path of a UNIX socket holds 107 bytes; by the directory's descriptor it is short.
-            connection.connect(f"/proc/self/fd/{directory}/{path.name}")
-            connection.send(json.dumps(changes).encode())
-            answer = json.loads(connection.recv(_LARGEST))
+        # The path of a UNIX socket holds 107 bytes; by the directory's descriptor it is short.
+        address = f"/proc/self/fd/{directory}/{path.name}"
+        said = b""
+        while not said:  # the engine has hung up: on a busy machine PATIENCE may be over before the request is sent
+            said = _ask_once(address, request)
     finally:
         os.close(directory)
+    answer = json.loads(said)
     if "error" in answer:
         raise ValueError(answer["error"])
     return {name: Impairment.from_dict(values) for name, values in answer.items()}
+
+
+def _ask_once(address: str, request: bytes) -> bytes:
+    """The answer; nothing where the engine did not read the request."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.settimeout(10)
+        connection.connect(address)
+        try:
+            connection.send(request)
+            return connection.recv(_LARGEST)
+        except (BrokenPipeError, ConnectionResetError):
+            return b""

@@ -32,7 +32,7 @@ _OURS = Path("/proc/thread-self")
 
 
 class Patience:
-    """Some seconds for processes to do their work, without those in which they wait for a CPU."""
+    """Some seconds for processes and all below them, without those in which they wait for a CPU."""
 
     def __init__(self, seconds: float, *processes: int) -> None:
         self._end = time.monotonic() + seconds
@@ -69,9 +69,12 @@ class Patience:
 
     def wait(self, ready: select.poll) -> bool:
         """Wait until a descriptor is ready, and tell whether one was before it is over."""
-        while not ready.poll(max(self.left(), PAUSE) * 1000):
-            if self.over():
-                return bool(ready.poll(0))
+        over = False
+        while not ready.poll(0):
+            if over:
+                return False
+            ready.poll(max(self.left(), PAUSE) * 1000)
+            over = self.over()
         return True
 
     def looks(self, pause: float = PAUSE) -> Iterator[None]:
@@ -82,9 +85,13 @@ class Patience:
         yield
 
     def _threads(self) -> Iterator[Path]:
-        for process in self._processes:
+        processes = list(self._processes)
+        for process in processes:  # it grows meanwhile
             with suppress(OSError):  # it has ended
-                yield from Path(f"/proc/{process}/task").iterdir()
+                for thread in Path(f"/proc/{process}/task").iterdir():
+                    yield thread
+                    with suppress(OSError):
+                        processes += map(int, (thread / "children").read_text().split())
 
     def _waited(self) -> dict[Path, int]:
         return {thread: _times(thread)[1] for thread in (_OURS, *self._threads())}

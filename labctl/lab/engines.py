@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from labctl.kernel import directory, namespaces
 from labctl.kernel.observe import observe
+from labctl.kernel.patience import Patience
 from labctl.kernel.sockets import bound
 from labctl.kernel.tuntap import uid_of
 from labctl.lab import processes
@@ -30,8 +31,6 @@ from labctl.plan.steps import StartEngine
 
 PATIENCE = 5.0
 """Seconds that a program has to open its device and its port."""
-
-PAUSE = 0.01
 
 
 @contextmanager
@@ -83,16 +82,17 @@ def _task(step: StartEngine, state: State) -> Task:
 
 def _until_ready(step: StartEngine, process: Process, state: State, since: str) -> None:
     """Wait until a program has its device and its port. Raise ProgramFailed, and end it, where it does not."""
-    deadline = time.monotonic() + PATIENCE
-    while lacking := _lacking(step):
+    lacking: list[str] = []
+    for _ in Patience(PATIENCE, process.pid).looks():
+        lacking = _lacking(step)
+        if not lacking:
+            return
         if not process.alive():
             raise _failed(step, "ended before it was ready", state, since)
-        if time.monotonic() >= deadline:
-            lacks = f"is not ready after {PATIENCE:g} s: it has not {' and not '.join(lacking)}"
-            failed = _failed(step, lacks, state, since)  # before it writes that it ends
-            processes.end([process])
-            raise failed
-        time.sleep(PAUSE)
+    lacks = f"is not ready after {PATIENCE:g} s: it has not {' and not '.join(lacking)}"
+    failed = _failed(step, lacks, state, since)  # before it writes that it ends
+    processes.end([process])
+    raise failed
 
 
 def _failed(step: StartEngine, what: str, state: State, since: str) -> ProgramFailed:

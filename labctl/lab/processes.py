@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import select
 import signal
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from labctl.kernel.patience import Patience
 
 GRACE = 2.0
 """Seconds that a process has between SIGTERM and SIGKILL."""
@@ -76,18 +77,18 @@ def _left_after(number: signal.Signals, processes: Sequence[Process], patience: 
         with opened(process) as pidfd, suppress(ProcessLookupError):
             if pidfd is not None:
                 signal.pidfd_send_signal(pidfd, number)
-    deadline = time.monotonic() + patience
-    return [process for process in processes if not _ended_by(deadline, process)]
+    waiting = Patience(patience, *(process.pid for process in processes))
+    return [process for process in processes if not _ends(process, waiting)]
 
 
-def _ended_by(deadline: float, process: Process) -> bool:
+def _ends(process: Process, waiting: Patience) -> bool:
     """Wait for the end of a process, as long as there is time; tells whether it has come."""
     with opened(process) as pidfd:
         if pidfd is None:
             return True
         poll = select.poll()
         poll.register(pidfd, select.POLLIN)
-        return bool(poll.poll(max(0, deadline - time.monotonic()) * 1000))
+        return waiting.wait(poll)
 
 
 @contextmanager
