@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -156,6 +157,12 @@ class _Space:
     def _next_index(self) -> int:
         return max(self._indexes.values()) + 1
 
+    def _index(self, interface: str) -> int:
+        """Return the index of an interface. Raises OSError (ENODEV) where it has gone."""
+        if interface not in self._indexes:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        return self._indexes[interface]
+
     def set_sysctl(self, path: str, value: str) -> None:
         # /proc/sys/net shows the namespace of whoever opens it, so the file is opened inside.
         with network_namespace(self._fd):
@@ -208,10 +215,16 @@ class _Space:
         there._indexes[step.peer_interface] = peer_index
 
     def delete_link(self, step: DeleteLink) -> None:
-        self._netlink.request(rt.RTM_DELLINK, rt.link(self._indexes.pop(step.interface)))
+        # It may be gone by now: the other end of a cable goes a while after the namespace of the first (cleanup_net()).
+        try:
+            self._netlink.request(rt.RTM_DELLINK, rt.link(self._index(step.interface)))
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+        self._indexes.pop(step.interface, None)
 
     def set_link(self, step: InterfaceStep) -> None:
-        index = self._indexes[step.interface]
+        index = self._index(step.interface)
         match step:
             case SetMac(mac=mac):
                 self._change_link(index, (("IFLA_ADDRESS", mac),))
@@ -220,7 +233,7 @@ class _Space:
             case ClearMaster():
                 self._change_link(index, (("IFLA_MASTER", 0),))
             case SetMaster(master=master):
-                self._change_link(index, (("IFLA_MASTER", self._indexes[master]),))
+                self._change_link(index, (("IFLA_MASTER", self._index(master)),))
             case SetNetem(impairment=words):
                 netem.attach(self._netlink, index, Netem.of(Impairment.from_text(words)))
             case ClearNetem():
@@ -247,11 +260,11 @@ class _Space:
                 with network_namespace(self._fd):
                     xfrm.flush(what)
             case DeleteQdisc(interface=interface, place=place):
-                qdiscs.detach(self._netlink, self._indexes[interface], place)
+                qdiscs.detach(self._netlink, self._index(interface), place)
             case DeleteNeighbour(interface=interface, neighbour=neighbour):
-                neighbours.forget(self._netlink, self._indexes[interface], neighbour)
+                neighbours.forget(self._netlink, self._index(interface), neighbour)
             case DeleteForwarding(interface=interface, mac=mac):
-                neighbours.forget_forwarding(self._netlink, self._indexes[interface], mac)
+                neighbours.forget_forwarding(self._netlink, self._index(interface), mac)
 
     def address(self, request: int, step: AddAddress | DeleteAddress, flags: int = 0) -> None:
         own, _, other = step.address.partition(" peer ")
@@ -259,7 +272,7 @@ class _Space:
         message = rt.ifaddrmsg()
         message["family"] = _family(address.version)
         message["prefixlen"] = address.network.prefixlen
-        message["index"] = self._indexes[step.interface]
+        message["index"] = self._index(step.interface)
         if address.version == 4 and address.is_loopback:
             message["scope"] = RT_SCOPE_HOST  # as ip(8) and the kernel's own 127.0.0.1 have it
         attributes: list[tuple[str, Any]] = [

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from labctl.errors import KernelRefused
 from labctl.kernel.namespaces import DIRECTORY
+from labctl.kernel.perform import Performer
 from labctl.kernel.syscalls import unmount
+from labctl.plan.steps import DeleteLink, SetUp, Step
 from tests.lab.labs import PAIR, many_engines, many_namespaces, tunnel
 from tests.lab.world import World, eventually, names
 
@@ -206,3 +209,24 @@ def test_root_leaves_the_lab_of_a_user_alone(as_root: World, as_user: World) -> 
         assert "user" in said and "without" in said and len(said.splitlines()) <= 3, said
     assert as_user.json("verify")["passed"]
     as_user.labctl("down")
+
+
+def test_an_interface_that_has_just_gone_is_told_and_needs_no_removal(as_root: World) -> None:
+    """The other end of a cable goes a while after the namespace of the first, so after it was looked at."""
+    as_root.labctl("up", as_root.file("pair.yaml", PAIR))
+
+    def change(step: Step) -> str:
+        performer = Performer("", {}, lambda *_: None)
+        try:
+            performer.perform(step)
+        except KernelRefused as error:
+            return str(error)
+        finally:
+            performer.close()
+        return "done"
+
+    assert as_root.inside(lambda: change(DeleteLink("left", "gone0"))) == "done"
+    assert as_root.inside(lambda: change(SetUp("left", "gone0"))) == (
+        "could not make left:gone0 up\nNo such device (ENODEV)"
+    )
+    as_root.labctl("down")
