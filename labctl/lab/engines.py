@@ -16,13 +16,13 @@ from labctl.kernel.observe import observe
 from labctl.kernel.patience import Patience
 from labctl.kernel.sockets import bound
 from labctl.kernel.tuntap import uid_of
-from labctl.lab import processes
+from labctl.lab import guests, processes
 from labctl.lab.disk import remove
 from labctl.lab.edited import signatures
 from labctl.lab.journal import Engine
 from labctl.lab.log_file import stamp
 from labctl.lab.logs import last_words
-from labctl.lab.processes import Process
+from labctl.lab.processes import Process, title_of
 from labctl.lab.program import ProgramFailed
 from labctl.lab.starting import Fork, Waiting
 from labctl.lab.state import State
@@ -51,6 +51,9 @@ def _begun(
     steps: Sequence[StartEngine], tasks: Sequence[Task], state: State, waiting: Waiting
 ) -> Iterator[StartEngine]:
     since = stamp(time.time_ns())
+    for step in steps:
+        if step.program:
+            _refuse_if_open(step, state)
 
     def record(number: int, process: Process) -> None:
         step = steps[number]
@@ -80,6 +83,20 @@ def _task(step: StartEngine, state: State) -> Task:
     )
 
 
+def _refuse_if_open(step: StartEngine, state: State) -> None:
+    """Raise ProgramFailed where the device is open already: the program could not open it, and would seem to have."""
+    if _opened(step) in _lacking(step):
+        return
+    found = guests.holders(state.read().namespaces[step.namespace], step.interface)
+    told = " and ".join(f"process {process.pid} ({title_of(process.pid)})" for process in found)
+    pids = " ".join(str(process.pid) for process in found)
+    raise ProgramFailed(
+        f"the engine of {step.subject} cannot be started: {step.interface} is open already",
+        f"{told or 'a process of another namespace'} has it open",
+        f"labctl exec {step.namespace} -- kill {pids}" if found else "",
+    )
+
+
 def _until_ready(step: StartEngine, process: Process, state: State, since: str) -> None:
     """Wait until a program has its device and its port. Raise ProgramFailed, and end it, where it does not."""
     lacking: list[str] = []
@@ -104,11 +121,15 @@ def _failed(step: StartEngine, what: str, state: State, since: str) -> ProgramFa
     )
 
 
+def _opened(step: StartEngine) -> str:
+    return f"opened {step.interface}"
+
+
 def _lacking(step: StartEngine) -> list[str]:
     """What a program still has to do."""
     there = observe(step.namespace)
     attached = there is not None and step.interface in there.links and there.links[step.interface].carrier
     with namespaces.inside(step.namespace):
         has_port = bound("udp", step.bind_port)
-    done = {f"opened {step.interface}": attached, f"bound UDP port {step.bind_port}": has_port}
+    done = {_opened(step): attached, f"bound UDP port {step.bind_port}": has_port}
     return [what for what, is_done in done.items() if not is_done]

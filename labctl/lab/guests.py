@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from labctl.kernel.namespaces import NamespaceId, is_recorded
@@ -27,6 +28,21 @@ def end_inside(wanted: Collection[NamespaceId]) -> list[Process]:
         finish(found)
         ended += found
     return ended
+
+
+def holders(known: NamespaceId, interface: str) -> list[Process]:
+    """Return the processes in a network namespace that have a TUN device of it open."""
+    return [process for process in _inside([known]) if interface in _devices_of(process.pid)]
+
+
+def _devices_of(pid: int) -> set[str]:
+    """The TUN devices that a process has open (drivers/net/tun.c: tun_chr_show_fdinfo)."""
+    found = set()
+    with suppress(OSError):  # it may end meanwhile
+        for file in os.scandir(f"/proc/{pid}/fdinfo"):
+            lines = Path(file.path).read_text().splitlines()
+            found |= {line.partition("\t")[2] for line in lines if line.startswith("iff:")}
+    return found
 
 
 def _inside(wanted: Iterable[NamespaceId]) -> list[Process]:

@@ -49,6 +49,14 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def title_of(pid: int) -> str:
+    """The name of a process, of 15 bytes (proc(5), /proc/PID/comm); empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def _fields_of_stat(pid: int) -> list[str]:
     """What stands behind the name in /proc/PID/stat (proc(5)), from the state on; empty where there is no process."""
     try:

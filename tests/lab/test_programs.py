@@ -109,6 +109,30 @@ def test_a_program_ends_with_the_process_that_stays_with_it(here: World) -> None
     here.labctl("down")
 
 
+def test_a_device_that_is_open_already_is_told_with_who_has_it(here: World) -> None:
+    program(here, forwarder())
+    file = lab(here, f"./my_ttun.py {COMMAND}")
+    here.labctl("up", file)
+    for pid in here.processes_titled("-SE ./my_ttun.py"):
+        os.kill(pid, signal.SIGTERM)
+    eventually(lambda: not of_program(here)["running"], "the engine has ended")
+    ends = ["tun0", "192.0.2.1", "9000", "192.0.2.2", "9000"]
+    by_hand = here.start(here.command("exec", "siteA", "--", str(here.home / "my_ttun.py"), *ends))
+    eventually(lambda: links(here)["tun0"]["carrier"], "it has opened the device")
+    what, why, hint = here.labctl("up", file, code=2).stderr.splitlines()[-3:]
+    assert what == "the engine of siteA:tun0 cannot be started: tun0 is open already"
+    assert "(my_ttun.py) has it open" in why
+    here.labctl(*hint.split()[2:])
+    by_hand.wait()
+    here.labctl("up", file)
+    assert here.json("verify")["passed"]
+    here.labctl("down")
+
+
+def links(here: World) -> dict[str, dict[str, object]]:
+    return dict(here.json("status")["namespaces"]["siteA"]["interfaces"])
+
+
 def test_a_restart_that_is_interrupted_leaves_every_engine_running(here: World) -> None:
     path = program(here, forwarder())
     here.labctl("up", lab(here, f"./my_ttun.py {COMMAND}"))
