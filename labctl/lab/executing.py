@@ -10,6 +10,8 @@ from typing import NoReturn
 
 from labctl.errors import kernel_words
 
+BY_HAND = "can it be started by hand, in a shell?"
+
 _INTERPRETER_LENGTH = 255  # fs/binfmt_script.c: BINPRM_BUF_SIZE, without the line's end
 
 
@@ -25,9 +27,9 @@ def why_not(program: str, error: OSError) -> tuple[str, str]:
     """Why a program cannot be executed, and what helps; to be asked where the program was to be started."""
     if "/" not in program and shutil.which(program) is None:
         return _not_in_path(program)
-    path = program if "/" in program else shutil.which(program) or program
+    path = os.path.abspath(program) if "/" in program else shutil.which(program) or program
     if error.errno == errno.ENOENT and not os.path.exists(path):
-        return f"there is no file {os.path.abspath(path)}", "correct the path, or put the program there"
+        return f"there is no file {path}", "correct the path, or put the program there"
     if error.errno in (errno.ENOENT, errno.EACCES) and os.access(path, os.X_OK) and not os.path.isdir(path):
         return _interpreter(path, error)
     if error.errno == errno.EACCES and os.path.isdir(path):
@@ -38,21 +40,22 @@ def why_not(program: str, error: OSError) -> tuple[str, str]:
         return f"{path} is not executable", f"chmod +x {path}"
     if error.errno == errno.ENOEXEC:
         return _no_format(path)
-    return f"{path}: {kernel_words(error)}", "can it be started by hand, in a shell?"
+    return f"{path}: {kernel_words(error)}", BY_HAND
 
 
 def _not_in_path(program: str) -> tuple[str, str]:
     why = f"there is no program {program!r} in PATH"
     if os.path.isfile(program):
-        return why, f"write ./{program} for the file of that name beside the topology"
+        return why, f"write ./{program} for the file of that name in {os.getcwd()}"
     return why, "install it, or correct the name"
 
 
 def _interpreter(path: str, error: OSError) -> tuple[str, str]:
     first = _beginning(path)
+    if not first.startswith(b"#!") and error.errno == errno.ENOENT:
+        return f"the loader that {path} asks for is not there", "it was built for another system: build it on this one"
     if not first.startswith(b"#!"):
-        loader = "its loader is not there" if error.errno == errno.ENOENT else kernel_words(error)
-        return f"{path}: {loader}", "it was built for another system: build it on this machine"
+        return f"{path}: {kernel_words(error)}", BY_HAND
     line = first[2:].partition(b"\n")[0]
     interpreter = os.fsdecode((line.split() or [b""])[0])
     if line.endswith(b"\r"):

@@ -8,9 +8,10 @@ import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from labctl.errors import UsageError, kernel_words
+from labctl.errors import UsageError
 from labctl.kernel import namespaces, terminal, view
 from labctl.kernel.syscalls import die_with_parent
+from labctl.lab.executing import why_not
 from labctl.lab.state import existing
 from labctl.topology.mistakes import nearest
 
@@ -84,10 +85,8 @@ def _run(
         except BaseException:  # we are asked to end: so is the program, and whether it heeds that is its own affair
             process.terminate()
             raise
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-        raise UsageError(
-            f"{command[0]!r} cannot be run", kernel_words(error), "is it installed on this machine?"
-        ) from None
+    except OSError as error:
+        raise UsageError(f"{command[0]!r} cannot be run", *why_not(command[0], error)) from None
     finally:
         os.close(fd)
         for number, handler in before.items():

@@ -161,11 +161,12 @@ def test_a_program_that_ends_is_quoted_as_it_wrote(here: World) -> None:
 
 
 def test_what_cannot_be_executed_is_told_with_what_helps(here: World) -> None:
-    program(here, forwarder()).chmod(0o644)
+    path = program(here, forwarder())
+    path.chmod(0o644)
     file = lab(here, f"./my_ttun.py {COMMAND}")
     what, why, hint = here.labctl("up", file, code=2).stderr.splitlines()[-3:]
     assert what.startswith("the engine of siteA:tun0 cannot be started: ./my_ttun.py tun0 192.0.2.1 9000")
-    assert (why, hint) == ("  ./my_ttun.py is not executable", "  → chmod +x ./my_ttun.py")
+    assert (why, hint) == (f"  {path} is not executable", f"  → chmod +x {path}")
 
 
 def test_a_program_that_is_not_ready_in_time_is_told_what_it_lacks_and_ended(as_user: World) -> None:
