@@ -6,6 +6,7 @@ the device is born in the namespace of whoever opened it.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -34,7 +35,7 @@ def create(name: str, kind: str, index: int, owner: str | None) -> bool:
         fcntl.ioctl(fd, TUNSETIFINDEX, struct.pack("=i", index))
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("=16sH22x", name.encode(), _MODE[kind] | IFF_NO_PI | IFF_TUN_EXCL))
         if uid is not None:
-            fcntl.ioctl(fd, TUNSETOWNER, uid)
+            fcntl.ioctl(fd, TUNSETOWNER, ctypes.c_int(uid).value)  # the same 32 bits as Python hands them over
         fcntl.ioctl(fd, TUNSETPERSIST, 1)
     finally:
         os.close(fd)

@@ -47,7 +47,9 @@ def carries(topology: Topology, way: Way, tunnels: Mapping[InterfaceRef, int]) -
     None for a way that leaves no interface, which is one to the same host: lo carries anything.
     `tunnels` are the MTUs that were derived for the TUN devices on the way.
     """
-    return min((mtu_of(topology, ref, tunnels) for ref in way.interfaces), default=None)
+    of_interfaces = [mtu_of(topology, ref, tunnels) for ref in way.interfaces]
+    of_routes = [] if way.mtu is None else [way.mtu]
+    return min((*of_interfaces, *of_routes), default=None)
 
 
 def mtu_of(topology: Topology, ref: InterfaceRef, tunnels: Mapping[InterfaceRef, int]) -> int:

@@ -34,6 +34,7 @@ from labctl.plan.steps import (
     StopEngine,
 )
 from labctl.plan.surplus_routes import Loss, surplus_routes, surplus_rules
+from labctl.topology.routing import brings_network
 
 _OWN_OF_LO = ("127.0.0.1/8", "::1/128")
 
@@ -166,7 +167,7 @@ def _primary_of(address: str, link: Link) -> str:
 def _lost_route(address: str, link: Link) -> str:
     """The route that is gone of those that an address brings along while its interface is up, or empty.
 
-    They are one to itself in the local table, and one to its network, but for an IPv4 /32.
+    They are one to itself in the local table, and one to its network where it brings that along.
     """
     if not link.up or _is_the_kernels(address, link):
         return ""
@@ -174,7 +175,7 @@ def _lost_route(address: str, link: Link) -> str:
     itself = f"{own.ip}/{own.max_prefixlen}"
     if itself not in link.local:
         return f"{itself} in table local"
-    has_one = link.kind != "lo" and (own.version, own.network.prefixlen) != (4, 32)
+    has_one = link.kind != "lo" and brings_network(own)
     return str(own.network) if has_one and str(own.network) not in link.networks else ""
 
 

@@ -34,6 +34,7 @@ class Decision:
     interface: str
     via: Host | None = None
     local: bool = False
+    mtu: int | None = None  # that of the route, where it has one
 
 
 class _Entry(NamedTuple):
@@ -63,10 +64,11 @@ class Fib:
             self._own(network, LOOPBACK)
         for own, name in connected(interfaces):
             # An IPv4 prefix on the loopback interface is local as a whole (fib_add_ifaddr() in the kernel).
-            whole = name == LOOPBACK and own.version == 4
+            whole = name == LOOPBACK and own.version == 4 and brings_network(own)
             self._own(own.network if whole else ipaddress.ip_network(own.ip), name)
-            connected_by = _Entry(CONNECTED_METRIC[own.version], own.network.prefixlen, (Decision(name),))
-            self._tables["main"].add(own.network, connected_by)
+            if brings_network(own):
+                connected_by = _Entry(CONNECTED_METRIC[own.version], own.network.prefixlen, (Decision(name),))
+                self._tables["main"].add(own.network, connected_by)
         for network, name in on_link(interfaces, ()):
             self._links["main"].add(network, name)
 
@@ -89,16 +91,20 @@ class Fib:
             name = hop.dev if known or hop.via is None else self.interface_of(hop.via, hop.dev, route.table)
             if name is None:
                 return
-            ways.append(Decision(name, hop.via))
+            ways.append(Decision(name, hop.via, mtu=route.mtu))
         entry = _Entry(metric_of(route), route.to.prefixlen, tuple(ways), route.type)
         self._tables[route.table].add(route.to, entry)
         for network, link in on_link({}, (route,)):
             self._links[route.table].add(network, link)
 
     def lookup(self, address: Host, source: Host | None = None, arrived: str = LOOPBACK) -> Decision | None:
-        """The way to an address; of several next hops the first, for which of them a packet takes is not foreseen.
+        """The way to an address, the first of several next hops; None where there is none, as `ways` says."""
+        return next(iter(self.ways(address, source, arrived)), None)
 
-        None where there is none, where the packet is refused, and where a rule asks for what no file says: a mark,
+    def ways(self, address: Host, source: Host | None = None, arrived: str = LOOPBACK) -> tuple[Decision, ...]:
+        """The ways to an address: one, or one by each next hop, for which of them a packet takes is not foreseen.
+
+        None where there is no route, where the packet is refused, and where a rule asks for what no file says: a mark,
         a protocol, a port. `source` is None for a packet whose sender has not chosen one yet; `arrived` is the
         interface that it came in by, lo where it is sent from here.
         """
@@ -106,8 +112,8 @@ class Fib:
             takes = _takes(rule, address, source, arrived)
             found = None if takes is False else self._found(rule, address)
             if found is not None:
-                return found.ways[0] if takes and found.ways else None
-        return None
+                return found.ways if takes else ()
+        return ()
 
     def _found(self, rule: Rule, address: Host) -> _Entry | None:
         """What a rule says of an address; None where it leaves that to the next one."""
@@ -186,6 +192,11 @@ def connected(interfaces: dict[str, Interface]) -> Iterator[tuple[Prefix, str]]:
             yield own, name
 
 
+def brings_network(own: Prefix) -> bool:
+    """Whether an address brings a route to its network along; an IPv4 /32 or /0 does not (fib_add_ifaddr())."""
+    return own.version == 6 or 0 < own.network.prefixlen < 32
+
+
 def broadcast_of(interfaces: dict[str, Interface], address: Host) -> Prefix | None:
     """The IPv4 address of an interface in whose network an address is the one for all (RFC 919), None where in none."""
     return next(
@@ -204,7 +215,7 @@ def broadcast_of(interfaces: dict[str, Interface], address: Host) -> Prefix | No
 def on_link(interfaces: dict[str, Interface], routes: Iterable[Route]) -> Iterator[tuple[Network, str]]:
     """The networks whose hosts are reached directly: where a next hop can be."""
     for own, name in connected(interfaces):
-        if name != LOOPBACK:
+        if name != LOOPBACK and brings_network(own):
             yield own.network, name
     for route in routes:
         if route.dev is not None and route.via is None and route.type == "unicast":

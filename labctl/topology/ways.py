@@ -10,7 +10,7 @@ namespace that does not forward, a TUN or TAP device of a program that is not in
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
@@ -25,10 +25,14 @@ _Walk = Generator[InterfaceRef, InterfaceRef | None, "Way"]
 
 @dataclass(frozen=True)
 class Way:
-    """The interfaces that a packet leaves and enters by, in order, and the namespace that takes it in, if one does."""
+    """The interfaces that a packet leaves and enters by, in order, and the namespace that takes it in, if one does.
+
+    Where a route has several next hops they are the interfaces of all of their ways, the nearest first.
+    """
 
     interfaces: tuple[InterfaceRef, ...]
     end: str | None
+    mtu: int | None  # the smallest of its routes, where they have one
 
 
 class Ways:
@@ -104,27 +108,31 @@ class Ways:
         return self._walk(device.namespace, endpoint.peer.host, source)
 
     def _walk(self, start: str, address: Host, source: Host | None) -> _Walk:
-        passed: list[InterfaceRef] = []
-        arrived, seen = InterfaceRef(start, ""), set()
-        while arrived not in seen:
-            seen.add(arrived)
+        passed: dict[InterfaceRef, None] = {}
+        ends: list[str] = []
+        mtus: list[int] = []
+        seen: set[InterfaceRef] = set()
+        ahead = deque([InterfaceRef(start, "")])
+        while ahead:
+            arrived = ahead.popleft()
             here = arrived.namespace
-            decision = self._fibs[here].lookup(address, source, arrived.interface or LOOPBACK)
-            if decision is not None and decision.local:
-                return Way(tuple(passed), here)
-            if decision is None or (passed and not self._forwards(arrived, address)):
-                break
-            leaving = InterfaceRef(here, decision.interface)
-            if leaving in self._endpoints:
-                passed.append(leaving)
-                comes_out = yield leaving
-            else:
-                comes_out = self._neighbour(leaving, decision.via or address)
-                passed += self._segments.of(leaving).way(leaving, comes_out) if comes_out else (leaving,)
-            if comes_out is None:
-                break
-            arrived = comes_out
-        return Way(tuple(passed), None)
+            ways = self._fibs[here].ways(address, source, arrived.interface or LOOPBACK)
+            if any(way.local for way in ways):
+                ends.append(here)
+            elif arrived not in seen and (not seen or self._forwards(arrived, address)):
+                for way in ways:
+                    leaving = InterfaceRef(here, way.interface)
+                    if leaving in self._endpoints:
+                        passed[leaving] = None
+                        comes_out = yield leaving
+                    else:
+                        comes_out = self._neighbour(leaving, way.via or address)
+                        segment = self._segments.of(leaving)
+                        passed.update(dict.fromkeys(segment.way(leaving, comes_out) if comes_out else (leaving,)))
+                    mtus += () if way.mtu is None else (way.mtu,)
+                    ahead += () if comes_out is None else (comes_out,)
+            seen.add(arrived)
+        return Way(tuple(passed), ends[0] if ends else None, min(mtus, default=None))
 
     def _next(self, here: str, decision: Decision, address: Host) -> InterfaceRef | None:
         """The interface by which a packet enters the next namespace."""

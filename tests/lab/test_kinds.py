@@ -263,3 +263,24 @@ def test_an_engine_of_root_gives_up_root(as_root: World) -> None:
         assert set(status["Uid"].split()) == {"65534"}
         assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == 0
     as_root.labctl("down")
+
+
+EDGES = """\
+name: edges
+namespaces:
+  host:
+    interfaces:
+      a.1: {kind: veth, peer: "host:1e3", addresses: [10.9.0.1/0, 0.1.2.3/24, 10.8.0.0/31, "fd00::1/0", "::1.2.3.4/96"]}
+      1e3: {kind: veth, peer: "host:a.1", mtu: 65535}
+      tap: {kind: tap, owner: 4294967294, mtu: 65521, addresses: [240.0.0.1/1, 10.9.1.255/24]}
+    routes: [{to: 255.255.255.255/32, dev: a.1, metric: 4294967295}, {to: "ff00::/8", dev: a.1}]
+    sysctls: {net.ipv4.conf.a/1.rp_filter: 2, net.ipv4.tcp_rmem: "4096  87380 6291456"}
+"""
+
+
+def test_the_last_values_that_the_kernel_takes_are_taken(as_root: World) -> None:
+    file = as_root.file("edges.yaml", EDGES)
+    as_root.labctl("up", file)
+    assert links(as_root, "host")["tap"]["linkinfo"]["info_data"]["user"] == 4294967294
+    assert as_root.json("up", file)["changes"] == []
+    as_root.labctl("down")

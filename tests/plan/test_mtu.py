@@ -174,6 +174,28 @@ def test_a_namespace_that_does_not_forward_hides_what_is_behind_it() -> None:
     assert mtus(ROUTER.replace("FORWARD", "0"), "r:eth0", "r2:eth1", "192.0.2.3")[0] == 1472
 
 
+def test_of_several_next_hops_the_narrowest_counts() -> None:
+    text = """
+        name: lab
+        namespaces:
+          a:
+            interfaces:
+              one: {kind: veth, peer: "b:one", addresses: [192.0.2.1/30]}
+              two: {kind: veth, peer: "b:two", addresses: [192.0.2.5/30], mtu: 1400}
+              t: {kind: tun}
+            routes: [{to: 10.0.0.9/32, nexthops: [{via: 192.0.2.2}, {via: 192.0.2.6}]}]
+          b:
+            interfaces:
+              lo: {kind: lo, addresses: [10.0.0.9/32]}
+              one: {kind: veth, peer: "a:one", addresses: [192.0.2.2/30]}
+              two: {kind: veth, peer: "a:two", addresses: [192.0.2.6/30]}
+        ttun: [{device: "a:t", bind: "192.0.2.1:1", peer: "10.0.0.9:1"}]
+    """
+    assert tunnel_mtus(loads(text, "lab.yaml")) == {InterfaceRef("a", "t"): 1372}
+    of_a_route = text.replace("{via: 192.0.2.6}]}", "{via: 192.0.2.6}], mtu: 1000}")
+    assert tunnel_mtus(loads(of_a_route, "lab.yaml")) == {InterfaceRef("a", "t"): 972}
+
+
 def test_behind_a_tunnel_the_way_goes_on() -> None:
     """Out of the outer tunnel the datagrams of the inner one come to z, and leave it by a narrower cable."""
     text = """

@@ -240,6 +240,19 @@ def test_default_is_of_the_version_of_its_next_hop() -> None:
     assert [str(route.to) for route in loads(text, "lab.yaml").namespaces["a"].routes] == ["0.0.0.0/0", "::/0"]
 
 
+@pytest.mark.parametrize(("address", "largest"), [("10.0.0.1", 65507), ("fd00::1", 65527)])
+def test_what_is_sent_over_udp_fits_into_one_datagram(address: str, largest: int) -> None:
+    """In bytes: a character can be four of them."""
+    text = HEAD + '  a: {interfaces: {d: {kind: dummy, addresses: [10.0.0.1/24, "fd00::1/64"]}}}\nchecks:\n'
+    text += f'  - {{name: c, nc: {{from: a, to: a, address: "{address}", port: 1, protocol: udp, KEY: TEXT}}}}\n'
+    fits = "€" * (largest // 3)
+    for key in ("send", "reply"):
+        assert loads(text.replace("KEY", key).replace("TEXT", fits), "lab.yaml")
+        with pytest.raises(FileMistakes, match=f"'{key}' has {largest // 3 * 3 + 3} bytes"):
+            loads(text.replace("KEY", key).replace("TEXT", fits + "€"), "lab.yaml")
+        assert loads(text.replace("KEY", key).replace("TEXT", fits + "€").replace("udp", "tcp"), "lab.yaml")
+
+
 def test_what_a_file_holds_cannot_command_the_terminal() -> None:
     with pytest.raises(FileMistakes) as caught:
         loads(HEAD + '  "\\e[31m": {}\ndescription: "\\u202e"\n"x\\e]0;\\a": 1\n', "lab.yaml")

@@ -65,9 +65,10 @@ def oracle(inside: Namespace, address: str) -> Decision | None:
     every = [(name, own) for name, interface in inside.interfaces.items() for own in interface.addresses]
     for name, own in every:
         if bits(str(own.ip)) == (version, wanted) and not (
-            name == "lo" and version == 4 and own.network.prefixlen < 32
+            name == "lo" and version == 4 and 0 < own.network.prefixlen < 32
         ):
             return Decision(name, local=True)
+    every = [(name, own) for name, own in every if (own.version, own.network.prefixlen) not in ((4, 0), (4, 32))]
     if version == 4 and any(name == "lo" and covers(own.network, wanted) for name, own in every):
         return Decision("lo", local=True)
     table: list[tuple[Network, int, str, Host | None]] = [  # (network, metric, interface, next hop)

@@ -11,6 +11,8 @@ from labctl.topology.rules.finding import Finding, unknown_interface, unknown_na
 from labctl.topology.values import Host, Network
 from labctl.topology.yaml_tree import Path
 
+_LARGEST_DATAGRAM = {4: 65535 - 20 - 8, 6: 65535 - 8}  # IPv4 counts its own header in (RFC 791, RFC 8200)
+
 _ANSWERS = {"ping": ("reply", "no-reply", "not-sent"), "nc": ("delivered", "not-delivered", "not-sent")}
 
 
@@ -27,6 +29,8 @@ def of_checks(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
         yield from _interfaces(topology, check, here)
         if check.ping is not None:
             yield from _silence(topology, fibs, check, check.ping.to, (*here, "ping", "to"))
+        if check.nc is not None and check.nc.protocol == "udp":
+            yield from _one_datagram(check.nc, (*here, "nc"))
         if check.nc is not None and check.nc.server:
             yield from _server(topology, fibs, check.nc, (*here, "nc", "address"))
             yield from _port(topology, check.nc, (*here, "nc", "port"))
@@ -46,6 +50,14 @@ def _one_question(check: Check, here: Path) -> Iterator[Finding]:
     elif check.expect is not None and check.expect not in _ANSWERS[asked[0]]:
         what = f"{check.expect!r} cannot be the outcome of {asked[0]}"
         yield Finding((*here, "expect"), what, f"it is one of: {', '.join(_ANSWERS[asked[0]])}")
+
+
+def _one_datagram(nc: Nc, here: Path) -> Iterator[Finding]:
+    most = _LARGEST_DATAGRAM[nc.address.version]
+    for key, text in (("send", nc.send), ("reply", nc.reply or "")):
+        size = len(text.encode())
+        if size > most:
+            yield Finding((*here, key), f"{key!r} has {size} bytes", f"a UDP datagram carries {most} at most")
 
 
 def _silence(topology: Topology, fibs: Mapping[str, Fib], check: Check, target: Host, path: Path) -> Iterator[Finding]:

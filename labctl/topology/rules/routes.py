@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from labctl.topology.iproute import CONNECTED_METRIC, DEFAULT_RULES
 from labctl.topology.mistakes import listed
 from labctl.topology.model import METRICS, Namespace, NextHop, Route, Rule, Topology
-from labctl.topology.routing import LOOPBACK, Fib, connected, metric_of, on_link
+from labctl.topology.routing import LOOPBACK, Fib, brings_network, connected, metric_of, on_link
 from labctl.topology.rules.finding import Finding, unknown_interface
 from labctl.topology.values import Host, InterfaceRef, Network
 from labctl.topology.yaml_tree import Path
@@ -22,7 +22,7 @@ def of_routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[
     made_by_kernel: dict[tuple[Network, int], str] = {
         (own.network, CONNECTED_METRIC[own.version]): name
         for own, name in connected(namespace.interfaces)
-        if own.version == 6 or (own.network.prefixlen < 32 and name != LOOPBACK)
+        if brings_network(own) and (own.version == 6 or name != LOOPBACK)
     }
     fib = Fib(namespace.interfaces)
     seen: set[tuple[str, Network, int]] = set()
