@@ -29,6 +29,7 @@ from labctl.engine.rehearsal import Rehearsal
 from labctl.engine.stop import stop_signals
 from labctl.engine.tun_device import IFNAMSIZ, TunDevice
 from labctl.engine.udp import UdpPeer, UdpStrangers, open_udp
+from labctl.engine.wildcard import UNPRIVILEGED
 
 __all__ = ["Address", "Endpoint", "EngineError", "serve"]
 
@@ -88,8 +89,7 @@ def serve(
         with _giving_up():
             jail.gain_nothing()
         begin()
-        changes = open_things.enter_context(closing(_changes()))
-        tun, peer, strangers = _open(endpoint, open_things)
+        tun, changes, peer, strangers = _open(endpoint, open_things)
         for port in (tun, peer):
             port.engage(features)
         if endpoint.offload:
@@ -110,9 +110,14 @@ def serve(
         forwarder.incoming.change(endpoint.impair_in)
         rehearsal = open_things.enter_context(closing(Rehearsal(tun, peer, Counters.anonymous())))
         with _giving_up():
-            jail.enter(run_as)
+            jail.enter(run_as, _kept(endpoint.bind))
         ready(features.now.words)
         return loop.run(forwarder, stop, rehearsal.once, changes, control)
+
+
+def _kept(bind: Address) -> int:
+    """The right that an endpoint goes on to need, if any: to bind its port at another of its addresses."""
+    return jail.NET_BIND_SERVICE if bind.is_wildcard and bind.port < UNPRIVILEGED else 0
 
 
 def _giving_up() -> AbstractContextManager[None]:
@@ -124,14 +129,16 @@ def preload() -> None:
     _fast_ports()
 
 
-def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, UdpPeer, UdpStrangers]:
-    """The ports, fast ones if they are wanted and can be had."""
+def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, NetworkChanges, UdpPeer, UdpStrangers]:
+    """The ports, fast ones if they are wanted and can be had; and what tells of changes, before anything is chosen."""
     tun_kind, peer_kind = _fast_ports() if endpoint.offload else (TunDevice, UdpPeer)
     tun = open_things.enter_context(closing(tun_kind.open(endpoint.device)))
+    with explained(f"cannot hear of changes of {endpoint.device}", {}, "this is not expected: please report it"):
+        changes = open_things.enter_context(closing(NetworkChanges(endpoint.device, endpoint.bind.is_wildcard)))
     peer, strangers = open_udp(endpoint.bind, endpoint.peer, peer_kind)
     open_things.enter_context(closing(peer))
     open_things.enter_context(closing(strangers))
-    return tun, peer, strangers
+    return tun, changes, peer, strangers
 
 
 def _fast_ports() -> tuple[type[TunDevice], type[UdpPeer]]:
@@ -150,11 +157,6 @@ def _control(path: Path | None, counters: Counters, open_things: ExitStack) -> C
     with explained(f"cannot listen on {path}", {}, "choose a directory of your own"):
         control = Control(path, counters.change_cell)
     return open_things.enter_context(closing(control))
-
-
-def _changes() -> NetworkChanges:
-    with explained("cannot hear of changes of the network", {}, "this is not expected: please report it"):
-        return NetworkChanges()
 
 
 def _counters(path: Path | None) -> Counters:

@@ -3,7 +3,7 @@
 An endpoint needs rights only to open its ports. From then on it reads what strangers may have made, so it
 keeps nothing: not root's user id, no supplementary group, no capability, and no way to get one back by
 executing a program. Its open descriptors go on working, for the kernel checked them when they were
-opened.
+opened. One capability may stay where an endpoint needs it later (`wildcard`).
 
 The order matters: the ids need the very capabilities that are dropped last. The bounding set only says what
 could still be got, so it goes before the ports are open. In a user namespace that maps a single id there is
@@ -19,11 +19,13 @@ from typing import Any
 NOBODY = 65534
 
 # linux/prctl.h, linux/capability.h
+PR_SET_KEEPCAPS = 8
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 CAPABILITY_VERSION_3 = 0x20080522
 CAPABILITIES = 64
+NET_BIND_SERVICE = 1 << 10
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -36,16 +38,21 @@ class _Data(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
 
 
-def enter(run_as: int | None = NOBODY) -> None:
+def enter(run_as: int | None = NOBODY, keep: int = 0) -> None:
     """Give up all rights for good, after `gain_nothing`; become user and group `run_as` if root and if it can be had.
 
+    `keep` is a mask of capabilities to stay, of the first 32, and of an ordinary user those that there are.
     Changing the user id also clears PR_SET_PDEATHSIG and makes /proc/PID root's. Raises OSError.
     """
+    keep &= _permitted()
     if run_as is not None and os.geteuid() == 0:
+        if keep:
+            _call(_libc.prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0)
         _become(run_as)
     _call(_libc.prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-    # Two halves of 64 bits each, all zero; pid 0 is the calling thread.
-    _call(_libc.capset, ctypes.byref(_Header(CAPABILITY_VERSION_3, 0)), ctypes.byref((_Data * 2)()))
+    # Two halves of 64 bits each; pid 0 is the calling thread.
+    left = (_Data * 2)(_Data(effective=keep, permitted=keep))
+    _call(_libc.capset, ctypes.byref(_Header(CAPABILITY_VERSION_3, 0)), ctypes.byref(left))
     _call(_libc.prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
@@ -59,6 +66,13 @@ def gain_nothing() -> None:
             if error.errno in (errno.EINVAL, errno.EPERM):
                 return
             raise
+
+
+def _permitted() -> int:
+    """The capabilities that there are, of the first 32."""
+    found = (_Data * 2)()
+    _call(_libc.capget, ctypes.byref(_Header(CAPABILITY_VERSION_3, 0)), ctypes.byref(found))
+    return int(found[0].permitted)
 
 
 def _become(user: int) -> None:

@@ -9,7 +9,7 @@ The same is done when the pinned address is deleted, with the address that the k
 socket would be of no use: IPv4 refuses to send (EINVAL), and IPv6 sends from an address that no answer can reach.
 
 Buffers of full size take rights that an endpoint gives up (SO_RCVBUFFORCE), so some sockets are opened beforehand.
-To bind a port below 1024 takes rights, too: there the address that was pinned first stays.
+To bind a port below 1024 takes a right, too, CAP_NET_BIND_SERVICE: it is the one that is kept for such a port.
 """
 
 import os
@@ -22,6 +22,8 @@ from labctl.engine.address import Address
 from labctl.engine.udp_socket import forget, open_socket, sharing, sockaddr
 
 SPARES = 4
+# Below, a port is for the privileged, unless ip_unprivileged_port_start says otherwise (ip(7)).
+UNPRIVILEGED = 1024
 # Not in the socket module: linux/in.h.
 IP_PKTINFO = 8
 

@@ -1,11 +1,13 @@
 """What an engine chose is looked at again when its cause changes: counted in calls and frames, not in speed."""
 
+import select
 from collections.abc import Callable
 from contextlib import closing
 
 import pytest
 
 from labctl.engine.address import Address
+from labctl.engine.changes import NetworkChanges
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
@@ -71,6 +73,24 @@ def test_an_engine_cuts_and_merges_as_the_mtu_of_its_device_asks_for(
         set_mtu(sites.a, mtu)
         wait_for(lambda wanted=wanted: both[0].features == wanted, f"{wanted} at {mtu}, not {both[0].features}")
         assert sites.a.ping("10.0.102.1")
+
+
+@pytest.mark.parametrize("addresses", [False, True])
+def test_an_endpoint_hears_of_its_own_device_and_of_no_other(host: Namespace, addresses: bool) -> None:
+    host.ip("tuntap add dev tun0 mode tun", "tuntap add dev tun1 mode tun")
+    told: list[str] = []
+    with closing(host.call(lambda: NetworkChanges("tun0", addresses))) as changes:
+        for line, reaches in (
+            ("link set tun1 mtu 1400", False),
+            ("link set tun0 mtu 1400", True),
+            ("addr add 10.0.0.1/32 dev tun1", addresses),
+            ("link del tun1", addresses),  # with its address
+            ("link del tun0", True),
+        ):
+            host.ip(line)
+            if select.select([changes], [], [], 0)[0]:
+                changes.tell(lambda line=line: told.append(line))
+            assert (told[-1:] == [line]) is reaches
 
 
 def set_mtu(site: Namespace, mtu: int) -> None:

@@ -59,7 +59,7 @@ class Rig:
 
     def run(self, stop: int, rehearse: Callable[[], None] = lambda: None) -> Ending:
         """Forward in the loop."""
-        with closing(NetworkChanges()) as changes:
+        with closing(NetworkChanges("lo", addresses=False)) as changes:
             return run(self.forwarder, stop, rehearse, changes)
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from labctl.engine.features import Feature
 from .conftest import Sites, connection, transfer
 from .samples import PING
 from .test_forward import Rig
-from .world import Namespace, balance, settled, wait_for
+from .world import Namespace, balance, settled, status, wait_for
 
 pytestmark = pytest.mark.root
 
@@ -58,6 +58,16 @@ def test_the_peer_is_answered_from_the_address_that_it_chose(
             # The socket that took the place has all offloads.
             assert counters.features == ~Feature(0)
             assert now["tun_written_packets"] > now["tun_written_frames"]
+
+
+def test_a_port_for_the_privileged_keeps_the_one_right_that_it_takes(
+    sites: Sites, ends: tuple[str, str, str, str]
+) -> None:
+    wildcard, _, other, far = ends
+    engine = sites.a.ttun("tun0", wildcard, 500, far, 9000)
+    assert status(engine.pid)["CapEff"] == status(engine.pid)["CapPrm"] == f"{1 << 10:016x}"
+    sites.b.ttun("tun1", far, 9000, other, 500)
+    assert sites.b.ping("10.0.101.1")
 
 
 def test_a_pinned_address_that_is_deleted_is_replaced_before_the_peer_has_said_anything(
