@@ -11,6 +11,7 @@ from labctl.engine.impair_words import Impairment
 from labctl.kernel.capabilities import Able, Finding
 from labctl.plan.facts import Namespace
 from labctl.plan.reasons import Change
+from labctl.plan.routes import Rule
 from labctl.plan.sight import Sight
 from labctl.plan.steps import Removal
 
@@ -124,9 +125,16 @@ def _namespace(space: Namespace | None) -> dict[str, Any] | None:
         return None
     return {
         "interfaces": {name: asdict(link) for name, link in space.links.items()},
-        "routes": [asdict(route) for route in space.routes],
+        "routes": [{**asdict(route), "metrics": dict(route.metrics)} for route in space.routes],
+        "rules": [_rule(rule) for rules in space.rules.values() for rule in rules],
         "sysctls": dict(space.sysctls),
     }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    """A rule with the words of ip-rule(8) as keys."""
+    found = asdict(rule)
+    return {"from": found.pop("source"), "not": found.pop("inverted"), **found}
 
 
 def impairments(lab: str, device: str, in_force: Mapping[str, Impairment]) -> dict[str, Any]:

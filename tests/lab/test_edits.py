@@ -96,6 +96,56 @@ SLOW = edited(
     ('peer: "10.0.2.1:9000"}', 'peer: "10.0.2.1:9000", impair: {delay: 5ms, seed: 1}, impair_in: {loss: 0.1%}}')
 )
 
+POLICY = edited(("""\
+      - {to: 10.0.102.0/24, dev: tun0}
+""", """\
+      - {to: 10.0.102.0/24, dev: tun0, src: 10.0.101.1, mtu: 1400}
+      - {to: 10.88.0.0/16, type: blackhole}
+      - {to: 10.89.0.0/16, type: throw, table: 100}
+      - {to: 10.90.0.0/16, nexthops: [{via: 192.0.2.2}, {dev: tun0, weight: 2}]}
+      - {to: 10.91.0.0/16, via: 203.0.113.1, dev: wan0, onlink: true, table: 70000}
+      - {to: "fd00:88::/32", type: prohibit}
+    rules:
+      - {priority: 100, to: 10.89.0.0/16, table: 100}
+      - {priority: 101, from: 10.0.101.0/24, iif: wan0, type: unreachable}
+      - {priority: 102, family: inet6, fwmark: 1/3, table: 100}
+"""))  # fmt: skip
+OTHER_POLICY = POLICY
+for old, new in (
+    ("src: 10.0.101.1, mtu: 1400", "advmss: 1300"),
+    ("type: blackhole}", "type: unreachable}"),
+    ("10.89.0.0/16, type: throw, table: 100", "10.89.0.0/16, dev: tun0, table: 100"),
+    ("weight: 2", "weight: 3"),
+    ("onlink: true, table: 70000", "onlink: true, table: default"),
+    ("type: prohibit", "dev: lo"),
+    ("10.89.0.0/16, table: 100}", "10.89.0.0/16, table: main}"),
+    ("101, from", "103, from"),
+    ("fwmark: 1/3", "fwmark: 1/7"),
+):
+    assert old in OTHER_POLICY
+    OTHER_POLICY = OTHER_POLICY.replace(old, new)
+# Routes made with what comes and goes: a source address, an interface, the only address of one.
+RESTING = dummies(e="10.7.0.9/24, 10.7.0.1/24", f="10.8.0.1/24").replace("""\
+      - {to: 10.0.102.0/24, dev: tun0}
+""", """\
+      - {to: 10.0.102.0/24, dev: tun0}
+      - {to: 10.88.0.0/16, via: 192.0.2.2, src: 10.7.0.1}
+      - {to: 10.88.0.0/16, via: 192.0.2.2, src: 10.7.0.1, table: 100}
+      - {to: 10.89.0.0/16, nexthops: [{via: 192.0.2.2}, {dev: f}]}
+      - {to: 10.90.0.0/16, nexthops: [{via: 192.0.2.2}, {dev: g}]}
+      - {to: "fd00:90::/32", nexthops: [{via: "fd00:7::2"}, {via: "fd00:8::2"}]}
+      - {to: "fd00:91::/32", via: "fd00:7::2", src: "fd00:8::1"}
+""").replace("      e: {", """\
+      g: {kind: dummy, addresses: ["fd00:7::1/64"]}
+      h: {kind: dummy, addresses: ["fd00:8::1/64"]}
+      e: {""")  # fmt: skip
+SHAKEN = (
+    RESTING.replace("10.7.0.9/24, ", "")
+    .replace("10.8.0.1/24", "10.8.0.2/24")
+    .replace("g: {kind: dummy", "g: {kind: bridge")
+    .replace("h: {kind: dummy", "h: {kind: bridge")
+)
+
 EDITS = {
     "the only address of a tunnel": (BASE, edited(("10.0.101.", "10.0.201."))),
     "the prefix of the underlay": (BASE, edited(("1/30]", "1/29]"), ("2/30]", "2/29]"))),
@@ -125,6 +175,9 @@ EDITS = {
     "an impairment becomes another": (SLOW, SLOW.replace("delay: 5ms, seed: 1", "delay: 10ms, jitter: 1ms")),
     "an impairment goes": (SLOW, BASE),
     "an impairment and a port": (SLOW, BASE.replace(":9000", ":9001")),
+    "routes and rules become others": (POLICY, OTHER_POLICY),
+    "routes and rules go": (POLICY, BASE),
+    "what routes are made with is made anew": (RESTING, SHAKEN),
     "addresses with two spellings": (BASE, dummies(e='"::10.9.9.9/96", "::ffff:10.3.3.3/128"')),
 }
 
@@ -135,10 +188,11 @@ def state(here: World) -> Any:
     assert found["drift"] == []
     for space in found["namespaces"].values():
         for link in space["interfaces"].values():
-            del link["counters"], link["state"], link["mac"], link["carrier"]
+            del link["counters"], link["state"], link["mac"], link["carrier"], link["neighbours"]
             for key in ("addresses", "networks", "local"):
                 link[key] = sorted({each for each in link[key] if not each.startswith("fe80")})
         space["routes"] = sorted(map(str, space["routes"]))
+        space["rules"] = sorted(map(str, space["rules"]))
     engines = [(each["device"], each["command"], each["running"]) for each in found["engines"]]
     return found["namespaces"], sorted(engines), sorted(map(str, found["substitutions"]))
 
