@@ -88,7 +88,7 @@ def delete(netlink: rt.Rtnetlink, rule: Rule) -> None:
 
 def _seen(netlink: rt.Rtnetlink, family: str) -> Iterator[tuple[Rule, bytes]]:
     for message in netlink.messages(rt.RTM_GETRULE, _HEADER.pack(_FAMILIES[family], 0, 0, 0, 0, 0, 0)):
-        yield _rule(message, family), message
+        yield decoded(message, family), message
 
 
 def encoded(rule: Rule) -> bytes:
@@ -135,7 +135,8 @@ def _u32(value: int) -> bytes:
     return struct.pack("=I", value)
 
 
-def _rule(message: bytes, family: str) -> Rule:
+def decoded(message: bytes, family: str) -> Rule:
+    """The rule that a message tells of."""
     _, to_length, source_length, _, header_table, action_number, flags = _HEADER.unpack_from(message)
     found = rt.attributes(message[_HEADER.size :])
     numbers = {kind: struct.unpack("=I", value)[0] for kind, value in found.items() if len(value) == 4}

@@ -6,6 +6,8 @@ regular expression cannot know better; a property test holds that whatever a par
 
 from __future__ import annotations
 
+from labctl.topology.iproute import IP_PROTOCOLS
+
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
 _H16 = "[0-9A-Fa-f]{1,4}"
@@ -35,3 +37,7 @@ NETWORK = _whole("default", f"{_IPV4}(?:/{_MASK4})?", f"(?:{_IPV6})(?:/{_LENGTH6
 SOCKET_ADDRESS = _whole(rf"{_IPV4}:{_PORT}", rf"\[(?:{_IPV4}|{_IPV6})\]:{_PORT}")
 INTERFACE_REF = _whole(f"{_NAME}:{_NAME}")
 MAC = _whole("[0-9A-Fa-f][02468ACEace](?::[0-9A-Fa-f]{2}){5}")
+TABLE = _whole("default", "main", "local", "0*[1-9][0-9]{0,9}")
+MARK = _whole("(?:0[xX][0-9A-Fa-f]{1,8}|[0-9]{1,10})(?:/(?:0[xX][0-9A-Fa-f]{1,8}|[0-9]{1,10}))?")
+PORTS = _whole(f"{_PORT}(?:-{_PORT})?")
+IP_PROTOCOL = _whole(*IP_PROTOCOLS, "0*(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9][0-9]?)")

@@ -30,6 +30,7 @@ Prefix = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_MARK = re.compile(r"0[xX][0-9A-Fa-f]{1,8}|[0-9]{1,10}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -200,12 +201,9 @@ def parse_table(value: Any) -> str:
 def parse_mark(value: Any) -> str:
     """A mark of packets and the mask under which it counts, in hex as `ip rule` shows them."""
     text = _text(value, "a mark")
-    mark, slash, mask = text.partition("/")
-    try:
-        numbers = [int(part, 0) for part in ((mark, mask) if slash else (mark,)) if len(part) <= 10]
-    except ValueError:
-        numbers = []
-    if len(numbers) != 1 + bool(slash) or not all(0 <= number <= _UINT32 for number in numbers) or numbers[1:] == [0]:
+    parts = text.split("/")
+    numbers = [int(part, 16 if part[1:2] in ("x", "X") else 10) for part in parts if _MARK.fullmatch(part)]
+    if len(numbers) != len(parts) or len(parts) > 2 or max(numbers) > _UINT32 or numbers[1:] == [0]:
         raise mistake(f"{text!r} is no mark of packets", "for example 0x1, or 0x1/0xff with a mask")
     shown = numbers[:1] if numbers[1:] == [_UINT32] else numbers
     return "/".join(f"{number:#x}" for number in shown)
@@ -387,17 +385,19 @@ Seed = Annotated[str, *_impaired_by("seed", "7")]
 Mac = Annotated[str, BeforeValidator(parse_mac), _written("02:00:00:00:00:01", "A unicast MAC address.", patterns.MAC)]
 Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
 Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema({"type": "integer", "minimum": 68, "maximum": 65535})]
-Table = Annotated[
-    str, BeforeValidator(parse_table), WithJsonSchema({"type": ["string", "integer"], "examples": [100, "main"]})
-]
-Mark = Annotated[
-    str, BeforeValidator(parse_mark), WithJsonSchema({"type": ["string", "integer"], "examples": ["0x1/0xff"]})
-]
-Ports = Annotated[
-    str, BeforeValidator(parse_ports), WithJsonSchema({"type": ["string", "integer"], "examples": [80, "8000-8999"]})
-]
+
+
+def _number_or_text(pattern: str, lowest: int, highest: int, *examples: str | int) -> WithJsonSchema:
+    """A value that YAML reads as a whole number or as text, as it is written."""
+    bounds = {"minimum": lowest, "maximum": highest}
+    return WithJsonSchema({"type": ["integer", "string"], "pattern": pattern, **bounds, "examples": [*examples]})
+
+
+Table = Annotated[str, BeforeValidator(parse_table), _number_or_text(patterns.TABLE, 1, _UINT32, 100, "main")]
+Mark = Annotated[str, BeforeValidator(parse_mark), _number_or_text(patterns.MARK, 0, _UINT32, 1, "0x1/0xff")]
+Ports = Annotated[str, BeforeValidator(parse_ports), _number_or_text(patterns.PORTS, 1, 65535, 80, "8000-8999")]
 IpProtocol = Annotated[
-    str, BeforeValidator(parse_ip_protocol), WithJsonSchema({"type": ["string", "integer"], "examples": ["udp"]})
+    str, BeforeValidator(parse_ip_protocol), _number_or_text(patterns.IP_PROTOCOL, 1, 255, "udp", 89)
 ]
 Command = Annotated[
     str,

@@ -10,13 +10,15 @@ from rich.console import Console
 from labctl.checks.run import expectation
 from labctl.engine.ttun import endpoint_of
 from labctl.errors import UsageError
+from labctl.kernel import routes, rules
 from labctl.kernel.tuntap import uid_of
 from labctl.plan.commands import command, stand_in
 from labctl.plan.facts import NOTHING
 from labctl.plan.mtu import mtu_of, tunnel_mtus
 from labctl.plan.plan import plan
+from labctl.plan.routes import is_same_route
 from labctl.plan.script import script
-from labctl.plan.steps import StartEngine
+from labctl.plan.steps import AddRoute, AddRule, StartEngine
 from labctl.report.tree import LabTree
 from labctl.topology.load import loads
 from labctl.topology.model import Topology
@@ -27,6 +29,24 @@ from tests.topology.near_the_edge import near_the_edge
 NO_USER = 2**32 - 1  # chown(2)
 
 
+class Indexes(dict[str, int]):
+    """An index for every interface that is asked for."""
+
+    def __missing__(self, name: str) -> int:
+        return self.setdefault(name, len(self) + 1)
+
+
+class Names(dict[int, str]):
+    """The name of an interface by its index."""
+
+    def get(self, index: int, default: str | None = None) -> str | None:  # type: ignore[override]
+        return next((name for name, number in INDEXES.items() if number == index), default)
+
+
+INDEXES = Indexes()
+NAMES = Names()
+
+
 def make_all_of(topology: Topology) -> None:
     """All that is made of a topology before the kernel is asked for anything."""
     assert Topology.model_validate_json(topology.model_dump_json(by_alias=True, exclude_defaults=True)) == topology
@@ -34,6 +54,10 @@ def make_all_of(topology: Topology) -> None:
     for step in plan(topology, NOTHING):
         assert command(step) and step.words and stand_in(step) is not None
         tree.grow(step)
+        if isinstance(step, AddRoute):
+            assert is_same_route(step.route, routes.decoded(routes.encoded(step.route, INDEXES), NAMES))
+        if isinstance(step, AddRule):
+            assert rules.decoded(rules.encoded(step.rule), step.rule.family) == step.rule
         if isinstance(step, StartEngine) and not step.program:
             assert endpoint_of(shlex.split(step.command)[1:]).device == step.interface
     Console(quiet=True).print(tree)

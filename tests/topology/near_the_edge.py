@@ -71,7 +71,23 @@ ODD: dict[str, list[Any]] = {
     "via": HOSTS,
     "address": HOSTS,
     "dev": NAMES,
-    "from": NAMES,
+    "from": [*NAMES, *HOSTS, "0.0.0.0/0", "::/0", "10.0.0.0/8"],
+    "type": ["unicast", "blackhole", "unreachable", "prohibit", "throw", "local", "nat"],
+    "src": HOSTS,
+    "table": [*NUMBERS, "main", "local", "default", 252, 255, 256, "mine", "0x10"],
+    "onlink": [True, False, "yes", 1],
+    "weight": NUMBERS,
+    "priority": [*NUMBERS, 32765, 32766, 32767],
+    "family": ["inet", "inet6", "ipv4", 4],
+    "not": [True, False, 1],
+    "iif": NAMES,
+    "oif": NAMES,
+    "fwmark": [*NUMBERS, "0x1/0xff", "1/0", "0/0", "0xffffffff/0xffffffff", "0x", "1/2/3", "0b1"],
+    "ipproto": ["udp", "ipv6-icmp", "quic", 0, 1, 89, 255, 256],
+    "sport": [*PORTS, "80-90", "90-80", "1-65535"],
+    "dport": [*PORTS, "80-90", "80-80", "-1"],
+    "suppress_prefixlength": [0, 32, 33, 128, 129, -1],
+    **dict.fromkeys(("window", "advmss", "hoplimit", "initcwnd", "initrwnd"), NUMBERS),
     "port": PORTS,
     "metric": NUMBERS,
     "count": [1, 3, 1000, 1001, 0],
@@ -162,7 +178,34 @@ SITES: dict[str, Any] = {
     },
     "ttun": [{"device": "r:t", "bind": "192.0.2.1:65535", "peer": "192.0.2.0:1"}],
 }
-WHOLE = [TUNNELS, SITES]
+ROUTER: dict[str, Any] = {
+    "name": "router",
+    "namespaces": {
+        "r": {
+            "interfaces": {
+                "e": {"kind": "dummy", "addresses": ["10.0.0.1/24", "fd00::1/64"]},
+                "f": {"kind": "dummy", "addresses": ["10.1.0.1/24", "fd01::1/64"]},
+            },
+            "routes": [
+                {"to": "10.9.0.0/16", "via": "10.0.0.9", "src": "10.1.0.1", "table": 100, "mtu": 1400, "window": 9000,
+                 "advmss": 1300, "hoplimit": 9, "initcwnd": 5, "initrwnd": 7, "metric": 5},
+                {"to": "10.8.0.0/16", "type": "blackhole"},
+                {"to": "10.7.0.0/16", "via": "192.0.2.9", "dev": "e", "onlink": True},
+                {"to": "10.6.0.0/16", "via": "fd00::9"},
+                {"to": "default", "nexthops": [{"via": "10.0.0.9", "weight": 3}, {"dev": "f"},
+                 {"via": "192.0.2.7", "dev": "e", "onlink": True}, {"via": "fd01::9"}]},
+                {"to": "fd09::/16", "nexthops": [{"via": "fd00::9"}, {"via": "fd01::9", "weight": 256}]},
+            ],
+            "rules": [
+                {"priority": 100, "not": True, "from": "10.0.0.0/8", "to": "10.9.0.0/16", "iif": "e", "oif": "f",
+                 "fwmark": "0x1/0xff", "ipproto": "udp", "sport": 53, "dport": "8000-8999", "table": 100,
+                 "suppress_prefixlength": 0},
+                {"priority": 101, "family": "inet6", "type": "prohibit"},
+            ],
+        }
+    },
+}  # fmt: skip
+WHOLE = [TUNNELS, SITES, ROUTER]
 
 
 def _values(tree: Any, path: Path = ()) -> Iterator[Path]:

@@ -13,7 +13,17 @@ from pydantic_core import PydanticCustomError
 
 from labctl.topology import patterns
 from labctl.topology.model import json_schema
-from labctl.topology.values import parse_host, parse_mac, parse_network, parse_prefix, parse_socket_address
+from labctl.topology.values import (
+    parse_host,
+    parse_ip_protocol,
+    parse_mac,
+    parse_mark,
+    parse_network,
+    parse_ports,
+    parse_prefix,
+    parse_socket_address,
+    parse_table,
+)
 
 PARSERS: dict[str, Callable[[Any], Any]] = {
     patterns.HOST: parse_host,
@@ -21,6 +31,10 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     patterns.NETWORK: parse_network,
     patterns.SOCKET_ADDRESS: parse_socket_address,
     patterns.MAC: parse_mac,
+    patterns.TABLE: parse_table,
+    patterns.MARK: parse_mark,
+    patterns.PORTS: parse_ports,
+    patterns.IP_PROTOCOL: parse_ip_protocol,
 }
 ADDRESSES = st.ip_addresses().flatmap(lambda ip: st.sampled_from([str(ip), ip.exploded, str(ip).upper()]))
 # What is near an address: pieces of some, and the characters that they are made of.
@@ -31,6 +45,8 @@ TEXTS = st.one_of(
     st.builds("{}:{}".format, ADDRESSES, st.integers(0, 70000)),
     st.builds("[{}]:{}".format, ADDRESSES, st.integers(0, 70000)),
     NEAR.map("".join),
+    st.builds("{}{}{}".format, st.integers(0, 2**33), st.sampled_from(["", "-", "/0x"]), st.integers(0, 70000)),
+    st.sampled_from(["main", "udp", "0x1/0xff", "007", "0x", "1_0", "0b1"]),
 )
 
 
@@ -52,6 +68,10 @@ def test_what_a_parser_takes_matches_its_pattern(text: str) -> None:
         (patterns.NETWORK, ["10.0.1.0/33", "defaults", "10.0.1/24"]),
         (patterns.SOCKET_ADDRESS, ["10.0.1.1", "10.0.1.1:0", "10.0.1.1:65536", "fd00::1:9000", "[fd00::1]"]),
         (patterns.INTERFACE_REF, ["siteA", "siteA:", ":tun0", "site A:tun0"]),
+        (patterns.TABLE, ["0", "mine", "-1"]),
+        (patterns.MARK, ["one", "0x", "0x1/", "1/2/3", "0b1"]),
+        (patterns.PORTS, ["0", "65536", "80-", "80-90-100"]),
+        (patterns.IP_PROTOCOL, ["0", "256", "quic"]),
         (patterns.MAC, ["02:00:00:00:00", "03:00:00:00:00:01", "02-00-00-00-00-01"]),
     ],
 )
