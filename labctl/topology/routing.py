@@ -24,6 +24,7 @@ from labctl.topology.prefixes import Prefixes
 from labctl.topology.values import Host, Network, Prefix
 
 LOOPBACK = "lo"
+_ZERO = ipaddress.ip_network("0.0.0.0/8")
 _LOOPBACK_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
@@ -193,8 +194,11 @@ def connected(interfaces: dict[str, Interface]) -> Iterator[tuple[Prefix, str]]:
 
 
 def brings_network(own: Prefix) -> bool:
-    """Whether an address brings a route to its network along; an IPv4 /32 or /0 does not (fib_add_ifaddr())."""
-    return own.version == 6 or 0 < own.network.prefixlen < 32
+    """Whether an address brings a route to its network along: no IPv4 /32 does, and none in 0.0.0.0/8, as a /0 is.
+
+    As fib_add_ifaddr() has it in the kernel.
+    """
+    return own.version == 6 or (own.network.prefixlen < 32 and own.network.network_address not in _ZERO)
 
 
 def broadcast_of(interfaces: dict[str, Interface], address: Host) -> Prefix | None:

@@ -215,6 +215,8 @@ def parse_ports(value: Any) -> str:
     low, high = parse_port(first), parse_port(last if dash else first)
     if low > high:
         raise mistake(f"{text!r} is no range of ports", f"write {high}-{low}")
+    if high == 65535:
+        raise mistake("no rule can name port 65535", "the kernel takes 1 to 65534 (fib_rule_port_range_valid())")
     return str(low) if low == high else f"{low}-{high}"
 
 
@@ -395,7 +397,7 @@ def _number_or_text(pattern: str, lowest: int, highest: int, *examples: str | in
 
 Table = Annotated[str, BeforeValidator(parse_table), _number_or_text(patterns.TABLE, 1, _UINT32, 100, "main")]
 Mark = Annotated[str, BeforeValidator(parse_mark), _number_or_text(patterns.MARK, 0, _UINT32, 1, "0x1/0xff")]
-Ports = Annotated[str, BeforeValidator(parse_ports), _number_or_text(patterns.PORTS, 1, 65535, 80, "8000-8999")]
+Ports = Annotated[str, BeforeValidator(parse_ports), _number_or_text(patterns.PORTS, 1, 65534, 80, "8000-8999")]
 IpProtocol = Annotated[
     str, BeforeValidator(parse_ip_protocol), _number_or_text(patterns.IP_PROTOCOL, 1, 255, "udp", 89)
 ]

@@ -72,7 +72,10 @@ def oracle(inside: Namespace, address: str) -> Decision | None:
     if version == 4 and any(name == "lo" and covers(own.network, wanted) for name, own in every):
         return Decision("lo", local=True)
     table: list[tuple[Network, int, str, Host | None]] = [  # (network, metric, interface, next hop)
-        (own.network, 0 if version == 4 else 256, name, None) for name, own in every
+        (own.network, 0 if version == 4 else 256, name, None)
+        for name, own in every
+        # Nobody's network and that of one address alone get no route (fib_add_ifaddr()).
+        if not (own.version == 4 and (str(own.network).startswith("0.") or own.network.prefixlen == 32))
     ]
     links = [(to, name) for to, _, name, _ in table if name != "lo"]
     for route in inside.routes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from labctl.topology.iproute import CONNECTED_METRIC, DEFAULT_RULES
 from labctl.topology.mistakes import listed
 from labctl.topology.model import METRICS, Namespace, NextHop, Route, Rule, Topology
-from labctl.topology.routing import LOOPBACK, Fib, brings_network, connected, metric_of, on_link
+from labctl.topology.routing import LOOPBACK, Fib, brings_network, broadcast_of, connected, metric_of, on_link
 from labctl.topology.rules.finding import Finding, unknown_interface
 from labctl.topology.values import Host, InterfaceRef, Network
 from labctl.topology.yaml_tree import Path
@@ -16,6 +17,30 @@ _OF_A_WAY = ("via", "dev", "nexthops", "onlink", "src", *METRICS)
 """What a route says of the packets that it lets through."""
 
 _OF_A_LOOKUP = ("table", "suppress_prefixlength")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A route of a namespace, and what was there before it: addresses, and the routes that stand above it."""
+
+    topology: Topology
+    where: str
+    index: int
+    fib: Fib
+
+    @property
+    def namespace(self) -> Namespace:
+        return self.topology.namespaces[self.where]
+
+    @property
+    def route(self) -> Route:
+        return self.namespace.routes[self.index]
+
+    def links(self) -> Iterator[tuple[Network, str]]:
+        """The networks in which its next hop can be, with their interfaces."""
+        above = self.namespace.routes[: self.index]
+        reaching = (route for route in above if route.table in (self.route.table, "main"))
+        return on_link(self.namespace.interfaces, reaching)
 
 
 def of_routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[Finding]:
@@ -39,7 +64,7 @@ def of_routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[
         seen.add((route.table, route.to, metric))
         yield from _ways(route, here)
         for hop, path in _hops(route, here):
-            yield from _hop(topology, where, index, fib, hop, path)
+            yield from _hop(_Place(topology, where, index, fib), hop, path)
         if route.src is not None:
             yield from _source(where, fib, route, route.src, (*here, "src"))
         # A next hop can be behind a route, but only behind one that the kernel has already: in the order of the file.
@@ -73,10 +98,9 @@ def _hops(route: Route, here: Path) -> Iterator[tuple[Route | NextHop, Path]]:
         yield hop, (*here, "nexthops", index)
 
 
-def _hop(topology: Topology, where: str, index: int, fib: Fib, hop: Route | NextHop, here: Path) -> Iterator[Finding]:
-    namespace = topology.namespaces[where]
-    route = namespace.routes[index]
-    unknown = hop.dev and unknown_interface(topology, InterfaceRef(where, hop.dev), (*here, "dev"))
+def _hop(place: _Place, hop: Route | NextHop, here: Path) -> Iterator[Finding]:
+    route = place.route
+    unknown = hop.dev and unknown_interface(place.topology, InterfaceRef(place.where, hop.dev), (*here, "dev"))
     if isinstance(hop, NextHop):
         same = [one for one in route.nexthops if (one.via, one.dev) == (hop.via, hop.dev)]
         if len(same) > 1 and same[0] is not hop:
@@ -87,43 +111,38 @@ def _hop(topology: Topology, where: str, index: int, fib: Fib, hop: Route | Next
             hint = "of several next hops, IPv6 knows only such that have an address" if hop.dev else ""
             yield Finding(here, what, hint, (here,))
     if hop.onlink and (hop.via is None or hop.dev is None):
+        what = f"'onlink' says that 'via' is behind 'dev': {'via' if hop.via is None else 'dev'!r} is missing"
         hint = "without 'via', all of the destination is behind 'dev' already" if hop.via is None else "say which one"
-        missing = "via" if hop.via is None else "dev"
-        yield Finding(
-            (*here, "onlink"), f"'onlink' says that 'via' is behind 'dev': {missing!r} is missing", hint, (here,)
-        )
+        yield Finding((*here, "onlink"), what, hint, (here,))
     elif unknown:
         yield unknown
     elif hop.via is not None:
-        earlier = [one for one in namespace.routes[:index] if one.table in (route.table, "main")]
-        links = list(on_link(namespace.interfaces, earlier))
-        yield from _next_hop(where, fib, route, hop, hop.via, links, (*here, "via"))
+        yield from _next_hop(place, hop, hop.via, (*here, "via"))
 
 
-def _next_hop(
-    where: str,
-    fib: Fib,
-    route: Route,
-    hop: Route | NextHop,
-    via: Host,
-    links: list[tuple[Network, str]],
-    path: Path,
-) -> Iterator[Finding]:
+def _next_hop(place: _Place, hop: Route | NextHop, via: Host, path: Path) -> Iterator[Finding]:
+    route, where, fib = place.route, place.where, place.fib
     if via.version == 4 and route.to.version == 6:
         what = f"the next hop {via} is IPv4, the destination {route.to} is IPv6"
         yield Finding(path, what, "an IPv6 route needs an IPv6 next hop; the other way round it works")
     elif via.is_unspecified or via.is_multicast:
         yield Finding(path, f"{via} cannot be a next hop", "name the address of the neighbour that forwards")
+    elif (all_of := broadcast_of(place.namespace.interfaces, via)) is not None:
+        what = f"the next hop {via} is the broadcast address of {all_of.network}"
+        yield Finding(path, what, "name the address of the neighbour that forwards")
     elif fib.owner_of(via) is not None:
         what = f"the next hop {via} is an address of {where!r} itself"
         yield Finding(path, what, "name the address of the neighbour that forwards")
     elif via.version == 6 and via.is_link_local and hop.dev is None:
         yield Finding(path, f"the link-local next hop {via} could be behind any interface", "say which one with 'dev'")
     elif not hop.onlink and fib.interface_of(via, hop.dev, route.table) is None:
-        near = [str(network) for network, name in links if network.version == via.version and hop.dev in (None, name)]
+        near = [str(network) for network, name in place.links() if hop.dev in (None, name)]
+        of_version = [network for network in near if (":" in network) == (via.version == 6)]
         what = f"the next hop {via} is in no network of {hop.dev or repr(where)}"
         hint = (
-            f"its networks: {listed([*dict.fromkeys(near)])}" if near else "give an interface an address in its network"
+            f"its networks: {listed([*dict.fromkeys(of_version)])}"
+            if of_version
+            else "give an interface an address in its network"
         )
         yield Finding(path, what, hint, (("namespaces", where, "interfaces"), ("namespaces", where, "routes")))
 
