@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from labctl.topology.yaml_tree import Path
 
 _OF_A_WAY = ("via", "dev", "nexthops", "onlink", "src", *METRICS)
 """What a route says of the packets that it lets through."""
+
+_OF_NO_HOST = (ipaddress.ip_network("0.0.0.0/8"), ipaddress.ip_network("255.255.255.255/32"))
+"""Addresses that no host can have (RFC 1122, 3.2.1.3), nor the kernel takes as a next hop (inet_addr_type())."""
 
 _OF_A_LOOKUP = ("table", "suppress_prefixlength")
 
@@ -125,7 +129,7 @@ def _next_hop(place: _Place, hop: Route | NextHop, via: Host, path: Path) -> Ite
     if via.version == 4 and route.to.version == 6:
         what = f"the next hop {via} is IPv4, the destination {route.to} is IPv6"
         yield Finding(path, what, "an IPv6 route needs an IPv6 next hop; the other way round it works")
-    elif via.is_unspecified or via.is_multicast:
+    elif via.is_unspecified or via.is_multicast or any(via in network for network in _OF_NO_HOST):
         yield Finding(path, f"{via} cannot be a next hop", "name the address of the neighbour that forwards")
     elif (all_of := broadcast_of(place.namespace.interfaces, via)) is not None:
         what = f"the next hop {via} is the broadcast address of {all_of.network}"
