@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_what_goes_wrong_once_it_has_begun_is_told_and_nobody_is_left(tmp_path: 
 
 
 def test_one_that_is_not_let_begin_is_gone_when_the_body_ends(tmp_path: Path) -> None:
-    command = "ttun tun0 127.0.0.1 64321 127.0.0.2 64321"
+    command = f"ttun tun0 127.0.0.1 {os.getpid() % 60000 + 1} 127.0.0.2 1"  # nobody else's
     with forkserver() as server:
         with server.at(Machine())([task(tmp_path, command=command)]):
             eventually(lambda: bool(titled(command)) and (tmp_path / "control").exists(), "it waits")

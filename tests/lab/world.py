@@ -14,6 +14,7 @@ import ctypes
 import fcntl
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -41,9 +42,21 @@ from labctl.kernel.syscalls import (
     unshare,
 )
 
+
+def _unused_uid() -> int:
+    """A user that nobody is, so that all its processes are ours: far from what people and containers are given."""
+    highest = max(int(first) + int(count) for first, _, count in map(str.split, _lines("/proc/self/uid_map")))
+    low, high = (2_000_000_000, 2_100_000_000) if highest > 2_100_000_000 else (highest // 2, highest)
+    return random.randrange(low, high)
+
+
+def _lines(file: str) -> list[str]:
+    return Path(file).read_text().splitlines()
+
+
 REPO = Path(__file__).resolve().parents[2]
 SUITE_IS_ROOT = os.geteuid() == 0
-ORDINARY_UID = 20000 + os.getpid() % 40000 if SUITE_IS_ROOT else os.geteuid()  # two runs at once do not meet
+ORDINARY_UID = _unused_uid() if SUITE_IS_ROOT else os.geteuid()
 DEADLINE = float(os.environ.get("LABCTL_TEST_PATIENCE", "20"))
 MS_PRIVATE = 1 << 18  # sys/mount.h
 NS_GET_PARENT = 0xB702  # ioctl_ns(2)
@@ -370,7 +383,8 @@ def _empty_run() -> None:
     """A /run of one's own; what others have mounted in the machine's would come and go unseen below it."""
     below = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for target in reversed([target for target in below if target.startswith("/run/")]):
-        unmount(target)
+        with suppress(OSError):  # its owner has taken it away meanwhile
+            unmount(target)
     mount("tmpfs", "/run", "tmpfs", data="mode=0755")
 
 
