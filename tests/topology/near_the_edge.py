@@ -105,6 +105,7 @@ ODD: dict[str, list[Any]] = {
     "protocol": ["tcp", "udp", "sctp"],
     "command": ["./x", "./x {device} {peer_port}", "{{}}", "{0}", "{device!r}", "{device!z}", "{device:>9}",
         "{device:d}", "{device.x}", "{device[0]}", "{device:{bind_port}}", "{", "'", "''", "-", "a\tb"],
+    "directory": [".", "..", "/", "", "a b", "a\nb", "~", "%"],
     "verbose": [True, False, "yes", 1],
     "offload": [True, False, "no", 0],
     "server": [True, False, 0],
@@ -151,7 +152,7 @@ TUNNELS: dict[str, Any] = {
         {"device": "b:t", "bind": "0.0.0.0:9", "peer": "10.0.0.1:9", "too_big": "icmp", "verbose": True},
         {"device": "a:u", "bind": "[fd01::1]:9", "peer": "[fd01::2]:9", "impair_in": {"loss": "1%", "seed": 7}},
         {"device": "b:u", "bind": "[fd01::2]:9", "peer": "[fd01::1]:9", "offload": False,
-         "engine": {"command": "./x {device} '{bind_address}' {peer_port}"}},
+         "engine": {"command": "./x {device} '{bind_address}' {peer_port}", "directory": "."}},
     ],
     "checks": [
         {"name": "ping", "ping": {"from": "a", "to": "10.1.0.2", "count": 3, "size": 56, "interval": 0.05,
