@@ -132,8 +132,8 @@ def compare(here: World, file: str) -> None:
     before = here.snapshot()
 
     here.labctl("up", file)
+    told_of_labctl = by_ip(here, topology)  # first: it waits until the interfaces have settled
     by_labctl = state(here, topology), engines(here, topology)
-    told_of_labctl = by_ip(here, topology)
     here.labctl("down")
     assert len(by_labctl[1]) == len(topology.ttun)
 
@@ -150,6 +150,8 @@ def compare(here: World, file: str) -> None:
     eventually(lambda: not engines(here, topology), "the engines are gone")
     here.run("ip", "netns", "del", "first")
     here.inside(unmake_names)
+    with suppress(AssertionError):  # what differs says more
+        eventually(lambda: here.snapshot() == before, "nothing is left")
     assert here.snapshot() == before
 
 
