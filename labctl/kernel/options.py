@@ -11,6 +11,8 @@ IFF_NOARP, IFF_MULTICAST, IFF_LOWER_UP = 0x80, 0x1000, 1 << 16  # linux/if.h
 
 _FLAGS = {"arp": (IFF_NOARP, "off"), "multicast": (IFF_MULTICAST, "on")}  # and what a flag that is set means
 _NUMBERS = {"txqueuelen": (13, "=I"), "carrier": (33, "=B")}  # IFLA_TXQLEN, IFLA_CARRIER
+_XDP = {"xdpgeneric": ("IFLA_XDP_SKB_PROG_ID", 2), "xdpdrv": ("IFLA_XDP_DRV_PROG_ID", 4)}  # and XDP_FLAGS_*_MODE
+_IFLA_XDP, _IFLA_XDP_FD, _IFLA_XDP_FLAGS, _NO_PROGRAM = 43, 1, 3, -1
 _SWITCH = {"off": 0, "on": 1}
 
 _IFLA_LINKINFO, _KIND, _DATA, _SLAVE_KIND, _SLAVE_DATA = 18, 1, 2, 4, 5
@@ -37,6 +39,8 @@ def of_link(link: Any) -> dict[str, str]:
     """Return the options of an interface, in the words of ip-link(8)."""
     found = {name: set_ if link["flags"] & flag else _other(set_) for name, (flag, set_) in _FLAGS.items()}
     found["txqueuelen"] = str(link.get_attr("IFLA_TXQLEN"))
+    programs = link.get_attr("IFLA_XDP")
+    found |= {word: "on" if programs and programs.get_attr(id_) else "off" for word, (id_, _) in _XDP.items()}
     found["carrier"] = "on" if link["flags"] & IFF_LOWER_UP else "off"
     info = link.get_attr("IFLA_LINKINFO")
     if info and info.get_attr("IFLA_INFO_KIND") == "bridge":
@@ -76,6 +80,13 @@ def change(netlink: rt.Rtnetlink, index: int, option: str, value: str) -> None:
         case _ if name in _FLAGS:
             mask, means = _FLAGS[name]
             flags = mask if value == means else 0
+        case _ if name in _XDP:  # a program is only taken away
+            _, mode = _XDP[name]
+            attribute = rt.attribute(
+                _IFLA_XDP,
+                rt.attribute(_IFLA_XDP_FD, struct.pack("=i", _NO_PROGRAM))
+                + rt.attribute(_IFLA_XDP_FLAGS, struct.pack("=I", mode)),
+            )
         case _:
             number, layout = _NUMBERS[name]
             coded = _SWITCH[value] if value in _SWITCH else int(value)

@@ -14,13 +14,13 @@ from typing import Any
 
 from labctl.engine.impair_words import Impairment
 from labctl.errors import MachineError, kernel_words, refused
-from labctl.kernel import namespaces, neighbours, netem, nftables, options, qdiscs, routes, rules, sysctls, tuntap, xfrm
+from labctl.kernel import foreign, namespaces, netem, options, qdiscs, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
 from labctl.kernel.syscalls import network_namespace
 from labctl.plan.commands import ADDRGENMODES, STAND_IN, link_local_settings
 from labctl.plan.facts import Substitution
-from labctl.plan.foreign import DeleteForwarding, DeleteNeighbour, DeleteQdisc, DeleteTable, FlushXfrm
+from labctl.plan.foreign import Foreign
 from labctl.plan.netem import Netem
 from labctl.plan.options import SetOption
 from labctl.plan.settings import BORN_WITH
@@ -114,7 +114,7 @@ class Performer:
                 self._space(step.namespace).address(rt.RTM_DELADDR, step)
             case DeleteLink():
                 self._space(step.namespace).delete_link(step)
-            case DeleteTable() | FlushXfrm() | DeleteQdisc() | DeleteNeighbour() | DeleteForwarding():
+            case _ if isinstance(step, Foreign):
                 self._space(step.namespace).take_away(step)
             case InterfaceStep():
                 self._space(step.namespace).set_link(step)
@@ -251,20 +251,8 @@ class _Space:
     def _change_link(self, index: int, attributes: rt.Attributes = (), flags: int = 0, change: int = 0) -> None:
         self._netlink.request(rt.RTM_NEWLINK, rt.link(index, attributes, flags, change))
 
-    def take_away(self, step: DeleteTable | FlushXfrm | DeleteQdisc | DeleteNeighbour | DeleteForwarding) -> None:
-        match step:
-            case DeleteTable(family=family, name=name):
-                with network_namespace(self._fd):
-                    nftables.delete(family, name)
-            case FlushXfrm(what=what):
-                with network_namespace(self._fd):
-                    xfrm.flush(what)
-            case DeleteQdisc(interface=interface, place=place):
-                qdiscs.detach(self._netlink, self._index(interface), place)
-            case DeleteNeighbour(interface=interface, neighbour=neighbour):
-                neighbours.forget(self._netlink, self._index(interface), neighbour)
-            case DeleteForwarding(interface=interface, mac=mac):
-                neighbours.forget_forwarding(self._netlink, self._index(interface), mac)
+    def take_away(self, step: Foreign) -> None:
+        foreign.take_away(step, self._fd, self._netlink, self._indexes)
 
     def address(self, request: int, step: AddAddress | DeleteAddress, flags: int = 0) -> None:
         own, _, other = step.address.partition(" peer ")

@@ -75,6 +75,10 @@ class DeleteForwarding(Removal, InterfaceStep):
         return f"fdb entry {self.mac}"
 
 
+Foreign = DeleteTable | FlushXfrm | DeleteQdisc | DeleteNeighbour | DeleteForwarding
+"""Every step that takes such a thing away."""
+
+
 class Hosts(NamedTuple):
     """The addresses that the interfaces of a lab are to have, and the MAC addresses that they do have."""
 

@@ -60,6 +60,8 @@ def _of_kind(link: Link) -> dict[str, str]:
     expected = {
         "arp": "off" if link.kind in _NO_ARP else "on",
         "multicast": "off" if link.kind in _NO_MULTICAST else "on",
+        "xdpgeneric": "off",
+        "xdpdrv": "off",
     }
     if link.kind in _QUEUES:
         expected["txqueuelen"] = _QUEUES[link.kind]

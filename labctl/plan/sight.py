@@ -20,7 +20,7 @@ _ALWAYS = (
     "settings that decide about packets",
     "engines",
 )
-_NEVER = ("BPF programs", "ethtool features", "connection tracking", "other settings", "other processes")
+_NEVER = ("BPF programs but XDP", "ethtool features", "connection tracking", "other settings", "other processes")
 
 
 @dataclass(frozen=True)
