@@ -7,7 +7,6 @@ import os
 import resource
 import select
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -58,7 +57,7 @@ def test_somebodys_own_engine_has_the_standard_three(here: World) -> None:
     socat = "socat TUN,tun-name={device},iff-no-pi UDP:{peer_address}:{peer_port},bind={bind_address}:{bind_port}"
     file = tunnel().replace('peer: "192.0.2.2:9000"', f'peer: "192.0.2.2:9000", engine: {{command: "{socat}"}}')
     here.labctl("up", here.file("tunnel.yaml", file))
-    (engine,) = here.processes_titled("socat")
+    (engine,) = (pid for pid, title in here.processes() if title.startswith("socat"))
     streams = [os.readlink(f"/proc/{engine}/fd/{stream}") for stream in (0, 1, 2)]
-    assert [Path(stream).name for stream in streams] == ["null", "siteA:tun0.log", "siteA:tun0.log"]
+    assert streams[0] == "/dev/null" and streams[1] == streams[2] and streams[1].startswith("pipe:")
     here.labctl("down")
