@@ -79,9 +79,8 @@ def test_a_read_only_sys_is_in_nobodys_way(here: World) -> None:
         here.labctl("down")
 
 
-@pytest.mark.parametrize("place", ["/nowhere", "/proc"])
-def test_home_and_tmpdir_are_needed_for_nothing(here: World, place: str) -> None:
-    nowhere = {"env": {"HOME": place, "TMPDIR": place, "XDG_RUNTIME_DIR": place}}
+def test_home_and_tmpdir_are_needed_for_nothing(here: World) -> None:
+    nowhere = {"env": {"HOME": "/nowhere", "TMPDIR": "/proc", "XDG_RUNTIME_DIR": "/proc"}}
     here.labctl("up", here.file("pair.yaml", PAIR), **nowhere)
     here.labctl("verify", **nowhere)
     here.labctl("exec", "left", "--", "true", **nowhere)

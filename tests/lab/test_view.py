@@ -47,35 +47,31 @@ def _closed(folder: Path, names: list[str]) -> list[str]:
     return [name for name in names if not os.access(folder / name, os.R_OK, follow_symlinks=False)]
 
 
-def test_exec_shows_the_interfaces_of_the_namespace_in_sys(pair: World) -> None:
-    own = (Path("/sys/class/net") / name for name in ("lo", "eth0"))
-    seen = pair.labctl("exec", "left", "--", "cat", *(str(path / "mtu") for path in own)).stdout
-    assert seen == "65536\n1500\n"
+def test_exec_shell_and_the_tools_of_the_system_show_the_interfaces_of_the_namespace_in_sys(pair: World) -> None:
     assert pair.labctl("exec", "left", "--", "sh", "-c", LOOK).stdout == "sys: eth0 lo\n"
-
-
-def test_what_is_mounted_below_sys_stays_there(pair: World) -> None:
-    look = ["find", "/sys", "-xdev", "-mindepth", "1", "-type", "d", "-not", "-fstype", "sysfs"]
-    outside = pair.run(*look, code=None).stdout
-    inside = pair.labctl("exec", "left", "--", *look, code=None).stdout
-    assert sorted(inside.split()) == sorted(outside.split())
-
-
-def test_a_shell_shows_it_too(pair: World) -> None:
+    assert pair.labctl("exec", "left", "--", "cat", "/sys/class/net/lo/mtu").stdout == "65536\n"
     with terminal(pair, *pair.command("shell", "left"), env={"SHELL": "/bin/sh", "TERM": "dumb"}) as screen:
         screen.expect("[left]")
         screen.type(f"{LOOK}\n")
         screen.expect("sys: eth0 lo")
         screen.type("exit\n")
         screen.end()
-
-
-def test_the_tools_of_the_system_see_it_too(pair: World) -> None:
     real, fake = shutil.which("ping"), Path(pair.file("ping", ""))
     fake.write_text(f'#!/bin/sh\n{LOOK} > {pair.home}/seen\nexec {real} "$@"\n')
     fake.chmod(0o755)
     pair.labctl("verify", "--system-tools", env={"PATH": f"{pair.home}:{os.environ['PATH']}"})
     assert (pair.home / "seen").read_text() == "sys: eth0 lo\n"
+
+
+def test_all_else_is_as_outside(pair: World) -> None:
+    """What is mounted below /sys stays there, and a namespace that a program names is named outside, too."""
+    look = ["find", "/sys", "-xdev", "-mindepth", "1", "-type", "d", "-not", "-fstype", "sysfs"]
+    outside = pair.run(*look, code=None).stdout
+    inside = pair.labctl("exec", "left", "--", *look, code=None).stdout
+    assert sorted(inside.split()) == sorted(outside.split())
+    pair.labctl("exec", "left", "--", "ip", "netns", "add", "made-inside")
+    assert "lo" in pair.labctl("exec", "right", "--", "ip", "-n", "made-inside", "link").stdout
+    pair.labctl("exec", "left", "--", "ip", "netns", "del", "made-inside")
 
 
 def test_a_program_that_forwards_sees_it_too(here: World) -> None:
@@ -100,14 +96,7 @@ def test_files_of_etc_netns_stand_in_the_place_of_their_namesakes(here: World) -
             "No such file or directory (ENOENT)\n"
         )
         assert here.labctl("exec", "right", "--", "getent", "hosts", "neighbour", code=2).stderr == ""
-        here.labctl("verify", "--system-tools")
         here.labctl("down")
-
-
-def test_a_namespace_that_a_program_names_is_named_outside(pair: World) -> None:
-    pair.labctl("exec", "left", "--", "ip", "netns", "add", "made-inside")
-    assert "lo" in pair.labctl("exec", "right", "--", "ip", "-n", "made-inside", "link").stdout
-    pair.labctl("exec", "left", "--", "ip", "netns", "del", "made-inside")
 
 
 def test_nothing_that_is_seen_inside_is_seen_outside(as_root: World) -> None:
