@@ -41,11 +41,10 @@ def test_the_peer_is_answered_from_the_address_that_it_chose(
     wildcard, first, other, far = ends
     sites.a.ttun("tun0", wildcard, 9000, far, 9000, "--counters", tmp_path / "a", *options)
     with Counters.open(tmp_path / "a") as counters:
-        for addressed in (other, first, other):
-            engine = sites.b.ttun("tun1", far, 9000, addressed, 9000)
-            assert sites.b.ping("10.0.101.1")
-            engine.terminate()
-            engine.wait()
+        engine = sites.b.ttun("tun1", far, 9000, other, 9000)
+        assert sites.b.ping("10.0.101.1")
+        engine.terminate()
+        engine.wait()
         sites.b.ttun("tun1", far, 9000, first, 9000)
         assert sites.b.ping("10.0.101.1")
         assert counters.snapshot()["in_not_from_peer"] == 0
