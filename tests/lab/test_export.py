@@ -194,6 +194,7 @@ def test_names_may_be_words_of_ip(as_root: World) -> None:
     assert {"a", "br", "up", "dev", "mtu", "type", "down", "name", "link", "help", "vf", "netns", "master"} < set(words)
     spaces: dict[str, Any] = {space: {"interfaces": {}, "routes": []} for space in ("up", "dev", "1")}
     here = spaces["up"]["interfaces"]
+    spaces["up"]["sysctls"] = {f"net/ipv4/conf/{word}/rp_filter": 2 for word in words if "." in word or len(word) == 1}
     for number, (word, kind) in enumerate(zip(words, cycle(["veth", "bridge", "tun", "dummy"]), strict=False)):
         here[word] = {"kind": kind, "mtu": 1400}
         if kind == "veth":
