@@ -55,14 +55,14 @@ def test_a_program_is_beside_its_file_wherever_labctl_is_called_from(here: World
     here.labctl("down")
 
 
-def test_a_script_behind_an_interpreter_is_beside_its_file_too(here: World) -> None:
-    path = program(here, forwarder())
-    file = lab(here, f"python3 -S my_ttun.py {COMMAND}")
-    here.labctl("up", file, "--name", "other", cwd="/")
+def test_a_script_behind_an_interpreter_is_beside_its_file_too(as_user: World) -> None:
+    path = program(as_user, forwarder())
+    file = lab(as_user, f"python3 -S my_ttun.py {COMMAND}")
+    as_user.labctl("up", file, "--name", "other", cwd="/")
     path.write_text(forwarder("# another"))
-    (_, start) = here.json("plan", file, "--name", "other", code=1)["changes"]
+    (_, start) = as_user.json("plan", file, "--name", "other", code=1)["changes"]
     assert start["reason"] == "its program my_ttun.py was edited since it was started"
-    here.labctl("down")
+    as_user.labctl("down")
 
 
 def test_a_forwarder_in_the_background_is_followed_and_ended_with_its_helpers(here: World) -> None:
@@ -101,7 +101,7 @@ def test_a_program_ends_with_the_process_that_stays_with_it(here: World) -> None
 
     (pid,) = here.processes_titled("-SE ./my_ttun.py")
     os.kill(pid, signal.SIGSTOP)
-    assert "(stopped)" in here.json("status")["drift"][1]["reason"]
+    assert here.json("status")["drift"][1]["reason"] == "is stopped"
     os.kill(pid, signal.SIGTERM)
     os.kill(pid, signal.SIGCONT)
     eventually(lambda: not of_program(here)["running"], "it is seen that the program has ended")
@@ -109,24 +109,24 @@ def test_a_program_ends_with_the_process_that_stays_with_it(here: World) -> None
     here.labctl("down")
 
 
-def test_a_device_that_is_open_already_is_told_with_who_has_it(here: World) -> None:
-    program(here, forwarder())
-    file = lab(here, f"./my_ttun.py {COMMAND}")
-    here.labctl("up", file)
-    for pid in here.processes_titled("-SE ./my_ttun.py"):
+def test_a_device_that_is_open_already_is_told_with_who_has_it(as_user: World) -> None:
+    program(as_user, forwarder())
+    file = lab(as_user, f"./my_ttun.py {COMMAND}")
+    as_user.labctl("up", file)
+    for pid in as_user.processes_titled("-SE ./my_ttun.py"):
         os.kill(pid, signal.SIGTERM)
-    eventually(lambda: not of_program(here)["running"], "the engine has ended")
+    eventually(lambda: not of_program(as_user)["running"], "the engine has ended")
     ends = ["tun0", "192.0.2.1", "9000", "192.0.2.2", "9000"]
-    by_hand = here.start(here.command("exec", "siteA", "--", str(here.home / "my_ttun.py"), *ends))
-    eventually(lambda: links(here)["tun0"]["carrier"], "it has opened the device")
-    what, why, hint = here.labctl("up", file, code=2).stderr.splitlines()[-3:]
+    by_hand = as_user.start(as_user.command("exec", "siteA", "--", str(as_user.home / "my_ttun.py"), *ends))
+    eventually(lambda: links(as_user)["tun0"]["carrier"], "it has opened the device")
+    what, why, hint = as_user.labctl("up", file, code=2).stderr.splitlines()[-3:]
     assert what == "the engine of siteA:tun0 cannot be started: tun0 is open already"
     assert "(my_ttun.py) has it open" in why
-    here.labctl(*hint.split()[2:])
+    as_user.labctl(*hint.split()[2:])
     by_hand.wait()
-    here.labctl("up", file)
-    assert here.json("verify")["passed"]
-    here.labctl("down")
+    as_user.labctl("up", file)
+    assert as_user.json("verify")["passed"]
+    as_user.labctl("down")
 
 
 def links(here: World) -> dict[str, dict[str, object]]:
@@ -177,20 +177,20 @@ def test_a_program_that_is_not_ready_in_time_is_told_what_it_lacks_and_ended(as_
     assert said == "    waits"
 
 
-def test_an_edit_that_fails_is_told_once_and_the_rest_of_the_lab_stays(here: World) -> None:
-    path = program(here, forwarder())
-    file = lab(here, f"./my_ttun.py {COMMAND}")
-    here.labctl("up", file)
-    before = {engine["device"]: engine["pid"] for engine in here.json("status")["engines"]}
+def test_an_edit_that_fails_is_told_once_and_the_rest_of_the_lab_stays(as_root: World) -> None:
+    path = program(as_root, forwarder())
+    file = lab(as_root, f"./my_ttun.py {COMMAND}")
+    as_root.labctl("up", file)
+    before = {engine["device"]: engine["pid"] for engine in as_root.json("status")["engines"]}
     path.write_text(forwarder("sys.exit('not yet')"))
-    said = here.labctl("up", file, code=2).stderr
+    said = as_root.labctl("up", file, code=2).stderr
     assert "    not yet" in said.splitlines()
-    engines = {engine["device"]: engine for engine in here.json("status")["engines"]}
+    engines = {engine["device"]: engine for engine in as_root.json("status")["engines"]}
     assert not engines["siteA:tun0"]["running"] and engines["siteB:tun1"]["pid"] == before["siteB:tun1"]
     path.write_text(forwarder())
-    here.labctl("restart", "siteA:tun0")
-    assert here.json("verify")["passed"] and here.json("status")["drift"] == []
-    here.labctl("down")
+    as_root.labctl("restart", "siteA:tun0")
+    assert as_root.json("verify")["passed"] and as_root.json("status")["drift"] == []
+    as_root.labctl("down")
 
 
 def test_restart_starts_anew_what_is_named_or_all(here: World) -> None:
