@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 import click
@@ -16,8 +17,9 @@ def tell(error: LabError) -> None:
     if json_is_asked_for(sys.argv[1:]):
         from labctl.report import as_json
 
-        click.echo(as_json.text(as_json.failure(error)))
-        return
+        with suppress(OSError):  # where standard output is full, it is told as if no JSON had been asked for
+            click.echo(as_json.text(as_json.failure(error)))
+            return
     click.echo(click.style(error.what, fg="red", bold=True), err=True)
     if error.why:
         # The mistakes of a file begin with FILE:LINE:COLUMN, which editors and terminals know at the start of a line.
