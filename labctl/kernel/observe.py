@@ -34,7 +34,8 @@ def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) ->
             there = _read(netlink, name, settings, others)
         finally:
             netlink.close()
-        return replace(there, tables=found.tables, xfrm=found.xfrm, unseen=found.unseen)
+        unseen = found.unseen if there.rules else {**found.unseen, "rules": "this kernel has no policy routing"}
+        return replace(there, tables=found.tables, xfrm=found.xfrm, unseen=unseen)
     finally:
         os.close(fd)
 

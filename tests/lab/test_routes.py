@@ -156,12 +156,15 @@ def test_a_file_can_say_routes_and_rules_of_every_kind(here: World) -> None:
     inside("sh", "-c", "for version in -4 -6; do ip $version rule flush; ip $version route flush proto static; done")
     flushed = "for table in 100 70000 default; do ip route flush table $table; ip -6 route flush table $table; done"
     inside("sh", "-c", f"{flushed}; ip route add blackhole 10.9.0.0/16; ip rule add pref 100 to 10.9.0.0/16 prohibit")
+    inside("ip", "route", "del", "local", "fd00:1::1", "dev", "one", "table", "local")
     repaired = here.json("up", file)["changes"]
     assert {(change["action"], change["change"]) for change in repaired} >= {
         ("remove", "route blackhole 10.9.0.0/16"),
         ("remove", "rule 100: from all to 10.9.0.0/16 prohibit"),
         ("make", "rule 100: from all to 10.9.0.0/16 lookup 100"),
         ("make", "rule 32766: from all lookup main"),
+        ("remove", "address fd00:1::1/64"),
+        ("make", "address fd00:1::1/64"),
     }
     assert here.json("plan", file)["changes"] == []
     assert sorted(inside("sh", "-c", LOOK).splitlines()) == sorted(before.splitlines())

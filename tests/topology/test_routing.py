@@ -11,6 +11,7 @@ from labctl.topology.load import loads
 from labctl.topology.model import Namespace
 from labctl.topology.routing import Decision, Fib
 from labctl.topology.values import Host, Network
+from tests.lab.labs import ROUTED
 
 # Few and near each other, so that prefixes overlap.
 BYTES = st.integers(0, 3)
@@ -133,3 +134,24 @@ def test_the_way_of_a_packet() -> None:
     assert way("10.9.9.9") == Decision("tun0")
     assert way("198.51.100.1") is None
     assert way("fd00::1") is None
+
+
+def test_rules_say_in_which_table_a_packet_is_looked_up() -> None:
+    """What the kernel says of the same is asked in tests/lab/test_routes.py."""
+    fib = Fib.of(loads(ROUTED, "routed.yaml").namespaces["r"])
+
+    def ways(address: str, source: str | None = None, arrived: str = "lo") -> list[str]:
+        sender = ipaddress.ip_address(source) if source else None
+        found = fib.ways(ipaddress.ip_address(address), sender, arrived)
+        return [f"{way.interface} {way.via}" for way in found]
+
+    assert ways("10.9.0.1") == ["one 10.1.0.2"]
+    assert ways("10.9.0.1", "10.2.0.1") == ["two 10.2.0.2"]  # rule 101
+    assert ways("10.9.3.1") == ["two 10.2.0.2"]  # rule 100
+    assert ways("10.9.2.1") == ["one 10.1.0.2"]  # thrown back by table 100
+    assert ways("10.9.9.1") == ways("10.9.8.1") == ways("10.9.7.1") == []  # refused
+    assert ways("10.9.55.1", "10.1.0.2", "one") == [] and ways("10.9.55.1") == ["one 10.1.0.2"]  # iif
+    assert ways("10.9.22.1") == ["one 10.1.0.2"]  # found by a /16, which rule 106 suppresses, and then by main
+    assert ways("198.51.100.1") == []  # rule 102: not in 10.0.0.0/8
+    assert ways("10.9.11.1") == []  # a mark decides, which no file says
+    assert ways("10.9.4.1") == ["one 10.1.0.2", "two None", "two fd00:2::2"]
