@@ -5,6 +5,7 @@ from __future__ import annotations
 from labctl.plan.routes import NextHop, Route, Rule
 from labctl.topology import model
 from labctl.topology.routing import metric_of
+from labctl.topology.values import Network
 
 
 def route_of(written: model.Route) -> Route:
@@ -29,8 +30,8 @@ def rule_of(written: model.Rule) -> Rule:
         family="inet6" if written.version == 6 else "inet",
         priority=written.priority,
         inverted=written.not_,
-        source=_text(written.from_) or "all",
-        to=_text(written.to) or "all",
+        source=_selected(written.from_),
+        to=_selected(written.to),
         fwmark=written.fwmark,
         iif=written.iif,
         oif=written.oif,
@@ -41,6 +42,11 @@ def rule_of(written: model.Rule) -> Rule:
         table=(written.table or "main") if is_lookup else None,
         suppress_prefixlength=written.suppress_prefixlength,
     )
+
+
+def _selected(network: Network | None) -> str:
+    """A network as the kernel tells of it in a rule, where one of all addresses is none."""
+    return str(network) if network is not None and network.prefixlen else "all"
 
 
 def _text(value: object) -> str | None:

@@ -144,13 +144,28 @@ class Fib:
     def interface_of(self, via: Host, dev: str | None, table: str = "main") -> str | None:
         """The interface behind which a next hop is, None where it is behind none; `dev` is the one that it must be.
 
-        It is looked for in the table of its route, then in main (fib_check_nh_v4_gw(), ip6_route_check_nh()).
+        It is looked for in the table of its route, then in main.
         """
         if dev is not None and via.is_link_local and via.version == 6:
             return dev
-        links = (self._links[name] for name in dict.fromkeys((table, "main")))
-        behind = (name for near in links for names in near.matching(via) for name in names)
+        look = self._neighbour_link if via.version == 4 else self._neighbour_route
+        found = (look(via, dev, name) for name in dict.fromkeys((table, "main")))
+        return next((name for name in found if name is not None), None)
+
+    def _neighbour_link(self, via: Host, dev: str | None, table: str) -> str | None:
+        """IPv4 looks among the networks on the links alone (fib_check_nh_v4_gw())."""
+        behind = (name for names in self._links[table].matching(via) for name in names)
         return next((name for name in behind if dev in (None, name)), None)
+
+    def _neighbour_route(self, via: Host, dev: str | None, table: str) -> str | None:
+        """IPv6 takes the best route of the interface, which must have no next hop itself (ip6_route_check_nh())."""
+        for entries in self._tables[table].matching(via):
+            through = [entry for entry in entries if dev is None or any(way.interface == dev for way in entry.ways)]
+            if through:
+                best = min(through, key=lambda entry: entry.metric)
+                near = (way.interface for way in best.ways if way.via is None and way.interface != LOOPBACK)
+                return next((name for name in near if dev in (None, name)), None)
+        return None
 
 
 def _in_order(rules: Iterable[Rule]) -> dict[int, list[Rule]]:

@@ -85,6 +85,14 @@ def oracle(inside: Namespace, address: str) -> Decision | None:
             table.append((route.to, metric, str(route.dev), None))
             links.append((route.to, str(route.dev)))
             continue
+        if version == 6:
+            # Its own best route, of that interface where one is named, which leads to it directly.
+            hop_ways = [way for way in table if route.via in way[0] and route.dev in (None, way[2])]
+            longest = [way for way in hop_ways if way[0].prefixlen == max(each[0].prefixlen for each in hop_ways)]
+            best = min(longest, key=lambda way: way[1], default=None)
+            if best is not None and best[3] is None and best[2] != "lo":
+                table.append((route.to, metric, best[2], route.via))
+            continue
         hop = bits(str(route.via))[1]
         for length in range(128, -1, -1):
             at = [

@@ -25,12 +25,13 @@ _OF_A_LOOKUP = ("table", "suppress_prefixlength")
 
 @dataclass(frozen=True)
 class _Place:
-    """A route of a namespace, and what was there before it: addresses, and the routes that stand above it."""
+    """A route of a namespace, what was there before it (addresses, the routes above it), and all that there is."""
 
     topology: Topology
     where: str
     index: int
     fib: Fib
+    whole: Fib
 
     @property
     def namespace(self) -> Namespace:
@@ -39,6 +40,19 @@ class _Place:
     @property
     def route(self) -> Route:
         return self.namespace.routes[self.index]
+
+    def is_diverted(self, hop: Route | NextHop, via: Host) -> bool:
+        """Whether another route refuses what is sent to an IPv6 next hop, or has a next hop for it.
+
+        The kernel takes no such route as long as the other one is there, so it could not be repaired.
+        """
+        if via.version == 4 or self.whole.interface_of(via, hop.dev, self.route.table) is not None:
+            return False
+        others = Fib(self.namespace.interfaces)
+        for index, route in enumerate(self.namespace.routes):
+            if index != self.index:
+                others.add(route)
+        return others.interface_of(via, hop.dev, self.route.table) is None
 
     def links(self) -> Iterator[tuple[Network, str]]:
         """The networks in which its next hop can be, with their interfaces."""
@@ -53,7 +67,7 @@ def of_routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[
         for own, name in connected(namespace.interfaces)
         if brings_network(own) and (own.version == 6 or name != LOOPBACK)
     }
-    fib = Fib(namespace.interfaces)
+    fib, whole = Fib(namespace.interfaces), Fib.of(namespace)
     seen: set[tuple[str, Network, int]] = set()
     for index, route in enumerate(namespace.routes):
         here: Path = ("namespaces", where, "routes", index)
@@ -68,7 +82,7 @@ def of_routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[
         seen.add((route.table, route.to, metric))
         yield from _ways(route, here)
         for hop, path in _hops(route, here):
-            yield from _hop(_Place(topology, where, index, fib), hop, path)
+            yield from _hop(_Place(topology, where, index, fib, whole), hop, path)
         if route.src is not None:
             yield from _source(where, fib, route, route.src, (*here, "src"))
         # A next hop can be behind a route, but only behind one that the kernel has already: in the order of the file.
@@ -139,16 +153,16 @@ def _next_hop(place: _Place, hop: Route | NextHop, via: Host, path: Path) -> Ite
         yield Finding(path, what, "name the address of the neighbour that forwards")
     elif via.version == 6 and via.is_link_local and hop.dev is None:
         yield Finding(path, f"the link-local next hop {via} could be behind any interface", "say which one with 'dev'")
-    elif not hop.onlink and fib.interface_of(via, hop.dev, route.table) is None:
-        near = [str(network) for network, name in place.links() if hop.dev in (None, name)]
-        of_version = [network for network in near if (":" in network) == (via.version == 6)]
+    elif not hop.onlink and (fib.interface_of(via, hop.dev, route.table) is None or place.is_diverted(hop, via)):
+        links = place.links()
+        near = [network for network, name in links if network.version == via.version and hop.dev in (None, name)]
         what = f"the next hop {via} is in no network of {hop.dev or repr(where)}"
-        hint = (
-            f"its networks: {listed([*dict.fromkeys(of_version)])}"
-            if of_version
-            else "give an interface an address in its network"
-        )
-        yield Finding(path, what, hint, (("namespaces", where, "interfaces"), ("namespaces", where, "routes")))
+        hint = f"its networks: {listed([*dict.fromkeys(map(str, near))])}" if near else ""
+        if any(via in network for network in near):
+            what = f"another route has a next hop for {via}, or refuses what is sent there: it cannot be a next hop"
+            hint = "name a neighbour that is reached directly, or leave the other route out"
+        absent = (("namespaces", where, "interfaces"), ("namespaces", where, "routes"))
+        yield Finding(path, what, hint or "give an interface an address in its network", absent)
 
 
 def _source(where: str, fib: Fib, route: Route, src: Host, path: Path) -> Iterator[Finding]:
