@@ -128,6 +128,8 @@ def _namespace(space: Namespace | None) -> dict[str, Any] | None:
         "routes": [{**asdict(route), "metrics": dict(route.metrics)} for route in space.routes],
         "rules": [_rule(rule) for rules in space.rules.values() for rule in rules],
         "sysctls": dict(space.sysctls),
+        "nftables": [asdict(table) for table in space.tables],
+        "xfrm": dict(space.xfrm),
     }
 
 
