@@ -71,12 +71,12 @@ def _of_kind(link: Link) -> dict[str, str]:
 
 
 def _of_port(link: Link, space: Namespace) -> dict[str, str]:
-    """A port forwards at once where both are up and no spanning tree decides (br_stp_enable_port())."""
+    """A port forwards as soon as it is operational, where no spanning tree decides (br_port_carrier_check())."""
     bridge = space.links.get(link.master)
     if bridge is None:
         return {}
     expected = {f"type bridge_slave {option}": value for option, value in PORT.items()}
-    if link.up and link.carrier and bridge.up and bridge.options.get("type bridge stp_state") == "0":
+    if link.state == "up" and bridge.up and bridge.options.get("type bridge stp_state") == "0":
         expected["type bridge_slave state"] = FORWARDING
     return expected
 

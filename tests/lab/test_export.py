@@ -66,10 +66,9 @@ def state(here: World, topology: Topology) -> dict[str, Any]:
             assert there is not None
             plain = dataclasses.asdict(there)
             for device, link in plain["links"].items():
-                # What has a memory: what was learned, and states. The carrier has none; without one no port forwards.
+                # What has a memory: what was learned, and states, for the carrier has none.
                 del link["counters"], link["state"], link["neighbours"]
-                if not link["carrier"]:
-                    link["options"].pop("type bridge_slave state", None)
+                link["options"].pop("type bridge_slave state", None)
                 if (name, device) not in given:
                     del link["mac"]
             spaces[name] = {
