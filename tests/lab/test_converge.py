@@ -68,11 +68,11 @@ def test_plan_tells_by_its_exit_code_whether_there_is_something_to_do(here: Worl
 def test_a_plan_tells_why_and_what_a_person_would_type(here: World) -> None:
     told = here.labctl("plan", "two-site", "--explain", code=1).stdout
     assert "    ip netns add siteA\n" in told
-    assert "type dummy\n    # without the dummy driver: ip -n siteA link add dummy0 type bridge" in told
+    assert "type dummy\n    # without the dummy driver: ip -n siteA link add name dummy0 type bridge" in told
     here.labctl("up", "two-site")
     here.labctl("exec", "siteB", "--", "ip", "link", "set", "wan0", "mtu", "1400")
     told = here.labctl("plan", "two-site", "--explain", code=1).stdout
-    assert "~ siteB:wan0 MTU 1500  (is 1400)\n    ip -n siteB link set wan0 mtu 1500\n" in told
+    assert "~ siteB:wan0 MTU 1500  (is 1400)\n    ip -n siteB link set dev wan0 mtu 1500\n" in told
     assert here.labctl("up", "two-site", "--explain").stdout.startswith(told.rpartition("two-site: ")[0])
     here.labctl("down")
 

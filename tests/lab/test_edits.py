@@ -178,7 +178,7 @@ EDITS = {
     "routes and rules become others": (POLICY, OTHER_POLICY),
     "routes and rules go": (POLICY, BASE),
     "what routes are made with is made anew": (RESTING, SHAKEN),
-    "addresses with two spellings": (BASE, dummies(e='"::10.9.9.9/96", "::ffff:10.3.3.3/128"')),
+    "addresses with two spellings": (BASE, dummies(e='"::10.9.9.9/96", "64:ff9b::10.3.3.3/128"')),
 }
 
 

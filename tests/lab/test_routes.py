@@ -143,14 +143,11 @@ def test_a_file_can_say_routes_and_rules_of_every_kind(here: World) -> None:
     differing = []
     for (address, source, arrived), answer in zip(asked, map(json.loads, answers.splitlines()), strict=True):
         mine = fib.lookup(ipaddress.ip_address(address), ipaddress.ip_address(source) if source else None, arrived)
-        if mine and mine.local:
-            mine = Decision("", local=True)
-        if mine != decision(answer):
+        seen = mine and (Decision("", local=True) if mine.local else Decision(mine.interface, mine.via))
+        if seen != decision(answer):
             differing.append((address, source, arrived, mine, answer))
     assert differing == []
     assert fib.lookup(ipaddress.ip_address("10.9.11.1")) is None  # it depends on a mark, which no file says
-    legs = {fib.lookup(ipaddress.ip_address(address)) for address in ("10.9.4.1", "fd00:9:4::1")}
-    assert legs == {Decision("one", ipaddress.ip_address(via)) for via in ("10.1.0.2", "fd00:1::2")}
 
     before = inside("sh", "-c", LOOK)
     inside("sh", "-c", "for version in -4 -6; do ip $version rule flush; ip $version route flush proto static; done")
