@@ -26,20 +26,20 @@ LATE = """\
 
 
 @pytest.mark.parametrize(("check", "delay"), [("answered", "0.2s"), ("too-late", "2s")])
-def test_a_reply_counts_by_when_the_kernel_saw_it(here: World, check: str, delay: str) -> None:
-    here.labctl("up", here.file("late.yaml", tunnel(checks=LATE)))
-    here.labctl("impair", "siteA:tun0", "--delay", delay)
-    verify = here.start(
-        here.command("verify", check), start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+def test_a_reply_counts_by_when_the_kernel_saw_it(as_user: World, check: str, delay: str) -> None:
+    as_user.labctl("up", as_user.file("late.yaml", tunnel(checks=LATE)))
+    as_user.labctl("impair", "siteA:tun0", "--delay", delay)
+    verify = as_user.start(
+        as_user.command("verify", check), start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    eventually(lambda: packets(here, "tx") == 1, "the request is sent")
+    eventually(lambda: packets(as_user, "tx") == 1, "the request is sent")
     os.killpg(verify.pid, signal.SIGSTOP)
-    eventually(lambda: packets(here, "rx") == 1, "the reply is there")
+    eventually(lambda: packets(as_user, "rx") == 1, "the reply is there")
     time.sleep(0.5)  # now the time-out is over, too
     os.killpg(verify.pid, signal.SIGCONT)
     told, _ = verify.communicate(timeout=60)
     assert verify.returncode == 0, told
-    here.labctl("down")
+    as_user.labctl("down")
 
 
 def packets(here: World, way: str) -> int:

@@ -99,6 +99,18 @@ class Keeper(NamedTuple):
     pidfd: int
 
 
+class Mount(NamedTuple):
+    """A mount: its number, where it is, and that with its kind."""
+
+    number: int
+    point: str
+    words: str
+
+
+PLACES = ("/run", "/sys", "/proc", "/dev", "/etc")
+"""Where labctl mounts. What others had mounted elsewhere goes when they remove its mount point (rmdir(2))."""
+
+
 class World:
     """Runs labctl as one person, and tells what is there."""
 
@@ -106,6 +118,8 @@ class World:
         self.mode = mode
         self.home = home
         self._keeper = keeper
+        others = self.inside(lambda: [mount for mount in _mounts() if not mount.point.startswith(PLACES)])
+        self._of_others = {Mount(*mount) for mount in others}
 
     @property
     def is_root(self) -> bool:
@@ -194,7 +208,7 @@ class World:
         _reap()
         return {
             "run": self.inside(lambda: sorted(_tree("/run"))),
-            "mounts": self.inside(lambda: sorted(_mounts())),
+            "mounts": self.inside(lambda: sorted(mount.words for mount in _mounts() if mount not in self._of_others)),
             "links": self.inside(lambda: sorted(name for _, name in socket.if_nameindex())),
             "rooms": self.inside(lambda: sorted(_rooms(self.uid))),
             "processes": sorted(self.processes()),
@@ -263,10 +277,11 @@ def _rooms(uid: int) -> Iterator[str]:
             yield line.split()[-1]
 
 
-def _mounts() -> Iterator[str]:
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+def _mounts() -> Iterator[Mount]:
+    for line in _lines("/proc/self/mountinfo"):
         before, _, after = line.partition(" - ")
-        yield f"{before.split()[4]} {after.split()[0]}"
+        number, _, _, _, point = before.split()[:5]
+        yield Mount(int(number), point, f"{point} {after.split()[0]}")
 
 
 def eventually(condition: Callable[[], Any], what: str) -> Any:
