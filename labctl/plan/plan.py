@@ -13,30 +13,19 @@ from labctl.plan import facts as facts_of
 from labctl.plan import settings
 from labctl.plan.aftermath import without
 from labctl.plan.facts import Facts, Link
-from labctl.plan.impairing import changes_of_impairments, is_served
+from labctl.plan.holds import holds
+from labctl.plan.impairing import changes_of_impairments
 from labctl.plan.mtu import DEFAULT_MTU, mtu_of, tunnel_mtus
 from labctl.plan.options import options
-from labctl.plan.routes import DEFAULT_RULES, is_same_route
-from labctl.plan.settings import same_value
+from labctl.plan.routes import DEFAULT_RULES
 from labctl.plan.steps import (
     AddAddress,
-    AddLink,
-    AddNamespace,
-    AddRoute,
     AddRule,
-    AddVeth,
     AutomaticAddresses,
-    NoAutomaticAddresses,
-    SetMac,
-    SetMaster,
     SetMtu,
-    SetNetem,
-    SetSysctl,
-    SetUp,
-    StartEngine,
     Step,
 )
-from labctl.plan.surplus import is_whole, surplus
+from labctl.plan.surplus import surplus
 from labctl.plan.wanted import wanted
 from labctl.topology.model import Topology
 from labctl.topology.values import InterfaceRef
@@ -84,44 +73,3 @@ def _follows_its_ports(link: Link, links: Iterable[Link]) -> bool:
     """Whether the MTU of a bridge is what its ports make it; it will follow those that it gets, too."""
     ports = (port.mtu for port in links if port.master == link.name)
     return link.kind == "bridge" and link.mtu == min(ports, default=DEFAULT_MTU["bridge"])
-
-
-def holds(step: Step, facts: Facts) -> bool:
-    """Whether what the step would make is there already."""
-    there = facts.namespaces.get(step.namespace)
-    if there is None:
-        return False
-    match step:
-        case AddNamespace():
-            return True
-        case SetSysctl(path=path, value=value):
-            return path in there.sysctls and same_value(there.sysctls[path], value)
-        case AddRoute(route=wanted_route):
-            return any(is_same_route(wanted_route, route) for route in there.routes)
-        case AddRule(rule=rule):
-            return any(rule in rules for rules in there.rules.values())
-        case StartEngine():
-            return is_served(step, facts.engines.get(step.subject, ""))
-        case AddVeth():
-            return is_whole(step, facts)
-    link = there.links.get(getattr(step, "interface", ""))
-    if link is None:
-        return False
-    match step:
-        case AddLink(kind=kind, owner=owner):
-            return (link.kind, link.owner) == (kind, owner or "")
-        case SetMac(mac=mac):
-            return link.mac == mac
-        case SetMtu(mtu=mtu):
-            return link.mtu == mtu
-        case SetMaster(master=master):
-            return link.master == master
-        case SetNetem(impairment=impairment):
-            return link.netem == impairment
-        case NoAutomaticAddresses():
-            return link.addrgenmode == "none"
-        case AddAddress(address=address):
-            return address in link.addresses
-        case SetUp():
-            return link.up
-    raise TypeError(f"no way to tell whether {step!r} holds")

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from labctl.plan.commands import command
 from labctl.plan.facts import STOPPED, Facts, Link, Namespace
+from labctl.plan.holds import holds
 from labctl.plan.impairing import NONE
 from labctl.plan.options import SetOption
-from labctl.plan.plan import holds
 from labctl.plan.steps import (
     AddLink,
     AddVeth,

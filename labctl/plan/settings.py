@@ -10,10 +10,10 @@ The few that hosts often have otherwise are steps of every plan: the baseline.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from labctl.plan.facts import Namespace
+from labctl.plan.holds import same_value
 from labctl.plan.steps import SetSysctl
 from labctl.topology import model
 from labctl.topology.values import SAME_SYSCTL, sysctl_parts
@@ -77,7 +77,6 @@ _RULED_BY = {
 }
 """Settings of all interfaces that are carried over to each one when they are changed."""
 
-_NUMBER = re.compile(r"-?[0-9]+")
 _SAME_NAME = {other: path for path, other in SAME_SYSCTL.items()}
 
 
@@ -104,14 +103,6 @@ def changed(name: str, space: model.Namespace, there: Namespace) -> Iterator[Set
     for path, value in {**kept(space), **_of_interfaces(space, there)}.items():
         if path in there.sysctls and not same_value(there.sysctls[path], value):
             yield SetSysctl(name, path, value)
-
-
-def same_value(found: str | None, wanted: str) -> bool:
-    """Return whether a setting is as it should be. One that can only be written cannot be shown to differ."""
-    if found is None:
-        return True
-    words = [[int(word) if _NUMBER.fullmatch(word) else word for word in text.split()] for text in (found, wanted)]
-    return words[0] == words[1]
 
 
 def _of_interfaces(space: model.Namespace, there: Namespace) -> dict[str, str]:

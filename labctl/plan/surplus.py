@@ -13,8 +13,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Iterator
 
-from labctl.plan.facts import STOPPED, Facts, Link, Namespace
+from labctl.plan.facts import STOPPED, Facts, Link
 from labctl.plan.foreign import Hosts, foreign
+from labctl.plan.holds import End, ends, is_whole, peer_of
 from labctl.plan.impairing import is_served
 from labctl.plan.steps import (
     AddAddress,
@@ -38,9 +39,6 @@ from labctl.topology.routing import brings_network
 
 _OWN_OF_LO = ("127.0.0.1/8", "::1/128")
 
-End = tuple[str, str]
-"""An interface: its namespace and its name."""
-
 
 def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
     """The steps that take away what no wanted step makes: engines, routes, addresses, links, namespaces."""
@@ -61,7 +59,7 @@ def surplus(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
             yield from _masters(kept[name], name, staying)
             yield from _netems(kept[name], name, staying)
     for end in sorted(doomed):
-        peer = _peer(facts, end)
+        peer = peer_of(facts, end)
         if peer not in doomed or end < peer:  # a cable goes with either of its ends
             yield DeleteLink(*end, why=doomed[end])
     for name in facts.namespaces:
@@ -73,8 +71,8 @@ def _links(wanted: Collection[Step], facts: Facts, kept: Collection[str]) -> Ite
     """Links that are not wanted, are of another kind or owner, or are an end of a cable that leads elsewhere; why."""
     made = {(step.namespace, step.interface): step for step in wanted if isinstance(step, AddLink)}
     cables = [step for step in wanted if isinstance(step, AddVeth)]
-    whole = {end for cable in cables if is_whole(cable, facts) for end in _ends(cable)}
-    other_ends = {one: other for cable in cables for one, other in (_ends(cable), reversed(_ends(cable)))}
+    whole = {end for cable in cables if is_whole(cable, facts) for end in ends(cable)}
+    other_ends = {one: other for cable in cables for one, other in (ends(cable), reversed(ends(cable)))}
     for name, space in facts.namespaces.items():
         for interface, link in space.links.items() if name in kept else ():
             here = (name, interface)
@@ -94,25 +92,6 @@ def _no_such_cable(link: Link, other: End) -> str:
     if link.kind != "veth":
         return f"is a {link.kind}, not a veth"
     return f"leads to {link.peer or 'nothing of the lab'}, not to {':'.join(other)}"
-
-
-def is_whole(cable: AddVeth, facts: Facts) -> bool:
-    """Whether a cable is there, from the one end to the other."""
-    here, there = _ends(cable)
-    return _peer(facts, here) == there and _peer(facts, there) == here
-
-
-def _ends(cable: AddVeth) -> tuple[End, End]:
-    return (cable.namespace, cable.interface), (cable.peer_namespace, cable.peer_interface)
-
-
-def _peer(facts: Facts, end: End) -> End | None:
-    """The other end of a cable, None where there is no such cable."""
-    link = facts.namespaces.get(end[0], Namespace()).links.get(end[1])
-    if link is None or not link.peer:
-        return None
-    space, _, interface = link.peer.partition(":")
-    return space, interface
 
 
 def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[End]) -> Iterator[StopEngine]:

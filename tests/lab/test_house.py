@@ -87,6 +87,13 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert loaded_by(*arguments) & HEAVY == set()
 
 
+def test_what_needs_no_topology_loads_none() -> None:
+    """pydantic and the model take as long to load as all else that `down` and `exec` do."""
+    program = "import sys, labctl.lab.down, labctl.lab.inside, labctl.lab.logs; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
+    assert {"pydantic", "yaml", "labctl.topology.model"} & set(done.stdout.split()) == set()
+
+
 def test_ttun_imports_none_of_the_lab() -> None:
     program = "import sys, labctl.engine.ttun; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
