@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.lab.labs import PAIR
-from tests.lab.world import World
+from tests.lab.world import World, eventually
 
 LAB = """\
 name: drift
@@ -119,11 +119,17 @@ def by_hand(lab: World) -> None:
         lab.labctl("exec", space, "--", "sh", "-ec", "\n".join(typed))
 
 
+def operational(lab: World, space: str, interface: str) -> bool:
+    return bool(lab.json("status")["namespaces"][space]["interfaces"][interface]["state"] == "up")
+
+
 def test_what_a_hand_changes_is_named_and_repaired(lab: World) -> None:
     file = str(lab.home / "drift.yaml")
     for words in (("plan", file), ("status",)):
         told = lab.labctl(*words).stdout
         assert "drift is as its file says" in told and "\nlooked at  namespaces," in told and "\nnot at " in told
+    # A port is expected to forward once it is operational, which the kernel takes note of a moment later.
+    eventually(lambda: operational(lab, "hub", "p1"), "the port is operational")
     by_hand(lab)
     told = lab.labctl("plan", file, code=1).stdout
     assert [line for lines in BY_HAND.values() for line in lines if line not in told] == []

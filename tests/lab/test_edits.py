@@ -189,6 +189,10 @@ def state(here: World) -> Any:
     for space in found["namespaces"].values():
         for link in space["interfaces"].values():
             del link["counters"], link["state"], link["mac"], link["carrier"], link["neighbours"]
+            if link["options"]["carrier"] == "off":
+                link["options"].pop("type bridge_slave state", None)  # that of a port without carrier has a memory
+            if link["kind"] == "bridge":
+                del link["options"]["carrier"]  # and so has that of the bridge
             for key in ("addresses", "networks", "local"):
                 link[key] = sorted({each for each in link[key] if not each.startswith("fe80")})
         space["routes"] = sorted(map(str, space["routes"]))
