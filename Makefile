@@ -12,8 +12,9 @@ demo: .venv/installed bytecode
 	$(BIN)/labctl verify -l two-site; code=$$?; $(BIN)/labctl down two-site; exit $$code
 
 # The whole test suite. As root it tests both modes, as anybody else the rootless one.
+# A worker that has nothing left takes tests from another: the long ones stand together.
 test: .venv/installed-dev bytecode
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # The main job under a stock Debian kernel, in QEMU; installs packages (Debian, as root). See tests/kernel.sh.
 test-kernel: .venv/installed-dev bytecode
