@@ -111,7 +111,7 @@ def _probe(check: Check, tools: Tools) -> tuple[Outcome, str]:
 
 
 def _come_to_rest(patience: PatienceFor) -> None:
-    """Wait until nobody who carries packets has anything left to do."""
+    """Wait until no engine has packets left to carry."""
     for _ in patience(0).looks():
         pass
 

@@ -89,7 +89,7 @@ class SystemTools:
                 return self._exchanged(nc, server, client)
 
     def _until_listening(self, nc: Nc, server: Program) -> str:
-        """Wait until the server has its socket; gives what kept it from that, if anything did."""
+        """Wait until the server has its socket; return what kept it from that, if anything did."""
         for _ in self._patience(STARTING, server.pid).looks():
             with namespaces.inside(nc.to):
                 if holders(nc.protocol, str(nc.address), nc.port):
