@@ -1,4 +1,4 @@
-"""labctl with a fault at a chosen step: `python -m tests.lab.fault NUMBER HOW WORDS...`.
+"""labctl with a fault at a chosen step.
 
 For `kill` and `interrupt` a step is the beginning or the end of a function that changes something outside of the
 process: the journal, the kernel, other processes. There the whole command is killed, or gets a Ctrl-C. For `refuse` it
@@ -16,9 +16,9 @@ import mmap
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from labctl import cli
 from labctl.kernel import perform, rtnetlink, syscalls
@@ -155,9 +155,9 @@ def also_in_the_server(how: str, countdown: Countdown) -> None:
     starting.python = lambda code: usual(f"{fault}; {code}")
 
 
-if __name__ == "__main__":
-    _, number, how, *words = sys.argv
-    countdown = Countdown.of(int(number))
+def command(number: int, how: str, words: Sequence[str]) -> NoReturn:
+    """labctl with these words and this fault at this step: the whole process, to its end."""
+    countdown = Countdown.of(number)
     {"kill": kill, "interrupt": interrupt, "refuse": refuse, "deny": deny, "bereave": bereave}[how](countdown)
     sys.argv = ["labctl", *words]
     code = cli.answered()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
 
 from labctl.kernel.syscalls import mount
+from tests.lab import fault
 from tests.lab.fault import CHANGING, PAST
 from tests.lab.world import DEADLINE, REPO, World, eventually, orphans_are_ours
 
@@ -35,8 +36,9 @@ checks:
 
 def run_with_fault(here: World, number: int, how: str, *words: str) -> tuple[int, str]:
     """Run labctl with a fault at a step; its exit code and what it said."""
-    process = here.start(
-        [sys.executable, "-m", "tests.lab.fault", str(number), how, *words],
+    process = here.start_forked(
+        partial(fault.command, number, how, words),
+        ["labctl", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

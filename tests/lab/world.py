@@ -25,10 +25,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
+from labctl import cli
 from labctl.kernel.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -41,6 +42,7 @@ from labctl.kernel.syscalls import (
     unmount,
     unshare,
 )
+from tests.lab import forked
 
 
 def _unused_uid() -> int:
@@ -129,6 +131,20 @@ class World:
         self, command: Sequence[str], before: Callable[[], None] = lambda: None, **options: Any
     ) -> subprocess.Popen[str]:
         """Start a program as this person; `before` is called in the new process when it has become this person."""
+        environment, become = self._person(before, options)
+        process = subprocess.Popen(list(command), preexec_fn=become, env=environment, text=True, **options)
+        _STARTED.add(process.pid)
+        return process
+
+    def start_forked(self, main: Callable[[], NoReturn], words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+        """Start a function of ours as if it were a program, as this person."""
+        environment, become = self._person(lambda: None, options)
+        process = forked.start(main, words, environment, become, **options)
+        _STARTED.add(process.pid)
+        return process
+
+    def _person(self, before: Callable[[], None], options: dict[str, Any]) -> tuple[dict[str, str], Callable[[], None]]:
+        """Return the environment of this person, and what makes a new process theirs; takes `env` and `cwd` out."""
         given = options.pop("env", {})
         environment = {
             **os.environ, "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1",
@@ -144,9 +160,7 @@ class World:
             os.chdir(directory)  # entering a mount namespace leads to /
             before()
 
-        process = subprocess.Popen(list(command), preexec_fn=become, env=environment, text=True, **options)
-        _STARTED.add(process.pid)
-        return process
+        return environment, become
 
     def _become(self) -> None:
         setns(self._keeper.pidfd, FURNISHED)
@@ -159,21 +173,39 @@ class World:
         self, *command: str, code: int | None = 0, say: str | None = None, **options: Any
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end, with `say` as its input, and look at its exit code."""
+        return self._to_its_end(partial(self.start, command), command, code, say, options)
+
+    @staticmethod
+    def _to_its_end(
+        start: Callable[..., subprocess.Popen[str]],
+        words: Sequence[str],
+        code: int | None,
+        say: str | None,
+        options: dict[str, Any],
+    ) -> subprocess.CompletedProcess[str]:
         source = subprocess.DEVNULL if say is None else subprocess.PIPE
         options = {"stdin": source, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        with self.start(command, **options) as process:
+        with start(**options) as process:
             out, err = process.communicate(say, timeout=6 * DEADLINE)
         if code is not None:
-            assert process.returncode == code, f"{command} ended with {process.returncode}\n{out}\n{err}"
-        return subprocess.CompletedProcess(command, process.returncode, out, err)
+            assert process.returncode == code, f"{words} ended with {process.returncode}\n{out}\n{err}"
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     @staticmethod
     def command(*arguments: str) -> list[str]:
         return [sys.executable, "-m", "labctl", *arguments]
 
-    def labctl(self, *arguments: str, code: int | None = 0, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run labctl; nothing it says may be a traceback."""
-        done = self.run(*self.command(*arguments), code=code, **options)
+    def labctl(
+        self, *arguments: str, code: int | None = 0, say: str | None = None, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run labctl; nothing it says may be a traceback.
+
+        It is executed, and not only forked, where the test is about what a new process or its interpreter is given.
+        """
+        start = partial(self.start_forked, cli.main, ["labctl", *arguments])
+        if forked.EXECUTED or "before" in options or any(name.startswith("PYTHON") for name in options.get("env", ())):
+            start = partial(self.start, self.command(*arguments))
+        done = self._to_its_end(start, arguments, code, say, options)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
@@ -206,13 +238,15 @@ class World:
     def snapshot(self) -> dict[str, Any]:
         """Everything that a lab could leave behind."""
         _reap()
-        return {
-            "run": self.inside(lambda: sorted(_tree("/run"))),
-            "mounts": self.inside(lambda: sorted(mount.words for mount in _mounts() if mount not in self._of_others)),
-            "links": self.inside(lambda: sorted(name for _, name in socket.if_nameindex())),
-            "rooms": self.inside(lambda: sorted(_rooms(self.uid))),
-            "processes": sorted(self.processes()),
-        }  # fmt: skip
+        seen: dict[str, Any] = self.inside(
+            lambda: {
+                "run": sorted(_tree("/run")),
+                "mounts": sorted(mount.words for mount in _mounts() if mount not in self._of_others),
+                "links": sorted(name for _, name in socket.if_nameindex()),
+                "rooms": sorted(_rooms(self.uid)),
+            }
+        )
+        return {**seen, "processes": sorted(self.processes())}
 
     @property
     def uid(self) -> int:
