@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.report import Figure
 from benchmarks.world import REPOSITORY, Failed
-from tests.lab.world import let_users_open_tun, let_users_reach
+from tests.e2e.world import let_users_open_tun, let_users_reach
 
 PEOPLE = 30
 OVERBOOKED = 8

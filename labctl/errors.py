@@ -67,7 +67,7 @@ _HINTS = {**dict.fromkeys(NOTHING_LEFT, USED_UP), errno.ENOSPC: FULL}
 
 
 @contextmanager
-def refused(what: str, hint: str = "") -> Iterator[None]:
+def kernel_errors_as(what: str, hint: str = "") -> Iterator[None]:
     """Turn an OSError of the body into KernelRefused."""
     try:
         yield

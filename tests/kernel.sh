@@ -6,7 +6,7 @@
 # `install` nothing is run: it only tells whether it could be.
 set -eu
 cd "$(dirname "$0")/.."
-: "${TESTS:=tests/lab/test_story.py tests/lab/test_stand_in.py}"
+: "${TESTS:=tests/e2e/test_story.py tests/e2e/test_stand_in.py}"
 
 if [ "${1-}" = inside ]; then
     export LABCTL_TEST_PATIENCE=300

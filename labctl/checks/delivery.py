@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labctl.checks.outcome import Outcome
+from labctl.checks.results import Outcome
 from labctl.topology.model import Nc
 
 _TAKEN = {"tcp": "acknowledged", "udp": "sent"}

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from labctl.checks.outcome import Evidence
-from labctl.plan.facts import Counters
+from labctl.checks.results import Evidence
+from labctl.plan.facts import LinkCounters
 from labctl.topology.values import InterfaceRef
 
 _ENGINE_OUT = (("tun_read_packets", "read"), ("udp_sent_packets", "sent"))
@@ -31,12 +31,12 @@ _ENGINE_IN = ((_RECEIVED, "received"), ("tun_written_packets", "written"))
 class Snapshot:
     """All counters of a lab at one moment, by interface; engines by their device."""
 
-    interfaces: Mapping[InterfaceRef, Counters]
+    interfaces: Mapping[InterfaceRef, LinkCounters]
     engines: Mapping[InterfaceRef, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
-class Place:
+class CountingPoint:
     """One place that counts."""
 
     ref: InterfaceRef
@@ -53,11 +53,11 @@ class Place:
             old_counts, new_counts = before.engines[self.ref], after.engines[self.ref]
             names = {self.counter: 1, **(dict.fromkeys(_OTHERS, -1) if self.counter == _RECEIVED else {})}
             return sum(sign * (new_counts.get(name, 0) - old_counts.get(name, 0)) for name, sign in names.items())
-        old, new = before.interfaces.get(self.ref, Counters()), after.interfaces.get(self.ref, Counters())
+        old, new = before.interfaces.get(self.ref, LinkCounters()), after.interfaces.get(self.ref, LinkCounters())
         return int(getattr(new, self.counter)) - int(getattr(old, self.counter))
 
 
-def row(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[Place]:
+def row(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[CountingPoint]:
     """The places on the way out of the first interface, in at the second, out of the third and so on."""
     served = frozenset(engines)
     places = []
@@ -66,7 +66,7 @@ def row(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> lis
     return places
 
 
-def row_back(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[Place]:
+def row_back(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[CountingPoint]:
     """The places on the way back."""
     served = frozenset(engines)
     places = []
@@ -75,27 +75,27 @@ def row_back(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -
     return places
 
 
-def _out_of(ref: InterfaceRef, engine: bool) -> list[Place]:
-    further = [Place(ref, counter, words, True) for counter, words in _ENGINE_OUT] if engine else []
-    return [Place(ref, "tx_packets", "tx", False), *further]
+def _out_of(ref: InterfaceRef, engine: bool) -> list[CountingPoint]:
+    further = [CountingPoint(ref, counter, words, True) for counter, words in _ENGINE_OUT] if engine else []
+    return [CountingPoint(ref, "tx_packets", "tx", False), *further]
 
 
-def _into(ref: InterfaceRef, engine: bool) -> list[Place]:
-    first = [Place(ref, counter, words, True) for counter, words in _ENGINE_IN] if engine else []
-    return [*first, Place(ref, "rx_packets", "rx", False)]
+def _into(ref: InterfaceRef, engine: bool) -> list[CountingPoint]:
+    first = [CountingPoint(ref, counter, words, True) for counter, words in _ENGINE_IN] if engine else []
+    return [*first, CountingPoint(ref, "rx_packets", "rx", False)]
 
 
-def silence(quiet: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[Place]:
+def silence(quiet: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[CountingPoint]:
     """The places at which nothing may be counted."""
     served = frozenset(engines)
-    places: dict[Place, None] = {}
+    places: dict[CountingPoint, None] = {}
     for ref in quiet:
         places.update(dict.fromkeys([*_out_of(ref, ref in served), *_into(ref, ref in served)]))
     return list(places)
 
 
 def exactly(
-    places: Iterable[Place], number: int, chatty: frozenset[InterfaceRef], before: Snapshot, after: Snapshot
+    places: Iterable[CountingPoint], number: int, chatty: frozenset[InterfaceRef], before: Snapshot, after: Snapshot
 ) -> list[Evidence]:
     """The same known number at every place; at least that many on an interface that carries more than the probe."""
     found = []
@@ -114,7 +114,7 @@ def exactly(
     return found
 
 
-def conserved(places: Iterable[Place], before: Snapshot, after: Snapshot) -> list[Evidence]:
+def conserved(places: Iterable[CountingPoint], before: Snapshot, after: Snapshot) -> list[Evidence]:
     """Something everywhere, and at every engine the same number."""
     places = list(places)
     counts = [(place, place.count(before, after)) for place in places]

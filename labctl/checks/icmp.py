@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from labctl.engine.packet import checksum
+from labctl.engine.packets.ip import checksum
 
 _HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
 _REQUEST = {4: 8, 6: 128}

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from labctl.checks.evidence import Place, Snapshot
-from labctl.checks.outcome import Evidence
+from labctl.checks.evidence import CountingPoint, Snapshot
+from labctl.checks.results import Evidence
 from labctl.engine.counters import DROPS_IN, DROPS_OUT, words_for
 from labctl.errors import kernel_words
 from labctl.kernel.lookup import Way
@@ -26,8 +26,8 @@ _OUT = ("tx_packets", "tun_read_packets", "udp_sent_packets")
 class Loss:
     """The place that has not counted what it had to, and the one before it; `last` is None where it is the first."""
 
-    missing: Place
-    last: Place | None
+    missing: CountingPoint
+    last: CountingPoint | None
     drops: tuple[str, ...]  # what the engines there say: what was dropped meanwhile, and errors that came back
     back: bool = False
 
@@ -46,7 +46,7 @@ class Kernel(Protocol):
 
 
 def loss(
-    places: Sequence[Place], evidence: Sequence[Evidence], before: Snapshot, after: Snapshot, back: bool = False
+    places: Sequence[CountingPoint], evidence: Sequence[Evidence], before: Snapshot, after: Snapshot, back: bool = False
 ) -> Loss | None:
     """Return where on a row packets are missing; None if nowhere."""
     for position, (place, found) in enumerate(zip(places, evidence, strict=True)):
@@ -58,10 +58,10 @@ def loss(
     return None
 
 
-def _drops(place: Place, names: Sequence[str], before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+def _drops(place: CountingPoint, names: Sequence[str], before: Snapshot, after: Snapshot) -> tuple[str, ...]:
     if place.ref not in after.engines:
         return ()
-    counts = {name: Place(place.ref, name, "", True).count(before, after) for name in names}
+    counts = {name: CountingPoint(place.ref, name, "", True).count(before, after) for name in names}
     return tuple(words_for(name, count) for name, count in counts.items() if count > 0)
 
 

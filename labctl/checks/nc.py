@@ -14,14 +14,14 @@ import struct
 import termios
 from contextlib import ExitStack, suppress
 
-from labctl.checks.closing import wait_until_closed
 from labctl.checks.delivery import delivery
-from labctl.checks.outcome import Outcome
 from labctl.checks.refusal import refused_at_once
+from labctl.checks.results import Outcome
+from labctl.checks.tcp_close import wait_until_closed
 from labctl.errors import kernel_words
 from labctl.kernel import namespaces
-from labctl.kernel.patience import Patience, PatienceFor
 from labctl.kernel.sockets import holders
+from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.model import Nc
 
 LARGEST = 1 << 16

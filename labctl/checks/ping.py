@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from labctl.checks import icmp
-from labctl.checks.outcome import Outcome
 from labctl.checks.refusal import refused_at_once
+from labctl.checks.results import Outcome
 from labctl.errors import kernel_words
-from labctl.kernel import namespaces, stamps
-from labctl.kernel.patience import PatienceFor
+from labctl.kernel import namespaces, timestamps
+from labctl.process.patience import PatienceFor
 from labctl.topology.model import Ping
 
 SOL_RAW, ICMP_FILTER = 255, 1  # linux/socket.h, linux/icmp.h
@@ -72,7 +72,7 @@ def _opened(asked: Ping) -> socket.socket:
     # A packet is counted with the memory around it that it leaves unused: up to four times its bytes.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, min(asked.count * (4096 + 4 * asked.size), 1 << 29))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)  # so that EACCES is a route's
-    stamps.ask_for_stamps(connection)
+    timestamps.ask_for_stamps(connection)
     return connection
 
 
@@ -81,11 +81,11 @@ def _replies(connection: socket.socket, asked: Ping) -> Iterator[tuple[icmp.Echo
     while True:
         now = time.time_ns()
         try:
-            shown, ancillary, _, sender = connection.recvmsg(LARGEST, stamps.SPACE, socket.MSG_DONTWAIT)
+            shown, ancillary, _, sender = connection.recvmsg(LARGEST, timestamps.SPACE, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         echo = icmp.reply(asked.to.version, shown)
         if echo and ip_address(sender[0]) == asked.to:
             # The kernel begins to stamp a moment after it is asked to; a packet from before is stamped when it is read.
-            age = now - stamps.stamp(ancillary)
+            age = now - timestamps.stamp(ancillary)
             yield echo, time.monotonic() - age / 1e9 if age > 0 else 0.0

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from labctl.checks.command_lines import nc_openbsd, ping_typed
 from labctl.checks.nc import nc
-from labctl.checks.outcome import Outcome
 from labctl.checks.ping import ping
-from labctl.checks.typed import nc_openbsd, ping_typed
-from labctl.kernel.patience import PatienceFor
+from labctl.checks.results import Outcome
+from labctl.process.patience import PatienceFor
 from labctl.topology.model import Check, Nc, Ping
 
 

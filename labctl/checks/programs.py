@@ -12,24 +12,24 @@ import os
 import re
 from collections.abc import Callable
 
-from labctl.checks import typed
-from labctl.checks.outcome import Outcome, State
+from labctl.checks import command_lines
 from labctl.checks.refusal import refused_at_once
+from labctl.checks.results import Outcome, State
 from labctl.topology.model import Nc, Ping
 
 PingWords = Callable[[Ping], list[str]]
 NcWords = Callable[[Nc], tuple[list[str], list[str]]]
 
 _PINGS: dict[str, PingWords] = {
-    "iputils": typed.iputils,
-    "GNU inetutils": typed.inetutils,
-    "BusyBox": typed.busybox,
+    "iputils": command_lines.iputils,
+    "GNU inetutils": command_lines.inetutils,
+    "BusyBox": command_lines.busybox,
 }
 _NCS: dict[str, NcWords] = {
-    "Ncat ": typed.openbsd,
-    "OpenBSD netcat": typed.openbsd_verbose,
-    "usage: nc [-46": typed.openbsd_verbose,  # as OpenBSD itself has it
-    "connect to somewhere:": typed.traditional,
+    "Ncat ": command_lines.openbsd,
+    "OpenBSD netcat": command_lines.openbsd_verbose,
+    "usage: nc [-46": command_lines.openbsd_verbose,  # as OpenBSD itself has it
+    "connect to somewhere:": command_lines.traditional,
 }
 
 KNOWN = {
@@ -63,7 +63,7 @@ def nc_words(said: str) -> NcWords | None:
     That of BusyBox has UDP, and an address to listen on, only where it was built with them.
     """
     if "BusyBox" in said:
-        return typed.traditional if all(re.search(rf"\s-{option}\b", said) for option in "us") else None
+        return command_lines.traditional if all(re.search(rf"\s-{option}\b", said) for option in "us") else None
     return next((words for mark, words in _NCS.items() if mark in said), None)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 
-from labctl.checks.outcome import Outcome
+from labctl.checks.results import Outcome
 from labctl.errors import kernel_words
 
 _MEANINGS = {

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
 from labctl.checks.loss import Kernel, Loss, held_back, loss, told
-from labctl.checks.outcome import Evidence, Outcome, Result, State, Tools
-from labctl.kernel.patience import Patience, PatienceFor
+from labctl.checks.results import Evidence, Outcome, Result, State, Tools
 from labctl.plan.mtu import mtu_of, packets, tunnel_mtus
+from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.model import Check, Nc, Ping, Topology
 from labctl.topology.values import InterfaceRef
 
@@ -142,7 +142,11 @@ def judge(topology: Topology, check: Check, before: ev.Snapshot, after: ev.Snaps
 
 
 def _counted(
-    places: list[ev.Place], number: int | None, chatty: frozenset[InterfaceRef], before: ev.Snapshot, after: ev.Snapshot
+    places: list[ev.CountingPoint],
+    number: int | None,
+    chatty: frozenset[InterfaceRef],
+    before: ev.Snapshot,
+    after: ev.Snapshot,
 ) -> list[Evidence]:
     if number is None:
         return ev.conserved(places, before, after)

@@ -12,16 +12,16 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from labctl.checks import programs, typed
-from labctl.checks.closing import wait_until_closed
+from labctl.checks import command_lines, programs
 from labctl.checks.delivery import delivery
 from labctl.checks.nc import holding
-from labctl.checks.outcome import Outcome
-from labctl.checks.running import Program, hear, running
+from labctl.checks.results import Outcome
+from labctl.checks.running_program import Program, hear, running
+from labctl.checks.tcp_close import wait_until_closed
 from labctl.errors import MachineError
 from labctl.kernel import namespaces
-from labctl.kernel.patience import PatienceFor
 from labctl.kernel.sockets import holders
+from labctl.process.patience import PatienceFor
 from labctl.topology.model import Check, Nc, Ping
 
 STARTING = 10.0
@@ -73,10 +73,10 @@ class SystemTools:
         return outcome
 
     def ping_command(self, ping: Ping) -> str:
-        return typed.ping_typed(ping)
+        return command_lines.ping_typed(ping)
 
     def nc_command(self, nc: Nc) -> str:
-        return typed.nc_typed(nc, *self._nc(nc))
+        return command_lines.nc_typed(nc, *self._nc(nc))
 
     def _with_server(self, nc: Nc, server_words: Sequence[str], client_words: Sequence[str]) -> Outcome:
         if taken := holding(nc):

@@ -12,9 +12,9 @@ from typing import NoReturn
 import click
 
 # The modules of the commands are imported to join the group.
-from labctl.cli import files, looking, making, trying  # noqa: F401
+from labctl.cli import files, inspect, lifecycle, operate  # noqa: F401
 from labctl.cli.base import CHECK_FAILED, INTERRUPTED, WELL, WRONG, cli
-from labctl.cli.failures import tell, tell_of_call
+from labctl.cli.errors import print_error, print_usage_error
 from labctl.cli.streams import make_reliable
 from labctl.errors import LabError
 
@@ -24,13 +24,13 @@ def main() -> NoReturn:
     make_reliable()
     # By default the collector looks for garbage hundreds of times while modules are loaded, and finds none.
     gc.set_threshold(50_000)
-    code = answered()
+    code = run_cli()
     with suppress(OSError):  # what an error left in the buffer; the error itself is told already
         sys.stdout.flush()
     os._exit(code)
 
 
-def answered() -> int:
+def run_cli() -> int:
     """Run the command line; every failure ends in a few lines and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ended)
@@ -39,17 +39,17 @@ def answered() -> int:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
     except LabError as error:
-        tell(error)
+        print_error(error)
         code = error.exit_code
     except click.ClickException as error:
-        tell_of_call(error)
+        print_usage_error(error)
         code = WRONG
     except SystemExit as ended:
         code = int(ended.code or WELL)
     except (KeyboardInterrupt, click.Abort):
         interrupted = LabError("interrupted")
         interrupted.exit_code = code = INTERRUPTED
-        tell(interrupted)
+        print_error(interrupted)
     except BrokenPipeError:
         # Nobody reads our output any more; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -57,7 +57,7 @@ def answered() -> int:
     except Exception as error:
         if os.environ.get("LABCTL_TRACEBACK"):
             raise
-        tell(
+        print_error(
             LabError(
                 "labctl itself failed, which it should not",
                 f"{type(error).__name__}: {error}",

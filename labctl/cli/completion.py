@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from labctl.cli.labs import places_of_mine, running_lab
+from labctl.cli.labs import own_labs, running_lab
 from labctl.errors import LabError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def shipped(context: click.Context, parameter: click.Parameter, typed: str) -> l
 def labs(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Running labs."""
     try:
-        return _begun(places_of_mine(), typed)
+        return _begun(own_labs(), typed)
     except (LabError, OSError):
         return []
 
@@ -62,8 +62,8 @@ def _inside(context: click.Context) -> Contents | None:
     from labctl.lab.contents import contents
 
     try:
-        place, lab = running_lab(context.params.get("lab"))
-        return place.call(lambda: contents(lab))
+        where, lab = running_lab(context.params.get("lab"))
+        return where.call(lambda: contents(lab))
     except (LabError, OSError):
         return None
 

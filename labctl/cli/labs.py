@@ -13,7 +13,7 @@ import click
 from labctl.errors import LabError, UsageError
 
 if TYPE_CHECKING:
-    from labctl.kernel.room import Place
+    from labctl.rootless.context import Context
     from labctl.topology.model import Topology
 
 VARIABLE = "LABCTL_LAB"
@@ -37,27 +37,31 @@ def file_of(file: str) -> str:
     return str(path.resolve()) if path.is_file() else ""
 
 
-def places_of_mine() -> dict[str, Place]:
+def own_labs() -> dict[str, Context]:
     """Every lab of this user, with the place where it lives."""
-    from labctl.kernel.room import places
     from labctl.lab.state import recorded_labs
+    from labctl.rootless.context import contexts
 
-    return {name: place for place in places() for name in ([place.lab] if place.lab else place.call(recorded_labs))}
+    return {
+        name: context
+        for context in contexts()
+        for name in ([context.lab] if context.lab else context.call(recorded_labs))
+    }
 
 
-def running_lab(lab: str | None) -> tuple[Place, str]:
+def running_lab(lab: str | None) -> tuple[Context, str]:
     """Return the lab that is meant, and its place. Raise UsageError where that is none or not clear."""
-    place, name, _ = lab_of((), lab)
-    return place, name
+    context, name, _ = lab_of((), lab)
+    return context, name
 
 
-def lab_of(words: Sequence[str], lab: str | None) -> tuple[Place, str, tuple[str, ...]]:
+def lab_of(words: Sequence[str], lab: str | None) -> tuple[Context, str, tuple[str, ...]]:
     """Return the lab that is meant, its place, and the words that are left.
 
     It is the one of `-l LAB`, or the first word where that names a lab, or the one whose namespace the first word
     names, or the one of the environment, or the only one. Raise UsageError where that is none or not clear.
     """
-    running, words = places_of_mine(), tuple(words)
+    running, words = own_labs(), tuple(words)
     if lab is None and words and words[0] in running and not _has_namespace(running, words[0], words[0]):
         lab, words = words[0], words[1:]
     lab = lab or os.environ.get(VARIABLE) or _the_only_one(running, words)
@@ -68,7 +72,7 @@ def lab_of(words: Sequence[str], lab: str | None) -> tuple[Place, str, tuple[str
     return running[lab], lab, words
 
 
-def _the_only_one(running: dict[str, Place], words: Sequence[str]) -> str | None:
+def _the_only_one(running: dict[str, Context], words: Sequence[str]) -> str | None:
     """The only lab, or the only one that has the namespace of the first word."""
     able = list(running)
     if len(able) > 1 and words:
@@ -77,14 +81,14 @@ def _the_only_one(running: dict[str, Place], words: Sequence[str]) -> str | None
     return able[0] if len(able) == 1 else None
 
 
-def _has_namespace(running: dict[str, Place], lab: str, namespace: str) -> bool:
+def _has_namespace(running: dict[str, Context], lab: str, namespace: str) -> bool:
     from labctl.lab.contents import namespaces_of
 
     return namespace in running[lab].call(lambda: namespaces_of(lab))
 
 
-def _unknown(lab: str, running: dict[str, Place]) -> UsageError:
-    from labctl.kernel.room import refuse_elsewhere
+def _unknown(lab: str, running: dict[str, Context]) -> UsageError:
+    from labctl.rootless.context import refuse_elsewhere
     from labctl.topology.mistakes import nearest
 
     refuse_elsewhere(lab)
@@ -96,27 +100,27 @@ def _unknown(lab: str, running: dict[str, Place]) -> UsageError:
     )
 
 
-def refuse_misspelled(lab: str, running: Mapping[str, Place]) -> None:
+def refuse_misspelled(lab: str, running: Mapping[str, Context]) -> None:
     """Raise UsageError for a lab of another user, and for one that never ran and has a name much like one that runs."""
-    from labctl.kernel.room import refuse_elsewhere
-    from labctl.lab.ended import known
+    from labctl.lab.ended_labs import known
+    from labctl.rootless.context import refuse_elsewhere
     from labctl.topology.mistakes import nearest
 
     refuse_elsewhere(lab)
     near = nearest(lab, running)
-    if near and not any(lab in place.call(partial(known, name)) for name, place in running.items()):
+    if near and not any(lab in context.call(partial(known, name)) for name, context in running.items()):
         raise UsageError(f"there is no lab named {lab}", f"running: {', '.join(running)}", f"did you mean {near!r}?")
 
 
 @contextmanager
-def remembered(lab: str, place: Place, others: Mapping[str, Place]) -> Iterator[None]:
+def remembered(lab: str, context: Context, others: Mapping[str, Context]) -> Iterator[None]:
     """Have one of the others know, once a lab has ended in the body, of it and of all that it knew itself."""
-    from labctl.lab.ended import known, remember
+    from labctl.lab.ended_labs import known, remember
 
     if not others:
         yield
         return
-    before = place.call(partial(known, lab))
+    before = context.call(partial(known, lab))
     yield
     other, where = next(iter(others.items()))
     with suppress(LabError, OSError):  # it may have ended meanwhile, and this one has ended well in any case
@@ -130,7 +134,7 @@ def the_one(words: Sequence[str], what: str, example: str) -> str:
     return words[0]
 
 
-def which_lab(running: dict[str, Place]) -> UsageError:
+def which_lab(running: dict[str, Context]) -> UsageError:
     if not running:
         return UsageError("no lab is running", "", "make one first, for example: labctl up two-site")
     return UsageError("several labs are running", ", ".join(running), "say which one with -l LAB")

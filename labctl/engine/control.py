@@ -12,8 +12,8 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from labctl.engine.impair import Impairment
-from labctl.engine.impaired import Impaired
+from labctl.engine.impairment_stage import Impaired
+from labctl.engine.packets.impairer import Impairment
 
 PATIENCE = 0.2
 """Seconds that an asker has to ask; packets wait meanwhile."""

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
-from labctl.engine import jail, loop
+from labctl.engine import drop_privileges, loop
 from labctl.engine.address import Address, check_bind, check_peer
+from labctl.engine.cache_warmer import Rehearsal
 from labctl.engine.changes import NetworkChanges
 from labctl.engine.control import Control
 from labctl.engine.counters import Counters
-from labctl.engine.describe import describe
 from labctl.engine.errors import EngineError, explained
 from labctl.engine.features import Features
 from labctl.engine.forward import Forwarder, Watch
 from labctl.engine.gso import limit_superframes
-from labctl.engine.impair import Impairment
+from labctl.engine.packets.describe import describe
+from labctl.engine.packets.impairer import Impairment
 from labctl.engine.recursion import OwnDatagrams
-from labctl.engine.rehearsal import Rehearsal
 from labctl.engine.stop import stop_signals
 from labctl.engine.tun_device import IFNAMSIZ, TunDevice
 from labctl.engine.udp import UdpPeer, UdpStrangers, open_udp
@@ -70,7 +70,7 @@ def serve(
     begin: Callable[[], None] = lambda: None,
     ready: Callable[[list[str]], None] = lambda engaged: None,
     out: TextIO,
-    run_as: int | None = jail.NOBODY,
+    run_as: int | None = drop_privileges.NOBODY,
 ) -> loop.Ending:
     """Forward until SIGTERM, SIGINT or the end of the device, and say which of them it was.
 
@@ -87,7 +87,7 @@ def serve(
         features.show_in(counters.feature_cell)
         control = _control(control_path, counters, open_things)
         with _giving_up():
-            jail.gain_nothing()
+            drop_privileges.gain_nothing()
         begin()
         tun, changes, peer, strangers = _open(endpoint, open_things)
         for port in (tun, peer):
@@ -110,14 +110,14 @@ def serve(
         forwarder.incoming.change(endpoint.impair_in)
         rehearsal = open_things.enter_context(closing(Rehearsal(tun, peer, Counters.anonymous())))
         with _giving_up():
-            jail.enter(run_as, _kept(endpoint.bind))
+            drop_privileges.enter(run_as, _kept(endpoint.bind))
         ready(features.now.words)
         return loop.run(forwarder, stop, rehearsal.once, changes, control)
 
 
 def _kept(bind: Address) -> int:
     """The right that an endpoint goes on to need, if any: to bind its port at another of its addresses."""
-    return jail.NET_BIND_SERVICE if bind.is_wildcard and bind.port < UNPRIVILEGED else 0
+    return drop_privileges.NET_BIND_SERVICE if bind.is_wildcard and bind.port < UNPRIVILEGED else 0
 
 
 def _giving_up() -> AbstractContextManager[None]:

@@ -25,12 +25,13 @@ from contextlib import suppress
 from functools import partial
 
 from labctl.engine import counters as count
-from labctl.engine import ecn, impaired, too_big
-from labctl.engine.impaired import Impaired
-from labctl.engine.packet import fault
+from labctl.engine import impairment_stage
+from labctl.engine.impairment_stage import Impaired
+from labctl.engine.packets import ecn, too_big
+from labctl.engine.packets.ip import fault
+from labctl.engine.packets.train import Bytes, Train
 from labctl.engine.ports import PeerPort, Port, StrangerPort
 from labctl.engine.recursion import OwnDatagrams, to_inspect
-from labctl.engine.train import Bytes, Train
 
 # (route such as "tun0 > 10.0.2.1:9000", packet, name of the drop or None)
 Watch = Callable[[str, bytes, str | None], None]
@@ -83,8 +84,8 @@ class Forwarder:
         self._cells = counters.cells
         self._watch = watch
         self._answer_too_big = answer_too_big
-        self.outgoing = Impaired("out", self._cells, impaired.OUT, self.leave, partial(self._drop, self._out))
-        self.incoming = Impaired("in", self._cells, impaired.IN, self.enter, partial(self._drop, self._in))
+        self.outgoing = Impaired("out", self._cells, impairment_stage.OUT, self.leave, partial(self._drop, self._out))
+        self.incoming = Impaired("in", self._cells, impairment_stage.IN, self.enter, partial(self._drop, self._in))
 
     @property
     def stages(self) -> dict[str, Impaired]:
@@ -106,7 +107,7 @@ class Forwarder:
         times = [due for stage in (self.outgoing, self.incoming) if (due := stage.next_due()) is not None]
         return min(times, default=None)
 
-    def outward(self) -> None:
+    def tun_to_peer(self) -> None:
         """Move to the peer what one call takes from the TUN device. Raises DeviceGone."""
         try:
             came = self.tun.receive()
@@ -124,7 +125,7 @@ class Forwarder:
         else:
             self._alone_out(came)
 
-    def inward(self) -> bool:
+    def peer_to_tun(self) -> bool:
         """Move to the TUN device what one call takes from the peer; return whether anything waited."""
         try:
             came = self.peer.receive()
@@ -142,7 +143,7 @@ class Forwarder:
             self._alone_in(came)
         return True
 
-    def turn_away(self) -> None:
+    def drop_stranger(self) -> None:
         """Drop a stranger's datagram; answer the peer, if it is the peer's, from where it was addressed."""
         try:
             datagram, sender, addressed = self.strangers.receive_from()
@@ -168,7 +169,7 @@ class Forwarder:
         if host == self.peer.source().host:
             return
         for _ in range(_MOST_LEFT):
-            if not self.inward():
+            if not self.peer_to_tun():
                 break
         with suppress(OSError):
             self.peer.leave_from(host)

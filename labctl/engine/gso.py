@@ -14,7 +14,7 @@ import fcntl
 import socket
 import struct
 
-from labctl.engine.train import MOST_BYTES, MOST_PACKETS
+from labctl.engine.packets.train import MOST_BYTES, MOST_PACKETS
 
 SIOCGIFMTU = 0x8921
 RTM_NEWLINK, NLM_F_REQUEST = 16, 1

@@ -75,9 +75,9 @@ def run(
     """Forward until the descriptor `stop` is readable or the device is gone; `rehearse` when it may be idle."""
     tun, peer, strangers = (port.fileno() for port in (forwarder.tun, forwarder.peer, forwarder.strangers))
     turns: dict[int, Callable[[], object]] = {
-        tun: forwarder.outward,
-        peer: forwarder.inward,
-        strangers: forwarder.turn_away,
+        tun: forwarder.tun_to_peer,
+        peer: forwarder.peer_to_tun,
+        strangers: forwarder.drop_stranger,
         changes.fileno(): partial(changes.tell, forwarder.reconsider),
     }
     if control is not None:
@@ -101,8 +101,8 @@ def run(
                             epoll.register(peer, select.EPOLLIN)
                 if not ready:
                     # Most likely nothing is there; to ask for it warms what is these ports' own.
-                    forwarder.outward()
-                    forwarder.inward()
+                    forwarder.tun_to_peer()
+                    forwarder.peer_to_tun()
                     rehearse()
                 if forwarder.holds:
                     forwarder.release()

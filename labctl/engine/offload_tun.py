@@ -21,16 +21,16 @@ import fcntl
 import os
 from collections.abc import Iterable
 
-from labctl.engine import coalesce, split
 from labctl.engine.features import Feature, Features
 from labctl.engine.gso import NOTHING_TO_CUT, mtu_of
 from labctl.engine.numeric import np
+from labctl.engine.packets import coalesce, split
+from labctl.engine.packets.checksums import Rows
+from labctl.engine.packets.train import MOST_PACKETS, Bytes, Train, buffer
+from labctl.engine.packets.vnet import EMPTY, NEEDS_CSUM, VnetHeader
+from labctl.engine.packets.vnet import SIZE as VNET
 from labctl.engine.ports import LARGEST
-from labctl.engine.sums import Rows
-from labctl.engine.train import MOST_PACKETS, Bytes, Train, buffer
 from labctl.engine.tun_device import TUNSETOFFLOAD, TunDevice
-from labctl.engine.vnet import EMPTY, NEEDS_CSUM, VnetHeader
-from labctl.engine.vnet import SIZE as VNET
 
 # linux/if_tun.h
 IFF_VNET_HDR = 0x4000

@@ -18,10 +18,10 @@ import struct
 import sys
 from collections.abc import Iterable
 
-from labctl.engine.ecn import by_ecn, changes
 from labctl.engine.features import Feature, Features
+from labctl.engine.packets.ecn import by_ecn, changes
+from labctl.engine.packets.train import Bytes, Train, buffer
 from labctl.engine.ports import LARGEST
-from labctl.engine.train import Bytes, Train, buffer
 from labctl.engine.udp import ANCILLARY, UdpPeer, ecn_in
 from labctl.engine.wildcard import Wildcard
 

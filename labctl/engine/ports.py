@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from labctl.engine.address import Address
-from labctl.engine.train import Bytes, Train
+from labctl.engine.packets.train import Bytes, Train
 
 LARGEST = 65536
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from labctl.engine.address import Address
-from labctl.engine.packet import (
+from labctl.engine.packets.ip import (
     AUTHENTICATION,
     DESTINATION,
     FRAGMENT,
@@ -28,7 +28,7 @@ from labctl.engine.packet import (
     header_of,
     stated_length,
 )
-from labctl.engine.train import Bytes, Train
+from labctl.engine.packets.train import Bytes, Train
 
 UDP_HEADER = 8
 # No more than 53 layers fit into 1500 bytes.

@@ -18,8 +18,8 @@ from typing import NoReturn
 from labctl.engine.address import Address
 from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
-from labctl.engine.impair import Impairment
 from labctl.engine.loop import Ending
+from labctl.engine.packets.impairer import Impairment
 
 WELL, WRONG_CALL, CANNOT, REFUSED = 0, 2, 3, 4
 

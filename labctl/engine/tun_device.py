@@ -13,8 +13,8 @@ from typing import Self
 
 from labctl.engine.errors import EngineError, explained
 from labctl.engine.features import Features
+from labctl.engine.packets.train import Bytes, Train
 from labctl.engine.ports import LARGEST
-from labctl.engine.train import Bytes, Train
 
 # linux/if_tun.h
 TUNSETIFF, TUNSETOFFLOAD, TUNGETIFF = 0x400454CA, 0x400454D0, 0x800454D2

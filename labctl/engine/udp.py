@@ -15,11 +15,11 @@ from copy import copy
 from typing import Self, TypeVar
 
 from labctl.engine.address import Address
-from labctl.engine.ecn import ANY_ECN, changes, ecn_of
 from labctl.engine.errors import explained
 from labctl.engine.features import Features
+from labctl.engine.packets.ecn import ANY_ECN, changes, ecn_of
+from labctl.engine.packets.train import Bytes, Train
 from labctl.engine.ports import LARGEST
-from labctl.engine.train import Bytes, Train
 from labctl.engine.udp_socket import PMTUDISC_DO, PMTUDISC_DONT, discover, forget, open_socket, sharing, sockaddr
 from labctl.engine.wildcard import Wildcard, addressed
 

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 from labctl.errors import LabError, kernel_words
 from labctl.kernel import tuntap, view
-from labctl.kernel.holder import found_namespaces, furnish
 from labctl.kernel.namespaces import LOOPBACK_INDEX
-from labctl.kernel.obstacles import obstacles, read
-from labctl.kernel.privileges import has_network_rights
-from labctl.kernel.signals import fork
-from labctl.kernel.syscalls import CLONE_NEWNET, CLONE_NEWNS, unshare
+from labctl.process.privileges import has_network_rights
+from labctl.process.signals import fork
+from labctl.process.syscalls import CLONE_NEWNET, CLONE_NEWNS, unshare
+from labctl.rootless.holder import found_namespaces, furnish
+from labctl.rootless.userns_diagnosis import obstacles, read
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One row of `labctl doctor`: `verdict` is ok, note (works, but know this) or missing."""
 
     name: str
@@ -32,18 +32,18 @@ class Finding:
     helps: str = ""
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Diagnosis]:
     """Every row of `labctl doctor`."""
     privileged = has_network_rights()
     findings = [
-        Finding("rights", "ok", "root: labs are real named namespaces")
+        Diagnosis("rights", "ok", "root: labs are real named namespaces")
         if privileged
-        else Finding("rights", "ok", "none: labs are rootless, in a room of your own")
+        else Diagnosis("rights", "ok", "none: labs are rootless, in a room of your own")
     ]
     names = ("user namespaces", "their limit", "sysctl (Debian)", "AppArmor", "container", "chroot")
     for name, (applies, found, helps) in zip(names, obstacles(read()), strict=True):
         verdict = "ok" if not applies else "note" if privileged else "missing"
-        findings.append(Finding(name, verdict, found, helps if applies else ""))
+        findings.append(Diagnosis(name, verdict, found, helps if applies else ""))
     findings += _tried(_drivers if privileged else _drivers_in_a_room)
     return findings
 
@@ -56,7 +56,7 @@ class Able(enum.Enum):
     NONE = "this machine cannot run labs"
 
 
-def able(findings: list[Finding]) -> Able:
+def able(findings: list[Diagnosis]) -> Able:
     """Return which labs can be run where this was found."""
     missing = {finding.name for finding in findings if finding.verdict == "missing"}
     if missing & {"rootless room", "namespace", "veth"}:
@@ -64,7 +64,7 @@ def able(findings: list[Finding]) -> Able:
     return Able.WITHOUT_TUN if "tun" in missing else Able.ALL
 
 
-def _tried(attempt: Callable[[], list[Finding]]) -> list[Finding]:
+def _tried(attempt: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:
     """Try something in a child that is thrown away with every namespace it made."""
     reader, writer = os.pipe()
     child = fork()
@@ -79,11 +79,11 @@ def _tried(attempt: Callable[[], list[Finding]]) -> list[Finding]:
     with open(reader, "rb") as answers:
         text = answers.read()
     os.waitpid(child, 0)
-    found: list[Finding] = pickle.loads(text) if text else [Finding("probe", "missing", "it ended without a word")]
+    found: list[Diagnosis] = pickle.loads(text) if text else [Diagnosis("probe", "missing", "it ended without a word")]
     return found
 
 
-def _drivers_in_a_room() -> list[Finding]:
+def _drivers_in_a_room() -> list[Diagnosis]:
     name = "rootless room"
     try:
         found_namespaces(os.geteuid(), os.getegid())
@@ -93,32 +93,32 @@ def _drivers_in_a_room() -> list[Finding]:
             try:
                 os.close(reader)
                 furnish()
-                os.write(writer, pickle.dumps([Finding(name, "ok", "made and left again"), *_drivers()]))
+                os.write(writer, pickle.dumps([Diagnosis(name, "ok", "made and left again"), *_drivers()]))
             except LabError as error:
-                os.write(writer, pickle.dumps([Finding(name, "missing", f"{error.what}: {error.why}", error.hint)]))
+                os.write(writer, pickle.dumps([Diagnosis(name, "missing", f"{error.what}: {error.why}", error.hint)]))
             finally:
                 os._exit(0)
         os.close(writer)
         with open(reader, "rb") as answers:
-            found: list[Finding] = pickle.loads(answers.read())
+            found: list[Diagnosis] = pickle.loads(answers.read())
         os.waitpid(child, 0)
         return found
     except LabError as error:
-        return [Finding(name, "missing", f"{error.what}: {error.why}", error.hint)]
+        return [Diagnosis(name, "missing", f"{error.what}: {error.why}", error.hint)]
 
 
-def _drivers() -> list[Finding]:
+def _drivers() -> list[Diagnosis]:
     """Make one of everything, in a network namespace that ends with this process."""
     try:
         unshare(CLONE_NEWNET)
     except OSError as error:
-        return [Finding("namespace", "missing", kernel_words(error), "use sudo")]
+        return [Diagnosis("namespace", "missing", kernel_words(error), "use sudo")]
     from labctl.kernel import netem
     from labctl.kernel import rtnetlink as rt
     from labctl.plan.netem import Netem
 
     netlink = rt.Rtnetlink()
-    found = [Finding("namespace", "ok", "made and left again")]
+    found = [Diagnosis("namespace", "ok", "made and left again")]
     for kind, helps in (
         ("veth", "load the driver: modprobe veth"),
         ("bridge", "load the driver: modprobe bridge"),
@@ -126,41 +126,41 @@ def _drivers() -> list[Finding]:
     ):
         try:
             netlink.request(rt.RTM_NEWLINK, rt.new_link(f"t-{kind}", kind), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
-            found.append(Finding(kind, "ok", "made"))
+            found.append(Diagnosis(kind, "ok", "made"))
         except rt.Refused as error:
             verdict = "note" if kind == "dummy" else "missing"
-            found.append(Finding(kind, verdict, kernel_words(error), helps))
+            found.append(Diagnosis(kind, verdict, kernel_words(error), helps))
     try:
         netem.attach(netlink, LOOPBACK_INDEX, Netem())
-        found.append(Finding("netem", "ok", "attached"))
+        found.append(Diagnosis("netem", "ok", "attached"))
     except rt.Refused as error:
         helps = "`impair:` of a veth needs it (modprobe sch_netem), that of a tunnel endpoint does not"
-        found.append(Finding("netem", "note", kernel_words(error), helps))
+        found.append(Diagnosis("netem", "note", kernel_words(error), helps))
     return [*found, _tun(), _settings(), _sysfs()]
 
 
-def _tun() -> Finding:
+def _tun() -> Diagnosis:
     try:
         tuntap.create("t-tun", "tun", 77, None)
-        return Finding("tun", "ok", f"made through {tuntap.DEVICE}")
+        return Diagnosis("tun", "ok", f"made through {tuntap.DEVICE}")
     except LabError as error:
-        return Finding("tun", "missing", error.why, f"{error.hint}; labs without a TUN work")
+        return Diagnosis("tun", "missing", error.why, f"{error.hint}; labs without a TUN work")
     except OSError as error:
-        return Finding("tun", "missing", kernel_words(error), tuntap.how_to_mend(error.errno or 0))
+        return Diagnosis("tun", "missing", kernel_words(error), tuntap.how_to_mend(error.errno or 0))
 
 
-def _settings() -> Finding:
+def _settings() -> Diagnosis:
     if os.statvfs("/proc/sys").f_flag & os.ST_RDONLY:
         helps = "a setting that is not right already cannot be made; in a container: start it with --privileged"
-        return Finding("sysctls", "note", "/proc/sys is read-only", helps)
-    return Finding("sysctls", "ok", "/proc/sys is writable")
+        return Diagnosis("sysctls", "note", "/proc/sys is read-only", helps)
+    return Diagnosis("sysctls", "ok", "/proc/sys is writable")
 
 
-def _sysfs() -> Finding:
+def _sysfs() -> Diagnosis:
     try:
         unshare(CLONE_NEWNS)
         view.mount_sysfs()
-        return Finding("sysfs", "ok", "mounted: programs in a namespace see its own /sys/class/net")
+        return Diagnosis("sysfs", "ok", "mounted: programs in a namespace see its own /sys/class/net")
     except OSError as error:
         helps = "programs in a namespace see the machine's /sys/class/net; `ip link` shows that of the namespace"
-        return Finding("sysfs", "note", kernel_words(error), helps)
+        return Diagnosis("sysfs", "note", kernel_words(error), helps)

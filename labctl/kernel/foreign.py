@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from labctl.kernel import neighbours, nftables, qdiscs, xfrm
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.syscalls import network_namespace
 from labctl.plan.foreign import DeleteForwarding, DeleteNeighbour, DeleteQdisc, DeleteTable, FlushXfrm, Foreign
+from labctl.process.syscalls import network_namespace
 
 
 def take_away(step: Foreign, namespace: int, netlink: rt.Rtnetlink, indexes: Mapping[str, int]) -> None:

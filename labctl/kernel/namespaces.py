@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from labctl.errors import NOTHING_LEFT, USED_UP, KernelRefused, UsageError, kernel_words, refused
+from labctl.errors import NOTHING_LEFT, USED_UP, KernelRefused, UsageError, kernel_errors_as, kernel_words
 from labctl.kernel.rtnetlink import RTM_GETLINK, RTM_NEWLINK, Rtnetlink, link
-from labctl.kernel.syscalls import (
+from labctl.process.syscalls import (
     CLONE_NEWNET,
     MS_BIND,
     MS_REC,
@@ -154,14 +154,14 @@ def create(name: str, mark: str, record: Callable[[NamespaceId], None]) -> Opene
     `record` is called with its identity before it has a name. Raises UsageError where the name is taken,
     KernelRefused where the kernel says no.
     """
-    with refused(f"could not make namespace {name}"):
+    with kernel_errors_as(f"could not make namespace {name}"):
         born = _new()
     try:
         found = os.fstat(born.fd)
         record(NamespaceId(found.st_dev, found.st_ino, mark))
         _set_mark(born.netlink, mark)
         target = path_of(name)
-        with refused(f"could not name namespace {name}"):
+        with kernel_errors_as(f"could not name namespace {name}"):
             try:
                 os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
             except FileExistsError:

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from labctl.kernel import cables, filters, namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls
+from labctl.kernel import filters, namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls, veth_peers
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.options import IFF_LOWER_UP
 from labctl.kernel.perform import IFF_UP
-from labctl.kernel.syscalls import network_namespace
 from labctl.kernel.tuntap import outside, user_name
 from labctl.plan.commands import ADDRGENMODES, STAND_IN
-from labctl.plan.facts import Counters, Link, Namespace
+from labctl.plan.facts import Link, LinkCounters, Namespace
+from labctl.process.syscalls import network_namespace
 
 
 def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) -> Namespace | None:
@@ -48,7 +48,7 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
     names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
     seen = list(routes.routes(netlink, names))
     veths = [link for link in links if _kind(link) == "veth"]
-    peers = cables.other_ends(netlink, name, veths, names, others)
+    peers = veth_peers.other_ends(netlink, name, veths, names, others)
     networks, local = _by_device(seen, "main"), _by_device(seen, "local", "local")
     attached = qdiscs.attached(netlink)
     netems, asked_for = netem.attached(attached), qdiscs.asked_for(attached)
@@ -76,7 +76,7 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
     return Namespace(found, by_hand, rules.rules(netlink), settings)
 
 
-def counters(name: str) -> dict[str, Counters]:
+def counters(name: str) -> dict[str, LinkCounters]:
     """Only the counters of a namespace's interfaces, by name."""
     with namespaces.inside(name):
         netlink = rt.Rtnetlink()
@@ -154,9 +154,9 @@ def _addrgenmode(link: Any) -> str:
     return ADDRGENMODES[inet6.get_attr("IFLA_INET6_ADDR_GEN_MODE") or 0] if inet6 else ""
 
 
-def _counters(link: Any) -> Counters:
+def _counters(link: Any) -> LinkCounters:
     stats = link.get_attr("IFLA_STATS64") or {}
-    return Counters(
+    return LinkCounters(
         **{
             name: stats.get(name, 0)
             for name in ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_dropped", "tx_dropped")

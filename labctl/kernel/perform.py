@@ -12,12 +12,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labctl.engine.impair_words import Impairment
-from labctl.errors import MachineError, kernel_words, refused
+from labctl.engine.impairment import Impairment
+from labctl.errors import MachineError, kernel_errors_as, kernel_words
 from labctl.kernel import foreign, namespaces, netem, options, qdiscs, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
-from labctl.kernel.syscalls import network_namespace
 from labctl.plan.commands import ADDRGENMODES, STAND_IN, link_local_settings
 from labctl.plan.facts import Substitution
 from labctl.plan.foreign import Foreign
@@ -50,6 +49,7 @@ from labctl.plan.steps import (
     SetUp,
     Step,
 )
+from labctl.process.syscalls import network_namespace
 
 IFF_UP = 0x1  # linux/if.h
 IFA_F_NODAD = 0x02  # linux/if_addr.h
@@ -78,7 +78,7 @@ class Performer:
     def perform(self, step: Step) -> Substitution | None:
         """Make one step true. Raises LabError in words for a person."""
         what = f"could not {_verb(step)} {step.subject} {step.words}"
-        with refused(what):
+        with kernel_errors_as(what):
             try:
                 return self._perform(step)
             except rt.Refused as error:

@@ -18,8 +18,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from labctl.errors import kernel_words
-from labctl.kernel.mounts import below, mount_points
-from labctl.kernel.syscalls import (
+from labctl.process.mounts import below, mount_points
+from labctl.process.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
     MS_BIND,

@@ -7,18 +7,20 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from labctl.engine.impair_words import Impairment
-from labctl.kernel.descriptors import many_descriptors
+from labctl.engine.impairment import Impairment
 from labctl.kernel.perform import Performer
-from labctl.lab import engines, guests, processes
+from labctl.lab import stray_processes
+from labctl.lab.engines import start
+from labctl.lab.engines.client import Fork
 from labctl.lab.events import Done, Listener
 from labctl.lab.impair import of_engine
 from labctl.lab.journal import Recorded
-from labctl.lab.starting import Fork
 from labctl.lab.state import State
 from labctl.plan.facts import Substitution
 from labctl.plan.impairing import Command
 from labctl.plan.steps import DeleteLink, DeleteNamespace, ImpairEngine, Removal, StartEngine, Step, StopEngine
+from labctl.process import processes
+from labctl.process.descriptors import many_descriptors
 
 
 def apply(steps: Iterable[Step], state: State, fork: Fork, notify: Listener) -> None:
@@ -32,7 +34,7 @@ def apply(steps: Iterable[Step], state: State, fork: Fork, notify: Listener) -> 
     do = partial(_do, performer, recorded, state)
     with many_descriptors(), closing(performer):
         _each(going, do, notify)
-        with engines.forked(to_start, state, fork) as started:
+        with start.forked(to_start, state, fork) as started:
             _each(coming, do, notify)
             for step in started:
                 notify(Done(step))
@@ -53,7 +55,7 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
         case ImpairEngine():
             _impair(step, recorded, state)
         case DeleteNamespace(namespace=name):
-            guests.end_inside([recorded.namespaces[name]])
+            stray_processes.end_inside([recorded.namespaces[name]])
             performer.perform(step)
             state.forget_namespace(name)
         case _:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from labctl.errors import KernelRefused, UsageError, kernel_words
-from labctl.kernel.taps import Tap
+from labctl.kernel.packet_capture import PacketCapture
 from labctl.lab.state import existing
 from labctl.topology.mistakes import nearest
 
 
 @contextmanager
-def capture(lab: str, interface: str) -> Iterator[Tap]:
+def capture(lab: str, interface: str) -> Iterator[PacketCapture]:
     """A tap on NS:INTERFACE. Raises UsageError where there is none such, KernelRefused where it goes away."""
     namespace, _, device = interface.partition(":")
     known = existing(lab).read().namespaces
@@ -26,7 +26,7 @@ def capture(lab: str, interface: str) -> Iterator[Tap]:
             f"did you mean {near}:{device or 'tun0'}?" if near else "labctl status shows them",
         )
     try:
-        tap = Tap(names[0], device)
+        tap = PacketCapture(names[0], device)
     except OSError as error:
         if error.errno == errno.ENODEV:
             raise UsageError(f"{names[0]} has no interface {device!r}", "", "labctl status shows what it has") from None

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
-from labctl.lab import guests, processes
-from labctl.lab.disk import removable
+from labctl.lab import stray_processes
 from labctl.lab.events import Removed
 from labctl.lab.state import State, locked
+from labctl.process import processes
+from labctl.process.disk import removable
 
 
 @contextmanager
@@ -26,11 +27,11 @@ def down(lab: str, mode: str) -> Iterator[list[Removed]]:
             raise UsageError(
                 f"this is inside of lab {lab}", "it would end before it could be told", "leave it: labctl down outside"
             )
-        take_back(state, removed.append)
+        rollback(state, removed.append)
         yield removed
 
 
-def take_back(state: State, notify: Callable[[Removed], None]) -> None:
+def rollback(state: State, notify: Callable[[Removed], None]) -> None:
     """End everything that is recorded, and record that nothing is left."""
     recorded = state.read()
     with removable(state.lab):
@@ -40,7 +41,7 @@ def take_back(state: State, notify: Callable[[Removed], None]) -> None:
         ours = {name for name, known in recorded.namespaces.items() if namespaces.is_ours(name, known)}
         # Whatever still runs in a namespace of ours was started there by somebody who knew that it is a lab;
         # as long as it lives, so does the namespace, without a name. Somebody may have taken the name away already.
-        for guest in guests.end_inside(recorded.namespaces.values()):
+        for guest in stray_processes.end_inside(recorded.namespaces.values()):
             notify(Removed("process", str(guest.pid)))
         for name, known in recorded.namespaces.items():
             if namespaces.remove_own(name, known) if name in ours else namespaces.remove_claim(name):

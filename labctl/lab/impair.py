@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import closing
 
 from labctl.engine.control import ask
-from labctl.engine.impair_words import Impairment
+from labctl.engine.impairment import Impairment
 from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.lab.state import State, existing
 from labctl.plan.facts import Link

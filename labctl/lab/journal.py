@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from labctl.kernel.namespaces import NamespaceId
-from labctl.lab.disk import contents, kept_in
-from labctl.lab.edited import Signature
-from labctl.lab.processes import Process
+from labctl.lab.engines.program_files import Signature
 from labctl.plan.facts import Substitution
+from labctl.process.disk import contents, kept_in
+from labctl.process.processes import Process
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from labctl.lab.contents import engines_named
-from labctl.lab.log_file import Line, lines_of, stamp
 from labctl.lab.state import existing
+from labctl.process.log_file import Line, lines_of, stamp
 
 PAUSE = 0.1
 """Seconds between two looks at the logs when following."""

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from labctl.errors import KernelRefused, LabError
-from labctl.kernel.signals import carry_on
 from labctl.lab.apply import apply
 from labctl.lab.contents import engines_named
-from labctl.lab.program import ProgramFailed
-from labctl.lab.starting import Fork
+from labctl.lab.engines.client import Fork
+from labctl.lab.engines.supervisor import ProgramFailed
 from labctl.lab.state import State, existing, locked
 from labctl.lab.status import EngineStatus, engine_status
+from labctl.plan.desired import desired
 from labctl.plan.steps import StartEngine, Step, StopEngine
-from labctl.plan.wanted import wanted
+from labctl.process.signals import ignore_termination
 
 
 def restart(lab: str, devices: Sequence[str], fork: Fork) -> tuple[EngineStatus, ...]:
@@ -27,12 +27,12 @@ def restart(lab: str, devices: Sequence[str], fork: Fork) -> tuple[EngineStatus,
         topology = state.topology()
         if topology is None:
             raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
-        starts = {step.subject: step for step in wanted(topology) if isinstance(step, StartEngine)}
+        starts = {step.subject: step for step in desired(topology) if isinstance(step, StartEngine)}
         chosen = [starts[device] for device in engines_named(lab, starts, devices)]
         try:
             _apply([*_stops(chosen, state), *chosen], state, fork)
         except BaseException as error:
-            carry_on()
+            ignore_termination()
             if not isinstance(error, ProgramFailed):  # else it would fail again
                 with suppress(LabError):
                     _apply(_not_running(chosen, state), state, fork)

@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.namespaces import NamespaceId
-from labctl.kernel.signals import put_off
-from labctl.lab.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
 from labctl.lab.journal import Engine, Journal, Recorded, boot_id
 from labctl.plan.facts import Substitution
+from labctl.process.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
+from labctl.process.signals import block_signals
 
 if TYPE_CHECKING:
     from labctl.topology.model import Topology
@@ -165,11 +165,11 @@ def locked(lab: str) -> Iterator[State]:
     Raises UsageError where another labctl is at work on it, naming its PID.
     """
     state = State(lab)
-    with put_off() as no_longer:
+    with block_signals() as unblock:
         try:
             fd = _lock(state)
             try:
-                no_longer()
+                unblock()
                 yield state
             finally:
                 if state.exists() and not state.begun():

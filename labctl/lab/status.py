@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labctl.errors import MachineError
-from labctl.lab.gap import Gap, between, facts
+from labctl.lab.engines.stats import Reading
 from labctl.lab.journal import Engine, Recorded
-from labctl.lab.processes import children
-from labctl.lab.reading import Reading
+from labctl.lab.reconcile import Pending, between, facts
 from labctl.lab.state import State, existing
 from labctl.plan.facts import Namespace, Substitution
+from labctl.process.processes import children
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Status:
     namespaces: dict[str, Namespace | None]
     engines: tuple[EngineStatus, ...]
     substitutions: tuple[Substitution, ...] = field(default=())
-    gap: Gap | None = None  # what `up` would do to make it what its file says; None where that cannot be read
+    pending: Pending | None = None  # what `up` would do to make it what its file says; None where that cannot be read
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 from labctl.errors import KernelRefused, LabError, MachineError
 from labctl.kernel import namespaces
-from labctl.kernel.signals import carry_on
 from labctl.lab.apply import apply
-from labctl.lab.down import take_back
+from labctl.lab.down import rollback
+from labctl.lab.engines.client import Fork
+from labctl.lab.engines.supervisor import ProgramFailed
 from labctl.lab.events import Listener, Planned, RollingBack
-from labctl.lab.gap import gap, refuse_strangers
-from labctl.lab.program import ProgramFailed
-from labctl.lab.starting import Fork
+from labctl.lab.reconcile import check_names_free, pending
 from labctl.lab.state import State, locked, prepare_names
+from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Substitution
 from labctl.plan.reasons import Change
-from labctl.plan.sight import Sight
+from labctl.process.signals import ignore_termination
 from labctl.topology.model import Topology
 
 LOOKS = 3
@@ -42,7 +42,7 @@ class UpReport:
     changes: tuple[Change, ...]
     substitutions: tuple[Substitution, ...]
     seconds: float
-    sight: Sight  # what the first look took in
+    coverage: Coverage  # what the first look took in
     notes: tuple[str, ...]  # what is to be known of the place where the lab is
 
 
@@ -55,12 +55,12 @@ def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -
     with locked(topology.name) as state:
         if state.begun() and not state.read().complete:
             notify(RollingBack("an earlier labctl up was cut off"))
-            take_back(state, notify)
+            rollback(state, notify)
         recorded, before = state.read(), _topology_before(state)
         fresh = not recorded.complete
-        looked = gap(topology, state)
+        looked = pending(topology, state)
         changes = looked.changes
-        refuse_strangers(changes, recorded)
+        check_names_free(changes, recorded)
         try:
             notify(Planned(changes, fresh))
             if not state.begun():
@@ -71,22 +71,22 @@ def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -
             apply((change.step for change in changes), state, fork, notify)
             if changes and not fresh:
                 changes += _what_it_took_along(topology, state, fork, notify)
-            carry_on()  # the lab is made: nobody is told anything else from here on
+            ignore_termination()  # the lab is made: nobody is told anything else from here on
             state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True), file)
             _forget_what_is_gone(topology, state)
         except BaseException as error:
-            carry_on()
+            ignore_termination()
             if fresh and state.begun():
                 notify(RollingBack(_why(error)))
             if fresh:
-                take_back(state, notify)
+                rollback(state, notify)
             elif changes and before:
                 notify(RollingBack(_why(error)))
                 _put_back(before, state, fork)
             raise
         substitutions = tuple(state.read().substitutions.values())
         seconds = time.monotonic() - began
-        return UpReport(topology.name, mode, changes, substitutions, seconds, looked.sight, _notes(topology))
+        return UpReport(topology.name, mode, changes, substitutions, seconds, looked.coverage, _notes(topology))
 
 
 def _notes(topology: Topology) -> tuple[str, ...]:
@@ -109,14 +109,14 @@ def _why(error: BaseException) -> str:
 def _what_it_took_along(topology: Topology, state: State, fork: Fork, notify: Listener) -> tuple[Change, ...]:
     """Look again, and do what is left: a change of a lab that is there may take along what nobody foresaw."""
     more: tuple[Change, ...] = ()
-    left = gap(topology, state).changes
+    left = pending(topology, state).changes
     for _ in range(LOOKS):
         if not left:
             return more
         notify(Planned(left, fresh=False))
         apply((change.step for change in left), state, fork, notify)
         more += left
-        left = gap(topology, state).changes
+        left = pending(topology, state).changes
     if left:
         told = ", ".join(f"{step.subject} {step.words} ({reason})" for step, reason in left[:3])
         raise KernelRefused(
@@ -128,7 +128,7 @@ def _what_it_took_along(topology: Topology, state: State, fork: Fork, notify: Li
 def _put_back(before: Topology, state: State, fork: Fork) -> None:
     """Make a lab again what it was. Raise KernelRefused where that fails, ProgramFailed where a program of it does."""
     try:
-        apply((change.step for change in gap(before, state).changes), state, fork, lambda _: None)
+        apply((change.step for change in pending(before, state).changes), state, fork, lambda _: None)
     except ProgramFailed:  # it was edited, and what it was before nobody has
         raise
     except LabError as error:

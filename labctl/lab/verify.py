@@ -8,19 +8,19 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from labctl.checks.evidence import Snapshot
-from labctl.checks.outcome import Result, Tools
+from labctl.checks.results import Result, Tools
 from labctl.checks.run import Means, run
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.lookup import Way, look_up
 from labctl.kernel.neighbours import unresolved
 from labctl.kernel.observe import counters, observe
-from labctl.kernel.patience import Patience, PatienceFor
 from labctl.kernel.rtnetlink import Rtnetlink
-from labctl.lab.gap import gap
-from labctl.lab.reading import Reading
+from labctl.lab.engines.stats import Reading
+from labctl.lab.reconcile import pending
 from labctl.lab.state import State, existing
 from labctl.plan.reasons import Change
+from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.mistakes import nearest
 from labctl.topology.model import Check, Topology
 from labctl.topology.values import Host, InterfaceRef
@@ -58,7 +58,7 @@ def verify(
     for result in run(topology, chosen(topology, names), means):
         results.append(result)
         show(result)
-    return Verified(lab, state.read().file, tuple(results), gap(topology, state).changes)
+    return Verified(lab, state.read().file, tuple(results), pending(topology, state).changes)
 
 
 class _Kernel:

@@ -12,7 +12,7 @@ STOPPED = " (stopped)"
 
 
 @dataclass(frozen=True)
-class Counters:
+class LinkCounters:
     """Packets and bytes of an interface, as the kernel counts them (rtnl_link_stats64)."""
 
     rx_packets: int = 0
@@ -74,7 +74,7 @@ class Link:
     addresses: tuple[str, ...] = ()  # in the kernel's order: the first IPv4 one of a network is its primary
     networks: tuple[str, ...] = ()  # to which the kernel itself has made a route, as it does for every address
     local: tuple[str, ...] = ()  # addresses that the local table has for it: what is sent to them has arrived
-    counters: Counters = field(default_factory=Counters)
+    counters: LinkCounters = field(default_factory=LinkCounters)
 
 
 @dataclass(frozen=True)

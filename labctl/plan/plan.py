@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator
 
 from labctl.plan import facts as facts_of
 from labctl.plan import settings
-from labctl.plan.aftermath import without
+from labctl.plan.desired import desired
 from labctl.plan.facts import Facts, Link
+from labctl.plan.facts_after import without
 from labctl.plan.holds import holds
 from labctl.plan.impairing import changes_of_impairments
 from labctl.plan.mtu import DEFAULT_MTU, mtu_of, tunnel_mtus
 from labctl.plan.options import options
+from labctl.plan.removals import removals
 from labctl.plan.routes import DEFAULT_RULES
 from labctl.plan.steps import (
     AddAddress,
@@ -25,8 +27,6 @@ from labctl.plan.steps import (
     SetMtu,
     Step,
 )
-from labctl.plan.surplus import surplus
-from labctl.plan.wanted import wanted
 from labctl.topology.model import Topology
 from labctl.topology.values import InterfaceRef
 
@@ -35,11 +35,11 @@ LOOPBACK_ADDRESS = "127.0.0.1/8"  # with which every namespace is born
 
 def plan(topology: Topology, facts: Facts) -> list[Step]:
     """The steps from the facts to the topology, in the order in which the kernel accepts them."""
-    steps = list(wanted(topology))
-    removals = list(surplus(steps, facts))
-    left = without(facts, removals)
+    steps = list(desired(topology))
+    gone = list(removals(steps, facts))
+    left = without(facts, gone)
     missing = [step for step in steps if not holds(step, left)]
-    return [*removals, *_defaults(topology, left), *missing, *changes_of_impairments(steps, left)]
+    return [*gone, *_defaults(topology, left), *missing, *changes_of_impairments(steps, left)]
 
 
 def _defaults(topology: Topology, facts: Facts) -> Iterator[Step]:

@@ -11,6 +11,7 @@ import textwrap
 from itertools import groupby
 
 from labctl.plan.commands import STAND_IN, command
+from labctl.plan.desired import desired
 from labctl.plan.steps import (
     AddLink,
     AddNamespace,
@@ -23,7 +24,6 @@ from labctl.plan.steps import (
     StartEngine,
     Step,
 )
-from labctl.plan.wanted import wanted
 from labctl.topology.model import Topology
 
 _STAND_IN = f"""\
@@ -47,7 +47,7 @@ _HEADINGS = {
 
 def script(topology: Topology) -> str:
     """A POSIX shell script: without a word it makes the lab, with `down` it takes it away."""
-    steps = sorted(wanted(topology), key=lambda step: _place(step, topology))
+    steps = sorted(desired(topology), key=lambda step: _place(step, topology))
     name = shlex.quote(topology.name)
     parts = [
         f"#!/bin/sh\n{_commented(_title(topology))}#\n"

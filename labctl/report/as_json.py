@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from labctl.engine.impair_words import Impairment
-from labctl.kernel.capabilities import Able, Finding
+from labctl.engine.impairment import Impairment
+from labctl.kernel.capabilities import Able, Diagnosis
+from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Namespace
 from labctl.plan.reasons import Change
 from labctl.plan.routes import Rule
-from labctl.plan.sight import Sight
 from labctl.plan.steps import Removal
 
 if TYPE_CHECKING:
     from labctl.errors import LabError
     from labctl.lab.events import Removed
-    from labctl.lab.gap import Planned
+    from labctl.lab.reconcile import Planned
     from labctl.lab.status import EngineStatus, Status, Summary
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
@@ -64,7 +64,7 @@ def up(report: UpReport) -> dict[str, Any]:
         "changes": [_change(change) for change in report.changes],
         "substitutions": [asdict(substitution) for substitution in report.substitutions],
         "seconds": round(report.seconds, 3),
-        **_sight(report.sight),
+        **_sight(report.coverage),
         "notes": list(report.notes),
     }
 
@@ -73,13 +73,13 @@ def plan(found: Planned) -> dict[str, Any]:
     return {
         "lab": found.lab,
         "file": found.file,
-        "changes": [_change(change) for change in found.gap.changes],
-        **_sight(found.gap.sight),
+        "changes": [_change(change) for change in found.pending.changes],
+        **_sight(found.pending.coverage),
     }
 
 
-def _sight(sight: Sight) -> dict[str, Any]:
-    return {"looked_at": list(sight.looked_at), "not_looked_at": list(sight.not_looked_at)}
+def _sight(coverage: Coverage) -> dict[str, Any]:
+    return {"looked_at": list(coverage.looked_at), "not_looked_at": list(coverage.not_looked_at)}
 
 
 def _change(change: Change) -> dict[str, Any]:
@@ -111,8 +111,8 @@ def status(report: Status) -> dict[str, Any]:
         "namespaces": {name: _namespace(space) for name, space in report.namespaces.items()},
         "engines": [asdict(engine) for engine in report.engines],
         "substitutions": [asdict(substitution) for substitution in report.substitutions],
-        "drift": [_change(change) for change in report.gap.changes] if report.gap else [],
-        **(_sight(report.gap.sight) if report.gap else {}),
+        "drift": [_change(change) for change in report.pending.changes] if report.pending else [],
+        **(_sight(report.pending.coverage) if report.pending else {}),
     }
 
 
@@ -147,5 +147,5 @@ def labs(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
     return [asdict(summary) for summary in summaries]
 
 
-def doctor(findings: Iterable[Finding], labs: Able) -> dict[str, Any]:
+def doctor(findings: Iterable[Diagnosis], labs: Able) -> dict[str, Any]:
     return {"able": labs is Able.ALL, "labs": labs.name.lower(), "findings": [asdict(finding) for finding in findings]}

@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from datetime import datetime
 
-from labctl.engine.describe import describe
-from labctl.kernel.taps import LARGEST, Seen
+from labctl.engine.packets.describe import describe
+from labctl.kernel.packet_capture import LARGEST, Seen
 
 MAGIC_NANOSECONDS = 0xA1B23C4D
 LINKTYPE_ETHERNET, LINKTYPE_RAW = 1, 101

@@ -12,17 +12,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from labctl.engine.counters import words_for
-from labctl.kernel.capabilities import Able, Finding
+from labctl.kernel.capabilities import Able, Diagnosis
 from labctl.lab.events import Removed
+from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Link, Substitution
-from labctl.plan.sight import Sight
 from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine
 from labctl.report import diff
 from labctl.report.console import console
 from labctl.topology.shipped import as_typed
 
 if TYPE_CHECKING:
-    from labctl.lab.gap import Planned
+    from labctl.lab.reconcile import Planned
     from labctl.lab.status import EngineStatus, Status, Summary
     from labctl.lab.up import UpReport
 
@@ -36,7 +36,7 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
     out = console()
     if not report.changes:
         out.print(f"nothing to do: [bold]{report.lab}[/] is as its file says ({report.mode})")
-        _looked(out, report.sight)
+        _looked(out, report.coverage)
         _notes(out, report.notes)
         return
     steps = [change.step for change in report.changes]
@@ -61,22 +61,22 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
 def plan(found: Planned, fresh: bool, explain: bool) -> None:
     """What `up` would do."""
     out = console()
-    for change in found.gap.changes:
+    for change in found.pending.changes:
         for line in diff.lines(change, fresh, explain):
             out.print(line)
-    number = len(found.gap.changes)
+    number = len(found.pending.changes)
     told = f"{found.lab}: {number} step{'s' * (number != 1)} to do"
     made = f" (it was made{_made_from(found.file)})" if found.file else ""
     out.print(f"{told if number else f'nothing to do: {found.lab} is as its file says'}{made}")
     if not number:
-        _looked(out, found.gap.sight)
+        _looked(out, found.pending.coverage)
 
 
-def _looked(out: Console, sight: Sight) -> None:
+def _looked(out: Console, coverage: Coverage) -> None:
     """What was looked at by who found nothing to do, and what was not."""
     grid = Table.grid(padding=(0, 2))
-    grid.add_row("looked at", escape(", ".join(sight.looked_at)))
-    grid.add_row("not at", escape(", ".join(sight.not_looked_at)))
+    grid.add_row("looked at", escape(", ".join(coverage.looked_at)))
+    grid.add_row("not at", escape(", ".join(coverage.not_looked_at)))
     out.print(grid, style="dim", soft_wrap=False)
 
 
@@ -122,14 +122,14 @@ def status(report: Status) -> None:
         out.print(engines)
         _offloads(out, report.engines)
     _substitutions(out, report.substitutions)
-    if report.gap and report.gap.changes:
+    if report.pending and report.pending.changes:
         out.print(f"[yellow]differs from its file[/] (labctl up {escape(as_typed(report.file) or 'FILE')} repairs it):")
-        for change in report.gap.changes:
+        for change in report.pending.changes:
             for line in diff.lines(change, fresh=False, explain=False):
                 out.print(line)
-    elif report.gap:
+    elif report.pending:
         out.print(f"{report.lab} is as its file says")
-        _looked(out, report.gap.sight)
+        _looked(out, report.pending.coverage)
 
 
 def _made_from(file: str) -> str:
@@ -200,7 +200,7 @@ def _named_or_counted(removed: Sequence[Removed]) -> str:
     )
 
 
-def doctor(findings: Iterable[Finding], labs: Able) -> None:
+def doctor(findings: Iterable[Diagnosis], labs: Able) -> None:
     out = console()
     table = _table("", "what", "found")
     for finding in findings:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from labctl.checks.outcome import Evidence, Result
+from labctl.checks.results import Evidence, Result
 from labctl.report.console import console
 from labctl.topology.shipped import as_typed
 

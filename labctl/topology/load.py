@@ -16,13 +16,13 @@ from pydantic import ValidationError
 
 from labctl.errors import UsageError
 from labctl.topology import yaml_tree
-from labctl.topology.anchor import anchored, directory_of
 from labctl.topology.mistakes import FileMistakes, Mistake
 from labctl.topology.model import Topology
+from labctl.topology.program_paths import anchored, directory_of
 from labctl.topology.prune import Remainder, without
+from labctl.topology.pydantic_errors import Broken, worded
 from labctl.topology.rules import mistakes_of, warnings_of
 from labctl.topology.source import EXAMPLE, content_of, name_of
-from labctl.topology.wording import Broken, worded
 from labctl.topology.yaml_tree import NotYaml, Position, Tree
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from labctl.engine.impair_words import Impairment
+from labctl.engine.impairment import Impairment
 from labctl.topology.values import (
     CheckName,
     Command,
@@ -236,7 +236,7 @@ class Program(Model):
     )
 
 
-class Endpoint(Model):
+class TunnelEndpoint(Model):
     """One end of a tunnel: the ttun engine between a TUN device and a UDP socket."""
 
     device: InterfaceRefField = Field(description="The TUN device that it serves.", examples=["siteA:tun0"])
@@ -313,7 +313,7 @@ class Topology(Model):
     namespaces: dict[NamespaceName, Annotated[Namespace, BeforeValidator(_nothing_is_empty)]] = Field(
         min_length=1, description="Network namespaces by name.", examples=[{"siteA": {}}]
     )
-    ttun: tuple[Endpoint, ...] = Field((), description="Tunnel endpoints.")
+    ttun: tuple[TunnelEndpoint, ...] = Field((), description="Tunnel endpoints.")
     checks: tuple[Check, ...] = Field((), description="What `labctl verify` proves.")
 
 

@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from labctl.engine.address import host_of
-from labctl.engine.impair_words import read, show
+from labctl.engine.impairment import read, show
 from labctl.topology import patterns
 from labctl.topology.iproute import IP_PROTOCOLS, TABLES
 

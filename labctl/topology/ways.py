@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
-from labctl.topology.model import Endpoint, Namespace, Topology, Tun
+from labctl.topology.model import Namespace, Topology, Tun, TunnelEndpoint
 from labctl.topology.routing import LOOPBACK, Decision, Fib, connected
 from labctl.topology.segments import Segments
 from labctl.topology.values import Host, InterfaceRef, sysctl_parts
@@ -50,7 +50,7 @@ class Ways:
         for where, namespace in topology.namespaces.items():
             for own, name in connected(namespace.interfaces):
                 self._owners[own.ip].append(InterfaceRef(where, name))
-        self._endpoints: dict[InterfaceRef, Endpoint] = {}
+        self._endpoints: dict[InterfaceRef, TunnelEndpoint] = {}
         for endpoint in topology.ttun:
             space = topology.namespaces.get(endpoint.device.namespace)
             if space is not None and isinstance(space.interfaces.get(endpoint.device.interface), Tun):

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from labctl.checks import evidence as ev
 from labctl.checks.loss import told
-from labctl.checks.outcome import Outcome, State
+from labctl.checks.results import Outcome, State
 from labctl.checks.run import Means, judge, run
 from labctl.kernel.lookup import Way
-from labctl.kernel.patience import Patience
-from labctl.plan.facts import Counters
+from labctl.plan.facts import LinkCounters
+from labctl.process.patience import Patience
 from labctl.topology.load import loads
 from labctl.topology.model import Check, Topology
 from labctl.topology.values import Host, InterfaceRef
@@ -62,7 +62,7 @@ def lab(check: str) -> tuple[Topology, Check]:
 
 def snapshot(counts: Mapping[tuple[InterfaceRef, str], int]) -> ev.Snapshot:
     """A snapshot with these numbers and zeros elsewhere; `tx` and `rx` are of the interface, others of its engine."""
-    links: dict[InterfaceRef, Counters] = {A: Counters(), B: Counters(), WAN: Counters()}
+    links: dict[InterfaceRef, LinkCounters] = {A: LinkCounters(), B: LinkCounters(), WAN: LinkCounters()}
     engines: dict[InterfaceRef, dict[str, int]] = {A: {}, B: {}}
     for (ref, name), number in counts.items():
         if name in ("tx", "rx"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.checks import programs, typed
+from labctl.checks import command_lines, programs
 from labctl.topology.model import Nc, Ping
 
 IPUTILS = "ping from iputils 20221126\nlibcap: yes, IDN: yes, NLS: no, error.h: yes, getrandom(): yes\n"
@@ -20,7 +20,7 @@ TOYBOX_PING = "ping: Unknown option 'V' (see \"ping --help\")\n"
 
 @pytest.mark.parametrize(
     ("said", "words"),
-    [(IPUTILS, typed.iputils), (INETUTILS, typed.inetutils), (BUSYBOX_PING, typed.busybox)],
+    [(IPUTILS, command_lines.iputils), (INETUTILS, command_lines.inetutils), (BUSYBOX_PING, command_lines.busybox)],
     ids=["iputils", "inetutils", "busybox"],
 )
 def test_a_ping_that_is_known_is_called_as_it_likes(said: str, words: object) -> None:
@@ -34,8 +34,8 @@ def test_a_ping_that_is_not_known_is_not_guessed_at(said: str) -> None:
 
 def test_a_ping_waits_at_least_as_long_as_the_file_says() -> None:
     asked = Ping.model_validate({"from": "a", "to": "192.0.2.1", "timeout": 0.3, "interval": 0.05})
-    assert typed.iputils(asked)[1:-1] == ["-c", "3", "-i", "0.05", "-s", "56", "-n", "-W", "0.3"]
-    assert typed.busybox(asked)[1:-1] == ["-c", "3", "-i", "0.05", "-s", "56", "-W", "1"]
+    assert command_lines.iputils(asked)[1:-1] == ["-c", "3", "-i", "0.05", "-s", "56", "-n", "-W", "0.3"]
+    assert command_lines.busybox(asked)[1:-1] == ["-c", "3", "-i", "0.05", "-s", "56", "-W", "1"]
 
 
 OPENBSD = "OpenBSD netcat (Debian patchlevel 1.219-1)\nusage: nc [-46CDdFhklNnrStUuvZz] [-I length] [-i interval]\n"
@@ -72,11 +72,11 @@ GNU_NETCAT = "GNU netcat 0.7.1, a rewrite of the famous networking tool.\nBasic 
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (OPENBSD, typed.openbsd_verbose),
-        (ON_OPENBSD, typed.openbsd_verbose),
-        (TRADITIONAL, typed.traditional),
-        (NCAT, typed.openbsd),
-        (BUSYBOX_FULL, typed.traditional),
+        (OPENBSD, command_lines.openbsd_verbose),
+        (ON_OPENBSD, command_lines.openbsd_verbose),
+        (TRADITIONAL, command_lines.traditional),
+        (NCAT, command_lines.openbsd),
+        (BUSYBOX_FULL, command_lines.traditional),
     ],
     ids=["Debian", "OpenBSD", "traditional", "ncat", "busybox"],
 )
@@ -91,8 +91,8 @@ def test_an_nc_that_is_not_known_or_cannot_is_not_guessed_at(said: str) -> None:
 
 def test_only_tcp_clients_are_asked_to_tell_more() -> None:
     asked = {"from": "a", "to": "b", "address": "192.0.2.1", "port": 80}
-    assert "-v" in typed.openbsd_verbose(Nc.model_validate(asked))[1]
-    assert "-v" not in typed.openbsd_verbose(Nc.model_validate(asked | {"protocol": "udp"}))[1]
+    assert "-v" in command_lines.openbsd_verbose(Nc.model_validate(asked))[1]
+    assert "-v" not in command_lines.openbsd_verbose(Nc.model_validate(asked | {"protocol": "udp"}))[1]
 
 
 @pytest.mark.parametrize(

@@ -16,19 +16,19 @@ from dataclasses import replace
 
 from labctl.engine import offload_tun
 from labctl.engine.address import Address
-from labctl.engine.coalesce import DONT_FRAGMENT
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
 from labctl.engine.numeric import np
 from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.offload_udp import MOST_TRAINS
-from labctl.engine.packet import fault
+from labctl.engine.packets.coalesce import DONT_FRAGMENT
+from labctl.engine.packets.ip import fault
+from labctl.engine.packets.split import Splitter
+from labctl.engine.packets.train import Train
+from labctl.engine.packets.vnet import EMPTY, VnetHeader
 from labctl.engine.ports import MemoryPort
 from labctl.engine.recursion import OwnDatagrams
-from labctl.engine.split import Splitter
-from labctl.engine.train import Train
-from labctl.engine.vnet import EMPTY, VnetHeader
 
 from .oracle import ACK, PSH, TCP, UDP, Segment, is_right, ones_sum
 from .samples import PING
@@ -155,7 +155,7 @@ def fuzz(count: int, seed: int) -> int:
             train = as_train(chance)
             came = [bytes(each) for each in train.packets()]
             peer.arrive(train)
-            forwarder.inward()
+            forwarder.peer_to_tun()
             right = [packet for packet in came if not fault(packet)]
             went: list[bytes] = []
             for frame in written.frames:

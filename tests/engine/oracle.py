@@ -8,7 +8,7 @@ import ipaddress
 import struct
 from dataclasses import dataclass, replace
 
-from labctl.engine.vnet import NEEDS_CSUM, TCPV4, TCPV6, UDP_L4, VnetHeader
+from labctl.engine.packets.vnet import NEEDS_CSUM, TCPV4, TCPV6, UDP_L4, VnetHeader
 
 TCP, UDP = 6, 17
 ACK, PSH, FIN, CWR = 0x10, 0x08, 0x01, 0x80

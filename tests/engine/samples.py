@@ -3,7 +3,7 @@
 import ipaddress
 import struct
 
-from labctl.engine.packet import checksum
+from labctl.engine.packets.ip import checksum
 
 
 def ipv4(

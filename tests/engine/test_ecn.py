@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.engine.counters import Counters
-from labctl.engine.ecn import CE, ECT0, ECT1, NOT_ECT, by_ecn, changes, ecn_of, hand_on
 from labctl.engine.features import Features
 from labctl.engine.offload_udp import OffloadPeer
-from labctl.engine.train import Train
+from labctl.engine.packets.ecn import CE, ECT0, ECT1, NOT_ECT, by_ecn, changes, ecn_of, hand_on
+from labctl.engine.packets.train import Train
 from labctl.engine.udp import UdpPeer
 
 from .conftest import INSIDE, Sites, connection, transfer

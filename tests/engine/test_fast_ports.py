@@ -16,9 +16,9 @@ from labctl.engine.features import PAUSE, Feature, Features
 from labctl.engine.forward import Forwarder
 from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.offload_udp import UDP_GRO, OffloadPeer
+from labctl.engine.packets.vnet import EMPTY, LAYOUT
 from labctl.engine.ports import MemoryPort
 from labctl.engine.recursion import OwnDatagrams
-from labctl.engine.vnet import EMPTY, LAYOUT
 
 from .fuzz import fuzz
 from .oracle import TCP, UDP, Segment
@@ -76,10 +76,10 @@ class Rig:
             counters=self.counters,
         )
 
-    def outward(self) -> None:
+    def tun_to_peer(self) -> None:
         """Read until nothing waits."""
         while self.kernel.waiting:
-            self.forwarder.outward()
+            self.forwarder.tun_to_peer()
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_small_packets_leave_as_trains_in_their_order(rig: Rig) -> None:
     sizes = [*segments(UDP, 3), PING, *segments(UDP, 2)]
     rig.kernel.waiting.extend([EMPTY + PING, *map(read_frame, acks)])
     rig.kernel.waiting.extend(EMPTY + each for each in sizes)
-    rig.outward()
+    rig.tun_to_peer()
     assert rig.peer.sent == [PING, *(each.packet() for each in acks), *sizes]
     assert rig.peer.calls == [1, 4, 3, 1, 2]
     assert balance(rig.counters)["tun_read_frames"] == len(rig.peer.sent)
@@ -114,7 +114,7 @@ def test_small_packets_leave_as_trains_in_their_order(rig: Rig) -> None:
 def test_a_superframe_between_small_packets_keeps_its_place(rig: Rig) -> None:
     whole = Segment(NOISE[:950])
     rig.kernel.waiting.extend([EMPTY + PING, EMPTY + PING, read_frame(whole, 100), EMPTY + PING])
-    rig.outward()
+    rig.tun_to_peer()
     assert rig.peer.sent == [PING, PING, *(each.packet() for each in whole.cut(100)), PING]
     assert rig.peer.calls == [1, 1, 10, 1]
     now = balance(rig.counters)
@@ -127,7 +127,7 @@ def test_superframes_that_are_alike_and_what_comes_behind_them_keep_their_places
     for behind in ([longer], [v6], [Segment(NOISE[:50])], [longer, Segment(NOISE[:50])]):
         wholes = [*alike, *alike[:2], *behind]
         rig.kernel.waiting.extend(read_frame(each, 100 if len(each.payload) > 100 else 0) for each in wholes)
-        rig.outward()
+        rig.tun_to_peer()
         assert rig.peer.sent == [each.packet() for whole in wholes for each in whole.cut(100)]
         rig.peer.sent.clear()
     balance(rig.counters)
@@ -135,7 +135,7 @@ def test_superframes_that_are_alike_and_what_comes_behind_them_keep_their_places
 
 def test_an_unfinished_frame_that_cannot_be_finished_is_malformed(rig: Rig) -> None:
     rig.kernel.waiting.append(LAYOUT.pack(1, 3, 0, 100, 20, 16) + PING)
-    rig.outward()
+    rig.tun_to_peer()
     assert rig.peer.sent == []
     assert balance(rig.counters)["out_malformed"] == 1
 
@@ -144,7 +144,7 @@ def test_a_route_into_itself_is_noticed_in_a_train_too(rig: Rig) -> None:
     own = [Segment(NOISE[:99], UDP, "10.0.1.1", "10.0.2.1", (9000, 9000)).packet()] * 3
     rig.kernel.waiting.extend(EMPTY + each for each in [PING, *segments(UDP, 1), *own])
     rig.kernel.waiting.append(read_frame(Segment(NOISE[:300], UDP, "10.0.1.1", "10.0.2.1", (9000, 9000)), 100))
-    rig.outward()
+    rig.tun_to_peer()
     assert rig.peer.sent == [PING, *segments(UDP, 1)]
     assert balance(rig.counters)["out_routing_loop"] == 6
 
@@ -155,7 +155,7 @@ def test_a_merged_write_that_is_refused_is_repeated_packet_by_packet(rig: Rig, p
     rig.kernel.refusals.append(errno.EINVAL)
     for _ in range(2):
         rig.peer.arrive(train_of(packets))
-        rig.forwarder.inward()
+        rig.forwarder.peer_to_tun()
     assert rig.kernel.written == [EMPTY + each for each in packets] * 2
     merge = Feature.UDP_MERGE if protocol == UDP else Feature.TCP_MERGE
     assert rig.counters.features == ALL & ~merge
@@ -167,7 +167,7 @@ def test_a_merged_write_that_is_refused_is_repeated_packet_by_packet(rig: Rig, p
 def test_a_link_that_is_down_costs_a_run_but_no_feature(rig: Rig) -> None:
     rig.kernel.refusals.append(errno.EIO)
     rig.peer.arrive(train_of(segments(TCP)))
-    rig.forwarder.inward()
+    rig.forwarder.peer_to_tun()
     assert (rig.kernel.written, rig.counters.features, rig.lines) == ([], ALL, [])
     assert balance(rig.counters)["in_link_down"] == 5
 
@@ -177,7 +177,7 @@ def test_a_damaged_packet_in_a_train_is_written_alone_and_a_malformed_one_not_at
     packets[2] = packets[2][:-1] + bytes([packets[2][-1] ^ 1])
     packets[5] = b"\0" + packets[5][1:]
     rig.peer.arrive(train_of(packets))
-    rig.forwarder.inward()
+    rig.forwarder.peer_to_tun()
     assert [len(each) for each in rig.kernel.written] == [10 + 52 + 200, 10 + 152, 10 + 52 + 200, 10 + 152]
     assert rig.kernel.written[1] == EMPTY + packets[2]
     assert balance(rig.counters)["in_malformed"] == 1
@@ -304,7 +304,7 @@ def test_what_was_received_as_one_is_many_again(rig: Rig) -> None:
     size = [(socket.IPPROTO_UDP, UDP_GRO, struct.pack("=i", len(packets[0])))]
     fake.arrived = [(b"".join(packets), size, 0), (PING, [], 0), (b"", [], 0)]
     while fake.arrived:
-        rig.forwarder.inward()
+        rig.forwarder.peer_to_tun()
     now = balance(rig.counters)
     assert (now["udp_received_packets"], now["tun_written_packets"], now["in_empty"]) == (7, 5, 1)
 
@@ -315,7 +315,7 @@ def test_a_train_is_no_lone_packet_whatever_came_before_it(rig: Rig) -> None:
     beside = [(socket.IPPROTO_UDP, UDP_GRO, struct.pack("=i", len(PING)))]
     fake.arrived = [(PING, beside, 0), (PING * 3, beside, 0)]
     while fake.arrived:
-        rig.forwarder.inward()
+        rig.forwarder.peer_to_tun()
     assert balance(rig.counters)["tun_written_packets"] == 4
 
 
@@ -326,7 +326,7 @@ def test_a_fault_behind_trains_is_counted_and_they_are_delivered(rig: Rig) -> No
     size = [(socket.IPPROTO_UDP, UDP_GRO, struct.pack("=i", len(packets[0])))]
     fake.arrived = [(b"".join(packets), size, 0), (b"".join(packets), size, 0), OSError(errno.ECONNREFUSED, "")]
     for _ in range(3):
-        rig.forwarder.inward()
+        rig.forwarder.peer_to_tun()
     now = balance(rig.counters)
     assert (now["tun_written_packets"], now["icmp_errors"]) == (10, 1)
 
@@ -335,7 +335,7 @@ def test_a_lost_size_is_a_malformed_packet_and_the_end_of_receiving_many(rig: Ri
     fake = FakeSocket(0)
     fast_peer(rig, fake)
     fake.arrived = [(b"".join(segments(TCP)), [], socket.MSG_CTRUNC)]
-    rig.forwarder.inward()
+    rig.forwarder.peer_to_tun()
     assert balance(rig.counters)["in_malformed"] == 1
     assert Feature.UDP_GRO not in rig.counters.features
 

@@ -50,9 +50,9 @@ class Rig:
     def move(self) -> None:
         """Give every side turns until nothing waits."""
         for port, turn in (
-            (self.tun, self.forwarder.outward),
-            (self.peer, self.forwarder.inward),
-            (self.strangers, self.forwarder.turn_away),
+            (self.tun, self.forwarder.tun_to_peer),
+            (self.peer, self.forwarder.peer_to_tun),
+            (self.strangers, self.forwarder.drop_stranger),
         ):
             while port.has_arrivals:
                 turn()
@@ -168,9 +168,9 @@ def test_a_routing_loop_is_cut(rig: Rig) -> None:
 
 def test_a_flood_gets_no_more_than_its_turn(rig: Rig) -> None:
     for port, turn in (
-        (rig.tun, rig.forwarder.outward),
-        (rig.peer, rig.forwarder.inward),
-        (rig.strangers, rig.forwarder.turn_away),
+        (rig.tun, rig.forwarder.tun_to_peer),
+        (rig.peer, rig.forwarder.peer_to_tun),
+        (rig.strangers, rig.forwarder.drop_stranger),
     ):
         port.arrive(PING, PING)
         turn()
@@ -219,7 +219,7 @@ def test_a_hang_up_ends_the_loop_even_where_reading_shows_nothing(rig: Rig) -> N
 def test_an_unknown_fault_of_the_device_is_not_hidden(rig: Rig) -> None:
     rig.tun.arrive(OSError(errno.ENOMEM, ""))
     with pytest.raises(OSError) as caught:
-        rig.forwarder.outward()
+        rig.forwarder.tun_to_peer()
     assert not isinstance(caught.value, DeviceGone)
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from labctl.engine.impair import Impairer, Impairment, Limits
-from labctl.engine.packet import fault
+from labctl.engine.packets.impairer import Impairer, Impairment, Limits
+from labctl.engine.packets.ip import fault
 
 from .samples import PING, echo_request, ipv4, ipv6, udp
 
@@ -89,12 +89,12 @@ def test_every_packet_is_accounted_for_at_every_step(
             case Impairment():
                 stage.change(step, now)
                 assert (stage.held, stage.held_bytes) == before
-            case (gap, size):
-                now += gap
+            case (pending, size):
+                now += pending
                 stage.offer(numbered(1, size), now)
                 bytes_in += stage.held_bytes - before[1]
-            case gap:
-                now += gap
+            case pending:
+                now += pending
                 bytes_out += sum(map(len, stage.due(now)))
                 assert (at := stage.next_due()) is None or at > now
         assert accounts(stage)
@@ -106,15 +106,15 @@ def test_every_packet_is_accounted_for_at_every_step(
 
 
 @untimed
-@given(impairments(), st.lists(OFFERS, max_size=60), st.lists(GAPS.map(lambda gap: gap * 20), max_size=40))
+@given(impairments(), st.lists(OFFERS, max_size=60), st.lists(GAPS.map(lambda pending: pending * 20), max_size=40))
 def test_what_leaves_and_when_does_not_depend_on_how_often_one_asks(
     impairment: Impairment, offers: list[tuple[float, int]], questions: list[float]
 ) -> None:
     asked, unasked = Impairer(impairment, 0.0), Impairer(impairment, 0.0)
     sequence: list[bytes] = []
     now = 0.0
-    for number, (gap, size) in enumerate(offers):
-        now += gap
+    for number, (pending, size) in enumerate(offers):
+        now += pending
         if number in questions:
             sequence += asked.due(now)
         asked.offer(numbered(number, size), now)
@@ -145,8 +145,8 @@ def test_without_reorder_the_order_is_kept_through_jitter_and_changes(
 def test_nothing_leaves_before_its_time(impairment: Impairment, offers: list[tuple[float, int]]) -> None:
     impairment = replace(impairment, corrupt=0.0, reorder=0.0)
     stage, now, came = Impairer(impairment, 0.0, limits=ROOMY), 0.0, {}
-    for number, (gap, size) in enumerate(offers):
-        now += gap
+    for number, (pending, size) in enumerate(offers):
+        now += pending
         came[number] = now
         stage.offer(numbered(number, size), now)
     for at, packet in departures(stage):
@@ -155,10 +155,10 @@ def test_nothing_leaves_before_its_time(impairment: Impairment, offers: list[tup
         assert at >= earliest or at == pytest.approx(earliest)
 
 
-def fates(impairment: Impairment, gap: float, name: str = "") -> list[tuple[str | None, list[bytes]]]:
+def fates(impairment: Impairment, pending: float, name: str = "") -> list[tuple[str | None, list[bytes]]]:
     """What became of each of 300 packets, offered at this pace."""
     stage = Impairer(impairment, 0.0, limits=ROOMY, name=name)
-    return [(stage.offer(numbered(n), n * gap), stage.due(NEVER)) for n in range(300)]
+    return [(stage.offer(numbered(n), n * pending), stage.due(NEVER)) for n in range(300)]
 
 
 def lost(impairment: Impairment, name: str = "") -> set[int]:
@@ -167,9 +167,9 @@ def lost(impairment: Impairment, name: str = "") -> set[int]:
 
 @settings(untimed, max_examples=30)
 @given(st.integers(0, 2**64 - 1), GAPS)
-def test_the_same_seed_means_the_same_luck_at_any_pace(seed: int, gap: float) -> None:
+def test_the_same_seed_means_the_same_luck_at_any_pace(seed: int, pending: float) -> None:
     harsh = Impairment(loss=0.2, duplicate=0.2, corrupt=0.2, seed=seed)
-    assert fates(harsh, gap) == fates(replace(harsh, delay=0.5, jitter=0.5, rate=9600), 0.001)
+    assert fates(harsh, pending) == fates(replace(harsh, delay=0.5, jitter=0.5, rate=9600), 0.001)
 
 
 @settings(untimed, max_examples=30)
@@ -284,8 +284,8 @@ def test_packets_take_their_bits_divided_by_the_rate(rate: int, extra: dict[str,
 @given(st.lists(OFFERS, min_size=2, max_size=40))
 def test_the_rate_is_never_exceeded_and_an_idle_link_saves_nothing_up(offers: list[tuple[float, int]]) -> None:
     stage, now = Impairer(Impairment(rate=1000), 0.0), 0.0
-    for number, (gap, size) in enumerate(offers):
-        now += gap
+    for number, (pending, size) in enumerate(offers):
+        now += pending
         stage.offer(numbered(number, size), now)
     for (before, _), (at, packet) in pairwise(departures(stage)):
         assert at - before >= len(packet) * 8 / 1000 - 1e-9
@@ -341,8 +341,8 @@ def test_reordered_counts_just_those_that_leave_before_an_earlier_one(
     impairment: Impairment, offers: list[tuple[float, int]]
 ) -> None:
     stage, now = Impairer(replace(impairment, corrupt=0.0), 0.0, limits=ROOMY), 0.0
-    for number, (gap, size) in enumerate(offers):
-        now += gap
+    for number, (pending, size) in enumerate(offers):
+        now += pending
         stage.offer(numbered(number, size), now)
     sequence = numbers(stage.due(NEVER))
     assert stage.counts.reordered == sum(min(sequence[at:]) < number for at, number in enumerate(sequence))

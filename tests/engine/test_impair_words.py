@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labctl.engine.impair_words import (
+from labctl.engine.impairment import (
     Impairment,
     format_chance,
     format_rate,

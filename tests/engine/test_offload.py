@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine import coalesce
 from labctl.engine.numeric import np
-from labctl.engine.split import NotSplittable, Splitter, finish, kind_of
-from labctl.engine.sums import Rows, row_sums
-from labctl.engine.train import MOST_BYTES, MOST_PACKETS, Train
-from labctl.engine.vnet import NEEDS_CSUM, VnetHeader
+from labctl.engine.packets import coalesce
+from labctl.engine.packets.checksums import Rows, row_sums
+from labctl.engine.packets.split import NotSplittable, Splitter, finish, kind_of
+from labctl.engine.packets.train import MOST_BYTES, MOST_PACKETS, Train
+from labctl.engine.packets.vnet import NEEDS_CSUM, VnetHeader
 
 from .oracle import ACK, CWR, FIN, PSH, TCP, UDP, Segment, is_right, ones_sum
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.describe import describe
-from labctl.engine.packet import checksum, fault, parse
+from labctl.engine.packets.describe import describe
+from labctl.engine.packets.ip import checksum, fault, parse
 
 from .samples import PING, echo_request, ipv4, ipv6, tcp, udp
 

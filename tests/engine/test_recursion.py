@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from labctl.engine.address import Address
 from labctl.engine.counters import Counters
+from labctl.engine.packets.train import Train
 from labctl.engine.recursion import OwnDatagrams, to_inspect
-from labctl.engine.train import Train
 
 from .conftest import Sites, connection, transfer
 from .oracle import carries

@@ -10,11 +10,11 @@ from contextlib import closing
 
 import pytest
 
+from labctl.engine.cache_warmer import Rehearsal
 from labctl.engine.counters import Counters
 from labctl.engine.loop import REHEARSALS, Ending
 from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.offload_udp import OffloadPeer
-from labctl.engine.rehearsal import Rehearsal
 from labctl.engine.stop import stop_signals
 from labctl.engine.tun_device import TunDevice
 from labctl.engine.udp import UdpPeer

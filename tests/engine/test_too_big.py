@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.packet import fault, parse
-from labctl.engine.too_big import answer, may_fragment
+from labctl.engine.packets.ip import fault, parse
+from labctl.engine.packets.too_big import answer, may_fragment
 
 from .oracle import ones_sum
 from .samples import echo_request, ipv4, ipv6, packed, udp

@@ -121,7 +121,7 @@ def test_what_the_peer_sends_elsewhere_is_the_peers_and_what_waited_before_goes_
         rig.strangers.addressed = "10.0.7.7"
         rig.peer.arrive(PING[:-1] + b"1")
         rig.strangers.arrive(PING[:-1] + b"2")
-        rig.forwarder.turn_away()
+        rig.forwarder.drop_stranger()
         assert rig.tun.sent == [PING[:-1] + b"1", PING[:-1] + b"2"]
         assert str(rig.peer.source()) == "10.0.7.7:9000"
         assert balance(rig.counters)["in_not_from_peer"] == 0

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.plan.commands import command
+from labctl.plan.coverage import coverage
 from labctl.plan.facts import NOTHING, STOPPED, Facts, Namespace, Neighbour, Qdisc, Table
 from labctl.plan.plan import plan
 from labctl.plan.reasons import Change, change
-from labctl.plan.sight import sight
 from labctl.plan.steps import StartEngine, Step
 from labctl.topology.load import load
 from labctl.topology.model import Topology
@@ -124,8 +124,8 @@ def test_what_no_file_asks_for_is_named_and_has_a_command() -> None:
 
 def test_what_could_not_be_looked_at_is_said_with_its_place_and_reason() -> None:
     blind, other = Namespace(unseen={"nftables": "no such protocol", "iptables": "it has the table nat"}), Namespace()
-    assert "nftables" in sight(NOTHING).looked_at
-    seen = sight(Facts({"a": blind, "b": replace(other, unseen={"nftables": "no such protocol"})}))
+    assert "nftables" in coverage(NOTHING).looked_at
+    seen = coverage(Facts({"a": blind, "b": replace(other, unseen={"nftables": "no such protocol"})}))
     assert "nftables" not in seen.looked_at and "IPsec" in seen.looked_at
     assert seen.not_looked_at[:2] == ("nftables (no such protocol)", "iptables in a (it has the table nat)")
 

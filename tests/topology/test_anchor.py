@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from labctl.topology.anchor import anchored, directory_of
 from labctl.topology.load import load
 from labctl.topology.model import Topology
+from labctl.topology.program_paths import anchored, directory_of
 from labctl.topology.rename import renamed
 from labctl.topology.source import STDIN
 

@@ -11,7 +11,7 @@ from labctl.topology.load import loads
 from labctl.topology.model import Namespace
 from labctl.topology.routing import Decision, Fib
 from labctl.topology.values import Host, Network
-from tests.lab.labs import ROUTED
+from tests.e2e.labs import ROUTED
 
 # Few and near each other, so that prefixes overlap.
 BYTES = st.integers(0, 3)
@@ -145,7 +145,7 @@ def test_the_way_of_a_packet() -> None:
 
 
 def test_rules_say_in_which_table_a_packet_is_looked_up() -> None:
-    """What the kernel says of the same is asked in tests/lab/test_routes.py."""
+    """What the kernel says of the same is asked in tests/e2e/test_routes.py."""
     fib = Fib.of(loads(ROUTED, "routed.yaml").namespaces["r"])
 
     def ways(address: str, source: str | None = None, arrived: str = "lo") -> list[str]:

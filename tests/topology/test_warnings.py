@@ -7,7 +7,7 @@ import pytest
 from labctl.topology.load import load, loads, warnings
 from labctl.topology.mistakes import Mistake
 from labctl.topology.shipped import find, names
-from tests.lab.labs import tunnel
+from tests.e2e.labs import tunnel
 
 
 def warned(text: str) -> tuple[Mistake, ...]:

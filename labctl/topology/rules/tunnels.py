@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from labctl.engine.address import Address, check_bind, check_peer
 from labctl.topology.mistakes import listed
-from labctl.topology.model import Endpoint, Namespace, Topology
+from labctl.topology.model import Namespace, Topology, TunnelEndpoint
 from labctl.topology.routing import Fib, broadcast_of, connected
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
 from labctl.topology.values import Host, InterfaceRef, SocketAddress
@@ -32,7 +32,9 @@ def of_tunnels(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]
             yield from _no_broadcast(namespace, endpoint.peer.host, (*here, "peer"))
 
 
-def _device(topology: Topology, endpoint: Endpoint, path: Path, seen: dict[InterfaceRef, int]) -> Iterator[Finding]:
+def _device(
+    topology: Topology, endpoint: TunnelEndpoint, path: Path, seen: dict[InterfaceRef, int]
+) -> Iterator[Finding]:
     device = endpoint.device
     unknown = unknown_interface(topology, device, path)
     if unknown is not None:
@@ -47,7 +49,7 @@ def _device(topology: Topology, endpoint: Endpoint, path: Path, seen: dict[Inter
     seen.setdefault(device, path[1] if isinstance(path[1], int) else 0)
 
 
-def _bound_once(endpoint: Endpoint, path: Path, in_use: dict[Host, None]) -> Iterator[Finding]:
+def _bound_once(endpoint: TunnelEndpoint, path: Path, in_use: dict[Host, None]) -> Iterator[Finding]:
     """The kernel says EADDRINUSE where a port is bound twice; an unspecified address takes it on all addresses."""
     bind = endpoint.bind
     everywhere = ANYWHERE[bind.host.version]
@@ -59,7 +61,7 @@ def _bound_once(endpoint: Endpoint, path: Path, in_use: dict[Host, None]) -> Ite
     in_use[bind.host] = None
 
 
-def _ends(endpoint: Endpoint, here: Path) -> Iterator[Finding]:
+def _ends(endpoint: TunnelEndpoint, here: Path) -> Iterator[Finding]:
     """What the engine itself refuses."""
     bind, peer = (Address(str(end.host), end.port) for end in (endpoint.bind, endpoint.peer))
     try:
@@ -72,7 +74,7 @@ def _ends(endpoint: Endpoint, here: Path) -> Iterator[Finding]:
         yield Finding((*here, "peer"), str(error), "name the address that the other end binds")
 
 
-def _own_address(namespace: Namespace, fib: Fib, endpoint: Endpoint, path: Path) -> Iterator[Finding]:
+def _own_address(namespace: Namespace, fib: Fib, endpoint: TunnelEndpoint, path: Path) -> Iterator[Finding]:
     host, where = endpoint.bind.host, endpoint.device.namespace
     within_a_link = host.version == 6 and host.is_link_local
     if not (host.is_unspecified or within_a_link) and fib.owner_of(host) is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labctl.topology.mistakes import listed
-from labctl.topology.model import Endpoint, Topology
+from labctl.topology.model import Topology, TunnelEndpoint
 from labctl.topology.routing import fibs_of
 from labctl.topology.rules.finding import Finding
 from labctl.topology.yaml_tree import Path
@@ -36,12 +36,12 @@ def warnings_of(topology: Topology) -> Iterator[Finding]:
             yield Finding(path, what, f"{endpoint.device} sends from {endpoint.bind}: one of the two is not meant")
 
 
-def _takes(there: Endpoint, endpoint: Endpoint) -> bool:
+def _takes(there: TunnelEndpoint, endpoint: TunnelEndpoint) -> bool:
     """Whether an endpoint takes what another sends; from which address a wildcard sends, the file does not say."""
     source = endpoint.bind
     return there.peer.port == source.port and (source.host.is_unspecified or there.peer.host == source.host)
 
 
-def _bound(topology: Topology, endpoint: Endpoint) -> str:
+def _bound(topology: Topology, endpoint: TunnelEndpoint) -> str:
     bound = [f"{other.device} is bound to {other.bind}" for other in topology.ttun if other is not endpoint]
     return listed(bound) if bound else "add an endpoint that binds it, or run a program there that does"

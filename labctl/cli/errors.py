@@ -1,0 +1,46 @@
+"""How a failure is told: in three lines on standard error, or as JSON on standard output where JSON was asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
+
+import click
+
+from labctl.errors import LabError, UsageError
+
+
+def print_error(error: LabError) -> None:
+    """Say what failed, why, what to do now."""
+    if json_is_asked_for(sys.argv[1:]):
+        from labctl.report import as_json
+
+        with suppress(OSError):  # where standard output is full, it is told as if no JSON had been asked for
+            click.echo(as_json.text(as_json.failure(error)))
+            return
+    click.echo(click.style(error.what, fg="red", bold=True), err=True)
+    if error.why:
+        # The mistakes of a file begin with FILE:LINE:COLUMN, which editors and terminals know at the start of a line.
+        click.echo(error.why if "\n" in error.why else f"  {error.why}", err=True)
+    if error.hint:
+        click.echo(click.style(f"  → {error.hint}", bold=True), err=True)
+
+
+def print_usage_error(error: click.ClickException) -> None:
+    """Say what is wrong with a call that never became one."""
+    if not json_is_asked_for(sys.argv[1:]):
+        error.show()
+        return
+    context = getattr(error, "ctx", None)
+    print_error(
+        UsageError(error.format_message(), "", f"{context.command_path} --help" if context else "labctl --help")
+    )
+
+
+def json_is_asked_for(words: Sequence[str]) -> bool:
+    """Return whether a command line asks for JSON. What failed may be the reading of the command line itself."""
+    own = words[: words.index("--")] if "--" in words else words
+    asked = [after for word, after in pairwise(own) if word in ("-f", "--format")]
+    return asked[-1:] == ["json"] or any(word in ("-fjson", "--format=json") for word in own)

@@ -1,0 +1,163 @@
+"""Looking into a lab: what is there, what it says, and a command or a shell inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labctl.cli import completion
+from labctl.cli.base import WELL, cli, format_option, lab_argument, lab_option
+from labctl.cli.labs import lab_of, own_labs, running_lab, the_one
+
+if TYPE_CHECKING:
+    from labctl.kernel.packet_capture import Seen
+    from labctl.rootless.context import Context
+
+
+@cli.command()
+@lab_argument
+@lab_option
+@format_option
+def status(named: str | None, lab: str | None, form: str) -> int:
+    """Show what is there: namespaces, interfaces, addresses, engines with their counters."""
+    from labctl.lab import status as story
+
+    context, name = running_lab(lab or named)
+    report = context.call(lambda: story.status(name))
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.status(report)))
+    else:
+        from labctl.report import terminal
+
+        terminal.status(report)
+    return WELL
+
+
+@cli.command("list")
+@format_option
+def list_(form: str) -> int:
+    """List your labs."""
+    from labctl.lab import status as story
+
+    def summary(name: str, context: Context) -> Any:
+        return context.call(lambda: story.summary(name, context.mode))
+
+    summaries = [summary(name, context) for name, context in own_labs().items()]
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.labs(summaries)))
+    else:
+        from labctl.report import terminal
+
+        terminal.labs(summaries)
+    return WELL
+
+
+@cli.command("exec", context_settings={"ignore_unknown_options": True})
+@click.argument(
+    "words", nargs=-1, type=click.UNPROCESSED, metavar="[LAB] NS -- CMD...", shell_complete=completion.namespaces
+)
+@lab_option
+@format_option
+def exec_(words: tuple[str, ...], lab: str | None, form: str) -> int:
+    """Run a command in a namespace of a lab; its exit code is ours."""
+    from labctl.lab import execute
+
+    if len(words) > 1:
+        context, name, (namespace, *command) = lab_of(words, lab)
+        if command:
+            return context.call(lambda: execute.execute(name, namespace, command))
+    raise click.UsageError("a namespace and a command are needed, as in: labctl exec siteA -- ip route")
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[LAB] NS", shell_complete=completion.namespaces)
+@lab_option
+@format_option
+def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
+    """Open a shell in a namespace of a lab."""
+    from labctl.lab import execute
+    from labctl.process import terminal
+
+    context, name, left = lab_of(words, lab)
+    namespace = the_one(left, "a namespace", "labctl shell siteA")
+    try:
+        return context.call(lambda: execute.shell(name, namespace))
+    finally:
+        terminal.give_back()
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[LAB] [NS:DEVICE]...", shell_complete=completion.devices)
+@click.option("--follow", is_flag=True, help="Go on as the engines write, until Ctrl-C.")
+@lab_option
+@format_option
+def logs(words: tuple[str, ...], follow: bool, lab: str | None, form: str) -> int:
+    """Show what the engines of a lab said: all, or those of the devices named."""
+    from labctl.lab import logs as story
+
+    context, name, devices = lab_of(words, lab)
+
+    def work() -> None:
+        for line in story.lines(name, devices, follow):
+            click.echo(line)
+
+    context.call(work)
+    return WELL
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[LAB] NS:INTERFACE", shell_complete=completion.devices)
+@click.option("-c", "--count", type=click.IntRange(min=1), help="End after so many packets; else Ctrl-C ends it.")
+@click.option("-w", "--write", "file", type=click.Path(), help="Write a pcap file; - for `| wireshark -k -i -`.")
+@lab_option
+@format_option
+def capture(words: tuple[str, ...], count: int | None, file: str | None, lab: str | None, form: str) -> int:
+    """Show the packets of an interface as they come, or write them for tcpdump and wireshark. Needs no right."""
+    import signal
+    from itertools import islice
+
+    from labctl.engine.stop import stop_signals
+    from labctl.lab.capture import capture as tapped
+
+    context, name, left = lab_of(words, lab)
+    interface = the_one(left, "an interface", "labctl capture siteA:tun0")
+
+    def work() -> None:
+        with (
+            tapped(name, interface) as tap,
+            _output(file, tap.ethernet) as show,
+            stop_signals(signal.SIGINT) as stop,
+        ):
+            click.echo(f"watching {interface}; Ctrl-C ends", err=True)
+            for seen in islice(tap.packets(stop), count):
+                show(seen)
+            if missed := tap.missed():
+                click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
+
+    context.call(work)
+    return WELL
+
+
+@contextmanager
+def _output(file: str | None, ethernet: bool) -> Iterator[Callable[[Seen], None]]:
+    """What shows a packet: as a line, or in a file."""
+    from labctl.report import packets
+
+    if file is None:
+        yield lambda seen: click.echo(packets.line(seen))
+        return
+    with click.open_file(file, "wb") as out:
+
+        def write(data: bytes) -> None:
+            out.write(data)
+            out.flush()  # somebody is watching
+
+        write(packets.file_header(ethernet))
+        yield lambda seen: write(packets.file_record(seen))

@@ -1,0 +1,135 @@
+"""Trying a lab out: its checks, impairments of its tunnels, and what this machine is able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labctl.cli import completion
+from labctl.cli.base import CANNOT, CHECK_FAILED, NOT_ASKED, WELL, cli, format_option, lab_option
+from labctl.cli.labs import lab_of, own_labs, the_one
+from labctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from labctl.checks.results import Result
+    from labctl.lab.verify import Verified
+
+IMPAIRMENTS = {
+    "delay": "50ms",
+    "jitter": "5ms",
+    "loss": "10%",
+    "duplicate": "1%",
+    "corrupt": "1%",
+    "reorder": "25%",
+    "rate": "10mbit",
+    "seed": "7",
+}
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[LAB] [CHECK]...", shell_complete=completion.checks)
+@click.option("--system-tools", is_flag=True, help="Use the ping and nc of this machine.")
+@click.option("-v", "--verbose", is_flag=True, help="The whole story of the checks that passed, too.")
+@lab_option
+@format_option
+def verify(words: tuple[str, ...], system_tools: bool, verbose: bool, lab: str | None, form: str) -> int:
+    """Run the checks of a lab, all or those named, and prove each with packet counts."""
+    context, name, checks = lab_of(words, lab)
+    show: Callable[[Result], None] = lambda _: None  # noqa: E731
+    if form == "table":
+        from labctl.report import verdicts
+
+        show = partial(verdicts.result, whole=verbose)
+
+    def work() -> Verified:
+        from labctl.lab.verify import verify as verified
+
+        return verified(name, checks, _tools(system_tools), show)
+
+    found = context.call(work)
+    if form == "table":
+        verdicts.summary(found, several=len(own_labs()) > 1)
+    else:
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.verify(found)))
+    if all(result.passed for result in found.results):
+        return WELL
+    return CHECK_FAILED if any(result.asked and not result.passed for result in found.results) else NOT_ASKED
+
+
+def _tools(system: bool) -> Any:
+    if system:
+        from labctl.checks.system_tools import SystemTools
+
+        return SystemTools
+    from labctl.checks.probes import Probes
+
+    return Probes
+
+
+def _impairments(command: Callable[..., int]) -> Callable[..., int]:
+    """An option for every word of tc netem."""
+    for word, example in reversed(IMPAIRMENTS.items()):
+        command = click.option(f"--{word}", metavar=example, help=f"{word}, for example {example}.")(command)
+    return command
+
+
+@cli.command()
+@click.argument("target", nargs=-1, metavar="[LAB] NS:DEVICE", shell_complete=completion.devices)
+@_impairments
+@click.option("--direction", type=click.Choice(["out", "in"]), default="out", help="Which packets; out by default.")
+@click.option("--show", is_flag=True, help="Only show what is in force.")
+@click.option("--reset", is_flag=True, help="Take every impairment away first, in both directions.")
+@lab_option
+@format_option
+def impair(
+    target: tuple[str, ...],
+    direction: str,
+    show: bool,
+    reset: bool,
+    lab: str | None,
+    form: str,
+    **words: str | None,
+) -> int:
+    """Change what packets of a running tunnel endpoint suffer; what is not named stays."""
+    from labctl.lab.impair import impair as change
+
+    context, name, left = lab_of(target, lab)
+    device = the_one(left, "a tunnel endpoint or an end of a cable", "labctl impair siteA:tun0 --loss 10%")
+    named = {word: value for word, value in words.items() if value is not None}
+    if not (named or show or reset):
+        raise UsageError("nothing to change", "", "name an impairment, as in --delay 50ms, or --show, or --reset")
+    if reset:
+        context.call(lambda: change(name, device, {"out": None, "in": None}))
+    in_force = context.call(lambda: change(name, device, {direction: named} if named else {}))
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.impairments(name, device, in_force)))
+    else:
+        for way, impairment in in_force.items():
+            click.echo(f"{device} {way.ljust(3)}  {impairment}")
+    return WELL
+
+
+@cli.command()
+@format_option
+def doctor(form: str) -> int:
+    """Say in plain words what this machine can do, by trying it."""
+    from labctl.kernel.capabilities import Able, able, examine
+
+    findings = examine()
+    labs = able(findings)
+    if form == "json":
+        from labctl.report import as_json
+
+        click.echo(as_json.text(as_json.doctor(findings, labs)))
+    else:
+        from labctl.report import terminal
+
+        terminal.doctor(findings, labs)
+    return WELL if labs is Able.ALL else CANNOT

@@ -1,0 +1,1 @@
+"""What is pure: arithmetic over the bytes of packets. No socket, no clock, no operating system."""

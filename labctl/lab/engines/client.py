@@ -1,0 +1,171 @@
+"""Starting engines, none of which begins before it is recorded.
+
+They are forked by another process (forkserver.py), while the command makes what they will need. Each waits for a word
+from the command; until it is ready, the command is told what goes wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from labctl.errors import USED_UP, KernelRefused, kernel_errors_as
+from labctl.lab.engines.task import FORKER, Task
+from labctl.process.processes import Process, opened, start_time
+
+if TYPE_CHECKING:
+    from labctl.rootless.context import Context
+
+Record = Callable[[int, Process], None]
+"""Called for each engine before any begins: its number, and its process."""
+
+Fork = Callable[[Sequence[Task]], AbstractContextManager["Waiting"]]
+"""Has engines forked; those that have not begun by the end of the body never do."""
+
+
+_LARGEST = 1 << 18
+"""Bytes of an answer."""
+
+
+class Waiting:
+    """Engines that are being forked, and wait for permission to begin."""
+
+    def __init__(self, tasks: Sequence[Task], server: int, permit: int, answers: socket.socket) -> None:
+        self._tasks = tasks
+        self._server = server
+        self._permit = permit
+        self._answers = answers
+        self._heard: dict[int, Any] = {}
+        self._begun = False
+
+    def begin(self, record: Record) -> Iterator[Process]:
+        """Have all recorded, and then begin; gives each as soon as it is ready, in order.
+
+        Raises the LabError of the first that failed.
+        """
+        pids = self._answer(FORKER, "the process that forks engines", self._server)
+        processes = [self._process(number, pid) for number, pid in enumerate(pids)]
+        for number, process in enumerate(processes):
+            record(number, process)
+        self._begun = True
+        with suppress(BrokenPipeError):  # all have ended: why is told where their answers are waited for
+            os.write(self._permit, b"g" * len(processes))
+        for number, process in enumerate(processes):
+            with opened(process) as pidfd:
+                self._answer(number, self._tasks[number].name, pidfd)
+            yield process
+
+    def _process(self, number: int, pid: int) -> Process:
+        """The name of a process for good. Raises what it said before it ended, if it has."""
+        started = start_time(pid)
+        if started is None:
+            name = self._tasks[number].name
+            self._answer(number, name, None)
+            raise _ended(name)
+        return Process(pid, started)
+
+    def close(self) -> None:
+        """Have those that have not begun end, and wait until they are gone: they hold the other end of the answers."""
+        os.close(self._permit)
+        while not self._begun and self._answers.recv(_LARGEST):
+            pass
+        self._answers.close()
+
+    def _answer(self, number: int, name: str, pidfd: int | None) -> Any:
+        """What a process says, once it says something. Raises what kept it from that.
+
+        Without a pidfd it has ended already, and only what it has said before counts.
+        """
+        either = select.poll()
+        if pidfd is not None:
+            either.register(pidfd, select.POLLIN)  # looked at first: what has ended by then has said all that it will
+        either.register(self._answers, select.POLLIN)
+        while number not in self._heard:
+            ready = dict(either.poll(0 if pidfd is None else None))
+            said = self._answers.recv(_LARGEST) if self._answers.fileno() in ready else b""
+            if not said:
+                raise _ended(name)
+            whose, answer = pickle.loads(said)
+            self._heard[whose] = answer
+        answer = self._heard[number]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def _ended(name: str) -> KernelRefused:
+    return KernelRefused(f"{name} ended before it was ready", "", "labctl doctor tells what this machine lacks")
+
+
+class Forkserver:
+    """The process that forks engines, as it is asked."""
+
+    def __init__(self, pidfd: int, requests: socket.socket) -> None:
+        self._pidfd = pidfd
+        self._requests = requests
+
+    def at(self, context: Context) -> Fork:
+        """The way to have engines forked at a place."""
+        return partial(self._forked, context)
+
+    @contextmanager
+    def _forked(self, context: Context, tasks: Sequence[Task]) -> Iterator[Waiting]:
+        with ExitStack() as ours, kernel_errors_as("the engines could not be started", USED_UP):
+            with ExitStack() as theirs:
+                go, permit = os.pipe()
+                theirs.callback(os.close, go)
+                ours.callback(os.close, permit)
+                answers, answer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                theirs.enter_context(answer)
+                ours.enter_context(answers)
+                with suppress(BrokenPipeError):  # that it has ended is told where its answer is waited for
+                    _ask(self._requests, context, tasks, go, answer.fileno())
+            ours.pop_all()
+        with closing(Waiting(tasks, self._pidfd, permit, answers)) as waiting:
+            yield waiting
+
+
+def _ask(server: socket.socket, context: Context, tasks: Sequence[Task], go: int, answers: int) -> None:
+    lab, way = context.address
+    file = os.memfd_create("tasks")
+    try:
+        with open(file, "wb", closefd=False) as whole:
+            pickle.dump((lab, tasks), whole)
+        os.lseek(file, 0, os.SEEK_SET)
+        socket.send_fds(server, [b"fork"], [file, go, answers, *way])
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def forkserver() -> Iterator[Forkserver]:
+    """Start the process that forks engines; it is gone at the end of the body."""
+    with kernel_errors_as("the process that forks engines could not be started", USED_UP):
+        requests, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        asked.set_inheritable(True)
+        words = python(f"from labctl.lab.engines.forkserver import main; main({asked.fileno()})")
+        # In a session of its own: a Ctrl-C is for the command, which may need it to put back what it has changed.
+        pid = os.posix_spawn(words[0], words, os.environ, setsid=True)
+        asked.close()
+        pidfd = os.pidfd_open(pid)
+    try:
+        yield Forkserver(pidfd, requests)
+    finally:
+        requests.close()
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.close(pidfd)
+        os.waitpid(pid, 0)
+
+
+def python(code: str) -> list[str]:
+    """A call of Python that finds modules where we find ours, whatever lies in the directory where it is called."""
+    path = [os.path.abspath(__file__).removesuffix("/labctl/lab/engines/client.py"), *sys.path]
+    return [sys.executable, "-S", "-P", "-c", f"import sys; sys.path[:] = {path!a}; {code}"]

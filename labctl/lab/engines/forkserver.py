@@ -1,0 +1,106 @@
+"""The process that forks engines, and does nothing else.
+
+A fork shares all memory with the child, and whatever either of them writes to is copied first; Python writes to all
+that it looks at. So engines are not forked from the command, which knows topologies, netlink and terminals, but from
+an interpreter of its own in which nothing is loaded but what an engine needs. It takes half the time to fork, what
+Python does first in every child takes a quarter of it, and an engine has less memory that is only its own.
+(multiprocessing.forkserver has the same idea.) It is started when the command is, and loads while that reads the file.
+
+It is asked for engines with one message of descriptors: of a file with a place and Tasks, of `go`, of the answers, and
+of what the place itself takes. It forks them there and answers with their PIDs. Each prepares what it can, then waits
+for a byte from `go`: none touches anything but files of its own before it is recorded. If the command ends, `go` does,
+and so does every engine that has not begun.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+import socket
+from collections.abc import Sequence
+from typing import NoReturn
+
+from labctl.engine.endpoint import preload
+from labctl.errors import USED_UP, LabError, kernel_errors_as
+from labctl.lab.engines.serve import Work, work_of
+from labctl.lab.engines.task import FORKER, Task
+from labctl.process.detach import close_all_but, release_inherited
+from labctl.process.signals import ASKED_TO_END
+from labctl.process.title import set_title
+from labctl.rootless.context import context_at
+from labctl.rootless.holder import portable
+
+_MOST_DESCRIPTORS = 4
+
+
+def main(requests: int) -> NoReturn:
+    """Fork what is asked for, until nobody can ask any more."""
+    for number in ASKED_TO_END:
+        signal.signal(number, signal.SIG_DFL)  # whatever the caller ignores, an engine can be ended
+    gc.disable()  # it would look through what has just been loaded
+    preload()
+    gc.set_threshold(50_000)  # seldom: an engine makes next to no cycles
+    gc.enable()
+    gc.freeze()  # no copying of pages for a mere look
+    set_title("labctl: forks the engines of a lab")
+    release_inherited((requests,))  # not sooner: why it cannot be loaded is told on standard error
+    try:
+        with socket.socket(fileno=requests) as server:
+            while descriptors := socket.recv_fds(server, 16, _MOST_DESCRIPTORS)[1]:
+                _serve(*descriptors)
+    finally:
+        os._exit(0)
+
+
+def _serve(file: int, go: int, answers: int, *way: int) -> None:
+    with open(file, "rb") as whole:
+        lab, tasks = pickle.load(whole)
+    with socket.socket(fileno=answers) as answer:
+        try:
+            told: object = context_at(lab, way).call(lambda: _fork_all(tasks, go, answer))
+        except BaseException as error:
+            told = portable(error)
+        answer.send(pickle.dumps((FORKER, told)))
+    for descriptor in (go, *way):
+        os.close(descriptor)
+
+
+def _fork_all(tasks: Sequence[Task], go: int, answer: socket.socket) -> list[int]:
+    works = [work_of(task) for task in tasks]  # before the first fork: what is written to after it is copied
+    return [_fork(number, task, work, go, answer) for number, (task, work) in enumerate(zip(tasks, works, strict=True))]
+
+
+def _fork(number: int, task: Task, work: Work, go: int, answer: socket.socket) -> int:
+    """Fork a child that waits for a word from `go`, and until then does nothing but to open files of its own."""
+    with kernel_errors_as(f"{task.name} could not be started", USED_UP):
+        pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        close_all_but((go, answer.fileno()))
+        set_title(task.command)
+        _live(number, work, go, answer)
+    finally:
+        os._exit(0)
+
+
+def _live(number: int, work: Work, go: int, answer: socket.socket) -> None:
+    """Do the work; until it is ready, the command is told what goes wrong."""
+
+    def begin() -> None:
+        if not os.read(go, 1):
+            os._exit(0)
+        os.close(go)
+
+    def ready() -> None:
+        answer.send(pickle.dumps((number, None)))
+        answer.close()
+
+    try:
+        work(begin, ready)
+    except LabError as error:
+        if answer.fileno() >= 0:
+            answer.send(pickle.dumps((number, error)))

@@ -1,0 +1,107 @@
+"""What the process of an engine does, from its first moment to its last.
+
+All this is loaded once, in the process that forks engines, and shared by them: so nothing is imported here but what an
+engine needs.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO, cast
+
+from labctl.engine.drop_privileges import NOBODY
+from labctl.engine.endpoint import serve
+from labctl.engine.errors import EngineError
+from labctl.engine.ttun import endpoint_of
+from labctl.errors import KernelRefused, LabError, kernel_errors_as
+from labctl.kernel import view
+from labctl.lab.engines.supervisor import run
+from labctl.lab.engines.task import Task
+from labctl.process.detach import redirect_output
+from labctl.process.log_file import LogFile
+from labctl.process.syscalls import CLONE_NEWNET, setns
+from labctl.process.title import set_title
+
+Say = Callable[[], None]
+Work = Callable[[Say, Say], None]
+"""What the process of an engine does. It calls the first argument before it touches the lab's network, which returns
+when it may, and the second once it forwards. Raises LabError."""
+
+Forward = Callable[[LogFile, Say, Say], None]
+"""The same, which says what it has to say in a log; the first argument leads into the namespace, too."""
+
+
+def work_of(task: Task) -> Work:
+    """What is to be done for a task; whatever can be worked out before the process is forked is."""
+    forward = _program(task) if task.program else _built_in(task)
+
+    def work(begin: Say, ready: Say) -> None:
+        def enter() -> None:
+            begin()
+            _enter(task.namespace)
+
+        with kernel_errors_as(f"{task.name} could not be started"):
+            redirect_output(str(task.log))
+            log = LogFile(1)
+        with kernel_errors_as(f"{task.name} broke off"), _logged(log):
+            forward(log, enter, ready)
+
+    return work
+
+
+def _built_in(task: Task) -> Forward:
+    endpoint = endpoint_of(shlex.split(task.command)[1:])
+
+    def forward(log: LogFile, enter: Say, ready: Say) -> None:
+        def forwarding(engaged: list[str]) -> None:
+            print(f"ttun: {task.device} forwards; offload engaged: {' '.join(engaged) or 'none'}", file=log)
+            ready()
+
+        try:
+            ending = serve(
+                endpoint,
+                counters_path=task.counters,
+                control_path=task.control,
+                begin=enter,
+                ready=forwarding,
+                out=cast("TextIO", log),
+                run_as=NOBODY if task.run_as is None else task.run_as,
+            )
+        except EngineError as error:
+            raise KernelRefused(f"{task.name} cannot start: {error.what}", error.why, error.hint) from None
+        print(f"ttun: {task.device} {ending.value}", file=log)
+
+    return forward
+
+
+def _program(task: Task) -> Forward:
+    def forward(log: LogFile, enter: Say, ready: Say) -> None:
+        enter()
+        for problem in view.show(task.namespace.name):
+            print(problem, file=log)
+        set_title(f"labctl: runs {task.command}")
+        run(task, log, ready)
+
+    return forward
+
+
+def _enter(namespace: Path) -> None:
+    # Only now: when this process was forked, there may have been none. And without waiting, as a FIFO would make us.
+    fd = os.open(namespace, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    setns(fd, CLONE_NEWNET)
+    os.close(fd)
+
+
+@contextmanager
+def _logged(log: LogFile) -> Iterator[None]:
+    """What goes wrong in the body goes into the log too: later it is the one place where it can be read."""
+    try:
+        yield
+    except BaseException as error:
+        print(error if isinstance(error, LabError) else traceback.format_exc(), file=log)
+        raise

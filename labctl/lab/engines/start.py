@@ -1,0 +1,136 @@
+"""The engines of a lab: started beside their TUN device, and waited for.
+
+An engine is the built-in one or a program that is named in the file. The built-in one tells when it is ready.
+Of any other program that can only be seen from outside: it has the TUN device open, so the device has a carrier, and
+it has its UDP port.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from labctl.kernel import namespaces
+from labctl.kernel.observe import observe
+from labctl.kernel.sockets import bound
+from labctl.kernel.tuntap import uid_of
+from labctl.lab import stray_processes
+from labctl.lab.engines.client import Fork, Waiting
+from labctl.lab.engines.program_files import signatures
+from labctl.lab.engines.supervisor import ProgramFailed
+from labctl.lab.engines.task import Task
+from labctl.lab.journal import Engine
+from labctl.lab.logs import last_words
+from labctl.lab.state import State
+from labctl.plan.steps import StartEngine
+from labctl.process import processes, working_directory
+from labctl.process.disk import remove
+from labctl.process.log_file import stamp
+from labctl.process.patience import Patience
+from labctl.process.processes import Process, title_of
+
+PATIENCE = 5.0
+"""Seconds that a program has to open its device and its port."""
+
+
+@contextmanager
+def forked(steps: Sequence[StartEngine], state: State, fork: Fork) -> Iterator[Iterator[StartEngine]]:
+    """Fork the engines of endpoints; gives their steps, each when it is done. All begin when the first is asked for.
+
+    Asking raises the LabError that kept the first of those that failed from being ready.
+    """
+    if not steps:
+        yield iter(())
+        return
+    tasks = [_task(step, state) for step in steps]
+    with fork(tasks) as waiting:
+        yield _begun(steps, tasks, state, waiting)
+
+
+def _begun(
+    steps: Sequence[StartEngine], tasks: Sequence[Task], state: State, waiting: Waiting
+) -> Iterator[StartEngine]:
+    since = stamp(time.time_ns())
+    for step in steps:
+        if step.program:
+            _refuse_if_open(step, state)
+
+    def record(number: int, process: Process) -> None:
+        step = steps[number]
+        if step.program:  # what a built-in engine has left, which served the device before
+            remove(state.counters_of(step.subject))
+            remove(state.control_of(step.subject))
+        files = signatures(step.program, tasks[number].directory) if step.program else {}
+        state.record_engine(step.subject, Engine(process, step.command, files))
+
+    for step, process in zip(steps, waiting.begin(record), strict=True):
+        if step.program:
+            _until_ready(step, process, state, since)
+        yield step
+
+
+def _task(step: StartEngine, state: State) -> Task:
+    return Task(
+        step.subject,
+        namespaces.path_of(step.namespace),
+        step.command,
+        step.program,
+        uid_of(step.run_as) if step.run_as else None,
+        step.directory or working_directory.here(),
+        state.log_of(step.subject),
+        state.counters_of(step.subject),
+        state.control_of(step.subject),
+    )
+
+
+def _refuse_if_open(step: StartEngine, state: State) -> None:
+    """Raise ProgramFailed where the device is open already: the program could not open it, and would seem to have."""
+    if _opened(step) in _lacking(step):
+        return
+    found = stray_processes.holders(state.read().namespaces[step.namespace], step.interface)
+    told = " and ".join(f"process {process.pid} ({title_of(process.pid)})" for process in found)
+    pids = " ".join(str(process.pid) for process in found)
+    raise ProgramFailed(
+        f"the engine of {step.subject} cannot be started: {step.interface} is open already",
+        f"{told or 'a process of another namespace'} has it open",
+        f"labctl exec {step.namespace} -- kill {pids}" if found else "",
+    )
+
+
+def _until_ready(step: StartEngine, process: Process, state: State, since: str) -> None:
+    """Wait until a program has its device and its port. Raise ProgramFailed, and end it, where it does not."""
+    lacking: list[str] = []
+    for _ in Patience(PATIENCE, process.pid).looks():
+        lacking = _lacking(step)
+        if not lacking:
+            return
+        if not process.alive():
+            raise _failed(step, "ended before it was ready", state, since)
+    lacks = f"is not ready after {PATIENCE:g} s: it has not {' and not '.join(lacking)}"
+    failed = _failed(step, lacks, state, since)  # before it writes that it ends
+    processes.end([process])
+    raise failed
+
+
+def _failed(step: StartEngine, what: str, state: State, since: str) -> ProgramFailed:
+    said = "".join(f"\n    {line}" for line in last_words(state.log_of(step.subject), since))
+    return ProgramFailed(
+        f"the engine of {step.subject} {what}",
+        f"  {step.command} said:{said}" if said else f"{step.command} said nothing",
+        "correct the program, then run the same command again",
+    )
+
+
+def _opened(step: StartEngine) -> str:
+    return f"opened {step.interface}"
+
+
+def _lacking(step: StartEngine) -> list[str]:
+    """What a program still has to do."""
+    there = observe(step.namespace)
+    attached = there is not None and step.interface in there.links and there.links[step.interface].carrier
+    with namespaces.inside(step.namespace):
+        has_port = bound("udp", step.bind_port)
+    done = {_opened(step): attached, f"bound UDP port {step.bind_port}": has_port}
+    return [what for what, is_done in done.items() if not is_done]

@@ -1,0 +1,197 @@
+"""A program that the file names as an engine, and the process that stays with it.
+
+The process that is forked for such an engine does not become the program: it runs it, and lives exactly as long as
+anything of it does. The kernel makes it the parent of all below it that lose their own (PR_SET_CHILD_SUBREAPER,
+prctl(2)), so a forwarder that goes into the background is followed like one that does not, and what it has started for
+itself ends with it. This process alone is recorded, before it begins, and nothing can run that is not below it.
+
+What the program and those below it write comes through a pipe into the log, which has a time before every line and a
+limit. If this process is killed, the program is told to end (PR_SET_PDEATHSIG).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic
+from typing import NoReturn
+
+from labctl.errors import UsageError, kernel_words
+from labctl.lab.engines.task import Task
+from labctl.process.execve import become, why_not
+from labctl.process.log_file import LogFile
+from labctl.process.processes import children
+from labctl.process.signals import ASKED_TO_END, fork
+from labctl.process.syscalls import adopt_orphans, die_with_parent
+
+PATIENCE = 1.0
+"""Seconds that a program has between SIGTERM and SIGKILL: less than this process itself has (processes.GRACE)."""
+
+PAUSE = 0.02
+"""Seconds between two looks at who is left, while they end."""
+
+
+class ProgramFailed(UsageError):
+    """A program that the file names as an engine cannot be started, or does not do what an engine does."""
+
+
+def run(task: Task, log: LogFile, ready: Callable[[], None]) -> None:
+    """Run a program, and return when nothing of it is left; `ready` is called once it has been started.
+
+    Raises ProgramFailed where it cannot be started.
+    """
+    adopt_orphans()
+    with _heard() as heard:
+        program, output = _started(task)
+        ready()
+        _Keeper(program, output, heard, log).stay()
+
+
+@contextmanager
+def _heard() -> Iterator[int]:
+    """A descriptor from which the numbers of signals are read, as they come (signal.set_wakeup_fd)."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    for number in (signal.SIGCHLD, *ASKED_TO_END):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.close(reader)
+        os.close(writer)
+
+
+def _started(task: Task) -> tuple[int, int]:
+    """Start the program; return its PID and the end of a pipe into which it writes. Raise ProgramFailed."""
+    output, theirs = os.pipe()
+    failure, failed = os.pipe()
+    parent = os.getpid()
+    pid = fork()
+    if pid == 0:
+        _become_program(task, parent, theirs, failed)
+    os.close(theirs)
+    os.close(failed)
+    with open(failure, "rb") as told:
+        said = told.read()  # nothing: it was closed when the program took over
+    if said:
+        os.waitpid(pid, 0)
+        why, hint = pickle.loads(said)
+        raise ProgramFailed(f"{task.name} cannot be started: {task.command}", why, hint)
+    return pid, output
+
+
+def _become_program(task: Task, parent: int, output: int, failed: int) -> NoReturn:
+    try:
+        why = _tried(task, parent, output)
+        os.write(failed, pickle.dumps(why))
+    finally:
+        os._exit(127)
+
+
+def _tried(task: Task, parent: int, output: int) -> tuple[str, str]:
+    """Become the program. Return why that cannot be, and what helps."""
+    try:
+        os.setsid()  # a program that ends its process group is not to end its parent
+        for stream in (1, 2):
+            os.dup2(output, stream)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec would hand that on
+        os.chdir(task.directory)
+        if task.run_as is not None:
+            os.setgroups([])
+            os.setresgid(task.run_as, task.run_as, task.run_as)
+            os.setresuid(task.run_as, task.run_as, task.run_as)
+        die_with_parent(parent)
+    except OSError as error:
+        return f"{error.filename or task.directory}: {kernel_words(error)}", "it runs in the directory of the file"
+    try:
+        become(task.program)
+    except OSError as error:
+        return why_not(task.program[0], error)
+
+
+class _Keeper:
+    """Stays with a program: writes what is said, and has all end when that is asked for, or the program fails."""
+
+    def __init__(self, program: int, output: int, heard: int, log: LogFile) -> None:
+        self._program = program
+        self._output = output
+        self._heard = heard
+        self._log = log
+        self._deadline: float | None = None  # when those that end are not asked any more
+        self._asked: set[int] = set()
+
+    def stay(self) -> None:
+        """Return when nothing of the program is left."""
+        poll = select.poll()
+        for descriptor in (self._output, self._heard):
+            poll.register(descriptor, select.POLLIN)
+        while self._anything_left():
+            for descriptor, _ in poll.poll(None if self._deadline is None else PAUSE * 1000):
+                if descriptor == self._heard:
+                    self._listen()
+                elif not self._read():
+                    poll.unregister(self._output)  # the program has closed it
+            if self._deadline is not None:
+                self._end_children(monotonic() >= self._deadline)
+        self._drain()
+
+    def _anything_left(self) -> bool:
+        """Reap those that have ended; return whether any is left."""
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return True
+                if pid == self._program:
+                    self._tell_end(os.waitstatus_to_exitcode(status))
+        return False
+
+    def _tell_end(self, code: int) -> None:
+        """Say how the program ended. What it leaves behind stays only where it ended well, as a launcher does."""
+        self._drain()
+        left = children(os.getpid())
+        print(f"labctl: {_how_it_ended(code, left)}", file=self._log)
+        if code != 0:
+            self._begin_the_end()
+
+    def _listen(self) -> None:
+        if set(os.read(self._heard, 64)) & set(ASKED_TO_END):
+            self._begin_the_end()
+
+    def _begin_the_end(self) -> None:
+        self._deadline = self._deadline or monotonic() + PATIENCE
+
+    def _end_children(self, at_once: bool) -> None:
+        """End our children; theirs are ours as soon as they are orphans, and it is looked again then."""
+        for pid in children(os.getpid()):
+            if at_once or pid not in self._asked:
+                self._asked.add(pid)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL if at_once else signal.SIGTERM)
+
+    def _drain(self) -> None:
+        """Write all that has been said up to now."""
+        while select.select([self._output], [], [], 0)[0] and self._read():
+            pass
+        self._log.end()
+
+    def _read(self) -> bool:
+        """Write what has been said; return whether more may come."""
+        said = os.read(self._output, 1 << 16)
+        self._log.feed(said)
+        return bool(said)
+
+
+def _how_it_ended(code: int, left: list[int]) -> str:
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    if code > 0:
+        return f"ended with exit code {code}"
+    if left:
+        return f"went into the background as process {left[0]}"
+    return "ended with exit code 0; what forwards must stay, or stay below it"

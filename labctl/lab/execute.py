@@ -1,0 +1,95 @@
+"""A person's own programs inside a namespace of a lab: exec and shell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from labctl.errors import UsageError
+from labctl.kernel import namespaces, view
+from labctl.lab.state import existing
+from labctl.process import terminal
+from labctl.process.execve import why_not
+from labctl.process.syscalls import die_with_parent
+from labctl.topology.mistakes import nearest
+
+
+def execute(lab: str, namespace: str, command: Sequence[str]) -> int:
+    """Run a command in a namespace of a lab, on this terminal; gives its exit code, 128 + N if signal N ended it.
+
+    Raises UsageError where there is no such namespace or command.
+    """
+    return _run(lab, _resolved(lab, namespace), command, {})
+
+
+def shell(lab: str, namespace: str) -> int:
+    """An interactive shell in a namespace of a lab; its prompt names the namespace."""
+    name = _resolved(lab, namespace)
+    program = os.environ.get("SHELL") or "/bin/sh"
+    if os.path.basename(program) != "bash":
+        return _run(lab, name, [program, "-i"], {"PS1": f"[{name}] $ "}, prepare=terminal.take)
+    # bash sets PS1 from the person's own files; a file that reads those first and then adds the name is the last word.
+    rc = f'[ -r ~/.bashrc ] && . ~/.bashrc\nPS1="[{name}] $PS1"\n'
+    fd = os.memfd_create("labctl-bashrc", 0)
+    os.write(fd, rc.encode())
+    os.lseek(fd, 0, os.SEEK_SET)
+    try:
+        return _run(lab, name, [program, "--rcfile", f"/dev/fd/{fd}", "-i"], {}, (fd,), terminal.take)
+    finally:
+        os.close(fd)
+
+
+def _resolved(lab: str, namespace: str) -> str:
+    """The name of a namespace of a lab; a lab that was named with --name may be addressed without its prefix."""
+    known = existing(lab).read().namespaces
+    for name in (namespace, f"{lab}-{namespace}"):
+        if name in known:
+            return name
+    near = nearest(namespace, known)
+    raise UsageError(
+        f"lab {lab} has no namespace named {namespace!r}",
+        f"it has: {', '.join(known)}",
+        f"did you mean {near!r}?" if near else "",
+    )
+
+
+def _run(
+    lab: str,
+    namespace: str,
+    command: Sequence[str],
+    extra: dict[str, str],
+    pass_fds: tuple[int, ...] = (),
+    prepare: Callable[[], None] = lambda: None,
+) -> int:
+    fd = namespaces.open_namespace(namespace)
+    environment = {**os.environ, "LABCTL_LAB": lab, "LABCTL_NAMESPACE": namespace, **extra}
+    here = os.getpid()
+
+    def enter() -> None:
+        for problem in view.enter(fd, namespace):
+            with suppress(OSError):
+                os.write(2, f"labctl: {problem}\n".encode())
+        die_with_parent(here)
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)
+        prepare()
+
+    # Ctrl-C is for the program on the terminal; we only wait for it.
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        process = subprocess.Popen(command, env=environment, preexec_fn=enter, pass_fds=pass_fds)
+        try:
+            code = process.wait()
+        except BaseException:  # we are asked to end: so is the program, and whether it heeds that is its own affair
+            process.terminate()
+            raise
+    except OSError as error:
+        raise UsageError(f"{command[0]!r} cannot be run", *why_not(command[0], error)) from None
+    finally:
+        os.close(fd)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code if code >= 0 else 128 - code

@@ -1,0 +1,66 @@
+"""Processes that somebody else started in a namespace of a lab: each keeps it alive, with a name or without."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from labctl.kernel.namespaces import NamespaceId, is_recorded
+from labctl.process.processes import Process, end, kill, start_time
+
+LOOKS_AGAIN = 5
+"""How often it is looked once more who is in a namespace that is to go."""
+
+
+def end_inside(wanted: Collection[NamespaceId]) -> list[Process]:
+    """End every process that is in one of these network namespaces; gives all that were found.
+
+    Who is asked to end may start another process first. So it is looked again until nobody is there any more, and only
+    those that were there from the first are asked.
+    """
+    ended = []
+    for finish in (end, *[kill] * LOOKS_AGAIN):
+        found = _inside(wanted)
+        if not found:
+            break
+        finish(found)
+        ended += found
+    return ended
+
+
+def holders(known: NamespaceId, interface: str) -> list[Process]:
+    """Return the processes in a network namespace that have a TUN device of it open."""
+    return [process for process in _inside([known]) if interface in _devices_of(process.pid)]
+
+
+def _devices_of(pid: int) -> set[str]:
+    """The TUN devices that a process has open (drivers/net/tun.c: tun_chr_show_fdinfo)."""
+    found = set()
+    with suppress(OSError):  # it may end meanwhile
+        for file in os.scandir(f"/proc/{pid}/fdinfo"):
+            lines = Path(file.path).read_text().splitlines()
+            found |= {line.partition("\t")[2] for line in lines if line.startswith("iff:")}
+    return found
+
+
+def _inside(wanted: Iterable[NamespaceId]) -> list[Process]:
+    """Every process that is in one of these network namespaces, under a name or not, but for ourselves."""
+    spaces = {(known.device, known.inode): known for known in wanted}
+    found = []
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        file = Path(entry.path, "ns/net")
+        try:
+            there = os.stat(file)
+        except OSError:
+            continue
+        known = spaces.get((there.st_dev, there.st_ino))
+        if known is None:
+            continue
+        started = start_time(int(entry.name))
+        if started is not None and is_recorded(file, known):
+            found.append(Process(int(entry.name), started))
+    return found

@@ -1,0 +1,45 @@
+"""What a look at a lab takes in, and what not: who finds nothing to do says of what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.plan.facts import Facts
+
+_ALWAYS = (
+    "namespaces",
+    "interfaces",
+    "addresses",
+    "routes",
+    "rules",
+    "neighbours",
+    "bridge ports",
+    "qdiscs",
+    "nftables",
+    "IPsec",
+    "settings that decide about packets",
+    "engines",
+)
+_NEVER = ("BPF programs but XDP", "ethtool features", "connection tracking", "other settings", "other processes")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The kinds of things that were looked at, and those that were not, with the reason where it is this kernel's."""
+
+    looked_at: tuple[str, ...]
+    not_looked_at: tuple[str, ...]
+
+
+def coverage(facts: Facts) -> Coverage:
+    """Return what was looked at to find these facts."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for name, space in facts.namespaces.items():
+        for what, why in space.unseen.items():
+            places.setdefault((what, why), []).append(name)
+    unseen = {what for what, _ in places}
+    told = tuple(
+        f"{what}{'' if len(names) == len(facts.namespaces) else ' in ' + ', '.join(names)} ({why})"
+        for (what, why), names in places.items()
+    )
+    return Coverage(tuple(what for what in _ALWAYS if what not in unseen), (*told, *_NEVER))

@@ -1,0 +1,117 @@
+"""Processes that outlive the command: found again, ended, and never mistaken for another.
+
+A PID alone is no name: the kernel gives it to somebody else in time. A PID together with its start time is one for as
+long as the machine is up (proc(5), field 22 of stat), and a pidfd is one for as long as it is open (pidfd_open(2)).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from labctl.process.patience import Patience
+
+GRACE = 2.0
+"""Seconds that a process has between SIGTERM and SIGKILL."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process for good: its PID and its start time in clock ticks since boot."""
+
+    pid: int
+    started: int
+
+    def alive(self) -> bool:
+        return start_time(self.pid) == self.started
+
+    def stopped(self) -> bool:
+        """Whether it, or the program that it runs, goes on only when it is told to, as after SIGSTOP."""
+        return any(_fields_of_stat(pid)[:1] in (["T"], ["t"]) for pid in (self.pid, *children(self.pid)[:1]))
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks since boot at which a process started; None where there is none or only its zombie."""
+    fields = _fields_of_stat(pid)
+    return None if not fields or fields[0] in "ZX" else int(fields[19])
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process of one thread, the oldest first (proc(5), /proc/PID/task/TID/children)."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def title_of(pid: int) -> str:
+    """The name of a process, of 15 bytes (proc(5), /proc/PID/comm); empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _fields_of_stat(pid: int) -> list[str]:
+    """What stands behind the name in /proc/PID/stat (proc(5)), from the state on; empty where there is no process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return stat[stat.rindex(")") + 2 :].split()  # the name in parentheses may hold anything
+
+
+def end(processes: Iterable[Process]) -> None:
+    """End processes and wait until they are gone: SIGTERM to all, SIGKILL to those that are still there after GRACE."""
+    kill(_left_after(signal.SIGTERM, list(processes), GRACE))
+
+
+def kill(processes: Sequence[Process]) -> None:
+    """End processes that are not asked, and wait until they are gone."""
+    _left_after(signal.SIGKILL, processes, 10.0)
+
+
+def _left_after(number: signal.Signals, processes: Sequence[Process], patience: float) -> list[Process]:
+    """Send all of them a signal, and wait `patience` seconds at most for all to end; gives those that have not.
+
+    Never more than one pidfd is open: there may be more processes than descriptors.
+    """
+    for process in processes:
+        with opened(process) as pidfd, suppress(ProcessLookupError):
+            if pidfd is not None:
+                signal.pidfd_send_signal(pidfd, number)
+    waiting = Patience(patience, *(process.pid for process in processes))
+    return [process for process in processes if not _ends(process, waiting)]
+
+
+def _ends(process: Process, waiting: Patience) -> bool:
+    """Wait for the end of a process, as long as there is time; tells whether it has come."""
+    with opened(process) as pidfd:
+        if pidfd is None:
+            return True
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        return waiting.wait(poll)
+
+
+@contextmanager
+def opened(process: Process) -> Iterator[int | None]:
+    """A pidfd of exactly that process, whose start time is compared after it is taken; None where it is gone.
+
+    A zombie counts: while it has threads that live, it has not ended.
+    """
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        yield None
+        return
+    try:
+        fields = _fields_of_stat(process.pid)
+        yield pidfd if fields and int(fields[19]) == process.started else None
+    finally:
+        os.close(pidfd)

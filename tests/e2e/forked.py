@@ -1,0 +1,84 @@
+"""A command of labctl in a fork of the test: what Python and labctl load is loaded once, and not a thousand times.
+
+It is the command as it is executed otherwise, from its entry point to its exit code, with streams, environment,
+directory, signals and rights of its own. With LABCTL_TEST_EXECUTED=1 each is executed after all, for what only that
+can show: a module that is loaded where its file is no longer to be seen.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import os
+import pkgutil
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, NoReturn
+
+import labctl
+
+EXECUTED = bool(os.environ.get("LABCTL_TEST_EXECUTED"))
+PR_SET_DUMPABLE = 4  # linux/prctl.h
+
+
+def start(
+    main: Callable[[], NoReturn],
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    become: Callable[[], None],
+    **options: Any,
+) -> subprocess.Popen[str]:
+    """Fork a process that calls `main`, as if it were a program with these words that has just been executed.
+
+    `become` is called first, as `preexec_fn` would be. subprocess takes the end of its pipe to the child for a
+    successful execve(2), and the pipe ends when the child closes what it has inherited.
+    """
+    _load()
+
+    def instead() -> NoReturn:
+        code = 1
+        try:
+            _like_new(words, environment)
+            become()
+            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1)  # execve(2) does so, after a change of the user
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+            main()
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(code)
+
+    return subprocess.Popen(list(words), preexec_fn=instead, text=True, **options)
+
+
+@cache
+def _load() -> None:
+    for module in pkgutil.walk_packages(labctl.__path__, "labctl."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def _like_new(words: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Put back what the test has changed of a new interpreter."""
+    gc.freeze()  # whatever was garbage in the test may not close files of the command
+    sys.argv = list(words)
+    os.environ.clear()
+    os.environ.update(environment)
+    warnings.resetwarnings()
+    warnings.simplefilter("ignore")
+    sys.excepthook = sys.__excepthook__
+    for handled in signal.valid_signals():
+        if signal.getsignal(handled) not in (None, signal.SIG_DFL, signal.SIG_IGN):
+            signal.signal(handled, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_IGN)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115  # for good

@@ -1,0 +1,214 @@
+"""Killed at any moment: what is left can always be taken down, and without root nothing is left at all."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.labs import many_namespaces, tunnel
+from tests.e2e.world import DEADLINE, World, eventually, names
+
+KILLS = 15
+LARGE = 200
+
+
+def kill_after(process: subprocess.Popen[str], seconds: float) -> None:
+    """End a process without a word when so much of its time has gone."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def start_up(here: World, file: str, *more: str) -> subprocess.Popen[str]:
+    return here.start(
+        here.command("up", file, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def is_as(here: World, before: dict[str, object]) -> Callable[[], bool]:
+    return lambda: here.snapshot() == before
+
+
+def engines(here: World) -> list[int]:
+    return [pid for pid, title in here.processes() if title.startswith("ttun ")]
+
+
+def test_up_killed_at_any_moment_leaves_what_down_takes_away(as_root: World) -> None:
+    before = as_root.snapshot()
+    began = time.monotonic()
+    as_root.labctl("up", "two-site")
+    took = time.monotonic() - began
+    as_root.labctl("down", "two-site")
+    chance = random.Random(2)
+    for delay in (chance.uniform(0.2, 1.1) * took for _ in range(KILLS)):
+        kill_after(start_up(as_root, "two-site"), delay)
+        as_root.labctl("down", "two-site")
+        eventually(is_as(as_root, before), f"nothing is left of an up that was killed after {delay:.3f} s")
+
+
+def test_up_killed_at_any_moment_leaves_nothing_in_a_room(as_user: World) -> None:
+    before = as_user.snapshot()
+    began = time.monotonic()
+    as_user.labctl("up", "two-site")
+    took = time.monotonic() - began
+    as_user.labctl("down", "two-site")
+    chance = random.Random(2)
+    for delay in (chance.uniform(0.2, 0.95) * took for _ in range(KILLS)):
+        process = start_up(as_user, "two-site")
+        kill_after(process, delay)
+        if process.returncode == 0 or as_user.json("list"):  # what was told to stay is a whole lab
+            as_user.labctl("down", "two-site")
+        eventually(is_as(as_user, before), f"nothing is left of an up that was killed after {delay:.3f} s")
+
+
+@pytest.mark.parametrize("moment", ["first namespace", "second namespace", "first engine"])
+def test_up_after_an_up_that_was_killed(here: World, moment: str) -> None:
+    come = {
+        "first namespace": lambda: len(names(here)) >= 1,
+        "second namespace": lambda: len(names(here)) >= 2,
+        "first engine": lambda: engines(here),
+    }[moment]
+    file = here.file("tunnel.yaml", tunnel())
+    process = start_up(here, file)
+    eventually(lambda: come() or process.poll() is not None, moment)
+    process.kill()
+    process.wait()
+    if not here.is_root and process.returncode:
+        eventually(lambda: not here.processes(), "nothing is left of the room")
+    here.labctl("up", file)
+    here.labctl("verify")
+    here.labctl("down")
+
+
+@pytest.mark.parametrize("moment", ["first namespace", "many namespaces"])
+def test_up_killed_amid_a_large_lab(here: World, moment: str) -> None:
+    before = here.snapshot()
+    process = start_up(here, here.file("many.yaml", many_namespaces(LARGE)))
+    eventually(lambda: len(names(here)) >= (1 if moment == "first namespace" else LARGE // 2), moment)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    if here.is_root:
+        assert here.json("list")[0]["complete"] is False
+        here.labctl("down")
+    eventually(is_as(here, before), "nothing is left")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_up_that_is_interrupted_takes_back_what_it_made(here: World, number: signal.Signals, code: int) -> None:
+    before = here.snapshot()
+    process = start_up(here, here.file("many.yaml", many_namespaces(LARGE)))
+    eventually(lambda: names(here), "the first namespace is there")
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does at Ctrl-C
+    else:
+        process.send_signal(number)
+    _, told = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, "Traceback" in told, len(told.splitlines()) <= 3) == (code, False, True), told
+    eventually(is_as(here, before), "nothing is left")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_up_interrupted_while_engines_start(here: World, number: signal.Signals) -> None:
+    before = here.snapshot()
+    process = start_up(here, here.file("tunnel.yaml", tunnel()))
+    eventually(lambda: engines(here) or process.poll() is not None, "the first engine is there")
+    os.killpg(process.pid, number)
+    _, told = process.communicate(timeout=DEADLINE)
+    # A lab that was made in the meantime stays: -N is a signal to an interpreter that has done its work and is ending.
+    assert process.returncode in (0, 128 + number, -number) and "Traceback" not in told, told
+    if process.returncode <= 0:
+        assert here.json("list")[0]["complete"]
+        here.labctl("down")
+    eventually(is_as(here, before), "nothing is left")
+
+
+def test_a_second_ctrl_c_does_not_break_the_taking_back(here: World) -> None:
+    before = here.snapshot()
+    process = start_up(here, here.file("many.yaml", many_namespaces(LARGE)))
+    eventually(lambda: len(names(here)) > LARGE // 2, "half of the lab is there")
+    os.killpg(process.pid, signal.SIGINT)
+    most = len(names(here))
+    eventually(lambda: len(names(here)) < most or process.poll() is not None, "it is being taken back")
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=DEADLINE)
+    if here.json("list"):
+        here.labctl("down")
+    eventually(is_as(here, before), "nothing is left")
+
+
+def test_a_killed_room_is_gone_and_can_be_made_again(as_user: World) -> None:
+    file = as_user.file("tunnel.yaml", tunnel())
+    as_user.labctl("up", file)
+    (holder,) = as_user.processes_titled("labctl: room of tunnel")
+    os.kill(holder, signal.SIGKILL)
+    eventually(lambda: not as_user.processes(), "everything in the room went with it")
+    assert as_user.json("list") == []
+    assert "no lab" in as_user.labctl("status", code=2).stderr
+    as_user.labctl("up", file)
+    as_user.labctl("verify")
+    as_user.labctl("down")
+
+
+def test_a_terminated_room_is_gone_too(as_user: World) -> None:
+    as_user.labctl("up", as_user.file("tunnel.yaml", tunnel()))
+    (holder,) = as_user.processes_titled("labctl: room of tunnel")
+    os.kill(holder, signal.SIGTERM)
+    eventually(lambda: not as_user.processes(), "everything in the room went with it")
+
+
+def test_a_killed_engine_is_told_and_started_again(here: World) -> None:
+    file = here.file("tunnel.yaml", tunnel())
+    here.labctl("up", file)
+    (killed,) = [pid for pid, title in here.processes() if title.startswith("ttun tun0 ")]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: killed not in engines(here), "the engine is gone")
+    running = {engine["device"]: engine["running"] for engine in here.json("status")["engines"]}
+    assert running == {"siteA:tun0": False, "siteB:tun1": True}
+    assert "ended" in here.labctl("status").stdout
+    changes = here.json("up", file)["changes"]
+    assert [change["subject"] for change in changes] == ["siteA:tun0"]
+    here.labctl("verify")
+    here.labctl("down")
+
+
+def test_down_of_a_lab_whose_engine_was_killed(here: World) -> None:
+    here.labctl("up", here.file("tunnel.yaml", tunnel()))
+    for pid in engines(here):
+        os.kill(pid, signal.SIGKILL)
+    here.labctl("down")
+
+
+def test_down_killed_halfway_can_be_done_again(as_root: World) -> None:
+    as_root.labctl("up", as_root.file("many.yaml", many_namespaces(LARGE)))
+    process = as_root.start(as_root.command("down"), stdout=subprocess.DEVNULL)
+    eventually(lambda: len(names(as_root)) < LARGE, "down is at work")
+    process.kill()
+    process.wait()
+    as_root.labctl("down", "many")
+
+
+def test_a_ctrl_c_amidst_a_fork_is_heard() -> None:
+    """Python runs hooks around a fork, and loses what is raised in them: there a Ctrl-C must wait."""
+    script = """if True:
+        import os, signal
+        from labctl.process.signals import fork
+        os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            if fork() == 0:
+                os._exit(0)
+        except KeyboardInterrupt:
+            print("heard")
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("heard\n", "")

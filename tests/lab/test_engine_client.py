@@ -1,0 +1,69 @@
+"""The process that forks engines, asked by itself: what goes wrong in one is told, whenever it does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from labctl.errors import KernelRefused, LabError
+from labctl.lab.engines.client import Waiting, forkserver
+from labctl.lab.engines.task import Task
+from labctl.process.processes import Process
+from labctl.rootless.context import HostContext
+from tests.e2e.world import eventually
+
+
+def task(home: Path, **changes: object) -> Task:
+    files = {"log": home / "log", "counters": home / "counters", "control": home / "control"}
+    made = {
+        "device": "a:tun0", "namespace": home / "no-namespace", "command": "ttun tun0 127.0.0.1 1 127.0.0.2 1",
+        "program": (), "run_as": None, "directory": "/", **files,
+    }  # fmt: skip
+    return Task(**{**made, **changes})  # type: ignore[arg-type]
+
+
+@contextmanager
+def waiting(*tasks: Task) -> Iterator[Waiting]:
+    with forkserver() as server, server.at(HostContext())(tasks) as engines:
+        yield engines
+
+
+def test_an_engine_that_ended_before_it_was_let_begin_says_why(tmp_path: Path) -> None:
+    def once_it_has_ended(_: int, process: Process) -> None:
+        eventually(lambda: not process.alive(), "it has ended")
+
+    stillborn = task(tmp_path, counters=tmp_path / "no-directory" / "counters")
+    with pytest.raises(KernelRefused) as caught, waiting(stillborn) as engines:
+        list(engines.begin(once_it_has_ended))
+    assert "cannot write the counters" in caught.value.what
+
+
+def test_what_goes_wrong_once_it_has_begun_is_told_and_nobody_is_left(tmp_path: Path) -> None:
+    recorded: dict[int, Process] = {}
+    with pytest.raises(LabError) as caught, waiting(task(tmp_path), task(tmp_path / "other")) as engines:
+        list(engines.begin(recorded.__setitem__))
+    assert "No such file or directory (ENOENT)" in str(caught.value)
+    eventually(lambda: not any(process.alive() for process in recorded.values()), "all have ended")
+
+
+def test_one_that_is_not_let_begin_is_gone_when_the_body_ends(tmp_path: Path) -> None:
+    command = f"ttun tun0 127.0.0.1 {os.getpid() % 60000 + 1} 127.0.0.2 1"  # nobody else's
+    with forkserver() as server:
+        with server.at(HostContext())([task(tmp_path, command=command)]):
+            eventually(lambda: bool(titled(command)) and (tmp_path / "control").exists(), "it waits")
+        assert titled(command) == []
+
+
+def titled(command: str) -> list[Path]:
+    return [entry for entry in Path("/proc").glob("[0-9]*/cmdline") if _read(entry).startswith(command.encode())]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,111 @@
+"""The house: imports point down only, and what is heavy is imported by who needs it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labctl.lab.engines import client
+from tests.e2e.world import REPO
+
+# Lower floors know nothing of higher ones; the engine stands alone, and how it writes an impairment is how a file does.
+ROOMS = "errors engine", "process topology", "plan rootless", "kernel", "checks", "lab", "report", "cli", "__main__"
+FLOORS = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms.split()}
+ONLY_IN = {"pyroute2": {"kernel"}, "rich": {"report"}, "numpy": {"engine"}, "pydantic": {"topology"}, "click": {"cli"}}
+FILES = sorted((REPO / "labctl").rglob("*.py"))
+
+
+def room_of(file: Path) -> str:
+    inside = file.relative_to(REPO / "labctl")
+    return inside.parts[0].removesuffix(".py")
+
+
+def imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative imports hide where they lead"
+            if node.module == "labctl":
+                yield from (f"labctl.{alias.name}" for alias in node.names)
+            else:
+                yield node.module or ""
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(REPO)))
+def test_imports_point_down(file: Path) -> None:
+    here = room_of(file)
+    if here == "__init__":
+        return
+    for name in imports(file):
+        parts = name.split(".")
+        if parts[0] != "labctl" or len(parts) == 1 or parts[1] in (here, "__version__"):
+            continue
+        assert parts[1] in FLOORS, f"{name} is in no room of the house"
+        assert FLOORS[parts[1]] < FLOORS[here], f"{here} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(REPO)))
+def test_a_library_is_known_in_one_room(file: Path) -> None:
+    for name in imports(file):
+        rooms = ONLY_IN.get(name.split(".")[0])
+        assert rooms is None or room_of(file) in rooms, f"{file.relative_to(REPO)} imports {name}"
+
+
+def test_the_engine_stands_alone() -> None:
+    for file in FILES:
+        if room_of(file) == "engine":
+            outside = {name for name in imports(file) if name.startswith("labctl.")} - {
+                name for name in imports(file) if name.startswith("labctl.engine")
+            }
+            assert outside == set(), file
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The top-level modules that a call of labctl has imported when it ends."""
+    program = f"""
+import sys
+sys.argv = ["labctl", *{arguments!r}]
+from labctl.cli import run_cli
+run_cli()
+print(*sorted({{name.partition(".")[0] for name in sys.modules}}), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+HEAVY = {"pyroute2", "numpy", "rich", "pydantic", "scapy", "yaml"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert loaded_by(*arguments) & HEAVY == set()
+
+
+def test_what_needs_no_topology_loads_none() -> None:
+    """pydantic and the model take as long to load as all else that `down` and `exec` do."""
+    program = "import sys, labctl.lab.down, labctl.lab.execute, labctl.lab.logs; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
+    assert {"pydantic", "yaml", "labctl.topology.model"} & set(done.stdout.split()) == set()
+
+
+def test_ttun_imports_none_of_the_lab() -> None:
+    program = "import sys, labctl.engine.ttun; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
+    modules = done.stdout.split()
+    assert [name for name in modules if name.split(".")[0] in {"pyroute2", "rich", "pydantic", "yaml", "click"}] == []
+    assert [name for name in modules if name.startswith("labctl.") and not name.startswith("labctl.engine")] == []
+
+
+def test_engines_share_nothing_that_they_do_not_need() -> None:
+    """Of what is loaded there an engine copies what it looks at; and some libraries run code of theirs at a fork."""
+    look = client.python("from labctl.lab.engines import forkserver; forkserver.preload(); print(*sorted(sys.modules))")
+    done = subprocess.run(look, cwd="/", capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"numpy", "setproctitle._setproctitle"} <= loaded
+    assert loaded & (HEAVY - {"numpy"} | {"click", "logging", "setproctitle", "threading"}) == set()
