@@ -1,5 +1,7 @@
 """`python -m benchmarks`: measure every contender in interleaved rounds, and report."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys

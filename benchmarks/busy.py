@@ -4,6 +4,8 @@ Each person is an ordinary user with the two-site lab, as in a workshop. All ver
 for each CPU that never sleep. What is counted are the labs of which `verify` says anything but that all checks passed.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import shutil

@@ -4,6 +4,8 @@ A contender is started in a `Pair` and makes `tun0` at both sites. `needs` are t
 where one is missing, the contender is, too, and the report says so.
 """
 
+from __future__ import annotations
+
 import secrets
 import shutil
 import socket

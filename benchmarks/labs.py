@@ -6,6 +6,8 @@ hub     every site has a cable and a tunnel to the first one
 Each has a check that a ping crosses its last tunnel.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 PORT = 9000

@@ -1,5 +1,7 @@
 """What is measured through a tunnel that stands, and by which program."""
 
+from __future__ import annotations
+
 import json
 import re
 import statistics

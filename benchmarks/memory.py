@@ -4,6 +4,8 @@ labctl forks its engines from a process that has all that they need loaded, so t
 with each other. Several are started here in the same way; a lone `ttun` is measured beside them.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from pathlib import Path

@@ -1,5 +1,7 @@
 """What came out: a table, `bench.json`, a plot, and how far labctl is from its goals."""
 
+from __future__ import annotations
+
 import json
 import statistics
 from dataclasses import dataclass, field

@@ -7,6 +7,8 @@ The kernel takes namespaces apart long after they are gone for their user, and m
 measurement begins when it has come to rest.
 """
 
+from __future__ import annotations
+
 import shutil
 import subprocess
 import sys

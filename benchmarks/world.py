@@ -4,6 +4,8 @@ site a  wan0 192.0.2.1 ------ 192.0.2.2 wan0  site b
         tun0 10.9.0.1                10.9.0.2 tun0
 """
 
+from __future__ import annotations
+
 import os
 import subprocess
 import time
@@ -76,7 +78,7 @@ class Pair:
     def run(self, site: str, *words: str, seconds: float = 60) -> str:
         return _run(*self.command(site, *words), seconds=seconds)
 
-    def start(self, site: str, *words: str, **environment: str) -> "subprocess.Popen[str]":
+    def start(self, site: str, *words: str, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             self.command(site, *words),
             stdin=subprocess.DEVNULL,

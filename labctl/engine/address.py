@@ -4,6 +4,8 @@ Hosts are numeric on purpose. A name could resolve differently at each end, or o
 that is about to be built.
 """
 
+from __future__ import annotations
+
 import ipaddress
 import socket
 from dataclasses import dataclass
@@ -40,7 +42,7 @@ class Address:
             raise ValueError(f"{self.port} is no UDP port: it must be 1 to 65535")
 
     @classmethod
-    def parse(cls, text: str) -> "Address":
+    def parse(cls, text: str) -> Address:
         """Read `10.0.1.1:9000` or `[fd00::1]:9000`; raises ValueError."""
         host, colon, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")

@@ -10,6 +10,8 @@ sockets, and the packet is counted where nobody looks.
 `loop` says how often, and for how long after the last real packet.
 """
 
+from __future__ import annotations
+
 import socket
 import struct
 

@@ -7,6 +7,8 @@ Of links only its own TUN device concerns an endpoint. In a namespace of a hundr
 be woken by every other one that comes up, so a filter keeps those messages away (socket(7), SO_ATTACH_FILTER).
 """
 
+from __future__ import annotations
+
 import errno
 import socket
 import struct

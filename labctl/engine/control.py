@@ -6,6 +6,8 @@ at all. The answer is what is in force then, `{"out": {...}, "in": {...}}` in th
 `{"error": "..."}`. An empty request only asks.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import socket

@@ -22,6 +22,8 @@ lock. Each cell has one writer and is aligned, so a reader sees a whole number, 
 packet apart. The file outlives the endpoint: the last state can still be read.
 """
 
+from __future__ import annotations
+
 import mmap
 import os
 import struct
@@ -138,12 +140,12 @@ class Counters:
         self.cells, self.feature_cell, self.change_cell = cells[:-2], cells[-2:-1], cells[-1:]
 
     @classmethod
-    def anonymous(cls) -> "Counters":
+    def anonymous(cls) -> Counters:
         """Counters that only this process sees."""
         return cls(bytearray(_SIZE))
 
     @classmethod
-    def create(cls, path: Path) -> "Counters":
+    def create(cls, path: Path) -> Counters:
         """Make the file, readable by its owner only; a file of that name is replaced. Raises OSError."""
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -159,7 +161,7 @@ class Counters:
         return cls(memory)
 
     @classmethod
-    def open(cls, path: Path) -> "Counters":
+    def open(cls, path: Path) -> Counters:
         """Map the file for reading. Raises OSError, and ValueError where it is not such a file."""
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size != _SIZE or file.read(len(_EXPECTED)) != _EXPECTED:
@@ -187,7 +189,7 @@ class Counters:
         if isinstance(self._memory, mmap.mmap):
             self._memory.close()
 
-    def __enter__(self) -> "Counters":
+    def __enter__(self) -> Counters:
         return self
 
     def __exit__(

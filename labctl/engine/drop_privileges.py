@@ -11,6 +11,8 @@ no other to become (EINVAL), and a container may withhold the right to change (E
 capability is then what is left, and it is little.
 """
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import os

@@ -5,6 +5,8 @@ give up all rights, say that we are ready, forward. Whoever waits for `ready` kn
 and that packets will be counted from zero.
 """
 
+from __future__ import annotations
+
 import re
 import signal
 from collections.abc import Callable

@@ -4,6 +4,8 @@ It is an OSError because everything that can go wrong while an endpoint opens is
 refused. Each module that makes such a call words the error, since only there are the reasons known.
 """
 
+from __future__ import annotations
+
 import errno as codes
 import os
 from collections.abc import Iterator, Mapping

@@ -8,6 +8,8 @@ What was refused may be taken later: routes lead over other interfaces, an addre
 tried again after a while, which costs one call.
 """
 
+from __future__ import annotations
+
 import enum
 import errno
 import os

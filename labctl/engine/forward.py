@@ -19,6 +19,8 @@ has done nothing wrong and was not sent. So a failed send is tried once more, an
 notice.
 """
 
+from __future__ import annotations
+
 import errno
 from collections.abc import Callable
 from contextlib import suppress

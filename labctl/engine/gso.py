@@ -10,6 +10,8 @@ and for a larger one nothing has to be limited. Without that right, or on a kern
 are just cut in two. Nothing depends on the limit, so nobody has to take it back: without offloads it means nothing.
 """
 
+from __future__ import annotations
+
 import fcntl
 import socket
 import struct

@@ -10,6 +10,8 @@ mega*bytes*). The first and the last are refused with both readings named. A bar
 and must look like one: `1` is refused, since half of those who write it mean 1 %.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Mapping
@@ -116,12 +118,12 @@ class Impairment:
             raise ValueError("reorder needs a delay: a packet that goes at once overtakes those that wait")
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, object]) -> "Impairment":
+    def from_dict(cls, values: Mapping[str, object]) -> Impairment:
         """The inverse of `as_dict`; a value may also be text with a unit. Raises ValueError."""
         return cls().merged(values)
 
     @classmethod
-    def from_text(cls, text: str) -> "Impairment":
+    def from_text(cls, text: str) -> Impairment:
         """The inverse of `str`: words and values in turn, `delay 50ms loss 10%`. Raises ValueError."""
         words = [] if text.strip() == "none" else text.split()
         if len(words) % 2:
@@ -132,7 +134,7 @@ class Impairment:
         """Every word with its number, fit for JSON."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    def merged(self, changes: Mapping[str, object]) -> "Impairment":
+    def merged(self, changes: Mapping[str, object]) -> Impairment:
         """These impairments with the named ones changed; what is not named stays. Raises ValueError."""
         values: dict[str, object] = {**self.as_dict()}
         values.update((word, read(word, value)) for word, value in changes.items())

@@ -5,6 +5,8 @@ chance is drawn for every packet; those that may go on do so one by one, when th
 the train goes straight on, whole.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from time import monotonic
 

@@ -7,6 +7,8 @@ The loop ends in two ways, neither of them an error: somebody asks for it, or th
 which the kernel reports as EPOLLERR (`tun_chr_poll` in drivers/net/tun.c) or as EBADFD from a read.
 """
 
+from __future__ import annotations
+
 import enum
 import os
 import select

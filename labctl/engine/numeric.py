@@ -5,6 +5,8 @@ engine multiplies none, so OpenBLAS is told to start none. The environment is th
 this process starts is not our business.
 """
 
+from __future__ import annotations
+
 import os
 
 _KNOB = "OPENBLAS_NUM_THREADS"

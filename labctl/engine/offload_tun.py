@@ -16,6 +16,8 @@ the forwarder, which still has the packets, writes each by itself. Memory is tak
 is good until the next `receive`.
 """
 
+from __future__ import annotations
+
 import errno
 import fcntl
 import os

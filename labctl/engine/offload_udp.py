@@ -12,6 +12,8 @@ the forwarder, which still has the packets, sends each by itself. Memory is take
 is good until the next `receive`.
 """
 
+from __future__ import annotations
+
 import errno
 import socket
 import struct

@@ -4,6 +4,8 @@ A port gives and takes `Train`s. It raises OSError as the kernel does and Blocki
 device (`tun_device`) and the peer (`udp`) look the same through it, so that one twin stands in for both.
 """
 
+from __future__ import annotations
+
 import os
 from collections import deque
 from collections.abc import Iterable

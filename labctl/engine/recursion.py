@@ -14,6 +14,8 @@ headers, and the lengths that they state, so it is recognised as the whole would
 each is wrapped once more, and what comes of that is recognised.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -46,12 +48,12 @@ class OwnDatagrams:
     ports: bytes  # source and destination, as they stand in a UDP header
 
     @classmethod
-    def between(cls, source: Address, destination: Address) -> "OwnDatagrams":
+    def between(cls, source: Address, destination: Address) -> OwnDatagrams:
         """The datagrams that leave from `source` for `destination`."""
         ports = b"".join(each.port.to_bytes(2, "big") for each in (source, destination))
         return cls(source.packed + destination.packed, ports)
 
-    def leaving_from(self, source: Address) -> "OwnDatagrams":
+    def leaving_from(self, source: Address) -> OwnDatagrams:
         """The same once they leave from another address, by the same ports."""
         return replace(self, addresses=source.packed + self.addresses[len(source.packed) :])
 

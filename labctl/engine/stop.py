@@ -3,6 +3,8 @@
 The interpreter's C handler writes it to a socket, see signal.set_wakeup_fd.
 """
 
+from __future__ import annotations
+
 import signal
 import socket
 from collections.abc import Iterator

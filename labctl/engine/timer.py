@@ -3,6 +3,8 @@
 The time-out of epoll itself counts milliseconds: too coarse for a rate or a delay that is asked for in microseconds.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 import struct

@@ -6,6 +6,8 @@ Its exit codes are labctl's: 0 ended well, 2 the call is wrong, 3 this machine c
 refused.
 """
 
+from __future__ import annotations
+
 import argparse
 import errno
 import os

@@ -1,5 +1,7 @@
 """The TUN device, a packet for each call of the kernel, which works everywhere; `offload_tun` has the fast one."""
 
+from __future__ import annotations
+
 import errno
 import fcntl
 import os

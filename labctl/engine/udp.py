@@ -7,6 +7,8 @@ in net/ipv4/udp.c), so a datagram of the peer's goes to the second socket only w
 (`wildcard`). The first is bound before the second may share its port, which proves that nobody else is there.
 """
 
+from __future__ import annotations
+
 import errno
 import socket
 import sys

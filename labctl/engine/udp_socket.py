@@ -4,6 +4,8 @@ Linux lets UDP sockets share a port while both bear SO_REUSEADDR. They bear it o
 the other, so that nobody else can join.
 """
 
+from __future__ import annotations
+
 import errno
 import socket
 from collections.abc import Iterator

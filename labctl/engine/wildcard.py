@@ -12,6 +12,8 @@ Buffers of full size take rights that an endpoint gives up (SO_RCVBUFFORCE), so 
 To bind a port below 1024 takes a right, too, CAP_NET_BIND_SERVICE: it is the one that is kept for such a port.
 """
 
+from __future__ import annotations
+
 import os
 import socket
 import struct

@@ -1,5 +1,7 @@
 """Fixtures: one namespace, or two sites with a wire between them."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import socket

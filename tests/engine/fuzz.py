@@ -10,6 +10,8 @@ shuffled, and noise. For each batch
 - what is not one IP packet is not written, and what was merged has right checksums.
 """
 
+from __future__ import annotations
+
 import random
 import sys
 from dataclasses import replace

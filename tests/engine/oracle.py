@@ -4,6 +4,8 @@ Nothing here uses numpy or the engine's arithmetic. Packets are made of their fi
 checksums, so that whatever the engine makes of them can be compared with what it must be.
 """
 
+from __future__ import annotations
+
 import ipaddress
 import struct
 from dataclasses import dataclass, replace
@@ -83,7 +85,7 @@ class Segment:
         kind = UDP_L4 if self.protocol == UDP else TCPV4 if self.version == 4 else TCPV6
         return VnetHeader(NEEDS_CSUM, kind, 1, gso_size, self.l4, 6 if self.protocol == UDP else 16)
 
-    def cut(self, gso_size: int) -> list["Segment"]:
+    def cut(self, gso_size: int) -> list[Segment]:
         """The packets that this superframe stands for."""
         pieces = [self.payload[at : at + gso_size] for at in range(0, len(self.payload), gso_size)]
         made = []

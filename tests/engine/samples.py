@@ -1,5 +1,7 @@
 """Packets for tests, built field by field."""
 
+from __future__ import annotations
+
 import ipaddress
 import struct
 

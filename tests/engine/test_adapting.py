@@ -1,5 +1,7 @@
 """What an engine chose is looked at again when its cause changes: counted in calls and frames, not in speed."""
 
+from __future__ import annotations
+
 import select
 from collections.abc import Callable
 from contextlib import closing

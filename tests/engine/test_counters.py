@@ -1,5 +1,7 @@
 """The memory-mapped counters: who may read them, and what a reader sees."""
 
+from __future__ import annotations
+
 import os
 import stat
 from pathlib import Path

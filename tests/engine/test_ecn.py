@@ -1,5 +1,7 @@
 """Congestion marks go in and out of the tunnel as RFC 6040 says: by bytes, through sockets, and on the kernel."""
 
+from __future__ import annotations
+
 import hashlib
 import random
 import socket

@@ -1,5 +1,7 @@
 """The fast ports: what is refused is sent again one by one, given up, and said once."""
 
+from __future__ import annotations
+
 import errno
 import socket
 import struct

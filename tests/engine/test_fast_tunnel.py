@@ -1,5 +1,7 @@
 """Whole tunnels at speed: offload is engaged, every byte arrives, and interfaces agree with counters."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import random

@@ -1,5 +1,7 @@
 """Forwarding between twins: no kernel, every fault, and every packet accounted for."""
 
+from __future__ import annotations
+
 import errno
 import os
 import signal

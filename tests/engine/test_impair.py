@@ -1,5 +1,7 @@
 """A bad network, without a network and without a clock: what is lost, when it leaves, and in which order."""
 
+from __future__ import annotations
+
 import random
 from collections import Counter
 from collections.abc import Iterable

@@ -1,5 +1,7 @@
 """The impairments as people write them, as numbers, and what is refused."""
 
+from __future__ import annotations
+
 import json
 import math
 from dataclasses import FrozenInstanceError

@@ -4,6 +4,8 @@ A superframe that is written to `in0` is forwarded to `out0`, which has no offlo
 it itself and finish the checksums. All it changes besides is the TTL.
 """
 
+from __future__ import annotations
+
 import fcntl
 import os
 import socket

@@ -1,5 +1,7 @@
 """Split and coalesce against the slow way: nothing is lost, changed, reordered or laundered."""
 
+from __future__ import annotations
+
 import random
 from collections import Counter
 from dataclasses import replace

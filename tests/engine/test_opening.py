@@ -1,5 +1,7 @@
 """Opening ports and giving up rights: who may, who may not, and what they are told."""
 
+from __future__ import annotations
+
 import socket
 import subprocess
 import sys

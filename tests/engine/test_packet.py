@@ -1,5 +1,7 @@
 """What is one IP packet, and what the line about it says."""
 
+from __future__ import annotations
+
 import re
 
 import pytest

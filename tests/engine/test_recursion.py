@@ -1,5 +1,7 @@
 """Tunnels inside themselves are cut, and those inside others are not: by bytes, and on the kernel."""
 
+from __future__ import annotations
+
 import hashlib
 import random
 import struct

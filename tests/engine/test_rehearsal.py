@@ -1,5 +1,7 @@
 """Rehearsals: the packet goes round through the real ways, and they end where nothing comes."""
 
+from __future__ import annotations
+
 import os
 import signal
 import socket

@@ -3,6 +3,8 @@
 A few seconds as part of the suite; `make soak` goes on for a minute (SOAK_SECONDS).
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import random

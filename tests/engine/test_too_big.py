@@ -1,5 +1,7 @@
 """What is answered to a packet that is too big: a message that the sender's kernel would believe."""
 
+from __future__ import annotations
+
 import struct
 
 import pytest

@@ -1,5 +1,7 @@
 """Whole tunnels in real namespaces: two engines, or one and socat."""
 
+from __future__ import annotations
+
 import signal
 import socket
 import subprocess

@@ -1,5 +1,7 @@
 """Addresses that come, go and are one of several: an endpoint answers from where it was addressed, and lives on."""
 
+from __future__ import annotations
+
 import hashlib
 import random
 import socket

@@ -10,6 +10,8 @@ pipe closes, `cat` ends, and the kernel removes the namespace with all that is i
 in the machine's own namespace.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 import select

@@ -8,6 +8,8 @@ Sums here are such unfolded numbers "as they lie in memory". A stored 16-bit fie
 it lies, too; `native` turns a number such as a length into that form.
 """
 
+from __future__ import annotations
+
 import sys
 from typing import Any
 

@@ -18,6 +18,8 @@ A packet joins the one before it if splitting the merged frame again gives both 
 Only neighbours merge, so the order of all packets stays what it was, not only that of each flow.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from functools import lru_cache
 

@@ -7,6 +7,8 @@ A line says who, to whom, what and how long. Every sequence of bytes has a line:
 said to be malformed, what has no name here is called by its number.
 """
 
+from __future__ import annotations
+
 import ipaddress
 import struct
 

@@ -15,6 +15,8 @@ The six bits beside them (DSCP) are 0 in the datagram and stay what they were in
 tunnels: the pipe model of RFC 2983.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from labctl.engine.packets.ip import fault

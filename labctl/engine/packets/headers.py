@@ -9,6 +9,8 @@ Where the fields are depends on little, and is the same for most frames of a flo
 views into one memory is kept and filled again and again: to make views takes longer than to use them.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 from labctl.engine.numeric import np

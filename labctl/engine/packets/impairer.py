@@ -42,6 +42,8 @@ The stage takes *finished* packets: split to their size on the wire and with all
 a segmentation offload would do later would both undo the damage and count 45 packets as one.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property

@@ -6,6 +6,8 @@ the business of the two hosts. A bad header checksum, for example, is left to th
 counts it where people look for it.
 """
 
+from __future__ import annotations
+
 import struct
 from dataclasses import dataclass
 

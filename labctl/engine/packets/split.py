@@ -9,6 +9,8 @@ address is looked at: the difference of the lengths is added, which is right beh
 A UDP checksum that comes out as 0 is sent as 0xffff, because 0 means that there is none (RFC 768).
 """
 
+from __future__ import annotations
+
 import struct
 
 from labctl.engine.numeric import np

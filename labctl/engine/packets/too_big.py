@@ -13,6 +13,8 @@ No answer is given to an ICMP error, to a fragment but the first, nor to or from
 host's (RFC 1122 3.2.2, RFC 4443 2.4 e).
 """
 
+from __future__ import annotations
+
 import ipaddress
 import struct
 

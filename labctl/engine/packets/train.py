@@ -8,6 +8,8 @@ not depend on how it came: it is always the same as its packets one by one.
 Its bytes belong to the port that it came from and are good until that port receives again.
 """
 
+from __future__ import annotations
+
 import mmap
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -33,7 +35,7 @@ class Train(NamedTuple):
     ecn: int = 0
 
     @classmethod
-    def of(cls, packet: Bytes) -> "Train":
+    def of(cls, packet: Bytes) -> Train:
         """The train of one packet."""
         return cls(packet, len(packet), 1)
 
@@ -45,15 +47,15 @@ class Train(NamedTuple):
         for at in range(0, self.size * self.number, self.size):
             yield self.data[at : at + self.size]
 
-    def singles(self) -> Iterator["Train"]:
+    def singles(self) -> Iterator[Train]:
         """A train of one for each packet."""
         return map(Train.of, self.packets())
 
-    def part(self, first: int, number: int) -> "Train":
+    def part(self, first: int, number: int) -> Train:
         """`number` packets, from the one at index `first` on."""
         return Train(self.data[first * self.size : (first + number) * self.size], self.size, number)
 
-    def sendable(self) -> Iterator["Train"]:
+    def sendable(self) -> Iterator[Train]:
         """Trains that one call with UDP_SEGMENT takes."""
         most = min(MOST_PACKETS, max(1, MOST_BYTES // max(1, self.size)))
         if self.number <= most:

@@ -6,6 +6,8 @@ checksum field holds only the sum of the pseudo-header, and a type says that the
 payload. An all-zero header promises and asks nothing.
 """
 
+from __future__ import annotations
+
 import struct
 from typing import NamedTuple
 
@@ -29,6 +31,6 @@ class VnetHeader(NamedTuple):
     csum_offset: int
 
     @classmethod
-    def read(cls, data: bytes | bytearray | memoryview, at: int = 0) -> "VnetHeader":
+    def read(cls, data: bytes | bytearray | memoryview, at: int = 0) -> VnetHeader:
         """The header at this place of the data."""
         return cls(*LAYOUT.unpack_from(data, at))
