@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 import pytest
 
 from labctl.checks.delivery import delivery
 from labctl.topology.model import Nc
 
-WHERE = {"from": "a", "to": "b", "address": ipaddress.ip_address("192.0.2.1"), "port": 80}
+WHERE: dict[str, Any] = {"from": "a", "to": "b", "address": ipaddress.ip_address("192.0.2.1"), "port": 80}
 ONE_WAY = Nc(**WHERE, send="hello")
 BOTH_WAYS = Nc(**WHERE, send="hello", reply="world")
 LATE = "timed out after 3 s"

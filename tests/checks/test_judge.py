@@ -66,7 +66,7 @@ def snapshot(counts: Mapping[tuple[InterfaceRef, str], int]) -> ev.Snapshot:
     engines: dict[InterfaceRef, dict[str, int]] = {A: {}, B: {}}
     for (ref, name), number in counts.items():
         if name in ("tx", "rx"):
-            links[ref] = replace(links[ref], **{f"{name}_packets": number})  # type: ignore[arg-type]
+            links[ref] = replace(links[ref], **{f"{name}_packets": number})
         else:
             engines[ref][name if "_" in name and name.startswith(("in_", "out_", "icmp_")) else f"{name}_packets"] = (
                 number
@@ -284,7 +284,7 @@ def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], 
     snapshots = [snapshot({}), *map(snapshot, after)]
     kernel = Kernel({"siteA": Way("wan0", None, "192.0.2.1", False)}, {}, "", silent)
     observe = lambda: snapshots.pop(0) if len(snapshots) > 1 else snapshots[0]  # noqa: E731
-    return next(run(topology, [asked], Means(tools, observe, kernel, Patience)))  # type: ignore[arg-type]
+    return next(run(topology, [asked], Means(tools, observe, kernel, Patience)))
 
 
 def test_a_reply_without_the_packets_is_no_pass() -> None:

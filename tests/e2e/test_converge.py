@@ -195,11 +195,12 @@ def test_edits_change_what_they_say_and_a_connection_goes_on(here: World) -> Non
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert client.stdin and client.stdout
+    into, out_of = client.stdin, client.stdout
 
     def send() -> str:
-        client.stdin.write("go\n")
-        client.stdin.flush()
-        return client.stdout.readline()
+        into.write("go\n")
+        into.flush()
+        return out_of.readline()
 
     def engines() -> dict[str, int]:
         return {engine["device"]: engine["pid"] for engine in here.json("status")["engines"]}
@@ -231,6 +232,7 @@ def test_edits_change_what_they_say_and_a_connection_goes_on(here: World) -> Non
         assert not [name for name, count in one.items() if count and name.startswith(("in_", "out_"))]
     for process in (client, server):
         process.wait(10)
+        assert process.stdout
         process.stdout.close()
     here.labctl("down")
 

@@ -75,7 +75,8 @@ def with_sysctl(setting: str, of: str = BASE) -> str:
 
 def cables(*pairs: str) -> str:
     """Each pair of letters is a cable between interfaces of these names."""
-    ends = [f'{one}: {{kind: veth, peer: "a:{other}"}}' for pair in pairs for one, other in (pair, pair[::-1])]
+    both_ways = [*pairs, *(pair[::-1] for pair in pairs)]
+    ends = [f'{pair[0]}: {{kind: veth, peer: "a:{pair[1]}"}}' for pair in both_ways]
     return beside(*sorted(ends))
 
 

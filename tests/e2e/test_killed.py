@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_up_killed_at_any_moment_leaves_nothing_in_a_room(as_user: World) -> Non
 
 @pytest.mark.parametrize("moment", ["first namespace", "second namespace", "first engine"])
 def test_up_after_an_up_that_was_killed(here: World, moment: str) -> None:
-    come = {
+    come: Callable[[], Any] = {
         "first namespace": lambda: len(names(here)) >= 1,
         "second namespace": lambda: len(names(here)) >= 2,
         "first engine": lambda: engines(here),

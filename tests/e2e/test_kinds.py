@@ -220,9 +220,13 @@ def ttun_as(here: World, user: int) -> list[str]:
 def test_the_owner_of_a_tun_needs_no_root_to_serve_it(as_root: World) -> None:
     as_root.labctl("up", as_root.file("owned.yaml", OWNED.format(owner=ORDINARY_UID)))
     engine = as_root.start(ttun_as(as_root, ORDINARY_UID))
+
     # The carrier follows at once; the state of RFC 2863 only when the kernel comes to it (net/core/link_watch.c).
-    carrier = lambda: as_root.json("status")["namespaces"]["host"]["interfaces"]["tun0"]["carrier"]  # noqa: E731
-    eventually(lambda: engine.poll() is not None or carrier(), "the engine has the device")
+    def attached() -> bool:
+        tun0 = as_root.json("status")["namespaces"]["host"]["interfaces"]["tun0"]
+        return engine.poll() is not None or bool(tun0["carrier"])
+
+    eventually(attached, "the engine has the device")
     assert engine.poll() is None
     engine.terminate()
     assert engine.wait() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_a_read_only_sys_is_in_nobodys_way(here: World) -> None:
 
 
 def test_home_and_tmpdir_are_needed_for_nothing(here: World) -> None:
-    nowhere = {"env": {"HOME": "/nowhere", "TMPDIR": "/proc", "XDG_RUNTIME_DIR": "/proc"}}
+    nowhere: dict[str, Any] = {"env": {"HOME": "/nowhere", "TMPDIR": "/proc", "XDG_RUNTIME_DIR": "/proc"}}
     here.labctl("up", here.file("pair.yaml", PAIR), **nowhere)
     here.labctl("verify", **nowhere)
     here.labctl("exec", "left", "--", "true", **nowhere)

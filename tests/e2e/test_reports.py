@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_a_verbose_endpoint_logs_a_line_for_every_packet(single_host: World) -> 
     single_host.labctl("exec", "host", "--", *ping, code=1)
     line = "10.0.101.1 > 10.0.101.5 ICMP echo request, 84 bytes"
     for device in ("host:tun0", "host:tun1"):
-        logged = eventually(lambda device=device: lines(single_host, device, line, 3), "the engine has logged")
+        logged = eventually(partial(lines, single_host, device, line, 3), "the engine has logged")
         assert logged == 3
     together = single_host.labctl("logs").stdout
     assert together.count("offload engaged: tun-tso ") == 2 and together.count(line) == 6

@@ -23,7 +23,7 @@ def lab(here: World) -> Any:
 
 def has_dummy(here: World) -> bool:
     findings = {finding["name"]: finding["verdict"] for finding in here.json("doctor")["findings"]}
-    return findings["dummy"] == "ok"
+    return bool(findings["dummy"] == "ok")
 
 
 def test_a_substitution_is_told_by_up_and_status_if_there_is_one(here: World, lab: Any) -> None:

@@ -69,7 +69,7 @@ def test_a_lab_stays_that_nobody_wants_to_read_of(here: World, form: str) -> Non
 
 
 def test_a_terminal_that_knows_few_characters_is_shown_others(here: World) -> None:
-    plain = {"env": {"PYTHONIOENCODING": "ascii"}}
+    plain: dict[str, Any] = {"env": {"PYTHONIOENCODING": "ascii"}}
     assert "eth0  ? right:eth0" in here.labctl("up", here.file("pair.yaml", PAIR), **plain).stdout
     here.labctl("status", **plain)
     here.labctl("verify", **plain)

@@ -113,7 +113,12 @@ def connection(sites: Sites, hosts: tuple[str, str]) -> tuple[socket.socket, soc
 
 def transfer(sender: socket.socket, receiver: socket.socket, data: bytes) -> str:
     """Send and receive at once; returns the digest of what came."""
-    threading.Thread(target=lambda: (sender.sendall(data), sender.shutdown(socket.SHUT_WR)), daemon=True).start()
+
+    def send() -> None:
+        sender.sendall(data)
+        sender.shutdown(socket.SHUT_WR)
+
+    threading.Thread(target=send, daemon=True).start()
     digest = hashlib.sha256()
     while piece := receiver.recv(1 << 16):
         digest.update(piece)

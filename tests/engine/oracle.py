@@ -20,7 +20,7 @@ def ones_sum(data: bytes) -> int:
     """RFC 1071: the sum of 16-bit words, each carry added again."""
     if len(data) % 2:
         data += b"\0"
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return total

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -71,9 +72,13 @@ def test_an_engine_cuts_and_merges_as_the_mtu_of_its_device_asks_for(
 ) -> None:
     """Superframes are nothing to the engine while a packet is as large as they are; an edit of the MTU changes that."""
     both = counters()
+
+    def engaged(wanted: Feature) -> bool:
+        return both[0].features == wanted
+
     for mtu, wanted in ((65000, ~Feature(0) & ~TUN), (1400, ~Feature(0)), (65000, ~Feature(0) & ~TUN)):
         set_mtu(sites.a, mtu)
-        wait_for(lambda wanted=wanted: both[0].features == wanted, f"{wanted} at {mtu}, not {both[0].features}")
+        wait_for(partial(engaged, wanted), f"{wanted} at {mtu}, not {both[0].features}")
         assert sites.a.ping("10.0.102.1")
 
 
@@ -91,7 +96,7 @@ def test_an_endpoint_hears_of_its_own_device_and_of_no_other(host: Namespace, ad
         ):
             host.ip(line)
             if select.select([changes], [], [], 0)[0]:
-                changes.tell(lambda line=line: told.append(line))
+                changes.tell(partial(told.append, line))
             assert (told[-1:] == [line]) is reaches
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: b"T" + data[1:], lambda data: b""])
-def test_another_file_is_refused(tmp_path: Path, change) -> None:
+def test_another_file_is_refused(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
     path = tmp_path / "tun0"
     Counters.create(path).close()
     path.write_bytes(change(path.read_bytes()))

@@ -185,7 +185,14 @@ packets = st.lists(st.just(PING) | st.binary(max_size=60), max_size=20)
 
 
 @given(watched=st.booleans(), out=packets, into=packets, strange=packets, on_send=failures, on_write=failures)
-def test_every_packet_is_forwarded_or_is_exactly_one_drop(watched, out, into, strange, on_send, on_write) -> None:
+def test_every_packet_is_forwarded_or_is_exactly_one_drop(
+    watched: bool,
+    out: list[bytes],
+    into: list[bytes],
+    strange: list[bytes],
+    on_send: list[OSError | None],
+    on_write: list[OSError | None],
+) -> None:
     rig = Rig(watched)
     rig.tun.arrive(*out)
     rig.peer.arrive(*into)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ bodies = st.tuples(st.integers(0, 3999), st.integers(1, 4000)).map(lambda at: NO
 
 def segments(**fixed: object) -> st.SearchStrategy[Segment]:
     """Superframes of all kinds, with numbers that are about to wrap around more often than not."""
-    fields: dict[str, object] = {
+    fields: dict[str, st.SearchStrategy[Any]] = {
         "payload": bodies,
         "protocol": st.sampled_from([TCP, UDP]),
         "id": st.integers(0, 65535) | st.integers(65500, 65535),
@@ -152,9 +153,9 @@ def mixtures(draw: st.DrawFn) -> tuple[list[bytes], set[int]]:
             unseen = {0, 1, 2, 3, 7} if packet[0] >> 4 == 6 else set()
             at = draw(st.sampled_from([at for at in range(len(packet)) if at not in unseen]))
             bit = at * 8 + draw(st.integers(0, 7))
-            packet = bytearray(packet)
-            packet[bit // 8] ^= 1 << bit % 8
-            packet = bytes(packet)
+            flipped = bytearray(packet)
+            flipped[bit // 8] ^= 1 << bit % 8
+            packet = bytes(flipped)
             damaged.add(number)
         made.append(packet)
     return made, damaged

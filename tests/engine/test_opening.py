@@ -99,7 +99,7 @@ def test_the_port_is_ours_alone_and_each_datagram_finds_its_socket(pair: Namespa
         return made
 
     def inside() -> None:
-        ours, strangers = open_udp(bind, peer)
+        ours, strangers = open_udp(bind, peer, UdpPeer)
         with closing(ours), closing(strangers), at(9000) as friend, at(9001) as stranger:
             for _ in range(3):
                 stranger.sendto(b"stranger", (bind.host, 9000))

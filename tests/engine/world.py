@@ -32,7 +32,7 @@ CLONE_NEWNET = 0x40000000
 PROMPT_PING = ("-n", "-i", "0.02", "-W", "2")
 
 
-def wait_for(condition: Callable[[], T], what: str, seconds: float = 5) -> T:
+def wait_for(condition: Callable[[], T | None], what: str, seconds: float = 5) -> T:
     """Return the condition's first true value; fail when there was none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -152,8 +152,9 @@ def wait_until_jailed(engine: subprocess.Popen[str]) -> None:
 def next_line(process: subprocess.Popen[str]) -> str:
     """The next line that a running process says on its standard output."""
     assert process.stdout
-    wait_for(lambda: select.select([process.stdout], [], [], 0)[0], "a line of output")
-    return process.stdout.readline()
+    output = process.stdout
+    wait_for(lambda: select.select([output], [], [], 0)[0], "a line of output")
+    return output.readline()
 
 
 def balanced(now: dict[str, int]) -> bool:

@@ -139,7 +139,10 @@ def test_an_empty_pipe_is_an_empty_file() -> None:
 
 
 def test_the_mistakes_of_a_pipe_have_their_places() -> None:
-    with pipe(lambda writer: os.write(writer, b"name: lab\nnamespaces: {}\n") and None) as path:
+    def empty_lab(writer: int) -> None:
+        os.write(writer, b"name: lab\nnamespaces: {}\n")
+
+    with pipe(empty_lab) as path:
         assert f"{path}:2:13: 'namespaces' is empty" in refusal(path)
 
 
