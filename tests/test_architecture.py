@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.lab.engines import client
+from labctl.lab.engines import forkserver_client
 from tests.e2e.world import REPO
 
 # Lower floors know nothing of higher ones; the engine stands alone, and how it writes an impairment is how a file does.
@@ -89,7 +89,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 def test_what_needs_no_topology_loads_none() -> None:
     """pydantic and the model take as long to load as all else that `down` and `exec` do."""
-    program = "import sys, labctl.lab.down, labctl.lab.execute, labctl.lab.logs; print(*sys.modules)"
+    program = "import sys, labctl.lab.down, labctl.lab.execute, labctl.lab.engines.logs; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
     assert {"pydantic", "yaml", "labctl.topology.model"} & set(done.stdout.split()) == set()
 
@@ -104,7 +104,9 @@ def test_ttun_imports_none_of_the_lab() -> None:
 
 def test_engines_share_nothing_that_they_do_not_need() -> None:
     """Of what is loaded there an engine copies what it looks at; and some libraries run code of theirs at a fork."""
-    look = client.python("from labctl.lab.engines import forkserver; forkserver.preload(); print(*sorted(sys.modules))")
+    look = forkserver_client.python(
+        "from labctl.lab.engines import forkserver; forkserver.preload(); print(*sorted(sys.modules))"
+    )
     done = subprocess.run(look, cwd="/", capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert {"numpy", "setproctitle._setproctitle"} <= loaded

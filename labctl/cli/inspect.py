@@ -100,7 +100,7 @@ def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
 @format_option
 def logs(words: tuple[str, ...], follow: bool, lab: str | None, form: str) -> int:
     """Show what the engines of a lab said: all, or those of the devices named."""
-    from labctl.lab import logs as story
+    from labctl.lab.engines import logs as story
 
     context, name, devices = lab_of(words, lab)
 

@@ -39,7 +39,7 @@ def file_of(file: str) -> str:
 
 def own_labs() -> dict[str, Context]:
     """Every lab of this user, with the place where it lives."""
-    from labctl.lab.state import recorded_labs
+    from labctl.lab.run_directory import recorded_labs
     from labctl.rootless.context import contexts
 
     return {

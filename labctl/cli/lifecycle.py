@@ -53,7 +53,7 @@ SOMETHING_TO_DO = 1
 @patient_output()
 def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
-    from labctl.lab.engines.client import forkserver
+    from labctl.lab.engines.forkserver_client import forkserver
 
     with forkserver() as server:  # first of all: it has something to load
         from labctl.lab.up import up as make
@@ -128,7 +128,7 @@ def _hints(topology: Topology, several: bool) -> list[tuple[str, str]]:
 @patient_output()
 def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """End the engines of a lab, all or those of the devices named, and start them again."""
-    from labctl.lab.engines.client import forkserver
+    from labctl.lab.engines.forkserver_client import forkserver
 
     with forkserver() as server:
         from labctl.lab.restart import restart as again
@@ -175,7 +175,7 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
 @patient_output()
 def down(named: str | None, lab: str | None, everything: bool, form: str) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
-    from labctl.lab.state import tidy
+    from labctl.lab.run_directory import tidy
     from labctl.rootless.context import contexts
 
     running = own_labs()

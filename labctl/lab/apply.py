@@ -10,10 +10,9 @@ from functools import partial
 from labctl.engine.impairment import Impairment
 from labctl.kernel.perform import Performer
 from labctl.lab import stray_processes
-from labctl.lab.engines import start
-from labctl.lab.engines.client import Fork
+from labctl.lab.engines import control, start
+from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.events import Done, Listener
-from labctl.lab.impair import of_engine
 from labctl.lab.journal import Recorded
 from labctl.lab.state import State
 from labctl.plan.facts import Substitution
@@ -68,7 +67,7 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
 
 
 def _impair(step: ImpairEngine, recorded: Recorded, state: State) -> None:
-    of_engine(step.subject, state, {step.direction: Impairment.from_text(step.impairment).as_dict()})
+    control.impair(step.subject, state, {step.direction: Impairment.from_text(step.impairment).as_dict()})
     engine = recorded.engines[step.subject]
     command = Command.of(engine.command).with_impairment(step.direction, step.impairment)
     recorded.engines[step.subject] = replace(engine, command=str(command))  # its other direction may be next

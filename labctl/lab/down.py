@@ -9,7 +9,8 @@ from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.lab import stray_processes
 from labctl.lab.events import Removed
-from labctl.lab.state import State, locked
+from labctl.lab.lock import locked
+from labctl.lab.state import State
 from labctl.process import processes
 from labctl.process.disk import removable
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 
-from labctl.engine.control import ask
 from labctl.engine.impairment import Impairment
-from labctl.errors import KernelRefused, UsageError, kernel_words
+from labctl.errors import UsageError
+from labctl.lab.engines import control
+from labctl.lab.engines.control import Changes
 from labctl.lab.state import State, existing
 from labctl.plan.facts import Link
 from labctl.topology.mistakes import nearest
-
-Changes = Mapping[str, Mapping[str, object] | None]
-"""By direction, out or in, what is to change; None takes every impairment away."""
 
 _AS_NETEM = "as tc netem writes it: --delay 50ms --loss 10% --rate 10mbit"
 
@@ -28,7 +25,7 @@ def impair(lab: str, device: str, changes: Changes) -> dict[str, Impairment]:
     known = state.read().engines
     try:
         if device in known:
-            return of_engine(device, state, changes)
+            return control.impair(device, state, changes)
         cables = _cables(state, device.partition(":")[0])
         if device in cables:
             return _of_veth(device, cables[device], state, changes)
@@ -41,20 +38,6 @@ def impair(lab: str, device: str, changes: Changes) -> dict[str, Impairment]:
         f"it has: {', '.join(able) or 'none'}",
         f"did you mean {near!r}?" if near else "",
     )
-
-
-def of_engine(device: str, state: State, changes: Changes) -> dict[str, Impairment]:
-    """The same for an engine. Raises ValueError for a wrong wish, UsageError where it cannot, KernelRefused."""
-    try:
-        return ask(state.control_of(device), changes)
-    except FileNotFoundError:
-        raise UsageError(
-            f"the engine of {device} cannot impair", "it is not the built-in one", "leave `engine:` out of the file"
-        ) from None
-    except OSError as error:
-        raise KernelRefused(
-            f"the engine of {device} does not answer", kernel_words(error), "labctl status, labctl logs"
-        ) from None
 
 
 def _cables(state: State, namespace: str) -> dict[str, Link]:
@@ -77,7 +60,7 @@ def _of_veth(device: str, link: Link, state: State, changes: Changes) -> dict[st
     if "out" in changes:
         change = changes["out"]
         if change and "seed" in change:
-            raise ValueError("netem of the kernel has its own luck: on a veth no seed can be given")
+            raise ValueError("netem does not support seed: leave it out for a veth")
         wanted = as_kept(str(Impairment() if change is None else current.merged(change)))
         namespace, _, interface = device.partition(":")
         recorded = state.read()

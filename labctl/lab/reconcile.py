@@ -14,7 +14,7 @@ from labctl.kernel.observe import observe
 from labctl.kernel.sockets import hosts
 from labctl.kernel.tuntap import uid_of, user_name
 from labctl.lab.engines.program_files import why_outdated
-from labctl.lab.engines.stats import Reading
+from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Engine, Recorded
 from labctl.lab.state import State
 from labctl.plan import settings
@@ -133,7 +133,7 @@ def _is(found: str, desired: str) -> bool:
 def _impaired(engines: Mapping[str, str], state: State) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The engines that impair differently than their commands say. Most were never changed, and are not asked."""
     for device, command in engines.items():
-        if Reading.of(device, state).changes:
+        if EngineStats.of(device, state).changes:
             with suppress(OSError, ValueError):
                 answer = ask(state.control_of(device), {})
                 in_force = {direction: str(impairment) for direction, impairment in answer.items()}

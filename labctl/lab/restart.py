@@ -8,9 +8,10 @@ from contextlib import suppress
 from labctl.errors import KernelRefused, LabError
 from labctl.lab.apply import apply
 from labctl.lab.contents import engines_named
-from labctl.lab.engines.client import Fork
+from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.engines.supervisor import ProgramFailed
-from labctl.lab.state import State, existing, locked
+from labctl.lab.lock import locked
+from labctl.lab.state import State, existing
 from labctl.lab.status import EngineStatus, engine_status
 from labctl.plan.desired import desired
 from labctl.plan.steps import StartEngine, Step, StopEngine

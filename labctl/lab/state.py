@@ -1,42 +1,35 @@
-"""Where a lab is recorded, who may work on it, and what all labs share.
+"""The recorded state of one lab.
 
-    /run/labctl/LAB/            0700; the lock of the lab is a flock(2) on this directory
-        topology.json           the topology as applied
-        journal                 what exists of the lab (journal.py)
-        engines/DEVICE.log      what an engine said     engines/DEVICE.counters  what it counted
-                                                              engines/DEVICE.control   where it is asked to impair
-    /run/labctl/.netns          how /run/netns was found, as long as labctl needs it; no lab has a name like this
+    /run/labctl/LAB/                0700; the lock of the lab is a flock(2) on this directory (lock.py)
+        topology.json               the topology as applied
+        journal                     what exists of the lab (journal.py)
+        engines/DEVICE.log          what an engine wrote
+        engines/DEVICE.counters     what it has counted
+        engines/DEVICE.control      the socket on which its impairments are changed
 
-In a rootless room all of this is in the private /run and goes with it.
+In a rootless environment all of this is in the private /run, and goes with it.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import re
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.errors import UsageError
-from labctl.kernel import namespaces
 from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.journal import Engine, Journal, Recorded, boot_id
+from labctl.lab.run_directory import ROOT
 from labctl.plan.facts import Substitution
 from labctl.process.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
-from labctl.process.signals import block_signals
 
 if TYPE_CHECKING:
     from labctl.topology.model import Topology
-
-ROOT = Path("/run/labctl")
-_FOUND_NAMES = ROOT / ".netns"
 
 
 class State:
@@ -49,39 +42,47 @@ class State:
         self._topology = self.directory / "topology.json"
 
     def exists(self) -> bool:
+        """Return whether the lab has a directory."""
         return self.directory.is_dir() and not self.directory.is_symlink()
 
     def begun(self) -> bool:
-        """Whether anything is recorded that may exist."""
+        """Return whether anything is recorded that may exist."""
         return os.path.lexists(self._journal.path)
 
     def begin(self, mode: str) -> None:
+        """Record that the lab is being made, and the mark of its namespaces. Raise MachineError."""
         with kept_in(self.directory):
             (self.directory / "engines").mkdir(mode=0o700, exist_ok=True)
         mark = f"labctl: {self.lab} {secrets.token_hex(4)}"
         self._journal.append({"begin": {"mode": mode, "boot": boot_id(), "mark": mark}})
 
     def record_namespace(self, name: str, found: NamespaceId) -> None:
+        """Record a namespace, before it has its name. Raise MachineError, as all that writes does."""
         self._journal.append({"namespace": name, **found._asdict()})
 
     def record_engine(self, device: str, engine: Engine) -> None:
+        """Record an engine, before it begins; or that it has other impairments now."""
         files = {"files": dict(engine.files)} if engine.files else {}
         self._journal.append({"engine": device, "command": engine.command, **asdict(engine.process), **files})
 
     def forget_namespace(self, name: str) -> None:
+        """Record that a namespace is gone."""
         self._journal.append({"forget_namespace": name})
 
     def forget_engine(self, device: str) -> None:
+        """Record that an engine has ended."""
         self._journal.append({"forget_engine": device})
 
     def record_substitution(self, substitution: Substitution) -> None:
+        """Record what stands in for what this machine lacks."""
         self._journal.append({"substitution": asdict(substitution)})
 
     def forget_substitution(self, subject: str) -> None:
+        """Record that a substitute is gone."""
         self._journal.append({"forget_substitution": subject})
 
     def complete(self, topology: str, file: str) -> None:
-        """The lab is up; from here on it is what the topology, of this file, says."""
+        """Record that the lab is up, and is from here on what this topology (as JSON), of this file, says."""
         temporary = self._topology.with_suffix(".new")
         with kept_in(self.directory):
             temporary.write_text(topology)
@@ -89,7 +90,7 @@ class State:
         self._journal.append({"complete": True, "file": file})
 
     def topology(self) -> Topology | None:
-        """The topology as applied; None where `up` never got to its end. Raises MachineError where it is damaged."""
+        """Return the topology as applied, None where `up` was cut off. Raise MachineError where it is damaged."""
         from labctl.topology.model import Topology  # heavy, and most commands do without
 
         written = contents(self._topology)
@@ -99,9 +100,9 @@ class State:
             raise unreadable(self._topology, "it is damaged") from None
 
     def read(self) -> Recorded:
-        """What is recorded; after a reboot no process of it exists any more, and of a namespace only the name may.
+        """Return what is recorded. After a reboot its processes are gone, and of its namespaces all but the names.
 
-        Raises MachineError where that cannot be read, or may be somebody else's.
+        Raise MachineError if it cannot be read, or if another user may have written it.
         """
         for directory in (ROOT, self.directory):
             with suppress(FileNotFoundError):
@@ -112,159 +113,41 @@ class State:
         return Recorded(recorded.mode, namespaces=recorded.namespaces)
 
     def log_of(self, device: str) -> Path:
+        """Return the path of the log of an engine."""
         return self.directory / "engines" / f"{device}.log"
 
     def control_of(self, device: str) -> Path:
+        """Return the path of the socket on which the impairments of a built-in engine are changed."""
         return self.directory / "engines" / f"{device}.control"
 
     def counters_of(self, device: str) -> Path:
+        """Return the path of the counters of a built-in engine."""
         return self.directory / "engines" / f"{device}.counters"
 
     def reset(self) -> None:
         """Record that nothing of the lab is left. The journal goes last: while it is there, it is true."""
         engines = self.directory / "engines"
-        # The directory itself stays until the lab is forgotten: an engine that never came to be may just fill it.
+        # The directory itself stays until the lab is forgotten: an engine that has not begun may be making its files.
         within = engines.iterdir() if engines.is_dir() and not engines.is_symlink() else (engines,)
         for path in (*within, self._topology):
             remove(path)
         self._journal.path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Forget the lab."""
+        """Forget the lab. Raise MachineError where its directory cannot be removed."""
         with removable(self.lab):
             while self.exists():
                 try:
                     shutil.rmtree(self.directory)
                 except OSError as error:
-                    # An engine whose maker was killed before it began was just about to make its files.
+                    # An engine that had not begun when its `up` was killed may still be making its files.
                     if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
                         raise
 
 
 def existing(lab: str) -> State:
-    """The state of a lab that is there. Raises UsageError where it is not."""
+    """Return the state of a lab. Raise UsageError if there is no such lab."""
     state = State(lab)
     if not state.exists():
         raise UsageError(f"there is no lab named {lab}", "", "labctl list shows what is running")
     return state
-
-
-def recorded_labs() -> list[str]:
-    """The labs recorded here, by name. Raises MachineError where that may be somebody else's word."""
-    try:
-        refuse_if_others_may_write(ROOT)
-        return sorted(entry.name for entry in ROOT.iterdir() if entry.is_dir() and not entry.is_symlink())
-    except FileNotFoundError:
-        return []
-
-
-@contextmanager
-def locked(lab: str) -> Iterator[State]:
-    """The state of a lab, held against every other labctl; made where there is none, and gone where nothing is in it.
-
-    Raises UsageError where another labctl is at work on it, naming its PID.
-    """
-    state = State(lab)
-    with block_signals() as unblock:
-        try:
-            fd = _lock(state)
-            try:
-                unblock()
-                yield state
-            finally:
-                if state.exists() and not state.begun():
-                    state.remove()  # nothing came of it, or nothing is left of it
-                os.close(fd)
-        finally:
-            tidy()
-
-
-def _lock(state: State) -> int:
-    """Take the lock of a lab; gives the descriptor that holds it."""
-    while True:
-        _make_directories(state)
-        try:
-            fd = os.open(state.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue  # somebody has just taken the lab down
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(fd), os.stat(state.directory)):
-                return fd
-        except FileNotFoundError:
-            pass  # it was taken down between our open and our lock: what we hold has no name any more
-        except BlockingIOError:
-            why = f"it is {_holder(fd)}"
-            os.close(fd)
-            raise UsageError(f"another labctl is at work on lab {state.lab}", why, "wait until it has ended") from None
-        os.close(fd)
-
-
-def _make_directories(state: State) -> None:
-    if state.directory.is_symlink():
-        raise UsageError(
-            f"{state.directory} is a symbolic link, and not of labctl's making",
-            "",
-            "remove it, or choose another --name",
-        )
-    try:
-        with kept_in(state.directory):
-            ROOT.mkdir(mode=0o700, exist_ok=True)  # parents=True would leave its mode to the umask
-            refuse_if_others_may_write(ROOT)
-            state.directory.mkdir(mode=0o700, exist_ok=True)
-            state.directory.chmod(0o700)
-    except FileNotFoundError:
-        return  # somebody has just taken the lab down, and all of it; the caller begins again
-
-
-def _holder(fd: int) -> str:
-    """Who holds the lock on a file: /proc/locks (proc(5)) lists it by inode."""
-    inode = os.fstat(fd).st_ino
-    for line in Path("/proc/locks").read_text().splitlines():
-        found = re.search(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:(\d+)\s", line)
-        if found and int(found[2]) == inode:
-            return f"process {found[1]}"
-    return "a process that has just ended"
-
-
-@contextmanager
-def _whole_state() -> Iterator[None]:
-    """The lock of what all labs share: /run/netns and /run/labctl themselves."""
-    fd = os.open(ROOT, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        refuse_if_others_may_write(ROOT)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
-
-
-def prepare_names() -> None:
-    """See to it that namespaces can be named, and remember how /run/netns was found."""
-    with _whole_state():
-        if namespaces.directory_is_ready():
-            return
-        with kept_in(ROOT):
-            if not _FOUND_NAMES.exists():  # else it is we who left it half-made, or a reboot
-                _FOUND_NAMES.write_text("there" if namespaces.DIRECTORY.is_dir() else "absent")
-            namespaces.make_directory()
-
-
-def tidy() -> None:
-    """Give back what all labs share, once the last lab is gone."""
-    try:
-        with _whole_state():
-            if recorded_labs():
-                return
-            found = contents(_FOUND_NAMES)
-            if found is not None:
-                # If somebody else has a namespace there by now, the directory is theirs from now on.
-                namespaces.remove_directory(found == b"there")
-                _FOUND_NAMES.unlink()
-            ROOT.rmdir()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        # Somebody else has just made a lab; or /run is read-only, and an empty directory has to stay.
-        if error.errno not in (errno.ENOTEMPTY, errno.EROFS):
-            raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labctl.errors import MachineError
-from labctl.lab.engines.stats import Reading
+from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Engine, Recorded
 from labctl.lab.reconcile import Pending, between, facts
 from labctl.lab.state import State, existing
@@ -69,7 +69,7 @@ def status(lab: str) -> Status:
 
 def engine_status(device: str, engine: Engine, state: State) -> EngineStatus:
     """What can be seen of an engine; of a program its own PID, not that of the process that stays with it."""
-    shown = Reading.of(device, state)
+    shown = EngineStats.of(device, state)
     running, pid = engine.process.alive(), engine.process.pid
     seen = [*(children(pid) if running else []), pid][0]
     return EngineStatus(device, engine.command, running, seen, shown.counters, shown.offload)

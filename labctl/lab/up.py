@@ -13,11 +13,13 @@ from labctl.errors import KernelRefused, LabError, MachineError
 from labctl.kernel import namespaces
 from labctl.lab.apply import apply
 from labctl.lab.down import rollback
-from labctl.lab.engines.client import Fork
+from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.engines.supervisor import ProgramFailed
 from labctl.lab.events import Listener, Planned, RollingBack
+from labctl.lab.lock import locked
 from labctl.lab.reconcile import check_names_free, pending
-from labctl.lab.state import State, locked, prepare_names
+from labctl.lab.run_directory import prepare_names
+from labctl.lab.state import State
 from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Substitution
 from labctl.plan.reasons import Change

@@ -16,7 +16,7 @@ from labctl.kernel.lookup import Way, look_up
 from labctl.kernel.neighbours import unresolved
 from labctl.kernel.observe import counters, observe
 from labctl.kernel.rtnetlink import Rtnetlink
-from labctl.lab.engines.stats import Reading
+from labctl.lab.engines.stats import EngineStats
 from labctl.lab.reconcile import pending
 from labctl.lab.state import State, existing
 from labctl.plan.reasons import Change
@@ -115,7 +115,7 @@ def _snapshot(topology: Topology, state: State) -> Snapshot:
             for interface, found in counters(space).items()
         },
         {
-            endpoint.device: Reading.of(str(endpoint.device), state).counters
+            endpoint.device: EngineStats.of(str(endpoint.device), state).counters
             for endpoint in topology.ttun
             if endpoint.engine is None
         },

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from labctl import cli
 from labctl.kernel import perform, rtnetlink
-from labctl.lab.engines import client
+from labctl.lab.engines import forkserver_client
 from labctl.process import syscalls
 
 PAST = "there is no such step"
@@ -30,9 +30,11 @@ PAST = "there is no such step"
 CHANGING = {
     "state.py": {
         "begin", "record_namespace", "record_engine", "record_substitution", "complete", "reset", "remove",
-        "forget_namespace", "forget_engine", "prepare_names", "_make_directories", "tidy",
+        "forget_namespace", "forget_engine",
     },
-    "client.py": {"forkserver", "begin"},
+    "lock.py": {"_make_directories"},
+    "run_directory.py": {"prepare_names", "tidy"},
+    "forkserver_client.py": {"forkserver", "begin"},
     "processes.py": {"end", "kill"},
     "stray_processes.py": {"end_inside"},
     "namespaces.py": {
@@ -151,9 +153,9 @@ def bereave(is_now: Countdown) -> None:
 
 def also_in_the_server(how: str, countdown: Countdown) -> None:
     """Have the process that forks engines, which is executed anew, begin with the same fault."""
-    usual = client.python
+    usual = forkserver_client.python
     fault = f"from tests.e2e import fault; fault.{how}(fault.Countdown({countdown.file}))"
-    client.python = lambda code: usual(f"{fault}; {code}")
+    forkserver_client.python = lambda code: usual(f"{fault}; {code}")
 
 
 def command(number: int, how: str, words: Sequence[str]) -> NoReturn:

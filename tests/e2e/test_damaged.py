@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from labctl.kernel.namespaces import DIRECTORY
-from labctl.lab.state import ROOT
+from labctl.lab.run_directory import ROOT
 from tests.e2e.labs import PAIR, tunnel
 from tests.e2e.world import World
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labctl.kernel.namespaces import DIRECTORY
-from labctl.lab.state import ROOT
+from labctl.lab.run_directory import ROOT
 from labctl.process.processes import start_time
 from labctl.process.syscalls import CLONE_NEWNET, unmount, unshare
 from tests.e2e.labs import PAIR

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.lab.logs import Tail, last_words
+from labctl.lab.engines.logs import Tail, last_words
 from labctl.process.log_file import Line, LogFile, lines_of, stamp
 
 SECOND = 10**9

@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from labctl.engine.endpoint import preload
 from labctl.errors import USED_UP, LabError, kernel_errors_as
-from labctl.lab.engines.serve import Work, work_of
+from labctl.lab.engines.engine_process import Work, work_of
 from labctl.lab.engines.task import FORKER, Task
 from labctl.process.detach import close_all_but, release_inherited
 from labctl.process.signals import ASKED_TO_END

@@ -16,12 +16,12 @@ from labctl.kernel.observe import observe
 from labctl.kernel.sockets import bound
 from labctl.kernel.tuntap import uid_of
 from labctl.lab import stray_processes
-from labctl.lab.engines.client import Fork, Waiting
+from labctl.lab.engines.forkserver_client import Fork, Waiting
+from labctl.lab.engines.logs import last_words
 from labctl.lab.engines.program_files import signatures
 from labctl.lab.engines.supervisor import ProgramFailed
 from labctl.lab.engines.task import Task
 from labctl.lab.journal import Engine
-from labctl.lab.logs import last_words
 from labctl.lab.state import State
 from labctl.plan.steps import StartEngine
 from labctl.process import processes, working_directory

@@ -8,7 +8,7 @@ from labctl.engine.counters import Counters
 from labctl.lab.state import State
 
 
-class Reading(NamedTuple):
+class EngineStats(NamedTuple):
     """What a built-in engine shows of itself; empty where nothing is to be had."""
 
     counters: dict[str, int]  # what it has counted so far, by name
@@ -16,7 +16,7 @@ class Reading(NamedTuple):
     changes: int  # how often its impairments were changed since it was started
 
     @classmethod
-    def of(cls, device: str, state: State) -> Reading:
+    def of(cls, device: str, state: State) -> EngineStats:
         try:
             counters = Counters.open(state.counters_of(device))
         except (OSError, ValueError):

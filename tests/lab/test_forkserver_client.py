@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from labctl.errors import KernelRefused, LabError
-from labctl.lab.engines.client import Waiting, forkserver
+from labctl.lab.engines.forkserver_client import Waiting, forkserver
 from labctl.lab.engines.task import Task
 from labctl.process.processes import Process
 from labctl.rootless.context import HostContext

@@ -167,5 +167,5 @@ def forkserver() -> Iterator[Forkserver]:
 
 def python(code: str) -> list[str]:
     """A call of Python that finds modules where we find ours, whatever lies in the directory where it is called."""
-    path = [os.path.abspath(__file__).removesuffix("/labctl/lab/engines/client.py"), *sys.path]
+    path = [os.path.abspath(__file__).removesuffix("/labctl/lab/engines/forkserver_client.py"), *sys.path]
     return [sys.executable, "-S", "-P", "-c", f"import sys; sys.path[:] = {path!a}; {code}"]

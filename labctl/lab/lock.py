@@ -1,0 +1,85 @@
+"""One command at a time changes a lab: it holds a flock(2) on the directory of the lab."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from labctl.errors import UsageError
+from labctl.lab.run_directory import ROOT, tidy
+from labctl.lab.state import State
+from labctl.process.disk import kept_in, refuse_if_others_may_write
+from labctl.process.signals import block_signals
+
+
+@contextmanager
+def locked(lab: str) -> Iterator[State]:
+    """Yield the state of a lab, made where there is none, and removed at the end where nothing is recorded in it.
+
+    Raise UsageError with the PID of another labctl that is at work on it.
+    """
+    state = State(lab)
+    with block_signals() as unblock:
+        try:
+            fd = _lock(state)
+            try:
+                unblock()
+                yield state
+            finally:
+                if state.exists() and not state.begun():
+                    state.remove()  # nothing came of it, or nothing is left of it
+                os.close(fd)
+        finally:
+            tidy()
+
+
+def _lock(state: State) -> int:
+    """Take the lock of a lab. Return the descriptor that holds it. Raise UsageError where another process has it."""
+    while True:
+        _make_directories(state)
+        try:
+            fd = os.open(state.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # another labctl has just taken the lab down
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(fd), os.stat(state.directory)):
+                return fd
+        except FileNotFoundError:
+            pass  # it was taken down between open and flock: what is locked has no name any more
+        except BlockingIOError:
+            why = f"it is {_holder(fd)}"
+            os.close(fd)
+            raise UsageError(f"another labctl is at work on lab {state.lab}", why, "wait until it has ended") from None
+        os.close(fd)
+
+
+def _make_directories(state: State) -> None:
+    if state.directory.is_symlink():
+        raise UsageError(
+            f"{state.directory} is a symbolic link, and not of labctl's making",
+            "",
+            "remove it, or choose another --name",
+        )
+    try:
+        with kept_in(state.directory):
+            ROOT.mkdir(mode=0o700, exist_ok=True)  # parents=True would leave its mode to the umask
+            refuse_if_others_may_write(ROOT)
+            state.directory.mkdir(mode=0o700, exist_ok=True)
+            state.directory.chmod(0o700)
+    except FileNotFoundError:
+        return  # another labctl has just removed ROOT with its last lab; the caller begins again
+
+
+def _holder(fd: int) -> str:
+    """Return which process holds the lock on a file, from /proc/locks (proc(5)), which lists locks by inode."""
+    inode = os.fstat(fd).st_ino
+    for line in Path("/proc/locks").read_text().splitlines():
+        found = re.search(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:(\d+)\s", line)
+        if found and int(found[2]) == inode:
+            return f"process {found[1]}"
+    return "a process that has just ended"
