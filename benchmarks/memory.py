@@ -17,9 +17,9 @@ ENGINES = 4
 
 _FORK = """
 import os, sys
-from labctl.engine.endpoint import Address, Endpoint, serve
+from labctl.engine.endpoint import Address, Endpoint, preload, serve
 if {offload}:
-    import labctl.engine.offload_tun, labctl.engine.offload_udp
+    preload()
 for number in range({engines}):
     if os.fork() == 0:
         bind, peer = Address("{a}", 9100 + number), Address("{b}", 9100 + number)

@@ -66,6 +66,26 @@ def test_the_engine_stands_alone() -> None:
             assert outside == set(), file
 
 
+# Without a socket, a clock, a file or a process. Of `sys` it is the byte order.
+PURE = {
+    *("__future__", "collections", "collections.abc", "dataclasses", "decimal", "difflib", "functools", "ipaddress"),
+    *("math", "numpy", "numpy.typing", "random", "re", "struct", "sys", "typing"),
+}
+
+
+def test_packet_arithmetic_is_pure() -> None:
+    for file in (REPO / "labctl" / "engine" / "packets").glob("*.py"):
+        for name in imports(file):
+            assert name in PURE or name.startswith("labctl.engine.packets"), f"{file.name} imports {name}"
+
+
+def test_a_description_of_a_lab_takes_from_the_engine_only_what_is_pure() -> None:
+    for file in FILES:
+        if room_of(file) in ("topology", "plan"):
+            for name in imports(file):
+                assert not name.startswith("labctl.engine") or name.startswith("labctl.engine.packets"), (file, name)
+
+
 def loaded_by(*arguments: str) -> set[str]:
     """The top-level modules that a call of labctl has imported when it ends."""
     program = f"""

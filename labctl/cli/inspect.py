@@ -123,7 +123,7 @@ def capture(words: tuple[str, ...], count: int | None, file: str | None, lab: st
     import signal
     from itertools import islice
 
-    from labctl.engine.stop import stop_signals
+    from labctl.engine.loop.signals import stop_signals
     from labctl.lab.capture import capture as tapped
 
     context, name, left = lab_of(words, lab)

@@ -15,23 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
-from labctl.engine import drop_privileges, loop
-from labctl.engine.address import Address, check_bind, check_peer
-from labctl.engine.cache_warmer import Rehearsal
-from labctl.engine.changes import NetworkChanges
+from labctl.engine import drop_privileges, openblas
 from labctl.engine.control import Control
 from labctl.engine.counters import Counters
 from labctl.engine.errors import EngineError, explained
 from labctl.engine.features import Features
 from labctl.engine.forward import Forwarder, Watch
-from labctl.engine.gso import limit_superframes
+from labctl.engine.loop.cache_warmer import Rehearsal
+from labctl.engine.loop.event_loop import Ending, run
+from labctl.engine.loop.network_changes import NetworkChanges
+from labctl.engine.loop.signals import stop_signals
+from labctl.engine.packets.address import Address, check_bind, check_peer
 from labctl.engine.packets.describe import describe
 from labctl.engine.packets.impairer import Impairment
-from labctl.engine.recursion import OwnDatagrams
-from labctl.engine.stop import stop_signals
-from labctl.engine.tun_device import IFNAMSIZ, TunDevice
-from labctl.engine.udp import UdpPeer, UdpStrangers, open_udp
-from labctl.engine.wildcard import UNPRIVILEGED
+from labctl.engine.packets.routing_loop import OwnDatagrams
+from labctl.engine.tun.device import IFNAMSIZ, TunDevice
+from labctl.engine.tun.gso import limit_superframes
+from labctl.engine.udp.peer import UdpPeer, UdpStrangers, open_udp
+from labctl.engine.udp.wildcard import UNPRIVILEGED
 
 __all__ = ["Address", "Endpoint", "EngineError", "serve"]
 
@@ -73,7 +74,7 @@ def serve(
     ready: Callable[[list[str]], None] = lambda engaged: None,
     out: TextIO,
     run_as: int | None = drop_privileges.NOBODY,
-) -> loop.Ending:
+) -> Ending:
     """Forward until SIGTERM, SIGINT or the end of the device, and say which of them it was.
 
     Call it in the main thread of a process of its own: it gives up the process's rights for good. `begin` is
@@ -114,7 +115,7 @@ def serve(
         with _giving_up():
             drop_privileges.enter(run_as, _kept(endpoint.bind))
         ready(features.now.words)
-        return loop.run(forwarder, stop, rehearsal.once, changes, control)
+        return run(forwarder, stop, rehearsal.once, changes, control)
 
 
 def _kept(bind: Address) -> int:
@@ -144,10 +145,11 @@ def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, Networ
 
 
 def _fast_ports() -> tuple[type[TunDevice], type[UdpPeer]]:
-    """The ports that use offloads. Their arithmetic takes numpy, which nothing else does."""
+    """Return the ports that use offloads, or plain ones without numpy: only the arithmetic of offloads needs it."""
     try:
-        from labctl.engine.offload_tun import OffloadTun
-        from labctl.engine.offload_udp import OffloadPeer
+        with openblas.without_threads():
+            from labctl.engine.tun.offload import OffloadTun
+        from labctl.engine.udp.offload import OffloadPeer
     except ImportError:
         return TunDevice, UdpPeer
     return OffloadTun, OffloadPeer

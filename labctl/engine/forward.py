@@ -31,9 +31,9 @@ from labctl.engine import impairment_stage
 from labctl.engine.impairment_stage import Impaired
 from labctl.engine.packets import ecn, too_big
 from labctl.engine.packets.ip import fault
+from labctl.engine.packets.routing_loop import OwnDatagrams, to_inspect
 from labctl.engine.packets.train import Bytes, Train
 from labctl.engine.ports import PeerPort, Port, StrangerPort
-from labctl.engine.recursion import OwnDatagrams, to_inspect
 
 # (route such as "tun0 > 10.0.2.1:9000", packet, name of the drop or None)
 Watch = Callable[[str, bytes, str | None], None]

@@ -1,20 +1,27 @@
 """The two sides of an endpoint as the forwarder sees them, and their in-memory twin.
 
 A port gives and takes `Train`s. It raises OSError as the kernel does and BlockingIOError instead of waiting. The TUN
-device (`tun_device`) and the peer (`udp`) look the same through it, so that one twin stands in for both.
+device (`tun`) and the peer (`udp`) look the same through it, so that one twin stands in for both.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
-from labctl.engine.address import Address
+from labctl.engine.packets.address import Address
 from labctl.engine.packets.train import Bytes, Train
 
 LARGEST = 65536
+"""Bytes that one packet, superframe or train takes at most."""
+
+
+def buffer(size: int) -> memoryview:
+    """Return memory of `size` bytes to receive into. Unlike a bytearray it takes no page that is never written to."""
+    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 
 
 class Port(Protocol):

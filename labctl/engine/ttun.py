@@ -17,10 +17,10 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
-from labctl.engine.address import Address
 from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
-from labctl.engine.loop import Ending
+from labctl.engine.loop.event_loop import Ending
+from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairer import Impairment
 
 WELL, WRONG_CALL, CANNOT, REFUSED = 0, 2, 3, 4

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labctl.engine.impairment import Impairment
+from labctl.engine.packets.impairment import Impairment
 from labctl.errors import MachineError, kernel_errors_as, kernel_words
 from labctl.kernel import foreign, namespaces, netem, options, qdiscs, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt

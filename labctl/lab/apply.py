@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from labctl.engine.impairment import Impairment
+from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.perform import Performer
 from labctl.lab import stray_processes
 from labctl.lab.engines import control, start

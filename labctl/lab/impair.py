@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from labctl.engine.impairment import Impairment
+from labctl.engine.packets.impairment import Impairment
 from labctl.errors import UsageError
 from labctl.lab.engines import control
 from labctl.lab.engines.control import Changes

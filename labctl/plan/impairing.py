@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from labctl.engine.impairment import Impairment, show
+from labctl.engine.packets.impairment import Impairment, show
 from labctl.plan.facts import Facts
 from labctl.plan.steps import ImpairEngine, StartEngine, Step
 

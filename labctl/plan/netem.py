@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from labctl.engine.impairment import Impairment
+from labctl.engine.packets.impairment import Impairment
 
 _CERTAIN = 2**32 - 1
 _DIGITS = 9  # of a fraction: as many as 32 bits are sure to keep

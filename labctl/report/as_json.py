@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from labctl.engine.impairment import Impairment
+from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.capabilities import Able, Diagnosis
 from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Namespace

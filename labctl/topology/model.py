@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from labctl.engine.impairment import Impairment
+from labctl.engine.packets.impairment import Impairment
 from labctl.topology.values import (
     CheckName,
     Command,

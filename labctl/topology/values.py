@@ -15,8 +15,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from labctl.engine.address import host_of
-from labctl.engine.impairment import read, show
+from labctl.engine.packets.address import host_of
+from labctl.engine.packets.impairment import read, show
 from labctl.topology import patterns
 from labctl.topology.iproute import IP_PROTOCOLS, TABLES
 

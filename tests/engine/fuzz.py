@@ -16,21 +16,22 @@ import random
 import sys
 from dataclasses import replace
 
-from labctl.engine import offload_tun
-from labctl.engine.address import Address
+import numpy as np
+
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
-from labctl.engine.numeric import np
-from labctl.engine.offload_tun import OffloadTun
-from labctl.engine.offload_udp import MOST_TRAINS
+from labctl.engine.packets.address import Address
 from labctl.engine.packets.coalesce import DONT_FRAGMENT
 from labctl.engine.packets.ip import fault
+from labctl.engine.packets.routing_loop import OwnDatagrams
 from labctl.engine.packets.split import Splitter
 from labctl.engine.packets.train import Train
 from labctl.engine.packets.vnet import EMPTY, VnetHeader
 from labctl.engine.ports import MemoryPort
-from labctl.engine.recursion import OwnDatagrams
+from labctl.engine.tun import offload as offload_tun
+from labctl.engine.tun.offload import OffloadTun
+from labctl.engine.udp.offload import MOST_TRAINS
 
 from .oracle import ACK, PSH, TCP, UDP, Segment, is_right, ones_sum
 from .samples import PING

@@ -9,15 +9,15 @@ from functools import partial
 
 import pytest
 
-from labctl.engine.address import Address
-from labctl.engine.changes import NetworkChanges
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
-from labctl.engine.offload_udp import OffloadPeer
+from labctl.engine.loop.network_changes import NetworkChanges
+from labctl.engine.packets.address import Address
+from labctl.engine.packets.routing_loop import OwnDatagrams
 from labctl.engine.ports import MemoryPort
-from labctl.engine.recursion import OwnDatagrams
-from labctl.engine.udp import open_udp
+from labctl.engine.udp.offload import OffloadPeer
+from labctl.engine.udp.peer import open_udp
 
 from .conftest import Sites
 from .oracle import UDP, Segment

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from labctl.engine.counters import Counters
 from labctl.engine.features import Features
-from labctl.engine.offload_udp import OffloadPeer
 from labctl.engine.packets.ecn import CE, ECT0, ECT1, NOT_ECT, by_ecn, changes, ecn_of, hand_on
 from labctl.engine.packets.train import Train
-from labctl.engine.udp import UdpPeer
+from labctl.engine.udp.offload import OffloadPeer
+from labctl.engine.udp.peer import UdpPeer
 
 from .conftest import INSIDE, Sites, connection, transfer
 from .oracle import ones_sum

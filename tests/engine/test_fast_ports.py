@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from labctl.engine.address import Address
 from labctl.engine.counters import Counters
 from labctl.engine.features import PAUSE, Feature, Features
 from labctl.engine.forward import Forwarder
-from labctl.engine.offload_tun import OffloadTun
-from labctl.engine.offload_udp import UDP_GRO, OffloadPeer
+from labctl.engine.packets.address import Address
+from labctl.engine.packets.routing_loop import OwnDatagrams
 from labctl.engine.packets.train import Train
 from labctl.engine.packets.vnet import EMPTY, LAYOUT
 from labctl.engine.ports import MemoryPort
-from labctl.engine.recursion import OwnDatagrams
+from labctl.engine.tun.offload import OffloadTun
+from labctl.engine.udp.offload import UDP_GRO, OffloadPeer
 
 from .fuzz import fuzz
 from .oracle import TCP, UDP, Segment

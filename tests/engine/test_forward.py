@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.address import Address
-from labctl.engine.changes import NetworkChanges
 from labctl.engine.counters import NAMES, Counters
 from labctl.engine.forward import DeviceGone, Forwarder
-from labctl.engine.loop import Ending, run
+from labctl.engine.loop.event_loop import Ending, run
+from labctl.engine.loop.network_changes import NetworkChanges
+from labctl.engine.loop.signals import stop_signals
+from labctl.engine.packets.address import Address
+from labctl.engine.packets.routing_loop import OwnDatagrams
 from labctl.engine.ports import MemoryPort
-from labctl.engine.recursion import OwnDatagrams
-from labctl.engine.stop import stop_signals
 
 from .samples import PING, ipv4, udp
 from .world import balance

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labctl.engine.impairment import (
+from labctl.engine.packets.impairment import (
     Impairment,
     format_chance,
     format_rate,

@@ -18,9 +18,9 @@ from typing import NamedTuple
 import pytest
 
 from labctl.engine.features import Features
-from labctl.engine.offload_tun import OffloadTun
 from labctl.engine.packets.vnet import LAYOUT
-from labctl.engine.tun_device import IFF_NO_PI, IFF_TUN, TUNSETIFF, TunDevice
+from labctl.engine.tun.device import IFF_NO_PI, IFF_TUN, TUNSETIFF, TunDevice
+from labctl.engine.tun.offload import OffloadTun
 
 from .oracle import ACK, CWR, FIN, PSH, UDP, Segment, is_right
 from .test_offload import NOISE, split, train_of

@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.numeric import np
 from labctl.engine.packets import coalesce
 from labctl.engine.packets.checksums import Rows, row_sums
 from labctl.engine.packets.split import NotSplittable, Splitter, finish, kind_of

@@ -15,8 +15,9 @@ import pytest
 
 from labctl.engine import ttun
 from labctl.engine.endpoint import Address, Endpoint, EngineError
-from labctl.engine.tun_device import TunDevice
-from labctl.engine.udp import UdpPeer, UdpStrangers, open_udp
+from labctl.engine.tun.device import TunDevice
+from labctl.engine.udp.peer import UdpPeer, UdpStrangers, open_udp
+from labctl.engine.udp.sockets import family_of
 
 from .world import REPOSITORY, Namespace, status, wait_until_jailed
 
@@ -93,7 +94,7 @@ def test_the_port_is_ours_alone_and_each_datagram_finds_its_socket(pair: Namespa
     bind, peer = Address(hosts[0], 9000), Address(hosts[1], 9000)
 
     def at(port: int) -> socket.socket:
-        made = socket.socket(bind.family, socket.SOCK_DGRAM)
+        made = socket.socket(family_of(bind), socket.SOCK_DGRAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((peer.host, port))
         return made
@@ -114,7 +115,7 @@ def test_the_port_is_ours_alone_and_each_datagram_finds_its_socket(pair: Namespa
             with pytest.raises(EngineError, match="EADDRINUSE"):
                 open_udp(bind, Address(peer.host, 9001))
             with (
-                socket.socket(bind.family, socket.SOCK_DGRAM) as third,
+                socket.socket(family_of(bind), socket.SOCK_DGRAM) as third,
                 pytest.raises(OSError, match="in use"),
             ):
                 third.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.address import Address
 from labctl.engine.counters import Counters
+from labctl.engine.packets.address import Address
+from labctl.engine.packets.routing_loop import OwnDatagrams, to_inspect
 from labctl.engine.packets.train import Train
-from labctl.engine.recursion import OwnDatagrams, to_inspect
 
 from .conftest import Sites, connection, transfer
 from .oracle import carries

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.engine.impairment import Impairment
+from labctl.engine.packets.impairment import Impairment
 from labctl.plan.facts import Facts
 from labctl.plan.impairing import NONE, Command, as_asked, changes_of_impairments, is_served
 from labctl.plan.steps import StartEngine

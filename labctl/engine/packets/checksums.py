@@ -13,7 +13,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from labctl.engine.numeric import np, npt
+import numpy as np
+import numpy.typing as npt
 
 Rows = npt.NDArray[np.uint8]
 Sums = npt.NDArray[np.uint64]

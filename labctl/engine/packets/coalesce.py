@@ -23,7 +23,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from labctl.engine.numeric import np, npt
+import numpy as np
+import numpy.typing as npt
+
 from labctl.engine.packets.checksums import Rows, are_right, field, folded, native, row_sums
 from labctl.engine.packets.headers import Headers, Layout
 from labctl.engine.packets.ip import IPV6_HEADER, TCP, UDP, checksum

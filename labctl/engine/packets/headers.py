@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from labctl.engine.numeric import np
+import numpy as np
+
 from labctl.engine.packets.checksums import Rows
 from labctl.engine.packets.ip import IPV6_HEADER, TCP, UDP, checksum
 

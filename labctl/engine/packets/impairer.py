@@ -50,7 +50,7 @@ from functools import cached_property
 from random import Random
 from typing import Literal
 
-from labctl.engine.impairment import Impairment
+from labctl.engine.packets.impairment import Impairment
 from labctl.engine.packets.ip import fault, parse
 
 __all__ = ["Counts", "Drop", "Impairer", "Impairment", "Limits"]

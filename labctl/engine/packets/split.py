@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import struct
 
-from labctl.engine.numeric import np
+import numpy as np
+
 from labctl.engine.packets.checksums import Rows, Words, field, finished, folded, native, row_sums
 from labctl.engine.packets.headers import CSUM_OFFSETS, Headers, Layout
 from labctl.engine.packets.ip import IPV6_HEADER, TCP, UDP

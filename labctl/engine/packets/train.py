@@ -10,7 +10,6 @@ Its bytes belong to the port that it came from and are good until that port rece
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -63,8 +62,3 @@ class Train(NamedTuple):
             return
         for first in range(0, self.number, most):
             yield self.part(first, min(most, self.number - first))
-
-
-def buffer(size: int) -> memoryview:
-    """Memory for trains, of `size` bytes. What of it is never used is never taken, as it would be for a bytearray."""
-    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))

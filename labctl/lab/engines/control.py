@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from labctl.engine.control import ask
-from labctl.engine.impairment import Impairment
+from labctl.engine.packets.impairment import Impairment
 from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.lab.state import State
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labctl.engine.impairment import parse_rate, parse_time
+from labctl.engine.packets.impairment import parse_rate, parse_time
 from labctl.topology.model import Bridge, Interface, Tap, Topology, Veth
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 
-from labctl.engine.address import Address, check_bind, check_peer
+from labctl.engine.packets.address import Address, check_bind, check_peer
 from labctl.topology.mistakes import listed
 from labctl.topology.model import Namespace, Topology, TunnelEndpoint
 from labctl.topology.routing import Fib, broadcast_of, connected

@@ -1,4 +1,4 @@
-"""The TUN device, a packet for each call of the kernel, which works everywhere; `offload_tun` has the fast one."""
+"""The TUN device, a packet for each call of the kernel, which works everywhere; `offload` is the fast one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TunDevice:
             number = error.errno or errno.EIO
             hint = _ATTACH_HINTS.get(number, "`ip -details link show {}` shows what it is").format(name)
             raise EngineError(f"cannot attach to {name}", number, hint) from error
-        # What another program asked for and did not take back (`offload_tun` says why).
+        # What another program asked for and did not take back (`offload` says why).
         fcntl.ioctl(descriptor, TUNSETOFFLOAD, 0)
         _carry_now(name)
         return cls(descriptor)

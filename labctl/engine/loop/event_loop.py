@@ -17,10 +17,10 @@ from contextlib import closing, suppress
 from functools import partial
 from time import monotonic
 
-from labctl.engine.changes import NetworkChanges
 from labctl.engine.control import Control
 from labctl.engine.forward import DeviceGone, Forwarder
-from labctl.engine.timer import Timer
+from labctl.engine.loop.network_changes import NetworkChanges
+from labctl.engine.loop.timer import Timer
 
 # Seconds for which it asks again at once, before it sleeps: the answer to what has just passed is on its way.
 # Longer, it takes the CPU from those who make the next packets: six times as long costs a TCP stream a tenth.

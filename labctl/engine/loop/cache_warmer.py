@@ -17,9 +17,9 @@ import struct
 
 from labctl.engine.counters import Counters
 from labctl.engine.forward import Forwarder
-from labctl.engine.recursion import OwnDatagrams
-from labctl.engine.tun_device import TunDevice
-from labctl.engine.udp import UdpPeer, UdpStrangers
+from labctl.engine.packets.routing_loop import OwnDatagrams
+from labctl.engine.tun.device import TunDevice
+from labctl.engine.udp.peer import UdpPeer, UdpStrangers
 
 # What `ping` sends: an IPv4 packet of 84 bytes, ICMP, between addresses that are for documentation (RFC 5737).
 _PACKET = struct.pack("!BBHIBBH4s4s64x", 0x45, 0, 84, 0, 64, 1, 0, bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2)))

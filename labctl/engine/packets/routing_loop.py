@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from labctl.engine.address import Address
+from labctl.engine.packets.address import Address
 from labctl.engine.packets.ip import (
     AUTHENTICATION,
     DESTINATION,

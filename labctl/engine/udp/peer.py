@@ -1,4 +1,4 @@
-"""The UDP side, a packet for each call of the kernel, which works everywhere; `offload_udp` has the fast one.
+"""The UDP side, a packet for each call of the kernel, which works everywhere; `offload` is the fast one.
 
 The peer's socket is *connected*: the kernel itself then hands over only the peer's datagrams and
 reports the ICMP errors that our own provoke. A second, unconnected socket at the same address and port
@@ -16,14 +16,14 @@ from collections.abc import Iterable
 from copy import copy
 from typing import Self, TypeVar
 
-from labctl.engine.address import Address
 from labctl.engine.errors import explained
 from labctl.engine.features import Features
+from labctl.engine.packets.address import Address
 from labctl.engine.packets.ecn import ANY_ECN, changes, ecn_of
 from labctl.engine.packets.train import Bytes, Train
 from labctl.engine.ports import LARGEST
-from labctl.engine.udp_socket import PMTUDISC_DO, PMTUDISC_DONT, discover, forget, open_socket, sharing, sockaddr
-from labctl.engine.wildcard import Wildcard, addressed
+from labctl.engine.udp.sockets import PMTUDISC_DO, PMTUDISC_DONT, discover, forget, open_socket, sharing, sockaddr
+from labctl.engine.udp.wildcard import Wildcard, addressed
 
 # Bytes for what comes beside a datagram: the octet with its ECN field, the size of a train's packets or where it went.
 ANCILLARY = 64

@@ -20,8 +20,8 @@ import struct
 from collections.abc import Iterable
 from contextlib import closing, suppress
 
-from labctl.engine.address import Address
-from labctl.engine.udp_socket import forget, open_socket, sharing, sockaddr
+from labctl.engine.packets.address import Address
+from labctl.engine.udp.sockets import family_of, forget, open_socket, sharing, sockaddr
 
 SPARES = 4
 # Below, a port is for the privileged, unless ip_unprivileged_port_start says otherwise (ip(7)).
@@ -37,7 +37,7 @@ class Wildcard:
         self._connected, self._strangers, self._peer = connected, strangers, peer
         self._port = strangers.getsockname()[1]
         self._spares = [open_socket(peer) for _ in range(SPARES)]
-        if peer.family == socket.AF_INET6:
+        if peer.version == 6:
             strangers.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         else:
             strangers.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
@@ -58,7 +58,7 @@ class Wildcard:
     def successor(self) -> str | None:
         """Return the address to move to, if the pinned one is gone and there is another."""
         host, _, *scope = self._connected.getsockname()
-        with socket.socket(self._peer.family, socket.SOCK_DGRAM) as probe:
+        with socket.socket(family_of(self._peer), socket.SOCK_DGRAM) as probe:
             with suppress(OSError):
                 probe.bind((host, 0, *scope))
                 return None

@@ -12,14 +12,14 @@ from contextlib import closing
 
 import pytest
 
-from labctl.engine.cache_warmer import Rehearsal
 from labctl.engine.counters import Counters
-from labctl.engine.loop import REHEARSALS, Ending
-from labctl.engine.offload_tun import OffloadTun
-from labctl.engine.offload_udp import OffloadPeer
-from labctl.engine.stop import stop_signals
-from labctl.engine.tun_device import TunDevice
-from labctl.engine.udp import UdpPeer
+from labctl.engine.loop.cache_warmer import Rehearsal
+from labctl.engine.loop.event_loop import REHEARSALS, Ending
+from labctl.engine.loop.signals import stop_signals
+from labctl.engine.tun.device import TunDevice
+from labctl.engine.tun.offload import OffloadTun
+from labctl.engine.udp.offload import OffloadPeer
+from labctl.engine.udp.peer import UdpPeer
 
 from .samples import PING
 from .test_forward import Rig

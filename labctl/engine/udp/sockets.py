@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from labctl.engine.address import Address
 from labctl.engine.errors import explained
+from labctl.engine.packets.address import Address
 from labctl.engine.ports import LARGEST
 
 BUFFER = 8 << 20
@@ -23,17 +23,22 @@ SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_DONT, PMTUDISC_DO = 10, 23, 0, 2
 
 
+def family_of(address: Address) -> socket.AddressFamily:
+    """Return AF_INET or AF_INET6."""
+    return socket.AF_INET6 if address.version == 6 else socket.AF_INET
+
+
 def open_socket(bind: Address) -> socket.socket:
     """Return a socket for an address of this kind, with buffers as large as it may have. Raises EngineError."""
     with explained(f"cannot open a socket for {bind}", {}, "is this IP version switched off here?"):
-        made = socket.socket(bind.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        made = socket.socket(family_of(bind), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     for force, plain in ((SO_RCVBUFFORCE, socket.SO_RCVBUF), (SO_SNDBUFFORCE, socket.SO_SNDBUF)):
         try:
             made.setsockopt(socket.SOL_SOCKET, force, BUFFER)
         except PermissionError:
             made.setsockopt(socket.SOL_SOCKET, plain, BUFFER)
     # What comes is told with the octet that holds its ECN field.
-    if bind.family == socket.AF_INET6:
+    if bind.version == 6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
     else:
@@ -78,7 +83,7 @@ def sockaddr(address: Address) -> Any:
     try:
         # As bytes: for text Python loads its codec of international domain names, in every engine.
         host = address.host.encode()
-        found = socket.getaddrinfo(host, address.port, address.family, socket.SOCK_DGRAM, 0, flags)
+        found = socket.getaddrinfo(host, address.port, family_of(address), socket.SOCK_DGRAM, 0, flags)
     except socket.gaierror as error:
         raise OSError(errno.ENODEV, str(error)) from error
     return found[0][4]

@@ -22,10 +22,10 @@ from collections.abc import Iterable
 
 from labctl.engine.features import Feature, Features
 from labctl.engine.packets.ecn import by_ecn, changes
-from labctl.engine.packets.train import Bytes, Train, buffer
-from labctl.engine.ports import LARGEST
-from labctl.engine.udp import ANCILLARY, UdpPeer, ecn_in
-from labctl.engine.wildcard import Wildcard
+from labctl.engine.packets.train import Bytes, Train
+from labctl.engine.ports import LARGEST, buffer
+from labctl.engine.udp.peer import ANCILLARY, UdpPeer, ecn_in
+from labctl.engine.udp.wildcard import Wildcard
 
 # linux/udp.h; not in the socket module.
 UDP_SEGMENT, UDP_GRO = 103, 104

@@ -7,7 +7,6 @@ that is about to be built.
 from __future__ import annotations
 
 import ipaddress
-import socket
 from dataclasses import dataclass
 
 _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
@@ -51,9 +50,9 @@ class Address:
         return cls(host[1:-1] if bracketed else host, int(port))
 
     @property
-    def family(self) -> socket.AddressFamily:
-        """AF_INET or AF_INET6."""
-        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+    def version(self) -> int:
+        """The IP version, 4 or 6."""
+        return 6 if ":" in self.host else 4
 
     @property
     def packed(self) -> bytes:
@@ -77,7 +76,7 @@ def check_bind(bind: Address) -> None:
 def check_peer(bind: Address, peer: Address) -> None:
     """Raise ValueError where no datagram can go from the one to the other, whoever has the addresses."""
     host = ipaddress.ip_address(peer.host)
-    if bind.family != peer.family:
+    if bind.version != peer.version:
         raise ValueError(f"{bind} and {peer} are of different IP versions")
     if bind == peer:
         raise ValueError(f"{bind} would be its own peer")

@@ -23,16 +23,17 @@ import fcntl
 import os
 from collections.abc import Iterable
 
+import numpy as np
+
 from labctl.engine.features import Feature, Features
-from labctl.engine.gso import NOTHING_TO_CUT, mtu_of
-from labctl.engine.numeric import np
 from labctl.engine.packets import coalesce, split
 from labctl.engine.packets.checksums import Rows
-from labctl.engine.packets.train import MOST_PACKETS, Bytes, Train, buffer
+from labctl.engine.packets.train import MOST_PACKETS, Bytes, Train
 from labctl.engine.packets.vnet import EMPTY, NEEDS_CSUM, VnetHeader
 from labctl.engine.packets.vnet import SIZE as VNET
-from labctl.engine.ports import LARGEST
-from labctl.engine.tun_device import TUNSETOFFLOAD, TunDevice
+from labctl.engine.ports import LARGEST, buffer
+from labctl.engine.tun.device import TUNSETOFFLOAD, TunDevice
+from labctl.engine.tun.gso import NOTHING_TO_CUT, mtu_of
 
 # linux/if_tun.h
 IFF_VNET_HDR = 0x4000
