@@ -14,7 +14,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from labctl.engine.impairment_stage import Impaired
+from labctl.engine.impairment_stage import ImpairmentStage
 from labctl.engine.packets.impairer import Impairment
 
 PATIENCE = 0.2
@@ -41,7 +41,7 @@ class Control:
     def close(self) -> None:
         self._listener.close()
 
-    def answer(self, stages: Mapping[str, Impaired]) -> None:
+    def answer(self, stages: Mapping[str, ImpairmentStage]) -> None:
         """Answer whoever asks for these stages, by direction. Nothing that is asked ends the engine."""
         try:
             connection, _ = self._listener.accept()
@@ -54,7 +54,7 @@ class Control:
             except OSError:
                 return
 
-    def _answer(self, stages: Mapping[str, Impaired], request: bytes) -> dict[str, object]:
+    def _answer(self, stages: Mapping[str, ImpairmentStage], request: bytes) -> dict[str, object]:
         try:
             changes = json.loads(request)
             wanted = {

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from labctl.engine import drop_privileges, openblas
+from labctl.engine.accounting import Watch
 from labctl.engine.control import Control
 from labctl.engine.counters import Counters
 from labctl.engine.errors import EngineError, explained
 from labctl.engine.features import Features
-from labctl.engine.forward import Forwarder, Watch
-from labctl.engine.loop.cache_warmer import Rehearsal
+from labctl.engine.forward import Forwarder
+from labctl.engine.loop.cache_warmer import CacheWarmer
 from labctl.engine.loop.event_loop import Ending, run
 from labctl.engine.loop.network_changes import NetworkChanges
 from labctl.engine.loop.signals import stop_signals
@@ -109,13 +110,13 @@ def serve(
             watch=_printer(out) if endpoint.verbose else None,
             answer_too_big=endpoint.too_big == "icmp",
         )
-        forwarder.outgoing.change(endpoint.impair)
-        forwarder.incoming.change(endpoint.impair_in)
-        rehearsal = open_things.enter_context(closing(Rehearsal(tun, peer, Counters.anonymous())))
+        forwarder.stage_out.change(endpoint.impair)
+        forwarder.stage_in.change(endpoint.impair_in)
+        warmer = open_things.enter_context(closing(CacheWarmer(tun, peer, Counters.anonymous())))
         with _giving_up():
             drop_privileges.enter(run_as, _kept(endpoint.bind))
         ready(features.now.words)
-        return run(forwarder, stop, rehearsal.once, changes, control)
+        return run(forwarder, stop, warmer.warm, changes, control)
 
 
 def _kept(bind: Address) -> int:

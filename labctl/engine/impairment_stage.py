@@ -1,8 +1,8 @@
-"""One direction of an endpoint, impaired: what stands between a packet's coming and its leaving.
+"""The impairment of one direction of an endpoint, between a packet's coming and its leaving.
 
-`impair` knows what happens to a packet and when; this knows the clock and the counters. A train is taken apart, since
-chance is drawn for every packet; those that may go on do so one by one, when their time has come. Without impairment
-the train goes straight on, whole.
+`Impairer` decides what happens to a packet and when; the stage adds the clock and the account. A train is taken apart,
+since chance is drawn for every packet; those that go on do so one by one, when they are due. Without impairment a train
+goes straight on, whole.
 """
 
 from __future__ import annotations
@@ -10,72 +10,86 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
-from labctl.engine import counters as count
+from labctl.engine.accounting import Account
 from labctl.engine.packets.impairer import Impairer, Impairment
 from labctl.engine.packets.train import Train
 
-OUT = {"lost": count.OUT_LOST, "queue_full": count.OUT_QUEUE_FULL, "copies": count.COPIES_OUT}
-IN = {"lost": count.IN_LOST, "queue_full": count.IN_QUEUE_FULL, "copies": count.COPIES_IN}
 
+class ImpairmentStage:
+    """Passes packets on to `forward` when they are due, or drops them in the account. It begins without impairment.
 
-class Impaired:
-    """Passes trains on to `forward`, each packet in its time, or gives it to `drop` with the drop's cell.
-
-    It begins without impairment. `name` makes the luck of the two directions differ.
+    `name` is part of the seed, so that the two directions draw different numbers from one seed.
     """
 
     def __init__(
         self,
         name: str,
-        cells: memoryview,
-        where: dict[str, int],
+        account: Account,
         forward: Callable[[Train], None],
-        drop: Callable[[Train, int], None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._clock = clock
         self._impairer = Impairer(Impairment(), clock(), name=name)
-        self._cells = cells
-        self._where = where
+        self._account = account
         self._forward = forward
-        self._drop = drop
         # True while every train goes straight on, whole.
         self.is_idle = True
 
     @property
     def impairment(self) -> Impairment:
+        """The impairment in force."""
         return self._impairer.impairment
 
     def change(self, impairment: Impairment) -> None:
-        """Impair differently from now on; what is held is neither lost nor doubled."""
+        """Impair differently from now on; what is held is neither lost nor duplicated."""
         self._impairer.change(impairment, self._clock())
         self.is_idle = self._impairer.is_idle
 
     def take(self, train: Train) -> None:
-        """Have the packets of a train go on, now, later or never."""
+        """Take the packets of a train, to pass them on now, later or never."""
         if self.is_idle:
             self._forward(train)
             return
-        now, counts, cells = self._clock(), self._impairer.counts, self._cells
+        now, counts, account = self._clock(), self._impairer.counts, self._account
         copies, overflow = counts.duplicated, counts.queue_full
         for packet in train.packets():
-            # What a port handed over is good until it receives again, and this may be kept for longer.
+            # A port's memory is good until it receives again, and this may be kept for longer.
             kept = bytes(packet)
-            dropped = self._impairer.offer(kept, now)
-            if dropped:
-                self._drop(Train.of(kept), self._where[dropped])
-                overflow += dropped == "queue_full"
-        cells[self._where["copies"]] += counts.duplicated - copies
+            match self._impairer.offer(kept, now):
+                case "lost":
+                    account.dropped(Train.of(kept), account.cells.lost)
+                case "queue_full":
+                    account.dropped(Train.of(kept), account.cells.queue_full)
+                    overflow += 1
+        account.add(account.cells.copies, counts.duplicated - copies)
         # A copy that found the queue full is a drop too, though its original went on.
-        cells[self._where["queue_full"]] += counts.queue_full - overflow
+        account.add(account.cells.queue_full, counts.queue_full - overflow)
         self.release()
 
     def release(self) -> None:
-        """Pass on what is due."""
+        """Pass on the packets that are due."""
         for packet in self._impairer.due(self._clock()):
             self._forward(Train.of(packet))
         self.is_idle = self._impairer.is_idle
 
     def next_due(self) -> float | None:
-        """When `release` will next have something to do, in seconds of the clock."""
+        """Return when `release` will next have something to do, in seconds of the clock; None if nothing is held."""
         return self._impairer.next_due()
+
+
+class Stages(dict[str, ImpairmentStage]):
+    """The stages of an endpoint by direction, `out` and `in`."""
+
+    @property
+    def are_idle(self) -> bool:
+        """Whether none of them impairs or holds a packet."""
+        return self["out"].is_idle and self["in"].is_idle
+
+    def release(self) -> None:
+        """Pass on the packets that are due."""
+        for stage in self.values():
+            stage.release()
+
+    def next_due(self) -> float | None:
+        """Return when `release` will next have something to do, as time.monotonic says it; None if nothing is held."""
+        return min((due for stage in self.values() if (due := stage.next_due()) is not None), default=None)

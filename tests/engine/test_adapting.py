@@ -60,7 +60,7 @@ def test_trains_are_whole_again_once_the_underlay_is_wide_again(sites: Sites, en
             for site in (sites.a, sites.b):
                 site.ip(f"link set wan0 mtu {mtu}")
             peer.taken.clear()
-            forwarder.leave(train)
+            forwarder.send_out(train)
             assert peer.taken == calls, f"at {mtu}"
         assert features.now == Feature.UDP_SEGMENT | Feature.UDP_GRO
         counters.cells[0] = 200  # they were not read from a device
@@ -96,7 +96,7 @@ def test_an_endpoint_hears_of_its_own_device_and_of_no_other(host: Namespace, ad
         ):
             host.ip(line)
             if select.select([changes], [], [], 0)[0]:
-                changes.tell(partial(told.append, line))
+                changes.handle(partial(told.append, line))
             assert (told[-1:] == [line]) is reaches
 
 

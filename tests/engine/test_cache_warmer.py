@@ -1,4 +1,4 @@
-"""Rehearsals: the packet goes round through the real ways, and they end where nothing comes."""
+"""Warming caches: the packet goes round through the code of real packets, and it ends where nothing comes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from contextlib import closing
 import pytest
 
 from labctl.engine.counters import Counters
-from labctl.engine.loop.cache_warmer import Rehearsal
-from labctl.engine.loop.event_loop import REHEARSALS, Ending
+from labctl.engine.loop.cache_warmer import CacheWarmer
+from labctl.engine.loop.event_loop import Ending
+from labctl.engine.loop.idling import WARMINGS
 from labctl.engine.loop.signals import stop_signals
 from labctl.engine.tun.device import TunDevice
 from labctl.engine.tun.offload import OffloadTun
@@ -36,40 +37,40 @@ def rig() -> Iterator[Rig]:
 def test_the_packet_goes_round_and_is_whole_each_time(tun: type[TunDevice], peer: type[UdpPeer]) -> None:
     with socket.socket() as unused:
         counters = Counters.anonymous()
-        with closing(Rehearsal(tun(unused.fileno()), peer(unused), counters)) as rehearsal:
+        with closing(CacheWarmer(tun(unused.fileno()), peer(unused), counters)) as warmer:
             for _ in range(5):
-                rehearsal.once()
+                warmer.warm()
     now = balance(counters)
     for way in ("tun_read", "udp_sent", "udp_received", "tun_written"):
         assert (now[f"{way}_packets"], now[f"{way}_bytes"]) == (5, 5 * 84)
     assert now["tun_read_frames"] == now["tun_written_frames"] == 5
 
 
-def test_it_is_rehearsed_for_a_while_after_each_packet_and_then_no_more(rig: Rig) -> None:
-    rehearsed = 0
+def test_caches_are_warmed_for_a_while_after_each_packet_and_then_no_more(rig: Rig) -> None:
+    warmed = 0
 
-    def rehearse() -> None:
-        nonlocal rehearsed
-        rehearsed += 1
-        if rehearsed == 3:
+    def warm() -> None:
+        nonlocal warmed
+        warmed += 1
+        if warmed == 3:
             rig.tun.arrive(PING)
-        if rehearsed == 3 + REHEARSALS:
+        if warmed == 3 + WARMINGS:
             # Time for some 100 more, if it did not sleep now.
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
     rig.tun.arrive(PING)
     with stop_signals(signal.SIGTERM) as stop:
-        assert rig.run(stop, rehearse) is Ending.STOPPED
-    assert rehearsed == 3 + REHEARSALS
+        assert rig.run(stop, warm) is Ending.STOPPED
+    assert warmed == 3 + WARMINGS
     assert rig.peer.sent == [PING, PING]
 
 
-def test_nothing_is_rehearsed_before_the_first_packet(rig: Rig) -> None:
-    rehearsed: list[str] = []
+def test_nothing_is_warmed_before_the_first_packet(rig: Rig) -> None:
+    warmed: list[str] = []
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
     with stop_signals(signal.SIGTERM) as stop:
-        assert rig.run(stop, lambda: rehearsed.append("once")) is Ending.STOPPED
-    assert rehearsed == []
+        assert rig.run(stop, lambda: warmed.append("once")) is Ending.STOPPED
+    assert warmed == []
 
 
 def test_an_idle_engine_sleeps(host: Namespace) -> None:
@@ -80,7 +81,7 @@ def test_an_idle_engine_sleeps(host: Namespace) -> None:
 
 
 def _unmoved(pid: int) -> Callable[[], bool]:
-    """True once a process has not run for as long as some ten rehearsals would take."""
+    """True once a process has not run for as long as some ten warmings would take."""
     seen: tuple[float, str] = (time.monotonic(), "")
 
     def unmoved() -> bool:

@@ -240,8 +240,8 @@ def test_a_refused_send_in_segments_is_repeated_packet_by_packet(rig: Rig, code:
     fake = FakeSocket(code)
     fast_peer(rig, fake)
     packets = segments(TCP)
-    rig.forwarder.leave(train_of(packets))
-    rig.forwarder.leave(train_of(packets))
+    rig.forwarder.send_out(train_of(packets))
+    rig.forwarder.send_out(train_of(packets))
     assert (fake.sent, fake.tried) == (packets * 2, 1)
     assert rig.counters.features == ALL & ~Feature.UDP_SEGMENT
     assert len(rig.lines) == 1 and rig.lines[0].startswith("udp-segment is off")
@@ -253,13 +253,13 @@ def test_segments_over_the_mtu_go_singly_from_then_on_and_smaller_ones_do_not(ri
     peer = fast_peer(rig, fake)
     packets = segments(TCP)
     for _ in range(2):
-        rig.forwarder.leave(train_of(packets))
+        rig.forwarder.send_out(train_of(packets))
     tried = fake.tried
     assert fake.sent == packets * 2
     assert (rig.counters.features, rig.lines) == (ALL, [])
     assert [each.number for each in peer.pieces(train_of(packets))] == [1] * 5
     assert [each.number for each in peer.pieces(train_of([packet[:100] for packet in packets]))] == [5]
-    rig.forwarder.leave(train_of(packets))
+    rig.forwarder.send_out(train_of(packets))
     assert fake.tried == tried
 
 
@@ -267,7 +267,7 @@ def test_segments_that_were_too_large_are_none_any_more_when_the_path_takes_them
     fake = FakeSocket(errno.EMSGSIZE, mtu=128)
     peer = fast_peer(rig, fake)
     train = train_of(segments(TCP))
-    rig.forwarder.leave(train)
+    rig.forwarder.send_out(train)
     assert [each.number for each in peer.pieces(train)] == [1] * 5
     fake.mtu = 1500
     assert [each.number for each in peer.pieces(train)] == [5]

@@ -59,10 +59,10 @@ class Rig:
             while port.has_arrivals:
                 turn()
 
-    def run(self, stop: int, rehearse: Callable[[], None] = lambda: None) -> Ending:
+    def run(self, stop: int, warm: Callable[[], None] = lambda: None) -> Ending:
         """Forward in the loop."""
         with closing(NetworkChanges("lo", addresses=False)) as changes:
-            return run(self.forwarder, stop, rehearse, changes)
+            return run(self.forwarder, stop, warm, changes)
 
     def close(self) -> None:
         for port in (self.tun, self.peer, self.strangers):

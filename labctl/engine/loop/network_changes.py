@@ -1,7 +1,7 @@
-"""What becomes readable when the network changes under an endpoint (rtnetlink(7)).
+"""Changes of the network under an endpoint, as a descriptor that becomes readable (rtnetlink(7)).
 
-What changed is not read: whoever depends on it looks again. So a message that was lost because there were too many
-is as good as one that came.
+What changed is not read: whatever depends on it is chosen again. So it does no harm that the kernel drops messages
+where there are too many (ENOBUFS).
 
 Of links only its own TUN device concerns an endpoint. In a namespace of a hundred tunnels each of them would otherwise
 be woken by every other one that comes up, so a filter keeps those messages away (socket(7), SO_ATTACH_FILTER).
@@ -27,26 +27,28 @@ _LARGEST = 1 << 16
 
 
 class NetworkChanges:
-    """Subscribed, from the moment it is made, to changes of one interface, and of all addresses and routes if asked."""
+    """A subscription to changes of one interface, and if `addresses`, of all addresses and routes."""
 
     def __init__(self, interface: str, addresses: bool) -> None:
         index = socket.if_nametoindex(interface)
         self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
         try:
-            _let_in(self._netlink, index)
+            _let_pass_one_link(self._netlink, index)
             self._netlink.bind((0, _LINK | (_ADDRESSES_AND_ROUTES if addresses else 0)))
         except OSError:
             self._netlink.close()
             raise
 
     def fileno(self) -> int:
+        """Return the descriptor that is readable once something has changed."""
         return self._netlink.fileno()
 
     def close(self) -> None:
+        """End the subscription."""
         self._netlink.close()
 
-    def tell(self, changed: Callable[[], None]) -> None:
-        """Call `changed`, once for all changes until now."""
+    def handle(self, changed: Callable[[], None]) -> None:
+        """Call `changed`, once for all changes until now. Raise OSError for a fault of the socket."""
         while True:
             try:
                 self._netlink.recv(_LARGEST)
@@ -58,8 +60,8 @@ class NetworkChanges:
         changed()
 
 
-def _let_in(netlink: socket.socket, index: int) -> None:
-    """Of messages about links, let in those about this one."""
+def _let_pass_one_link(netlink: socket.socket, index: int) -> None:
+    """Have the kernel drop messages about all links but this one."""
     # Netlink has the byte order of the machine, the filter that of the network.
     program = (
         (_LOAD16, 0, 0, _TYPE),

@@ -1,6 +1,7 @@
-"""A signal that becomes readable, like a packet: who waits for both cannot miss one between two waits.
+"""Signals as a descriptor that becomes readable, like that of a packet.
 
-The interpreter's C handler writes it to a socket, see signal.set_wakeup_fd.
+A loop that waits for both cannot miss a signal between two waits. The interpreter's C handler writes to a socket
+(signal.set_wakeup_fd).
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_signals(*numbers: signal.Signals) -> Iterator[int]:
-    """Give a descriptor that becomes readable with one of these signals; the old handlers return at the end.
+    """Yield a descriptor that becomes readable with the first of these signals; restore the old handlers at the end.
 
-    They return for a second signal, too: who does not look at the descriptor, because nobody takes what he writes, can
-    still be ended.
-    Only the main thread may do this (ValueError otherwise): it is the one that signals come to.
+    They are restored for a second signal, too: a process that is stuck in a write, and so never looks at the
+    descriptor, can still be ended. Raise ValueError outside of the main thread, the only one that handles signals.
     """
     reader, writer = socket.socketpair()
     reader.setblocking(False)

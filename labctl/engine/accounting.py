@@ -1,0 +1,106 @@
+"""The account of one direction of an endpoint: every packet is counted as it comes, and as it leaves or is dropped.
+
+So the two equations hold that `counters` promises. A watcher is told of each packet at its end, one way or the other.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import NamedTuple
+
+from labctl.engine import counters as count
+from labctl.engine.packets.train import Train
+
+Watch = Callable[[str, bytes, str | None], None]
+"""Called with a route such as `tun0 > 10.0.2.1:9000`, a packet, and the name of its drop or None."""
+
+
+class Cells(NamedTuple):
+    """Which counters belong to a direction. Those of packets have the counter of bytes right behind them."""
+
+    came: int
+    left: int
+    frames: int
+    lost: int
+    queue_full: int
+    copies: int
+
+
+OUT = Cells(
+    came=count.TUN_READ,
+    left=count.UDP_SENT,
+    frames=count.TUN_READ_FRAMES,
+    lost=count.OUT_LOST,
+    queue_full=count.OUT_QUEUE_FULL,
+    copies=count.COPIES_OUT,
+)
+IN = Cells(
+    came=count.UDP_RECEIVED,
+    left=count.TUN_WRITTEN,
+    frames=count.TUN_WRITTEN_FRAMES,
+    lost=count.IN_LOST,
+    queue_full=count.IN_QUEUE_FULL,
+    copies=count.COPIES_IN,
+)
+
+# The drop that the kernel's refusal is, to send to the peer and to write to the TUN device.
+OUT_BY_ERRNO = {
+    errno.ECONNREFUSED: count.OUT_REFUSED,
+    errno.ENETUNREACH: count.OUT_UNREACHABLE,
+    errno.EHOSTUNREACH: count.OUT_UNREACHABLE,
+    errno.EAGAIN: count.OUT_BUSY,
+    errno.ENOBUFS: count.OUT_BUSY,
+}
+IN_BY_ERRNO = {
+    errno.EIO: count.IN_LINK_DOWN,
+    errno.EBADFD: count.IN_LINK_DOWN,
+    errno.EAGAIN: count.IN_BUSY,
+    errno.ENOBUFS: count.IN_BUSY,
+}
+
+
+class Account:
+    """Counts the packets of one direction in `numbers`, the cells of `Counters`."""
+
+    def __init__(self, numbers: memoryview, cells: Cells, route: str, watch: Watch | None = None) -> None:
+        self._numbers = numbers
+        self._route = route
+        self._watch = watch
+        self._came, self._left, self._frames = cells.came, cells.left, cells.frames
+        self.cells = cells
+
+    def add(self, cell: int, number: int) -> None:
+        """Count something of which no packet is the subject."""
+        self._numbers[cell] += number
+
+    def came(self, train: Train) -> None:
+        """Count packets that came."""
+        self._numbers[self._came] += train.number
+        self._numbers[self._came + 1] += len(train.data)
+
+    def left(self, train: Train) -> None:
+        """Count packets that were sent on, and show them."""
+        self._numbers[self._left] += train.number
+        self._numbers[self._left + 1] += len(train.data)
+        if self._watch:
+            self._show(self._watch, train, self._route, None)
+
+    def passed(self, size: int) -> None:
+        """Count a packet of `size` bytes that came and left as one frame. It has left: it does not wait for this."""
+        numbers = self._numbers
+        numbers[self._frames] += 1
+        for cell in (self._came, self._left):
+            numbers[cell] += 1
+            numbers[cell + 1] += size
+
+    def dropped(self, train: Train, drop: int, route: str | None = None) -> None:
+        """Count packets as this drop, and show them; `route` is theirs if it is not that of the direction."""
+        self._numbers[drop] += train.number
+        if self._watch:
+            self._show(self._watch, train, route or self._route, count.NAMES[drop])
+
+    @staticmethod
+    def _show(watch: Watch, train: Train, route: str, drop: str | None) -> None:
+        for packet in train.packets():
+            watch(route, bytes(packet), drop)
