@@ -1,21 +1,21 @@
 """What the shell offers at the Tab key: topologies, labs, and the names inside a running lab.
 
-Whatever fails here, nothing is offered: an error message in the middle of typing helps nobody.
+Where anything fails, nothing is offered: an error message would stand in the middle of what is being typed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
-from labctl.cli.labs import own_labs, running_lab
+from labctl.cli.labs import lab_of, own_labs
 from labctl.errors import LabError
 
 if TYPE_CHECKING:
-    from labctl.lab.contents import Contents
+    from labctl.lab.names import Names
 
 
 def topologies(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -41,31 +41,33 @@ def labs(context: click.Context, parameter: click.Parameter, typed: str) -> list
 
 
 def namespaces(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Namespaces of the lab that `-l` names, or of the only one."""
-    found = _inside(context)
-    return _begun(found.namespaces, typed) if found else []
+    """Namespaces of the lab that is meant."""
+    return _inside(context, parameter, typed, lambda names: names.namespaces)
 
 
 def devices(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Its tunnel endpoints."""
-    found = _inside(context)
-    return _begun(found.devices, typed) if found else []
+    return _inside(context, parameter, typed, lambda names: names.devices)
 
 
 def checks(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Its checks."""
-    found = _inside(context)
-    return _begun(found.checks, typed) if found else []
+    return _inside(context, parameter, typed, lambda names: names.checks)
 
 
-def _inside(context: click.Context) -> Contents | None:
-    from labctl.lab.contents import contents
+def _inside(
+    context: click.Context, parameter: click.Parameter, typed: str, of: Callable[[Names], Sequence[str]]
+) -> list[CompletionItem]:
+    """Offer names of the lab that the words before mean; without the prefix of the lab where that is how they begin."""
+    from labctl.lab.names import names
 
+    words = context.params.get(parameter.name or "") or ()
     try:
-        where, lab = running_lab(context.params.get("lab"))
-        return where.call(lambda: contents(lab))
+        where, lab, _ = lab_of(words, context.params.get("lab"))
+        known = of(where.call(lambda: names(lab)))
     except (LabError, OSError):
-        return None
+        return []
+    return _begun(known, typed) or _begun((name.removeprefix(f"{lab}-") for name in known), typed)
 
 
 def _begun(names: Iterable[str], typed: str) -> list[CompletionItem]:

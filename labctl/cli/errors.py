@@ -10,22 +10,18 @@ from itertools import pairwise
 import click
 
 from labctl.errors import LabError, UsageError
+from labctl.report import failure
 
 
 def print_error(error: LabError) -> None:
     """Say what failed, why, what to do now."""
     if json_is_asked_for(sys.argv[1:]):
-        from labctl.report import as_json
+        from labctl.report.as_json import JsonReporter
 
-        with suppress(OSError):  # where standard output is full, it is told as if no JSON had been asked for
-            click.echo(as_json.text(as_json.failure(error)))
+        with suppress(OSError):  # where standard output is full, it is reported as if no JSON had been asked for
+            JsonReporter().failure(error)
             return
-    click.echo(click.style(error.what, fg="red", bold=True), err=True)
-    if error.why:
-        # The mistakes of a file begin with FILE:LINE:COLUMN, which editors and terminals know at the start of a line.
-        click.echo(error.why if "\n" in error.why else f"  {error.why}", err=True)
-    if error.hint:
-        click.echo(click.style(f"  → {error.hint}", bold=True), err=True)
+    failure.show(error)
 
 
 def print_usage_error(error: click.ClickException) -> None:

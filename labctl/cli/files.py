@@ -7,6 +7,7 @@ import click
 from labctl.cli import completion
 from labctl.cli.base import WELL, cli, file_argument, format_option
 from labctl.cli.labs import topology_of
+from labctl.report.reporter import reporter
 
 
 @cli.command()
@@ -21,19 +22,7 @@ def validate(file: str, form: str) -> int:
     path = find(file)
     name, text = name_of(path), text_of(path)
     topology = loads(text, name)
-    found = warnings(topology, text, name)
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.valid(file, topology, found)))
-        return WELL
-    for warning in found:
-        click.echo(f"warning: {warning}", err=True)
-    click.echo(
-        f"{file}: lab {topology.name}, {len(topology.namespaces)} namespaces, {len(topology.ttun)} tunnel endpoints, "
-        f"{len(topology.checks)} checks: no mistakes"
-        + (f", {len(found)} warning{'s' * (len(found) != 1)}" if found else "")
-    )
+    reporter(form).valid(file, topology, warnings(topology, text, name))
     return WELL
 
 
@@ -47,12 +36,7 @@ def export(file: str, name: str | None, language: str, form: str) -> int:
     from labctl.plan.script import script
 
     topology = topology_of(file, name)
-    text = {"shell": script}[language](topology)
-    if form == "json":
-        from labctl.report import as_json
-
-        text = f"{as_json.text({'lab': topology.name, 'as': language, 'script': text})}\n"
-    click.echo(text, nl=False)
+    reporter(form).script(topology.name, language, {"shell": script}[language](topology))
     return WELL
 
 
@@ -76,15 +60,7 @@ def topologies(context: click.Context, form: str) -> int:
 
     if context.invoked_subcommand:
         return WELL
-    found = {name: topology_of(name).description for name in names()}
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text([{"name": name, "description": told} for name, told in found.items()]))
-    else:
-        from labctl.report import terminal
-
-        terminal.topologies(found)
+    reporter(form).topologies({name: topology_of(name).description for name in names()})
     return WELL
 
 

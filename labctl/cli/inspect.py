@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from labctl.cli import completion
 from labctl.cli.base import WELL, cli, format_option, lab_argument, lab_option
 from labctl.cli.labs import lab_of, own_labs, running_lab, the_one
+from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
     from labctl.kernel.packet_capture import Seen
+    from labctl.lab.status import Summary
     from labctl.rootless.context import Context
 
 
@@ -26,15 +28,7 @@ def status(named: str | None, lab: str | None, form: str) -> int:
     from labctl.lab import status as story
 
     context, name = running_lab(lab or named)
-    report = context.call(lambda: story.status(name))
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.status(report)))
-    else:
-        from labctl.report import terminal
-
-        terminal.status(report)
+    reporter(form).status(context.call(lambda: story.status(name)))
     return WELL
 
 
@@ -44,18 +38,10 @@ def list_(form: str) -> int:
     """List your labs."""
     from labctl.lab import status as story
 
-    def summary(name: str, context: Context) -> Any:
+    def summary(name: str, context: Context) -> Summary:
         return context.call(lambda: story.summary(name, context.mode))
 
-    summaries = [summary(name, context) for name, context in own_labs().items()]
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.labs(summaries)))
-    else:
-        from labctl.report import terminal
-
-        terminal.labs(summaries)
+    reporter(form).labs([summary(name, context) for name, context in own_labs().items()])
     return WELL
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from labctl.errors import LabError, UsageError
+from labctl.errors import UsageError
 
 if TYPE_CHECKING:
     from labctl.rootless.context import Context
@@ -62,7 +61,7 @@ def lab_of(words: Sequence[str], lab: str | None) -> tuple[Context, str, tuple[s
     names, or the one of the environment, or the only one. Raise UsageError where that is none or not clear.
     """
     running, words = own_labs(), tuple(words)
-    if lab is None and words and words[0] in running and not _has_namespace(running, words[0], words[0]):
+    if lab is None and words and words[0] in running and words[0] not in _namespaces(running, words[0]):
         lab, words = words[0], words[1:]
     lab = lab or os.environ.get(VARIABLE) or _the_only_one(running, words)
     if lab is None:
@@ -72,59 +71,31 @@ def lab_of(words: Sequence[str], lab: str | None) -> tuple[Context, str, tuple[s
     return running[lab], lab, words
 
 
-def _the_only_one(running: dict[str, Context], words: Sequence[str]) -> str | None:
-    """The only lab, or the only one that has the namespace of the first word."""
-    able = list(running)
-    if len(able) > 1 and words:
+def _the_only_one(running: Mapping[str, Context], words: Sequence[str]) -> str | None:
+    """Return the only lab, or the only one with the namespace of the first word, by its very name or without prefix."""
+    if len(running) > 1 and words:
+        from labctl.lab.names import meant
+
         space = words[0].partition(":")[0]
-        able = [name for name in running if _has_namespace(running, name, space)]
+        found = {lab: meant(lab, space, _namespaces(running, lab)) for lab in running}
+        able = [lab for lab, name in found.items() if name == space] or [lab for lab, name in found.items() if name]
+    else:
+        able = list(running)
     return able[0] if len(able) == 1 else None
 
 
-def _has_namespace(running: dict[str, Context], lab: str, namespace: str) -> bool:
-    from labctl.lab.contents import namespaces_of
+def _namespaces(running: Mapping[str, Context], lab: str) -> tuple[str, ...]:
+    from labctl.lab.names import namespaces_of
 
-    return namespace in running[lab].call(lambda: namespaces_of(lab))
+    return running[lab].call(partial(namespaces_of, lab))
 
 
-def _unknown(lab: str, running: dict[str, Context]) -> UsageError:
+def _unknown(lab: str, running: Mapping[str, Context]) -> UsageError:
+    from labctl.lab.names import no_lab
     from labctl.rootless.context import refuse_elsewhere
-    from labctl.topology.mistakes import nearest
 
     refuse_elsewhere(lab)
-    near = nearest(lab, running)
-    return UsageError(
-        f"there is no lab named {lab}",
-        f"running: {', '.join(running) or 'none'}",
-        f"did you mean {near!r}?" if near else "labctl up FILE makes one, labctl list shows yours",
-    )
-
-
-def refuse_misspelled(lab: str, running: Mapping[str, Context]) -> None:
-    """Raise UsageError for a lab of another user, and for one that never ran and has a name much like one that runs."""
-    from labctl.lab.ended_labs import known
-    from labctl.rootless.context import refuse_elsewhere
-    from labctl.topology.mistakes import nearest
-
-    refuse_elsewhere(lab)
-    near = nearest(lab, running)
-    if near and not any(lab in context.call(partial(known, name)) for name, context in running.items()):
-        raise UsageError(f"there is no lab named {lab}", f"running: {', '.join(running)}", f"did you mean {near!r}?")
-
-
-@contextmanager
-def remembered(lab: str, context: Context, others: Mapping[str, Context]) -> Iterator[None]:
-    """Have one of the others know, once a lab has ended in the body, of it and of all that it knew itself."""
-    from labctl.lab.ended_labs import known, remember
-
-    if not others:
-        yield
-        return
-    before = context.call(partial(known, lab))
-    yield
-    other, where = next(iter(others.items()))
-    with suppress(LabError, OSError):  # it may have ended meanwhile, and this one has ended well in any case
-        where.call(partial(remember, other, (*before, lab)))
+    return no_lab(lab, running)
 
 
 def the_one(words: Sequence[str], what: str, example: str) -> str:

@@ -1,12 +1,9 @@
-"""From a file to a lab and back: up, plan, down, and what only reads a file."""
+"""The life of a lab: up, restart, plan, down."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -21,25 +18,19 @@ from labctl.cli.base import (
     lab_argument,
     lab_option,
 )
-from labctl.cli.errors import print_error
 from labctl.cli.labs import (
     VARIABLE,
     file_of,
     lab_of,
     own_labs,
-    refuse_misspelled,
-    remembered,
     topology_of,
     which_lab,
 )
 from labctl.cli.streams import patient_output
-from labctl.errors import LabError
+from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
-    from labctl.lab.events import Listener, Removed
     from labctl.lab.up import UpReport
-    from labctl.rootless.context import Context
-    from labctl.topology.model import Topology
 
 SOMETHING_TO_DO = 1
 
@@ -56,69 +47,32 @@ def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> in
     from labctl.lab.engines.forkserver_client import forkserver
 
     with forkserver() as server:  # first of all: it has something to load
+        from labctl.lab.down import end
         from labctl.lab.up import up as make
         from labctl.process.signals import ignore_termination
         from labctl.rootless.context import context_of_new
 
         topology, source = topology_of(file, name), file_of(file)
         if fresh and (before := own_labs().get(topology.name)):
-            _ended(topology.name, before)
-        context = context_of_new(topology.name)
+            end(topology.name, before)
+        context, report = context_of_new(topology.name), reporter(form)
 
         def work() -> UpReport:
-            with _view(topology, explain, form) as notify:
+            with report.making(topology.name, explain) as notify:
                 return make(topology, source, context.mode, server.at(context), notify)
 
         try:
-            report = context.call(work)
+            made = context.call(work)
             ignore_termination()  # the lab is made, and all that is left is to say so
         except BaseException:
             context.abandon()
             raise
     try:
-        _report_up(report, topology, form)
-    finally:
-        context.keep()  # the very last: until here a room goes with the command, however it ends
-    return WELL
-
-
-def _report_up(report: UpReport, topology: Topology, form: str) -> None:
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.up(report)))
-    else:
-        from labctl.report import terminal
-
-        terminal.up(report, _hints(topology, several=bool(own_labs().keys() - {topology.name})))
+        report.up(made, topology, several=bool(own_labs().keys() - {topology.name}))
         sys.stdout.flush()
-
-
-@contextmanager
-def _view(topology: Topology, explain: bool, form: str) -> Iterator[Listener]:
-    """Whoever shows a lab grow."""
-    if form == "json":
-        yield lambda _: None
-        return
-    from labctl.report.live import UpView
-
-    with closing(UpView(topology.name, explain)) as view:
-        yield view.notify
-
-
-def _hints(topology: Topology, several: bool) -> list[tuple[str, str]]:
-    """What to try next, with the names of this very lab; where `several` run, every command says which is meant."""
-    space, which = next(iter(topology.namespaces)), f" -l {topology.name}" if several else ""
-    hints = [(f"labctl status{which}", "interfaces, addresses, engines and their counters")]
-    if topology.checks:
-        hints.insert(0, (f"labctl verify{which}", f"prove it: {len(topology.checks)} checks, with packet counts"))
-    crossing = (check.ping for check in topology.checks if check.ping and check.crosses and check.expect != "no-reply")
-    ping = next(crossing, None)
-    if ping:
-        hints.append((f"labctl exec{which} {ping.from_} -- ping {ping.to}", "try it by hand"))
-    hints.append((f"labctl shell{which} {space}", f"a shell in {space}"))
-    hints.append((f"labctl down{which}", "leaves no trace"))
-    return hints
+    finally:
+        context.keep()  # the very last: until here a rootless environment goes with the command, however it ends
+    return WELL
 
 
 @cli.command()
@@ -135,12 +89,7 @@ def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
 
         context, name, devices = lab_of(words, lab)
         engines = context.call(lambda: again(name, devices, server.at(context)))
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.restart(name, engines)))
-    else:
-        click.echo(f"{name}: started again: {', '.join(engine.device for engine in engines)}")
+    reporter(form).restart(name, engines)
     return WELL
 
 
@@ -156,14 +105,7 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
     topology = topology_of(file, name)
     here = own_labs().get(topology.name)
     found = here.call(lambda: planned(topology)) if here else planned(topology)
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.plan(found)))
-    else:
-        from labctl.report import terminal
-
-        terminal.plan(found, fresh=here is None, explain=explain)
+    reporter(form).plan(found, fresh=here is None, explain=explain)
     return SOMETHING_TO_DO if found.pending.changes else WELL
 
 
@@ -175,53 +117,12 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
 @patient_output()
 def down(named: str | None, lab: str | None, everything: bool, form: str) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
-    from labctl.lab.run_directory import tidy
-    from labctl.rootless.context import contexts
+    from labctl.lab.down import down as end
 
     running = own_labs()
     wanted = lab or named or os.environ.get(VARIABLE)
     if wanted is None and len(running) > 1 and not everything:
         raise which_lab(running)
-    names = list(running) if everything or wanted is None else [wanted]
-    removed: dict[str, Sequence[Removed]] = {}
-    failed: list[LabError] = []
-    for name in names:
-        if name not in running:
-            refuse_misspelled(name, running)
-            continue
-        others = {other: context for other, context in running.items() if other not in names}
-        try:
-            with remembered(name, running[name], others):
-                removed[name] = _ended(name, running[name])
-        except LabError as error:  # one that cannot be taken down is not in the way of the others
-            failed.append(error)
-    if not (removed or failed):
-        for context in contexts():
-            context.call(tidy)  # an earlier down may have been killed at its very end
-    _report_down(removed, failed, wanted, form)
-    return failed[-1].exit_code if failed else WELL
-
-
-def _ended(name: str, context: Context) -> Sequence[Removed]:
-    """End a lab that is running; what was removed."""
-    from labctl.lab.down import down as end
-
-    return context.end(partial(end, name, context.mode))
-
-
-def _report_down(
-    removed: Mapping[str, Sequence[Removed]], failed: Sequence[LabError], wanted: str | None, form: str
-) -> None:
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.down(removed, failed)))
-        return
-    for error in failed:
-        print_error(error)
-    from labctl.report import terminal
-
-    for name, found in removed.items():
-        terminal.down(found, name)
-    if not (removed or failed):
-        click.echo(f"no lab{f' named {wanted}' if wanted else ''} is running: nothing to do")
+    report = end(list(running) if everything or wanted is None else [wanted], running)
+    reporter(form).down(report, wanted)
+    return report.failed[-1].exit_code if report.failed else WELL

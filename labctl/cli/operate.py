@@ -12,9 +12,9 @@ from labctl.cli import completion
 from labctl.cli.base import CANNOT, CHECK_FAILED, NOT_ASKED, WELL, cli, format_option, lab_option
 from labctl.cli.labs import lab_of, own_labs, the_one
 from labctl.errors import UsageError
+from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
-    from labctl.checks.results import Result
     from labctl.lab.verify import Verified
 
 IMPAIRMENTS = {
@@ -38,24 +38,15 @@ IMPAIRMENTS = {
 def verify(words: tuple[str, ...], system_tools: bool, verbose: bool, lab: str | None, form: str) -> int:
     """Run the checks of a lab, all or those named, and prove each with packet counts."""
     context, name, checks = lab_of(words, lab)
-    show: Callable[[Result], None] = lambda _: None  # noqa: E731
-    if form == "table":
-        from labctl.report import verdicts
-
-        show = partial(verdicts.result, whole=verbose)
+    report = reporter(form)
 
     def work() -> Verified:
         from labctl.lab.verify import verify as verified
 
-        return verified(name, checks, _tools(system_tools), show)
+        return verified(name, checks, _tools(system_tools), partial(report.check, whole=verbose))
 
     found = context.call(work)
-    if form == "table":
-        verdicts.summary(found, several=len(own_labs()) > 1)
-    else:
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.verify(found)))
+    report.verify(found, several=len(own_labs()) > 1)
     if all(result.passed for result in found.results):
         return WELL
     return CHECK_FAILED if any(result.asked and not result.passed for result in found.results) else NOT_ASKED
@@ -106,13 +97,7 @@ def impair(
     if reset:
         context.call(lambda: change(name, device, {"out": None, "in": None}))
     in_force = context.call(lambda: change(name, device, {direction: named} if named else {}))
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.impairments(name, device, in_force)))
-    else:
-        for way, impairment in in_force.items():
-            click.echo(f"{device} {way.ljust(3)}  {impairment}")
+    reporter(form).impairments(in_force)
     return WELL
 
 
@@ -124,12 +109,5 @@ def doctor(form: str) -> int:
 
     findings = examine()
     labs = able(findings)
-    if form == "json":
-        from labctl.report import as_json
-
-        click.echo(as_json.text(as_json.doctor(findings, labs)))
-    else:
-        from labctl.report import terminal
-
-        terminal.doctor(findings, labs)
+    reporter(form).doctor(findings, labs)
     return WELL if labs is Able.ALL else CANNOT

@@ -8,28 +8,34 @@ from contextlib import closing, contextmanager
 
 from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.kernel.packet_capture import PacketCapture
-from labctl.lab.state import existing
-from labctl.topology.mistakes import nearest
+from labctl.lab.names import meant, namespaces_of
+from labctl.topology.unknown_names import no_such
 
 
 @contextmanager
 def capture(lab: str, interface: str) -> Iterator[PacketCapture]:
-    """A tap on NS:INTERFACE. Raises UsageError where there is none such, KernelRefused where it goes away."""
-    namespace, _, device = interface.partition(":")
-    known = existing(lab).read().namespaces
-    names = [name for name in (namespace, f"{lab}-{namespace}") if name in known]
-    if not (names and device):
-        near = nearest(namespace, known)
-        raise UsageError(
+    """Yield a capture of NS:INTERFACE.
+
+    Raise UsageError where there is no such interface, KernelRefused where its packets cannot be seen.
+    """
+    typed, _, device = interface.partition(":")
+    known = namespaces_of(lab)
+    namespace = meant(lab, typed, known)
+    if not (namespace and device):
+        raise no_such(
             f"{interface!r} is no interface of lab {lab}",
-            f"write NAMESPACE:INTERFACE; its namespaces: {', '.join(known)}",
-            f"did you mean {near}:{device or 'tun0'}?" if near else "labctl status shows them",
+            typed,
+            known,
+            among="write NAMESPACE:INTERFACE; its namespaces",
+            hint="labctl status shows them",
+            written=lambda near: f"{near}:{device or 'tun0'}",
         )
     try:
-        tap = PacketCapture(names[0], device)
+        found = PacketCapture(namespace, device)
     except OSError as error:
         if error.errno == errno.ENODEV:
-            raise UsageError(f"{names[0]} has no interface {device!r}", "", "labctl status shows what it has") from None
+            what = f"{namespace} has no interface {device!r}"
+            raise UsageError(what, "", "labctl status shows what it has") from None
         raise KernelRefused(f"the packets of {interface} cannot be seen", kernel_words(error)) from error
-    with closing(tap):
-        yield tap
+    with closing(found):
+        yield found

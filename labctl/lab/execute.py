@@ -10,11 +10,10 @@ from contextlib import suppress
 
 from labctl.errors import UsageError
 from labctl.kernel import namespaces, view
-from labctl.lab.state import existing
+from labctl.lab.names import namespaces_of, resolve
 from labctl.process import terminal
 from labctl.process.execve import why_not
 from labctl.process.syscalls import die_with_parent
-from labctl.topology.mistakes import nearest
 
 
 def execute(lab: str, namespace: str, command: Sequence[str]) -> int:
@@ -43,17 +42,7 @@ def shell(lab: str, namespace: str) -> int:
 
 
 def _resolved(lab: str, namespace: str) -> str:
-    """The name of a namespace of a lab; a lab that was named with --name may be addressed without its prefix."""
-    known = existing(lab).read().namespaces
-    for name in (namespace, f"{lab}-{namespace}"):
-        if name in known:
-            return name
-    near = nearest(namespace, known)
-    raise UsageError(
-        f"lab {lab} has no namespace named {namespace!r}",
-        f"it has: {', '.join(known)}",
-        f"did you mean {near!r}?" if near else "",
-    )
+    return resolve(lab, namespace, namespaces_of(lab), "no namespace named")
 
 
 def _run(

@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 
 from labctl.engine.packets.impairment import Impairment
 from labctl.errors import UsageError
 from labctl.lab.engines import control
 from labctl.lab.engines.control import Changes
+from labctl.lab.names import meant, unknown
 from labctl.lab.state import State, existing
 from labctl.plan.facts import Link
-from labctl.topology.mistakes import nearest
 
 _AS_NETEM = "as tc netem writes it: --delay 50ms --loss 10% --rate 10mbit"
 
 
-def impair(lab: str, device: str, changes: Changes) -> dict[str, Impairment]:
-    """Change what packets of an endpoint or a veth suffer; gives what is in force, by direction. No changes: only ask.
+@dataclass(frozen=True)
+class InForce:
+    """The impairments of a tunnel endpoint or a veth, by direction."""
 
-    Raises UsageError for a wrong wish or a device that cannot, KernelRefused where the engine is silent or the kernel
-    does not want to.
+    lab: str
+    device: str
+    by_direction: Mapping[str, Impairment]
+
+
+def impair(lab: str, device: str, changes: Changes) -> InForce:
+    """Change what packets of an endpoint or a veth suffer, and return what is in force; without changes only that.
+
+    Raise UsageError for a value that is wrong or that the device does not support, KernelRefused where the engine does
+    not answer or the kernel refuses.
     """
     state = existing(lab)
     known = state.read().engines
     try:
-        if device in known:
-            return control.impair(device, state, changes)
+        if engine := meant(lab, device, known):
+            return InForce(lab, engine, control.impair(engine, state, changes))
         cables = _cables(state, device.partition(":")[0])
-        if device in cables:
-            return _of_veth(device, cables[device], state, changes)
+        if veth := meant(lab, device, cables):
+            return InForce(lab, veth, _of_veth(veth, cables[veth], state, changes))
     except ValueError as error:
         raise UsageError(str(error), "", _AS_NETEM) from None
-    able = [*known, *cables]
-    near = nearest(device, able)
-    raise UsageError(
-        f"lab {lab} has neither an engine nor a veth {device!r}",
-        f"it has: {', '.join(able) or 'none'}",
-        f"did you mean {near!r}?" if near else "",
-    )
+    raise unknown(lab, device, [*known, *cables], "neither an engine nor a veth")
 
 
 def _cables(state: State, namespace: str) -> dict[str, Link]:
-    """The veths of a namespace of a lab."""
+    """Return the veths of a namespace of a lab."""
     from labctl.kernel.observe import observe
 
-    there = observe(namespace) if namespace in state.read().namespaces else None
+    name = meant(state.lab, namespace, state.read().namespaces)
+    there = observe(name) if name else None
     links = there.links if there else {}
-    return {f"{namespace}:{name}": link for name, link in links.items() if link.kind == "veth"}
+    return {f"{name}:{interface}": link for interface, link in links.items() if link.kind == "veth"}
 
 
 def _of_veth(device: str, link: Link, state: State, changes: Changes) -> dict[str, Impairment]:
@@ -60,7 +66,7 @@ def _of_veth(device: str, link: Link, state: State, changes: Changes) -> dict[st
     if "out" in changes:
         change = changes["out"]
         if change and "seed" in change:
-            raise ValueError("netem does not support seed: leave it out for a veth")
+            raise ValueError("netem does not support seed")
         wanted = as_kept(str(Impairment() if change is None else current.merged(change)))
         namespace, _, interface = device.partition(":")
         recorded = state.read()

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from labctl.errors import KernelRefused, LabError
+from labctl.lab import names
 from labctl.lab.apply import apply
-from labctl.lab.contents import engines_named
 from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.engines.supervisor import ProgramFailed
 from labctl.lab.lock import locked
@@ -29,7 +29,7 @@ def restart(lab: str, devices: Sequence[str], fork: Fork) -> tuple[EngineStatus,
         if topology is None:
             raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
         starts = {step.subject: step for step in desired(topology) if isinstance(step, StartEngine)}
-        chosen = [starts[device] for device in engines_named(lab, starts, devices)]
+        chosen = [starts[device] for device in names.chosen(lab, devices, starts, names.NO_ENGINE)]
         try:
             _apply([*_stops(chosen, state), *chosen], state, fork)
         except BaseException as error:

@@ -16,12 +16,12 @@ from labctl.kernel.lookup import Way, look_up
 from labctl.kernel.neighbours import unresolved
 from labctl.kernel.observe import counters, observe
 from labctl.kernel.rtnetlink import Rtnetlink
+from labctl.lab import names
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.reconcile import pending
 from labctl.lab.state import State, existing
 from labctl.plan.reasons import Change
 from labctl.process.patience import Patience, PatienceFor
-from labctl.topology.mistakes import nearest
 from labctl.topology.model import Check, Topology
 from labctl.topology.values import Host, InterfaceRef
 
@@ -37,7 +37,7 @@ class Verified:
 
 
 def verify(
-    lab: str, names: Sequence[str], tools: Callable[[PatienceFor], Tools], show: Callable[[Result], None]
+    lab: str, checks: Sequence[str], tools: Callable[[PatienceFor], Tools], show: Callable[[Result], None]
 ) -> Verified:
     """Run the named checks of a lab, or all; each result is shown as soon as it is there.
 
@@ -55,7 +55,7 @@ def verify(
 
     means = Means(tools(patience), lambda: _snapshot(topology, state), _Kernel(state), patience)
     results = []
-    for result in run(topology, chosen(topology, names), means):
+    for result in run(topology, _chosen(topology, checks), means):
         results.append(result)
         show(result)
     return Verified(lab, state.read().file, tuple(results), pending(topology, state).changes)
@@ -91,20 +91,13 @@ class _Kernel:
         return ""
 
 
-def chosen(topology: Topology, names: Sequence[str]) -> list[Check]:
-    """The checks of these names, in the order of the file; all where none is named."""
+def _chosen(topology: Topology, typed: Sequence[str]) -> list[Check]:
+    """Return the checks of these names, in the order of the file; all where none is typed."""
     known = {check.name: check for check in topology.checks}
-    for name in names:
-        if name not in known:
-            near = nearest(name, known)
-            raise UsageError(
-                f"lab {topology.name} has no check named {name!r}",
-                f"it has: {', '.join(known) or 'none'}",
-                f"did you mean {near!r}?" if near else "",
-            )
+    wanted = names.chosen(topology.name, typed, known, "no check named")
     if not known:
         raise UsageError(f"lab {topology.name} has no checks", "its file has no `checks:`", "add some, then labctl up")
-    return [check for check in topology.checks if not names or check.name in names]
+    return [known[name] for name in wanted]
 
 
 def _snapshot(topology: Topology, state: State) -> Snapshot:

@@ -1,13 +1,13 @@
-"""The documented JSON (README, JSON): what other programs may rely on. Keys are added, never renamed."""
+"""The documented JSON: what other programs may rely on. Keys are added, never renamed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.capabilities import Able, Diagnosis
 from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Namespace
@@ -16,8 +16,11 @@ from labctl.plan.routes import Rule
 from labctl.plan.steps import Removal
 
 if TYPE_CHECKING:
+    from labctl.checks.results import Result
     from labctl.errors import LabError
-    from labctl.lab.events import Removed
+    from labctl.lab.down import DownReport
+    from labctl.lab.events import Listener
+    from labctl.lab.impair import InForce
     from labctl.lab.reconcile import Planned
     from labctl.lab.status import EngineStatus, Status, Summary
     from labctl.lab.up import UpReport
@@ -26,59 +29,113 @@ if TYPE_CHECKING:
     from labctl.topology.model import Topology
 
 
-def text(value: Any) -> str:
-    return json.dumps(value, indent=2)
+class JsonReporter:
+    """Writes one JSON value to standard output, at the end of a command (report.reporter)."""
+
+    @contextmanager
+    def making(self, lab: str, explain: bool) -> Iterator[Listener]:
+        yield lambda _: None
+
+    def up(self, report: UpReport, topology: Topology, several: bool) -> None:
+        _write(
+            {
+                "lab": report.lab,
+                "mode": report.mode,
+                "changes": [_change(change) for change in report.changes],
+                "substitutions": [asdict(substitution) for substitution in report.substitutions],
+                "seconds": round(report.seconds, 3),
+                **_coverage(report.coverage),
+                "notes": list(report.notes),
+            }
+        )
+
+    def plan(self, found: Planned, fresh: bool, explain: bool) -> None:
+        changes = [_change(change) for change in found.pending.changes]
+        _write({"lab": found.lab, "file": found.file, "changes": changes, **_coverage(found.pending.coverage)})
+
+    def restart(self, lab: str, engines: Iterable[EngineStatus]) -> None:
+        _write({"lab": lab, "engines": [asdict(engine) for engine in engines]})
+
+    def down(self, report: DownReport, wanted: str | None) -> None:
+        labs = [{"lab": lab, "removed": [asdict(one) for one in found]} for lab, found in report.removed.items()]
+        _write({"labs": labs, "errors": [_error(error) for error in report.failed]})
+
+    def status(self, report: Status) -> None:
+        _write(
+            {
+                "lab": report.lab,
+                "mode": report.mode,
+                "file": report.file,
+                "namespaces": {name: _namespace(space) for name, space in report.namespaces.items()},
+                "engines": [asdict(engine) for engine in report.engines],
+                "substitutions": [asdict(substitution) for substitution in report.substitutions],
+                "drift": [_change(change) for change in report.pending.changes] if report.pending else [],
+                **(_coverage(report.pending.coverage) if report.pending else {}),
+            }
+        )
+
+    def labs(self, summaries: Sequence[Summary]) -> None:
+        _write([asdict(summary) for summary in summaries])
+
+    def check(self, result: Result, whole: bool) -> None:
+        """Nothing: it is reported with the others, at the end."""
+
+    def verify(self, found: Verified, several: bool) -> None:
+        _write(
+            {
+                "lab": found.lab,
+                "file": found.file,
+                "passed": all(result.passed for result in found.results),
+                "checks": [asdict(result) for result in found.results],
+                "drift": [_change(change) for change in found.drift],
+            }
+        )
+
+    def impairments(self, found: InForce) -> None:
+        in_force = {direction: impairment.as_dict() for direction, impairment in found.by_direction.items()}
+        _write({"lab": found.lab, "device": found.device, **in_force})
+
+    def doctor(self, findings: Sequence[Diagnosis], labs: Able) -> None:
+        found = [asdict(finding) for finding in findings]
+        _write({"able": labs is Able.ALL, "labs": labs.name.lower(), "findings": found})
+
+    def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake]) -> None:
+        _write(
+            {
+                "file": file,
+                "lab": topology.name,
+                "namespaces": len(topology.namespaces),
+                "endpoints": len(topology.ttun),
+                "checks": len(topology.checks),
+                "warnings": [asdict(warning) for warning in warnings],
+            }
+        )
+
+    def script(self, lab: str, language: str, text: str) -> None:
+        _write({"lab": lab, "as": language, "script": text})
+
+    def topologies(self, descriptions: Mapping[str, str]) -> None:
+        _write([{"name": name, "description": description} for name, description in descriptions.items()])
+
+    def failure(self, error: LabError) -> None:
+        """Report what failed. Raise OSError where standard output cannot be written."""
+        _write({"error": _error(error)})
 
 
-def failure(error: LabError) -> dict[str, Any]:
-    """What failed, why, what to do now, and the exit code; of a file every mistake, with its place."""
+def _write(value: Any) -> None:
+    print(json.dumps(value, indent=2), flush=True)
+
+
+def _error(error: LabError) -> dict[str, Any]:
+    """Return what failed, why, what to do now, and the exit code; of a file every mistake, with its place."""
     told: dict[str, Any] = {"what": error.what, "why": error.why, "hint": error.hint, "code": error.exit_code}
     mistakes = getattr(error, "mistakes", ())
     if mistakes:
         told |= {"why": "", "mistakes": [asdict(mistake) for mistake in mistakes]}
-    return {"error": told}
+    return told
 
 
-def valid(file: str, topology: Topology, warnings: Iterable[Mistake]) -> dict[str, Any]:
-    return {
-        "file": file,
-        "lab": topology.name,
-        "namespaces": len(topology.namespaces),
-        "endpoints": len(topology.ttun),
-        "checks": len(topology.checks),
-        "warnings": [asdict(warning) for warning in warnings],
-    }
-
-
-def down(removed: Mapping[str, Sequence[Removed]], failed: Iterable[LabError]) -> dict[str, Any]:
-    return {
-        "labs": [{"lab": lab, "removed": [asdict(one) for one in found]} for lab, found in removed.items()],
-        "errors": [failure(error)["error"] for error in failed],
-    }
-
-
-def up(report: UpReport) -> dict[str, Any]:
-    return {
-        "lab": report.lab,
-        "mode": report.mode,
-        "changes": [_change(change) for change in report.changes],
-        "substitutions": [asdict(substitution) for substitution in report.substitutions],
-        "seconds": round(report.seconds, 3),
-        **_sight(report.coverage),
-        "notes": list(report.notes),
-    }
-
-
-def plan(found: Planned) -> dict[str, Any]:
-    return {
-        "lab": found.lab,
-        "file": found.file,
-        "changes": [_change(change) for change in found.pending.changes],
-        **_sight(found.pending.coverage),
-    }
-
-
-def _sight(coverage: Coverage) -> dict[str, Any]:
+def _coverage(coverage: Coverage) -> dict[str, Any]:
     return {"looked_at": list(coverage.looked_at), "not_looked_at": list(coverage.not_looked_at)}
 
 
@@ -91,33 +148,6 @@ def _change(change: Change) -> dict[str, Any]:
         "reason": change.reason,
         "command": change.command,
     }
-
-
-def verify(found: Verified) -> dict[str, Any]:
-    return {
-        "lab": found.lab,
-        "file": found.file,
-        "passed": all(result.passed for result in found.results),
-        "checks": [asdict(result) for result in found.results],
-        "drift": [_change(change) for change in found.drift],
-    }
-
-
-def status(report: Status) -> dict[str, Any]:
-    return {
-        "lab": report.lab,
-        "mode": report.mode,
-        "file": report.file,
-        "namespaces": {name: _namespace(space) for name, space in report.namespaces.items()},
-        "engines": [asdict(engine) for engine in report.engines],
-        "substitutions": [asdict(substitution) for substitution in report.substitutions],
-        "drift": [_change(change) for change in report.pending.changes] if report.pending else [],
-        **(_sight(report.pending.coverage) if report.pending else {}),
-    }
-
-
-def restart(lab: str, engines: Iterable[EngineStatus]) -> dict[str, Any]:
-    return {"lab": lab, "engines": [asdict(engine) for engine in engines]}
 
 
 def _namespace(space: Namespace | None) -> dict[str, Any] | None:
@@ -137,15 +167,3 @@ def _rule(rule: Rule) -> dict[str, Any]:
     """A rule with the words of ip-rule(8) as keys."""
     found = asdict(rule)
     return {"from": found.pop("source"), "not": found.pop("inverted"), **found}
-
-
-def impairments(lab: str, device: str, in_force: Mapping[str, Impairment]) -> dict[str, Any]:
-    return {"lab": lab, "device": device, **{way: found.as_dict() for way, found in in_force.items()}}
-
-
-def labs(summaries: Iterable[Summary]) -> list[dict[str, Any]]:
-    return [asdict(summary) for summary in summaries]
-
-
-def doctor(findings: Iterable[Diagnosis], labs: Able) -> dict[str, Any]:
-    return {"able": labs is Able.ALL, "labs": labs.name.lower(), "findings": [asdict(finding) for finding in findings]}

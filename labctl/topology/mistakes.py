@@ -12,17 +12,12 @@ What a file holds reaches a terminal only through here: lines and sentences are 
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 from labctl.errors import UsageError
 
 SHOWN = 20  # more than that scrolls off the screen, and the first ones are often the cause of the others
 _WIDTH = 100
-_LISTED = 12
-_COMPARED = 200  # each comparison costs some microseconds, and a file can have as many mistakes as lines
 
 
 @dataclass(frozen=True, order=True)
@@ -61,27 +56,6 @@ class FileMistakes(UsageError):
 
     def __str__(self) -> str:
         return self.why
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The hint for an unknown name: the nearest known one, else all of them."""
-    names = list(known)
-    near = nearest(name, names)
-    if near is not None:
-        return f"did you mean {near!r}?"
-    return f"known here: {listed(names)}" if names else ""
-
-
-def listed(names: list[str]) -> str:
-    """Names in a row, as many as a person reads."""
-    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that differs least, letter case aside; None where all of them are far off."""
-    by_lower = {candidate.lower(): candidate for candidate in islice(known, _COMPARED)}
-    near = difflib.get_close_matches(name[:_WIDTH].lower(), by_lower, n=1)
-    return by_lower[near[0]] if near else None
 
 
 def _window(source: str, caret: int) -> tuple[str, int]:

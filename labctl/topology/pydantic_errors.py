@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from labctl.topology.mistakes import did_you_mean, listed, nearest
 from labctl.topology.model import (
     Check,
     Impair,
@@ -32,6 +31,7 @@ from labctl.topology.model import (
     Topology,
     TunnelEndpoint,
 )
+from labctl.topology.unknown_names import did_you_mean, listed, nearest
 from labctl.topology.values import shape
 from labctl.topology.yaml_tree import Key, Path
 

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 from labctl.errors import UsageError, kernel_words
-from labctl.topology.mistakes import nearest
 from labctl.topology.source import STDIN
+from labctl.topology.unknown_names import no_such
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PLACES = (_PACKAGE / "topologies", _PACKAGE.parent / "topologies")
@@ -74,10 +74,8 @@ def copy_of(name: str, to: str) -> Path:
 
 
 def _unknown(what: str, name: str) -> UsageError:
-    shipped = _files()
-    near = nearest(name, shipped)
-    hint = f"did you mean {near!r}?" if near else "give the path of a topology file, or one of these names"
-    return UsageError(what, f"shipped with labctl: {', '.join(shipped)}", hint)
+    hint = "give the path of a topology file, or one of these names"
+    return no_such(what, name, _files(), among="shipped with labctl", hint=hint)
 
 
 def _files() -> dict[str, Path]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from labctl.lab.contents import engines_named
+from labctl.lab import names
 from labctl.lab.state import existing
 from labctl.process.log_file import Line, lines_of, stamp
 
@@ -28,7 +28,7 @@ def lines(lab: str, devices: Sequence[str], follow: bool) -> Iterator[str]:
     Raises UsageError for a device without an engine.
     """
     state = existing(lab)
-    chosen = engines_named(lab, state.read().engines, devices)
+    chosen = names.chosen(lab, devices, state.read().engines, names.NO_ENGINE)
     width = max((len(device) for device in chosen), default=0)
     for line, device in _in_order([Tail(device, state.log_of(device)) for device in chosen], follow):
         name = f"{device.ljust(width)}  " if len(chosen) > 1 else ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from labctl.topology.mistakes import listed
 from labctl.topology.model import Check, Nc, Topology
 from labctl.topology.routing import Fib, connected
 from labctl.topology.rules.finding import Finding, unknown_interface, unknown_namespace
+from labctl.topology.unknown_names import listed
 from labctl.topology.values import Host, Network
 from labctl.topology.yaml_tree import Path
 

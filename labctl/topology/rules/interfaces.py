@@ -77,7 +77,7 @@ def _impairment(veth: Veth, path: Path) -> Iterator[Finding]:
     if veth.impair is None:
         return
     if veth.impair.seed is not None:
-        what = "netem of the kernel has its own luck: on a veth no seed can be given"
+        what = "netem does not support seed"
         yield Finding((*path, "seed"), what, "leave it out; a tunnel endpoint takes one")
     if veth.impair.rate is not None and 0 < parse_rate(veth.impair.rate) < 8:
         yield Finding((*path, "rate"), f"a rate of {veth.impair.rate} is too small for netem", "at least 8bit")

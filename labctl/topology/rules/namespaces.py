@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from labctl.topology.mistakes import did_you_mean
 from labctl.topology.model import Namespace, Topology
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding
 from labctl.topology.rules.routes import of_routes, of_rules
+from labctl.topology.unknown_names import did_you_mean
 from labctl.topology.values import SAME_SYSCTL, sysctl_parts
 from labctl.topology.yaml_tree import Key
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labctl.topology.mistakes import listed
 from labctl.topology.model import Topology, TunnelEndpoint
 from labctl.topology.routing import fibs_of
 from labctl.topology.rules.finding import Finding
+from labctl.topology.unknown_names import listed
 from labctl.topology.yaml_tree import Path
 
 

@@ -1,0 +1,80 @@
+"""What the commands report to. There is one for a person at a terminal, and one for programs, which read JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from labctl.checks.results import Result
+    from labctl.kernel.capabilities import Able, Diagnosis
+    from labctl.lab.down import DownReport
+    from labctl.lab.events import Listener
+    from labctl.lab.impair import InForce
+    from labctl.lab.reconcile import Planned
+    from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.up import UpReport
+    from labctl.lab.verify import Verified
+    from labctl.topology.mistakes import Mistake
+    from labctl.topology.model import Topology
+
+
+class Reporter(Protocol):
+    """A method for each command that reports, with what its work in `lab` returned.
+
+    Where `several` labs run, commands that are suggested name the one that is meant.
+    """
+
+    def making(self, lab: str, explain: bool) -> AbstractContextManager[Listener]:
+        """Return what is told each step of `up` when it is done; with `explain` shown as a command, too."""
+
+    def up(self, report: UpReport, topology: Topology, several: bool) -> None:
+        """Report a lab that is up."""
+
+    def plan(self, found: Planned, fresh: bool, explain: bool) -> None:
+        """Report what `up` would do; `fresh` where nothing of the lab is there."""
+
+    def restart(self, lab: str, engines: Iterable[EngineStatus]) -> None:
+        """Report the engines that were started again."""
+
+    def down(self, report: DownReport, wanted: str | None) -> None:
+        """Report what `down` removed, and what it could not; `wanted` is the lab that was named."""
+
+    def status(self, report: Status) -> None:
+        """Report what is there of a lab."""
+
+    def labs(self, summaries: Sequence[Summary]) -> None:
+        """Report the labs of this user."""
+
+    def check(self, result: Result, whole: bool) -> None:
+        """Report a check as soon as it has its verdict; the `whole` of it, too, where it passed."""
+
+    def verify(self, found: Verified, several: bool) -> None:
+        """Report the verdicts together."""
+
+    def impairments(self, found: InForce) -> None:
+        """Report the impairments that are in force."""
+
+    def doctor(self, findings: Sequence[Diagnosis], labs: Able) -> None:
+        """Report what this machine can do, and which labs that is enough for."""
+
+    def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake]) -> None:
+        """Report a file without mistakes."""
+
+    def script(self, lab: str, language: str, text: str) -> None:
+        """Report a lab as a script."""
+
+    def topologies(self, descriptions: Mapping[str, str]) -> None:
+        """Report the topologies that ship with labctl: the description of each by its name."""
+
+
+def reporter(form: str) -> Reporter:
+    """Return what reports in a form, `table` or `json`. Load no more than that needs."""
+    if form == "json":
+        from labctl.report.as_json import JsonReporter
+
+        return JsonReporter()
+    from labctl.report.terminal import TerminalReporter
+
+    return TerminalReporter()

@@ -1,0 +1,215 @@
+"""What was done and what is there of a lab, for a person: lines and tables, in colour where there is a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from labctl.engine.counters import words_for
+from labctl.kernel.capabilities import Able, Diagnosis
+from labctl.lab.events import Removed
+from labctl.plan.coverage import Coverage
+from labctl.plan.facts import Link, Substitution
+from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine
+from labctl.report import diff
+from labctl.report.console import console
+from labctl.topology.shipped import as_typed
+
+if TYPE_CHECKING:
+    from labctl.lab.reconcile import Planned
+    from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.up import UpReport
+
+MOST_NAMED = 12
+"""What is gone is named up to this many; more is only counted."""
+
+_MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
+
+
+def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
+    """Print what `up` did, and commands to try next, each with what it is for."""
+    out = console()
+    if not report.changes:
+        out.print(f"nothing to do: [bold]{report.lab}[/] is as its file says ({report.mode})")
+        _looked(out, report.coverage)
+        _notes(out, report.notes)
+        return
+    steps = [change.step for change in report.changes]
+    counts = [
+        (sum(isinstance(step, AddNamespace) for step in steps), "namespace"),
+        (sum(2 if isinstance(step, AddVeth) else isinstance(step, AddLink) for step in steps), "interface"),
+        (sum(isinstance(step, StartEngine) for step in steps), "engine"),
+    ]
+    told = ", ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in counts if number)
+    what = told or f"{len(report.changes)} change{'s' * (len(report.changes) != 1)}"
+    out.print()
+    out.print(f"[bold green]{report.lab}[/] is up ({report.mode}, {report.seconds:.2f} s): {what}")
+    _substitutions(out, report.substitutions)
+    _notes(out, report.notes)
+    out.print("\nTry next:")
+    width = max(len(command) for command, _ in hints)
+    for command, words in hints:
+        out.print(f"  [bold]{escape(command.ljust(width))}[/]  [dim]{words}[/]")
+
+
+def plan(found: Planned, fresh: bool, explain: bool) -> None:
+    """Print what `up` would do."""
+    out = console()
+    for change in found.pending.changes:
+        for line in diff.lines(change, fresh, explain):
+            out.print(line)
+    number = len(found.pending.changes)
+    told = f"{found.lab}: {number} step{'s' * (number != 1)} to do"
+    made = f" (it was made{_made_from(found.file)})" if found.file else ""
+    out.print(f"{told if number else f'nothing to do: {found.lab} is as its file says'}{made}")
+    if not number:
+        _looked(out, found.pending.coverage)
+
+
+def _looked(out: Console, coverage: Coverage) -> None:
+    """Print what was looked at where nothing is to do, and what was not."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("looked at", escape(", ".join(coverage.looked_at)))
+    grid.add_row("not at", escape(", ".join(coverage.not_looked_at)))
+    out.print(grid, style="dim", soft_wrap=False)
+
+
+def _notes(out: Console, notes: Iterable[str]) -> None:
+    for note in notes:
+        out.print(f"[yellow]note:[/] {escape(note)}")
+
+
+def _substitutions(out: Console, substitutions: Iterable[Substitution]) -> None:
+    for (wanted, used, reason), group in groupby(
+        sorted(substitutions, key=lambda s: (s.wanted, s.used, s.reason)), key=lambda s: (s.wanted, s.used, s.reason)
+    ):
+        subjects = ", ".join(substitution.subject for substitution in group)
+        out.print(f"[yellow]in place of {wanted}: {used}[/] ({reason}): {subjects}")
+
+
+def status(report: Status) -> None:
+    """Print interfaces and engines with their counters, and how the lab differs from its file."""
+    out = console()
+    out.print(f"[bold]{report.lab}[/] ({report.mode}){_made_from(report.file)}")
+    table = _table("namespace", "interface", "kind", "state", "MTU", "addresses", ">rx", ">tx")
+    for name, space in report.namespaces.items():
+        if space is None:
+            table.add_row(name, "[red]gone[/]")
+            continue
+        for link in space.links.values():
+            table.add_row(name, *_link(link))
+            name = ""
+    out.print(table)
+    if report.engines:
+        engines = _table("engine", "state", "command", ">TUN read", ">sent", ">received", ">TUN written", "dropped")
+        for engine in report.engines:
+            counts = engine.counters
+            engines.add_row(
+                engine.device,
+                f"pid {engine.pid}" if engine.running else "[red]ended[/] (labctl logs)",
+                engine.command,
+                *(
+                    str(counts[f"{n}_packets"]) if counts else "–"  # noqa: RUF001
+                    for n in ("tun_read", "udp_sent", "udp_received", "tun_written")
+                ),
+                ", ".join(words_for(n, c) for n, c in counts.items() if c and n.startswith(("in_", "out_", "icmp_"))),
+            )
+        out.print(engines)
+        _offloads(out, report.engines)
+    _substitutions(out, report.substitutions)
+    if report.pending and report.pending.changes:
+        out.print(f"[yellow]differs from its file[/] (labctl up {escape(as_typed(report.file) or 'FILE')} repairs it):")
+        for change in report.pending.changes:
+            for line in diff.lines(change, fresh=False, explain=False):
+                out.print(line)
+    elif report.pending:
+        out.print(f"{report.lab} is as its file says")
+        _looked(out, report.pending.coverage)
+
+
+def _made_from(file: str) -> str:
+    return f" from {escape(as_typed(file))}" if file else ""
+
+
+def _offloads(out: Console, engines: Iterable[EngineStatus]) -> None:
+    """Print which offloads of the kernel are engaged, engines with the same ones together."""
+    running = sorted((engine.offload, engine.device) for engine in engines if engine.running and engine.counters)
+    for words, group in groupby(running, key=lambda pair: pair[0]):
+        devices = ", ".join(device for _, device in group)
+        out.print(f"[dim]offload engaged: {' '.join(words) or 'none'} ({devices})[/]")
+
+
+def _link(link: Link) -> list[str]:
+    kind = f"{link.kind} [yellow]({link.stand_in})[/]" if link.stand_in else link.kind
+    state = link.state if link.up else "[red]down[/]"
+    counters = (str(link.counters.rx_packets), str(link.counters.tx_packets))
+    return [link.name, kind, state, str(link.mtu), " ".join(link.addresses), *counters]
+
+
+def _table(*headings: str) -> Table:
+    """Return a table with these columns; one that begins with > holds numbers."""
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for heading in headings:
+        right = heading.startswith(">")
+        table.add_column(heading.lstrip(">"), justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def labs(summaries: Sequence[Summary]) -> None:
+    """Print the labs that are running, a line each."""
+    out = console()
+    if not summaries:
+        out.print("no lab is running")
+        return
+    table = _table("lab", "mode", ">namespaces", "engines", "state")
+    for summary in summaries:
+        table.add_row(
+            summary.lab,
+            summary.mode,
+            str(summary.namespaces),
+            f"{summary.engines_running} of {summary.engines} running",
+            "up" if summary.complete else "[yellow]unfinished[/]",
+        )
+    out.print(table)
+
+
+def topologies(found: Mapping[str, str]) -> None:
+    """Print the topologies that ship with labctl, by name, and what each shows."""
+    out, table = console(), _table("topology", "what it shows")
+    for name, told in found.items():
+        table.add_row(name, escape(told))
+    out.print(table)
+    out.print("\nlabctl up NAME makes one; labctl topologies copy NAME . copies its file, to edit it")
+
+
+def down(removed: Sequence[Removed], lab: str) -> None:
+    """Print what was removed of a lab."""
+    console().print(f"[bold]{lab}[/] is down: {_named_or_counted(removed)}")
+
+
+def _named_or_counted(removed: Sequence[Removed]) -> str:
+    """Return what is gone by name; where it is much, how many there are of each kind."""
+    if len(removed) <= MOST_NAMED:
+        return ", ".join(found.what for found in removed) or "nothing was left of it"
+    kinds = Counter(found.kind for found in removed)
+    return ", ".join(
+        f"{number} {kind}{'' if number == 1 else 'es' if kind.endswith('s') else 's'}" for kind, number in kinds.items()
+    )
+
+
+def doctor(findings: Iterable[Diagnosis], labs: Able) -> None:
+    """Print what this machine can do, and which labs that is enough for."""
+    out = console()
+    table = _table("", "what", "found")
+    for finding in findings:
+        helps = f"\n[bold]→ {escape(finding.helps)}[/]" if finding.helps else ""
+        table.add_row(_MARKS[finding.verdict], finding.name, escape(finding.found) + helps)
+    out.print(table)
+    style = {Able.ALL: "green", Able.WITHOUT_TUN: "yellow", Able.NONE: "red"}[labs]
+    out.print(f"\n[bold {style}]{labs.value}[/]")
