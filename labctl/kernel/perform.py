@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from labctl.engine.carrier import notice_carrier
 from labctl.engine.packets.impairment import Impairment
 from labctl.errors import MachineError, kernel_errors_as, kernel_words
 from labctl.kernel import foreign, namespaces, netem, options, qdiscs, routes, rules, sysctls, tuntap
@@ -74,6 +75,11 @@ class Performer:
         for space in self._spaces.values():
             space.close()
         self._spaces.clear()
+
+    def notice_carriers(self) -> None:
+        """Have the kernel take note of the carriers of what was set up; a cable has one with both ends up."""
+        for space in self._spaces.values():
+            space.notice_carriers()
 
     def perform(self, step: Step) -> Substitution | None:
         """Make one step true. Raises LabError in words for a person."""
@@ -143,6 +149,7 @@ class _Space:
     def __init__(self, opened: namespaces.Opened, indexes: dict[str, int]) -> None:
         self._fd, self._netlink = opened
         self._indexes = indexes
+        self._set_up: list[str] = []
         self.close = opened.close
 
     @classmethod
@@ -162,6 +169,10 @@ class _Space:
         if interface not in self._indexes:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         return self._indexes[interface]
+
+    def notice_carriers(self) -> None:
+        with network_namespace(self._fd):
+            notice_carrier(*self._set_up)
 
     def set_sysctl(self, path: str, value: str) -> None:
         # /proc/sys/net shows the namespace of whoever opens it, so the file is opened inside.
@@ -243,6 +254,7 @@ class _Space:
                 self._change_link(index, (("IFLA_AF_SPEC", (("AF_INET6", inet6),)),))
             case SetUp():
                 self._change_link(index, flags=IFF_UP, change=IFF_UP)
+                self._set_up.append(step.interface)
             case SetOption(option=option, value=value):
                 options.change(self._netlink, index, option, value)
             case _:

@@ -35,6 +35,7 @@ def apply(steps: Iterable[Step], state: State, fork: Fork, notify: Listener) -> 
         _each(going, do, notify)
         with start.forked(to_start, state, fork) as started:
             _each(coming, do, notify)
+            performer.notice_carriers()
             for step in started:
                 notify(Done(step))
 

@@ -29,8 +29,8 @@ ttun:
   - {device: "siteB:tun6", bind: "[fd00:1::200]:9006", peer: "[fd00:1::FIRST]:9006"}
   - {device: "siteB:mine", bind: "192.0.2.200:9009", peer: "192.0.2.FIRST:9009"}
 checks:
-  - {name: over-IPv4, ping: {from: siteA, to: 10.4.0.2, timeout: 0.5}}
-  - {name: over-IPv6, ping: {from: siteA, to: 10.6.0.2, timeout: 0.5}}
+  - {name: over-IPv4, ping: {from: siteA, to: 10.4.0.2, timeout: 0.5}, crosses: ["siteA:tun4", "siteB:tun4"]}
+  - {name: over-IPv6, ping: {from: siteA, to: 10.6.0.2, timeout: 0.5}, crosses: ["siteA:tun6", "siteB:tun6"]}
   - {name: by-a-program, ping: {from: siteA, to: 10.9.0.2, timeout: 0.5}}
 """
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import socket
 import struct
-from array import array
 from collections.abc import Iterable
-from contextlib import suppress
 from copy import copy
 from typing import Self
 
+from labctl.engine.carrier import notice_carrier
 from labctl.engine.errors import EngineError, explained
 from labctl.engine.features import Features
 from labctl.engine.packets.train import Bytes, Train
@@ -23,7 +21,6 @@ TUNSETIFF, TUNSETOFFLOAD, TUNGETIFF = 0x400454CA, 0x400454D0, 0x800454D2
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 IFNAMSIZ = 16
 # linux/sockios.h, linux/ethtool.h
-SIOCETHTOOL, ETHTOOL_GLINK = 0x8946, 0x0A
 
 
 class TunDevice:
@@ -49,7 +46,7 @@ class TunDevice:
             raise EngineError(f"cannot attach to {name}", number, hint) from error
         # What another program asked for and did not take back (`offload` says why).
         fcntl.ioctl(descriptor, TUNSETOFFLOAD, 0)
-        _carry_now(name)
+        notice_carrier(name)
         return cls(descriptor)
 
     def over(self, descriptor: int) -> Self:
@@ -89,17 +86,6 @@ class TunDevice:
 
     def close(self) -> None:
         os.close(self._descriptor)
-
-
-def _carry_now(name: str) -> None:
-    """Have the kernel notice now that the interface has a carrier; until it has, it drops what is sent there.
-
-    By itself it notices for a hundred interfaces each second (linkwatch_run_queue in net/core/link_watch.c), so in a
-    large lab the last tunnels would swallow packets for seconds. It catches up for one that is asked for its link.
-    """
-    request = array("I", (ETHTOOL_GLINK, 0))
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, SIOCETHTOOL, struct.pack("16sP16x", name.encode(), request.buffer_info()[0]))
 
 
 _DEVICE_HINTS = {
