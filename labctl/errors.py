@@ -1,29 +1,52 @@
-"""Everything that can go wrong, as one small tree.
+"""Everything that can go wrong, as one small tree, and the exit codes that tell of it.
 
-    LabError                    what failed, why, what to do now
-    ├── UsageError              2  the file or the call is wrong
-    ├── MachineError            3  this machine cannot: no right, no driver
-    └── KernelRefused           4  the kernel said no; what was made is taken back
+    LabError                what failed, why, what to do now
+    ├── UsageError          the file or the call is wrong
+    ├── MachineError        this machine cannot: no right, no driver
+    └── KernelRefused       the kernel refused; what was made is taken back
 
 Each is three short lines for a person: `what` failed (in words a student knows), `why` (errno and the kernel's own
-words) and `hint` (what to do now). The exit code belongs to the class, so the command line has no table of its own.
+words) and `hint` (what to do now). Each class has its exit code.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command ends with, and its meaning; `exec` and `shell` end with the exit code of what they ran."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> ExitCode:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    SUCCESS = 0, "well"
+    FAILED = 1, "a check failed"
+    PENDING = FAILED  # `plan` found something to do; diff(1) ends so, too
+    WRONG = 2, "the file or the call is wrong"
+    CANNOT = 3, "this machine cannot"
+    REFUSED = 4, "the kernel refused and everything was taken back"
+    NOT_ASKED = 5, "a check could not be asked"
+    INTERRUPTED = 128 + signal.SIGINT, "interrupted"  # as shells have it
 
 
 class LabError(Exception):
-    """A failure that is told to a person: what failed, why, and what to do now."""
+    """A failure that is reported to a person: what failed, why, and what to do now."""
 
-    exit_code = 1
+    exit_code = ExitCode.FAILED
 
     def __init__(self, what: str, why: str = "", hint: str = "") -> None:
-        # All three are positional, so that pickle can carry the error out of a rootless room.
+        # All three are positional, so that pickle can carry the error out of a rootless environment.
         super().__init__(what, why, hint)
         self.what = what
         self.why = why
@@ -36,23 +59,23 @@ class LabError(Exception):
 class UsageError(LabError):
     """The file or the call is wrong; nothing was touched."""
 
-    exit_code = 2
+    exit_code = ExitCode.WRONG
 
 
 class MachineError(LabError):
     """This machine cannot do it: a right, a driver or a kernel feature is missing."""
 
-    exit_code = 3
+    exit_code = ExitCode.CANNOT
 
 
 class KernelRefused(LabError):
     """The kernel refused a step of a lab."""
 
-    exit_code = 4
+    exit_code = ExitCode.REFUSED
 
 
 def kernel_words(error: OSError) -> str:
-    """The errno in the kernel's words and by name, with the extended acknowledgement text where there is one."""
+    """Return the errno in the kernel's words and by name, with the extended acknowledgement where there is one."""
     number, text = error.errno or 0, getattr(error, "text", "")
     words = f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"
     return f"{words}: {text}" if text else words
@@ -68,7 +91,7 @@ _HINTS = {**dict.fromkeys(NOTHING_LEFT, USED_UP), errno.ENOSPC: FULL}
 
 @contextmanager
 def kernel_errors_as(what: str, hint: str = "") -> Iterator[None]:
-    """Turn an OSError of the body into KernelRefused."""
+    """Raise KernelRefused for an OSError of the body."""
     try:
         yield
     except OSError as error:

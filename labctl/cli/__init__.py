@@ -13,10 +13,10 @@ import click
 
 # The modules of the commands are imported to join the group.
 from labctl.cli import files, inspect, lifecycle, operate  # noqa: F401
-from labctl.cli.base import CHECK_FAILED, INTERRUPTED, WELL, WRONG, cli
+from labctl.cli.base import cli
 from labctl.cli.errors import print_error, print_usage_error
 from labctl.cli.streams import make_reliable
-from labctl.errors import LabError
+from labctl.errors import ExitCode, LabError
 
 
 def main() -> NoReturn:
@@ -43,29 +43,29 @@ def run_cli() -> int:
         code = error.exit_code
     except click.ClickException as error:
         print_usage_error(error)
-        code = WRONG
+        code = ExitCode.WRONG
     except SystemExit as ended:
-        code = int(ended.code or WELL)
+        code = int(ended.code or ExitCode.SUCCESS)
     except (KeyboardInterrupt, click.Abort):
         interrupted = LabError("interrupted")
-        interrupted.exit_code = code = INTERRUPTED
+        interrupted.exit_code = code = ExitCode.INTERRUPTED
         print_error(interrupted)
     except BrokenPipeError:
         # Nobody reads our output any more; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = WELL
+        code = ExitCode.SUCCESS
     except Exception as error:
         if os.environ.get("LABCTL_TRACEBACK"):
             raise
         print_error(
             LabError(
-                "labctl itself failed, which it should not",
+                "labctl itself failed",
                 f"{type(error).__name__}: {error}",
                 "please report it, with what LABCTL_TRACEBACK=1 shows for the same command",
             )
         )
-        code = CHECK_FAILED
-    return code or WELL
+        code = ExitCode.FAILED
+    return code or ExitCode.SUCCESS
 
 
 def _ended(number: int, _: object) -> NoReturn:

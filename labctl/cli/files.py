@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import WELL, cli, file_argument, format_option
+from labctl.cli.base import cli, file_argument, format_option
 from labctl.cli.labs import topology_of
+from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
 
@@ -23,7 +24,7 @@ def validate(file: str, form: str) -> int:
     name, text = name_of(path), text_of(path)
     topology = loads(text, name)
     reporter(form).valid(file, topology, warnings(topology, text, name))
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @cli.command()
@@ -37,7 +38,7 @@ def export(file: str, name: str | None, language: str, form: str) -> int:
 
     topology = topology_of(file, name)
     reporter(form).script(topology.name, language, {"shell": script}[language](topology))
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @cli.command()
@@ -48,7 +49,7 @@ def schema() -> int:
     from labctl.topology.model import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @cli.group(invoke_without_command=True)
@@ -59,9 +60,9 @@ def topologies(context: click.Context, form: str) -> int:
     from labctl.topology.shipped import names
 
     if context.invoked_subcommand:
-        return WELL
+        return ExitCode.SUCCESS
     reporter(form).topologies({name: topology_of(name).description for name in names()})
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @topologies.command()
@@ -71,7 +72,7 @@ def show(name: str) -> int:
     from labctl.topology.shipped import text_of
 
     click.echo(text_of(name), nl=False)
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @topologies.command()
@@ -83,4 +84,4 @@ def copy(name: str, to: str) -> int:
 
     written = copy_of(name, to)
     click.echo(f"wrote {written}; edit it, then: labctl up {written}")
-    return WELL
+    return ExitCode.SUCCESS

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import WELL, cli, format_option, lab_argument, lab_option
+from labctl.cli.base import cli, format_option, lab_argument, lab_option
 from labctl.cli.labs import lab_of, own_labs, running_lab, the_one
+from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def status(named: str | None, lab: str | None, form: str) -> int:
 
     context, name = running_lab(lab or named)
     reporter(form).status(context.call(lambda: story.status(name)))
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @cli.command("list")
@@ -42,7 +43,7 @@ def list_(form: str) -> int:
         return context.call(lambda: story.summary(name, context.mode))
 
     reporter(form).labs([summary(name, context) for name, context in own_labs().items()])
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @cli.command("exec", context_settings={"ignore_unknown_options": True})
@@ -95,7 +96,7 @@ def logs(words: tuple[str, ...], follow: bool, lab: str | None, form: str) -> in
             click.echo(line)
 
     context.call(work)
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @cli.command()
@@ -128,7 +129,7 @@ def capture(words: tuple[str, ...], count: int | None, file: str | None, lab: st
                 click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
 
     context.call(work)
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @contextmanager

@@ -9,30 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import (
-    WELL,
-    cli,
-    explain_option,
-    file_argument,
-    format_option,
-    lab_argument,
-    lab_option,
-)
-from labctl.cli.labs import (
-    VARIABLE,
-    file_of,
-    lab_of,
-    own_labs,
-    topology_of,
-    which_lab,
-)
+from labctl.cli.base import cli, explain_option, file_argument, format_option, lab_argument, lab_option
+from labctl.cli.labs import VARIABLE, file_of, lab_of, own_labs, topology_of, which_lab
 from labctl.cli.streams import patient_output
+from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
     from labctl.lab.up import UpReport
-
-SOMETHING_TO_DO = 1
 
 
 @cli.command()
@@ -72,7 +56,7 @@ def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> in
         sys.stdout.flush()
     finally:
         context.keep()  # the very last: until here a rootless environment goes with the command, however it ends
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @cli.command()
@@ -90,7 +74,7 @@ def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
         context, name, devices = lab_of(words, lab)
         engines = context.call(lambda: again(name, devices, server.at(context)))
     reporter(form).restart(name, engines)
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @cli.command()
@@ -106,7 +90,7 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
     here = own_labs().get(topology.name)
     found = here.call(lambda: planned(topology)) if here else planned(topology)
     reporter(form).plan(found, fresh=here is None, explain=explain)
-    return SOMETHING_TO_DO if found.pending.changes else WELL
+    return ExitCode.PENDING if found.pending.changes else ExitCode.SUCCESS
 
 
 @cli.command()
@@ -125,4 +109,4 @@ def down(named: str | None, lab: str | None, everything: bool, form: str) -> int
         raise which_lab(running)
     report = end(list(running) if everything or wanted is None else [wanted], running)
     reporter(form).down(report, wanted)
-    return report.failed[-1].exit_code if report.failed else WELL
+    return report.failed[-1].exit_code if report.failed else ExitCode.SUCCESS

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import CANNOT, CHECK_FAILED, NOT_ASKED, WELL, cli, format_option, lab_option
+from labctl.cli.base import cli, format_option, lab_option
 from labctl.cli.labs import lab_of, own_labs, the_one
-from labctl.errors import UsageError
+from labctl.errors import ExitCode, UsageError
 from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ def verify(words: tuple[str, ...], system_tools: bool, verbose: bool, lab: str |
     found = context.call(work)
     report.verify(found, several=len(own_labs()) > 1)
     if all(result.passed for result in found.results):
-        return WELL
-    return CHECK_FAILED if any(result.asked and not result.passed for result in found.results) else NOT_ASKED
+        return ExitCode.SUCCESS
+    failed = any(result.asked and not result.passed for result in found.results)
+    return ExitCode.FAILED if failed else ExitCode.NOT_ASKED
 
 
 def _tools(system: bool) -> Any:
@@ -98,7 +99,7 @@ def impair(
         context.call(lambda: change(name, device, {"out": None, "in": None}))
     in_force = context.call(lambda: change(name, device, {direction: named} if named else {}))
     reporter(form).impairments(in_force)
-    return WELL
+    return ExitCode.SUCCESS
 
 
 @cli.command()
@@ -110,4 +111,4 @@ def doctor(form: str) -> int:
     findings = examine()
     labs = able(findings)
     reporter(form).doctor(findings, labs)
-    return WELL if labs is Able.ALL else CANNOT
+    return ExitCode.SUCCESS if labs is Able.ALL else ExitCode.CANNOT
