@@ -91,8 +91,9 @@ def loaded_by(*arguments: str) -> set[str]:
     program = f"""
 import sys
 sys.argv = ["labctl", *{arguments!r}]
+from contextlib import ExitStack
 from labctl.cli import run_cli
-run_cli()
+run_cli(ExitStack())
 print(*sorted({{name.partition(".")[0] for name in sys.modules}}), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)

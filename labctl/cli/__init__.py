@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import NoReturn
 
 import click
@@ -17,6 +17,7 @@ from labctl.cli.base import cli
 from labctl.cli.errors import print_error, print_usage_error
 from labctl.cli.streams import make_reliable
 from labctl.errors import ExitCode, LabError
+from labctl.process.signals import TERMINATION, ignored
 
 
 def main() -> NoReturn:
@@ -24,20 +25,28 @@ def main() -> NoReturn:
     make_reliable()
     # By default the collector looks for garbage hundreds of times while modules are loaded, and finds none.
     gc.set_threshold(50_000)
-    code = run_cli()
-    with suppress(OSError):  # what an error left in the buffer; the error itself is told already
-        sys.stdout.flush()
-    os._exit(code)
+    with ExitStack() as until_the_end:
+        code = run_cli(until_the_end)
+        with suppress(OSError):  # what an error left in the buffer; the error itself is told already
+            sys.stdout.flush()
+        os._exit(code)
 
 
-def run_cli() -> int:
-    """Run the command line; every failure ends in a few lines and an exit code."""
+def run_cli(until_the_end: ExitStack) -> int:
+    """Run the command line; every failure ends in a few lines and an exit code.
+
+    A command enters in `until_the_end` what is to hold until the process ends, which is up to the caller.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ended)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it never hears how a child has ended (wait(2))
     try:
-        code = cli.main(standalone_mode=False)
-        sys.stdout.flush()
+        try:
+            code = cli.main(standalone_mode=False, obj=until_the_end)
+            sys.stdout.flush()
+        except BaseException:
+            until_the_end.enter_context(ignored(*TERMINATION))  # a second Ctrl-C does not cut off what is told now
+            raise
     except LabError as error:
         print_error(error)
         code = error.exit_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -25,15 +26,16 @@ if TYPE_CHECKING:
 @explain_option
 @click.option("--fresh", is_flag=True, help="Make it anew: end the lab of that name first, if it is running.")
 @format_option
+@click.pass_obj
 @patient_output()
-def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> int:
+def up(until_the_end: ExitStack, file: str, name: str | None, explain: bool, fresh: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
     from labctl.lab.engines.forkserver_client import forkserver
 
     with forkserver() as server:  # first of all: it has something to load
         from labctl.lab.down import end
         from labctl.lab.up import up as make
-        from labctl.process.signals import ignore_termination
+        from labctl.process.signals import TERMINATION, ignored
         from labctl.rootless.context import context_of_new
 
         topology, source = topology_of(file, name), file_of(file)
@@ -43,11 +45,12 @@ def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> in
 
         def work() -> UpReport:
             with report.making(topology.name, explain) as notify:
-                return make(topology, source, context.mode, server.at(context), notify)
+                made = make(topology, source, context.mode, server.at(context), notify)
+                return until_the_end.enter_context(made)
 
         try:
             made = context.call(work)
-            ignore_termination()  # the lab is made, and all that is left is to say so
+            until_the_end.enter_context(ignored(*TERMINATION))  # the lab is made: all that is left is to report it
         except BaseException:
             context.abandon()
             raise
@@ -55,7 +58,7 @@ def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> in
         report.up(made, topology, several=bool(own_labs().keys() - {topology.name}))
         sys.stdout.flush()
     finally:
-        context.keep()  # the very last: until here a rootless environment goes with the command, however it ends
+        context.keep()  # the very last: until here a rootless environment ends with the command
     return ExitCode.SUCCESS
 
 

@@ -11,9 +11,9 @@ from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.perform import Performer
 from labctl.lab import stray_processes
 from labctl.lab.engines import control, start
-from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.events import Done, Listener
 from labctl.lab.journal import Recorded
+from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan.facts import Substitution
 from labctl.plan.impairing import Command
@@ -22,18 +22,19 @@ from labctl.process import processes
 from labctl.process.descriptors import many_descriptors
 
 
-def apply(steps: Iterable[Step], state: State, fork: Fork, notify: Listener) -> None:
-    """Perform the steps. Raises the LabError of the first that fails."""
+def apply(steps: Iterable[Step], session: Session) -> None:
+    """Perform the steps. Raise the LabError of the first that fails."""
     steps = list(steps)
     going = [step for step in steps if isinstance(step, Removal)]
     to_start = [step for step in steps if isinstance(step, StartEngine)]
     coming = [step for step in steps if not isinstance(step, Removal | StartEngine)]
+    state, notify = session.state, session.notify
     recorded = state.read()
     performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
     do = partial(_do, performer, recorded, state)
     with many_descriptors(), closing(performer):
         _each(going, do, notify)
-        with start.forked(to_start, state, fork) as started:
+        with start.forked(to_start, session) as started:
             _each(coming, do, notify)
             performer.notice_carriers()
             for step in started:

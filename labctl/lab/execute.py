@@ -1,4 +1,4 @@
-"""A person's own programs inside a namespace of a lab: exec and shell."""
+"""The programs of a user inside a namespace of a lab: exec and shell."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from labctl.kernel import namespaces, view
 from labctl.lab.names import namespaces_of, resolve
 from labctl.process import terminal
 from labctl.process.execve import why_not
+from labctl.process.signals import KEYBOARD, ignored
 from labctl.process.syscalls import die_with_parent
 
 
 def execute(lab: str, namespace: str, command: Sequence[str]) -> int:
-    """Run a command in a namespace of a lab, on this terminal; gives its exit code, 128 + N if signal N ended it.
+    """Run a command in a namespace of a lab, on this terminal. Return its exit code, 128 + N if signal N ended it.
 
-    Raises UsageError where there is no such namespace or command.
+    Raise UsageError if there is no such namespace or command.
     """
     return _run(lab, _resolved(lab, namespace), command, {})
 
 
 def shell(lab: str, namespace: str) -> int:
-    """An interactive shell in a namespace of a lab; its prompt names the namespace."""
+    """Run an interactive shell in a namespace of a lab, whose prompt names the namespace. Return its exit code."""
     name = _resolved(lab, namespace)
     program = os.environ.get("SHELL") or "/bin/sh"
     if os.path.basename(program) != "bash":
         return _run(lab, name, [program, "-i"], {"PS1": f"[{name}] $ "}, prepare=terminal.take)
-    # bash sets PS1 from the person's own files; a file that reads those first and then adds the name is the last word.
+    # bash sets PS1 in the files of its user, so the name is added after those have been read.
     rc = f'[ -r ~/.bashrc ] && . ~/.bashrc\nPS1="[{name}] $PS1"\n'
     fd = os.memfd_create("labctl-bashrc", 0)
     os.write(fd, rc.encode())
@@ -62,23 +63,20 @@ def _run(
             with suppress(OSError):
                 os.write(2, f"labctl: {problem}\n".encode())
         die_with_parent(here)
-        for number in (signal.SIGINT, signal.SIGQUIT):
+        for number in KEYBOARD:
             signal.signal(number, signal.SIG_DFL)
         prepare()
 
-    # Ctrl-C is for the program on the terminal; we only wait for it.
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
-        process = subprocess.Popen(command, env=environment, preexec_fn=enter, pass_fds=pass_fds)
-        try:
-            code = process.wait()
-        except BaseException:  # we are asked to end: so is the program, and whether it heeds that is its own affair
-            process.terminate()
-            raise
+        with ignored(*KEYBOARD):  # they are for the program on the terminal; labctl only waits for it
+            process = subprocess.Popen(command, env=environment, preexec_fn=enter, pass_fds=pass_fds)
+            try:
+                code = process.wait()
+            except BaseException:  # this process is to end: the program is asked to, too, and not waited for
+                process.terminate()
+                raise
     except OSError as error:
         raise UsageError(f"{command[0]!r} cannot be run", *why_not(command[0], error)) from None
     finally:
         os.close(fd)
-        for number, handler in before.items():
-            signal.signal(number, handler)
     return code if code >= 0 else 128 - code

@@ -11,11 +11,12 @@ from labctl.lab.apply import apply
 from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.engines.supervisor import ProgramFailed
 from labctl.lab.lock import locked
+from labctl.lab.session import Session
 from labctl.lab.state import State, existing
 from labctl.lab.status import EngineStatus, engine_status
 from labctl.plan.desired import desired
-from labctl.plan.steps import StartEngine, Step, StopEngine
-from labctl.process.signals import ignore_termination
+from labctl.plan.steps import StartEngine, StopEngine
+from labctl.process.signals import TERMINATION, ignored
 
 
 def restart(lab: str, devices: Sequence[str], fork: Fork) -> tuple[EngineStatus, ...]:
@@ -25,25 +26,21 @@ def restart(lab: str, devices: Sequence[str], fork: Fork) -> tuple[EngineStatus,
     """
     existing(lab)
     with locked(lab) as state:
+        session = Session(state, fork, lambda _: None)
         topology = state.topology()
         if topology is None:
             raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
         starts = {step.subject: step for step in desired(topology) if isinstance(step, StartEngine)}
         chosen = [starts[device] for device in names.chosen(lab, devices, starts, names.NO_ENGINE)]
         try:
-            _apply([*_stops(chosen, state), *chosen], state, fork)
+            apply([*_stops(chosen, state), *chosen], session)
         except BaseException as error:
-            ignore_termination()
             if not isinstance(error, ProgramFailed):  # else it would fail again
-                with suppress(LabError):
-                    _apply(_not_running(chosen, state), state, fork)
+                with ignored(*TERMINATION), suppress(LabError):
+                    apply(_not_running(chosen, state), session)
             raise
         engines = state.read().engines
         return tuple(engine_status(step.subject, engines[step.subject], state) for step in chosen)
-
-
-def _apply(steps: Iterable[Step], state: State, fork: Fork) -> None:
-    apply(steps, state, fork, lambda _: None)
 
 
 def _stops(starts: Iterable[StartEngine], state: State) -> list[StopEngine]:

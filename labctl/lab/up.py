@@ -6,7 +6,8 @@ The same function makes a lab on a bare machine, finds nothing to do the second 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from labctl.errors import KernelRefused, LabError, MachineError
@@ -19,11 +20,12 @@ from labctl.lab.events import Listener, Planned, RollingBack
 from labctl.lab.lock import locked
 from labctl.lab.reconcile import check_names_free, pending
 from labctl.lab.run_directory import prepare_names
+from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Substitution
 from labctl.plan.reasons import Change
-from labctl.process.signals import ignore_termination
+from labctl.process.signals import TERMINATION, ignored
 from labctl.topology.model import Topology
 
 LOOKS = 3
@@ -48,47 +50,51 @@ class UpReport:
     notes: tuple[str, ...]  # what is to be known of the place where the lab is
 
 
-def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -> UpReport:
-    """Make a lab what its topology says, which is from this file.
+@contextmanager
+def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -> Iterator[UpReport]:
+    """Make a lab what its topology says, which is from this file. Yield the report; TERMINATION is ignored in the body.
 
-    Raises LabError. A lab that was not there before is then taken back, one that was is put back as it was.
+    Raise LabError. A lab that was not there before is then removed, one that was is put back as it was.
     """
     began = time.monotonic()
-    with locked(topology.name) as state:
-        if state.begun() and not state.read().complete:
-            notify(RollingBack("an earlier labctl up was cut off"))
-            rollback(state, notify)
-        recorded, before = state.read(), _topology_before(state)
-        fresh = not recorded.complete
-        looked = pending(topology, state)
-        changes = looked.changes
-        check_names_free(changes, recorded)
-        try:
-            notify(Planned(changes, fresh))
-            if not state.begun():
-                state.begin(mode)
-            prepare_names()
-            for name in recorded.namespaces:
-                namespaces.remove_claim(name)
-            apply((change.step for change in changes), state, fork, notify)
-            if changes and not fresh:
-                changes += _what_it_took_along(topology, state, fork, notify)
-            ignore_termination()  # the lab is made: nobody is told anything else from here on
-            state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True), file)
-            _forget_what_is_gone(topology, state)
-        except BaseException as error:
-            ignore_termination()
-            if fresh and state.begun():
-                notify(RollingBack(_why(error)))
-            if fresh:
+    with ExitStack() as until_the_end:
+        with locked(topology.name) as state:
+            session = Session(state, fork, notify)
+            if state.begun() and not state.read().complete:
+                notify(RollingBack("an earlier labctl up was cut off"))
                 rollback(state, notify)
-            elif changes and before:
-                notify(RollingBack(_why(error)))
-                _put_back(before, state, fork)
-            raise
-        substitutions = tuple(state.read().substitutions.values())
+            recorded, before = state.read(), _topology_before(state)
+            fresh = not recorded.complete
+            looked = pending(topology, state)
+            changes = looked.changes
+            check_names_free(changes, recorded)
+            try:
+                notify(Planned(changes, fresh))
+                if not state.begun():
+                    state.begin(mode)
+                prepare_names()
+                for name in recorded.namespaces:
+                    namespaces.remove_claim(name)
+                apply((change.step for change in changes), session)
+                if changes and not fresh:
+                    changes += _what_it_took_along(topology, session)
+                until_the_end.enter_context(ignored(*TERMINATION))  # the lab is made
+                state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True), file)
+                _forget_what_is_gone(topology, state)
+            except BaseException as error:
+                until_the_end.enter_context(ignored(*TERMINATION))
+                if fresh and state.begun():
+                    notify(RollingBack(_why(error)))
+                if fresh:
+                    rollback(state, notify)
+                elif changes and before:
+                    notify(RollingBack(_why(error)))
+                    _put_back(before, session.silent())
+                raise
+            substitutions = tuple(state.read().substitutions.values())
+            notes = _notes(topology)
         seconds = time.monotonic() - began
-        return UpReport(topology.name, mode, changes, substitutions, seconds, looked.coverage, _notes(topology))
+        yield UpReport(topology.name, mode, changes, substitutions, seconds, looked.coverage, notes)
 
 
 def _notes(topology: Topology) -> tuple[str, ...]:
@@ -108,17 +114,17 @@ def _why(error: BaseException) -> str:
     return error.what if isinstance(error, LabError) else "interrupted"
 
 
-def _what_it_took_along(topology: Topology, state: State, fork: Fork, notify: Listener) -> tuple[Change, ...]:
+def _what_it_took_along(topology: Topology, session: Session) -> tuple[Change, ...]:
     """Look again, and do what is left: a change of a lab that is there may take along what nobody foresaw."""
     more: tuple[Change, ...] = ()
-    left = pending(topology, state).changes
+    left = pending(topology, session.state).changes
     for _ in range(LOOKS):
         if not left:
             return more
-        notify(Planned(left, fresh=False))
-        apply((change.step for change in left), state, fork, notify)
+        session.notify(Planned(left, fresh=False))
+        apply((change.step for change in left), session)
         more += left
-        left = pending(topology, state).changes
+        left = pending(topology, session.state).changes
     if left:
         told = ", ".join(f"{step.subject} {step.words} ({reason})" for step, reason in left[:3])
         raise KernelRefused(
@@ -127,10 +133,10 @@ def _what_it_took_along(topology: Topology, state: State, fork: Fork, notify: Li
     return more
 
 
-def _put_back(before: Topology, state: State, fork: Fork) -> None:
+def _put_back(before: Topology, session: Session) -> None:
     """Make a lab again what it was. Raise KernelRefused where that fails, ProgramFailed where a program of it does."""
     try:
-        apply((change.step for change in pending(before, state).changes), state, fork, lambda _: None)
+        apply((change.step for change in pending(before, session.state).changes), session)
     except ProgramFailed:  # it was edited, and what it was before nobody has
         raise
     except LabError as error:

@@ -1,4 +1,4 @@
-"""The signals that ask a command to end: Ctrl-C, kill(1), and the terminal that goes away."""
+"""The signals that end a command: Ctrl-C, kill(1), and a terminal that is closed; ignored or delayed for a while."""
 
 from __future__ import annotations
 
@@ -7,19 +7,30 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-ASKED_TO_END = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TERMINATION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a process to end."""
+
+KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
+"""The signals that a terminal sends to every process in its foreground: Ctrl-C and Ctrl-\\."""
 
 
-def ignore_termination() -> None:
-    """Be deaf to them from now on: what is left to do is short, and half of it would be worse than all or nothing."""
-    for number in ASKED_TO_END:
-        signal.signal(number, signal.SIG_IGN)
+@contextmanager
+def ignored(*numbers: signal.Signals) -> Iterator[None]:
+    """Ignore signals in the body; those that come meanwhile are lost."""
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def block_signals() -> Iterator[Callable[[], None]]:
-    """Let them wait until the end of the body, or until it calls what it is given: when somebody can take back."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED_TO_END)
+    """Delay TERMINATION until the end of the body, or until it calls the function that is yielded."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINATION)
 
     def unblock() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -31,6 +42,6 @@ def block_signals() -> Iterator[Callable[[], None]]:
 
 
 def fork() -> int:
-    """os.fork, and nobody is asked to end amidst what Python does around it: there the exception would be lost."""
+    """Return what os.fork does. An exception that a signal raises amidst Python's own hooks around it would be lost."""
     with block_signals():
         return os.fork()

@@ -1,7 +1,7 @@
-"""Whose the terminal is (tcsetpgrp(3)): an interactive shell wants to be the foreground process group of its terminal.
+"""The foreground process group of the terminal (tcsetpgrp(3)), which an interactive shell wants to be.
 
-In a room that has to be a group of the room's own PID namespace. The group of the command that entered it is not
-visible in there, and a shell that cannot name it ends with an error of its own.
+In a rootless environment it has to be a group of the environment's own PID namespace: the group of the command that
+entered it is not visible in there, and a shell that cannot name its group ends with an error.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+
+from labctl.process.signals import ignored
 
 
 def take() -> None:
@@ -19,12 +21,8 @@ def take() -> None:
 
 
 def give_back() -> None:
-    """Bring our own group to the foreground again."""
+    """Bring the group of this process to the foreground again."""
     if not sys.stdin.isatty():
         return
-    # Whoever sets this from the background is stopped by SIGTTOU, unless it is ignored.
-    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-    try:
+    with ignored(signal.SIGTTOU):  # it stops a process that does this from the background
         os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
-    finally:
-        signal.signal(signal.SIGTTOU, before)

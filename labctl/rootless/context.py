@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, NoReturn, Protocol, TypeVar
 from labctl.errors import USED_UP, LabError, UsageError, kernel_errors_as
 from labctl.process import working_directory
 from labctl.process.privileges import has_network_rights
-from labctl.process.signals import fork
+from labctl.process.signals import KEYBOARD, fork, ignored
 from labctl.process.syscalls import die_with_parent, setns
 from labctl.rootless import context_names
 from labctl.rootless.holder import ROOM, keep, portable, start_holder
@@ -117,7 +117,7 @@ class RootlessContext:
             with open(writer, "wb") as answers:
                 _enter_and_work(self._holder, parent, work, answers)
         os.close(writer)
-        with _keyboard_left_to_the_child(), open(reader, "rb") as told:
+        with ignored(*KEYBOARD), open(reader, "rb") as told:
             answer = told.read()
             error, result = pickle.loads(answer) if answer else (None, None)
             if answer and error is None:
@@ -234,7 +234,7 @@ def _enter_and_work(holder: int, parent: int, work: Callable[[Answer], None], an
             answers.close()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)  # our end is a signal to the worker, who has something to do
-            with _keyboard_left_to_the_child():
+            with ignored(*KEYBOARD):
                 _, status = os.waitpid(worker, 0)
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
         working_directory.return_to(called_from)
@@ -266,14 +266,3 @@ def _just_ended() -> UsageError:
     return UsageError(
         "the lab has just ended", "the first process of its room is gone", "labctl list shows what is running"
     )
-
-
-class _keyboard_left_to_the_child:
-    """Ctrl-C reaches every process of the terminal; the one that waits must outlive it to hear the answer."""
-
-    def __enter__(self) -> None:
-        self._before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

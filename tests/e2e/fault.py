@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -163,8 +164,9 @@ def command(number: int, how: str, words: Sequence[str]) -> NoReturn:
     countdown = Countdown.of(number)
     {"kill": kill, "interrupt": interrupt, "refuse": refuse, "deny": deny, "bereave": bereave}[how](countdown)
     sys.argv = ["labctl", *words]
-    code = cli.run_cli()
-    sys.stdout.flush()
-    if not countdown.is_past:
-        print(PAST, file=sys.stderr, flush=True)
-    os._exit(code)
+    with ExitStack() as until_the_end:
+        code = cli.run_cli(until_the_end)
+        sys.stdout.flush()
+        if not countdown.is_past:
+            print(PAST, file=sys.stderr, flush=True)
+        os._exit(code)

@@ -144,11 +144,13 @@ def test_what_a_hand_changes_is_named_and_repaired(lab: World) -> None:
 
 
 INHERITING = """\
+import contextlib
 import sys
 from labctl.kernel import perform
 perform.BORN_WITH = {"net/ipv4/conf/all/arp_ignore": "1", "net/ipv4/conf/default/arp_announce": "0"}
 from labctl import cli
-sys.exit(cli.run_cli())
+with contextlib.ExitStack() as until_the_end:
+    sys.exit(cli.run_cli(until_the_end))
 """
 
 

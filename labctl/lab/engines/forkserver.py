@@ -27,7 +27,7 @@ from labctl.errors import USED_UP, LabError, kernel_errors_as
 from labctl.lab.engines.engine_process import Work, work_of
 from labctl.lab.engines.task import FORKER, Task
 from labctl.process.detach import close_all_but, release_inherited
-from labctl.process.signals import ASKED_TO_END
+from labctl.process.signals import TERMINATION
 from labctl.process.title import set_title
 from labctl.rootless.context import context_at
 from labctl.rootless.holder import portable
@@ -37,7 +37,7 @@ _MOST_DESCRIPTORS = 4
 
 def main(requests: int) -> NoReturn:
     """Fork what is asked for, until nobody can ask any more."""
-    for number in ASKED_TO_END:
+    for number in TERMINATION:
         signal.signal(number, signal.SIG_DFL)  # whatever the caller ignores, an engine can be ended
     gc.disable()  # it would look through what has just been loaded
     preload()

@@ -16,12 +16,13 @@ from labctl.kernel.observe import observe
 from labctl.kernel.sockets import bound
 from labctl.kernel.tuntap import uid_of
 from labctl.lab import stray_processes
-from labctl.lab.engines.forkserver_client import Fork, Waiting
+from labctl.lab.engines.forkserver_client import Waiting
 from labctl.lab.engines.logs import last_words
 from labctl.lab.engines.program_files import signatures
 from labctl.lab.engines.supervisor import ProgramFailed
 from labctl.lab.engines.task import Task
 from labctl.lab.journal import Engine
+from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan.steps import StartEngine
 from labctl.process import processes, working_directory
@@ -35,7 +36,7 @@ PATIENCE = 5.0
 
 
 @contextmanager
-def forked(steps: Sequence[StartEngine], state: State, fork: Fork) -> Iterator[Iterator[StartEngine]]:
+def forked(steps: Sequence[StartEngine], session: Session) -> Iterator[Iterator[StartEngine]]:
     """Fork the engines of endpoints; gives their steps, each when it is done. All begin when the first is asked for.
 
     Asking raises the LabError that kept the first of those that failed from being ready.
@@ -43,9 +44,9 @@ def forked(steps: Sequence[StartEngine], state: State, fork: Fork) -> Iterator[I
     if not steps:
         yield iter(())
         return
-    tasks = [_task(step, state) for step in steps]
-    with fork(tasks) as waiting:
-        yield _begun(steps, tasks, state, waiting)
+    tasks = [_task(step, session.state) for step in steps]
+    with session.fork(tasks) as waiting:
+        yield _begun(steps, tasks, session.state, waiting)
 
 
 def _begun(

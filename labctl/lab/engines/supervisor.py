@@ -25,7 +25,7 @@ from labctl.lab.engines.task import Task
 from labctl.process.execve import become, why_not
 from labctl.process.log_file import LogFile
 from labctl.process.processes import children
-from labctl.process.signals import ASKED_TO_END, fork
+from labctl.process.signals import TERMINATION, fork
 from labctl.process.syscalls import adopt_orphans, die_with_parent
 
 PATIENCE = 1.0
@@ -55,7 +55,7 @@ def run(task: Task, log: LogFile, ready: Callable[[], None]) -> None:
 def _heard() -> Iterator[int]:
     """A descriptor from which the numbers of signals are read, as they come (signal.set_wakeup_fd)."""
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    for number in (signal.SIGCHLD, *ASKED_TO_END):
+    for number in (signal.SIGCHLD, *TERMINATION):
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
@@ -160,7 +160,7 @@ class _Keeper:
             self._begin_the_end()
 
     def _listen(self) -> None:
-        if set(os.read(self._heard, 64)) & set(ASKED_TO_END):
+        if set(os.read(self._heard, 64)) & set(TERMINATION):
             self._begin_the_end()
 
     def _begin_the_end(self) -> None:
