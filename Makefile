@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test check test-kernel bench fuzz soak bytecode clean
+.PHONY: demo test quick check test-kernel bench fuzz soak bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -15,6 +15,11 @@ demo: .venv/installed bytecode
 # A worker that has nothing left takes tests from another: the long ones stand together.
 test: .venv/installed-dev bytecode
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# For while one works: all but the command line (tests/e2e), of which a shipped lab alone goes up and down.
+quick: .venv/installed-dev bytecode
+	$(BIN)/python -m pytest -q -n auto --dist worksteal --ignore tests/engine/test_soak.py \
+		$(filter-out tests/e2e tests/docs,$(wildcard tests/[a-z]*[a-z])) tests/test_architecture.py tests/e2e/test_story.py
 
 # The main job under a stock Debian kernel, in QEMU; installs packages (Debian, as root). See tests/kernel.sh.
 test-kernel: .venv/installed-dev bytecode
