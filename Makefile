@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check test-kernel bench fuzz soak bytecode clean
+.PHONY: demo test quick check docs test-kernel bench fuzz soak bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -30,6 +30,11 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What the pages take from the code: the man page from the commands, the keys of a file from its model.
+docs: .venv/installed-dev
+	$(BIN)/python -m docs.manpage
+	$(BIN)/python -m docs.keys
 
 # The engine against its peers, in one run; build/bench.json and build/bench.svg. Needs root, iperf3 and socat.
 bench: .venv/installed-dev bytecode

@@ -1,4 +1,4 @@
-"""The documented JSON: what other programs may rely on. Keys are added, never renamed."""
+"""The documented JSON (docs/commands.md): what other programs may rely on. Keys are added, never renamed."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def obstacles(now: Readings, error: int = 0) -> Iterator[tuple[bool, str, str]]:
     yield (
         now.apparmor == 1,
         f"kernel.apparmor_restrict_unprivileged_userns = {_shown(now.apparmor)}",
-        "give labctl an AppArmor profile with `userns,` (README, Rootless), or use sudo",
+        "give labctl an AppArmor profile with `userns,` (docs/rootless.md), or use sudo",
     )
     yield (
         now.seccomp == 2,

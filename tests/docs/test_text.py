@@ -1,0 +1,105 @@
+"""The pages as texts: links resolve, blocks are tested somewhere, and what is made from the code is up to date."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from docs import keys, manpage
+from labctl.cli.base import cli
+from labctl.topology.load import loads
+from tests.docs.pages import PAGES, Block, anchors, blocks, files, links, missing
+from tests.e2e.world import REPO
+
+ELSEWHERE = [(page, block) for page in PAGES for block in blocks(page) if block.elsewhere]
+TOPOLOGIES = [block for page in PAGES for block in blocks(page) if block.language == "yaml"]
+LANGUAGES = ("console", "yaml", "text", "python")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_link_resolves(page: Path) -> None:
+    for link in links(page):
+        if link.startswith("https://"):
+            continue
+        target, _, heading = link.partition("#")
+        file = (REPO / page.parent / target).resolve() if target else REPO / page
+        assert file.is_file(), f"{page} links to {link}"
+        if heading:
+            assert heading in anchors(file.relative_to(REPO)), f"{page} links to {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    for block in blocks(page):
+        assert block.language in LANGUAGES, block.text
+        assert block.file or block.language not in ("yaml", "python"), (
+            f"{page}: a block without a name is tested nowhere"
+        )
+
+
+@pytest.mark.parametrize(("page", "block"), ELSEWHERE, ids=str)
+def test_a_command_that_is_run_elsewhere_is_there(page: Path, block: Block) -> None:
+    lines = (REPO / block.elsewhere).read_text().splitlines()
+    for command in block.commands:
+        words = set(command.line.split())
+        assert any(words <= set(line.split()) for line in lines), f"{block.elsewhere} lacks {command.line}"
+
+
+@pytest.mark.parametrize("block", TOPOLOGIES, ids=lambda block: block.file)
+def test_a_topology_in_a_page_has_no_mistakes(block: Block) -> None:
+    if block.file != "broken.yaml":
+        assert loads(block.text, block.file).name in block.file
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    for name in files(page):
+        assert any((top / name).exists() for top in (REPO, REPO / "labctl")), f"{page} names {name}"
+
+
+def test_the_tables_of_keys_are_those_of_the_model() -> None:
+    page = keys.PAGE.read_text()
+    assert keys.filled(page) == page, "run `make docs`"
+
+
+def test_every_key_of_the_schema_is_documented() -> None:
+    """Read from the page alone: the first column of the tables."""
+    documented: dict[str, set[str]] = {}
+    for table in keys.MARKED.finditer(keys.PAGE.read_text()):
+        rows = [[cell.strip() for cell in row.split(" | ")] for row in table[0].splitlines() if row.startswith("| `")]
+        for name in table[1].split():
+            documented[name] = {row[0].strip("| `") for row in rows}
+    models = keys.definitions()
+    assert documented.keys() == models.keys()
+    for name, model in models.items():
+        shared = "kind" in model["properties"]  # one table for all interfaces
+        assert set(model["properties"]) <= documented[name] if shared else set(model["properties"]) == documented[name]
+
+
+def test_the_man_page_is_that_of_the_commands() -> None:
+    assert manpage.PAGE.read_text() == manpage.page(), "run `make docs`"
+
+
+def test_the_man_page_has_every_command_and_every_option() -> None:
+    page = manpage.PAGE.read_text().replace(r"\-", "-")
+    for name, command in cli.commands.items():
+        part = re.split(r"^\.S[SH] ", page.partition(f'.SS "labctl {name} ')[2], maxsplit=1, flags=re.M)[0]
+        assert part, name
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert f".B {', '.join(option.opts)}" in part, f"labctl {name}: {option.opts}"
+
+
+def test_every_command_is_in_the_page_of_commands() -> None:
+    page = (REPO / "docs/commands.md").read_text()
+    assert [name for name in cli.commands if not re.search(rf"\| .*`{name}\b", page)] == []
+
+
+def test_lines_that_a_page_shows_are_looked_for_in_order() -> None:
+    output = "a\nup (rootless, 0.04 s):  2\npid 7 x\nb\n"
+    assert missing(("a", "up (rootless, 1.5 s): 2", "pid 4"), output) == []
+    assert missing(("b", "a"), output) == ["a"]
+    assert missing(("up (rootless, 1.5 s): 3",), output) == ["up (rootless, 1.5 s): 3"]
