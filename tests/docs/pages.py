@@ -81,6 +81,15 @@ def _prose(page: Path) -> str:
     return _BLOCK.sub("", (REPO / page).read_text())
 
 
+def json_keys(page: Path) -> Iterator[tuple[str, set[str]]]:
+    """Yield every command of the table of JSON, and the keys of the object, or of each object, that it writes."""
+    for command, keys in re.findall(r"^\| `(\w+)` \| `([^`]+)` \|$", _prose(page), re.MULTILINE):
+        outer = keys.removeprefix("[{").removesuffix("}]") if keys.startswith("[{") else keys
+        while (flat := re.sub(r"\[[^][]*\]|\{[^{}]*\}|\([^()]*\)", "", outer)) != outer:
+            outer = flat
+        yield command, set(outer.replace(" ", "").split(","))
+
+
 def missing(shown: tuple[str, ...], output: str) -> list[str]:
     """Return the lines shown that do not follow one another in the output; others may stand between them.
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import pytest
 
-from tests.docs.pages import PAGES, Command, blocks, missing
+from tests.docs.pages import PAGES, Command, blocks, json_keys, missing
 from tests.e2e.world import DEADLINE, World
 
 AS_ROOT = ("docs/commands.md",)
@@ -36,6 +36,28 @@ def test_the_commands_of_a_page_do_what_it_says(page: Path, request: pytest.Fixt
                 for command in block.commands:
                     reader.type(command)
     here.labctl("down", "--all")
+
+
+def test_the_json_has_the_keys_that_the_page_of_commands_names(as_user: World) -> None:
+    documented = dict(json_keys(Path("docs/commands.md")))
+    calls = {
+        "up": ["up", "two-site"],
+        "plan": ["plan", "two-site"],
+        "verify": ["verify", "underlay"],
+        "status": ["status"],
+        "list": ["list"],
+        "restart": ["restart"],
+        "impair": ["impair", "siteA:tun0", "--show"],
+        "validate": ["validate", "two-site"],
+        "topologies": ["topologies"],
+        "export": ["export", "two-site"],
+        "doctor": ["doctor"],
+        "down": ["down"],
+    }
+    for command, words in calls.items():
+        shown = as_user.json(*words)
+        assert set(shown[0] if isinstance(shown, list) else shown) == documented.pop(command), command
+    assert documented == {}
 
 
 class Reader:
