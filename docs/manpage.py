@@ -14,6 +14,7 @@ import click
 import labctl.cli  # noqa: F401  # the commands join the group
 from labctl import __version__
 from labctl.cli.base import cli
+from labctl.errors import ExitCode
 
 PAGE = Path(__file__).parent / "labctl.1"
 
@@ -46,7 +47,8 @@ def _lines() -> Iterator[str]:
     for name, command in sorted(cli.commands.items()):
         yield from _command(f"labctl {name}", command)
     yield ".SH EXIT STATUS"
-    yield _roff(cli.epilog or "")
+    for code in ExitCode:
+        yield from (".TP", f".B {code:d}", _roff(f"{code.meaning[0].upper()}{code.meaning[1:]}."))
     yield ".SH ENVIRONMENT"
     for variable, meaning in ENVIRONMENT.items():
         yield from (".TP", f".B {variable}", _roff(meaning))
