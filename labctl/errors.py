@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one small tree, and the exit codes that tell of it.
+"""Everything that can go wrong, as one small tree, and the exit codes.
 
     LabError                what failed, why, what to do now
     ├── UsageError          the file or the call is wrong

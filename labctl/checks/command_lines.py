@@ -12,17 +12,17 @@ from labctl.topology.model import Nc, Ping
 
 
 def iputils(ping: Ping) -> list[str]:
-    """ping(8) of iputils."""
+    """Return the command line of ping(8) of iputils."""
     return _ping(ping, "-n", "-W", f"{ping.timeout:g}")
 
 
 def inetutils(ping: Ping) -> list[str]:
-    """ping(1) of GNU inetutils, which waits for whole seconds."""
+    """Return that of ping(1) of GNU inetutils, which waits for whole seconds."""
     return _ping(ping, "-n", "-W", str(ceil(ping.timeout)))
 
 
 def busybox(ping: Ping) -> list[str]:
-    """The ping of BusyBox, which knows no names and waits for whole seconds."""
+    """Return that of the ping of BusyBox, which resolves no names and waits for whole seconds."""
     return _ping(ping, "-W", str(ceil(ping.timeout)))
 
 
@@ -33,37 +33,39 @@ def _ping(ping: Ping, *options: str) -> list[str]:
 
 
 def ping_typed(ping: Ping) -> str:
+    """Return what a person types to ping the same address by hand."""
     words = ["ping", "-c", str(ping.count)]
     words += ["-s", str(ping.size)] if ping.size != 56 else []
     return _in(ping.from_, [*words, str(ping.to)])
 
 
 def openbsd(nc: Nc) -> tuple[list[str], list[str]]:
-    """Server and client of nc.openbsd(1)."""
+    """Return the command lines of server and client of nc.openbsd(1)."""
     udp = ["-u"] if nc.protocol == "udp" else []
     address, port = str(nc.address), str(nc.port)
     return ["nc", "-n", *udp, "-l", address, port], ["nc", "-n", *udp, address, port]
 
 
 def traditional(nc: Nc) -> tuple[list[str], list[str]]:
-    """Server and client of nc.traditional(1), which takes the address to listen on by -s."""
+    """Return those of nc.traditional(1), which takes the address to listen on by -s."""
     udp = ["-u"] if nc.protocol == "udp" else []
     address, port = str(nc.address), str(nc.port)
     return ["nc", "-n", *udp, "-l", "-s", address, "-p", port], ["nc", "-n", *udp, address, port]
 
 
 def openbsd_verbose(nc: Nc) -> tuple[list[str], list[str]]:
-    """nc.openbsd(1) with a client that says why it failed; over UDP it would send datagrams of its own for that."""
+    """Return those of nc.openbsd(1) with a client that says why it failed: not over UDP, where -v sends datagrams."""
     server, client = openbsd(nc)
     return server, [client[0], "-v", *client[1:]] if nc.protocol == "tcp" else client
 
 
 def nc_openbsd(nc: Nc) -> str:
-    """Both ends as Debian's usual nc takes them: the server in the background, then the client."""
+    """Return what a person types with Debian's usual nc: the server in the background, then the client."""
     return nc_typed(nc, *openbsd(nc))
 
 
 def nc_typed(nc: Nc, server: list[str], client: list[str]) -> str:
+    """Return what a person types to carry the same data by hand, with these command lines of both ends."""
     answer = f"printf %s {shlex.quote(nc.reply)} | " if nc.reply else ""
     say = f"printf %s {shlex.quote(nc.send)} | {_in(nc.from_, client)}"
     return f"{answer}{_in(nc.to, server)} & {say}" if nc.server else say

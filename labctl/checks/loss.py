@@ -36,7 +36,7 @@ class Kernel(Protocol):
     """What is asked about a place where packets are missing."""
 
     def way(self, namespace: str, to: Host, source: Host | None = None) -> Way:
-        """Return the way of a packet that the namespace sends. Raises OSError where the kernel has none."""
+        """Return the way of a packet that the namespace sends. Raise OSError where the kernel has none."""
 
     def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
         """Return whether nothing waits at an interface for the link-layer address of a neighbour."""
@@ -66,7 +66,7 @@ def _drops(place: CountingPoint, names: Sequence[str], before: Snapshot, after: 
 
 
 def told(found: Loss, check: Check, kernel: Kernel) -> str:
-    """Where packets were last counted, in words, with what is known of the place where they are missing."""
+    """Return where packets were last counted, in words, with what is known of the place where they are missing."""
     ailment = kernel.ailment(found.missing.ref)
     known = "; ".join((*found.drops, *([ailment] if ailment else [])))
     reasons = f" ({known})" if known else ""
@@ -77,7 +77,7 @@ def told(found: Loss, check: Check, kernel: Kernel) -> str:
 
 
 def _routed(found: Loss, check: Check, kernel: Kernel) -> str:
-    """What the kernel of the sender says of the way to the first place; nothing where that is not the sender's own."""
+    """Return what the sender's kernel says of the way to the first place; empty where that is not the sender's own."""
     sender, target = _ends(check)
     if not found.back:
         return _compared(found.missing.ref, sender, target, None, kernel)
@@ -92,9 +92,9 @@ def _routed(found: Loss, check: Check, kernel: Kernel) -> str:
 
 
 def held_back(check: Check, kernel: Kernel) -> str:
-    """What kept the packets of a probe from leaving by the first interface of their way; empty if they have left.
+    """Return what kept the packets of a probe from leaving by the first interface of their way; empty if they left.
 
-    There ARP and neighbour discovery are counted, too, so the counters do not tell.
+    The counters do not show it: ARP and neighbour discovery are counted there, too.
     """
     sender, target = _ends(check)
     first = check.crosses[0]
@@ -111,7 +111,7 @@ def held_back(check: Check, kernel: Kernel) -> str:
 
 
 def _ends(check: Check) -> tuple[str, Host]:
-    """The namespace that sends, and the address that it sends to."""
+    """Return the namespace that sends, and the address that it sends to."""
     if check.ping is not None:
         return check.ping.from_, check.ping.to
     assert check.nc is not None, "the rules of the file demand one of the two"

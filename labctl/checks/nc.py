@@ -65,7 +65,7 @@ def nc(asked: Nc, patience: PatienceFor) -> Outcome:
 
 
 def holding(asked: Nc) -> str:
-    """Who has the port that the server of a check needs, in words; empty where that is not to be seen."""
+    """Return which program has the port that the server of a check needs, in words; empty where none is seen."""
     with namespaces.inside(asked.to):
         found = holders(asked.protocol, str(asked.address), asked.port)
     told = ", ".join(f"{holder.name} (PID {holder.pid})" for holder in found)
@@ -80,7 +80,7 @@ def _opened(namespace: str, asked: Nc) -> socket.socket:
 
 
 def _listen(server: socket.socket, asked: Nc) -> None:
-    """Raises OSError where the address is not there, or the port is another program's."""
+    """Raise OSError where the address is not there, or the port is another program's."""
     if asked.protocol == "tcp":
         # For TCP this is about connections that are over; for UDP it would be about sharing the port.
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -90,7 +90,7 @@ def _listen(server: socket.socket, asked: Nc) -> None:
 
 
 def _set_out(client: socket.socket, asked: Nc) -> None:
-    """Send the first packet: the SYN, or the datagram. Raises OSError where the kernel refuses it at once."""
+    """Send the first packet: the SYN, or the datagram. Raise OSError where the kernel refuses it at once."""
     with suppress(BlockingIOError):  # EINPROGRESS: the SYN is under way
         client.connect((str(asked.address), asked.port))
     if asked.protocol == "udp":
@@ -117,7 +117,7 @@ def _tcp(
 
 
 def _once(connection: socket.socket, event: int, waiting: Patience) -> socket.socket:
-    """A socket, once it is ready to be read or written. Raises TimeoutError."""
+    """Return a socket once it is ready to be read or written. Raise TimeoutError."""
     ready = select.poll()
     ready.register(connection, event)
     if not waiting.wait(ready):
@@ -126,7 +126,7 @@ def _once(connection: socket.socket, event: int, waiting: Patience) -> socket.so
 
 
 def _until_connected(client: socket.socket, waiting: Patience) -> None:
-    """Raises OSError: the network's answer to the SYN, or TimeoutError where there is none."""
+    """Raise OSError: the network's answer to the SYN, or TimeoutError where there is none."""
     number = _once(client, select.POLLOUT, waiting).getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number:
         raise OSError(number, "")
@@ -150,7 +150,7 @@ def _receive(receiver: socket.socket, received: bytearray, waiting: Patience, mo
 
 
 def _until_acknowledged(client: socket.socket, waiting: Patience) -> None:
-    """Wait for the other kernel to acknowledge the data and its end (tcp(7), SIOCOUTQ). Raises OSError."""
+    """Wait for the other kernel to acknowledge the data and its end (tcp(7), SIOCOUTQ). Raise OSError."""
     for _ in waiting.looks(PAUSE):
         if not struct.unpack("=i", fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)))[0]:
             return
@@ -173,10 +173,10 @@ def _udp(
 
 
 def _ours(asked: Nc, server: socket.socket, client: socket.socket, waiting: Patience) -> tuple[bytes, tuple[str, int]]:
-    """The datagram of the client, and where it came from; those of others are none of this check's.
+    """Return the datagram of the client, and where it came from; those of other senders are left out.
 
-    It is known by its sender, or by its bytes where the sender was translated on the way. Raises OSError: what the
-    network told the client, or TimeoutError.
+    It is known by its sender, or by its bytes where the sender was translated on the way. Raise OSError: what the
+    network answered the client, or TimeoutError.
     """
     ready = select.poll()
     ready.register(server, select.POLLIN)

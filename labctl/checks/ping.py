@@ -1,7 +1,7 @@
 """ping: echo requests, each sent at its time, and which of them were answered.
 
-A reply counts by when the kernel saw it, not by when this process got round to reading it; so nothing that waits in the
-socket when the time is over is lost, however late it is read.
+A reply counts by when the kernel saw it, not by when this process reads it; so nothing that waits in the socket when
+the time is over is lost, however late it is read.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def ping(asked: Ping, patience: PatienceFor) -> Outcome:
 
 
 def _opened(asked: Ping) -> socket.socket:
-    """A raw socket that is shown nothing but echo replies, and has as much memory for them as it may."""
+    """Return a raw socket that receives nothing but echo replies, with as much memory for them as it may have."""
     with namespaces.inside(asked.from_):
         if asked.to.version == 4:
             connection = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
@@ -77,7 +77,7 @@ def _opened(asked: Ping) -> socket.socket:
 
 
 def _replies(connection: socket.socket, asked: Ping) -> Iterator[tuple[icmp.Echo, float]]:
-    """The echo replies of the address that wait in the socket, and when the kernel saw each (time.monotonic)."""
+    """Yield the echo replies of the address that wait in the socket, and when the kernel saw each (time.monotonic)."""
     while True:
         now = time.time_ns()
         try:

@@ -1,7 +1,7 @@
 """ping and nc in Python: the same on every machine, whatever is installed there.
 
 A socket belongs to the namespace in which it was opened, for as long as it lives. So a probe only opens its sockets
-inside; sending, receiving and comparing is done from where we are.
+inside; sending, receiving and comparing is done outside.
 """
 
 from __future__ import annotations
@@ -26,13 +26,17 @@ class Probes:
         """Nothing is needed but Python."""
 
     def ping(self, asked: Ping) -> Outcome:
+        """Send echo requests from a raw socket."""
         return ping(asked, self._patience)
 
     def nc(self, asked: Nc) -> Outcome:
+        """Carry data between two sockets."""
         return nc(asked, self._patience)
 
     def ping_command(self, ping: Ping) -> str:
+        """Return what a person types for the same, with the ping of iputils."""
         return ping_typed(ping)
 
     def nc_command(self, nc: Nc) -> str:
+        """Return what a person types for the same, with OpenBSD's nc."""
         return nc_openbsd(nc)

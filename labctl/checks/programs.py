@@ -1,8 +1,8 @@
-"""The programs called ping and nc: told apart by what they say of themselves, and what they say of a check read back.
+"""The programs called ping and nc: recognised by what they print of themselves, and what they print of a check parsed.
 
-They agree on little: which options they take, how they listen, what they print at the end. So a program that is not
-known is refused before the first check, and of one that is known nothing counts that is not understood. All of them are
-run in the C locale, whose words of the kernel's errors are the same everywhere. Pure: text in, answers out.
+They differ in which options they take, how they listen and what they print at the end. So a program that is not known
+is refused before the first check, and output of a known one that is not understood is no verdict. All of them are run
+in the C locale, in which the kernel's errors have the same words everywhere. Pure: text in, answers out.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def nc_words(said: str) -> NcWords | None:
 
 
 def introduction(said: str) -> str:
-    """Return the line in which a program says its name and version, as far as that can be told."""
+    """Return the line in which a program says its name and version, as far as that is known."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return next((line for line in lines if "invalid option" not in line), "nothing")
 
@@ -90,7 +90,7 @@ def ping_outcome(said: str, count: int) -> Outcome:
 def client_failure(said: str) -> Outcome | None:
     """Return why an nc ended that had carried nothing; None where the network answered it so.
 
-    "No route to host" is a route of type unreachable, or an ARP that nobody answered: nc does not tell which.
+    "No route to host" is a route of type unreachable, or an ARP request without answer: nc does not say which.
     """
     refusal = _refusal(_NC_FAILED, said)
     if refusal and refusal != errno.EHOSTUNREACH:
@@ -104,6 +104,6 @@ def joined(said: str) -> str:
 
 
 def _refusal(pattern: re.Pattern[str], said: str) -> int | None:
-    """The errno of the first line that says what the kernel refused at once."""
+    """Return the errno of the first line that says what the kernel refused at once."""
     found = (_AT_ONCE.get(words) for words in pattern.findall(said))
     return next((number for number in found if number), None)

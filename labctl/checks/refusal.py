@@ -1,10 +1,10 @@
 """What the sender's own kernel answers at once: the call that should send fails, and no packet leaves.
 
-The errno tells which kind of route refuses (`fib_props` of net/ipv4/fib_semantics.c, `ip6_rt_init_dst` of
+The errno says which kind of route refuses (`fib_props` of net/ipv4/fib_semantics.c, `ip6_rt_init_dst` of
 net/ipv6/route.c), and EPERM is what a firewall's drop on the way out comes back as (`nf_hook_slow`). Every other errno
 says that the question could not be put at all: no memory, no free port, an address of the wrong kind.
 
-An error that comes later (ECONNREFUSED, EHOSTUNREACH when nobody answers ARP) is no refusal: packets were sent, and
+An error that comes later (ECONNREFUSED, EHOSTUNREACH when ARP gets no answer) is no refusal: packets were sent, and
 that is what came of them.
 """
 
@@ -25,7 +25,7 @@ _MEANINGS = {
 
 
 def refused_at_once(error: OSError) -> Outcome:
-    """The outcome of a first packet that the kernel did not take."""
+    """Return the outcome of a first packet that the kernel did not take."""
     meaning = _MEANINGS.get(error.errno or 0)
     if meaning is None:
         return Outcome("unasked", f"nothing could be sent: {kernel_words(error)}")

@@ -32,9 +32,9 @@ class Outcome:
     words: str
 
     def is_answer_to(self, wanted: State) -> bool:
-        """Whether it answers, with yes or with no, a check that expects `wanted`.
+        """Return whether it is an answer, yes or no, to a check that expects `wanted`.
 
-        That nothing was sent is no silence of the network: a check that expects silence has then not been asked.
+        Where nothing was sent, silence proves nothing: a check that expects silence has then not been asked.
         """
         return self.state != "unasked" and (self.state, wanted) != ("not-sent", "silent")
 
@@ -55,7 +55,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict of one check. `lost` says where packets were last seen, where that can be told.
+    """The verdict of one check. `lost` says where packets were last seen, where that is known.
 
     `asked` is false where the question could not be put to the lab; such a check has not passed.
     """
@@ -77,7 +77,7 @@ class Tools(Protocol):
     """Something that can ping and carry data between namespaces."""
 
     def prepare(self, checks: Sequence[Check]) -> None:
-        """Be ready for these checks. Raises MachineError where something is missing for that."""
+        """Be ready for these checks. Raise MachineError where something is missing for that."""
 
     def ping(self, ping: Ping) -> Outcome:
         """Send echo requests; answered when every request got its reply, and silent when none did."""
@@ -86,7 +86,7 @@ class Tools(Protocol):
         """Carry data; answered when every byte arrived as it was sent, and silent when none did."""
 
     def ping_command(self, ping: Ping) -> str:
-        """What a person types for the same."""
+        """Return what a person types for the same."""
 
     def nc_command(self, nc: Nc) -> str:
-        """What a person types for the same."""
+        """Return what a person types for the same."""

@@ -1,4 +1,4 @@
-"""A program that runs inside a namespace, and what it has said so far."""
+"""A program that runs inside a namespace, and what it has written so far."""
 
 from __future__ import annotations
 
@@ -15,44 +15,46 @@ _PART = 1 << 16
 
 
 class Program:
-    """Its standard output is data, its standard error are words."""
+    """A running program: its standard output is data, its standard error text."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin and process.stdout and process.stderr
         self.process = process
         self.data = bytearray()
-        self.words = bytearray()
-        self.outputs = {process.stdout.fileno(): self.data, process.stderr.fileno(): self.words}
+        self.errors = bytearray()
+        self.outputs = {process.stdout.fileno(): self.data, process.stderr.fileno(): self.errors}
 
     @property
     def pid(self) -> int:
+        """Return its PID."""
         return self.process.pid
 
-    def say(self, text: str) -> None:
-        """Give it its input, which stays open, because some programs end with it."""
+    def write(self, text: str) -> None:
+        """Write to its standard input, which stays open, because some programs end with it."""
         assert self.process.stdin
-        with suppress(BrokenPipeError):  # it has ended: its words tell why
+        with suppress(BrokenPipeError):  # it has ended, and its standard error says why
             self.process.stdin.write(text.encode())
             self.process.stdin.flush()
 
     def has_ended(self) -> bool:
-        """Whether all has been heard that it will ever say."""
+        """Return whether all that it will ever write has been read."""
         return not self.outputs
 
-    def said(self) -> str:
-        return self.words.decode(errors="replace")
+    def messages(self) -> str:
+        """Return what it has written to standard error so far."""
+        return self.errors.decode(errors="replace")
 
 
-def hear(programs: Sequence[Program], waiting: Patience) -> bool:
-    """Wait until one of the programs says something, or ends, and take it in. False when there was no more time."""
+def read_output(programs: Sequence[Program], waiting: Patience) -> bool:
+    """Wait until one of the programs writes something, or ends, and read it. Return False when the time is over."""
     ready = select.poll()
-    heard = {output: program for program in programs for output in program.outputs}
-    for output in heard:
+    writers = {output: program for program in programs for output in program.outputs}
+    for output in writers:
         ready.register(output, select.POLLIN)
     if not waiting.wait(ready):
         return False
     for output, _ in ready.poll(0):
-        outputs = heard[output].outputs
+        outputs = writers[output].outputs
         part = os.read(output, _PART)
         outputs[output] += part
         if not part:
@@ -62,7 +64,7 @@ def hear(programs: Sequence[Program], waiting: Patience) -> bool:
 
 @contextmanager
 def running(namespace: str, words: Sequence[str]) -> Iterator[Program]:
-    """A program inside a namespace, ended with the block."""
+    """Yield a program that runs inside a namespace; it is ended with the body."""
     fd = namespaces.open_namespace(namespace)
     try:
         process = subprocess.Popen(

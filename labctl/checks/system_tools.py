@@ -1,7 +1,7 @@
 """The real ping and nc of the machine, run inside the namespaces.
 
-Which of the programs of these names they are, and what they say, `programs` knows. None of them is trusted to end: both
-ends of an nc are read until every byte has come, and then ended.
+`programs` recognises them and parses what they print. None of them is trusted to end: both ends of an nc are read until
+every byte has come, and then ended.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from labctl.checks import command_lines, programs
 from labctl.checks.delivery import delivery
 from labctl.checks.nc import holding
 from labctl.checks.results import Outcome
-from labctl.checks.running_program import Program, hear, running
+from labctl.checks.running_program import Program, read_output, running
 from labctl.checks.tcp_close import wait_until_closed
 from labctl.errors import MachineError
 from labctl.kernel import namespaces
@@ -47,12 +47,13 @@ class SystemTools:
             self._nc = _known("nc", "-h", programs.nc_words, "netcat-openbsd")
 
     def ping(self, ping: Ping) -> Outcome:
+        """Run ping, and conclude from what it prints."""
         with running(ping.from_, self._ping(ping)) as program:
             waiting = self._patience(ping.count * ping.interval + ping.timeout + STARTING, program.pid)
-            while not program.has_ended() and hear([program], waiting):
+            while not program.has_ended() and read_output([program], waiting):
                 pass
-            outcome = programs.ping_outcome(program.data.decode(errors="replace") + program.said(), ping.count)
-        # It goes by its own clock: on a busy machine it may have given up what was still to come.
+            outcome = programs.ping_outcome(program.data.decode(errors="replace") + program.messages(), ping.count)
+        # It goes by its own clock: on a busy machine it may have ended before what was still to come.
         patience = {"silent": ping.timeout, "differs": ping.interval}.get(outcome.state)
         waited = waiting.waited()
         if patience is not None and waited > patience:
@@ -60,6 +61,7 @@ class SystemTools:
         return outcome
 
     def nc(self, nc: Nc) -> Outcome:
+        """Run an nc at either end, and conclude from the bytes that came."""
         server_words, client_words = self._nc(nc)
         if nc.server:
             outcome = self._with_server(nc, server_words, client_words)
@@ -73,9 +75,11 @@ class SystemTools:
         return outcome
 
     def ping_command(self, ping: Ping) -> str:
+        """Return what a person types for the same."""
         return command_lines.ping_typed(ping)
 
     def nc_command(self, nc: Nc) -> str:
+        """Return what a person types for the same, with the nc of this machine."""
         return command_lines.nc_typed(nc, *self._nc(nc))
 
     def _with_server(self, nc: Nc, server_words: Sequence[str], client_words: Sequence[str]) -> Outcome:
@@ -84,7 +88,7 @@ class SystemTools:
         with running(nc.to, server_words) as server:
             if problem := self._until_listening(nc, server):
                 return Outcome("unasked", problem)
-            server.say(nc.reply or "")
+            server.write(nc.reply or "")
             with running(nc.from_, client_words) as client:
                 return self._exchanged(nc, server, client)
 
@@ -95,9 +99,9 @@ class SystemTools:
                 if holders(nc.protocol, str(nc.address), nc.port):
                     return ""
             if server.process.poll() is not None:
-                while hear([server], self._patience(0)):
+                while read_output([server], self._patience(0)):
                     pass
-                return f"the server ended; it said: {programs.joined(server.said())}"
+                return f"the server ended; it said: {programs.joined(server.messages())}"
         return f"the server did not listen within {STARTING:g} s"
 
     def _exchanged(self, nc: Nc, server: Program | None, client: Program) -> Outcome:
@@ -105,20 +109,20 @@ class SystemTools:
         ends = [client] if server is None else [client, server]
         waiting = self._patience(nc.timeout, *(end.pid for end in ends))
         sent, reply = len(nc.send.encode()), len((nc.reply or "").encode())
-        client.say(nc.send)
+        client.write(nc.send)
         ended = ""
         while (server and len(server.data) < sent) or len(client.data) < reply:
-            if not hear(ends, self._patience(0) if client.has_ended() else waiting):
-                by_itself = f"nc ended; it said: {programs.joined(client.said())}"
+            if not read_output(ends, self._patience(0) if client.has_ended() else waiting):
+                by_itself = f"nc ended; it said: {programs.joined(client.messages())}"
                 ended = by_itself if client.has_ended() else f"timed out after {nc.timeout:g} s"
                 break
         nothing = not client.data and not (server and server.data)
-        failure = programs.client_failure(client.said()) if nothing and client.has_ended() else None
+        failure = programs.client_failure(client.messages()) if nothing and client.has_ended() else None
         return failure or delivery(nc, bytes(server.data) if server else None, bytes(client.data), ended)
 
 
 def _known(program: str, asked: str, words_for: Callable[[str], Words | None], package: str) -> Words:
-    """How the program of this name is called. Raises MachineError where there is none, or it is not known."""
+    """Return how the program of this name is called. Raise MachineError where there is none, or it is not known."""
     path = shutil.which(program)
     remedy = f"install {package} (Debian: apt-get install {package}), or leave --system-tools out"
     if path is None:

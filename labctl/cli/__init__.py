@@ -27,7 +27,7 @@ def main() -> NoReturn:
     gc.set_threshold(50_000)
     with ExitStack() as until_the_end:
         code = run_cli(until_the_end)
-        with suppress(OSError):  # what an error left in the buffer; the error itself is told already
+        with suppress(OSError):  # what an error left in the buffer; the error itself has been reported
             sys.stdout.flush()
         os._exit(code)
 
@@ -39,13 +39,13 @@ def run_cli(until_the_end: ExitStack) -> int:
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ended)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it never hears how a child has ended (wait(2))
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, wait(2) does not return how a child ended
     try:
         try:
             code = cli.main(standalone_mode=False, obj=until_the_end)
             sys.stdout.flush()
         except BaseException:
-            until_the_end.enter_context(ignored(*TERMINATION))  # a second Ctrl-C does not cut off what is told now
+            until_the_end.enter_context(ignored(*TERMINATION))  # a second Ctrl-C does not cut off the report
             raise
     except LabError as error:
         print_error(error)
@@ -60,7 +60,7 @@ def run_cli(until_the_end: ExitStack) -> int:
         interrupted.exit_code = code = ExitCode.INTERRUPTED
         print_error(interrupted)
     except BrokenPipeError:
-        # Nobody reads our output any more; Python would complain once more when it flushes at exit.
+        # The reader of our output has gone; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.SUCCESS
     except Exception as error:
@@ -78,5 +78,5 @@ def run_cli(until_the_end: ExitStack) -> int:
 
 
 def _ended(number: int, _: object) -> NoReturn:
-    """A signal that asks us to end: unwind, so that what was begun is taken back."""
+    """Unwind at a signal that asks us to end, so that what was begun is taken back."""
     raise SystemExit(128 + number)

@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 def topologies(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Topologies that ship with labctl, and files."""
+    """Return topologies that ship with labctl, and have the shell add files."""
     from labctl.topology.shipped import names
 
     return [*_begun(names(), typed), CompletionItem(typed, type="file")]
 
 
 def shipped(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Topologies that ship with labctl."""
+    """Return topologies that ship with labctl."""
     from labctl.topology.shipped import names
 
     return _begun(names(), typed)
 
 
 def labs(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Running labs."""
+    """Return running labs."""
     try:
         return _begun(own_labs(), typed)
     except (LabError, OSError):
@@ -41,24 +41,24 @@ def labs(context: click.Context, parameter: click.Parameter, typed: str) -> list
 
 
 def namespaces(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Namespaces of the lab that is meant."""
+    """Return namespaces of the lab that is meant."""
     return _inside(context, parameter, typed, lambda names: names.namespaces)
 
 
 def devices(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Its tunnel endpoints."""
+    """Return its tunnel endpoints."""
     return _inside(context, parameter, typed, lambda names: names.devices)
 
 
 def checks(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Its checks."""
+    """Return its checks."""
     return _inside(context, parameter, typed, lambda names: names.checks)
 
 
 def _inside(
     context: click.Context, parameter: click.Parameter, typed: str, of: Callable[[Names], Sequence[str]]
 ) -> list[CompletionItem]:
-    """Offer names of the lab that the words before mean; without the prefix of the lab where that is how they begin."""
+    """Return names of the lab that the words before mean, without the prefix of the lab if that is how they begin."""
     from labctl.lab.names import names
 
     words = context.params.get(parameter.name or "") or ()

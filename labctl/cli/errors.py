@@ -1,4 +1,4 @@
-"""How a failure is told: in three lines on standard error, or as JSON on standard output where JSON was asked for."""
+"""How a failure is reported: in three lines on standard error, or as JSON on standard output if JSON was asked for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labctl.report import failure
 
 
 def print_error(error: LabError) -> None:
-    """Say what failed, why, what to do now."""
+    """Report what failed, why, what to do now."""
     if json_is_asked_for(sys.argv[1:]):
         from labctl.report.as_json import JsonReporter
 
@@ -25,7 +25,7 @@ def print_error(error: LabError) -> None:
 
 
 def print_usage_error(error: click.ClickException) -> None:
-    """Say what is wrong with a call that never became one."""
+    """Report what is wrong with a command line that names no command, or not rightly."""
     if not json_is_asked_for(sys.argv[1:]):
         error.show()
         return

@@ -1,4 +1,4 @@
-"""What is only about a topology file: is it right, what is it as a script, what may be in it, which ones ship."""
+"""Commands that only read a topology file: validate, export, schema, topologies."""
 
 from __future__ import annotations
 

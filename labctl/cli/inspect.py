@@ -1,4 +1,4 @@
-"""Looking into a lab: what is there, what it says, and a command or a shell inside."""
+"""Commands that look into a lab: status, list, logs, capture, and exec and shell, which run something inside."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def capture(words: tuple[str, ...], count: int | None, file: str | None, lab: st
 
 @contextmanager
 def _output(file: str | None, ethernet: bool) -> Iterator[Callable[[Seen], None]]:
-    """What shows a packet: as a line, or in a file."""
+    """Yield what writes a packet: as a line, or to a file."""
     from labctl.report import packets
 
     if file is None:
@@ -144,7 +144,7 @@ def _output(file: str | None, ethernet: bool) -> Iterator[Callable[[Seen], None]
 
         def write(data: bytes) -> None:
             out.write(data)
-            out.flush()  # somebody is watching
+            out.flush()  # it may be a pipe to a program that shows them
 
         write(packets.file_header(ethernet))
         yield lambda seen: write(packets.file_record(seen))

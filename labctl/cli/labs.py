@@ -20,6 +20,7 @@ VARIABLE = "LABCTL_LAB"
 
 
 def topology_of(file: str, name: str | None = None) -> Topology:
+    """Return the topology of a file or of a shipped one, renamed to `name`. Raise UsageError where it is wrong."""
     from labctl.topology.load import load
     from labctl.topology.rename import renamed
     from labctl.topology.shipped import find
@@ -37,7 +38,7 @@ def file_of(file: str) -> str:
 
 
 def own_labs() -> dict[str, Context]:
-    """Every lab of this user, with the place where it lives."""
+    """Return every lab of this user, with the context in which it runs."""
     from labctl.lab.run_directory import recorded_labs
     from labctl.rootless.context import contexts
 
@@ -49,13 +50,13 @@ def own_labs() -> dict[str, Context]:
 
 
 def running_lab(lab: str | None) -> tuple[Context, str]:
-    """Return the lab that is meant, and its place. Raise UsageError where that is none or not clear."""
+    """Return the context and the name of the lab that is meant. Raise UsageError where that is none or not clear."""
     context, name, _ = lab_of((), lab)
     return context, name
 
 
 def lab_of(words: Sequence[str], lab: str | None) -> tuple[Context, str, tuple[str, ...]]:
-    """Return the lab that is meant, its place, and the words that are left.
+    """Return the context and the name of the lab that is meant, and the words that are left.
 
     It is the one of `-l LAB`, or the first word where that names a lab, or the one whose namespace the first word
     names, or the one of the environment, or the only one. Raise UsageError where that is none or not clear.
@@ -99,13 +100,14 @@ def _unknown(lab: str, running: Mapping[str, Context]) -> UsageError:
 
 
 def the_one(words: Sequence[str], what: str, example: str) -> str:
-    """Return the one word that is left. Raise click's UsageError where it is missing or has company."""
+    """Return the one word that is left. Raise click's UsageError where it is missing or not alone."""
     if len(words) != 1:
         raise click.UsageError(f"{what} is needed, and nothing else, as in: {example}")
     return words[0]
 
 
-def which_lab(running: dict[str, Context]) -> UsageError:
+def which_lab(running: Mapping[str, Context]) -> UsageError:
+    """Return the error for a command line that leaves open which of the running labs is meant."""
     if not running:
         return UsageError("no lab is running", "", "make one first, for example: labctl up two-site")
     return UsageError("several labs are running", ", ".join(running), "say which one with -l LAB")

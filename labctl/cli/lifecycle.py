@@ -1,4 +1,4 @@
-"""The life of a lab: up, restart, plan, down."""
+"""Commands that make, change and end a lab: up, restart, plan, down."""
 
 from __future__ import annotations
 

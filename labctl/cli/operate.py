@@ -1,4 +1,4 @@
-"""Trying a lab out: its checks, impairments of its tunnels, and what this machine is able to do."""
+"""Commands that try a lab out, and the machine: verify, impair, doctor."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _tools(system: bool) -> Any:
 
 
 def _impairments(command: Callable[..., int]) -> Callable[..., int]:
-    """An option for every word of tc netem."""
+    """Add an option for every word of tc netem."""
     for word, example in reversed(IMPAIRMENTS.items()):
         command = click.option(f"--{word}", metavar=example, help=f"{word}, for example {example}.")(command)
     return command

@@ -1,7 +1,6 @@
 """The three standard streams, as every command may rely on them.
 
-Whoever calls may have closed them, may read no more, or may have a terminal that knows few characters. None of that is
-to decide about a lab.
+The caller may have closed them, may read no more, or may have a terminal with few characters. No lab depends on that.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def make_reliable() -> None:
-    """Put /dev/null in the place of a stream that is missing, and have characters replaced that cannot be written.
+    """Open /dev/null for a stream that is missing, and have characters replaced that cannot be written.
 
     Before anything is opened: it would get the number of the missing stream, and be taken for that.
     """
@@ -37,7 +36,7 @@ def make_reliable() -> None:
 
 
 class _Patient(io.FileIO):
-    """A file that goes on where nothing can be written any more, and remembers why."""
+    """A file that accepts writes when it can be written no more, and remembers why."""
 
     failure: OSError | None = None
 
@@ -52,9 +51,9 @@ class _Patient(io.FileIO):
 
 @contextmanager
 def patient_output() -> Iterator[None]:
-    """Let the body do what it does, whether or not that can be said.
+    """Let the body do its work, whether or not its output can be written.
 
-    Raises LabError at its end where the output could not be written; that nobody reads it is no failure.
+    Raise LabError at its end where it could not; a reader that has gone is no failure.
     """
     usual, file = sys.stdout, _Patient(sys.stdout.fileno(), "w", closefd=False)
     usual.flush()

@@ -1,1 +1,1 @@
-"""What a person or a program reads; knows no kernel."""
+"""What a person or a program reads of a lab. Nothing here asks the kernel."""

@@ -128,11 +128,11 @@ def _write(value: Any) -> None:
 
 def _error(error: LabError) -> dict[str, Any]:
     """Return what failed, why, what to do now, and the exit code; of a file every mistake, with its place."""
-    told: dict[str, Any] = {"what": error.what, "why": error.why, "hint": error.hint, "code": error.exit_code}
+    parts: dict[str, Any] = {"what": error.what, "why": error.why, "hint": error.hint, "code": error.exit_code}
     mistakes = getattr(error, "mistakes", ())
     if mistakes:
-        told |= {"why": "", "mistakes": [asdict(mistake) for mistake in mistakes]}
-    return told
+        parts |= {"why": "", "mistakes": [asdict(mistake) for mistake in mistakes]}
+    return parts
 
 
 def _coverage(coverage: Coverage) -> dict[str, Any]:
@@ -164,6 +164,6 @@ def _namespace(space: Namespace | None) -> dict[str, Any] | None:
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    """A rule with the words of ip-rule(8) as keys."""
+    """Return a rule with the words of ip-rule(8) as keys."""
     found = asdict(rule)
     return {"from": found.pop("source"), "not": found.pop("inverted"), **found}

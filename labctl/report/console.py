@@ -1,4 +1,4 @@
-"""Where a person reads: a terminal or a pipe, through rich."""
+"""Output for a person, to a terminal or a pipe, through rich."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Console
 
 
 class _Patient(Console):
-    """Goes on without a word where nobody reads any more: a lab is not to be taken back because of `| head`."""
+    """Goes on without output when its reader has gone: a lab is not taken back because of `| head`."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -17,7 +17,7 @@ class _Patient(Console):
 
 
 def console() -> Console:
-    """Output for a person; rich itself heeds NO_COLOR and pipes. A pipe has no width, so nothing is cut for it."""
+    """Return a console on standard output. rich honours NO_COLOR; a pipe has no width, so nothing is cut for it."""
     out = _Patient(highlight=False, soft_wrap=True)
     if not out.is_terminal:
         out.width = 1000

@@ -1,4 +1,4 @@
-"""Steps as a diff: what comes, what goes, what becomes different."""
+"""Steps as a diff: what is added, removed, changed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CHANGES = (
 
 
 def lines(change: Change, fresh: bool, explain: bool) -> Iterator[Text]:
-    """One change, marked + or -, or ~ where it sets a property; why, unless nothing is there yet; as a command."""
+    """Yield the lines of a change, marked +, - or ~; with its reason unless `fresh`, with its command if asked for."""
     step = change.step
     mark = "-" if isinstance(step, Removal) else "~" if isinstance(step, _CHANGES) else "+"
     text = Text(f"{mark} {step.subject} {step.words}", _STYLES[mark])

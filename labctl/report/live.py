@@ -1,4 +1,4 @@
-"""A lab while it is made: drawn as a tree, told as a difference, or, where it is large, counted."""
+"""A lab while it is made: drawn as a tree, shown as a diff, or, where it is large, counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_DRAWN = 480
 """Steps of a lab that is drawn: some 60 lines, which a person still reads."""
 
 BETWEEN_LOOKS = 0.05
-"""Seconds for which the picture of a lab is left as it is, so that drawing takes little of the time."""
+"""Seconds between two drawings of a lab, so that drawing takes little of the time."""
 
 
 class UpView:
@@ -36,13 +36,14 @@ class UpView:
         self._explain = explain
         self._changes: dict[Step, Change] = {}
         self._fresh = False
-        # One of these, if anything: a line for each step, or a picture, which is alive on a terminal.
+        # One of these, if anything: a line for each step, or a picture, which on a terminal is drawn anew as it grows.
         self._as_diff = False
         self._picture: LabTree | StepCount | None = None
         self._live: Live | None = None
         self._looked = 0.0
 
     def notify(self, event: Event) -> None:
+        """Show what has happened."""
         match event:
             case Planned(changes, fresh):
                 self._changes = {change.step: change for change in changes}
@@ -77,6 +78,7 @@ class UpView:
             self._live.start()
 
     def close(self) -> None:
+        """Leave the picture as it is; in a pipe, print it."""
         if self._live:
             self._live.stop()
         elif self._picture:
@@ -92,6 +94,7 @@ class StepCount:
         self._namespace = ""
 
     def grow(self, step: Step, _: Substitution | None = None) -> None:
+        """Count a step."""
         self._bar.completed += 1
         self._namespace = step.namespace
 

@@ -19,7 +19,7 @@ _LEAST_ETHERTYPE = 0x0600  # what is less is the length of an IEEE 802.3 frame
 
 
 def line(seen: Seen) -> str:
-    """One packet: local time, its direction at the interface, and what it is."""
+    """Return a packet as a line: local time, its direction at the interface, and what it is."""
     when = datetime.fromtimestamp(seen.at / 1e9).strftime("%H:%M:%S.%f")
     what = describe(seen.packet)
     if seen.protocol not in _IP:
@@ -30,12 +30,12 @@ def line(seen: Seen) -> str:
 
 
 def file_header(ethernet: bool) -> bytes:
-    """The beginning of a file, for packets with Ethernet headers or without."""
+    """Return the header of a file, for packets with Ethernet headers or without."""
     kind = LINKTYPE_ETHERNET if ethernet else LINKTYPE_RAW
     return struct.pack("=IHHiIII", MAGIC_NANOSECONDS, 2, 4, 0, 0, LARGEST, kind)
 
 
 def file_record(seen: Seen) -> bytes:
-    """One packet of a file."""
+    """Return a packet as a record of a file."""
     size = len(seen.frame)
     return struct.pack("=IIII", *divmod(seen.at, 10**9), size, size) + seen.frame

@@ -27,7 +27,7 @@ class Reporter(Protocol):
     """
 
     def making(self, lab: str, explain: bool) -> AbstractContextManager[Listener]:
-        """Return what is told each step of `up` when it is done; with `explain` shown as a command, too."""
+        """Return a context that yields the listener of `up`; with `explain` each step is shown as a command, too."""
 
     def up(self, report: UpReport, topology: Topology, several: bool) -> None:
         """Report a lab that is up."""

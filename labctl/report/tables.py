@@ -182,8 +182,8 @@ def labs(summaries: Sequence[Summary]) -> None:
 def topologies(found: Mapping[str, str]) -> None:
     """Print the topologies that ship with labctl, by name, and what each shows."""
     out, table = console(), _table("topology", "what it shows")
-    for name, told in found.items():
-        table.add_row(name, escape(told))
+    for name, description in found.items():
+        table.add_row(name, escape(description))
     out.print(table)
     out.print("\nlabctl up NAME makes one; labctl topologies copy NAME . copies its file, to edit it")
 

@@ -26,7 +26,7 @@ from labctl.plan.steps import (
 
 
 class LabTree:
-    """Grows with every step that is done."""
+    """The tree of a lab; it grows with every step that is done."""
 
     def __init__(self, title: str) -> None:
         self._tree = Tree(Text(title, style="bold"), guide_style="dim")

@@ -1,4 +1,4 @@
-"""The verdicts of checks for a person: a line for what passed, the whole story of what did not, and what to do next."""
+"""The verdicts of checks for a person: a line for what passed, all of what did not, and what to do next."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = 24
 
 
 def result(found: Result, whole: bool = False) -> None:
-    """One check, as soon as it has its verdict; all of it where it did not pass, or where the `whole` is wanted."""
+    """Print a check that has its verdict; all of it where it did not pass, or where the `whole` is wanted."""
     out = console()
     mark = "[bold green]pass[/]" if found.passed else "[bold red]FAIL[/]" if found.asked else "[bold yellow]????[/]"
     if found.passed and not whole:
@@ -47,14 +47,14 @@ def result(found: Result, whole: bool = False) -> None:
 
 
 def _in_short(found: Result) -> str:
-    """What was observed, and at how many places packets were counted as they had to be."""
+    """Return what was observed, and at how many places packets were counted as expected."""
     places = len(found.evidence)
     counted = f"; {places} count{'s' * (places != 1)} as expected" if places else ""
     return f"{found.observed}{counted}"
 
 
 def _hanging(out: Console, label: str, texts: Iterable[str], style: str = "") -> None:
-    """Texts that begin with the same label, and go on below themselves where a terminal is too narrow."""
+    """Print texts behind one label each, with a hanging indent where a terminal is too narrow."""
     grid = Table.grid()
     grid.add_column(no_wrap=True)
     grid.add_column()
@@ -64,7 +64,7 @@ def _hanging(out: Console, label: str, texts: Iterable[str], style: str = "") ->
 
 
 def _evidence(evidence: Sequence[Evidence]) -> Iterator[str]:
-    """Places with one number together; what does not hold stands alone, with what it had to be."""
+    """Yield places with the same number together, and what does not hold alone, with what was expected."""
     for (observed, holds, expected), group in groupby(
         evidence, key=lambda e: (e.observed, e.holds, "" if e.holds else e.expected)
     ):
@@ -77,7 +77,7 @@ def _evidence(evidence: Sequence[Evidence]) -> Iterator[str]:
 
 
 def summary(found: Verified, several: bool) -> None:
-    """How many checks passed, which did not, whether the lab is what its file says, and what to do next.
+    """Print how many checks passed, which did not, whether the lab is what its file says, and what to do next.
 
     Where `several` labs run, what to type names this one.
     """
