@@ -17,7 +17,8 @@ ENGINES = 4
 
 _FORK = """
 import os, sys
-from labctl.engine.endpoint import Address, Endpoint, preload, serve
+from labctl.engine.endpoint import Endpoint, preload, serve
+from labctl.engine.packets.address import Address
 if {offload}:
     preload()
 for number in range({engines}):

@@ -1,6 +1,9 @@
 """The forwarder between TUN devices: one raw IP packet per UDP datagram.
 
-The engine stands on its own: it imports only the standard library and nothing else of labctl, so that
-`ttun` runs wherever Python does. Programs use `endpoint.serve` and `counters.Counters`; people use
-`ttun`.
+The engine stands on its own: it imports nothing else of labctl, and besides the standard library only numpy, for the
+kernel's offloads; without numpy it forwards packet by packet. Its interface is the command `ttun`, and for programs
+`endpoint.serve` and `counters.Counters`.
+
+`packets` is arithmetic over bytes; `tun` and `udp` are the two sides that packets cross, with `ports` as their common
+interface; `forward` moves packets from one to the other, and `loop` calls it when there is something to move.
 """

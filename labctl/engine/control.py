@@ -1,8 +1,8 @@
-"""How a running engine is asked to impair differently.
+"""The control socket of a running engine, by which its impairments are changed and shown.
 
 A UNIX socket (SOCK_SEQPACKET) in a directory that only the lab's owner can enter. A request is one JSON object, by
 direction what is to change, `{"out": {"delay": "50ms"}, "in": null}`: what is not named stays, null means no impairment
-at all. The answer is what is in force then, `{"out": {...}, "in": {...}}` in the words of `impair_words`, or
+at all. The answer is what is in force then, `{"out": {...}, "in": {...}}` as `Impairment.as_dict` has them, or
 `{"error": "..."}`. An empty request only asks.
 """
 
@@ -15,16 +15,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from labctl.engine.impairment_stage import ImpairmentStage
-from labctl.engine.packets.impairer import Impairment
+from labctl.engine.packets.impairment import Impairment
 
 PATIENCE = 0.2
-"""Seconds that an asker has to ask; packets wait meanwhile."""
+"""Seconds in which a client has to send its request; packets wait meanwhile."""
 
 _LARGEST = 1 << 16
 
 
 class Control:
-    """The engine's end."""
+    """The listening socket of the engine. May raise OSError."""
 
     def __init__(self, path: Path, changes: memoryview) -> None:
         self._changes = changes  # one cell, where they are counted
@@ -36,13 +36,15 @@ class Control:
         self._listener.setblocking(False)
 
     def fileno(self) -> int:
+        """Return the descriptor that is readable while a client waits."""
         return self._listener.fileno()
 
     def close(self) -> None:
+        """Stop listening."""
         self._listener.close()
 
     def answer(self, stages: Mapping[str, ImpairmentStage]) -> None:
-        """Answer whoever asks for these stages, by direction. Nothing that is asked ends the engine."""
+        """Serve one client: change these stages, and answer what is in force, by direction. No request raises."""
         try:
             connection, _ = self._listener.accept()
         except BlockingIOError:
@@ -70,28 +72,28 @@ class Control:
 
 
 def ask(path: Path, changes: Mapping[str, Mapping[str, object] | None]) -> dict[str, Impairment]:
-    """Ask a running engine; gives what is in force.
+    """Ask the engine that listens at `path` for changes, by direction; return the impairments then in force.
 
-    Raises ValueError for a wrong wish, OSError where nobody answers.
+    Raise ValueError if it refuses them, OSError if it does not answer.
     """
     request = json.dumps(changes).encode()
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # The path of a UNIX socket holds 107 bytes; by the directory's descriptor it is short.
         address = f"/proc/self/fd/{directory}/{path.name}"
-        said = b""
-        while not said:  # the engine has hung up: on a busy machine PATIENCE may be over before the request is sent
-            said = _ask_once(address, request)
+        answered = b""
+        while not answered:  # the engine hung up: on a busy machine PATIENCE may be over before the request is sent
+            answered = _ask_once(address, request)
     finally:
         os.close(directory)
-    answer = json.loads(said)
+    answer = json.loads(answered)
     if "error" in answer:
         raise ValueError(answer["error"])
     return {name: Impairment.from_dict(values) for name, values in answer.items()}
 
 
 def _ask_once(address: str, request: bytes) -> bytes:
-    """The answer; nothing where the engine did not read the request."""
+    """Return the answer, or no bytes if the engine did not read the request. Raise OSError if it does not answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         connection.settimeout(10)
         connection.connect(address)

@@ -1,4 +1,4 @@
-"""What an endpoint has done, in numbers that anyone may read while it runs.
+"""What an endpoint has done, in numbers that other processes can read while it runs.
 
 Every packet that comes in goes out again or is counted as exactly one drop, by its reason. So at any
 quiet moment
@@ -56,7 +56,7 @@ NAMES = (
     "out_busy",  # EAGAIN, ENOBUFS
     "out_send_failed",  # any other errno
     "out_lost",  # by an impairment
-    "out_queue_full",  # the link of an impairment had no room
+    "out_queue_full",  # the queue for the link of an impairment was full
     "in_not_from_peer",  # a stranger's datagram
     "in_empty",  # a datagram without a byte
     "in_malformed",  # not exactly one IP packet
@@ -76,19 +76,19 @@ _DROPPED = {
     "out_refused": "refused by the peer's host: no program has that port",
     "out_unreachable": "with no route to the peer",
     "out_too_big": "too large for the underlay",
-    "out_busy": "with no room in the socket's buffer",
+    "out_busy": "for a socket whose buffer was full",
     "out_send_failed": "refused by the socket for another reason",
     "out_lost": "lost by an impairment, on the way out",
-    "out_queue_full": "with no room in the queue of an impairment, on the way out",
+    "out_queue_full": "for the full queue of an impairment, on the way out",
     "in_not_from_peer": "from a stranger",
     "in_empty": "without a byte",
     "in_malformed": "malformed, on the way in",
     "in_not_ecn_capable": "that were marked as congested on the way, and are not ECN-capable",
     "in_link_down": "for an interface that is down",
-    "in_busy": "with no room in the interface's queue",
+    "in_busy": "for an interface whose queue was full",
     "in_tun_rejected": "rejected by the interface",
     "in_lost": "lost by an impairment, on the way in",
-    "in_queue_full": "with no room in the queue of an impairment, on the way in",
+    "in_queue_full": "for the full queue of an impairment, on the way in",
 }
 
 
@@ -141,12 +141,12 @@ class Counters:
 
     @classmethod
     def anonymous(cls) -> Counters:
-        """Counters that only this process sees."""
+        """Return counters that only this process sees."""
         return cls(bytearray(_SIZE))
 
     @classmethod
     def create(cls, path: Path) -> Counters:
-        """Make the file, readable by its owner only; a file of that name is replaced. Raises OSError."""
+        """Make the file, readable by its owner only, in place of one of that name. Raise OSError if that fails."""
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -162,14 +162,14 @@ class Counters:
 
     @classmethod
     def open(cls, path: Path) -> Counters:
-        """Map the file for reading. Raises OSError, and ValueError where it is not such a file."""
+        """Map the file for reading. Raise OSError if that fails, ValueError if it is not such a file."""
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size != _SIZE or file.read(len(_EXPECTED)) != _EXPECTED:
                 raise ValueError(f"{path} does not hold the counters of this release of ttun")
             return cls(mmap.mmap(file.fileno(), _SIZE, access=mmap.ACCESS_READ))
 
     def snapshot(self) -> dict[str, int]:
-        """All numbers by name, as they are now."""
+        """Return all numbers by name, as they are now."""
         return dict(zip(NAMES, self.cells.tolist(), strict=True))
 
     @property
@@ -183,7 +183,7 @@ class Counters:
         return int(self.change_cell[0])
 
     def close(self) -> None:
-        """Give the memory back. The file stays."""
+        """Unmap the memory. The file stays."""
         for cells in (self.cells, self.feature_cell, self.change_cell):
             cells.release()
         if isinstance(self._memory, mmap.mmap):

@@ -1,8 +1,8 @@
-"""Giving up every right that is not needed any more.
+"""Dropping privileges: an endpoint keeps no right that it does not need any more.
 
-An endpoint needs rights only to open its ports. From then on it reads what strangers may have made, so it
-keeps nothing: not root's user id, no supplementary group, no capability, and no way to get one back by
-executing a program. Its open descriptors go on working, for the kernel checked them when they were
+An endpoint needs rights only to open its ports. From then on it reads packets from the network, so it keeps
+nothing: not root's user id, no supplementary group, no capability, and no means to get one back by executing a
+program. Its open descriptors go on working, for the kernel checked them when they were
 opened. One capability may stay where an endpoint needs it later (`wildcard`).
 
 The order matters: the ids need the very capabilities that are dropped last. The bounding set only says what
@@ -41,10 +41,10 @@ class _Data(ctypes.Structure):
 
 
 def enter(run_as: int | None = NOBODY, keep: int = 0) -> None:
-    """Give up all rights for good, after `gain_nothing`; become user and group `run_as` if root and if it can be had.
+    """Drop all privileges for good, after `gain_nothing`; become user and group `run_as` if root, where that exists.
 
     `keep` is a mask of capabilities to stay, of the first 32, and of an ordinary user those that there are.
-    Changing the user id also clears PR_SET_PDEATHSIG and makes /proc/PID root's. Raises OSError.
+    Changing the user id also clears PR_SET_PDEATHSIG and makes /proc/PID root's. Raise OSError if the kernel refuses.
     """
     keep &= _permitted()
     if run_as is not None and os.geteuid() == 0:
@@ -59,7 +59,7 @@ def enter(run_as: int | None = NOBODY, keep: int = 0) -> None:
 
 
 def gain_nothing() -> None:
-    """Give up for good what executing a program could bring (the bounding set). Raises OSError."""
+    """Drop for good what executing a program could bring (the bounding set). Raise OSError if the kernel refuses."""
     for capability in range(CAPABILITIES):
         try:
             _call(_libc.prctl, PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -71,7 +71,7 @@ def gain_nothing() -> None:
 
 
 def _permitted() -> int:
-    """The capabilities that there are, of the first 32."""
+    """Return the capabilities that this process has, of the first 32, as a mask."""
     found = (_Data * 2)()
     _call(_libc.capget, ctypes.byref(_Header(CAPABILITY_VERSION_3, 0)), ctypes.byref(found))
     return int(found[0].permitted)
@@ -88,7 +88,7 @@ def _become(user: int) -> None:
 
 
 def _call(function: Any, *arguments: Any) -> None:
-    """Call into libc with every number as an unsigned long, which is what the kernel reads."""
+    """Call into libc with each number as an unsigned long, as the kernel reads them. Raise OSError if it fails."""
     words = [ctypes.c_ulong(each) if isinstance(each, int) else each for each in arguments]
     if function(*words) != 0:
         number = ctypes.get_errno()

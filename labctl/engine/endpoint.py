@@ -1,8 +1,7 @@
 """One end of a tunnel, from its description to its end.
 
-The order is the whole point: catch signals, prepare what needs no port, open everything that needs rights,
-give up all rights, say that we are ready, forward. Whoever waits for `ready` knows that the ports are open
-and that packets will be counted from zero.
+The order matters: catch signals, prepare what needs no port, open everything that needs rights, drop all privileges,
+call `ready`, forward. When `ready` is called, the ports are open and packets are counted from zero.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from labctl.engine import drop_privileges, openblas
 from labctl.engine.accounting import Watch
 from labctl.engine.control import Control
 from labctl.engine.counters import Counters
-from labctl.engine.errors import EngineError, explained
+from labctl.engine.errors import explained
 from labctl.engine.features import Features
 from labctl.engine.forward import Forwarder
 from labctl.engine.loop.cache_warmer import CacheWarmer
@@ -28,15 +27,12 @@ from labctl.engine.loop.network_changes import NetworkChanges
 from labctl.engine.loop.signals import stop_signals
 from labctl.engine.packets.address import Address, check_bind, check_peer
 from labctl.engine.packets.describe import describe
-from labctl.engine.packets.impairer import Impairment
+from labctl.engine.packets.impairment import Impairment
 from labctl.engine.packets.routing_loop import OwnDatagrams
 from labctl.engine.tun.device import IFNAMSIZ, TunDevice
 from labctl.engine.tun.gso import limit_superframes
 from labctl.engine.udp.peer import UdpPeer, UdpStrangers, open_udp
 from labctl.engine.udp.wildcard import UNPRIVILEGED
-
-__all__ = ["Address", "Endpoint", "EngineError", "serve"]
-
 
 NONE = Impairment()
 
@@ -45,7 +41,7 @@ NONE = Impairment()
 class Endpoint:
     """A TUN device, the address that its datagrams leave from and the one that they go to.
 
-    Raises ValueError for a device name that the kernel would refuse and for ends that cannot meet.
+    Raise ValueError for a device name that the kernel would refuse, and for addresses that cannot be each other's peer.
     """
 
     device: str
@@ -54,7 +50,7 @@ class Endpoint:
     verbose: bool = False
     offload: bool = True  # let the kernel hand over many packets at once; without, one by one
     too_big: Literal["fragment", "icmp"] = "fragment"  # what a packet over the path's MTU gets
-    impair: Impairment = NONE  # what packets suffer on their way out
+    impair: Impairment = NONE  # impairments of packets on their way out
     impair_in: Impairment = NONE  # and on their way in
 
     def __post_init__(self) -> None:
@@ -76,13 +72,13 @@ def serve(
     out: TextIO,
     run_as: int | None = drop_privileges.NOBODY,
 ) -> Ending:
-    """Forward until SIGTERM, SIGINT or the end of the device, and say which of them it was.
+    """Forward until SIGTERM, SIGINT or the end of the device; return why it ended.
 
-    Call it in the main thread of a process of its own: it gives up the process's rights for good. `begin` is
-    called before the first port is opened, and returns in the right network namespace. `ready` is told which
-    offloads are engaged. `out` gets a line per packet if the endpoint is verbose, and one when the kernel
-    refuses an offload that it had promised.
-    Raises EngineError if the endpoint cannot open.
+    Call it in the main thread of a process of its own: it drops the privileges of the process for good. `begin` is
+    called before the first port is opened, and returns in the right network namespace. `ready` is called with the
+    names of the offloads that are engaged. A line per packet is written to `out` if the endpoint is verbose, and one
+    when the kernel refuses an offload that it had accepted.
+    Raise EngineError if the endpoint cannot open.
     """
     with ExitStack() as open_things:
         stop = open_things.enter_context(stop_signals(signal.SIGTERM, signal.SIGINT))
@@ -120,7 +116,7 @@ def serve(
 
 
 def _kept(bind: Address) -> int:
-    """The right that an endpoint goes on to need, if any: to bind its port at another of its addresses."""
+    """Return the mask of capabilities that an endpoint keeps: it may have to bind its port at another address."""
     return drop_privileges.NET_BIND_SERVICE if bind.is_wildcard and bind.port < UNPRIVILEGED else 0
 
 
@@ -129,15 +125,15 @@ def _giving_up() -> AbstractContextManager[None]:
 
 
 def preload() -> None:
-    """Load what the fast ports need, for those who start several endpoints: a fork shares what is loaded before it."""
+    """Load what the ports with offloads need. A process that forks endpoints shares with them what it has loaded."""
     _fast_ports()
 
 
 def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, NetworkChanges, UdpPeer, UdpStrangers]:
-    """The ports, fast ones if they are wanted and can be had; and what tells of changes, before anything is chosen."""
+    """Open the ports, with offloads if they are wanted and possible, and before that the subscription to changes."""
     tun_kind, peer_kind = _fast_ports() if endpoint.offload else (TunDevice, UdpPeer)
     tun = open_things.enter_context(closing(tun_kind.open(endpoint.device)))
-    with explained(f"cannot hear of changes of {endpoint.device}", {}, "this is not expected: please report it"):
+    with explained(f"cannot subscribe to changes of {endpoint.device}", {}, "this is not expected: please report it"):
         changes = open_things.enter_context(closing(NetworkChanges(endpoint.device, endpoint.bind.is_wildcard)))
     peer, strangers = open_udp(endpoint.bind, endpoint.peer, peer_kind)
     open_things.enter_context(closing(peer))
@@ -172,7 +168,7 @@ def _counters(path: Path | None) -> Counters:
 
 
 def _printer(out: TextIO) -> Watch:
-    """A line per packet, complete as soon as it is written: somebody is watching it live."""
+    """Return a watcher that writes a line per packet, and flushes it, for it is read live."""
 
     def line(route: str, packet: bytes, drop: str | None) -> None:
         verdict = f", dropped: {drop}" if drop else ""

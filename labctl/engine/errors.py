@@ -1,7 +1,7 @@
 """The engine's one error: what failed, why, and what to do about it.
 
 It is an OSError because everything that can go wrong while an endpoint opens is a system call that was
-refused. Each module that makes such a call words the error, since only there are the reasons known.
+refused. Each module that makes such a call words the error, since only there the reasons are known.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class EngineError(OSError):
 
     @property
     def why(self) -> str:
-        """The kernel's reason in words and by name, such as `Device or resource busy (EBUSY)`."""
+        """The reason of the kernel in words and by name, such as `Device or resource busy (EBUSY)`."""
         number = self.errno or 0
         return f"{os.strerror(number)} ({codes.errorcode.get(number, number)})"
 

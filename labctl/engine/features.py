@@ -1,8 +1,8 @@
-"""Which of the kernel's offloads are engaged, for everyone to see.
+"""Which of the kernel's offloads are engaged.
 
 Each is tried by itself when the endpoint opens, and given up by itself when the kernel refuses it later:
 old kernels refuse what they promised (6.6.44 some merged frames), and some interfaces what others take (a
-send in segments over IPsec). Giving up costs speed and no packet; each reason is said once, in one line.
+send in segments over IPsec). Giving up costs speed and no packet; each reason is reported once, in one line.
 
 What was refused may be taken later: routes lead over other interfaces, an address that was gone returns. So it is
 tried again after a while, which costs one call.
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from math import inf
 from time import monotonic
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 PAUSE = 5.0
 """Seconds after which the kernel is asked again for what it refused."""
@@ -42,10 +42,10 @@ class Feature(enum.IntFlag):
 class Features:
     """The features that are engaged now."""
 
-    def __init__(self, say: Say = lambda line: None, clock: Callable[[], float] = monotonic) -> None:
-        self._say = say
+    def __init__(self, report: Report = lambda line: None, clock: Callable[[], float] = monotonic) -> None:
+        self._report = report
         self._clock = clock
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
         # When what was given up is to be tried again.
         self._again: dict[Feature, float] = {}
         self._cell = memoryview(bytearray(8)).cast("Q")
@@ -57,28 +57,28 @@ class Features:
         cell[0] = self.now
 
     def engage(self, feature: Feature) -> None:
-        """It works: use it."""
+        """Use a feature, which the kernel has accepted."""
         self._set(self.now | feature)
 
     def disengage(self, feature: Feature) -> None:
-        """There is no use for it now."""
+        """Do without a feature that there is no use for now."""
         self._set(self.now & ~feature)
         for each in feature:
             self._again.pop(each, None)
 
     def give_up(self, feature: Feature, error: OSError) -> None:
-        """Do without it for a while, and say why unless that was said before."""
+        """Do without a feature for PAUSE seconds, and report why, unless that was reported before."""
         if feature in self.now:
             self._set(self.now & ~feature)
             self._again[feature] = self._clock() + PAUSE
             code = errno.errorcode.get(error.errno or 0, "?")
             line = f"{feature.words[0]} is off, and tried again later: {os.strerror(error.errno or 0)} ({code})"
-            if line not in self._said:
-                self._said.add(line)
-                self._say(line)
+            if line not in self._reported:
+                self._reported.add(line)
+                self._report(line)
 
     def use(self, feature: Feature) -> bool:
-        """Return whether to use it: it is engaged, or was given up long enough ago to be tried again."""
+        """Return whether to use a feature: it is engaged, or was given up long enough ago to be tried again."""
         if feature in self.now:
             return True
         if self._clock() < self._again.get(feature, inf):

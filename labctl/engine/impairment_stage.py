@@ -11,7 +11,8 @@ from collections.abc import Callable
 from time import monotonic
 
 from labctl.engine.accounting import Account
-from labctl.engine.packets.impairer import Impairer, Impairment
+from labctl.engine.packets.impairer import Impairer
+from labctl.engine.packets.impairment import Impairment
 from labctl.engine.packets.train import Train
 
 

@@ -1,7 +1,7 @@
 """The two sides of an endpoint as the forwarder sees them, and their in-memory twin.
 
-A port gives and takes `Train`s. It raises OSError as the kernel does and BlockingIOError instead of waiting. The TUN
-device (`tun`) and the peer (`udp`) look the same through it, so that one twin stands in for both.
+A port moves `Train`s. It raises OSError as the kernel does, and BlockingIOError instead of waiting. The TUN device
+(`tun`) and the peer (`udp`) have the same interface, so that one twin stands in for both.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Port(Protocol):
     """Where packets come from and go to."""
 
     def fileno(self) -> int:
-        """The descriptor that is readable while a packet waits."""
+        """Return the descriptor that is readable while a packet waits."""
 
     def receive(self) -> Bytes | list[Train]:
         """Take a packet that comes alone, or several as trains.
 
-        Raises BlockingIOError if none waits, OSError for a fault of the port.
+        Raise BlockingIOError if none waits, OSError for a fault of the port.
         """
 
     def rested(self) -> None:
@@ -46,51 +46,51 @@ class Port(Protocol):
         """Cut a train into what one `send` takes, in order."""
 
     def send(self, piece: Train) -> None:
-        """Give one piece away. Raises OSError; nothing of it was then sent."""
+        """Send one piece. Raise OSError if it is refused; nothing of it was then sent."""
 
     def send_lone(self, packet: Bytes) -> None:
-        """The same for one packet."""
+        """Send one packet. Raise OSError if it is refused."""
 
 
 class PeerPort(Port, Protocol):
     """A port to the peer, from an address of ours, over a path of some MTU."""
 
     def source(self) -> Address:
-        """The address that datagrams leave from."""
+        """Return the address that datagrams leave from."""
 
     def successor(self) -> str | None:
-        """The address to leave from instead, if the present one is gone and may be another."""
+        """Return the address to leave from instead, if the present one is gone and there is another."""
 
     def leave_from(self, host: str) -> None:
-        """Leave from this address from now on. Raises OSError."""
+        """Leave from this address from now on. Raise OSError if that is impossible."""
 
     def mtu(self) -> int:
-        """The largest packet that fits into one datagram on the path as the kernel knows it now."""
+        """Return the largest packet that fits into one datagram on the path, in bytes, as the kernel knows it now."""
 
     def send_in_fragments(self, single: Train) -> None:
-        """Send one packet that does not fit, in fragments. Raises OSError."""
+        """Send one packet that does not fit, in fragments. Raise OSError if it is refused."""
 
 
 class StrangerPort(Protocol):
     """Where datagrams come from that are not the peer's."""
 
     def fileno(self) -> int:
-        """The descriptor that is readable while a datagram waits."""
+        """Return the descriptor that is readable while a datagram waits."""
 
     def receive_from(self) -> tuple[bytes, str, str | None]:
         """Take one datagram, its sender as HOST:PORT and, if that is the peer, the address of ours that it was sent to.
 
-        Raises BlockingIOError if none waits.
+        Raise BlockingIOError if none waits.
         """
 
 
 class MemoryPort:
     """The twin of TunDevice and UdpPeer: packets wait in a queue, and tests say what fails.
 
-    What `arrive` is given comes out of `receive`, an OSError by being raised. `sent` holds the packets that
-    were sent, `calls` how many with each call; the errors in `failures` are raised by the next calls of
-    `send`, None letting one pass. `whole` trains are taken if it is set. Where `addressed` is set, `receive_from`
-    gives what the peer sent to that address.
+    `receive` returns what `arrive` was called with, and raises an OSError. `sent` holds the packets that were sent,
+    `calls` how many with each call; the errors in `failures` are raised by the next calls of `send`, None letting
+    one pass. If `whole`, trains are sent as they are. Where `addressed` is set, `receive_from` returns datagrams as
+    the peer's to that address.
     """
 
     def __init__(self, whole: bool = False) -> None:

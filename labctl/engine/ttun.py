@@ -21,7 +21,7 @@ from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
 from labctl.engine.loop.event_loop import Ending
 from labctl.engine.packets.address import Address
-from labctl.engine.packets.impairer import Impairment
+from labctl.engine.packets.impairment import Impairment
 
 WELL, WRONG_CALL, CANNOT, REFUSED = 0, 2, 3, 4
 
@@ -30,7 +30,7 @@ _INCAPABLE = {errno.EPERM, errno.EACCES, errno.ENOENT, errno.ENODEV, errno.ENXIO
 
 
 class _Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose complaint is three lines at most, like every error of ours."""
+    """An ArgumentParser whose errors have three lines at most, like all errors of labctl."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_CALL, f"ttun: {message}\n  usage: {self.usage}\n  `ttun --help` explains\n")
@@ -50,9 +50,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"ttun: {error}", file=sys.stderr)
         return CANNOT if error.errno in _INCAPABLE else REFUSED
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT  # the second: nobody took our lines after the first
+        return 128 + signal.SIGINT  # the second, while a write to our output was stuck after the first
     except BrokenPipeError:
-        # Nobody reads our lines any more. Python would flush them once more at exit and complain.
+        # The reader of our output is gone. Python would flush it once more at exit and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return WELL
     except OSError as error:
@@ -64,7 +64,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def endpoint_of(words: list[str]) -> Endpoint:
-    """The endpoint that the words of a ttun command describe. Raises ValueError; a wrong call exits (SystemExit)."""
+    """Return the endpoint that a command line of ttun describes.
+
+    Raise ValueError for an endpoint that cannot be; a wrong call exits (SystemExit) as argparse does.
+    """
     return _endpoint(_parser().parse_args(words))
 
 
@@ -108,8 +111,8 @@ def _parser() -> _Parser:
         help="what a packet over the path's MTU gets: fragments (default) or an ICMP answer",
     )
     impair = "delay, jitter, loss, duplicate, corrupt, reorder, rate and seed, as in 'delay 50ms loss 10%%'"
-    parser.add_argument("--impair", metavar="WORDS", default="", help=f"what packets suffer on their way out: {impair}")
-    parser.add_argument("--impair-in", metavar="WORDS", default="", help="the same on their way in")
+    parser.add_argument("--impair", metavar="WORDS", default="", help=f"impairments of outgoing packets: {impair}")
+    parser.add_argument("--impair-in", metavar="WORDS", default="", help="the same for incoming packets")
     return parser
 
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from labctl.engine.packets.impairer import Impairer, Impairment, Limits
+from labctl.engine.packets.impairer import Impairer, Limits
+from labctl.engine.packets.impairment import Impairment
 from labctl.engine.packets.ip import fault
 
 from .samples import PING, echo_request, ipv4, ipv6, udp

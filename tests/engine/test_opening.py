@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from labctl.engine import ttun
-from labctl.engine.endpoint import Address, Endpoint, EngineError
+from labctl.engine.endpoint import Endpoint
+from labctl.engine.errors import EngineError
+from labctl.engine.packets.address import Address
 from labctl.engine.tun.device import TunDevice
 from labctl.engine.udp.peer import UdpPeer, UdpStrangers, open_udp
 from labctl.engine.udp.sockets import family_of

@@ -1,1 +1,1 @@
-"""What is pure: arithmetic over the bytes of packets. No socket, no clock, no operating system."""
+"""Arithmetic over the bytes of packets, and the values that describe a tunnel: without sockets, clock or files."""

@@ -15,7 +15,7 @@ Host = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def host_of(text: str) -> Host:
-    """Read an IP address; raises ValueError.
+    """Return the IP address that this text is. Raise ValueError if it is none.
 
     An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is refused: a socket takes it for IPv4, all else for IPv6.
     """
@@ -30,7 +30,7 @@ def host_of(text: str) -> Host:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A UDP address; raises ValueError for a host that is no IP address or a port outside 1..65535."""
+    """A UDP address. Raise ValueError for a host that is no IP address or a port outside 1..65535."""
 
     host: str
     port: int
@@ -42,7 +42,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Read `10.0.1.1:9000` or `[fd00::1]:9000`; raises ValueError."""
+        """Return the address that `10.0.1.1:9000` or `[fd00::1]:9000` is. Raise ValueError if the text is none."""
         host, colon, port = text.rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         if not colon or not (port.isascii() and port.isdigit()) or (":" in host) != bracketed:
@@ -61,7 +61,7 @@ class Address:
 
     @property
     def is_wildcard(self) -> bool:
-        """True for 0.0.0.0 and ::, which are places to listen but not to send to."""
+        """Whether this is 0.0.0.0 or ::, which a socket can be bound to, but not connected."""
         return ipaddress.ip_address(self.host).is_unspecified
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ def check_bind(bind: Address) -> None:
 
 
 def check_peer(bind: Address, peer: Address) -> None:
-    """Raise ValueError where no datagram can go from the one to the other, whoever has the addresses."""
+    """Raise ValueError if no datagram can go from the one to the other, on any hosts."""
     host = ipaddress.ip_address(peer.host)
     if bind.version != peer.version:
         raise ValueError(f"{bind} and {peer} are of different IP versions")

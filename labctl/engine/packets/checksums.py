@@ -27,17 +27,17 @@ _SWAPPED = sys.byteorder == "little"
 
 
 def native(number: int) -> int:
-    """A 16-bit number in network byte order, as it lies in memory."""
+    """Return a 16-bit number as it lies in memory in network byte order."""
     return (number & 0xFF) << 8 | number >> 8 if _SWAPPED else number
 
 
 def folded(total: int) -> int:
-    """A sum of one packet in 16 bits; never 0 but for 0."""
+    """Return a sum folded into 16 bits; 0 only for 0."""
     return (total - 1) % 65535 + 1 if total else 0
 
 
 def row_sums(rows: Rows) -> Sums:
-    """The sum of each row, an odd last byte padded on the right."""
+    """Return the sum of each row, an odd last byte padded on the right."""
     width = rows.shape[1]
     words = width & ~3
     total: Sums = _add(rows[:, :words].view(np.uint32), axis=1, dtype=np.uint64)
@@ -50,21 +50,21 @@ def row_sums(rows: Rows) -> Sums:
 
 
 def are_right(sums: Sums) -> npt.NDArray[np.bool_]:
-    """True where the sum over data that includes its own checksum says that it is right.
+    """Return for each sum, over data that includes its own checksum, whether it is right (RFC 1071).
 
-    Data of nothing but zeros would pass, too. No header is that.
+    Data of nothing but zeros would pass, too; no header is that.
     """
     right: npt.NDArray[np.bool_] = sums % 65535 == 0
     return right
 
 
 def finished(sums: Sums) -> Sums:
-    """The checksums that belong to these sums, as they lie in memory; never 0xffff (which equals 0)."""
+    """Return the checksums for these sums, as they lie in memory; never 0xffff, which equals 0."""
     # 2^64 is 1 modulo 65535, so the complement of a 64-bit number is its negative.
     checks: Sums = ~sums % 65535
     return checks
 
 
 def field(rows: Rows, at: int, kind: str) -> Field:
-    """The field `at` this offset of every row, to read and to write."""
+    """Return a view of the field at offset `at` of every row, to read and to write."""
     return rows[:, at : at + np.dtype(kind).itemsize].view(kind)[:, 0]

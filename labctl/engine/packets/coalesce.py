@@ -1,4 +1,4 @@
-"""From packets to superframes: the way back, so that the kernel handles many packets as one.
+"""From packets to superframes, the reverse of `split`: so that the kernel handles many packets as one.
 
 `runs` finds which neighbours of a train may be merged, `merge` makes one frame of them. They follow the
 kernel's own `tcp_gro_receive` and `udp_gro_receive`, and are stricter in one point. A merged frame carries
@@ -6,7 +6,7 @@ NEEDS_CSUM, and the kernel then checks nothing: a damaged packet would be delive
 checksum of every packet is verified first, and a packet that fails is never merged but written alone, for
 the receiving host to find out.
 
-A packet joins the one before it if splitting the merged frame again gives both back:
+A packet joins the one before it if splitting the merged frame again restores both:
 
 - it is TCP with payload and the flags ACK or ACK|PSH, or UDP with payload and a checksum; it has no IPv4
   options, is no fragment, has no IPv6 extension header; all its lengths and checksums are right;
@@ -42,7 +42,7 @@ Words = npt.NDArray[np.uint32]
 
 @lru_cache(64)
 def _kind(begin: int, protocol: int, offset: int) -> Layout | None:
-    """The layout of packets with these first bytes of the IP header, protocol and TCP data offset."""
+    """Return the layout of packets by the first byte of the IP header, the protocol and the TCP data offset."""
     version = begin >> 4
     l4 = 20 if version == 4 else IPV6_HEADER
     if protocol == UDP:
@@ -51,7 +51,7 @@ def _kind(begin: int, protocol: int, offset: int) -> Layout | None:
 
 
 def _layout(packet: Bytes) -> Layout | None:
-    """The layout of a packet that might merge with its like, or None if it never could."""
+    """Return the layout of a packet that might merge with its like, or None if it never could."""
     size, begin = len(packet), packet[0]
     if begin == 0x45 and size > 32:
         kind = _kind(begin, packet[9], packet[32])
@@ -107,7 +107,7 @@ class _Expected:
         self._mask, self._must = (int.from_bytes(each.tobytes()) for each in _required(layout, size))
 
     def met_by(self, data: Bytes) -> bool:
-        """Whether this train is as expected, its checksums right, so that its parts may be merged as they are."""
+        """Return whether a train is as expected, its checksums right, so that its parts may be merged as they are."""
         layout, end, came = self._layout, self._end, self._came
         head = layout.head
         source = np.frombuffer(data, np.uint8)
@@ -134,12 +134,12 @@ _expected = lru_cache(64)(_Expected)
 
 
 def is_udp(run: Train) -> bool:
-    """Whether a run is of UDP packets, not of TCP ones."""
+    """Return whether a run is of UDP packets, not of TCP ones."""
     return run.data[9 if run.data[0] >> 4 == 4 else 6] == UDP
 
 
 def _joins(train: Train, kind: Layout) -> npt.NDArray[np.bool_]:
-    """For each packet whether it joins the one before it."""
+    """Return for each packet whether it joins the one before it."""
     version, protocol, l4, head = kind
     heads, good = _good(train, kind)
     joins = np.zeros(train.number, np.bool_)
@@ -163,7 +163,7 @@ def _joins(train: Train, kind: Layout) -> npt.NDArray[np.bool_]:
 
 
 def _good(train: Train, kind: Layout) -> tuple[Rows, npt.NDArray[np.bool_]]:
-    """The headers of all packets, and which packets are of this kind and without a fault.
+    """Return the headers of all packets, and which packets are of this kind and without a fault.
 
     In the headers that are returned a short last packet states the length of the others.
     """
@@ -203,7 +203,7 @@ def _restate(header: Rows, kind: Layout, true: int, size: int) -> None:
 
 @lru_cache(64)
 def _required(kind: Layout, size: int) -> tuple[Words, Words]:
-    """A mask over the headers, and what must be under it."""
+    """Return a mask over the headers, and what must be under it."""
     version, protocol, l4, head = kind
     mask, value = np.zeros((2, head), np.uint8)
 
@@ -227,7 +227,7 @@ def _required(kind: Layout, size: int) -> tuple[Words, Words]:
 
 @lru_cache(64)
 def _comparable(kind: Layout) -> Words:
-    """A mask over the headers: the bits that do not change from packet to packet."""
+    """Return a mask over the headers: the bits that do not change from packet to packet."""
     mask = np.full(kind.head, 0xFF, np.uint8)
     mask[kind.check : kind.check + 2] = 0
     if kind.version == 4:
@@ -239,7 +239,7 @@ def _comparable(kind: Layout) -> Words:
 
 
 def merge(run: Train, frame: memoryview) -> int:
-    """Make a superframe of a run, virtio header first, in `frame`; returns the length of both."""
+    """Make a superframe of a run, virtio header first, in `frame`; return the length of both."""
     data, size, number = run[:3]
     kind = _layout(data[:size])
     assert kind is not None, "runs() found this run"

@@ -3,8 +3,8 @@
     10.0.101.1 > 10.0.101.5 ICMP echo request, 84 bytes
     10.0.1.1:40000 > 10.0.2.1:8000 TCP SYN, 60 bytes
 
-A line says who, to whom, what and how long. Every sequence of bytes has a line: what cannot be read is
-said to be malformed, what has no name here is called by its number.
+A line has source, destination, what and how long. Every sequence of bytes has a line: what cannot be parsed is
+malformed, what has no name here has its number.
 """
 
 from __future__ import annotations
@@ -63,12 +63,12 @@ ICMPV6_TYPES = {
     143: "multicast listener report v2",
 }
 
-# RFC 9293 3.1, in the order in which people say them: SYN ACK, not ACK SYN.
+# RFC 9293 3.1, in the order in which they are usually named: SYN ACK, not ACK SYN.
 TCP_FLAGS = ((2, "SYN"), (1, "FIN"), (4, "RST"), (8, "PSH"), (16, "ACK"), (32, "URG"))
 
 
 def describe(packet: bytes) -> str:
-    """Say what this packet is. Never raises, whatever the bytes are."""
+    """Return a line for this packet, whatever the bytes are."""
     if reason := ip.fault(packet):
         return f"malformed ({reason.replace('_', ' ')}), {len(packet)} bytes"
     header = ip.parse(packet)
@@ -87,7 +87,7 @@ def describe(packet: bytes) -> str:
 
 
 def _detail(protocol: int, payload: bytes) -> str:
-    """What the transport header adds, with a space before it, or nothing."""
+    """Return what the transport header adds, with a space before it, or nothing."""
     if protocol in (ICMP, ICMPV6) and payload:
         names = ICMP_TYPES if protocol == ICMP else ICMPV6_TYPES
         return " " + names.get(payload[0], f"type {payload[0]}")

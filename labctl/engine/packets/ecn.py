@@ -1,4 +1,4 @@
-"""Congestion marks across the tunnel, as RFC 6040 says (normal mode): pure functions over packets.
+"""Congestion marks across the tunnel, by RFC 6040 (normal mode).
 
 On the way out a datagram gets the ECN field of the packet that it carries (4.1), so that routers of the underlay may
 mark it instead of dropping it. On the way in what they marked is handed on in the packet (4.2, figure 4):
@@ -38,7 +38,7 @@ def changes(outer: int) -> bool:
 
 
 def hand_on(packet: memoryview, outer: int) -> bool:
-    """Give a packet, in place, the mark of its datagram; return False if it must be dropped instead.
+    """Set the mark of a datagram in the packet that it carried; return False if that must be dropped instead.
 
     A packet with a fault stays as it is.
     """
@@ -69,7 +69,7 @@ def _set(packet: memoryview, ecn: int) -> None:
 
 
 def by_ecn(train: Train) -> Iterator[Train]:
-    """Cut a train of packets without a fault where their ECN field changes. One part has one header, thus one field."""
+    """Yield a train of packets without a fault in pieces of one ECN field each. One part has one field."""
     stride = train.size * (train.number // train.parts)
     firsts, seconds = bytes(train.data[::stride]), bytes(train.data[1::stride])
     if firsts == firsts[:1] * train.parts and seconds == seconds[:1] * train.parts:

@@ -32,16 +32,16 @@ class Layout(NamedTuple):
 
     @property
     def check(self) -> int:
-        """Where the checksum of TCP or UDP is."""
+        """The offset of the TCP or UDP checksum."""
         return self.l4 + CSUM_OFFSETS[self.protocol]
 
     @property
     def addresses(self) -> int:
-        """Where the addresses begin. Without IPv4 options and IPv6 extension headers they end at `l4`."""
+        """The offset of the addresses. Without IPv4 options and IPv6 extension headers they end at `l4`."""
         return 12 if self.version == 4 else 8
 
     def lengths(self, size: int) -> list[tuple[int, int]]:
-        """Where a packet of this size states a length, and which."""
+        """Return the offsets at which a packet of this size states a length, each with that length."""
         stated = [(2, size) if self.version == 4 else (4, size - IPV6_HEADER)]
         return [*stated, (self.l4 + 4, size - self.l4)] if self.protocol == UDP else stated
 
@@ -60,7 +60,7 @@ class Headers:
         self._trains = trains
         self._words = trains[:, :, :head].view(">u4")
         self._lengths = [(at, length.to_bytes(2, "big")) for at, length in layout.lengths(size)]
-        # An IPv4 checksum from `number` on counts down to the last packet, which has room to grow by `less`.
+        # An IPv4 checksum in this range counts down to the last packet's, and grows by `less`, without a carry.
         self._calm = range(number, 0xFFFF - less)
         self._template = bytearray(count * head)
         self._base = np.frombuffer(self._template, ">u4").reshape(count, 1, head // 4)
@@ -109,7 +109,7 @@ class Headers:
 
 
 def _settle_checksums(first: bytearray, rows: Rows) -> None:
-    """Set right the ids and IPv4 checksums of a train in which one of them wraps around."""
+    """Correct the ids and IPv4 checksums of a train in which one of them wraps around."""
     header = (first[0] & 15) * 4
     for row in rows:
         whole = bytearray(row[:header])

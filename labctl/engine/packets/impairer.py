@@ -1,4 +1,4 @@
-"""The stage that makes one direction of an endpoint as bad as a real network, after sch_netem of the kernel.
+"""A model of an impaired link, after sch_netem of the kernel.
 
 Time is an argument. A packet is offered; later it is due. Between the two it meets, in this order:
 
@@ -10,14 +10,14 @@ corrupt
     would be a second kind of loss. Behind the header the damage arrives, and the receiving host's own
     checksum has to find it, which is what there is to see. A packet with nothing there stays whole.
 duplicate
-    The same bytes, damage included, follow directly. netem sends its copy through the dice again; ours
+    The same bytes, damage included, follow directly. netem draws for its copy again; ours
     shares the fate of the original, since RFC 5560 calls "duplicate" what is identical.
 rate
     The link sends one bit after the other: a packet's last bit is out at max(now, link free) + 8 * size /
     rate. There is no burst and no token, hence no speed above the rate, not even for one packet.
 delay, jitter
     Then the wire: uniformly in delay ± jitter from the link's end on. netem lets jitter reorder packets,
-    which surprises whoever asked for a varying delay (RFC 3393) and got TCP retransmissions (RFC 4737).
+    which surprises a user who asked for a varying delay (RFC 3393) and got TCP retransmissions (RFC 4737).
     Here a packet leaves no earlier than the one before it. The price: when packets follow each other
     faster than the jitter, the mean lies above `delay`, toward delay + jitter.
 reorder
@@ -26,7 +26,7 @@ reorder
     only way in which order is lost, and it needs a delay.
 
 Chance. Every kind of decision has its own random stream, and every packet that is offered draws from each
-of them once, whether it matters or not. So with one seed the n-th packet's luck depends on n alone: not on
+of them once, whether it matters or not. So with one seed what the n-th packet draws depends on n alone: not on
 time, not on the other impairments, not on what fell to an overfull queue; and all the packets that 10 %
 loss takes are among those that 20 % takes.
 
@@ -35,10 +35,10 @@ that a bare `delay 50ms` quietly becomes 230 Mbit/s too. Here the 1000 are for t
 link, as in a router's queue. A wire drops nothing, so what is on it is bounded only for memory's sake.
 
 A change in mid-flight loses and doubles nothing: what waits for the link is sent anew at the new rate from
-now on, what is on the wire gets the new delay with its old luck, and all keep their order. Without
+now on, what is on the wire gets the new delay with what it drew, and all keep their order. Without
 impairment, everything that is held is therefore due at once. What has been done to a packet stays done.
 
-The stage takes *finished* packets: split to their size on the wire and with all checksums filled in. What
+The model takes *finished* packets: split to their size on the wire and with all checksums filled in. What
 a segmentation offload would do later would both undo the damage and count 45 packets as one.
 """
 
@@ -53,14 +53,12 @@ from typing import Literal
 from labctl.engine.packets.impairment import Impairment
 from labctl.engine.packets.ip import fault, parse
 
-__all__ = ["Counts", "Drop", "Impairer", "Impairment", "Limits"]
-
 Drop = Literal["lost", "queue_full"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a stage holds at most: packets that wait for the link, and all that is held."""
+    """The most that is held: packets that wait for the link, and all packets."""
 
     link_packets: int = 1000
     held_packets: int = 65_536
@@ -69,7 +67,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Counts:
-    """What has happened. At any time offered + duplicated == left + lost + queue_full + what is held."""
+    """Numbers of packets. At any time offered + duplicated == left + lost + queue_full + held."""
 
     offered: int = 0
     left: int = 0
@@ -83,10 +81,10 @@ class Counts:
 
 @dataclass(slots=True)
 class _Held:
-    """A packet in the stage: when its last bit has left the link, and when it leaves the wire."""
+    """A packet that is held: when its last bit has left the link, and when it leaves the wire, in seconds."""
 
     packet: bytes
-    luck: float  # its place within the jitter, -1 to 1
+    deviation: float  # from the delay, in units of the jitter, -1 to 1
     sent: float
     departure: float = 0.0
 
@@ -94,7 +92,7 @@ class _Held:
 class Impairer:
     """Impairs the packets of one direction. `now` is monotonic seconds and never decreases.
 
-    `name` tells apart the stages that share a seed, so that the two directions do not lose the same packets.
+    `name` is part of the seed, so that two directions with one seed do not lose the same packets.
     """
 
     def __init__(self, impairment: Impairment, now: float, *, name: str = "", limits: Limits | None = None) -> None:
@@ -110,42 +108,42 @@ class Impairer:
 
     @property
     def is_idle(self) -> bool:
-        """True while a packet may go around this stage: nothing is to be done, and it would overtake nobody."""
+        """Whether a packet may bypass this: there is no impairment, and no packet is held that it would overtake."""
         return self.impairment.is_none and not self._wire and not self._ahead
 
     @property
     def held(self) -> int:
-        """Packets inside."""
+        """The number of packets held."""
         return len(self._wire) + len(self._ahead)
 
     @property
     def held_bytes(self) -> int:
-        """Bytes inside."""
+        """The number of bytes held."""
         return self._bytes
 
     def offer(self, packet: bytes, now: float) -> Drop | None:
-        """Take a packet; returns why it was dropped, or None. A copy that finds the queue full is only counted."""
+        """Take a packet; return why it was dropped, or None. A copy that finds the queue full is only counted."""
         asked, counts = self.impairment, self.counts
         counts.offered += 1
-        loss, duplicate, corrupt, reorder, jitter = self._dice
+        loss, duplicate, corrupt, reorder, jitter = self._streams
         lost = loss.random() < asked.loss
         copied = duplicate.random() < asked.duplicate
         corrupted, where = corrupt.random() < asked.corrupt, corrupt.random()
         skips = reorder.random() < asked.reorder
-        luck = 2 * jitter.random() - 1
+        deviation = 2 * jitter.random() - 1
         if lost:
             counts.lost += 1
             return "lost"
         if corrupted:
             packet = self._damage(packet, where)
-        kept = self._take(packet, luck, skips, now)
+        kept = self._take(packet, deviation, skips, now)
         if copied:
             counts.duplicated += 1
-            self._take(packet, luck, skips, now)
+            self._take(packet, deviation, skips, now)
         return None if kept else "queue_full"
 
     def due(self, now: float) -> list[bytes]:
-        """The packets that leave by now, in order of departure. That order does not depend on how often one asks."""
+        """Return the packets that leave by now, in order of departure, whatever the times of the calls before."""
         wire, ahead, leaving = self._wire, self._ahead, list[bytes]()
         while wire or ahead:
             first = wire if wire and not (ahead and ahead[0].departure < wire[0].departure) else ahead
@@ -157,13 +155,13 @@ class Impairer:
         return leaving
 
     def next_due(self) -> float | None:
-        """When `due` will next have something, perhaps in the past; None if nothing is held."""
+        """Return when `due` will next return a packet, perhaps in the past; None if nothing is held."""
         return min((line[0].departure for line in (self._wire, self._ahead) if line), default=None)
 
     def change(self, impairment: Impairment, now: float) -> None:
-        """Impair differently from now on. Another seed starts the dice anew; the same one lets them roll on."""
+        """Impair differently from now on. Another seed starts new random streams; the same one goes on with the old."""
         if impairment.seed != self.impairment.seed:
-            self.__dict__.pop("_dice", None)  # made anew for the next packet
+            self.__dict__.pop("_streams", None)  # made anew for the next packet
         self.impairment = impairment
         self._link.clear()
         self._link_free = now
@@ -173,13 +171,13 @@ class Impairer:
                 held.sent = self._send(len(held.packet), now)
         last = now
         for held in self._wire:
-            if held.departure > now:  # one that is due already stays so: it is only that nobody has asked yet
+            if held.departure > now:  # one that is due already stays so, though `due` has not been called yet
                 held.departure = last = max(last, self._arrival(held))
         for held in self._ahead:
             held.departure = held.sent
 
-    def _take(self, packet: bytes, luck: float, skips: bool, now: float) -> bool:
-        """Put a packet on the link and from there on its way; False if there is no room."""
+    def _take(self, packet: bytes, deviation: float, skips: bool, now: float) -> bool:
+        """Hold a packet until it leaves; return False if a queue is full."""
         link, limits, size = self._link, self._limits, len(packet)
         while link and link[0] <= now:
             link.popleft()
@@ -190,7 +188,7 @@ class Impairer:
         ):
             self.counts.queue_full += 1
             return False
-        held = _Held(packet, luck, self._send(size, now))
+        held = _Held(packet, deviation, self._send(size, now))
         last = self._wire[-1].departure if self._wire else now
         if skips:
             held.departure = held.sent
@@ -204,7 +202,7 @@ class Impairer:
         return True
 
     def _send(self, size: int, now: float) -> float:
-        """When the link has sent so many bytes, if it gets them now."""
+        """Return when the link has sent so many bytes that it gets now."""
         if not self.impairment.rate:
             return now
         self._link_free = max(now, self._link_free) + size * 8 / self.impairment.rate
@@ -212,8 +210,8 @@ class Impairer:
         return self._link_free
 
     def _arrival(self, held: _Held) -> float:
-        """When the wire would deliver this packet if it were alone."""
-        return held.sent + self.impairment.delay + self.impairment.jitter * held.luck
+        """Return when the wire would deliver this packet if it were alone."""
+        return held.sent + self.impairment.delay + self.impairment.jitter * held.deviation
 
     def _damage(self, packet: bytes, where: float) -> bytes:
         """Flip the bit that lies at this fraction of what is behind the IP header and its extensions."""
@@ -227,8 +225,8 @@ class Impairer:
         return bytes(damaged)
 
     @cached_property
-    def _dice(self) -> list[Random]:
-        """A stream for every kind of decision, by the seed if there is one; most endpoints never throw any."""
+    def _streams(self) -> list[Random]:
+        """A random stream for every kind of decision, by the seed if there is one. Most endpoints never need them."""
         seed = self.impairment.seed
         return [
             # Random hashes text with SHA-512: the streams are unrelated, and the same on every machine.

@@ -1,10 +1,10 @@
-"""What a packet may suffer, in the words of `tc netem`, as numbers and as people write them.
+"""Impairments of a link, in the words of `tc netem`, as numbers and as text.
 
 Inside, a time is seconds, a chance is a fraction of 1, a rate is whole bits per second, and 0 means "not
 at all" (so does `rate 0` in netem). Outside they are `50ms`, `10%` and `10mbit`. Decimal arithmetic lies
 between the two, so that what is written is read back as the very same number.
 
-Three notations mean one thing to `tc` and another to nearly everybody else: a time without a unit (`tc`:
+Three notations mean one thing to `tc` and another to most users: a time without a unit (`tc`:
 microseconds), a chance without a percent sign (`tc`: `0.1` is a tenth of a percent) and `mbps` (`tc`:
 mega*bytes*). The first and the last are refused with both readings named. A bare chance is a fraction,
 and must look like one: `1` is refused, since half of those who write it mean 1 %.
@@ -26,7 +26,7 @@ _TEXT = re.compile(r"([0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})\s*([a-z%]*
 
 
 def parse_time(text: str) -> float:
-    """`50ms`, `1.5s`, `200us` -> seconds. Raises ValueError."""
+    """Return the seconds that `50ms`, `1.5s` or `200us` is. Raise ValueError if the text is no time."""
     number, unit = _split(text, "a time such as 50ms or 1.5s")
     if not unit and number:
         raise ValueError(f"{text!r} has no unit: write {text.strip()}ms or {text.strip()}s")
@@ -37,14 +37,14 @@ def parse_time(text: str) -> float:
 
 
 def format_time(seconds: float) -> str:
-    """Seconds -> the text that `parse_time` reads as the same number."""
+    """Return the text that `parse_time` reads as this number of seconds."""
     exact = Decimal(repr(float(seconds)))
     unit = next((unit for unit, scale in _TIME.items() if exact >= scale), "ns") if exact else "s"
     return _plain(exact / _TIME[unit]) + unit
 
 
 def parse_chance(text: str) -> float:
-    """`10%` or `0.1` -> a fraction of 1. Raises ValueError."""
+    """Return the fraction of 1 that `10%` or `0.1` is. Raise ValueError if the text is no chance."""
     number, unit = _split(text, "a chance such as 10% or 0.1")
     if unit not in ("", "%"):
         raise ValueError(f"{text!r} is not a chance: write 10% or 0.1")
@@ -54,12 +54,12 @@ def parse_chance(text: str) -> float:
 
 
 def format_chance(fraction: float) -> str:
-    """A fraction of 1 -> the text that `parse_chance` reads as the same number."""
+    """Return the text that `parse_chance` reads as this fraction of 1."""
     return _plain(Decimal(repr(float(fraction))) * 100) + "%"
 
 
 def parse_rate(text: str) -> int:
-    """`10mbit`, `512kbit`, `1gbit`, or a bare number of bits -> bits per second. Raises ValueError."""
+    """Return the bits per second that `10mbit` or a bare number is. Raise ValueError if the text is no rate."""
     number, unit = _split(text, "a rate such as 10mbit or 512kbit")
     if unit in ("bps", "kbps", "mbps", "gbps", "tbps"):
         prefix = unit[:-3]
@@ -76,14 +76,14 @@ def parse_rate(text: str) -> int:
 
 
 def format_rate(rate: int) -> str:
-    """Bits per second -> the text that `parse_rate` reads as the same number."""
+    """Return the text that `parse_rate` reads as this number of bits per second."""
     unit = next((unit for unit, scale in _RATE.items() if rate >= scale), "bit")
     return _plain(Decimal(rate) / _RATE[unit]) + unit
 
 
 @dataclass(frozen=True, slots=True)
 class Impairment:
-    """What happens to the packets of one direction. Raises ValueError, in words, for what cannot be.
+    """What happens to the packets of one direction. Raise ValueError for values that cannot be.
 
     Times in seconds, chances as fractions of 1, rate in bits per second; 0 is "not at all".
     """
@@ -119,45 +119,45 @@ class Impairment:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Impairment:
-        """The inverse of `as_dict`; a value may also be text with a unit. Raises ValueError."""
+        """Return the inverse of `as_dict`; a value may also be text with a unit. Raise ValueError for what is none."""
         return cls().merged(values)
 
     @classmethod
     def from_text(cls, text: str) -> Impairment:
-        """The inverse of `str`: words and values in turn, `delay 50ms loss 10%`. Raises ValueError."""
+        """Return what `delay 50ms loss 10%` says, the inverse of `str`. Raise ValueError for other text."""
         words = [] if text.strip() == "none" else text.split()
         if len(words) % 2:
             raise ValueError(f"{text!r} does not give a value to every word: write for example delay 50ms loss 10%")
         return cls.from_dict(dict(zip(words[::2], words[1::2], strict=True)))
 
     def as_dict(self) -> dict[str, float | int | None]:
-        """Every word with its number, fit for JSON."""
+        """Return every word with its number, fit for JSON."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def merged(self, changes: Mapping[str, object]) -> Impairment:
-        """These impairments with the named ones changed; what is not named stays. Raises ValueError."""
+        """Return these impairments with the named ones changed. Raise ValueError for a change that cannot be."""
         values: dict[str, object] = {**self.as_dict()}
         values.update((word, read(word, value)) for word, value in changes.items())
-        return Impairment(**values)  # type: ignore[arg-type]  # `read` gives each word its own type
+        return Impairment(**values)  # type: ignore[arg-type]  # `read` returns the type of each word
 
     @property
     def is_none(self) -> bool:
-        """True if packets would pass unharmed and at once, so that there is nothing to do. A seed does nothing."""
+        """Whether packets pass unchanged and at once. A seed alone does nothing."""
         return not (self.delay or self.loss or self.duplicate or self.corrupt or self.rate)
 
     def __str__(self) -> str:
-        """As one would write it after the command: `delay 50ms loss 10%`; `none` if there is nothing."""
-        said = {
+        """Return it as `from_text` reads it, `delay 50ms loss 10%`; `none` if there is no impairment."""
+        shown = {
             word: value for word, value in self.as_dict().items() if value or (word == "seed" and value is not None)
         }
-        return " ".join(f"{word} {show(word, value)}" for word, value in said.items()) or "none"
+        return " ".join(f"{word} {show(word, value)}" for word, value in shown.items()) or "none"
 
 
 _WORDS = tuple(field.name for field in fields(Impairment))
 
 
 def read(word: str, value: object) -> float | int | None:
-    """The number that `value`, a number already or text with a unit, means to this word. Raises ValueError."""
+    """Return the number of `value`, a number or text with a unit, for this word. Raise ValueError if it has none."""
     if word not in _WORDS:
         near = get_close_matches(word, _WORDS, 1)
         raise ValueError(f"{word!r} is no impairment: " + (f"did you mean {near[0]}?" if near else ", ".join(_WORDS)))
@@ -180,7 +180,7 @@ def read(word: str, value: object) -> float | int | None:
 
 
 def show(word: str, value: float | int | None) -> str:
-    """The number of this word as people write it."""
+    """Return the number of this word as text with its unit."""
     if word == "seed":
         return "none" if value is None else str(value)
     if word == "rate":
@@ -198,7 +198,7 @@ _PARSERS = {"delay": parse_time, "jitter": parse_time, "rate": parse_rate, "seed
 
 
 def _split(text: str, wanted: str) -> tuple[Decimal, str]:
-    """Number and unit. Neither sign nor exponent: nobody writes a delay so. Every float fits in the digits."""
+    """Return number and unit, without sign or exponent. Every float fits in the digits. Raise ValueError for others."""
     found = _TEXT.fullmatch(text.strip().lower())
     if not found:
         raise ValueError(f"{text!r} is not {wanted}")

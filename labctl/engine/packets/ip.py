@@ -1,9 +1,8 @@
-"""IP headers as arithmetic over bytes: no sockets, no devices, no clock.
+"""IP headers (RFC 791, RFC 8200).
 
-A tunnel carries packets that it did not make, so the one question that it must answer for each is: is
-this exactly one IP packet, of the length that it states itself (RFC 791, RFC 8200)? Whatever is inside is
-the business of the two hosts. A bad header checksum, for example, is left to the receiving kernel, which
-counts it where people look for it.
+A tunnel carries packets that it did not make, so the one question that it must answer for each is: is this exactly one
+IP packet, of the length that it states itself? What is inside concerns only the two hosts. A bad header checksum, for
+example, is left to the receiving kernel, which counts it (Ip: InHdrErrors).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _SKIPPED = {HOP_BY_HOP, ROUTING, DESTINATION, AUTHENTICATION}
 
 
 def fault(packet: Bytes) -> str | None:
-    """Why this is not exactly one IP packet of its own stated length, or None if it is.
+    """Return why this is not exactly one IP packet of its own stated length, or None if it is.
 
     The reasons: empty, version, short_header, header_length, length_mismatch.
     """
@@ -64,14 +63,14 @@ def stated_length(beginning: Bytes) -> int | None:
 
 
 def parse(packet: Bytes) -> Header:
-    """Read the header of a packet that has no fault; one that has raises ValueError."""
+    """Return the header of a packet. Raise ValueError if it has a fault."""
     if reason := fault(packet):
         raise ValueError(f"not one IP packet: {reason}")
     return header_of(packet)
 
 
 def header_of(packet: Bytes) -> Header:
-    """Read the header of a packet that states a length, though not all of it may be here."""
+    """Return the header of a packet that states a length, though not all of it may be here."""
     if packet[0] >> 4 == 6:
         return _parse_ipv6(packet)
     (fragment,) = struct.unpack_from("!H", packet, 6)
@@ -106,7 +105,7 @@ def _parse_ipv6(packet: Bytes) -> Header:
 
 
 def checksum(data: Bytes) -> int:
-    """The Internet checksum (RFC 1071) of `data`, an odd last byte padded on the right."""
+    """Return the Internet checksum (RFC 1071) of `data`, an odd last byte padded on the right."""
     # Modulo 65535, 65536 is 1: the number that all the bytes make together is congruent to the sum of its words.
     total = int.from_bytes(data, "big") << 8 * (len(data) % 2)
     return -total % 65535 if total else 0xFFFF

@@ -1,17 +1,17 @@
-"""A tunnel inside itself: the endpoint's own datagram, which a route leads back into its TUN device.
+"""Routing loops: an endpoint's own datagram, which a route leads back into its TUN device.
 
-Such a packet would be wrapped, routed into the tunnel and wrapped again, for ever. Each datagram of an endpoint has
-the same two addresses and two ports, so a packet that has all four is its own; one that differs in any of them is
-another's, and is forwarded.
+Such a packet would be encapsulated, routed into the tunnel and encapsulated again, endlessly. Each datagram of an
+endpoint has the same two addresses and two ports, so a packet that has all four is its own; one that differs in any of
+them is forwarded.
 
-Where several tunnels carry one another in a circle, other datagrams are wrapped around it: what tun0 sent goes
+Where several tunnels carry one another in a circle, other datagrams encapsulate it: what tun0 sent goes
 through tun1 and comes back to tun0 as the payload of a payload. So a UDP payload that is exactly one IP packet is
 looked into, and what that carries, too, to a bounded depth. A tunnel inside another that is no circle is never found
 inside itself.
 
 Every layer adds at least 28 bytes, until the outermost datagram is sent in fragments. The first fragment holds all
 headers, and the lengths that they state, so it is recognised as the whole would be. Later fragments hold no ports:
-each is wrapped once more, and what comes of that is recognised.
+each is encapsulated once more, and the result is recognised.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class OwnDatagrams:
 
     @classmethod
     def between(cls, source: Address, destination: Address) -> OwnDatagrams:
-        """The datagrams that leave from `source` for `destination`."""
+        """Return a matcher of the datagrams from `source` to `destination`."""
         ports = b"".join(each.port.to_bytes(2, "big") for each in (source, destination))
         return cls(source.packed + destination.packed, ports)
 
     def leaving_from(self, source: Address) -> OwnDatagrams:
-        """The same once they leave from another address, by the same ports."""
+        """Return a matcher for when they leave from another address, by the same ports."""
         return replace(self, addresses=source.packed + self.addresses[len(source.packed) :])
 
     def match(self, packet: Bytes) -> bool:
@@ -78,16 +78,16 @@ class OwnDatagrams:
 
 
 def to_inspect(train: Train) -> Iterable[Bytes]:
-    """Return the packets of a train that speak for all of it.
+    """Return the packets of a train that need to be matched.
 
-    What came as one part shares its headers, so its first packet does. Only what UDP carries is each packet's own.
+    The packets of one part share their headers, so the first is enough, unless a payload may be a packet itself.
     """
     first = train.data[: train.size]
     return train.packets() if train.parts > 1 or _may_carry_udp(train, first) else [first]
 
 
 def _may_carry_udp(train: Train, first: Bytes) -> bool:
-    """Whether any of these packets with one header seems to have a payload that is a packet of UDP itself."""
+    """Return whether a payload of these packets, which share a header, may be a packet of UDP itself."""
     at = _udp_at(first) if len(first) >= 20 else 0
     if not at:
         return False

@@ -1,8 +1,8 @@
-"""From what the kernel left undone to packets: superframes are cut, checksums are finished.
+"""Software segmentation of what the kernel hands over: superframes are cut, checksums are finished.
 
-The kernel's TCP hands the TUN device up to 64 KB under one header instead of many packets, for a network
-card would cut it. `Splitter` is that card: it follows `tcp_gso_segment`, `__udp_gso_segment` and
-`inet_gso_segment` of Linux to the byte. What the headers of the packets are is said in `headers`.
+The kernel's TCP hands the TUN device up to 64 KB under one header instead of many packets, as to a network
+card that cuts it. `Splitter` is that card: it follows `tcp_gso_segment`, `__udp_gso_segment` and
+`inet_gso_segment` of Linux to the byte. `headers` computes the headers of the packets.
 
 The checksum field of a superframe holds the sum of its pseudo-header (RFC 9293 3.1), length included. So no
 address is looked at: the difference of the lengths is added, which is right behind extension headers, too.
@@ -28,11 +28,11 @@ _KEPT = 64
 
 
 class NotSplittable(ValueError):
-    """A header that does not fit its frame. The kernel makes none such."""
+    """A virtio header that does not fit its frame. The kernel makes none such."""
 
 
 def layout_of(frame: Bytes, header: VnetHeader) -> Layout:
-    """Where the headers of a superframe end. Raises NotSplittable."""
+    """Return where the headers of a superframe are. Raise NotSplittable if its virtio header does not fit it."""
     l4, version = header.csum_start, frame[0] >> 4 if frame else 0
     protocol, least = (UDP, 8) if header.gso_type == UDP_L4 else (TCP, 20)
     if (
@@ -51,7 +51,7 @@ def layout_of(frame: Bytes, header: VnetHeader) -> Layout:
 
 
 def kind_of(frame: Bytes, header: VnetHeader) -> bytes:
-    """All that `layout_of` looks at inside a frame: its first byte, and where TCP says how long its header is."""
+    """Return all that `layout_of` reads of a frame: its first byte, and the data offset of TCP."""
     offset = header.csum_start + 12
     return bytes(frame[:1]) if header.gso_type == UDP_L4 else bytes(frame[: offset + 1 : offset])
 
@@ -65,10 +65,10 @@ class _Cut:
         last = length - (number - 1) * step
         whole = number if last == size else number - 1
         self._layout, self._step, self._short = layout, step, last < size
-        room, used = number * size, (number - 1) * size + last
-        self.trains = [Train(memory[at : at + used], size, number) for at in range(0, count * room, room)]
+        stride, used = number * size, (number - 1) * size + last
+        self.trains = [Train(memory[at : at + used], size, number) for at in range(0, count * stride, stride)]
 
-        rows = np.frombuffer(memory, np.uint8)[: count * room].reshape(count, number, size)
+        rows = np.frombuffer(memory, np.uint8)[: count * stride].reshape(count, number, size)
         self._payload, self._whole = rows[:, :whole, head:], slice(head, head + whole * step)
         self._tail, self._rest = rows[:, -1, head:last], slice(head + whole * step, length)
         self._padding = rows[:, -1, last:]
@@ -82,7 +82,7 @@ class _Cut:
         self._less, self._last_less = size - length + 65535, last - length + 65535
 
     def make(self, frames: Rows) -> None:
-        """Make packets of frames of this kind."""
+        """Cut frames of this kind into the memory."""
         head, check = self._layout.head, self._layout.check
         heads = frames[:, :head].tobytes()
         self._payload[:] = frames[:, self._whole].reshape(self._payload.shape)
@@ -113,7 +113,7 @@ class Splitter:
         self._cuts: dict[tuple[VnetHeader, int, int, bytes], _Cut] = {}
 
     def split(self, frames: Rows, header: VnetHeader) -> list[Train]:
-        """A train for each frame. They all have this header and are of one kind. Raises NotSplittable."""
+        """Return a train for each of these frames of one kind. Raise NotSplittable if the header does not fit them."""
         count, length = frames.shape
         key = header, length, count, kind_of(frames[0].data, header)
         cut = self._cuts.get(key) or self._arranged(key, layout_of(frames[0].data, header))
@@ -121,7 +121,7 @@ class Splitter:
         return cut.trains
 
     def _arranged(self, key: tuple[VnetHeader, int, int, bytes], layout: Layout) -> _Cut:
-        """An arrangement, kept if it fits into the memory."""
+        """Return an arrangement for this kind of frames, and keep it if it fits into the memory."""
         header, length, count, _ = key
         needed = -(-(length - layout.head) // header.gso_size) * (layout.head + header.gso_size) * count
         if needed > len(self._memory):

@@ -30,14 +30,14 @@ _DONT_FRAGMENT = 0x40
 
 
 def may_fragment(packet: Bytes) -> bool:
-    """Whether this packet, which has no fault, is to arrive even if it takes fragments."""
+    """Return whether this packet, which has no fault, may be sent in fragments."""
     if packet[0] >> 4 == 4:
         return not packet[6] & _DONT_FRAGMENT
     return len(packet) <= LEAST_IPV6_MTU
 
 
 def answer(packet: Bytes, mtu: int) -> bytes | None:
-    """The ICMP message to the sender of a packet without a fault, or None where there may be none."""
+    """Return the ICMP message to the sender of a packet without a fault, or None where none is allowed."""
     header = parse(packet)
     version = packet[0] >> 4
     if header.fragment_at or not (_one_host(header.source) and _one_host(header.destination)):

@@ -1,11 +1,11 @@
 """A train: packets of one size behind one another in memory, the last of them perhaps shorter.
 
-This is how the kernel's offloads speak. UDP_SEGMENT sends such a row of bytes as many datagrams with one
+This is the form of the kernel's offloads. UDP_SEGMENT sends such a row of bytes as many datagrams with one
 call, UDP_GRO receives one, a TCP superframe becomes one when it is split, and can be made of one. So
 everything that crosses the engine is a train; a single packet is a train of one. What a train means does
 not depend on how it came: it is always the same as its packets one by one.
 
-Its bytes belong to the port that it came from and are good until that port receives again.
+Its bytes belong to the port that it came from and are valid until that port receives again.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Train(NamedTuple):
 
     @classmethod
     def of(cls, packet: Bytes) -> Train:
-        """The train of one packet."""
+        """Return the train of one packet."""
         return cls(packet, len(packet), 1)
 
     def packets(self) -> Iterator[Bytes]:
-        """The packets one by one, in order."""
+        """Yield the packets one by one, in order."""
         if self.number == 1:
             yield self.data
             return
@@ -47,15 +47,15 @@ class Train(NamedTuple):
             yield self.data[at : at + self.size]
 
     def singles(self) -> Iterator[Train]:
-        """A train of one for each packet."""
+        """Return a train of one for each packet."""
         return map(Train.of, self.packets())
 
     def part(self, first: int, number: int) -> Train:
-        """`number` packets, from the one at index `first` on."""
+        """Return `number` packets, from the one at index `first` on."""
         return Train(self.data[first * self.size : (first + number) * self.size], self.size, number)
 
     def sendable(self) -> Iterator[Train]:
-        """Trains that one call with UDP_SEGMENT takes."""
+        """Yield trains that one call with UDP_SEGMENT takes."""
         most = min(MOST_PACKETS, max(1, MOST_BYTES // max(1, self.size)))
         if self.number <= most:
             yield self

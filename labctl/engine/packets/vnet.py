@@ -32,5 +32,5 @@ class VnetHeader(NamedTuple):
 
     @classmethod
     def read(cls, data: bytes | bytearray | memoryview, at: int = 0) -> VnetHeader:
-        """The header at this place of the data."""
+        """Return the header at offset `at` of the data."""
         return cls(*LAYOUT.unpack_from(data, at))

@@ -33,7 +33,7 @@ class TunDevice:
 
     @classmethod
     def open(cls, name: str) -> Self:
-        """Attach to the interface `name`, or make one for as long as the port is open. Raises EngineError."""
+        """Attach to the interface `name`, or make one for as long as the port is open. Raise EngineError if refused."""
         with explained("cannot open /dev/net/tun", _DEVICE_HINTS, "run `ls -l /dev/net/tun`"):
             descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         request = struct.pack(f"{IFNAMSIZ}sH22x", name.encode(), IFF_TUN | IFF_NO_PI | cls.flags)
@@ -50,7 +50,7 @@ class TunDevice:
         return cls(descriptor)
 
     def over(self, descriptor: int) -> Self:
-        """This port once more, over another descriptor. Both have the same buffers, so they take turns."""
+        """Return this port over another descriptor. Both use the same buffers, so only one may be in use at a time."""
         other = copy(self)
         other._descriptor = descriptor
         return other
@@ -59,7 +59,7 @@ class TunDevice:
         return self._descriptor
 
     def name(self) -> str:
-        """Return the name of the interface as it is now. Raises OSError."""
+        """Return the name of the interface as it is now. Raise OSError if it is gone."""
         request = fcntl.ioctl(self._descriptor, TUNGETIFF, bytes(IFNAMSIZ + 24))
         return request[:IFNAMSIZ].rstrip(b"\0").decode()
 

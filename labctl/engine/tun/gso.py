@@ -5,9 +5,9 @@ little more than one UDP_SEGMENT send takes, and a second send of one or two pac
 much as the first. So the device is told to stop in time (IFLA_GSO_MAX_SEGS, linux/if_link.h): measured,
 half as fast again.
 
-It takes CAP_NET_ADMIN, which an engine gives up. So the limit is one that is right for any MTU up to the usual one,
+It takes CAP_NET_ADMIN, which an engine drops. So the limit is one that is right for any MTU up to the usual one,
 and for a larger one nothing has to be limited. Without that right, or on a kernel without the attribute, superframes
-are just cut in two. Nothing depends on the limit, so nobody has to take it back: without offloads it means nothing.
+are just cut in two. The limit is never undone: without offloads it means nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOTHING_TO_CUT = 32768
 
 
 def mtu_of(device: str) -> int:
-    """Return the MTU of an interface of this namespace; of one that is not there, the usual."""
+    """Return the MTU of an interface of this namespace, in bytes; USUAL_MTU if it is not there."""
     request = struct.pack("16s24x", device.encode())
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
@@ -39,14 +39,14 @@ def mtu_of(device: str) -> int:
 
 
 def limit_superframes(device: str) -> None:
-    """Let superframes for this device be cut into one train. Where that cannot be, nothing happens."""
+    """Limit superframes for this device to what becomes one train. If the kernel refuses, nothing happens."""
     try:
         most = min(MOST_PACKETS, MOST_BYTES // USUAL_MTU)
         link = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, socket.if_nametoindex(device), 0, 0)
         body = link + struct.pack("=HHI", 8, IFLA_GSO_MAX_SEGS, most)
         header = struct.pack("=IHHII", 16 + len(body), RTM_NEWLINK, NLM_F_REQUEST, 0, 0)
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
-            # An error would come as an answer, which nobody has to read.
+            # An error would come as an answer, which need not be read.
             netlink.send(header + body)
     except OSError:
         return

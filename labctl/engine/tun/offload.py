@@ -1,19 +1,19 @@
 """The TUN device with the kernel's offloads: many packets with one call.
 
 With IFF_VNET_HDR each frame comes with a `vnet` header, and with TUNSETOFFLOAD the kernel leaves work to us:
-TCP superframes are not cut, checksums not finished. That work is `split`'s; of the way back, `coalesce`'s.
+TCP superframes are not cut, checksums not finished. `split` does that work, and `coalesce` undoes it for the kernel.
 Superframes that are alike are taken a few at a time, and cut at once: where several processes share a CPU, the
 second finds in the caches what the first had to fetch. Small packets are taken as many as there are, and
 neighbours of one size leave as one train.
 
-TUNSETOFFLOAD belongs to the *device* and outlives the descriptor, whereas IFF_VNET_HDR belongs to the one
-who attaches. A program that attached to a persistent device after us, without the header, would be given
-unfinished packets and could not know. So it is taken back at the end; and `TunDevice`, which reads without
-the header, takes it back when it attaches, in case an engine was killed.
+TUNSETOFFLOAD belongs to the *device* and outlives the descriptor, whereas IFF_VNET_HDR belongs to the descriptor. A
+program that attached to a persistent device after us, without the header, would read unfinished packets and could not
+know. So the offloads are switched off at the end; and `TunDevice`, which reads without the header, switches them off
+when it attaches, in case an engine was killed.
 
 Where the kernel refuses a merged frame, nothing of it was done, the feature is given up, and the error is raised:
-the forwarder, which still has the packets, writes each by itself. Memory is taken once; what `receive` gives
-is good until the next `receive`.
+the forwarder, which still has the packets, writes each by itself. Memory is allocated once; what `receive` returns
+is valid until the next `receive`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4, TUN_F_USO6 = 0x01, 0x02, 0x04, 0
 # Superframes that are taken at once. More gain nothing: with their packets, eight fill the usual L2 cache.
 MOST_FRAMES = 4
 
-# What says nothing about a feature: the interface is down, it is gone, or somebody is busy.
+# What says nothing about a feature: the interface is down or gone, or the kernel is short of memory.
 _NO_REFUSAL = {errno.EIO, errno.EBADFD, errno.EFAULT, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -55,11 +55,11 @@ class OffloadTun(TunDevice):
         self.features = Features()
         self._cuts = True
         self._header = bytearray(VNET)
-        # Superframes have a place each; small packets are read behind one another while they begin in the first.
+        # Each superframe has a slot; small packets are read behind one another while they begin in the first.
         self._read = buffer(MOST_FRAMES * LARGEST)
         self._frames = np.frombuffer(self._read, np.uint8).reshape(MOST_FRAMES, LARGEST)
-        places = range(0, MOST_FRAMES * LARGEST, LARGEST)
-        self._first, *self._further = ((self._header, self._read[at : at + LARGEST]) for at in places)
+        slots = range(0, MOST_FRAMES * LARGEST, LARGEST)
+        self._first, *self._further = ((self._header, self._read[at : at + LARGEST]) for at in slots)
         # One for superframes that are alike, one for the other that may come behind them.
         self._splitters = split.Splitter(buffer(2 * MOST_FRAMES * LARGEST)), split.Splitter(buffer(2 * LARGEST))
         self._merged = buffer(VNET + LARGEST)
@@ -67,7 +67,7 @@ class OffloadTun(TunDevice):
         self._alone = True
 
     def engage(self, features: Features) -> None:
-        """Ask for every offload that this kernel has, as long as the interface's MTU leaves something to cut."""
+        """Engage every offload that this kernel has, as long as the interface's MTU leaves something to cut."""
         self.features = features
         self._engage()
 
@@ -109,7 +109,7 @@ class OffloadTun(TunDevice):
         self._alone = True
 
     def receive(self) -> Bytes | list[Train]:
-        """Take what waits: one packet, packets up to a batch, or superframes that are alike; and what ends these."""
+        """Return what waits: one packet, packets up to a batch, or superframes that are alike; and what ends these."""
         header = self._header
         length = os.readv(self._descriptor, self._first) - VNET
         if header[1]:
@@ -124,13 +124,13 @@ class OffloadTun(TunDevice):
         header, number = VnetHeader.read(self._header), 1
         kind = split.kind_of(self._read[:length], header)
         ending: list[Train] = []
-        for place in self._further:
+        for slot in self._further:
             try:
-                size = os.readv(self._descriptor, place) - VNET
+                size = os.readv(self._descriptor, slot) - VNET
             except OSError:  # if it lasts it comes again with the next call
                 break
             last = VnetHeader.read(self._header)
-            if size != length or last != header or split.kind_of(place[1][:size], header) != kind:
+            if size != length or last != header or split.kind_of(slot[1][:size], header) != kind:
                 ending = self._ending(number * LARGEST, size)
                 break
             number += 1
@@ -170,7 +170,7 @@ class OffloadTun(TunDevice):
         return Train(packets, size, number, number)
 
     def _ending(self, at: int, size: int) -> list[Train]:
-        """What came last, and differs from those before it."""
+        """Return the trains of what came last, and differs from what came before it."""
         if self._header[1]:
             frame = np.frombuffer(self._read, np.uint8)[None, at : at + size]
             return self._split(frame, VnetHeader.read(self._header), 1)
@@ -184,7 +184,7 @@ class OffloadTun(TunDevice):
             return [Train.of(b"")] * len(frames)
 
     def pieces(self, train: Train) -> Iterable[Train]:
-        """The runs that one write takes, found and verified."""
+        """Return the runs that one write takes, found and verified."""
         if train.number == 1:
             return (train,)
         use = self.features.use

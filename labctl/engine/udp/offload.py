@@ -1,15 +1,15 @@
-"""The UDP side with the kernel's offloads: a train with one call.
+"""The UDP side with the kernel's offloads: one call for a whole train.
 
 UDP_SEGMENT and UDP_GRO (net/ipv4/udp_offload.c) send and receive trains as they are. A segment may
-not be larger than the path's MTU, for nothing fragments it: such packets are sent one by one, and the
+not be larger than the path's MTU, for nothing fragments it: larger packets are sent one by one, and the
 kernel fragments each.
 
 Trains are taken a few at a time, and those of one length and of whole packets become one: where several processes
 share a CPU, it costs less to handle them at once than one after another, with cold caches.
 
 Where the kernel refuses a train, nothing of it was done, the feature is given up, and the error is raised:
-the forwarder, which still has the packets, sends each by itself. Memory is taken once; what `receive` gives
-is good until the next `receive`.
+the forwarder, which still has the packets, sends each by itself. Memory is allocated once; what `receive` returns
+is valid until the next `receive`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UDP_SEGMENT, UDP_GRO = 103, 104
 # Trains that are taken at once.
 MOST_TRAINS = 4
 
-# EIO: the way out cannot compute checksums, or transforms packets. The others: this kernel, or this socket.
+# EIO: the device cannot compute checksums, or transforms packets. The others: this kernel, or this socket.
 _NO_SEGMENTS = {errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT}
 
 
@@ -43,7 +43,7 @@ class OffloadPeer(UdpPeer):
         super().__init__(connected, wildcard)
         self.features = Features()
         self._read = buffer(MOST_TRAINS * LARGEST)
-        # A fault that came behind trains which had come well: it is told with the next call.
+        # An error that was met behind good trains: the next call raises it.
         self._late: OSError | None = None
         # What came beside the last packet that came alone, unmarked: the next is most likely like it.
         self._usual: list[tuple[int, int, bytes]] = []
@@ -51,11 +51,11 @@ class OffloadPeer(UdpPeer):
         self._largest = LARGEST
 
     def engage(self, features: Features) -> None:
-        """Ask for every offload that this kernel has."""
+        """Engage every offload that this kernel has."""
         self.features = features
         for option, feature in ((UDP_SEGMENT, Feature.UDP_SEGMENT), (UDP_GRO, Feature.UDP_GRO)):
             try:
-                # For UDP_SEGMENT 0 asks for nothing and only shows that it is known.
+                # For UDP_SEGMENT 0 changes nothing and only shows that the kernel knows it.
                 self._socket.setsockopt(socket.IPPROTO_UDP, option, int(option == UDP_GRO))
             except OSError:
                 continue
@@ -66,7 +66,7 @@ class OffloadPeer(UdpPeer):
         self.engage(self.features)
 
     def receive(self) -> Bytes | list[Train]:
-        """Take what waits: one packet, or trains up to the first packet that comes alone."""
+        """Return what waits: one packet, or trains up to the first packet that comes alone."""
         if self._late:
             late, self._late = self._late, None
             raise late
@@ -74,7 +74,7 @@ class OffloadPeer(UdpPeer):
         return self._more(first) if isinstance(first, Train) else first
 
     def _more(self, first: Train) -> list[Train]:
-        """Take more trains behind a first one, up to one that is not like it."""
+        """Receive more trains behind a first one, up to one that is not like it."""
         data, size, number, _, ecn = first
         length, parts = len(data), 1
         if length < size * number:
@@ -98,7 +98,7 @@ class OffloadPeer(UdpPeer):
         return [Train(self._read[: parts * length], size, parts * number, parts, ecn), *ending]
 
     def _take(self, at: int) -> Bytes | Train:
-        """Take one packet or one train, into the memory from this place on."""
+        """Receive one packet or one train, into the memory from `at` on."""
         length, ancillary, flags, _ = self._socket.recvmsg_into([self._read[at : at + LARGEST]], ANCILLARY)
         data = self._read[at : at + length]
         if ancillary == self._usual and not flags:
@@ -108,7 +108,7 @@ class OffloadPeer(UdpPeer):
             if kind == UDP_GRO:
                 size = int.from_bytes(value[:4], sys.byteorder)
         if flags & socket.MSG_CTRUNC:
-            # What the size is was lost. What this is now is malformed, and counted so; it will not recur.
+            # The size is lost. The train is now one malformed packet, and counted so; this does not recur.
             self._socket.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 0)
             self.features.give_up(Feature.UDP_GRO, OSError(errno.ENOBUFS, ""))
         if not size and not changes(ecn):
@@ -118,7 +118,7 @@ class OffloadPeer(UdpPeer):
         return Train(data, size, -(-length // size), ecn=ecn) if length else data
 
     def pieces(self, train: Train) -> Iterable[Train]:
-        """The trains that one call takes."""
+        """Return the trains that one call sends."""
         if train.number == 1:
             return (train,)
         if not self._fits(train.size) or not self.features.use(Feature.UDP_SEGMENT):
@@ -126,7 +126,7 @@ class OffloadPeer(UdpPeer):
         return (piece for alike in by_ecn(train) for piece in alike.sendable())
 
     def _fits(self, size: int) -> bool:
-        """Whether a packet of this size may go in a train. Where one was too large, the way may have changed since."""
+        """Return whether a packet of this size may go in a train. If one was too large, the path may have changed."""
         if size > self._largest:
             if size > self.mtu():
                 return False
@@ -142,7 +142,7 @@ class OffloadPeer(UdpPeer):
         try:
             self._socket.sendmsg((piece.data,), (segment,))
         except OSError as error:
-            # Older kernels say EINVAL for a segment over the MTU.
+            # Older kernels return EINVAL for a segment over the MTU.
             if error.errno in (errno.EMSGSIZE, errno.EINVAL) and piece.size > self.mtu():
                 self._largest = piece.size - 1
             elif error.errno in _NO_SEGMENTS:

@@ -2,9 +2,9 @@
 
 The peer's socket is *connected*: the kernel itself then hands over only the peer's datagrams and
 reports the ICMP errors that our own provoke. A second, unconnected socket at the same address and port
-catches everyone else's, only so that they can be counted. Linux looks for the best match (`compute_score`
+receives all others, only so that they can be counted. Linux looks for the best match (`compute_score`
 in net/ipv4/udp.c), so a datagram of the peer's goes to the second socket only where that is bound to a wildcard
-(`wildcard`). The first is bound before the second may share its port, which proves that nobody else is there.
+(`wildcard`). The first is bound before the second may share its port, which proves that no other program has it.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _LOWEST = 0 if sys.byteorder == "little" else -1
 
 
 class UdpPeer:
-    """The connected socket: the peer, and nobody else."""
+    """The connected socket, which exchanges datagrams with the peer only."""
 
     def __init__(self, connected: socket.socket, wildcard: Wildcard | None = None) -> None:
         self._socket = connected
         self._wildcard = wildcard
         self._discovery = PMTUDISC_DONT
-        # The ECN field that the socket gives its datagrams.
+        # The ECN field that the socket sends with.
         self._ecn = 0
 
     def over(self, connected: socket.socket) -> Self:
-        """This port once more, over another socket. Both have the same buffers, so they take turns."""
+        """Return this port over another socket. Both use the same buffers, so only one may be in use at a time."""
         other = copy(self)
         other._socket = connected
         return other
@@ -65,16 +65,16 @@ class UdpPeer:
             self._wildcard.close()
 
     def source(self) -> Address:
-        """Return the address that our datagrams leave from: for a wildcard, the one that the kernel has chosen."""
+        """Return the address that datagrams leave from: for a wildcard, the one that the kernel has chosen."""
         host, port, *_ = self._socket.getsockname()
         return Address(host, port)
 
     def successor(self) -> str | None:
-        """Return the address to leave from instead, if the present one is gone and may be another."""
+        """Return the address to leave from instead, if the present one is gone and there is another."""
         return self._wildcard.successor() if self._wildcard else None
 
     def leave_from(self, host: str) -> None:
-        """Leave from this address of ours from now on, under the same descriptor. Raises OSError."""
+        """Leave from this local address from now on, under the same descriptor. Raise OSError if refused."""
         assert self._wildcard, "one address cannot be another"
         self._wildcard.move(host)
         self._ecn = 0
@@ -87,7 +87,7 @@ class UdpPeer:
         """Plain ports take every packet alone."""
 
     def reconsider(self) -> None:
-        """What a plain port chose is the address that it leaves from: see `successor`."""
+        """A plain port chooses only the address that it leaves from: see `successor`."""
 
     def receive(self) -> Bytes | list[Train]:
         data, ancillary, _, _ = self._socket.recvmsg(LARGEST, ANCILLARY)
@@ -113,7 +113,7 @@ class UdpPeer:
             self._ecn = ecn
 
     def mtu(self) -> int:
-        """Return the largest packet that fits the way as it is now; LARGEST while no way is known."""
+        """Return the largest packet that fits the path as it is now, in bytes; LARGEST while there is no route."""
         six = self._socket.family == socket.AF_INET6
         option, headers = ((socket.IPPROTO_IPV6, IPV6_MTU), 48) if six else ((socket.IPPROTO_IP, IP_MTU), 28)
         try:
@@ -135,7 +135,7 @@ class UdpPeer:
 
 
 class UdpStrangers:
-    """The unconnected socket: everybody but the peer, and the peer where it addresses another address of a wildcard."""
+    """The unconnected socket: datagrams that are not the peer's, or are for another address of a wildcard."""
 
     def __init__(self, unconnected: socket.socket, peer: tuple[str, int]) -> None:
         self._socket = unconnected
@@ -157,7 +157,7 @@ def open_udp(
     peer: Address,
     kind: type[PeerKind] = UdpPeer,  # type: ignore[assignment]
 ) -> tuple[PeerKind, UdpStrangers]:
-    """Open both sockets of an endpoint. Raises EngineError."""
+    """Open both sockets of an endpoint. Raise EngineError if the kernel refuses."""
     connected, strangers = open_socket(bind), open_socket(bind)
     try:
         _bind_both(connected, strangers, bind, peer)
@@ -177,8 +177,8 @@ def _bind_both(connected: socket.socket, strangers: socket.socket, bind: Address
     }
     with explained(f"cannot bind {bind}", hints, "`ip addr` shows the addresses of this machine"):
         connected.bind(sockaddr(bind))
-    way = f"`ip route get {peer.host}` shows the way, if there is one"
-    with explained(f"cannot send from {bind.host} to {peer}", {}, way):
+    hint = f"`ip route get {peer.host}` shows the route, if there is one"
+    with explained(f"cannot send from {bind.host} to {peer}", {}, hint):
         connected.connect(sockaddr(peer))
     forget(connected)
     shown = "`ss -aunp` shows who has this port"
@@ -187,7 +187,7 @@ def _bind_both(connected: socket.socket, strangers: socket.socket, bind: Address
 
 
 def ecn_in(ancillary: Iterable[tuple[int, int, bytes]]) -> int:
-    """Return the ECN field that the kernel says a datagram had; 0 if it says nothing."""
+    """Return the ECN field of a datagram from its ancillary data; 0 if they lack it."""
     for _, kind, value in ancillary:
         if kind in _OCTETS:
             return value[_LOWEST] & 3

@@ -1,7 +1,7 @@
 """The sockets of an endpoint: how they are opened, and how two of them share one port.
 
-Linux lets UDP sockets share a port while both bear SO_REUSEADDR. They bear it only while one of them is bound beside
-the other, so that nobody else can join.
+Linux lets UDP sockets share a port while both have SO_REUSEADDR. They have it only while one of them is bound beside
+the other, so that no other program can join.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def family_of(address: Address) -> socket.AddressFamily:
 
 
 def open_socket(bind: Address) -> socket.socket:
-    """Return a socket for an address of this kind, with buffers as large as it may have. Raises EngineError."""
+    """Return a socket for this IP version, with buffers as large as allowed. Raise EngineError if refused."""
     with explained(f"cannot open a socket for {bind}", {}, "is this IP version switched off here?"):
         made = socket.socket(family_of(bind), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     for force, plain in ((SO_RCVBUFFORCE, socket.SO_RCVBUF), (SO_SNDBUFFORCE, socket.SO_SNDBUF)):
@@ -37,7 +37,7 @@ def open_socket(bind: Address) -> socket.socket:
             made.setsockopt(socket.SOL_SOCKET, force, BUFFER)
         except PermissionError:
             made.setsockopt(socket.SOL_SOCKET, plain, BUFFER)
-    # What comes is told with the octet that holds its ECN field.
+    # Each datagram comes with the octet that holds its ECN field.
     if bind.version == 6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
@@ -49,7 +49,7 @@ def open_socket(bind: Address) -> socket.socket:
 
 
 def discover(made: socket.socket, mode: int) -> None:
-    """Set what becomes of datagrams over the path's MTU (ip(7), IP_MTU_DISCOVER)."""
+    """Set what happens to datagrams over the path's MTU (ip(7), IP_MTU_DISCOVER)."""
     if made.family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, mode)
     else:
@@ -69,7 +69,7 @@ def sharing(*sockets: socket.socket) -> Iterator[None]:
 
 
 def forget(connected: socket.socket) -> None:
-    """Drop what came between bind and connect, when anybody's datagrams were still let in."""
+    """Drop what came between bind and connect, when datagrams of any sender were let in."""
     while True:
         try:
             connected.recv(LARGEST)
@@ -78,7 +78,10 @@ def forget(connected: socket.socket) -> None:
 
 
 def sockaddr(address: Address) -> Any:
-    """The address as bind and connect take it, with the scope of a link-local one (fe80::1%wan0) resolved."""
+    """Return the address as bind and connect take it, with the scope of a link-local one (fe80::1%wan0) resolved.
+
+    Raise OSError (ENODEV) if there is no such interface.
+    """
     flags = socket.AI_NUMERICHOST
     try:
         # As bytes: for text Python loads its codec of international domain names, in every engine.

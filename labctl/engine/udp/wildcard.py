@@ -8,7 +8,7 @@ connected, and takes the place of the first under the same descriptor.
 The same is done when the pinned address is deleted, with the address that the kernel prefers now. By itself the
 socket would be of no use: IPv4 refuses to send (EINVAL), and IPv6 sends from an address that no answer can reach.
 
-Buffers of full size take rights that an endpoint gives up (SO_RCVBUFFORCE), so some sockets are opened beforehand.
+Buffers of full size take rights that an endpoint drops (SO_RCVBUFFORCE), so some sockets are opened beforehand.
 To bind a port below 1024 takes a right, too, CAP_NET_BIND_SERVICE: it is the one that is kept for such a port.
 """
 
@@ -47,7 +47,7 @@ class Wildcard:
             each.close()
 
     def move(self, host: str) -> None:
-        """Have the descriptor of the connected socket be one that is bound to this address. Raises OSError."""
+        """Bind a socket to this address, under the connected socket's descriptor. Raise OSError if refused."""
         with closing(self._spares.pop() if self._spares else open_socket(self._peer)) as fresh:
             with sharing(fresh, self._strangers):
                 fresh.bind(sockaddr(Address(host, self._port)))
@@ -69,7 +69,7 @@ class Wildcard:
 
 
 def addressed(ancillary: Iterable[tuple[int, int, bytes]]) -> str | None:
-    """Return the address of ours that a datagram was sent to, if the kernel says so."""
+    """Return the local address that a datagram was sent to, if the ancillary data have it."""
     for level, kind, value in ancillary:
         if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
             # Of a broadcast, the address of ours to answer it from.
