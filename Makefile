@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check docs test-kernel bench fuzz soak bytecode clean
+.PHONY: demo test quick check docs test-kernel bench picture fuzz soak bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -39,6 +39,10 @@ docs: .venv/installed-dev
 # The engine against its peers, in one run; build/bench.json and build/bench.svg. Needs root, iperf3 and socat.
 bench: .venv/installed-dev bytecode
 	$(BIN)/python -m benchmarks
+
+# The picture of the README, of a session that it runs; as an ordinary user, to whom it shows a rootless lab.
+picture: .venv/installed-dev bytecode
+	$(BIN)/python -m docs.picture docs/labctl.svg
 
 # A minute of both ways at once through loss and reordering.
 soak: .venv/installed-dev

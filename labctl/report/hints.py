@@ -13,7 +13,8 @@ def hints(topology: Topology, several: bool) -> list[tuple[str, str]]:
     space, which = next(iter(topology.namespaces)), f" -l {topology.name}" if several else ""
     found = [(f"labctl status{which}", "interfaces, addresses, engines and their counters")]
     if topology.checks:
-        found.insert(0, (f"labctl verify{which}", f"prove it: {len(topology.checks)} checks, with packet counts"))
+        checks = "1 check" if len(topology.checks) == 1 else f"{len(topology.checks)} checks"
+        found.insert(0, (f"labctl verify{which}", f"prove it: {checks}, with packet counts"))
     crossing = (check.ping for check in topology.checks if check.ping and check.crosses and check.expect != "no-reply")
     if ping := next(crossing, None):
         found.append((f"labctl exec{which} {ping.from_} -- ping {ping.to}", "try it by hand"))
