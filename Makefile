@@ -19,7 +19,7 @@ test: .venv/installed-dev bytecode
 # For while one works: all but the command line (tests/e2e), of which a shipped lab alone goes up and down.
 quick: .venv/installed-dev bytecode
 	$(BIN)/python -m pytest -q -n auto --dist worksteal --ignore tests/engine/test_soak.py \
-		$(filter-out tests/e2e tests/docs,$(wildcard tests/[a-z]*[a-z])) tests/test_architecture.py tests/e2e/test_story.py
+		tests/checks tests/engine tests/lab tests/plan tests/process tests/topology tests/test_*.py tests/e2e/test_story.py
 
 # The main job under a stock Debian kernel, in QEMU; installs packages (Debian, as root). See tests/kernel.sh.
 test-kernel: .venv/installed-dev bytecode
