@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from labctl.engine.packets.impairment import Impairment
 from labctl.topology.values import (
+    NUMBER,
     CheckName,
     Command,
     Corrupt,
@@ -132,13 +133,27 @@ class Route(Model):
     onlink: bool = Field(False, description="The next hop is behind `dev`, though no network there has it.")
     src: HostField | None = Field(None, description="The source address of packets that are sent from here.")
     table: Table = Field("main", description="The table that it is in: a number, main, local or default.")
-    metric: Whole | None = Field(None, ge=0, le=2**32 - 1, description="The lower of two metrics wins.")
-    mtu: Whole | None = Field(None, ge=68, le=65520, description="Largest packet on this way in bytes.")
-    window: Whole | None = Field(None, ge=1, le=2**32 - 1, description="Largest TCP window announced, in bytes.")
-    advmss: Whole | None = Field(None, ge=1, le=65495, description="The TCP MSS that is announced, in bytes.")
-    hoplimit: Whole | None = Field(None, ge=1, le=255, description="TTL or hop limit of packets that are sent.")
-    initcwnd: Whole | None = Field(None, ge=1, le=2**32 - 1, description="TCP's first congestion window, in segments.")
-    initrwnd: Whole | None = Field(None, ge=1, le=2**32 - 1, description="TCP's first receive window, in segments.")
+    metric: Annotated[int, Field(ge=0, le=2**32 - 1), NUMBER] | None = Field(
+        None, description="The lower of two metrics wins."
+    )
+    mtu: Annotated[int, Field(ge=68, le=65520), NUMBER] | None = Field(
+        None, description="Largest packet on this way in bytes."
+    )
+    window: Annotated[int, Field(ge=1, le=2**32 - 1), NUMBER] | None = Field(
+        None, description="Largest TCP window announced, in bytes."
+    )
+    advmss: Annotated[int, Field(ge=1, le=65495), NUMBER] | None = Field(
+        None, description="The TCP MSS that is announced, in bytes."
+    )
+    hoplimit: Annotated[int, Field(ge=1, le=255), NUMBER] | None = Field(
+        None, description="TTL or hop limit of packets that are sent."
+    )
+    initcwnd: Annotated[int, Field(ge=1, le=2**32 - 1), NUMBER] | None = Field(
+        None, description="TCP's first congestion window, in segments."
+    )
+    initrwnd: Annotated[int, Field(ge=1, le=2**32 - 1), NUMBER] | None = Field(
+        None, description="TCP's first receive window, in segments."
+    )
 
 
 METRICS = ("mtu", "window", "advmss", "hoplimit", "initcwnd", "initrwnd")
@@ -165,8 +180,8 @@ class Rule(Model):
     sport: Ports | None = Field(None, description="The source port, or a range of them.")
     dport: Ports | None = Field(None, description="The destination port, or a range of them.")
     table: Table | None = Field(None, description="The table to look in, main where absent.")
-    suppress_prefixlength: Whole | None = Field(
-        None, ge=0, le=128, description="What is found counts only where its prefix is longer than this."
+    suppress_prefixlength: Annotated[int, Field(ge=0, le=128), NUMBER] | None = Field(
+        None, description="What is found counts only where its prefix is longer than this."
     )
 
     @property

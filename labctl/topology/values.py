@@ -338,7 +338,8 @@ NamespaceName = Annotated[str, _named("namespace", LONGEST_NAMESPACE)]
 CheckName = Annotated[str, _named("check", 60)]
 UserName = Annotated[str, BeforeValidator(parse_user)]
 InterfaceName = Annotated[str, BeforeValidator(parse_interface_name)]
-Whole = Annotated[int, BeforeValidator(parse_number)]
+NUMBER = BeforeValidator(parse_number)
+Whole = Annotated[int, NUMBER]
 Seconds = Annotated[float, BeforeValidator(parse_number)]
 InterfaceRefField = Annotated[
     InterfaceRef,

@@ -86,3 +86,15 @@ def test_the_schema_has_a_name_and_tells_kinds_apart() -> None:
     assert interfaces["discriminator"]["propertyName"] == "kind"
     kinds = {name: schema["$defs"][name]["properties"]["kind"]["const"] for name in ("Tun", "Veth", "Bridge")}
     assert kinds == {"Tun": "tun", "Veth": "veth", "Bridge": "bridge"}
+
+
+def test_a_bound_is_written_in_the_words_of_json_schema() -> None:
+    """pydantic writes one that it cannot place as `ge` or `le`, which no editor knows."""
+
+    def keys(part: Any) -> set[str]:
+        if isinstance(part, list):
+            return {key for each in part for key in keys(each)}
+        return {*part, *(key for each in part.values() for key in keys(each))} if isinstance(part, dict) else set()
+
+    assert {"minimum", "maximum"} <= keys(json_schema())
+    assert keys(json_schema()) & {"ge", "gt", "le", "lt"} == set()
