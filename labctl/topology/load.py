@@ -27,7 +27,7 @@ from labctl.topology.yaml_tree import NotYaml, Position, Tree
 
 
 def load(path: Path) -> Topology:
-    """The topology in a file. Raises UsageError, or its FileMistakes where the file can be read but is wrong."""
+    """Return the topology in a file. Raise UsageError, or its FileMistakes where the file can be read but is wrong."""
     return anchored(loads(text_of(path), name_of(path)), directory_of(path))
 
 
@@ -41,7 +41,7 @@ def text_of(path: Path) -> str:
 
 
 def loads(text: str, filename: str) -> Topology:
-    """The topology in a text; `filename` is what messages call it. Raises as `load` does."""
+    """Return the topology in a text; `filename` is what messages call it. Raise as `load` does."""
     if "\0" in text:
         raise UsageError(f"{filename} is no text file", "there are zero bytes in it", "a topology is YAML, in UTF-8")
     try:
@@ -79,7 +79,7 @@ def _validated(value: object) -> tuple[Topology | None, list[Broken]]:
 
 
 def _what_is_left(tree: Tree, broken: list[Broken]) -> tuple[Topology | None, Remainder]:
-    """The topology without what is broken; None where nothing is left that could be one."""
+    """Return the topology without what is broken; None where nothing is left that could be one."""
     cuts: set[yaml_tree.Path] = set()
     more = {one.cut for one in broken}
     while more - cuts and () not in more:

@@ -1,6 +1,6 @@
 """A mistake in a file: where it stands, what is wrong, what would be right; and all of them as plain text.
 
-Positions are 1-based, as editors count. The text follows the compilers that learners praise:
+Positions are 1-based, as editors count. The text has the form of a compiler's:
 
     two-site.yaml:11:15: 'siteC:wan0' does not exist
      11 |       wan0: {kind: veth, peer: "siteC:wan0"}
@@ -59,7 +59,7 @@ class FileMistakes(UsageError):
 
 
 def _window(source: str, caret: int) -> tuple[str, int]:
-    """The part of a line that has the caret in it, and where the caret stands in that part."""
+    """Return the part of a line that has the caret in it, and where the caret stands in that part."""
     start = 0 if len(source) <= _WIDTH or caret < _WIDTH // 2 else caret - _WIDTH // 2
     part = source[start : start + _WIDTH]
     before, after = "..." if start else "", "..." if len(source) > start + _WIDTH else ""
@@ -68,6 +68,6 @@ def _window(source: str, caret: int) -> tuple[str, int]:
 
 
 def _shortened(sentence: str) -> str:
-    """A sentence that quotes a value of any length; how it begins and how it ends is what it says."""
+    """Return a sentence that quotes a value of any length without its middle, where it is long."""
     clean = "".join(char if char.isprintable() else "?" for char in sentence)
     return clean if len(clean) <= 2 * _WIDTH else f"{clean[:_WIDTH]} ... {clean[-_WIDTH:]}"

@@ -186,7 +186,7 @@ class Rule(Model):
 
     @property
     def version(self) -> int:
-        """The IP version of the packets that it takes."""
+        """Return the IP version of the packets that it matches."""
         network = self.from_ or self.to
         if self.family is None and network is not None:
             return network.version
@@ -194,7 +194,7 @@ class Rule(Model):
 
 
 def _default_means_any(value: Any) -> Any:
-    """`to: default` is the IP version of `via`, as with ip(8)."""
+    """Return a route with `to: default` written out in the IP version of `via`, as with ip(8)."""
     if isinstance(value, dict) and value.get("to") == "default":
         hops = value.get("nexthops")
         first = hops[0] if isinstance(hops, list) and hops and isinstance(hops[0], dict) else value
@@ -336,6 +336,6 @@ SCHEMA_ID = "urn:labctl:topology"
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a topology file."""
+    """Return the JSON Schema (2020-12) of a topology file."""
     schema = Topology.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}

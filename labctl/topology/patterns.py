@@ -1,7 +1,7 @@
 """How the values of a topology file are written, as regular expressions (ECMA-262) for its JSON Schema.
 
 An editor that knows them marks a mistake while it is typed. They are wider than the parsers of `values` only where a
-regular expression cannot know better; a property test holds that whatever a parser of addresses takes matches.
+regular expression cannot express more; a property test holds that whatever a parser of addresses accepts matches.
 """
 
 from __future__ import annotations

@@ -22,12 +22,13 @@ class Prefixes(Generic[T]):
         self._tables: dict[tuple[int, int], dict[int, list[T]]] = defaultdict(dict)  # by (IP version, bits left out)
 
     def add(self, network: Network, value: T) -> None:
+        """Add a value to those of a network."""
         left_out = network.max_prefixlen - network.prefixlen
         table = self._tables[network.version, left_out]
         table.setdefault(int(network.network_address) >> left_out, []).append(value)
 
     def matching(self, address: Host) -> Iterator[list[T]]:
-        """The values of each network that has the address in it, the longest prefix first."""
+        """Yield the values of each network that has the address in it, the longest prefix first."""
         whole = int(address)
         for version, left_out in sorted(self._tables):
             if version == address.version and whole >> left_out in self._tables[version, left_out]:

@@ -25,7 +25,7 @@ class Remainder:
     _kept: dict[Path, list[int]]  # of every list that became shorter: the former index of each item
 
     def original(self, path: Path) -> Path:
-        """The path in the file of what has this path here."""
+        """Return the path in the file of what has this path here."""
         way: Path = ()
         for step in path:
             kept = self._kept.get(way)
@@ -34,7 +34,7 @@ class Remainder:
 
 
 def without(value: Any, paths: Iterable[Path]) -> Remainder:
-    """A copy of a tree of plain values without what is at the paths, none of which is empty."""
+    """Return a copy of a tree of plain values without what is at the paths, none of which is empty."""
     cuts: _Cuts = {}
     for path in sorted(paths, key=len):
         _mark(cuts, path)

@@ -2,7 +2,7 @@
 
 pydantic finds every broken value at once and says where; what it says ("Input should be a valid tuple") speaks of
 Python. Here each of its error types becomes a `Broken`: the path in the file, what is wrong and what would be right.
-The model itself knows the keys, their descriptions and an example of each, so nothing is written twice.
+The keys, their descriptions and an example of each are in the model, so nothing is written twice.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Broken:
 
 
 def worded(errors: Iterable[ErrorDetails]) -> Iterator[Broken]:
-    """Every error once: that a key is missing goes without saying where it is there, misspelled."""
+    """Yield every error once: not that a key is missing where it is there, misspelled."""
     found = [(error, _worded(error, *_place(error["loc"], error["type"]))) for error in errors]
     misspelled = {broken.meant for error, broken in found if error["type"] == "extra_forbidden"}
     for error, broken in found:
@@ -84,7 +84,7 @@ def worded(errors: Iterable[ErrorDetails]) -> Iterator[Broken]:
 
 
 def _place(location: tuple[str | int, ...], type_: str) -> tuple[Path, bool]:
-    """The path in the file (pydantic puts the kind of an interface into it), and whether its last key is meant."""
+    """Return the path in the file, where pydantic adds the kind of an interface, and whether its key is meant."""
     match location:
         case ("namespaces", _, "interfaces", _, kind, *rest) if kind != _KEY:
             location = (*location[:4], *rest)
@@ -162,12 +162,12 @@ def _example(key: str, field: FieldInfo) -> str:
 
 
 def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The fields of a model by the keys that a file has for them."""
+    """Return the fields of a model by the keys that a file has for them."""
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseModel], str]:
-    """The model of the mapping at a path, and what a person calls it."""
+    """Return the model of the mapping at a path, and what messages call it."""
     match path:
         case ("namespaces", _, "interfaces", _):
             kind = str(location[4])  # where pydantic names it

@@ -1,4 +1,4 @@
-"""A topology under another name: every namespace gets the name as a prefix, wherever the file speaks of it.
+"""A topology under another name: every namespace gets the name as a prefix, wherever the file names it.
 
 So the same file can be up twice on one machine, and what `ip netns` lists is what labctl says.
 """
@@ -15,7 +15,7 @@ from labctl.topology.values import LONGEST_LAB, LONGEST_NAMESPACE, check_name
 
 
 def renamed(topology: Topology, name: str) -> Topology:
-    """The topology as lab `name`; the same one where it is called that already. Raises UsageError for a bad name."""
+    """Return the topology as lab `name`, or itself where it is called that. Raise UsageError for a bad name."""
     if name == topology.name:
         return topology
     try:

@@ -75,7 +75,7 @@ class Fib:
 
     @classmethod
     def of(cls, namespace: Namespace) -> Fib:
-        """All that a namespace has: its addresses, its routes in the order of the file, its rules."""
+        """Return that of a namespace: its addresses, its routes in the order of the file, its rules."""
         fib = cls(namespace.interfaces, namespace.rules)
         for route in namespace.routes:
             fib.add(route)
@@ -99,13 +99,13 @@ class Fib:
             self._links[route.table].add(network, link)
 
     def lookup(self, address: Host, source: Host | None = None, arrived: str = LOOPBACK) -> Decision | None:
-        """The way to an address, the first of several next hops; None where there is none, as `ways` says."""
+        """Return the way to an address, by the first of several next hops; None where `ways` has none."""
         return next(iter(self.ways(address, source, arrived)), None)
 
     def ways(self, address: Host, source: Host | None = None, arrived: str = LOOPBACK) -> tuple[Decision, ...]:
-        """The ways to an address: one, or one by each next hop, for which of them a packet takes is not foreseen.
+        """Return the ways to an address: one, or one by each next hop, for which of them a packet takes is open.
 
-        None where there is no route, where the packet is refused, and where a rule asks for what no file says: a mark,
+        Empty where there is no route, where the packet is refused, and where a rule asks for what no file says: a mark,
         a protocol, a port. `source` is None for a packet whose sender has not chosen one yet; `arrived` is the
         interface that it came in by, lo where it is sent from here.
         """
@@ -117,7 +117,7 @@ class Fib:
         return ()
 
     def _found(self, rule: Rule, address: Host) -> _Entry | None:
-        """What a rule says of an address; None where it leaves that to the next one."""
+        """Return what a rule has for an address; None where it leaves that to the next one."""
         if rule.type != "unicast":
             return _NOWHERE
         for entries in self._tables[rule.table or "main"].matching(address):
@@ -127,14 +127,14 @@ class Fib:
         return None
 
     def candidates(self, address: Host) -> Iterator[Decision]:
-        """Every way to an address that is not the namespace's own, of every table and whatever the rules say."""
+        """Yield every way to an address that is not the namespace's own, of every table and whatever the rules say."""
         for table in self._tables.values():
             for entries in table.matching(address):
                 for entry in sorted(entries, key=lambda entry: entry.metric):
                     yield from (way for way in entry.ways if not way.local)
 
     def owner_of(self, address: Host) -> str | None:
-        """The interface that has the address, None where it is not one of the namespace's own."""
+        """Return the interface that has the address, None where it is not one of the namespace's own."""
         for entries in self._tables["local"].matching(address):
             for entry in entries:
                 if entry.ways and entry.ways[0].local:
@@ -142,7 +142,7 @@ class Fib:
         return None
 
     def interface_of(self, via: Host, dev: str | None, table: str = "main") -> str | None:
-        """The interface behind which a next hop is, None where it is behind none; `dev` is the one that it must be.
+        """Return the interface behind which a next hop is, None where it is behind none; `dev` is the one it must be.
 
         It is looked for in the table of its route, then in main.
         """
@@ -153,12 +153,12 @@ class Fib:
         return next((name for name in found if name is not None), None)
 
     def _neighbour_link(self, via: Host, dev: str | None, table: str) -> str | None:
-        """IPv4 looks among the networks on the links alone (fib_check_nh_v4_gw())."""
+        """Return that of an IPv4 next hop, which must be in a network on a link (fib_check_nh_v4_gw())."""
         behind = (name for names in self._links[table].matching(via) for name in names)
         return next((name for name in behind if dev in (None, name)), None)
 
     def _neighbour_route(self, via: Host, dev: str | None, table: str) -> str | None:
-        """IPv6 takes the best route of the interface, which must have no next hop itself (ip6_route_check_nh())."""
+        """Return that of an IPv6 next hop, whose best route must have no next hop itself (ip6_route_check_nh())."""
         for entries in self._tables[table].matching(via):
             through = [entry for entry in entries if dev is None or any(way.interface == dev for way in entry.ways)]
             if through:
@@ -169,7 +169,7 @@ class Fib:
 
 
 def _in_order(rules: Iterable[Rule]) -> dict[int, list[Rule]]:
-    """The rules by IP version, with those that every namespace has."""
+    """Return the rules by IP version, with those that every namespace has."""
     written = tuple(rules)
     return {
         version: sorted(
@@ -180,7 +180,7 @@ def _in_order(rules: Iterable[Rule]) -> dict[int, list[Rule]]:
 
 
 def _takes(rule: Rule, address: Host, source: Host | None, arrived: str) -> bool | None:
-    """Whether a rule takes a packet; None where that depends on what no file says.
+    """Return whether a rule matches a packet; None where that depends on what no file says.
 
     A source that is not chosen yet is in no network but that of all (fib4_rule_match(), fib6_rule_match()), and a
     socket that is bound to no interface matches no `oif`.
@@ -197,27 +197,27 @@ def _takes(rule: Rule, address: Host, source: Host | None, arrived: str) -> bool
 
 
 def fibs_of(topology: Topology) -> dict[str, Fib]:
-    """What each namespace knows of the ways out of it."""
+    """Return the FIB of each namespace."""
     return {name: Fib.of(namespace) for name, namespace in topology.namespaces.items()}
 
 
 def connected(interfaces: dict[str, Interface]) -> Iterator[tuple[Prefix, str]]:
-    """Every address with the interface that has it; its network is reached without a next hop."""
+    """Yield every address with the interface that has it; its network is reached without a next hop."""
     for name, interface in interfaces.items():
         for own in interface.addresses:
             yield own, name
 
 
 def brings_network(own: Prefix) -> bool:
-    """Whether an address brings a route to its network along: no IPv4 /32 does, and none in 0.0.0.0/8, as a /0 is.
+    """Return whether the kernel adds a route to the network of an address: not for an IPv4 /32, nor in 0.0.0.0/8.
 
-    As fib_add_ifaddr() has it in the kernel.
+    It is fib_add_ifaddr() in the kernel.
     """
     return own.version == 6 or (own.network.prefixlen < 32 and own.network.network_address not in _ZERO)
 
 
 def broadcast_of(interfaces: dict[str, Interface], address: Host) -> Prefix | None:
-    """The IPv4 address of an interface in whose network an address is the one for all (RFC 919), None where in none."""
+    """Return the IPv4 address of an interface whose broadcast address (RFC 919) this is, None where it is none."""
     return next(
         (
             own
@@ -232,7 +232,7 @@ def broadcast_of(interfaces: dict[str, Interface], address: Host) -> Prefix | No
 
 
 def on_link(interfaces: dict[str, Interface], routes: Iterable[Route]) -> Iterator[tuple[Network, str]]:
-    """The networks whose hosts are reached directly: where a next hop can be."""
+    """Yield the networks whose hosts are reached directly: where a next hop can be."""
     for own, name in connected(interfaces):
         if name != LOOPBACK and brings_network(own):
             yield own.network, name
@@ -242,5 +242,5 @@ def on_link(interfaces: dict[str, Interface], routes: Iterable[Route]) -> Iterat
 
 
 def metric_of(route: Route) -> int:
-    """The metric that the kernel gives a route where the file gives none."""
+    """Return the metric of a route: the kernel's default where the file has none."""
     return route.metric or DEFAULT_METRIC[route.to.version]

@@ -1,10 +1,10 @@
-"""Which interfaces hear each other: the broadcast domains of a lab, and the way of a frame through one.
+"""Which interfaces receive each other's frames: the broadcast domains of a lab, and the way of a frame through one.
 
-A frame crosses a cable from one end to the other, and a bridge from one port to another or between a port and the
-bridge's own interface. Interfaces that such steps join are one broadcast domain. A TUN device and the loopback
+A frame goes from one end of a veth pair to the other, and through a bridge from one port to another or between a port
+and the bridge's own interface. Interfaces that such steps join are one broadcast domain. A TUN device and the loopback
 interface carry no frames, and are in none.
 
-A cable counts where both of its ends name each other; `rules` says where they do not.
+A veth pair counts where both of its ends name each other; `rules` says where they do not.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ class Segment:
 
     @property
     def namespaces(self) -> frozenset[str]:
-        """Those that have an interface in it."""
+        """Return the namespaces that have an interface in it."""
         return frozenset(self._entries)
 
     def takes_in(self, ref: InterfaceRef) -> InterfaceRef:
-        """The interface that takes in what arrives at one: the bridge of a port, else the interface itself."""
+        """Return the interface that receives what arrives at one: the bridge of a port, else the interface itself."""
         return self._bridge_of.get(ref, ref)
 
     def entry(self, namespace: str) -> InterfaceRef | None:
-        """An interface by which frames come into a namespace; None where it is not here."""
+        """Return an interface by which frames enter a namespace; None where it has none here."""
         return self._entries.get(namespace)
 
     def way(self, one: InterfaceRef, other: InterfaceRef) -> tuple[InterfaceRef, ...]:
-        """The interfaces that a frame leaves and enters by, from the one to the other.
+        """Return the interfaces that a frame leaves and enters by, from the one to the other.
 
         A bridge behind the first is left out: what it takes in or passes on is measured against the MTU of the ports
         (is_skb_forwardable() in the kernel).
@@ -78,7 +78,7 @@ class Segments:
         interfaces = dict(_with_frames(topology))
         bridge_of = dict(_ports(interfaces))
         joined: dict[InterfaceRef, list[InterfaceRef]] = defaultdict(list)
-        for one, other in (*bridge_of.items(), *_cables(interfaces)):
+        for one, other in (*bridge_of.items(), *_veth_pairs(interfaces)):
             joined[one].append(other)
             joined[other].append(one)
         self._of: dict[InterfaceRef, Segment] = {}
@@ -91,7 +91,7 @@ class Segments:
         return iter(dict.fromkeys(self._of.values()))
 
     def of(self, ref: InterfaceRef) -> Segment:
-        """The broadcast domain of an interface; one without interfaces where it carries no frames."""
+        """Return the broadcast domain of an interface; one without interfaces where it carries no frames."""
         return self._of.get(ref, Segment({}, {}))
 
 
@@ -103,7 +103,7 @@ def _with_frames(topology: Topology) -> Iterator[tuple[InterfaceRef, Interface]]
 
 
 def _ports(interfaces: Mapping[InterfaceRef, Interface]) -> Iterator[tuple[InterfaceRef, InterfaceRef]]:
-    """Every port of a bridge, and the bridge."""
+    """Yield every port of a bridge, and the bridge."""
     for ref, interface in interfaces.items():
         for name in interface.ports if isinstance(interface, Bridge) else ():
             port = InterfaceRef(ref.namespace, name)
@@ -111,8 +111,8 @@ def _ports(interfaces: Mapping[InterfaceRef, Interface]) -> Iterator[tuple[Inter
                 yield port, ref
 
 
-def _cables(interfaces: Mapping[InterfaceRef, Interface]) -> Iterator[tuple[InterfaceRef, InterfaceRef]]:
-    """Both ends of every cable."""
+def _veth_pairs(interfaces: Mapping[InterfaceRef, Interface]) -> Iterator[tuple[InterfaceRef, InterfaceRef]]:
+    """Yield both ends of every veth pair."""
     for ref, interface in interfaces.items():
         if isinstance(interface, Veth) and ref < interface.peer:
             other = interfaces.get(interface.peer)
@@ -123,7 +123,7 @@ def _cables(interfaces: Mapping[InterfaceRef, Interface]) -> Iterator[tuple[Inte
 def _reached_from(
     start: InterfaceRef, joined: Mapping[InterfaceRef, list[InterfaceRef]]
 ) -> dict[InterfaceRef, InterfaceRef]:
-    """Every interface that is joined to one, the nearest first, and the interface before it on the shortest way."""
+    """Return every interface joined to one, the nearest first, with the interface before it on the shortest way."""
     before, ahead = {start: start}, deque([start])
     while ahead:
         here = ahead.popleft()

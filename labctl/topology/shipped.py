@@ -18,9 +18,9 @@ _PLACES = (_PACKAGE / "topologies", _PACKAGE.parent / "topologies")
 
 
 def find(name_or_path: str) -> Path:
-    """The file that is meant: a file that exists, or else a shipped topology; `-` is the standard input.
+    """Return the file that is meant: a file that exists, or else a shipped topology; `-` is the standard input.
 
-    Raises UsageError.
+    Raise UsageError where there is neither.
     """
     if name_or_path == "-":
         return STDIN
@@ -36,7 +36,7 @@ def find(name_or_path: str) -> Path:
 
 
 def names() -> list[str]:
-    """The names of the shipped topologies."""
+    """Return the names of the shipped topologies."""
     return list(_files())
 
 

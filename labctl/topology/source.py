@@ -49,7 +49,7 @@ def _all_of(descriptor: int, path: Path) -> bytes:
         raise UsageError(f"{name} is a directory", "", "name a file in it")
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode) or path == STDIN):
         raise UsageError(f"{name} is no regular file", "", "save the topology to a file first")
-    # The size that stat tells is not what is read where the file grows, or is one of /proc.
+    # The size in its status is not what is read where the file grows, or is one of /proc.
     content = b"" if status.st_size > MAX_BYTES else _read(descriptor)
     if content is None:
         hint = "start the program that writes to it, or name a file"

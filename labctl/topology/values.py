@@ -20,7 +20,7 @@ from labctl.engine.packets.impairment import read, show
 from labctl.topology import patterns
 from labctl.topology.iproute import IP_PROTOCOLS, TABLES
 
-LONGEST_LAB = 40  # bytes; with room for a user ID in the name of a room, unix(7)
+LONGEST_LAB = 40  # bytes; with a user ID it is the name of a rootless environment, a unix(7) address of 107
 LONGEST_NAMESPACE = 60
 LARGEST_UID = 2**32 - 2  # the one above it means no user, as in chown(2)
 IFNAMSIZ = 16  # linux/if.h: 15 bytes and the terminating zero
@@ -35,7 +35,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 class InterfaceRef(NamedTuple):
-    """An interface as the whole field writes it: NAMESPACE:INTERFACE."""
+    """An interface, written NAMESPACE:INTERFACE."""
 
     namespace: str
     interface: str
@@ -55,7 +55,7 @@ class SocketAddress(NamedTuple):
 
 
 def mistake(what: str, hint: str = "") -> PydanticCustomError:
-    """A mistake in one value: what is wrong with it, and what would be right."""
+    """Return a mistake in one value: what is wrong with it, and what would be right."""
     return PydanticCustomError("mistake", "{what}", {"what": what, "hint": hint})
 
 
@@ -66,7 +66,7 @@ def _text(value: Any, kind: str) -> str:
 
 
 def shape(value: Any) -> str:
-    """A value in the words of a message: what it is, or itself where it is short by nature."""
+    """Return a value in the words of a message: what it is, or itself where it is a scalar."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -77,7 +77,7 @@ def shape(value: Any) -> str:
 
 
 def check_name(value: Any, kind: str, longest: int) -> str:
-    """A name that is safe as a file name and as a word in a shell."""
+    """Return a name that is safe as a file name and as a word in a shell."""
     article = "an" if kind[0] in "aeio" else "a"
     name = _text(value, f"the name of {article} {kind}")
     if not name:
@@ -96,6 +96,7 @@ def check_name(value: Any, kind: str, longest: int) -> str:
 
 
 def parse_interface_name(value: Any) -> str:
+    """Return the name of an interface, as the kernel takes it."""
     name = check_name(value, "interface", IFNAMSIZ - 1)
     if name in ("all", "default"):  # devinet_sysctl_register() refuses both
         raise mistake(f"the kernel keeps the name {name!r} for sysctls", "choose another name")
@@ -103,6 +104,7 @@ def parse_interface_name(value: Any) -> str:
 
 
 def parse_interface_ref(value: Any) -> InterfaceRef:
+    """Return an interface that is written NAMESPACE:INTERFACE."""
     if isinstance(value, InterfaceRef):
         return value
     text = _text(value, "an interface as NAMESPACE:INTERFACE")
@@ -113,6 +115,7 @@ def parse_interface_ref(value: Any) -> InterfaceRef:
 
 
 def parse_socket_address(value: Any) -> SocketAddress:
+    """Return an address that is written ADDRESS:PORT, an IPv6 address in brackets."""
     if isinstance(value, SocketAddress):
         return value
     text = _text(value, "ADDRESS:PORT")
@@ -125,11 +128,12 @@ def parse_socket_address(value: Any) -> SocketAddress:
 
 
 def _is_whole(text: str) -> bool:
-    """Few ASCII digits: int() reads the digits of every script, and takes its time over a million of them."""
+    """Return whether a text is a few ASCII digits: int() reads those of every script, and is slow on many."""
     return len(text) <= 5 and text.isascii() and text.isdigit()
 
 
 def parse_port(value: Any) -> int:
+    """Return a port, 1 to 65535."""
     text = _text(value, "a port")
     if not _is_whole(text) or not 1 <= int(text) <= 65535:
         raise mistake(f"{text!r} is no port", "a port is a whole number from 1 to 65535")
@@ -137,6 +141,7 @@ def parse_port(value: Any) -> int:
 
 
 def parse_host(value: Any) -> Host:
+    """Return an address without prefix length or zone."""
     if isinstance(value, Host):
         return value
     text = _text(value, "an IP address")
@@ -151,6 +156,7 @@ def parse_host(value: Any) -> Host:
 
 
 def parse_prefix(value: Any) -> Prefix:
+    """Return a unicast address with its prefix length."""
     if isinstance(value, Prefix):
         return value
     text = _text(value, "an address with its prefix length")
@@ -170,6 +176,7 @@ def parse_prefix(value: Any) -> Prefix:
 
 
 def parse_network(value: Any) -> Network:
+    """Return a network that has no bits set behind its prefix length."""
     if isinstance(value, Network):
         return value
     text = _text(value, "a network")
@@ -189,6 +196,7 @@ _UINT32 = 2**32 - 1
 
 
 def parse_table(value: Any) -> str:
+    """Return a routing table by its name, or by its number where it has none."""
     text = _text(value, "a routing table")
     if text in TABLES:
         return text
@@ -199,7 +207,7 @@ def parse_table(value: Any) -> str:
 
 
 def parse_mark(value: Any) -> str:
-    """A mark of packets and the mask under which it counts, in hex as `ip rule` shows them."""
+    """Return a mark of packets and the mask under which it counts, in hex as `ip rule` shows them."""
     text = _text(value, "a mark")
     parts = text.split("/")
     numbers = [int(part, 16 if part[1:2] in ("x", "X") else 10) for part in parts if _MARK.fullmatch(part)]
@@ -210,6 +218,7 @@ def parse_mark(value: Any) -> str:
 
 
 def parse_ports(value: Any) -> str:
+    """Return a port or a range of ports that a rule can name."""
     text = _text(value, "a port or a range of ports")
     first, dash, last = text.partition("-")
     low, high = parse_port(first), parse_port(last if dash else first)
@@ -221,6 +230,7 @@ def parse_ports(value: Any) -> str:
 
 
 def parse_ip_protocol(value: Any) -> str:
+    """Return an IP protocol by its name, or by its number where it has none."""
     text = _text(value, "an IP protocol")
     if text in IP_PROTOCOLS:
         return text
@@ -230,6 +240,7 @@ def parse_ip_protocol(value: Any) -> str:
 
 
 def parse_mac(value: Any) -> str:
+    """Return a unicast MAC address in lower case."""
     text = _text(value, "a MAC address").lower()
     if not _MAC.fullmatch(text):
         raise mistake(f"{text!r} is no MAC address", "for example 02:00:00:00:00:01")
@@ -241,6 +252,7 @@ def parse_mac(value: Any) -> str:
 
 
 def parse_user(value: Any) -> str:
+    """Return the name or the ID of a user."""
     name = check_name(value, "user", 32)
     if name.isdigit() and int(name) > LARGEST_UID:
         raise mistake(f"{name!r} is no user ID", f"the largest is {LARGEST_UID}; or write the name of the user")
@@ -248,13 +260,14 @@ def parse_user(value: Any) -> str:
 
 
 def parse_mtu(value: Any) -> int:
+    """Return an MTU in bytes."""
     if isinstance(value, bool) or not isinstance(value, int) or not 68 <= value <= 65535:
         raise mistake(f"{shape(value)} is no MTU", "a whole number of bytes from 68 (RFC 791) to 65535")
     return value
 
 
 def parse_number(value: Any) -> Any:
-    """pydantic reads true as 1; a person who writes true did not mean 1."""
+    """Return a value that may be a number: pydantic reads true as 1, which is not what was meant."""
     if value is None or isinstance(value, (bool, dict, list)):
         raise mistake(f"expected a number, found {shape(value)}")
     return value
@@ -265,7 +278,7 @@ ENDPOINT_WORDS = ("device", "bind_address", "bind_port", "peer_address", "peer_p
 
 
 def parse_command(value: Any) -> str:
-    """A command line, split as a shell would (shlex) but never given to one."""
+    """Return a command line, which is split as a shell would (shlex) but never run by one."""
     text = _text(value, "a command line")
     try:
         words = shlex.split(text)
@@ -282,11 +295,12 @@ def parse_command(value: Any) -> str:
             if field not in ENDPOINT_WORDS or form or conversion:
                 asked = f"{field}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}"
                 known = ", ".join(f"{{{known}}}" for known in ENDPOINT_WORDS)
-                raise mistake(f"a command knows no {{{asked}}}", f"it knows {known}")
+                raise mistake(f"unknown placeholder {{{asked}}}", f"it knows {known}")
     return text
 
 
 def parse_directory(value: Any) -> str:
+    """Return a directory."""
     text = _text(value, "a directory")
     if not text.isprintable():
         raise mistake(f"{text!r} is no directory", "for example ./my_ttun")
@@ -294,7 +308,7 @@ def parse_directory(value: Any) -> str:
 
 
 def _impairment(word: str, value: Any) -> str:
-    """A value of an impairment, as tc netem writes it."""
+    """Return a value of an impairment, as tc netem writes it."""
     text = _text(value, f"a value for {word}")
     try:
         return show(word, read(word, text))
@@ -303,6 +317,7 @@ def _impairment(word: str, value: Any) -> str:
 
 
 def parse_sysctl(value: Any) -> str:
+    """Return the value of a sysctl, its words apart by one space."""
     text = " ".join(_text(value, "the value of a sysctl").split())
     if not text.isprintable() or not text:
         raise mistake(f"{text!r} is no value of a sysctl", "for example 1")
@@ -310,7 +325,7 @@ def parse_sysctl(value: Any) -> str:
 
 
 def sysctl_parts(key: str) -> tuple[str, ...]:
-    """The parts of a sysctl's name below /proc/sys, as sysctl(8) reads it.
+    """Return the parts of a sysctl's name below /proc/sys, as sysctl(8) reads it.
 
     The separator that stands first, '.' or '/', separates; the other one then stands for a dot inside a part, so that
     `net.ipv4.conf.eth0/1.forwarding` and `net/ipv4/conf/eth0.1/forwarding` are the same.
@@ -391,7 +406,7 @@ Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema({"type": "intege
 
 
 def _number_or_text(pattern: str, lowest: int, highest: int, *examples: str | int) -> WithJsonSchema:
-    """A value that YAML reads as a whole number or as text, as it is written."""
+    """Return the schema of a value that YAML reads as a whole number or as text, as it is written."""
     bounds = {"minimum": lowest, "maximum": highest}
     return WithJsonSchema({"type": ["integer", "string"], "pattern": pattern, **bounds, "examples": [*examples]})
 

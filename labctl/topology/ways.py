@@ -1,10 +1,10 @@
 """The way of a packet through a lab, hop by hop, as far as the file shows it.
 
-In each namespace the FIB says by which interface a packet leaves and to which next hop. Over a cable or bridges it
+In each namespace the FIB says by which interface a packet leaves and to which next hop. Over a veth pair or bridges it
 comes to the namespace that has the next hop's address. A TUN device with an endpoint carries it to where the endpoint
 of its peer is, however that is reached. A namespace that the packet is not for passes it on where it forwards.
 
-A way ends where the packet is taken in, or where the file does not show more: no route, an address without an owner, a
+A way ends where the packet is received, or where the file does not show more: no route, an address without an owner, a
 namespace that does not forward, a TUN or TAP device of a program that is not in the file, a loop.
 """
 
@@ -61,7 +61,7 @@ class Ways:
             self._follow(device)
 
     def far_end(self, device: InterfaceRef) -> InterfaceRef | None:
-        """The TUN device that the packets of another one come out of; None where the file does not show it."""
+        """Return the TUN device that the packets of another one come out of; None where the file does not show it."""
         way, peer = self.of_tunnels.get(device), self._endpoints[device].peer
         if way is None or way.end is None:
             return None
@@ -69,7 +69,7 @@ class Ways:
         return self._bound.get((way.end, peer)) or self._bound.get((way.end, anywhere))
 
     def ends(self, start: str, address: Host) -> set[str]:
-        """Every namespace that takes in a packet to an address, by one or another of the routes that match it."""
+        """Return every namespace that receives a packet to an address, by any of the routes that match it."""
         found: set[str] = set()
         seen: set[InterfaceRef] = set()
         ahead = [InterfaceRef(start, "")]
@@ -135,7 +135,7 @@ class Ways:
         return Way(tuple(passed), ends[0] if ends else None, min(mtus, default=None))
 
     def _next(self, here: str, decision: Decision, address: Host) -> InterfaceRef | None:
-        """The interface by which a packet enters the next namespace."""
+        """Return the interface by which a packet enters the next namespace."""
         leaving = InterfaceRef(here, decision.interface)
         if leaving in self._endpoints:
             return self.far_end(leaving)
@@ -145,7 +145,7 @@ class Ways:
         return forwards(self._spaces[arrived.namespace], arrived.interface, address.version)
 
     def _neighbour(self, leaving: InterfaceRef, address: Host) -> InterfaceRef | None:
-        """The interface by which the packet enters the namespace of the next hop; None where none has the address.
+        """Return the interface by which the packet enters the namespace of the next hop, None if none has the address.
 
         For IPv4 that is any interface of the namespace there, because Linux answers ARP requests for each of its
         addresses on every interface (ip-sysctl: arp_ignore). A link-local address that no interface of the file has is
@@ -164,7 +164,7 @@ class Ways:
 
 
 def forwards(namespace: Namespace, interface: str, version: int) -> bool:
-    """Whether a namespace passes on what arrives by an interface and is for another host (ip-sysctl: forwarding)."""
+    """Return whether a namespace forwards what arrives by an interface (ip-sysctl: forwarding)."""
     forwarding = False
     scopes = ("all", "default") if version == 4 else ("all",)  # ip6_forward() in the kernel asks for `all` alone
     own = None

@@ -1,6 +1,6 @@
 """YAML text to a tree of plain values that remembers where everything stands.
 
-PyYAML's parser gives a flat stream of events with positions; the tree is built here, not by PyYAML's constructors,
+PyYAML's parser yields a flat stream of events with positions; the tree is built here, not by PyYAML's constructors,
 for three reasons. Plain scalars follow YAML 1.2: only true, false, null and decimal numbers are not text, so that `no`,
 `1:30` and a MAC address stay what was written. Numbers whose text would be lost (`007`, `1.10`) stay text too.
 A position per key and value makes every later mistake point at its place. And a hostile file is bounded: nesting by a
@@ -37,7 +37,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-# (what the parser says, what we say, the hint). The first that fits.
+# (what the parser says, the message, the hint). The first that fits.
 _PROBLEMS = (
     ("cannot start any token", "no text can begin with this character", "put the text in quotes"),
     ("mapping values are not allowed", "no key can stand here",
@@ -96,7 +96,7 @@ class Tree:
     findings: tuple[tuple[Position, str, str], ...]
 
     def position(self, path: Path) -> Position:
-        """Where the value (or, for a `Key`, the key) stands; the nearest mapping or list around where it is absent."""
+        """Return where the value (for a `Key`, the key) stands, or the nearest mapping or list around an absent one."""
         node = self.root
         for step in path:
             if isinstance(step, Key) and step in node.keys:
@@ -117,12 +117,12 @@ def _part(node: Node, step: str | int) -> Node | None:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a text as the parser counts them."""
+    """Return the lines of a text as the parser counts them."""
     return _LINE_BREAK.split(text)
 
 
 def read(text: str) -> Tree | None:
-    """The document in a text, None where there is only space and comments. Raises NotYaml."""
+    """Return the document in a text, None where there is only space and comments. Raise NotYaml."""
     found = _FORBIDDEN.search(text, 1 if text.startswith("\ufeff") else 0)
     if found:
         before = lines_of(text[: found.start()])
@@ -240,7 +240,7 @@ class _Builder:
 
 
 def plain_value(text: str) -> str | int | float | bool | None:
-    """What a scalar without quotes means by YAML 1.2's core schema, as long as its text can be had back."""
+    """Return what a scalar without quotes means by YAML 1.2's core schema, as long as no text is lost by it."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):

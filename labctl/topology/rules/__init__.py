@@ -25,7 +25,7 @@ __all__ = ["Finding", "mistakes_of", "warnings_of"]
 
 
 def mistakes_of(topology: Topology) -> Iterator[Finding]:
-    """Every mistake between the values of a topology, in no order."""
+    """Yield every mistake between the values of a topology, in no order."""
     fibs, segments = fibs_of(topology), Segments(topology)
     ways = Ways(topology, fibs, segments)
     yield from of_interfaces(topology)

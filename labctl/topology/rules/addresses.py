@@ -1,9 +1,9 @@
-"""Addresses and MACs that meet: the same one in two places where a packet could mean either.
+"""Addresses and MACs that conflict: the same one in two places where a packet could mean either.
 
-Parts of a file that are not connected may use the same private network, as two sites do that know nothing of each
-other. An address in two places is a mistake where
+Parts of a file that are not connected may use the same private network, as two independent sites do. An address in two
+places is a mistake where
 
-- both are in one namespace, or in two that a cable, a bridge or a tunnel joins: each takes the address for its own, so
+- both are in one namespace, or in two that a cable, a bridge or a tunnel joins: each takes the address as its own, so
   what the one sends from it the other never answers;
 - a namespace has routes by which a packet to it comes to the one, and routes by which it comes to the other.
 
@@ -32,6 +32,7 @@ _Joints = Mapping[str, _Scopes]
 
 
 def of_addresses(topology: Topology, segments: Segments, ways: Ways) -> Iterator[Finding]:
+    """Yield what is wrong with the IP addresses of a topology."""
     places: dict[Host, list[_Place]] = defaultdict(list)
     for where, namespace in topology.namespaces.items():
         for name, interface in namespace.interfaces.items():
@@ -52,6 +53,7 @@ def of_addresses(topology: Topology, segments: Segments, ways: Ways) -> Iterator
 
 
 def of_macs(topology: Topology, segments: Segments) -> Iterator[Finding]:
+    """Yield every MAC that is in a broadcast domain twice."""
     places: dict[str, list[_Place]] = defaultdict(list)
     scopes: dict[InterfaceRef, _Scopes] = {}
     for where, namespace in topology.namespaces.items():
@@ -68,7 +70,7 @@ def of_macs(topology: Topology, segments: Segments) -> Iterator[Finding]:
 def _met(
     kind: str, value: Host | str, having: Iterable[_Place], scopes: Mapping[InterfaceRef, _Scopes]
 ) -> Iterator[Finding]:
-    """Every place that shares a scope with one before it."""
+    """Yield every place that shares a scope with one before it."""
     first: dict[Hashable, InterfaceRef] = {}
     for ref, path in having:
         shared = next((scope for scope in scopes[ref] if scope in first), None)
@@ -80,7 +82,7 @@ def _met(
 
 
 def _of_a_link(address: Host) -> bool:
-    """Whether an address is the same on many links by its definition (RFC 1122, RFC 4291)."""
+    """Return whether an address is the same on many links by its definition (RFC 1122, RFC 4291)."""
     return address.is_loopback or (address.version == 6 and address.is_link_local)
 
 
@@ -94,7 +96,7 @@ def _joints(topology: Topology, segments: Segments, ways: Ways) -> dict[str, dic
     joints: dict[str, dict[Hashable, str]] = {name: {} for name in topology.namespaces}
     for segment in segments:
         for name in segment.namespaces:
-            joints[name][segment] = f", and {_told(topology, segment)} joins them"
+            joints[name][segment] = f", and {_described(topology, segment)} joins them"
     for device in ways.of_tunnels:
         far = ways.far_end(device)
         if far is not None:
@@ -103,7 +105,7 @@ def _joints(topology: Topology, segments: Segments, ways: Ways) -> dict[str, dic
     return joints
 
 
-def _told(topology: Topology, segment: Segment) -> str:
+def _described(topology: Topology, segment: Segment) -> str:
     for where, name in segment.interfaces:
         if isinstance(topology.namespaces[where].interfaces[name], Bridge):
             return f"the bridge {where}:{name}"
@@ -111,7 +113,7 @@ def _told(topology: Topology, segment: Segment) -> str:
 
 
 def _connected(joints: _Joints) -> Iterator[Mapping[str, None]]:
-    """The namespaces in parts that nothing joins to each other, in the order of the file."""
+    """Yield the namespaces in parts that nothing joins to each other, in the order of the file."""
     members: dict[Hashable, list[str]] = defaultdict(list)
     for name, scopes in joints.items():
         for scope in scopes:
@@ -130,9 +132,9 @@ def _connected(joints: _Joints) -> Iterator[Mapping[str, None]]:
 
 
 def _routed_to_both(
-    address: Host, having: Iterable[_Place], told: set[Path], parts: Iterable[Mapping[str, None]], ways: Ways
+    address: Host, having: Iterable[_Place], known: set[Path], parts: Iterable[Mapping[str, None]], ways: Ways
 ) -> Iterator[Finding]:
-    """Every place that a namespace has a way to, and has one to a place before it, too."""
+    """Yield every place that a namespace has a way to, and has one to a place before it, too."""
     for part in parts:
         here = [place for place in having if place[0].namespace in part]
         if len(here) < 2:
@@ -141,7 +143,7 @@ def _routed_to_both(
             ends = ways.ends(name, address)
             reached = [place for place in here if place[0].namespace in ends]
             for _, path in reached[1:]:
-                if path not in told:
-                    told.add(path)
+                if path not in known:
+                    known.add(path)
                     what = f"the address {address} is on {reached[0][0]} already, and {name!r} has routes to both"
                     yield Finding(path, what, "give one of them another address, or leave a route out")

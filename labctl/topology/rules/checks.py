@@ -17,6 +17,7 @@ _ANSWERS = {"ping": ("reply", "no-reply", "not-sent"), "nc": ("delivered", "not-
 
 
 def of_checks(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
+    """Yield what is wrong with the checks of a topology."""
     names: set[str] = set()
     for index, check in enumerate(topology.checks):
         here: Path = ("checks", index)
@@ -61,7 +62,7 @@ def _one_datagram(nc: Nc, here: Path) -> Iterator[Finding]:
 
 
 def _silence(topology: Topology, fibs: Mapping[str, Fib], check: Check, target: Host, path: Path) -> Iterator[Finding]:
-    """Silence shows something where an address could be, or where the packets are counted on their way."""
+    """Yield a finding where silence proves nothing: no host could have the address, and no packets are counted."""
     if check.expect not in ("no-reply", "not-delivered") or check.crosses:
         return
     owned = any(fib.owner_of(target) is not None for fib in fibs.values())
@@ -72,7 +73,7 @@ def _silence(topology: Topology, fibs: Mapping[str, Fib], check: Check, target: 
 
 
 def _networks(topology: Topology) -> Iterator[Network]:
-    """The networks of the lab's addresses, and those that its routes lead to; a default route leads to none."""
+    """Yield the networks of the lab's addresses, and those that its routes lead to; a default route leads to none."""
     for namespace in topology.namespaces.values():
         for address, _ in connected(namespace.interfaces):
             yield address.network
@@ -116,7 +117,7 @@ def _server(topology: Topology, fibs: Mapping[str, Fib], nc: Nc, path: Path) -> 
 
 
 def _port(topology: Topology, nc: Nc, path: Path) -> Iterator[Finding]:
-    """An engine has its UDP port for itself, on one address or on all."""
+    """Yield a finding where an engine has the UDP port already, on one address or on all."""
     for endpoint in topology.ttun:
         bind = endpoint.bind
         same_place = endpoint.device.namespace == nc.to and bind.port == nc.port and nc.protocol == "udp"

@@ -15,7 +15,7 @@ class Finding(NamedTuple):
     """A mistake between values, and the path to the value that a person would change first.
 
     `absent` are the places where something was looked for in vain. Where the file has something broken in one of
-    them, the finding may be a consequence, and is not told before the cause is mended.
+    them, the finding may be a consequence, and is not reported before the cause is mended.
     """
 
     path: Path
@@ -25,6 +25,7 @@ class Finding(NamedTuple):
 
 
 def unknown_namespace(topology: Topology, name: str, path: Path) -> Finding | None:
+    """Return the finding for a namespace that is not there, None where it is."""
     if name in topology.namespaces:
         return None
     hint = did_you_mean(name, topology.namespaces)
@@ -32,6 +33,7 @@ def unknown_namespace(topology: Topology, name: str, path: Path) -> Finding | No
 
 
 def unknown_interface(topology: Topology, ref: InterfaceRef, path: Path) -> Finding | None:
+    """Return the finding for an interface or a namespace that is not there, None where it is."""
     namespace = topology.namespaces.get(ref.namespace)
     if namespace is None:
         return unknown_namespace(topology, ref.namespace, path)
@@ -43,6 +45,6 @@ def unknown_interface(topology: Topology, ref: InterfaceRef, path: Path) -> Find
 
 
 def kind_of(topology: Topology, ref: InterfaceRef) -> str:
-    """The kind of an interface that is there; every namespace has a `lo`, written or not."""
+    """Return the kind of an interface that is there; every namespace has a `lo`, written or not."""
     interface = topology.namespaces[ref.namespace].interfaces.get(ref.interface)
     return "lo" if interface is None else interface.kind

@@ -1,4 +1,4 @@
-"""Interfaces: cables have two ends, a port is in one bridge."""
+"""Interfaces: a veth has a peer that names it, a port is in one bridge."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _NO_PORT = {
 
 
 def of_interfaces(topology: Topology) -> Iterator[Finding]:
+    """Yield what is wrong with the interfaces of a topology."""
     ports: dict[InterfaceRef, str] = {}
     for where, namespace in topology.namespaces.items():
         for name, interface in namespace.interfaces.items():
@@ -31,7 +32,7 @@ def of_interfaces(topology: Topology) -> Iterator[Finding]:
             yield from _name_and_kind(name, interface, here)
             yield from _mtu(interface, here)
             if isinstance(interface, Veth):
-                yield from _cable(topology, own, interface.peer, (*here, "peer"))
+                yield from _peer(topology, own, interface.peer, (*here, "peer"))
                 yield from _impairment(interface, (*here, "impair"))
             if isinstance(interface, Bridge):
                 yield from _ports(topology, own, interface, here, ports)
@@ -56,7 +57,7 @@ def _mtu(interface: Interface, here: Path) -> Iterator[Finding]:
         yield Finding((*here, "mtu"), what, f"the kernel allows {_TAP_MOST_MTU} at most")
 
 
-def _cable(topology: Topology, own: InterfaceRef, peer: InterfaceRef, path: Path) -> Iterator[Finding]:
+def _peer(topology: Topology, own: InterfaceRef, peer: InterfaceRef, path: Path) -> Iterator[Finding]:
     if peer == own:
         yield Finding(path, f"{own} names itself as its peer", "a veth is a cable: name the interface at its other end")
         return

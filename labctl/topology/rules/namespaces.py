@@ -17,6 +17,7 @@ _SYSCTL_PART = re.compile(r"[A-Za-z0-9_.:@-]+")
 
 
 def of_namespaces(topology: Topology) -> Iterator[Finding]:
+    """Yield what is wrong with routes, rules and sysctls."""
     for where, namespace in topology.namespaces.items():
         yield from of_routes(topology, where, namespace)
         yield from of_rules(topology, where, namespace)

@@ -20,15 +20,15 @@ _Into = Mapping[InterfaceRef, tuple[InterfaceRef, ...]]
 
 
 def of_recursion(topology: Topology, ways: Mapping[InterfaceRef, Way]) -> Iterator[Finding]:
-    """Every cycle once, at the endpoint of it that stands first in the file."""
+    """Yield every cycle once, at the endpoint of it that stands first in the file."""
     into = {device: tuple(ref for ref in way.interfaces if ref in ways) for device, way in ways.items()}
     suspects = _leading_to_a_cycle(into)
-    told: set[InterfaceRef] = set()
+    seen: set[InterfaceRef] = set()
     for index, endpoint in enumerate(topology.ttun):
         device = endpoint.device
-        cycle = _cycle(device, into) if device in suspects - told else ()
+        cycle = _cycle(device, into) if device in suspects - seen else ()
         if cycle:
-            told.update(cycle)
+            seen.update(cycle)
             words = ", whose way leads into ".join(map(str, (*cycle[1:], device)))
             what = f"the way of {device} to {endpoint.peer.host} leads into {words}"
             hint = f"a packet would make others without end: route {endpoint.peer.host} through another interface"
@@ -37,7 +37,7 @@ def of_recursion(topology: Topology, ways: Mapping[InterfaceRef, Way]) -> Iterat
 
 
 def _leading_to_a_cycle(into: _Into) -> set[InterfaceRef]:
-    """All but the tunnels whose ways end: in the order of `Ways.of_tunnels` what they lead into stands before them."""
+    """Return all but the tunnels whose ways end: in the order of `Ways.of_tunnels` what they lead into comes first."""
     ending: set[InterfaceRef] = set()
     for device, others in into.items():
         if ending.issuperset(others):
@@ -46,7 +46,7 @@ def _leading_to_a_cycle(into: _Into) -> set[InterfaceRef]:
 
 
 def _cycle(device: InterfaceRef, into: _Into) -> tuple[InterfaceRef, ...]:
-    """The shortest way through tunnels from one back to itself, without its end; empty where there is none."""
+    """Return the shortest way through tunnels from one back to itself, without its end; empty where there is none."""
     before: dict[InterfaceRef, InterfaceRef] = {}
     ahead = deque([device])
     while ahead and device not in before:

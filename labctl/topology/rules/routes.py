@@ -18,7 +18,7 @@ _OF_A_WAY = ("via", "dev", "nexthops", "onlink", "src", *METRICS)
 """What a route says of the packets that it lets through."""
 
 _OF_NO_HOST = (ipaddress.ip_network("0.0.0.0/8"), ipaddress.ip_network("255.255.255.255/32"))
-"""Addresses that no host can have (RFC 1122, 3.2.1.3), nor the kernel takes as a next hop (inet_addr_type())."""
+"""Addresses that no host can have (RFC 1122, 3.2.1.3), and that the kernel refuses as a next hop (inet_addr_type())."""
 
 _OF_A_LOOKUP = ("table", "suppress_prefixlength")
 
@@ -42,7 +42,7 @@ class _Place:
         return self.namespace.routes[self.index]
 
     def is_diverted(self, hop: Route | NextHop, via: Host) -> bool:
-        """Whether another route refuses what is sent to an IPv6 next hop, or has a next hop for it.
+        """Return whether another route refuses what is sent to an IPv6 next hop, or has a next hop for it.
 
         The kernel takes no such route as long as the other one is there, so it could not be repaired.
         """
@@ -55,13 +55,14 @@ class _Place:
         return others.interface_of(via, hop.dev, self.route.table) is None
 
     def links(self) -> Iterator[tuple[Network, str]]:
-        """The networks in which its next hop can be, with their interfaces."""
+        """Yield the networks in which its next hop can be, with their interfaces."""
         above = self.namespace.routes[: self.index]
         reaching = (route for route in above if route.table in (self.route.table, "main"))
         return on_link(self.namespace.interfaces, reaching)
 
 
 def of_routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[Finding]:
+    """Yield what is wrong with the routes of a namespace."""
     made_by_kernel: dict[tuple[Network, int], str] = {
         (own.network, CONNECTED_METRIC[own.version]): name
         for own, name in connected(namespace.interfaces)
@@ -90,16 +91,16 @@ def of_routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[
 
 
 def _ways(route: Route, here: Path) -> Iterator[Finding]:
-    """The keys of a route that go together."""
-    given = [key for key in _OF_A_WAY if key in route.model_fields_set]
+    """Yield what is wrong with the keys of a route together."""
+    written = [key for key in _OF_A_WAY if key in route.model_fields_set]
     if route.type != "unicast":
-        for key in given:
+        for key in written:
             yield Finding(
                 (*here, key), f"a route of type {route.type} leads nowhere: it has no {key!r}", "leave it out"
             )
     elif route.nexthops:
         for key in ("via", "dev", "onlink"):
-            if key in given:
+            if key in written:
                 yield Finding((*here, key), f"{key!r} is of one next hop, and 'nexthops' has several", "say it in each")
         if len(route.nexthops) == 1:
             hint = "write its 'via' and 'dev' as keys of the route"
@@ -175,6 +176,7 @@ def _source(where: str, fib: Fib, route: Route, src: Host, path: Path) -> Iterat
 
 
 def of_rules(topology: Topology, where: str, namespace: Namespace) -> Iterator[Finding]:
+    """Yield what is wrong with the rules of a namespace."""
     seen: set[tuple[int, int]] = set()
     for index, rule in enumerate(namespace.rules):
         here: Path = ("namespaces", where, "rules", index)

@@ -17,6 +17,7 @@ ANYWHERE: dict[int, Host] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Addre
 
 
 def of_tunnels(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
+    """Yield what is wrong with the tunnel endpoints of a topology."""
     devices: dict[InterfaceRef, int] = {}
     bound: dict[tuple[str, int, int], dict[Host, None]] = {}
     for index, endpoint in enumerate(topology.ttun):
@@ -50,7 +51,7 @@ def _device(
 
 
 def _bound_once(endpoint: TunnelEndpoint, path: Path, in_use: dict[Host, None]) -> Iterator[Finding]:
-    """The kernel says EADDRINUSE where a port is bound twice; an unspecified address takes it on all addresses."""
+    """Yield a finding where a port is bound twice (EADDRINUSE); an unspecified address takes it on all addresses."""
     bind = endpoint.bind
     everywhere = ANYWHERE[bind.host.version]
     overlapping = [*in_use] if bind.host == everywhere else [host for host in (bind.host, everywhere) if host in in_use]
@@ -62,7 +63,7 @@ def _bound_once(endpoint: TunnelEndpoint, path: Path, in_use: dict[Host, None]) 
 
 
 def _ends(endpoint: TunnelEndpoint, here: Path) -> Iterator[Finding]:
-    """What the engine itself refuses."""
+    """Yield what the engine itself refuses."""
     bind, peer = (Address(str(end.host), end.port) for end in (endpoint.bind, endpoint.peer))
     try:
         check_bind(bind)
@@ -84,7 +85,7 @@ def _own_address(namespace: Namespace, fib: Fib, endpoint: TunnelEndpoint, path:
 
 
 def _no_broadcast(namespace: Namespace, host: Host, path: Path) -> Iterator[Finding]:
-    """The kernel refuses to connect a socket to a broadcast address (EACCES)."""
+    """Yield a finding for a broadcast address, to which the kernel refuses to connect a socket (EACCES)."""
     own = broadcast_of(namespace.interfaces, host)
     if own is not None:
         what = f"{host} is the broadcast address of {own.network}"

@@ -15,7 +15,7 @@ from labctl.topology.yaml_tree import Path
 
 
 def warnings_of(topology: Topology) -> Iterator[Finding]:
-    """Every warning about a topology that has no mistakes."""
+    """Yield every warning about a topology that has no mistakes."""
     fibs = fibs_of(topology)
     for index, endpoint in enumerate(topology.ttun):
         path: Path = ("ttun", index, "peer")
@@ -37,7 +37,7 @@ def warnings_of(topology: Topology) -> Iterator[Finding]:
 
 
 def _takes(there: TunnelEndpoint, endpoint: TunnelEndpoint) -> bool:
-    """Whether an endpoint takes what another sends; from which address a wildcard sends, the file does not say."""
+    """Return whether an endpoint accepts what another sends; from which address a wildcard sends, no file says."""
     source = endpoint.bind
     return there.peer.port == source.port and (source.host.is_unspecified or there.peer.host == source.host)
 
