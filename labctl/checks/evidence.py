@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from labctl.checks.results import Evidence
 from labctl.plan.facts import LinkCounters
-from labctl.topology.values import InterfaceRef
+from labctl.topology.interface_ref import InterfaceRef
 
 _ENGINE_OUT = (("tun_read_packets", "read"), ("udp_sent_packets", "sent"))
 _RECEIVED = "udp_received_packets"

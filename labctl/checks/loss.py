@@ -16,8 +16,9 @@ from labctl.checks.results import Evidence
 from labctl.engine.counters import DROPS_IN, DROPS_OUT, words_for
 from labctl.errors import kernel_words
 from labctl.kernel.lookup import Way
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check
-from labctl.topology.values import Host, InterfaceRef, parse_host
+from labctl.topology.values import Host, parse_host
 
 _OUT = ("tx_packets", "tun_read_packets", "udp_sent_packets")
 

@@ -15,8 +15,8 @@ from labctl.checks.loss import Kernel, Loss, held_back, loss, told
 from labctl.checks.results import Evidence, Outcome, Result, State, Tools
 from labctl.plan.mtu import mtu_of, packets, tunnel_mtus
 from labctl.process.patience import Patience, PatienceFor
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check, Nc, Ping, Topology
-from labctl.topology.values import InterfaceRef
 
 SETTLE = 0.5
 BETWEEN_TRIES = 0.2

@@ -22,8 +22,9 @@ from labctl.lab.reconcile import pending
 from labctl.lab.state import State, existing
 from labctl.plan.reasons import Change
 from labctl.process.patience import Patience, PatienceFor
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check, Topology
-from labctl.topology.values import Host, InterfaceRef
+from labctl.topology.values import Host
 
 
 @dataclass(frozen=True)

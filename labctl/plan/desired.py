@@ -30,8 +30,9 @@ from labctl.plan.steps import (
     Step,
 )
 from labctl.topology import model
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
-from labctl.topology.values import ENDPOINT_WORDS, InterfaceRef
+from labctl.topology.values import ENDPOINT_WORDS
 
 
 def desired(topology: Topology) -> Iterator[Step]:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Bridge, Topology
 from labctl.topology.routing import fibs_of
 from labctl.topology.segments import Segments
-from labctl.topology.values import InterfaceRef
 from labctl.topology.ways import Way, Ways
 
 OVERHEAD = {4: 20 + 8, 6: 40 + 8}

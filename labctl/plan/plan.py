@@ -27,8 +27,8 @@ from labctl.plan.steps import (
     SetMtu,
     Step,
 )
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
-from labctl.topology.values import InterfaceRef
 
 LOOPBACK_ADDRESS = "127.0.0.1/8"  # with which every namespace is born
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Bridge, Interface, Topology, Veth
-from labctl.topology.values import InterfaceRef
 
 _NO_FRAMES = ("tun", "lo")
 

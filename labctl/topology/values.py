@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from labctl.engine.packets.address import host_of
 from labctl.engine.packets.impairment import read, show
 from labctl.topology import patterns
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.iproute import IP_PROTOCOLS, TABLES
 
 LONGEST_LAB = 40  # bytes; with a user ID it is the name of a rootless environment, a unix(7) address of 107
@@ -32,16 +33,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _MARK = re.compile(r"0[xX][0-9A-Fa-f]{1,8}|[0-9]{1,10}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-
-
-class InterfaceRef(NamedTuple):
-    """An interface, written NAMESPACE:INTERFACE."""
-
-    namespace: str
-    interface: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}:{self.interface}"
 
 
 class SocketAddress(NamedTuple):

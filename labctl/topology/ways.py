@@ -14,10 +14,11 @@ from collections import defaultdict, deque
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Namespace, Topology, Tun, TunnelEndpoint
 from labctl.topology.routing import LOOPBACK, Decision, Fib, connected
 from labctl.topology.segments import Segments
-from labctl.topology.values import Host, InterfaceRef, sysctl_parts
+from labctl.topology.values import Host, sysctl_parts
 
 _Walk = Generator[InterfaceRef, InterfaceRef | None, "Way"]
 """Walks a way: yields each TUN device that it leads into, and is sent the one that the packet comes out of."""

@@ -18,9 +18,10 @@ from labctl.checks.run import Means, judge, run
 from labctl.kernel.lookup import Way
 from labctl.plan.facts import LinkCounters
 from labctl.process.patience import Patience
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import loads
 from labctl.topology.model import Check, Topology
-from labctl.topology.values import Host, InterfaceRef
+from labctl.topology.values import Host
 
 A, B = InterfaceRef("siteA", "tun0"), InterfaceRef("siteB", "tun1")
 WAN = InterfaceRef("siteA", "wan0")

@@ -20,10 +20,10 @@ from labctl.plan.routes import is_same_route
 from labctl.plan.script import script
 from labctl.plan.steps import AddRoute, AddRule, StartEngine
 from labctl.report.tree import LabTree
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import loads
 from labctl.topology.model import Topology
 from labctl.topology.rename import renamed
-from labctl.topology.values import InterfaceRef
 from tests.topology.near_the_edge import near_the_edge
 
 NO_USER = 2**32 - 1  # chown(2)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from labctl.plan.mtu import tunnel_mtus
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import loads
-from labctl.topology.values import InterfaceRef
 
 LAB = """\
 name: lab

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.unknown_names import did_you_mean
-from labctl.topology.values import InterfaceRef
 from labctl.topology.yaml_tree import Path
 
 

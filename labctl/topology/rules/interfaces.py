@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labctl.engine.packets.impairment import parse_rate, parse_time
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Bridge, Interface, Tap, Topology, Veth
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
-from labctl.topology.values import InterfaceRef
 from labctl.topology.yaml_tree import Path
 
 _IPV6_LEAST_MTU = 1280  # RFC 8200, section 5; the kernel turns IPv6 off below it

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 from labctl.topology.rules.finding import Finding
-from labctl.topology.values import InterfaceRef
 from labctl.topology.ways import Way
 
 _Into = Mapping[InterfaceRef, tuple[InterfaceRef, ...]]
