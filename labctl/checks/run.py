@@ -7,16 +7,16 @@ they are read no engine has packets left to carry: those of one check are never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from labctl.checks import evidence as ev
-from labctl.checks.loss import Kernel, Loss, held_back, loss, told
-from labctl.checks.results import Evidence, Outcome, Result, State, Tools
-from labctl.plan.mtu import mtu_of, packets, tunnel_mtus
+from labctl.checks.evidence import CountingPoint, Snapshot
+from labctl.checks.expected import Expected, Judgement
+from labctl.checks.loss import Kernel, held_back, told
+from labctl.checks.results import Outcome, Result, State, Tools
+from labctl.plan.desired import Desired
 from labctl.process.patience import Patience, PatienceFor
-from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.model import Check, Nc, Ping, Topology
+from labctl.topology.model import Check
 
 SETTLE = 0.5
 BETWEEN_TRIES = 0.2
@@ -33,46 +33,36 @@ _WANTED: Mapping[str | None, State] = {
 
 @dataclass(frozen=True)
 class Means:
-    """What a check is made with: probes, counters, what the kernel says of a place, and how long to wait."""
+    """What a check is made with: probes, counters, what the kernel says of an interface, and how long to wait."""
 
     tools: Tools
-    observe: Callable[[], ev.Snapshot]
+    observe: Callable[[Collection[CountingPoint]], Snapshot]
     kernel: Kernel
     patience: PatienceFor
 
 
-@dataclass(frozen=True)
-class _Judgement:
-    evidence: tuple[Evidence, ...]
-    loss: Loss | None
-
-    @property
-    def holds(self) -> bool:
-        return all(found.holds for found in self.evidence)
-
-
-def run(topology: Topology, checks: Sequence[Check], means: Means) -> Iterator[Result]:
-    """Run checks one after the other; each is alone on the wire, because it counts."""
+def run(desired: Desired, checks: Sequence[Check], means: Means) -> Iterator[Result]:
+    """Run checks one after the other, because they count, and yield the result of each."""
     means.tools.prepare(checks)
     for check in checks:
-        yield _until_it_holds(topology, check, means)
+        yield _until_it_holds(Expected.of(desired, check), check, means)
 
 
-def _until_it_holds(topology: Topology, check: Check, means: Means) -> Result:
+def _until_it_holds(expected: Expected, check: Check, means: Means) -> Result:
     waiting = means.patience(check.wait) if check.wait else Patience(0)
     for _ in waiting.looks(BETWEEN_TRIES):
-        result = _once(topology, check, means)
+        result = _once(expected, check, means)
         if result.passed:
             break
     return result
 
 
-def _once(topology: Topology, check: Check, means: Means) -> Result:
+def _once(expected: Expected, check: Check, means: Means) -> Result:
     _come_to_rest(means.patience)
-    before = means.observe()
+    before = means.observe(expected.points)
     outcome, command = _probe(check, means.tools)
     wanted = _WANTED[check.expect]
-    judgement = _settled(topology, check, before, means)
+    judgement = _settled(expected, before, means)
     passed = outcome.state == wanted and judgement.holds
     lost = ""
     if passed and wanted == "silent" and check.crosses:
@@ -96,7 +86,7 @@ def _once(topology: Topology, check: Check, means: Means) -> Result:
 
 
 def _message(check: Check, passed: bool, outcome: Outcome) -> str:
-    """What the file has to say. Its words for a failure explain another answer, not a count or what was not asked."""
+    """Return what the file says of it. Its words for a failure explain another answer, not a count."""
     if passed:
         return check.pass_
     wanted = _WANTED[check.expect]
@@ -116,68 +106,18 @@ def _come_to_rest(patience: PatienceFor) -> None:
         pass
 
 
-def _settled(topology: Topology, check: Check, before: ev.Snapshot, means: Means) -> _Judgement:
-    """The judgement as soon as it holds; or the last one."""
+def _settled(expected: Expected, before: Snapshot, means: Means) -> Judgement:
+    """Return the judgement as soon as it holds, or the last one."""
     _come_to_rest(means.patience)
     for _ in means.patience(SETTLE).looks():
-        judgement = judge(topology, check, before, means.observe())
+        judgement = expected.judge(before, means.observe(expected.points))
         if judgement.holds:
             break
     return judgement
 
 
-def judge(topology: Topology, check: Check, before: ev.Snapshot, after: ev.Snapshot) -> _Judgement:
-    """What the counters say about one check; a pure function of two snapshots."""
-    engines = [endpoint.device for endpoint in topology.ttun if endpoint.engine is None]
-    chatty = frozenset(ref for ref in check.crosses if _is_chatty(topology, ref))
-    there, back = ev.row(check.crosses, engines), ev.row_back(check.crosses, engines)
-    sent, returned = _numbers(topology, check)
-    found_there = _counted(there, sent, chatty, before, after)
-    found_back = _counted(back, returned, chatty, before, after)
-    quiet = ev.exactly(ev.silence(check.quiet, engines), 0, frozenset(), before, after)
-    lost = loss(there, found_there, before, after)
-    if lost is None and returned != 0:
-        lost = loss(back, found_back, before, after, back=True)
-    return _Judgement((*found_there, *found_back, *quiet), lost)
-
-
-def _counted(
-    places: list[ev.CountingPoint],
-    number: int | None,
-    chatty: frozenset[InterfaceRef],
-    before: ev.Snapshot,
-    after: ev.Snapshot,
-) -> list[Evidence]:
-    if number is None:
-        return ev.conserved(places, before, after)
-    return ev.exactly(places, number, chatty, before, after)
-
-
-def _is_chatty(topology: Topology, ref: InterfaceRef) -> bool:
-    """Whether an interface carries ARP or neighbour discovery beside the packets of a probe."""
-    return topology.namespaces[ref.namespace].interfaces[ref.interface].kind not in ("tun", "lo")
-
-
-def _numbers(topology: Topology, check: Check) -> tuple[int | None, int | None]:
-    """How many packets must go and come back; None where only the protocol knows."""
-    if not check.crosses:
-        return 0, 0
-    tunnels = tunnel_mtus(topology)
-    leaving, arriving = (mtu_of(topology, ref, tunnels) for ref in (check.crosses[0], check.crosses[-1]))
-    match check:
-        case Check(ping=Ping(count=count, size=size, to=to)):
-            there, back = (count * packets(size, mtu, to.version) for mtu in (leaving, arriving))
-            return there, 0 if check.expect == "no-reply" else back
-        case Check(nc=Nc(protocol="udp", address=address) as nc):
-            reply = nc.reply if check.expect != "not-delivered" else None
-            there = packets(len(nc.send.encode()), leaving, address.version)
-            return there, packets(len(reply.encode()), arriving, address.version) if reply else 0
-        case _:
-            return None, None if check.expect != "not-delivered" else 0
-
-
 def expectation(check: Check) -> str:
-    """What a check expects, in words."""
+    """Return what a check expects, in words."""
     if check.ping is not None:
         answer = {"no-reply": "no reply", "not-sent": "not sent"}.get(check.expect or "", "every reply")
         return f"{check.ping.count} echo requests to {check.ping.to}: {answer}"

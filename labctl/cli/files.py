@@ -34,10 +34,11 @@ def validate(file: str, form: str) -> int:
 @format_option
 def export(file: str, name: str | None, language: str, form: str) -> int:
     """Write the lab as the script that a person would type, with its own way back."""
+    from labctl.plan.desired import desired
     from labctl.plan.script import script
 
     topology = topology_of(file, name)
-    reporter(form).script(topology.name, language, {"shell": script}[language](topology))
+    reporter(form).script(topology.name, language, {"shell": script}[language](desired(topology)))
     return ExitCode.SUCCESS
 
 

@@ -38,10 +38,10 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code; a wrong call exits (SystemExit) as argparse does."""
-    parser = _parser()
+    parser = ttun_parser()
     given = parser.parse_args(argv)
     try:
-        endpoint = _endpoint(given)
+        endpoint = endpoint_of(given)
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -63,15 +63,8 @@ def main(argv: list[str] | None = None) -> int:
     return WELL
 
 
-def endpoint_of(words: list[str]) -> Endpoint:
-    """Return the endpoint that a command line of ttun describes.
-
-    Raise ValueError for an endpoint that cannot be; a wrong call exits (SystemExit) as argparse does.
-    """
-    return _endpoint(_parser().parse_args(words))
-
-
-def _endpoint(given: argparse.Namespace) -> Endpoint:
+def endpoint_of(given: argparse.Namespace) -> Endpoint:
+    """Return the endpoint that the words of a command describe. Raise ValueError for one that cannot be."""
     return Endpoint(
         given.device,
         Address(given.bind_ip, given.bind_port),
@@ -85,7 +78,8 @@ def _endpoint(given: argparse.Namespace) -> Endpoint:
 
 
 @cache
-def _parser() -> _Parser:
+def ttun_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command; where a call is wrong it exits (SystemExit)."""
     parser = _Parser(
         prog="ttun",
         usage=(

@@ -62,8 +62,8 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
         found[names[index]] = replace(
             _link(link),
             master=names.get(link.get_attr("IFLA_MASTER") or 0, ""),
-            peer=peers.get(index, ""),
-            netem=str(netems[index].impairment()) if index in netems else "",
+            peer=peers.get(index),
+            netem=netems[index].impairment() if index in netems else None,
             addresses=tuple(addresses.get(index, ())),
             networks=tuple(networks.get(names[index], ())),
             local=tuple(local.get(names[index], ())),

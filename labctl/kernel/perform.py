@@ -13,43 +13,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from labctl.engine.carrier import notice_carrier
-from labctl.engine.packets.impairment import Impairment
 from labctl.errors import MachineError, kernel_errors_as, kernel_words
 from labctl.kernel import foreign, namespaces, netem, options, qdiscs, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
+from labctl.plan import steps
 from labctl.plan.commands import ADDRGENMODES, STAND_IN, link_local_settings
 from labctl.plan.facts import Substitution
-from labctl.plan.foreign import Foreign
 from labctl.plan.netem import Netem
-from labctl.plan.options import SetOption
 from labctl.plan.settings import BORN_WITH
-from labctl.plan.steps import (
-    AddAddress,
-    AddLink,
-    AddNamespace,
-    AddRoute,
-    AddRule,
-    AddVeth,
-    AutomaticAddresses,
-    ClearMaster,
-    ClearNetem,
-    DeleteAddress,
-    DeleteLink,
-    DeleteNamespace,
-    DeleteRoute,
-    DeleteRule,
-    InterfaceStep,
-    NoAutomaticAddresses,
-    Removal,
-    SetMac,
-    SetMaster,
-    SetMtu,
-    SetNetem,
-    SetSysctl,
-    SetUp,
-    Step,
-)
+from labctl.plan.steps import InterfaceStep, Step
 from labctl.process.syscalls import network_namespace
 
 IFF_UP = 0x1  # linux/if.h
@@ -82,8 +55,11 @@ class Performer:
             space.notice_carriers()
 
     def perform(self, step: Step) -> Substitution | None:
-        """Make one step true. Raises LabError in words for a person."""
-        what = f"could not {_verb(step)} {step.subject} {step.words}"
+        """Perform a step. Return what was used in place of what this machine lacks.
+
+        Raise MachineError where it lacks a driver or a right, KernelRefused where the kernel refuses.
+        """
+        what = f"could not {'remove' if step.action == 'remove' else 'make'} {step.subject} {step.words}"
         with kernel_errors_as(what):
             try:
                 return self._perform(step)
@@ -94,34 +70,34 @@ class Performer:
 
     def _perform(self, step: Step) -> Substitution | None:
         match step:
-            case AddNamespace(namespace=name):
+            case steps.AddNamespace(namespace=name):
                 self._add_namespace(name)
-            case SetSysctl(namespace=name, path=path, value=value):
+            case steps.SetSysctl(namespace=name, path=path, value=value):
                 self._space(name).set_sysctl(path, value)
-            case AddLink():
+            case steps.AddLink():
                 return self._space(step.namespace).add_link(step)
-            case AddVeth():
-                self._space(step.namespace).add_veth(step, self._space(step.peer_namespace))
-            case DeleteNamespace(namespace=name):
+            case steps.AddVeth():
+                self._space(step.namespace).add_veth(step, self._space(step.peer.namespace))
+            case steps.DeleteNamespace(namespace=name):
                 if name in self._spaces:
                     self._spaces.pop(name).close()
                 namespaces.remove(name, self._recorded[name])
-            case AddRoute() | DeleteRoute():
+            case steps.AddRoute() | steps.DeleteRoute():
                 self._space(step.namespace).route(step)
-            case AddRule() | DeleteRule():
+            case steps.AddRule() | steps.DeleteRule():
                 self._space(step.namespace).rule(step)
-            case AutomaticAddresses(namespace=name, interface=interface, mode=mode):
+            case steps.AutomaticAddresses(namespace=name, interface=interface, mode=mode):
                 # Only the setting makes the address; a request to the interface would but change the mode.
                 for setting, value in link_local_settings(mode).items():
                     self._space(name).set_sysctl(f"net/ipv6/conf/{interface}/{setting}", value)
-            case AddAddress():
+            case steps.AddAddress():
                 self._space(step.namespace).address(rt.RTM_NEWADDR, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
-            case DeleteAddress():
+            case steps.DeleteAddress():
                 self._space(step.namespace).address(rt.RTM_DELADDR, step)
-            case DeleteLink():
+            case steps.DeleteLink():
                 self._space(step.namespace).delete_link(step)
-            case _ if isinstance(step, Foreign):
-                self._space(step.namespace).take_away(step)
+            case _ if isinstance(step, foreign.Foreign):
+                self._space(step.namespace).remove(step)
             case InterfaceStep():
                 self._space(step.namespace).set_link(step)
             case _:
@@ -185,7 +161,7 @@ class _Space:
             here = sysctls.read(settings)
         return {path: value for path, value in settings.items() if here.get(path, value) != value}
 
-    def add_link(self, step: AddLink) -> Substitution | None:
+    def add_link(self, step: steps.AddLink) -> Substitution | None:
         index = self._next_index()
         if step.kind in ("tun", "tap"):
             with network_namespace(self._fd):
@@ -193,14 +169,14 @@ class _Space:
             self._indexes[step.interface] = index
             if not owned:
                 return Substitution(
-                    step.subject, f"owner {step.owner}", "your own user", "a rootless lab knows no other user than you"
+                    step.ref, f"owner {step.owner}", "your own user", "a rootless lab knows no other user than you"
                 )
             return None
         substitution = self._create_link(step, index)
         self._indexes[step.interface] = index
         return substitution
 
-    def _create_link(self, step: AddLink, index: int) -> Substitution | None:
+    def _create_link(self, step: steps.AddLink, index: int) -> Substitution | None:
         try:
             self._new_link(step.interface, index, step.kind)
             return None
@@ -212,20 +188,20 @@ class _Space:
         self._new_link(step.interface, index, "bridge", (("IFLA_BR_MCAST_SNOOPING", 0),))
         alias = (("IFLA_IFALIAS", STAND_IN),)
         self._change_link(index, alias, flags=IFF_NOARP, change=IFF_NOARP | IFF_MULTICAST)
-        return Substitution(step.subject, "dummy", "bridge without ports", "this kernel has no dummy driver")
+        return Substitution(step.ref, "dummy", "bridge without ports", "this kernel has no dummy driver")
 
     def _new_link(self, name: str, index: int, kind: str, data: rt.Attributes = ()) -> None:
         self._netlink.request(rt.RTM_NEWLINK, rt.new_link(name, kind, index, data), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
 
-    def add_veth(self, step: AddVeth, there: _Space) -> None:
+    def add_veth(self, step: steps.AddVeth, there: _Space) -> None:
         index = self._next_index()
         peer_index = there._next_index() + (1 if there is self else 0)
-        peer = rt.Interface(peer_index, (("IFLA_IFNAME", step.peer_interface), ("IFLA_NET_NS_FD", there._fd)))
+        peer = rt.Interface(peer_index, (("IFLA_IFNAME", step.peer.interface), ("IFLA_NET_NS_FD", there._fd)))
         self._new_link(step.interface, index, "veth", (("VETH_INFO_PEER", peer),))
         self._indexes[step.interface] = index
-        there._indexes[step.peer_interface] = peer_index
+        there._indexes[step.peer.interface] = peer_index
 
-    def delete_link(self, step: DeleteLink) -> None:
+    def delete_link(self, step: steps.DeleteLink) -> None:
         # It may be gone by now: the other end of a cable goes a while after the namespace of the first (cleanup_net()).
         try:
             self._netlink.request(rt.RTM_DELLINK, rt.link(self._index(step.interface)))
@@ -237,25 +213,25 @@ class _Space:
     def set_link(self, step: InterfaceStep) -> None:
         index = self._index(step.interface)
         match step:
-            case SetMac(mac=mac):
+            case steps.SetMac(mac=mac):
                 self._change_link(index, (("IFLA_ADDRESS", mac),))
-            case SetMtu(mtu=mtu):
+            case steps.SetMtu(mtu=mtu):
                 self._change_link(index, (("IFLA_MTU", mtu),))
-            case ClearMaster():
+            case steps.ClearMaster():
                 self._change_link(index, (("IFLA_MASTER", 0),))
-            case SetMaster(master=master):
+            case steps.SetMaster(master=master):
                 self._change_link(index, (("IFLA_MASTER", self._index(master)),))
-            case SetNetem(impairment=words):
-                netem.attach(self._netlink, index, Netem.of(Impairment.from_text(words)))
-            case ClearNetem():
+            case steps.SetNetem(impairment=impairment):
+                netem.attach(self._netlink, index, Netem.of(impairment))
+            case steps.ClearNetem():
                 qdiscs.detach(self._netlink, index)
-            case NoAutomaticAddresses():
+            case steps.NoAutomaticAddresses():
                 inet6 = (("IFLA_INET6_ADDR_GEN_MODE", ADDRGENMODES.index("none")),)
                 self._change_link(index, (("IFLA_AF_SPEC", (("AF_INET6", inet6),)),))
-            case SetUp():
+            case steps.SetUp():
                 self._change_link(index, flags=IFF_UP, change=IFF_UP)
                 self._set_up.append(step.interface)
-            case SetOption(option=option, value=value):
+            case steps.SetOption(option=option, value=value):
                 options.change(self._netlink, index, option, value)
             case _:
                 raise TypeError(f"no way to perform {step!r}")
@@ -263,10 +239,10 @@ class _Space:
     def _change_link(self, index: int, attributes: rt.Attributes = (), flags: int = 0, change: int = 0) -> None:
         self._netlink.request(rt.RTM_NEWLINK, rt.link(index, attributes, flags, change))
 
-    def take_away(self, step: Foreign) -> None:
-        foreign.take_away(step, self._fd, self._netlink, self._indexes)
+    def remove(self, step: foreign.Foreign) -> None:
+        foreign.remove(step, self._fd, self._netlink, self._indexes)
 
-    def address(self, request: int, step: AddAddress | DeleteAddress, flags: int = 0) -> None:
+    def address(self, request: int, step: steps.AddAddress | steps.DeleteAddress, flags: int = 0) -> None:
         own, _, other = step.address.partition(" peer ")
         address = ipaddress.ip_interface(other or own)
         message = rt.ifaddrmsg()
@@ -285,31 +261,27 @@ class _Space:
         message["attrs"] = attributes
         self._netlink.request(request, rt.encoded(message), flags)
 
-    def route(self, step: AddRoute | DeleteRoute) -> None:
-        if isinstance(step, AddRoute):
+    def route(self, step: steps.AddRoute | steps.DeleteRoute) -> None:
+        if isinstance(step, steps.AddRoute):
             routes.add(self._netlink, step.route, self._indexes)
         else:
             routes.delete(self._netlink, step.route, {index: name for name, index in self._indexes.items()})
 
-    def rule(self, step: AddRule | DeleteRule) -> None:
-        change = rules.add if isinstance(step, AddRule) else rules.delete
+    def rule(self, step: steps.AddRule | steps.DeleteRule) -> None:
+        change = rules.add if isinstance(step, steps.AddRule) else rules.delete
         change(self._netlink, step.rule)
 
 
 def _missing_driver(step: Step, error: int | None) -> str:
     """Return what loads the driver that the kernel lacks for a step; empty where it was refused for another reason."""
     match step:
-        case SetNetem() if error == errno.ENOENT:  # tc_modify_qdisc(): the kind of qdisc is unknown
+        case steps.SetNetem() if error == errno.ENOENT:  # tc_modify_qdisc(): the kind of qdisc is unknown
             return "modprobe sch_netem; `impair:` of a tunnel endpoint works without"
-        case AddVeth() if error == errno.EOPNOTSUPP:  # rtnl_newlink(): the kind of link is unknown
+        case steps.AddVeth() if error == errno.EOPNOTSUPP:  # rtnl_newlink(): the kind of link is unknown
             return "modprobe veth"
-        case AddLink(kind=kind) if error == errno.EOPNOTSUPP:
+        case steps.AddLink(kind=kind) if error == errno.EOPNOTSUPP:
             return f"modprobe {kind}"
     return ""
-
-
-def _verb(step: Step) -> str:
-    return "take away" if isinstance(step, Removal) else "make"
 
 
 def _family(version: int) -> int:

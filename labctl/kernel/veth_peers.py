@@ -17,6 +17,7 @@ from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel import rtnetlink as rt
 from labctl.process.syscalls import network_namespace
+from labctl.topology.interface_ref import InterfaceRef
 
 _RTGENMSG = struct.pack("=Bxxx", socket.AF_UNSPEC)
 _NETNSA_NSID, _NETNSA_FD = 1, 3  # linux/net_namespace.h
@@ -24,19 +25,19 @@ _NETNSA_NSID, _NETNSA_FD = 1, 3  # linux/net_namespace.h
 
 def other_ends(
     netlink: rt.Rtnetlink, own: str, veths: Iterable[Any], names: Mapping[int, str], candidates: Iterable[str]
-) -> dict[int, str]:
-    """By the index of each end that is in the namespace `own`: the other end, as NAMESPACE:INTERFACE.
+) -> dict[int, InterfaceRef]:
+    """Return the other end by the index of each end that is in the namespace `own`.
 
     `names` are those of the namespace's own interfaces. An end in none of the candidates is left out.
     """
-    found: dict[int, str] = {}
+    found: dict[int, InterfaceRef] = {}
     far: dict[int, list[tuple[int, int]]] = {}  # by number of the namespace: the index there, and ours
     for link in veths:
         number, there = link.get_attr("IFLA_LINK_NETNSID"), link.get_attr("IFLA_LINK")
         if number is not None:
             far.setdefault(number, []).append((there, link["index"]))
         elif there in names:
-            found[link["index"]] = f"{own}:{names[there]}"
+            found[link["index"]] = InterfaceRef(own, names[there])
     untried = iter(candidates)
     while far and (name := next(untried, None)) is not None:
         try:
@@ -46,7 +47,7 @@ def other_ends(
         try:
             ends = far.pop(_number(netlink, fd), [])
             with network_namespace(fd):
-                found |= {here: f"{name}:{socket.if_indextoname(there)}" for there, here in ends}
+                found |= {here: InterfaceRef(name, socket.if_indextoname(there)) for there, here in ends}
         finally:
             os.close(fd)
     return found

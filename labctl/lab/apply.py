@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.perform import Performer
 from labctl.lab import stray_processes
 from labctl.lab.engines import control, start
@@ -15,19 +14,19 @@ from labctl.lab.events import Done, Listener
 from labctl.lab.journal import Recorded
 from labctl.lab.session import Session
 from labctl.lab.state import State
+from labctl.plan import steps
 from labctl.plan.facts import Substitution
-from labctl.plan.impairing import Command
-from labctl.plan.steps import DeleteLink, DeleteNamespace, ImpairEngine, Removal, StartEngine, Step, StopEngine
+from labctl.plan.steps import Step
 from labctl.process import processes
 from labctl.process.descriptors import many_descriptors
 
 
-def apply(steps: Iterable[Step], session: Session) -> None:
-    """Perform the steps. Raise the LabError of the first that fails."""
-    steps = list(steps)
-    going = [step for step in steps if isinstance(step, Removal)]
-    to_start = [step for step in steps if isinstance(step, StartEngine)]
-    coming = [step for step in steps if not isinstance(step, Removal | StartEngine)]
+def apply(changes: Iterable[Step], session: Session) -> None:
+    """Perform steps. Raise the LabError of the first that fails."""
+    changes = list(changes)
+    going = [step for step in changes if step.action == "remove"]
+    to_start = [step for step in changes if isinstance(step, steps.StartEngine)]
+    coming = [step for step in changes if step.action != "remove" and not isinstance(step, steps.StartEngine)]
     state, notify = session.state, session.notify
     recorded = state.read()
     performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
@@ -41,36 +40,35 @@ def apply(steps: Iterable[Step], session: Session) -> None:
                 notify(Done(step))
 
 
-def _each(steps: Iterable[Step], do: Callable[[Step], Substitution | None], notify: Listener) -> None:
-    for step in steps:
+def _each(changes: Iterable[Step], do: Callable[[Step], Substitution | None], notify: Listener) -> None:
+    for step in changes:
         notify(Done(step, do(step)))
 
 
 def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> Substitution | None:
-    """Perform a step, and record what is there or gone with it; gives what stands in for what this machine lacks."""
+    """Perform a step, and record what is there or gone with it. Return what stands in for what this machine lacks."""
     substitution = None
     match step:
-        case StopEngine():
-            processes.end([recorded.engines[step.subject].process])
-            state.forget_engine(step.subject)
-        case ImpairEngine():
+        case steps.StopEngine():
+            processes.end([recorded.engines[step.ref].process])
+            state.forget_engine(step.ref)
+        case steps.ImpairEngine():
             _impair(step, recorded, state)
-        case DeleteNamespace(namespace=name):
+        case steps.DeleteNamespace(namespace=name):
             stray_processes.end_inside([recorded.namespaces[name]])
             performer.perform(step)
             state.forget_namespace(name)
         case _:
             substitution = performer.perform(step)
-            if isinstance(step, DeleteLink) and step.subject in recorded.substitutions:
-                state.forget_substitution(step.subject)
+            if isinstance(step, steps.DeleteLink) and step.ref in recorded.substitutions:
+                state.forget_substitution(step.ref)
     if substitution:
         state.record_substitution(substitution)
     return substitution
 
 
-def _impair(step: ImpairEngine, recorded: Recorded, state: State) -> None:
-    control.impair(step.subject, state, {step.direction: Impairment.from_text(step.impairment).as_dict()})
-    engine = recorded.engines[step.subject]
-    command = Command.of(engine.command).with_impairment(step.direction, step.impairment)
-    recorded.engines[step.subject] = replace(engine, command=str(command))  # its other direction may be next
-    state.record_engine(step.subject, recorded.engines[step.subject])
+def _impair(step: steps.ImpairEngine, recorded: Recorded, state: State) -> None:
+    control.impair(step.ref, state, {step.direction: step.impairment.as_dict()})
+    engine = recorded.engines[step.ref]
+    recorded.engines[step.ref] = replace(engine, spec=engine.spec.impaired(step.direction, step.impairment))
+    state.record_engine(recorded.engines[step.ref])  # with that of the other direction, which may be next

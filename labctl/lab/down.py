@@ -81,7 +81,7 @@ def rollback(state: State, notify: Callable[[Removed], None]) -> None:
     with removable(state.lab):
         processes.end(engine.process for engine in recorded.engines.values())
         for device in recorded.engines:
-            notify(Removed("engine", device))
+            notify(Removed("engine", str(device)))
         ours = {name for name, known in recorded.namespaces.items() if namespaces.is_ours(name, known)}
         # What still runs in a namespace of ours was started there on purpose. As long as it lives, so does the
         # namespace, without a name; the name may be gone already (ip netns delete).

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from labctl.plan.difference import Change
 from labctl.plan.facts import Substitution
-from labctl.plan.reasons import Change
 from labctl.plan.steps import Step
 
 

@@ -12,7 +12,9 @@ from labctl.lab.engines import control
 from labctl.lab.engines.control import Changes
 from labctl.lab.names import meant, unknown
 from labctl.lab.state import State, existing
+from labctl.plan.engine_spec import NO_IMPAIRMENT
 from labctl.plan.facts import Link
+from labctl.topology.interface_ref import InterfaceRef
 
 _AS_NETEM = "as tc netem writes it: --delay 50ms --loss 10% --rate 10mbit"
 
@@ -33,47 +35,48 @@ def impair(lab: str, device: str, changes: Changes) -> InForce:
     not answer or the kernel refuses.
     """
     state = existing(lab)
-    known = state.read().engines
+    known = {str(ref): ref for ref in state.read().engines}
     try:
         if engine := meant(lab, device, known):
-            return InForce(lab, engine, control.impair(engine, state, changes))
+            return InForce(lab, engine, control.impair(known[engine], state, changes))
         cables = _cables(state, device.partition(":")[0])
         if veth := meant(lab, device, cables):
-            return InForce(lab, veth, _of_veth(veth, cables[veth], state, changes))
+            return InForce(lab, veth, _of_veth(*cables[veth], state, changes))
     except ValueError as error:
         raise UsageError(str(error), "", _AS_NETEM) from None
     raise unknown(lab, device, [*known, *cables], "neither an engine nor a veth")
 
 
-def _cables(state: State, namespace: str) -> dict[str, Link]:
-    """Return the veths of a namespace of a lab."""
+def _cables(state: State, typed: str) -> dict[str, tuple[InterfaceRef, Link]]:
+    """Return the veths of the namespace of a lab that is meant, by name."""
     from labctl.kernel.observe import observe
 
-    name = meant(state.lab, namespace, state.read().namespaces)
-    there = observe(name) if name else None
-    links = there.links if there else {}
-    return {f"{name}:{interface}": link for interface, link in links.items() if link.kind == "veth"}
+    namespace = meant(state.lab, typed, state.read().namespaces)
+    there = observe(namespace) if namespace else None
+    if namespace is None or there is None:
+        return {}
+    veths = [(InterfaceRef(namespace, name), link) for name, link in there.links.items() if link.kind == "veth"]
+    return {str(ref): (ref, link) for ref, link in veths}
 
 
-def _of_veth(device: str, link: Link, state: State, changes: Changes) -> dict[str, Impairment]:
+def _of_veth(ref: InterfaceRef, link: Link, state: State, changes: Changes) -> dict[str, Impairment]:
     from labctl.kernel.perform import Performer
     from labctl.plan.netem import as_kept
     from labctl.plan.steps import ClearNetem, SetNetem
 
     if changes.get("in"):
-        raise UsageError(f"{device} impairs what it sends, not what comes in", "", "impair the other end of the cable")
-    current = Impairment.from_text(link.netem or "none")
+        raise UsageError(f"{ref} impairs what it sends, not what comes in", "", "impair the other end of the cable")
+    current = link.netem or NO_IMPAIRMENT
     if "out" in changes:
         change = changes["out"]
         if change and "seed" in change:
             raise ValueError("netem does not support seed")
-        wanted = as_kept(str(Impairment() if change is None else current.merged(change)))
-        namespace, _, interface = device.partition(":")
+        wanted = as_kept(NO_IMPAIRMENT if change is None else current.merged(change))
         recorded = state.read()
         with closing(Performer(recorded.mark, recorded.namespaces, state.record_namespace)) as performer:
             if wanted:
-                performer.perform(SetNetem(namespace, interface, wanted))
-            elif link.netem:
-                performer.perform(ClearNetem(namespace, interface, link.netem))
-        current = Impairment.from_text(wanted or "none")
+                performer.perform(SetNetem(*ref, wanted))
+            elif link.netem is not None:
+                performer.perform(ClearNetem(*ref, link.netem))
+        current = wanted or NO_IMPAIRMENT
     return {"out": current}

@@ -16,26 +16,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labctl.engine.packets.address import Address
+from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.engines.program_files import Signature
+from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.facts import Substitution
 from labctl.process.disk import contents, kept_in
 from labctl.process.processes import Process
+from labctl.topology.interface_ref import InterfaceRef
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # Names become paths. What a topology may call things is in topology.values; nothing else was ever written here.
 _NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
-_DEVICE = re.compile(rf"{_NAME.pattern}:{_NAME.pattern}", re.ASCII)
 _PIDS = range(1, 1 << 31)
 
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that was started: its process, what a person types for the same, and the files of a program."""
+    """An engine that was started: its process, what it was started as, and the files of a program."""
 
     process: Process
-    command: str
+    spec: EngineSpec
     files: Mapping[str, Signature] = field(default_factory=dict)
 
 
@@ -49,8 +52,8 @@ class Recorded:
     complete: bool = False
     file: str = ""  # the topology file that it was made from; empty where that was no file
     namespaces: dict[str, NamespaceId] = field(default_factory=dict)
-    engines: dict[str, Engine] = field(default_factory=dict)
-    substitutions: dict[str, Substitution] = field(default_factory=dict)
+    engines: dict[InterfaceRef, Engine] = field(default_factory=dict)
+    substitutions: dict[InterfaceRef, Substitution] = field(default_factory=dict)
 
 
 class Journal:
@@ -83,20 +86,61 @@ def _apply(entry: Any, recorded: Recorded) -> None:
         case {"namespace": str(name), "device": int(device), "inode": int(inode), "mark": str(mark)}:
             if _NAME.fullmatch(name):
                 recorded.namespaces[name] = NamespaceId(device, inode, mark)
-        case {"engine": str(device), "command": str(command), "pid": int(pid), "started": int(started)}:
-            if _DEVICE.fullmatch(device) and pid in _PIDS:
-                files = dict(_signatures(entry.get("files")))
-                recorded.engines[device] = Engine(Process(pid, started), command, files)
-        case {"substitution": {"subject": str(subject), "wanted": str(wanted), "used": str(used), "reason": str(why)}}:
+        case {"engine": engine, "pid": int(pid), "started": int(started), "files": files}:
+            if pid in _PIDS:
+                spec = _spec(engine)
+                recorded.engines[spec.device] = Engine(Process(pid, started), spec, dict(_signatures(files)))
+        case {"substitution": {"subject": found, "wanted": str(wanted), "used": str(used), "reason": str(why)}}:
+            subject = _ref(found)
             recorded.substitutions[subject] = Substitution(subject, wanted, used, why)
         case {"forget_namespace": str(name)}:
             recorded.namespaces.pop(name, None)
-        case {"forget_engine": str(device)}:
-            recorded.engines.pop(device, None)
-        case {"forget_substitution": str(subject)}:
-            recorded.substitutions.pop(subject, None)
+        case {"forget_engine": device}:
+            recorded.engines.pop(_ref(device), None)
+        case {"forget_substitution": subject}:
+            recorded.substitutions.pop(_ref(subject), None)
         case {"complete": bool(complete), **more}:
             recorded.complete, recorded.file = complete, str(more.get("file", ""))
+
+
+def _spec(entry: Any) -> EngineSpec:
+    """Return the engine of an entry, which is `dataclasses.asdict` of it. Raise ValueError where it is none."""
+    match entry:
+        case {
+            "device": device,
+            "bind": {"host": str(bind_host), "port": int(bind_port)},
+            "peer": {"host": str(peer_host), "port": int(peer_port)},
+            "verbose": bool(verbose),
+            "offload": bool(offload),
+            "too_big": "fragment" | "icmp" as too_big,
+            "impair": dict(impair),
+            "impair_in": dict(impair_in),
+            "run_as": str() | None as run_as,
+            "program": [*program],
+            "directory": str(directory),
+        } if all(isinstance(word, str) for word in program):
+            return EngineSpec(
+                _ref(device),
+                Address(bind_host, bind_port),
+                Address(peer_host, peer_port),
+                verbose,
+                offload,
+                too_big,
+                Impairment.from_dict(impair),
+                Impairment.from_dict(impair_in),
+                run_as,
+                tuple(program),
+                directory,
+            )
+    raise ValueError("no engine")
+
+
+def _ref(entry: Any) -> InterfaceRef:
+    """Return the interface of an entry. Raise ValueError where it is none."""
+    match entry:
+        case [str(namespace), str(interface)] if _NAME.fullmatch(namespace) and _NAME.fullmatch(interface):
+            return InterfaceRef(namespace, interface)
+    raise ValueError("no interface")
 
 
 def _signatures(files: Any) -> Iterator[tuple[str, Signature]]:

@@ -65,7 +65,7 @@ def names(lab: str) -> Names:
     state = existing(lab)
     recorded, topology = state.read(), state.topology()
     checks = topology.checks if topology else ()
-    return Names(tuple(recorded.namespaces), tuple(recorded.engines), tuple(check.name for check in checks))
+    return Names(tuple(recorded.namespaces), tuple(map(str, recorded.engines)), tuple(check.name for check in checks))
 
 
 def namespaces_of(lab: str) -> tuple[str, ...]:

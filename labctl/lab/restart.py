@@ -30,7 +30,7 @@ def restart(lab: str, devices: Sequence[str], fork: Fork) -> tuple[EngineStatus,
         topology = state.topology()
         if topology is None:
             raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
-        starts = {step.subject: step for step in desired(topology) if isinstance(step, StartEngine)}
+        starts = {step.subject: step for step in desired(topology).steps if isinstance(step, StartEngine)}
         chosen = [starts[device] for device in names.chosen(lab, devices, starts, names.NO_ENGINE)]
         try:
             apply([*_stops(chosen, state), *chosen], session)
@@ -40,18 +40,16 @@ def restart(lab: str, devices: Sequence[str], fork: Fork) -> tuple[EngineStatus,
                     apply(_not_running(chosen, state), session)
             raise
         engines = state.read().engines
-        return tuple(engine_status(step.subject, engines[step.subject], state) for step in chosen)
+        return tuple(engine_status(engines[step.ref], state) for step in chosen)
 
 
 def _stops(starts: Iterable[StartEngine], state: State) -> list[StopEngine]:
     engines = state.read().engines
     return [
-        StopEngine(step.namespace, step.interface, engines[step.subject].command, why="is started again")
-        for step in starts
-        if step.subject in engines
+        StopEngine(*step.ref, engines[step.ref].spec, why="is started again") for step in starts if step.ref in engines
     ]
 
 
 def _not_running(starts: Iterable[StartEngine], state: State) -> list[StartEngine]:
     engines = state.read().engines
-    return [step for step in starts if step.subject not in engines or not engines[step.subject].process.alive()]
+    return [step for step in starts if step.ref not in engines or not engines[step.ref].process.alive()]

@@ -27,6 +27,7 @@ from labctl.lab.journal import Engine, Journal, Recorded, boot_id
 from labctl.lab.run_directory import ROOT
 from labctl.plan.facts import Substitution
 from labctl.process.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
+from labctl.topology.interface_ref import InterfaceRef
 
 if TYPE_CHECKING:
     from labctl.topology.model import Topology
@@ -60,16 +61,15 @@ class State:
         """Record a namespace, before it has its name. Raise MachineError, as all that writes does."""
         self._journal.append({"namespace": name, **found._asdict()})
 
-    def record_engine(self, device: str, engine: Engine) -> None:
+    def record_engine(self, engine: Engine) -> None:
         """Record an engine, before it begins; or that it has other impairments now."""
-        files = {"files": dict(engine.files)} if engine.files else {}
-        self._journal.append({"engine": device, "command": engine.command, **asdict(engine.process), **files})
+        self._journal.append({"engine": asdict(engine.spec), **asdict(engine.process), "files": dict(engine.files)})
 
     def forget_namespace(self, name: str) -> None:
         """Record that a namespace is gone."""
         self._journal.append({"forget_namespace": name})
 
-    def forget_engine(self, device: str) -> None:
+    def forget_engine(self, device: InterfaceRef) -> None:
         """Record that an engine has ended."""
         self._journal.append({"forget_engine": device})
 
@@ -77,7 +77,7 @@ class State:
         """Record what stands in for what this machine lacks."""
         self._journal.append({"substitution": asdict(substitution)})
 
-    def forget_substitution(self, subject: str) -> None:
+    def forget_substitution(self, subject: InterfaceRef) -> None:
         """Record that a substitute is gone."""
         self._journal.append({"forget_substitution": subject})
 
@@ -112,15 +112,15 @@ class State:
             return recorded
         return Recorded(recorded.mode, namespaces=recorded.namespaces)
 
-    def log_of(self, device: str) -> Path:
+    def log_of(self, device: InterfaceRef) -> Path:
         """Return the path of the log of an engine."""
         return self.directory / "engines" / f"{device}.log"
 
-    def control_of(self, device: str) -> Path:
+    def control_of(self, device: InterfaceRef) -> Path:
         """Return the path of the socket on which the impairments of a built-in engine are changed."""
         return self.directory / "engines" / f"{device}.control"
 
-    def counters_of(self, device: str) -> Path:
+    def counters_of(self, device: InterfaceRef) -> Path:
         """Return the path of the counters of a built-in engine."""
         return self.directory / "engines" / f"{device}.counters"
 

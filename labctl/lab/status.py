@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from labctl.errors import MachineError
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Engine, Recorded
-from labctl.lab.reconcile import Pending, between, facts
+from labctl.lab.observed import facts
+from labctl.lab.reconcile import Pending, between
 from labctl.lab.state import State, existing
+from labctl.plan.desired import desired
 from labctl.plan.facts import Namespace, Substitution
 from labctl.process.processes import children
 
@@ -55,24 +57,25 @@ def status(lab: str) -> Status:
     state = existing(lab)
     recorded = state.read()
     topology = state.topology()
-    found = facts(state, recorded, topology)
+    wanted = desired(topology) if topology else None
+    found = facts(state, recorded, wanted)
     return Status(
         lab,
         recorded.mode,
         recorded.file,
         {name: found.namespaces.get(name) for name in recorded.namespaces},
-        tuple(engine_status(device, engine, state) for device, engine in recorded.engines.items()),
+        tuple(engine_status(engine, state) for engine in recorded.engines.values()),
         tuple(recorded.substitutions.values()),
-        between(topology, found) if topology else None,
+        between(wanted, found) if wanted else None,
     )
 
 
-def engine_status(device: str, engine: Engine, state: State) -> EngineStatus:
+def engine_status(engine: Engine, state: State) -> EngineStatus:
     """What can be seen of an engine; of a program its own PID, not that of the process that stays with it."""
-    shown = EngineStats.of(device, state)
+    shown = EngineStats.of(engine.spec.device, state)
     running, pid = engine.process.alive(), engine.process.pid
     seen = [*(children(pid) if running else []), pid][0]
-    return EngineStatus(device, engine.command, running, seen, shown.counters, shown.offload)
+    return EngineStatus(str(engine.spec.device), engine.spec.command, running, seen, shown.counters, shown.offload)
 
 
 def summary(lab: str, mode: str) -> Summary:

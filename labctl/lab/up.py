@@ -23,8 +23,9 @@ from labctl.lab.run_directory import prepare_names
 from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan.coverage import Coverage
+from labctl.plan.desired import Desired, desired
+from labctl.plan.difference import Change
 from labctl.plan.facts import Substitution
-from labctl.plan.reasons import Change
 from labctl.process.signals import TERMINATION, ignored
 from labctl.topology.model import Topology
 
@@ -65,7 +66,8 @@ def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -
                 rollback(state, notify)
             recorded, before = state.read(), _topology_before(state)
             fresh = not recorded.complete
-            looked = pending(topology, state)
+            wanted = desired(topology)
+            looked = pending(wanted, state)
             changes = looked.changes
             check_names_free(changes, recorded)
             try:
@@ -77,7 +79,7 @@ def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -
                     namespaces.remove_claim(name)
                 apply((change.step for change in changes), session)
                 if changes and not fresh:
-                    changes += _what_it_took_along(topology, session)
+                    changes += _what_it_took_along(wanted, session)
                 until_the_end.enter_context(ignored(*TERMINATION))  # the lab is made
                 state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True), file)
                 _forget_what_is_gone(topology, state)
@@ -114,21 +116,21 @@ def _why(error: BaseException) -> str:
     return error.what if isinstance(error, LabError) else "interrupted"
 
 
-def _what_it_took_along(topology: Topology, session: Session) -> tuple[Change, ...]:
+def _what_it_took_along(wanted: Desired, session: Session) -> tuple[Change, ...]:
     """Look again, and do what is left: a change of a lab that is there may take along what nobody foresaw."""
     more: tuple[Change, ...] = ()
-    left = pending(topology, session.state).changes
+    left = pending(wanted, session.state).changes
     for _ in range(LOOKS):
         if not left:
             return more
         session.notify(Planned(left, fresh=False))
         apply((change.step for change in left), session)
         more += left
-        left = pending(topology, session.state).changes
+        left = pending(wanted, session.state).changes
     if left:
         told = ", ".join(f"{step.subject} {step.words} ({reason})" for step, reason in left[:3])
         raise KernelRefused(
-            f"lab {topology.name} does not stay what its file says", told, "do two lines of the file contradict?"
+            f"lab {session.state.lab} does not stay what its file says", told, "do two lines of the file contradict?"
         )
     return more
 
@@ -136,7 +138,7 @@ def _what_it_took_along(topology: Topology, session: Session) -> tuple[Change, .
 def _put_back(before: Topology, session: Session) -> None:
     """Make a lab again what it was. Raise KernelRefused where that fails, ProgramFailed where a program of it does."""
     try:
-        apply((change.step for change in pending(before, session.state).changes), session)
+        apply((change.step for change in pending(desired(before), session.state).changes), session)
     except ProgramFailed:  # it was edited, and what it was before nobody has
         raise
     except LabError as error:
@@ -148,7 +150,7 @@ def _put_back(before: Topology, session: Session) -> None:
 def _forget_what_is_gone(topology: Topology, state: State) -> None:
     """Forget what went by another hand than ours, and is not in the file any more."""
     recorded = state.read()
-    served = {str(endpoint.device) for endpoint in topology.ttun}
+    served = {endpoint.device for endpoint in topology.ttun}
     for device in recorded.engines:
         if device not in served:
             state.forget_engine(device)
@@ -156,6 +158,6 @@ def _forget_what_is_gone(topology: Topology, state: State) -> None:
         if name not in topology.namespaces:
             state.forget_namespace(name)
     for subject in recorded.substitutions:
-        space, _, interface = subject.partition(":")
-        if space not in topology.namespaces or interface not in topology.namespaces[space].interfaces:
+        space = topology.namespaces.get(subject.namespace)
+        if space is None or subject.interface not in space.interfaces:
             state.forget_substitution(subject)

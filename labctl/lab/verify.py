@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
-from labctl.checks.evidence import Snapshot
+from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.results import Result, Tools
 from labctl.checks.run import Means, run
 from labctl.errors import KernelRefused, UsageError
@@ -20,7 +21,8 @@ from labctl.lab import names
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.reconcile import pending
 from labctl.lab.state import State, existing
-from labctl.plan.reasons import Change
+from labctl.plan.desired import desired
+from labctl.plan.difference import Change
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check, Topology
@@ -29,7 +31,7 @@ from labctl.topology.values import Host
 
 @dataclass(frozen=True)
 class Verified:
-    """The verdicts of a lab, and how it differs from its file once the checks are done."""
+    """The results of the checks of a lab, and how it differs from its file once they are done."""
 
     lab: str
     file: str
@@ -40,7 +42,7 @@ class Verified:
 def verify(
     lab: str, checks: Sequence[str], tools: Callable[[PatienceFor], Tools], show: Callable[[Result], None]
 ) -> Verified:
-    """Run the named checks of a lab, or all; each result is shown as soon as it is there.
+    """Run the named checks of a lab, or all, and show each result as soon as it is there.
 
     `tools` are the probes, or the machine's own tools.
 
@@ -51,15 +53,18 @@ def verify(
     if topology is None:
         raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
 
-    def patience(seconds: float, *others: int) -> Patience:
-        return Patience(seconds, *(engine.process.pid for engine in state.read().engines.values()), *others)
+    wanted, recorded = desired(topology), state.read()
+    carriers = [engine.process.pid for engine in recorded.engines.values()]
 
-    means = Means(tools(patience), lambda: _snapshot(topology, state), _Kernel(state), patience)
+    def patience(seconds: float, *others: int) -> Patience:
+        return Patience(seconds, *carriers, *others)
+
+    means = Means(tools(patience), partial(_snapshot, state), _Kernel(state), patience)
     results = []
-    for result in run(topology, _chosen(topology, checks), means):
+    for result in run(wanted, _chosen(topology, checks), means):
         results.append(result)
         show(result)
-    return Verified(lab, state.read().file, tuple(results), pending(topology, state).changes)
+    return Verified(lab, recorded.file, tuple(results), pending(wanted, state).changes)
 
 
 class _Kernel:
@@ -76,7 +81,7 @@ class _Kernel:
             return socket.if_nametoindex(ref.interface) not in unresolved(netlink, neighbour)
 
     def ailment(self, ref: InterfaceRef) -> str:
-        engine = self._state.read().engines.get(str(ref))
+        engine = self._state.read().engines.get(ref)
         if engine is not None and not engine.process.alive():
             return f"the engine of {ref} has ended: labctl logs {ref}"
         if engine is not None and engine.process.stopped():
@@ -101,16 +106,14 @@ def _chosen(topology: Topology, typed: Sequence[str]) -> list[Check]:
     return [known[name] for name in wanted]
 
 
-def _snapshot(topology: Topology, state: State) -> Snapshot:
+def _snapshot(state: State, points: Collection[CountingPoint]) -> Snapshot:
+    """Return the counters of these points as they are now."""
+    spaces = {name: counters(name) for name in {point.ref.namespace for point in points}}
     return Snapshot(
         {
-            InterfaceRef(space, interface): found
-            for space in topology.namespaces
-            for interface, found in counters(space).items()
+            point.ref: found
+            for point in points
+            if not point.engine and (found := spaces[point.ref.namespace].get(point.ref.interface))
         },
-        {
-            endpoint.device: EngineStats.of(str(endpoint.device), state).counters
-            for endpoint in topology.ttun
-            if endpoint.engine is None
-        },
+        {ref: EngineStats.of(ref, state).counters for ref in {point.ref for point in points if point.engine}},
     )

@@ -1,7 +1,7 @@
-"""What a person types for a step: the same change by ip(8), tc(8), sysctl(8) and ttun.
+"""The command for a step: the same change by ip(8), tc(8), sysctl(8) and ttun.
 
-Everything is typed on the machine as root. `ip -n NAME` works inside a namespace, so nothing is ever made outside and
-moved in. ip(8) takes a bare word for one of its own where it can, abbreviated too, so every interface stands behind
+Every command is typed on the machine as root. `ip -n NAME` works inside a namespace, so nothing is ever made outside
+and moved in. ip(8) takes a bare word for one of its own where it can, abbreviated too, so every interface stands behind
 `dev` or `name`. One command has no plain twin: a kernel without the dummy driver needs another, `stand_in`.
 """
 
@@ -11,38 +11,12 @@ import ipaddress
 import re
 import shlex
 
-from labctl.plan.foreign import DeleteForwarding, DeleteNeighbour, DeleteQdisc, DeleteTable, FlushXfrm
-from labctl.plan.impairing import Command, as_asked
+from labctl.engine.packets.impairment import Impairment, show
+from labctl.plan import steps
+from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.netem import as_typed
-from labctl.plan.options import SetOption
 from labctl.plan.routes import DEFAULT_RULES, Route, Rule
-from labctl.plan.steps import (
-    AddAddress,
-    AddLink,
-    AddNamespace,
-    AddRoute,
-    AddRule,
-    AddVeth,
-    AutomaticAddresses,
-    ClearMaster,
-    ClearNetem,
-    DeleteAddress,
-    DeleteLink,
-    DeleteNamespace,
-    DeleteRoute,
-    DeleteRule,
-    ImpairEngine,
-    NoAutomaticAddresses,
-    SetMac,
-    SetMaster,
-    SetMtu,
-    SetNetem,
-    SetSysctl,
-    SetUp,
-    StartEngine,
-    Step,
-    StopEngine,
-)
+from labctl.plan.steps import Step
 from labctl.topology.iproute import DEFAULT_METRIC
 
 STAND_IN = "labctl: bridge stands in for dummy"
@@ -53,100 +27,117 @@ ADDRGENMODES = ("eui64", "none", "stable-privacy", "random")
 
 
 def link_local_settings(mode: str) -> dict[str, str]:
-    """The settings of an interface that give it a link-local address in this way, with no wait and no more packets."""
+    """Return the settings with which an interface gets a link-local address, with no wait and no further packets."""
     return {"accept_dad": "0", "router_solicitations": "0", "addr_gen_mode": str(ADDRGENMODES.index(mode))}
 
 
 def command(step: Step) -> str:
-    """One line of shell. Raises TypeError for a step that it does not know."""
+    """Return one line of shell. Raise TypeError for a step of an unknown kind."""
     ip = ("ip", "-n", step.namespace)
     match step:
-        case AddNamespace(namespace=name):
+        case steps.AddNamespace(namespace=name):
             return shlex.join(("ip", "netns", "add", name))
-        case DeleteNamespace(namespace=name):
+        case steps.DeleteNamespace(namespace=name):
             return f"ip netns pids {shlex.quote(name)} | xargs -r kill; {shlex.join(('ip', 'netns', 'del', name))}"
-        case SetSysctl(name=name, value=value):
+        case steps.SetSysctl(name=name, value=value):
             return shlex.join(("ip", "netns", "exec", step.namespace, "sysctl", "-qw", f"{name}={value}"))
-        case AddLink(interface=interface, kind=("tun" | "tap") as kind, owner=owner):
+        case steps.AddLink(interface=interface, kind=("tun" | "tap") as kind, owner=owner):
             return shlex.join(
                 (*ip, "tuntap", "add", "dev", interface, "mode", kind, *(("user", owner) if owner else ()))
             )
-        case AddLink(interface=interface, kind=kind):
+        case steps.AddLink(interface=interface, kind=kind):
             return shlex.join((*ip, "link", "add", "name", interface, "type", kind))
-        case AddVeth(interface=interface, peer_namespace=space, peer_interface=peer):
-            ends = ("name", interface, "netns", step.namespace, "type", "veth", "peer", "name", peer, "netns", space)
-            return shlex.join(("ip", "link", "add", *ends))
-        case DeleteLink(interface=interface):
+        case steps.AddVeth(interface=interface, peer=peer):
+            here = ("name", interface, "netns", step.namespace)
+            there = ("name", peer.interface, "netns", peer.namespace)
+            return shlex.join(("ip", "link", "add", *here, "type", "veth", "peer", *there))
+        case steps.DeleteLink(interface=interface):
             return shlex.join((*ip, "link", "del", "dev", interface))
-        case SetMac(interface=interface, mac=mac):
+        case steps.SetMac(interface=interface, mac=mac):
             return shlex.join((*ip, "link", "set", "dev", interface, "address", mac))
-        case SetMtu(interface=interface, mtu=mtu):
+        case steps.SetMtu(interface=interface, mtu=mtu):
             return shlex.join((*ip, "link", "set", "dev", interface, "mtu", str(mtu)))
-        case SetMaster(interface=interface, master=master):
+        case steps.SetMaster(interface=interface, master=master):
             return shlex.join((*ip, "link", "set", "dev", interface, "master", master))
-        case ClearMaster(interface=interface):
+        case steps.ClearMaster(interface=interface):
             return shlex.join((*ip, "link", "set", "dev", interface, "nomaster"))
-        case SetNetem(interface=interface, impairment=words):
-            netem = ("root", "netem", *as_typed(words))
+        case steps.SetNetem(interface=interface, impairment=impairment):
+            netem = ("root", "netem", *as_typed(impairment))
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "replace", "dev", interface, *netem))
-        case ClearNetem(interface=interface):
+        case steps.ClearNetem(interface=interface):
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, "root"))
-        case SetOption(interface=interface, option=option, value=value):
+        case steps.SetOption(interface=interface, option=option, value=value):
             return shlex.join((*ip, "link", "set", "dev", interface, *option.split(), value))
-        case DeleteTable(family=family, name=name):
+        case steps.DeleteTable(family=family, name=name):
             return shlex.join(("ip", "netns", "exec", step.namespace, "nft", "delete", "table", family, name))
-        case FlushXfrm(what=what):
+        case steps.FlushXfrm(what=what):
             return shlex.join((*ip, "xfrm", what, "flush"))
-        case DeleteQdisc(interface=interface, place=place):
+        case steps.DeleteQdisc(interface=interface, place=place):
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, *place.split()))
-        case DeleteNeighbour(interface=interface, neighbour=neighbour):
+        case steps.DeleteNeighbour(interface=interface, neighbour=neighbour):
             proxy = ("proxy",) if neighbour.state == "proxy" else ()
             return shlex.join((*ip, "neigh", "del", *proxy, neighbour.to, "dev", interface))
-        case DeleteForwarding(interface=interface, mac=mac):
+        case steps.DeleteForwarding(interface=interface, mac=mac):
             return shlex.join(("bridge", "-n", step.namespace, "fdb", "del", mac, "dev", interface, "master"))
-        case NoAutomaticAddresses(interface=interface):
+        case steps.NoAutomaticAddresses(interface=interface):
             return shlex.join((*ip, "link", "set", "dev", interface, "addrgenmode", "none"))
-        case AutomaticAddresses(interface=interface, mode=mode):
+        case steps.AutomaticAddresses(interface=interface, mode=mode):
             # By the setting, for the change of the mode with ip(8) makes no address.
             settings = (
                 f"net/ipv6/conf/{interface}/{name}={value}" for name, value in link_local_settings(mode).items()
             )
             return shlex.join(("ip", "netns", "exec", step.namespace, "sysctl", "-qw", *settings))
-        case SetUp(interface=interface):
+        case steps.SetUp(interface=interface):
             return shlex.join((*ip, "link", "set", "dev", interface, "up"))
-        case AddAddress(interface=interface, address=address):
+        case steps.AddAddress(interface=interface, address=address):
             return shlex.join((*ip, "addr", "add", address, "dev", interface, *_at_once(address)))
-        case DeleteAddress(interface=interface, address=address):
+        case steps.DeleteAddress(interface=interface, address=address):
             return shlex.join((*ip, "addr", "del", address, "dev", interface))
-        case AddRoute(route=route):
+        case steps.AddRoute(route=route):
             return shlex.join((*ip, "route", "add", *route.head, "proto", "static", *route.hops))
-        case DeleteRoute(route=route):
+        case steps.DeleteRoute(route=route):
             return shlex.join((*ip, "route", "del", *route.head, *_exact_metric(route), *route.hops))
-        case AddRule(rule=rule):
+        case steps.AddRule(rule=rule):
             maker = "kernel" if rule in DEFAULT_RULES[rule.version] else "static"
             return shlex.join((*ip, *_rule("add", rule), "protocol", maker))
-        case DeleteRule(rule=rule):
+        case steps.DeleteRule(rule=rule):
             return shlex.join((*ip, *_rule("del", rule)))
-        case StartEngine(run_as=owner, program=program, directory=directory):
-            # ttun gives up its rights by itself, once it has opened what takes some.
-            become = ("setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups") if owner and program else ()
-            line = f"{shlex.join(('ip', 'netns', 'exec', step.namespace, *become))} {step.command}"
-            return f"(cd {shlex.quote(directory)} && {line}) &" if directory else f"{line} &"
-        case ImpairEngine(direction=direction, before=before, impairment=after):
-            options = ("--direction", direction, *as_asked(before, after))
+        case steps.StartEngine(spec=spec):
+            return _start(spec)
+        case steps.ImpairEngine(direction=direction, before=before, impairment=after):
+            options = ("--direction", direction, *impair_options(before, after))
             return shlex.join(("labctl", "impair", step.subject, *options))
-        case StopEngine(command=words):
-            # Only in this namespace: another lab may have an engine with the very same words. A script's own words come
-            # behind those of its interpreter.
-            there = f'--nslist net --ns "$(ip netns pids {shlex.quote(step.namespace)} | head -n 1)"'
-            # Its impairments may have been changed since, but not its title.
-            plain = re.escape(Command.of(words).plain).replace(chr(92) + " ", " ")
-            return f"pkill -f {there} {shlex.quote(plain + '( --impair.*)?$')}"
-    raise TypeError(f"no way to type {step!r}")
+        case steps.StopEngine(spec=spec):
+            return _stop(spec)
+    raise TypeError(f"no command for {step!r}")
+
+
+def _start(spec: EngineSpec) -> str:
+    # ttun drops its privileges by itself, once it has opened what takes some.
+    user = spec.run_as if spec.program else None
+    become = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups") if user else ()
+    line = f"{shlex.join(('ip', 'netns', 'exec', spec.device.namespace, *become))} {spec.command}"
+    return f"(cd {shlex.quote(spec.directory)} && {line}) &" if spec.directory else f"{line} &"
+
+
+def _stop(spec: EngineSpec) -> str:
+    # Only in this namespace: another lab may have an engine with the same command. A script's own words come behind
+    # those of its interpreter.
+    there = f'--nslist net --ns "$(ip netns pids {shlex.quote(spec.device.namespace)} | head -n 1)"'
+    # Its impairments may have been changed since, but not its title.
+    plain = re.escape(spec.unimpaired.command).replace(chr(92) + " ", " ")
+    return f"pkill -f {there} {shlex.quote(plain + '( --impair.*)?$')}"
+
+
+def impair_options(before: Impairment, after: Impairment) -> list[str]:
+    """Return the options of `labctl impair` that change the one impairment into the other."""
+    now = before.as_dict()
+    changed = {word: value for word, value in after.as_dict().items() if value != now[word]}
+    return [part for word, value in changed.items() for part in (f"--{word}", show(word, value))]
 
 
 def _exact_metric(route: Route) -> tuple[str, ...]:
-    """The metric that a route has without being asked for: where none is said, another route may be meant."""
+    """Return the default metric of a route that has it: without one, ip(8) may delete another route."""
     usual = DEFAULT_METRIC[route.version]
     return ("metric", str(usual)) if usual and route.metric == usual else ()
 
@@ -157,8 +148,8 @@ def _rule(verb: str, rule: Rule) -> tuple[str, ...]:
 
 
 def stand_in(step: Step) -> str:
-    """The line for a kernel without the dummy driver, where a bridge without ports swallows packets just the same."""
-    if not isinstance(step, AddLink) or step.kind != "dummy":
+    """Return the line for a kernel without the dummy driver: a bridge without ports swallows packets just the same."""
+    if not isinstance(step, steps.AddLink) or step.kind != "dummy":
         return ""
     ip = ("ip", "-n", step.namespace, "link")
     make = (*ip, "add", "name", step.interface, "type", "bridge", "mcast_snooping", "0")
@@ -167,5 +158,5 @@ def stand_in(step: Step) -> str:
 
 
 def _at_once(address: str) -> tuple[str, ...]:
-    """A new IPv6 address waits for duplicates (RFC 4862 5.4), unless it is told not to."""
+    """Return what keeps a new IPv6 address from a wait for duplicates (RFC 4862 5.4)."""
     return ("nodad",) if ipaddress.ip_interface(address).version == 6 else ()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from labctl.engine.packets.impairment import Impairment
+from labctl.plan.engine_spec import Direction, EngineSpec
 from labctl.plan.routes import Route, Rule
-
-STOPPED = " (stopped)"
-"""What follows the command of an engine that was stopped, and forwards nothing (SIGSTOP)."""
+from labctl.topology.interface_ref import InterfaceRef
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Link:
     mtu: int
     mac: str = ""
     owner: str = ""  # of a tun or tap: the user who may attach
-    peer: str = ""  # of a veth: its other end, as NAMESPACE:INTERFACE; empty where that is not of the lab
+    peer: InterfaceRef | None = None  # of a veth: its other end, where that is of the lab
     master: str = ""
-    netem: str = ""  # what netem does to the packets that it sends, in the words of an impairment
+    netem: Impairment | None = None  # what packets suffer that it sends, where it has a netem qdisc
     addrgenmode: str = "eui64"  # empty where the interface has no IPv6, as with an MTU below 1280
     stand_in: str = ""  # the kind that stands in where the kernel lacks `kind`
     options: Mapping[str, str] = field(default_factory=dict)  # what `ip link set` sets, in its words
@@ -98,24 +98,33 @@ class Namespace:
 class Substitution:
     """Something that this machine lacks, and what labctl used instead."""
 
-    subject: str
+    subject: InterfaceRef
     wanted: str
     used: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Everything observed of one lab; `engines` are the running ones: their command by device, NAMESPACE:INTERFACE.
+class RunningEngine:
+    """An engine that runs: `spec` is what it was started as, `impairments` what packets suffer in it now."""
 
-    `impaired` are the engines that impair differently than their commands say: the words, by device and direction.
-    `outdated` are those that have to be started anew though their command is the wanted one: why, by device.
-    """
+    spec: EngineSpec
+    impairments: Mapping[Direction, Impairment]
+    stopped: bool = False  # by SIGSTOP: it forwards nothing
+    outdated: str = ""  # why it has to be started again, though it was started as the file asks
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything observed of one lab: its namespaces by name, and the engines that run by their device."""
 
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
-    engines: Mapping[str, str] = field(default_factory=dict)
-    impaired: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    outdated: Mapping[str, str] = field(default_factory=dict)
+    engines: Mapping[InterfaceRef, RunningEngine] = field(default_factory=dict)
+
+    def link(self, ref: InterfaceRef) -> Link | None:
+        """Return what was observed of an interface; None where it is not there."""
+        space = self.namespaces.get(ref.namespace)
+        return space.links.get(ref.interface) if space else None
 
 
 NOTHING = Facts()

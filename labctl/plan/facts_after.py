@@ -1,9 +1,9 @@
-"""The facts as they are once something was taken away, with all that the kernel takes along.
+"""The facts as they are after removals, with all that the kernel removes along.
 
-An interface takes its routes along, of every table, and, where it is an end of a cable, the other end. The last IPv4
-address of an interface takes all of its IPv4 routes along (fib_disable_ip() in net/ipv4/fib_frontend.c). What is
-forgotten here would be missing after an `up` and only come with the next one. Where kernels differ in what they take
-along, `surplus` takes it away first.
+With an interface go its routes, of every table, and, where it is an end of a cable, the other end. With the last IPv4
+address of an interface go all of its IPv4 routes (fib_disable_ip() in net/ipv4/fib_frontend.c). What is forgotten here
+would be missing after an `up` and only come with the next one. Where kernels differ in what goes along, `removals`
+removes it first.
 """
 
 from __future__ import annotations
@@ -12,47 +12,38 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
+from labctl.plan import steps
 from labctl.plan.facts import Facts, Link, Namespace
-from labctl.plan.steps import (
-    ClearMaster,
-    ClearNetem,
-    DeleteAddress,
-    DeleteLink,
-    DeleteNamespace,
-    DeleteRoute,
-    DeleteRule,
-    Removal,
-    StopEngine,
-)
+from labctl.plan.steps import Removal
 
 T = TypeVar("T")
 
 
 def without(facts: Facts, removals: Iterable[Removal]) -> Facts:
-    """The facts after the removals."""
+    """Return the facts after the removals."""
     spaces = dict(facts.namespaces)
     engines = dict(facts.engines)
     for step in removals:
         name = step.namespace
         match step:
-            case DeleteNamespace():
+            case steps.DeleteNamespace():
                 spaces.pop(name, None)
-            case StopEngine():
-                engines.pop(step.subject, None)
-            case DeleteLink(interface=interface):
-                peer_space, _, peer = spaces[name].links[interface].peer.partition(":")
+            case steps.StopEngine():
+                engines.pop(step.ref, None)
+            case steps.DeleteLink(interface=interface):
+                peer = spaces[name].links[interface].peer
                 spaces[name] = _without_link(spaces[name], interface)
-                if peer_space in spaces:
-                    spaces[peer_space] = _without_link(spaces[peer_space], peer)
-            case DeleteAddress():
+                if peer and peer.namespace in spaces:
+                    spaces[peer.namespace] = _without_link(spaces[peer.namespace], peer.interface)
+            case steps.DeleteAddress():
                 spaces[name] = _without_address(spaces[name], step)
-            case ClearMaster(interface=interface):
+            case steps.ClearMaster(interface=interface):
                 spaces[name] = _changed(spaces[name], replace(spaces[name].links[interface], master=""))
-            case ClearNetem(interface=interface):
-                spaces[name] = _changed(spaces[name], replace(spaces[name].links[interface], netem=""))
-            case DeleteRoute(route=route):
+            case steps.ClearNetem(interface=interface):
+                spaces[name] = _changed(spaces[name], replace(spaces[name].links[interface], netem=None))
+            case steps.DeleteRoute(route=route):
                 spaces[name] = replace(spaces[name], routes=_without_one(spaces[name].routes, route))
-            case DeleteRule(rule=rule):
+            case steps.DeleteRule(rule=rule):
                 left = {way: _without_one(rules, rule) for way, rules in spaces[name].rules.items()}
                 spaces[name] = replace(spaces[name], rules=left)
     return replace(facts, namespaces=spaces, engines=engines)
@@ -80,7 +71,7 @@ def _without_link(space: Namespace, interface: str) -> Namespace:
     )
 
 
-def _without_address(space: Namespace, step: DeleteAddress) -> Namespace:
+def _without_address(space: Namespace, step: steps.DeleteAddress) -> Namespace:
     link = space.links[step.interface]
     left = tuple(address for address in link.addresses if address != step.address)
     changed = _changed(space, replace(link, addresses=left))

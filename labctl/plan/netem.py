@@ -1,8 +1,8 @@
 """An impairment as netem keeps it, the kernel's own bad network (net/sched/sch_netem.c).
 
 The kernel counts times in nanoseconds, chances in units of 2^-32 and a rate in whole bytes per second, so a number of a
-file is there as the nearest of these. What is asked for and what is found are compared as words, both as they come back
-from the kernel's numbers.
+file is there as the nearest of these. What is asked for and what is found are compared as they come back from the
+kernel's numbers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Netem(NamedTuple):
 
     @classmethod
     def of(cls, impairment: Impairment) -> Netem:
-        """The nearest that the kernel can keep. A seed is not among it."""
+        """Return the nearest that the kernel can keep. It keeps no seed."""
         return cls(
             delay=round(impairment.delay * 10**9),
             jitter=round(impairment.jitter * 10**9),
@@ -40,10 +40,10 @@ class Netem(NamedTuple):
         )
 
     def impairment(self) -> Impairment:
-        """What a person would write for these numbers."""
+        """Return what these numbers mean."""
         return Impairment(
             delay=self.delay / 10**9,
-            # Beside a netem that somebody made by hand, where tc(8) allows more jitter than delay.
+            # tc(8) allows more jitter than delay.
             jitter=min(self.jitter, self.delay) / 10**9,
             loss=round(self.loss / _CERTAIN, _DIGITS),
             duplicate=round(self.duplicate / _CERTAIN, _DIGITS),
@@ -53,12 +53,12 @@ class Netem(NamedTuple):
         )
 
 
-def as_kept(impairment: str) -> str:
-    """The words for an impairment once the kernel has it; empty where there is nothing to impair."""
-    kept = Netem.of(Impairment.from_text(impairment)).impairment()
-    return "" if kept.is_none else str(kept)
+def as_kept(impairment: Impairment) -> Impairment | None:
+    """Return an impairment as it is once the kernel has it; None where nothing of it is left."""
+    kept = Netem.of(impairment).impairment()
+    return None if kept.is_none else kept
 
 
-def as_typed(words: str) -> tuple[str, ...]:
-    """The same for tc(8), where the jitter follows the delay without a word of its own."""
-    return tuple(word for word in words.split() if word != "jitter")
+def as_typed(impairment: Impairment) -> tuple[str, ...]:
+    """Return the words for tc(8), where the jitter follows the delay without a word of its own."""
+    return tuple(word for word in str(impairment).split() if word != "jitter")

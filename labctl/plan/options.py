@@ -1,4 +1,4 @@
-"""What `ip link set` sets of an interface and no file names: each has the value that the kernel gave it at its birth.
+"""What `ip link set` sets of an interface and no file names: each has the value that the kernel gives a new one.
 
 The values are those of the drivers: drivers/net/dummy.c (dummy_setup()), drivers/net/tun.c (tun_net_initialize()),
 net/bridge/br_if.c (new_nbp()) and br_device.c (br_dev_setup()). What an interface does not have, or this kernel does
@@ -8,10 +8,10 @@ not tell, is not compared.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from labctl.plan.facts import Link, Namespace
-from labctl.plan.steps import InterfaceStep
+from labctl.plan.steps import SetOption
+from labctl.topology.interface_ref import InterfaceRef
 
 BRIDGE = {"stp_state": "0", "vlan_filtering": "0", "mcast_snooping": "1"}
 PORT = {
@@ -32,25 +32,10 @@ _NO_MULTICAST = ("dummy", "lo")
 _QUEUES = {"tun": "500", "tap": "1000"}  # packets that may wait for the program; others send without a queue
 
 
-@dataclass(frozen=True)
-class SetOption(InterfaceStep):
-    """One option of `ip link set dev`, in its words: `arp`, or `type bridge_slave isolated`."""
-
-    option: str
-    value: str
-
-    @property
-    def words(self) -> str:
-        return f"{self.option} {self.value}"
-
-
-def options(name: str, space: Namespace, served: Collection[str]) -> Iterator[SetOption]:
-    """Yield what brings the interfaces of one namespace back to the options that they were born with.
-
-    `served` are the TUN devices that an engine has open, as NAMESPACE:INTERFACE.
-    """
+def options(name: str, space: Namespace, served: Collection[InterfaceRef]) -> Iterator[SetOption]:
+    """Yield the steps that restore the options of a namespace's interfaces; `served` are the TUN devices of engines."""
     for interface, link in space.links.items():
-        carrier = _of_carrier(link, f"{name}:{interface}" in served)
+        carrier = _of_carrier(link, InterfaceRef(name, interface) in served)
         for option, value in {**_of_kind(link), **_of_port(link, space), **carrier}.items():
             if link.options.get(option, value) != value:
                 yield SetOption(name, interface, option, value)

@@ -1,8 +1,8 @@
 """Routes and rules that are there and should not be, and routes that would not stay what they are.
 
-What was made by hand goes, of whatever type and table, and so is never in the way of what the file wants. A wanted
-route goes, too, where something is taken away that it is made with and kernels differ in what becomes of it then: it is
-made again with all else that is missing.
+What was made by hand is removed, of whatever type and table, and so is never in the way of what the file wants. A
+wanted route is removed, too, where something goes that it is made with and kernels differ in what becomes of it then:
+it is made again with all else that is missing.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from labctl.plan import steps
 from labctl.plan.facts import Link, Namespace
 from labctl.plan.routes import DEFAULT_RULES, Route, is_same_route
-from labctl.plan.steps import AddRoute, AddRule, DeleteAddress, DeleteRoute, DeleteRule, Step
+from labctl.plan.steps import Step
 
 
-def rule_removals(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[DeleteRule]:
-    asked = {step.rule for step in wanted if isinstance(step, AddRule)}
+def rule_removals(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[steps.DeleteRule]:
+    """Yield the steps that remove the rules of a namespace that are neither wanted nor the kernel's own."""
+    asked = {step.rule for step in wanted if isinstance(step, steps.AddRule)}
     for version, rules in space.rules.items():
         for rule in rules:
             if rule not in asked and rule not in DEFAULT_RULES[version]:
-                yield DeleteRule(name, rule)
+                yield steps.DeleteRule(name, rule)
 
 
 class Loss(NamedTuple):
@@ -31,7 +33,7 @@ class Loss(NamedTuple):
     without_ipv4: Collection[str]
 
     @classmethod
-    def of(cls, space: Namespace, staying: Mapping[str, Link], going: Collection[DeleteAddress]) -> Loss:
+    def of(cls, space: Namespace, staying: Mapping[str, Link], going: Collection[steps.DeleteAddress]) -> Loss:
         gone = {(step.interface, step.address) for step in going}
         links = space.links.keys() - staying.keys()
         lost = {address for _, address in gone} | {each for link in links for each in space.links[link].addresses}
@@ -42,7 +44,7 @@ class Loss(NamedTuple):
         return cls(links, {address.partition("/")[0] for address in lost}, losing - left)
 
     def unsettles(self, route: Route) -> str:
-        """Why a wanted route does not stay what it is, or empty.
+        """Return why a wanted route does not stay what it is; empty where it does.
 
         The kernel forgets the source address of an IPv6 route (rt6_remove_prefsrc()) and deletes an IPv4 one
         (fib_sync_down_addr()), by version in the main table alone or in all. Of several next hops it takes one away, or
@@ -55,18 +57,19 @@ class Loss(NamedTuple):
         return f"its next hop through {hop.dev} goes" if hop else ""
 
 
-def route_removals(wanted: Collection[Step], name: str, space: Namespace, loss: Loss) -> Iterator[DeleteRoute]:
+def route_removals(wanted: Collection[Step], name: str, space: Namespace, loss: Loss) -> Iterator[steps.DeleteRoute]:
+    """Yield the steps that remove the routes of a namespace that are not wanted, or do not survive a loss."""
     asked: dict[str, list[Route]] = {}
     for step in wanted:
-        if isinstance(step, AddRoute):
+        if isinstance(step, steps.AddRoute):
             asked.setdefault(step.route.to, []).append(step.route)
     for route in space.routes:
         if route.dev in loss.links:
             continue  # it goes along
         same = next((one for one in asked.get(route.to, ()) if is_same_route(one, route)), None)
         if same is None:
-            yield DeleteRoute(name, route)
+            yield steps.DeleteRoute(name, route)
         else:
             asked[route.to].remove(same)  # what is there twice is once too often
             if why := loss.unsettles(route):
-                yield DeleteRoute(name, route, why=why)
+                yield steps.DeleteRoute(name, route, why=why)

@@ -1,7 +1,8 @@
 """A whole lab as the script that a person would type, with its own way back.
 
-It is `wanted`, in an order for people: one interface after the other, each with everything that belongs to it, then the
-routes, then the engines. The state that it leaves is the one that `labctl up` leaves; a test compares the two.
+It is the desired steps, in an order for people: one interface after the other, each with everything that belongs to
+it, then the routes, then the engines. The state that it leaves is the one that `labctl up` leaves; a test compares the
+two.
 """
 
 from __future__ import annotations
@@ -10,20 +11,10 @@ import shlex
 import textwrap
 from itertools import groupby
 
+from labctl.plan import steps
 from labctl.plan.commands import STAND_IN, command
-from labctl.plan.desired import desired
-from labctl.plan.steps import (
-    AddLink,
-    AddNamespace,
-    AddRoute,
-    AddRule,
-    AddVeth,
-    InterfaceStep,
-    SetMaster,
-    SetSysctl,
-    StartEngine,
-    Step,
-)
+from labctl.plan.desired import Desired
+from labctl.plan.steps import InterfaceStep, Step
 from labctl.topology.model import Topology
 
 _STAND_IN = f"""\
@@ -45,9 +36,10 @@ _HEADINGS = {
 }
 
 
-def script(topology: Topology) -> str:
-    """A POSIX shell script: without a word it makes the lab, with `down` it takes it away."""
-    steps = sorted(desired(topology), key=lambda step: _place(step, topology))
+def script(desired: Desired) -> str:
+    """Return a POSIX shell script: without a word it makes the lab, with `down` it removes it."""
+    topology = desired.topology
+    ordered = sorted(desired.steps, key=lambda step: _place(step, topology))
     name = shlex.quote(topology.name)
     parts = [
         f"#!/bin/sh\n{_commented(_title(topology))}#\n"
@@ -57,9 +49,9 @@ def script(topology: Topology) -> str:
         _down(topology),
         "set -e\n",
     ]
-    if any(isinstance(step, AddLink) and step.kind == "dummy" for step in steps):
+    if any(isinstance(step, steps.AddLink) and step.kind == "dummy" for step in ordered):
         parts.append(_STAND_IN)
-    for heading, group in groupby(steps, key=lambda step: _heading(step, topology)):
+    for heading, group in groupby(ordered, key=lambda step: _heading(step, topology)):
         parts.append(f"# {heading}\n" + "".join(f"{_typed(step)}\n" for step in group))
     return "\n".join(parts)
 
@@ -87,38 +79,42 @@ fi
 
 def _typed(step: Step) -> str:
     line = command(step)
-    if isinstance(step, AddLink) and step.kind == "dummy":
+    if isinstance(step, steps.AddLink) and step.kind == "dummy":
         return f"{line} 2>/dev/null || stand_in {shlex.join((step.namespace, step.interface))}"
     return line
 
 
 def _place(step: Step, topology: Topology) -> tuple[int, ...]:
-    """Where a step stands; steps of one place keep their order."""
+    """Return where a step stands; steps of one place keep their order."""
     space = list(topology.namespaces).index(step.namespace)
     interface = _interface(step, topology)
     match step:
-        case AddNamespace():
+        case steps.AddNamespace():
             return (_NAMESPACES, space)
-        case SetMaster():
+        case steps.SetMaster():
             return (_PORTS, space)
-        case AddRoute():
+        case steps.AddRoute():
             return (_ROUTES, space)
-        case AddRule():
+        case steps.AddRule():
             return (_RULES, space)
-        case StartEngine():
+        case steps.StartEngine():
             return (_ENGINES,)
         case _ if interface is None:
             return (_SETTINGS, space)
     order = ["lo", *topology.namespaces[step.namespace].interfaces]
     # A cable is one command for both of its ends, so every cable comes before anything is done with an end.
-    return (_INTERFACES, space, order.index(interface)) if not isinstance(step, AddVeth) else (_INTERFACES, -1, space)
+    return (
+        (_INTERFACES, space, order.index(interface))
+        if not isinstance(step, steps.AddVeth)
+        else (_INTERFACES, -1, space)
+    )
 
 
 def _interface(step: Step, topology: Topology) -> str | None:
-    """The interface that a step is about; None where it is about the whole namespace."""
+    """Return the interface that a step is about; None where it is about the whole namespace."""
     if isinstance(step, InterfaceStep):
         return step.interface
-    if isinstance(step, SetSysctl):
+    if isinstance(step, steps.SetSysctl):
         interfaces = topology.namespaces[step.namespace].interfaces
         return next((part for part in step.path.split("/")[3:4] if part in interfaces), None)
     return None
@@ -128,7 +124,7 @@ def _heading(step: Step, topology: Topology) -> str:
     phase, *_ = _place(step, topology)
     if phase in _HEADINGS:
         return _HEADINGS[phase]
-    if isinstance(step, AddVeth):
+    if isinstance(step, steps.AddVeth):
         return "Cables: a veth has two ends, each born in its own namespace."
     interface = _interface(step, topology) or ""
     kind = "lo" if interface == "lo" else topology.namespaces[step.namespace].interfaces[interface].kind

@@ -1,20 +1,28 @@
 """The steps that a lab is made of. Each is one change, small enough that the kernel can refuse exactly it.
 
-A step is plain data. It knows what it is about (`subject`) and what it does there (`words`), so that the same step can
-be planned, shown, performed, written as an ip(8) command, and named in an error.
+A step is plain data. It knows what it does (`action`), to what (`subject`), and how a person says it (`words`), so that
+the same step can be planned, shown, performed, written as an ip(8) command, and named in an error.
 """
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
+from labctl.engine.packets.impairment import Impairment
+from labctl.plan.engine_spec import Direction, EngineSpec
+from labctl.plan.facts import Neighbour
 from labctl.plan.routes import Route, Rule
+from labctl.topology.interface_ref import InterfaceRef
+
+Action = Literal["create", "change", "remove"]
 
 
 @dataclass(frozen=True)
 class Step:
     """One change inside one namespace."""
+
+    action: ClassVar[Action] = "change"
 
     namespace: str
 
@@ -29,7 +37,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Removal(Step):
-    """A step that takes something away, and why: for good, or only until it is made again."""
+    """A step that removes something, and why: for good, or only until it is made again."""
+
+    action = "remove"
 
     why: str = field(default="is not in the file", compare=False, kw_only=True)
 
@@ -41,12 +51,18 @@ class InterfaceStep(Step):
     interface: str
 
     @property
+    def ref(self) -> InterfaceRef:
+        return InterfaceRef(self.namespace, self.interface)
+
+    @property
     def subject(self) -> str:
-        return f"{self.namespace}:{self.interface}"
+        return str(self.ref)
 
 
 @dataclass(frozen=True)
 class AddNamespace(Step):
+    action = "create"
+
     @property
     def words(self) -> str:
         return "namespace"
@@ -80,6 +96,8 @@ class SetSysctl(Step):
 class AddLink(InterfaceStep):
     """A dummy, bridge, tun or tap; `owner` is the user who may attach to a tun or tap."""
 
+    action = "create"
+
     kind: str
     owner: str | None = None
 
@@ -90,19 +108,20 @@ class AddLink(InterfaceStep):
 
 @dataclass(frozen=True)
 class AddVeth(InterfaceStep):
-    """Both ends of a cable in one request, each born in its own namespace."""
+    """Both ends of a cable in one request, each created in its own namespace."""
 
-    peer_namespace: str
-    peer_interface: str
+    action = "create"
+
+    peer: InterfaceRef
 
     @property
     def words(self) -> str:
-        return f"veth to {self.peer_namespace}:{self.peer_interface}"
+        return f"veth to {self.peer}"
 
 
 @dataclass(frozen=True)
 class DeleteLink(Removal, InterfaceStep):
-    """Takes the other end of a veth along."""
+    """An interface; of a veth both ends."""
 
     @property
     def words(self) -> str:
@@ -130,7 +149,7 @@ class SetMtu(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class SetMaster(InterfaceStep):
+class _Port(InterfaceStep):
     master: str
 
     @property
@@ -139,19 +158,32 @@ class SetMaster(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class ClearMaster(Removal, InterfaceStep):
-    master: str
-
-    @property
-    def words(self) -> str:
-        return f"port of bridge {self.master}"
+class SetMaster(_Port):
+    """Makes an interface a port of a bridge."""
 
 
 @dataclass(frozen=True)
-class _NetemStep(InterfaceStep):
-    """What packets suffer that the interface sends, in the words of an impairment."""
+class ClearMaster(Removal, _Port):
+    """Makes a port an interface of its own again."""
 
-    impairment: str
+
+@dataclass(frozen=True)
+class SetOption(InterfaceStep):
+    """One option of `ip link set dev`, in its words: `arp`, or `type bridge_slave isolated`."""
+
+    option: str
+    value: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.option} {self.value}"
+
+
+@dataclass(frozen=True)
+class _Netem(InterfaceStep):
+    """What packets suffer that the interface sends."""
+
+    impairment: Impairment
 
     @property
     def words(self) -> str:
@@ -159,13 +191,13 @@ class _NetemStep(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class SetNetem(_NetemStep):
+class SetNetem(_Netem):
     """Impairs, in place of whatever does so now."""
 
 
 @dataclass(frozen=True)
-class ClearNetem(Removal, _NetemStep):
-    """Gives the interface back the qdisc that it was born with."""
+class ClearNetem(Removal, _Netem):
+    """Restores the qdisc that the interface was created with."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +221,7 @@ class AutomaticAddresses(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class AddAddress(InterfaceStep):
+class _Address(InterfaceStep):
     address: str
 
     @property
@@ -198,12 +230,15 @@ class AddAddress(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class DeleteAddress(Removal, InterfaceStep):
-    address: str
+class AddAddress(_Address):
+    """An address with its prefix length."""
 
-    @property
-    def words(self) -> str:
-        return f"address {self.address}"
+    action = "create"
+
+
+@dataclass(frozen=True)
+class DeleteAddress(Removal, _Address):
+    """An address with its prefix length, as the kernel shows it."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +249,7 @@ class SetUp(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class _RouteStep(Step):
+class _Route(Step):
     route: Route
 
     @property
@@ -223,17 +258,19 @@ class _RouteStep(Step):
 
 
 @dataclass(frozen=True)
-class AddRoute(_RouteStep):
+class AddRoute(_Route):
     """A static route."""
 
-
-@dataclass(frozen=True)
-class DeleteRoute(Removal, _RouteStep):
-    """Takes away exactly that route."""
+    action = "create"
 
 
 @dataclass(frozen=True)
-class _RuleStep(Step):
+class DeleteRoute(Removal, _Route):
+    """Exactly that route."""
+
+
+@dataclass(frozen=True)
+class _Rule(Step):
     rule: Rule
 
     @property
@@ -243,48 +280,51 @@ class _RuleStep(Step):
 
 
 @dataclass(frozen=True)
-class AddRule(_RuleStep):
+class AddRule(_Rule):
     """A rule of the routing policy."""
 
-
-@dataclass(frozen=True)
-class DeleteRule(Removal, _RuleStep):
-    """Takes away exactly that rule."""
+    action = "create"
 
 
 @dataclass(frozen=True)
-class StartEngine(InterfaceStep):
-    """The ttun engine between a TUN device and a UDP socket of the same namespace."""
+class DeleteRule(Removal, _Rule):
+    """Exactly that rule."""
 
-    bind_host: str
-    bind_port: int
-    peer_host: str
-    peer_port: int
-    options: tuple[str, ...] = ()  # of the ttun command, such as -v
-    run_as: str | None = None
-    program: tuple[str, ...] = ()  # a forwarder of one's own; empty: the built-in one
-    directory: str = ""  # where the program runs
+
+@dataclass(frozen=True)
+class _Engine(InterfaceStep):
+    spec: EngineSpec
 
     @property
     def words(self) -> str:
-        return f"engine {self.command}"
+        return f"engine {self.spec.command}"
+
+
+@dataclass(frozen=True)
+class StartEngine(_Engine):
+    """The engine between a TUN device and a UDP socket of the same namespace."""
+
+    action = "create"
+
+
+@dataclass(frozen=True)
+class StopEngine(Removal, _Engine):
+    """Ends the engine of a TUN device; `stopped` where SIGSTOP has stopped it."""
+
+    stopped: bool = False
 
     @property
-    def command(self) -> str:
-        """What a person types for the same."""
-        if self.program:
-            return shlex.join(self.program)
-        ends = (self.bind_host, str(self.bind_port), self.peer_host, str(self.peer_port))
-        return shlex.join(("ttun", self.interface, *ends, *self.options))
+    def words(self) -> str:
+        return f"engine {self.spec.command}" + (" (stopped)" if self.stopped else "")
 
 
 @dataclass(frozen=True)
 class ImpairEngine(InterfaceStep):
-    """What packets suffer in a running engine, in one direction, `out` or `in`, in the words of an impairment."""
+    """What packets suffer in a running engine, in one direction."""
 
-    direction: str
-    impairment: str
-    before: str
+    direction: Direction
+    impairment: Impairment
+    before: Impairment
 
     @property
     def words(self) -> str:
@@ -292,11 +332,63 @@ class ImpairEngine(InterfaceStep):
 
 
 @dataclass(frozen=True)
-class StopEngine(Removal, InterfaceStep):
-    """End the engine of a TUN device."""
+class DeleteTable(Removal):
+    """A table of nftables, with all that is in it."""
 
-    command: str
+    family: str
+    name: str
+    chains: int
+    rules: int
 
     @property
     def words(self) -> str:
-        return f"engine {self.command}"
+        return f"nftables table {self.family} {self.name} ({_many(self.chains, 'chain')}, {_many(self.rules, 'rule')})"
+
+
+@dataclass(frozen=True)
+class FlushXfrm(Removal):
+    """All IPsec policies, or all states."""
+
+    what: str
+    number: int
+
+    @property
+    def words(self) -> str:
+        return f"xfrm {self.what} ({self.number} of them)"
+
+
+@dataclass(frozen=True)
+class DeleteQdisc(Removal, InterfaceStep):
+    """A qdisc, with the filters and qdiscs below it."""
+
+    kind: str
+    place: str
+
+    @property
+    def words(self) -> str:
+        return f"qdisc {self.kind}" + (f" at {self.place}" if self.place != self.kind else "")
+
+
+@dataclass(frozen=True)
+class DeleteNeighbour(Removal, InterfaceStep):
+    neighbour: Neighbour
+
+    @property
+    def words(self) -> str:
+        to, lladdr, state = self.neighbour.to, self.neighbour.lladdr, self.neighbour.state
+        return f"proxy neighbour {to}" if state == "proxy" else f"neighbour {to} lladdr {lladdr} {state}"
+
+
+@dataclass(frozen=True)
+class DeleteForwarding(Removal, InterfaceStep):
+    """A static entry of a bridge's forwarding database: a MAC address behind a port."""
+
+    mac: str
+
+    @property
+    def words(self) -> str:
+        return f"fdb entry {self.mac}"
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

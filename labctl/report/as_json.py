@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.kernel.capabilities import Able, Diagnosis
 from labctl.plan.coverage import Coverage
-from labctl.plan.facts import Namespace
-from labctl.plan.reasons import Change
+from labctl.plan.difference import Change
+from labctl.plan.facts import Link, Namespace, Substitution
 from labctl.plan.routes import Rule
-from labctl.plan.steps import Removal
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result
@@ -42,7 +41,7 @@ class JsonReporter:
                 "lab": report.lab,
                 "mode": report.mode,
                 "changes": [_change(change) for change in report.changes],
-                "substitutions": [asdict(substitution) for substitution in report.substitutions],
+                "substitutions": [_substitution(substitution) for substitution in report.substitutions],
                 "seconds": round(report.seconds, 3),
                 **_coverage(report.coverage),
                 "notes": list(report.notes),
@@ -68,7 +67,7 @@ class JsonReporter:
                 "file": report.file,
                 "namespaces": {name: _namespace(space) for name, space in report.namespaces.items()},
                 "engines": [asdict(engine) for engine in report.engines],
-                "substitutions": [asdict(substitution) for substitution in report.substitutions],
+                "substitutions": [_substitution(substitution) for substitution in report.substitutions],
                 "drift": [_change(change) for change in report.pending.changes] if report.pending else [],
                 **(_coverage(report.pending.coverage) if report.pending else {}),
             }
@@ -142,7 +141,7 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
 def _change(change: Change) -> dict[str, Any]:
     step = change.step
     return {
-        "action": "remove" if isinstance(step, Removal) else "make",
+        "action": "remove" if step.action == "remove" else "make",
         "subject": step.subject,
         "change": step.words,
         "reason": change.reason,
@@ -154,13 +153,21 @@ def _namespace(space: Namespace | None) -> dict[str, Any] | None:
     if space is None:
         return None
     return {
-        "interfaces": {name: asdict(link) for name, link in space.links.items()},
+        "interfaces": {name: _link(link) for name, link in space.links.items()},
         "routes": [{**asdict(route), "metrics": dict(route.metrics)} for route in space.routes],
         "rules": [_rule(rule) for rules in space.rules.values() for rule in rules],
         "sysctls": dict(space.sysctls),
         "nftables": [asdict(table) for table in space.tables],
         "xfrm": dict(space.xfrm),
     }
+
+
+def _link(link: Link) -> dict[str, Any]:
+    return {**asdict(link), "peer": str(link.peer or ""), "netem": str(link.netem or "")}
+
+
+def _substitution(substitution: Substitution) -> dict[str, Any]:
+    return {**asdict(substitution), "subject": str(substitution.subject)}
 
 
 def _rule(rule: Rule) -> dict[str, Any]:

@@ -7,41 +7,16 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from labctl.plan.commands import stand_in
-from labctl.plan.options import SetOption
-from labctl.plan.reasons import Change
-from labctl.plan.steps import (
-    AutomaticAddresses,
-    ImpairEngine,
-    NoAutomaticAddresses,
-    Removal,
-    SetMac,
-    SetMaster,
-    SetMtu,
-    SetNetem,
-    SetSysctl,
-    SetUp,
-)
+from labctl.plan.difference import Change
 
-_STYLES = {"+": "green", "-": "red", "~": "yellow"}
-_CHANGES = (
-    SetMac
-    | SetMtu
-    | SetMaster
-    | SetNetem
-    | SetSysctl
-    | SetOption
-    | SetUp
-    | NoAutomaticAddresses
-    | AutomaticAddresses
-    | ImpairEngine
-)
+_MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 
 
 def lines(change: Change, fresh: bool, explain: bool) -> Iterator[Text]:
     """Yield the lines of a change, marked +, - or ~; with its reason unless `fresh`, with its command if asked for."""
     step = change.step
-    mark = "-" if isinstance(step, Removal) else "~" if isinstance(step, _CHANGES) else "+"
-    text = Text(f"{mark} {step.subject} {step.words}", _STYLES[mark])
+    mark, style = _MARKS[step.action]
+    text = Text(f"{mark} {step.subject} {step.words}", style)
     if not fresh:
         text.append(f"  ({change.reason})", "dim")
     yield text

@@ -10,8 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from labctl.lab.events import Done, Event, Planned, Removed, RollingBack
+from labctl.plan.difference import Change
 from labctl.plan.facts import Substitution
-from labctl.plan.reasons import Change
 from labctl.plan.steps import Step
 from labctl.report import diff
 from labctl.report.console import console

@@ -14,9 +14,9 @@ from rich.table import Table
 from labctl.engine.counters import words_for
 from labctl.kernel.capabilities import Able, Diagnosis
 from labctl.lab.events import Removed
+from labctl.plan import steps
 from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Link, Substitution
-from labctl.plan.steps import AddLink, AddNamespace, AddVeth, StartEngine
 from labctl.report import diff
 from labctl.report.console import console
 from labctl.topology.shipped import as_typed
@@ -40,11 +40,11 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
         _looked(out, report.coverage)
         _notes(out, report.notes)
         return
-    steps = [change.step for change in report.changes]
+    done = [change.step for change in report.changes]
     counts = [
-        (sum(isinstance(step, AddNamespace) for step in steps), "namespace"),
-        (sum(2 if isinstance(step, AddVeth) else isinstance(step, AddLink) for step in steps), "interface"),
-        (sum(isinstance(step, StartEngine) for step in steps), "engine"),
+        (sum(isinstance(step, steps.AddNamespace) for step in done), "namespace"),
+        (sum(2 if isinstance(step, steps.AddVeth) else isinstance(step, steps.AddLink) for step in done), "interface"),
+        (sum(isinstance(step, steps.StartEngine) for step in done), "engine"),
     ]
     told = ", ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in counts if number)
     what = told or f"{len(report.changes)} change{'s' * (len(report.changes) != 1)}"
@@ -89,7 +89,7 @@ def _substitutions(out: Console, substitutions: Iterable[Substitution]) -> None:
     for (wanted, used, reason), group in groupby(
         sorted(substitutions, key=lambda s: (s.wanted, s.used, s.reason)), key=lambda s: (s.wanted, s.used, s.reason)
     ):
-        subjects = ", ".join(substitution.subject for substitution in group)
+        subjects = ", ".join(str(substitution.subject) for substitution in group)
         out.print(f"[yellow]in place of {wanted}: {used}[/] ({reason}): {subjects}")
 
 

@@ -230,13 +230,15 @@ class Impair(Model):
     @model_validator(mode="after")
     def _fits_together(self) -> Impair:
         try:
-            Impairment.from_text(str(self))
+            _ = self.impairment
         except ValueError as error:
             raise mistake(str(error)) from None
         return self
 
-    def __str__(self) -> str:
-        return " ".join(f"{word} {value}" for word, value in self if value is not None)
+    @property
+    def impairment(self) -> Impairment:
+        """The numbers that are written here."""
+        return Impairment.from_dict({word: value for word, value in self if value is not None})
 
 
 class Program(Model):

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.checks import evidence as ev
+from labctl.checks.expected import Expected
 from labctl.checks.loss import told
 from labctl.checks.results import Outcome, State
-from labctl.checks.run import Means, judge, run
+from labctl.checks.run import Means, run
 from labctl.kernel.lookup import Way
+from labctl.plan.desired import desired
 from labctl.plan.facts import LinkCounters
 from labctl.process.patience import Patience
 from labctl.topology.interface_ref import InterfaceRef
@@ -81,7 +83,7 @@ def counts(*rows: tuple[list[tuple[InterfaceRef, str]], int]) -> dict[tuple[Inte
 
 def judged(check: str, after: Mapping[tuple[InterfaceRef, str], int]) -> Any:
     topology, asked = lab(check)
-    return judge(topology, asked, snapshot({}), snapshot(after))
+    return Expected.of(desired(topology), asked).judge(snapshot({}), snapshot(after))
 
 
 class Kernel:
@@ -133,7 +135,7 @@ def test_only_what_was_counted_meanwhile_counts() -> None:
     topology, asked = lab(PING)
     before = counts((THERE, 1000), (BACK, 70))
     after = counts((THERE, 1003), (BACK, 73))
-    assert judge(topology, asked, snapshot(before), snapshot(after)).holds
+    assert Expected.of(desired(topology), asked).judge(snapshot(before), snapshot(after)).holds
 
 
 def test_no_reply_means_none_on_the_way_back() -> None:
@@ -284,8 +286,8 @@ def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], 
     topology, asked = lab(check)
     snapshots = [snapshot({}), *map(snapshot, after)]
     kernel = Kernel({"siteA": Way("wan0", None, "192.0.2.1", False)}, {}, "", silent)
-    observe = lambda: snapshots.pop(0) if len(snapshots) > 1 else snapshots[0]  # noqa: E731
-    return next(run(topology, [asked], Means(tools, observe, kernel, Patience)))
+    observe = lambda _: snapshots.pop(0) if len(snapshots) > 1 else snapshots[0]  # noqa: E731
+    return next(run(desired(topology), [asked], Means(tools, observe, kernel, Patience)))
 
 
 def test_a_reply_without_the_packets_is_no_pass() -> None:

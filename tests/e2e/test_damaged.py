@@ -6,12 +6,16 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from labctl.engine.packets.address import Address
 from labctl.kernel.namespaces import DIRECTORY
 from labctl.lab.run_directory import ROOT
+from labctl.plan.engine_spec import EngineSpec
+from labctl.topology.interface_ref import InterfaceRef
 from tests.e2e.labs import PAIR, tunnel
 from tests.e2e.world import World
 
@@ -23,7 +27,8 @@ def as_line(entry: object) -> bytes:
     return json.dumps(entry).encode() + b"\n"
 
 
-ENGINE = {"engine": "siteA:tun9", "command": "ttun", "pid": 1, "started": 1}
+SPEC = asdict(EngineSpec(InterfaceRef("siteA", "tun9"), Address("192.0.2.1", 9), Address("192.0.2.2", 9)))
+ENGINE = {"engine": SPEC, "pid": 1, "started": 1, "files": {}}
 SPACE = {"namespace": "ghost", "device": 4, "inode": 1, "mark": "labctl: ghost 0"}
 DAMAGE = {
     "random bytes": bytes(range(128, 256)),
@@ -39,7 +44,9 @@ DAMAGE = {
     "a namespace of half a character": as_line({**SPACE, "namespace": "\ud800"}),
     "a long namespace": as_line({**SPACE, "namespace": "x" * 300}),
     "a namespace without a number": as_line({**SPACE, "inode": None}),
-    "NUL in a device": as_line({**ENGINE, "engine": "a:\0"}),
+    "NUL in a device": as_line({**ENGINE, "engine": {**SPEC, "device": ["a", "\0"]}}),
+    "an engine without a peer": as_line({**ENGINE, "engine": {**SPEC, "peer": None}}),
+    "an engine with half an impairment": as_line({**ENGINE, "engine": {**SPEC, "impair": {"jitter": 1}}}),
 }
 
 

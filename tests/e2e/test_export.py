@@ -51,7 +51,7 @@ namespaces:
 
 def state(here: World, topology: Topology) -> dict[str, Any]:
     """What the kernel shows of a lab, but for what differs from one birth to the next."""
-    paths = [step.path for step in desired(topology) if isinstance(step, SetSysctl)]
+    paths = [step.path for step in desired(topology).steps if isinstance(step, SetSysctl)]
     given = {
         (name, device)
         for name, space in topology.namespaces.items()

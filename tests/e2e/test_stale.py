@@ -7,18 +7,23 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from labctl.engine.packets.address import Address
 from labctl.kernel.namespaces import DIRECTORY
 from labctl.lab.run_directory import ROOT
+from labctl.plan.engine_spec import EngineSpec
 from labctl.process.processes import start_time
 from labctl.process.syscalls import CLONE_NEWNET, unmount, unshare
+from labctl.topology.interface_ref import InterfaceRef
 from tests.e2e.labs import PAIR
 from tests.e2e.world import World
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+ENGINE = EngineSpec(InterfaceRef("left", "tun0"), Address("192.0.2.1", 9000), Address("192.0.2.2", 9000))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +39,7 @@ def test_a_stranger_with_the_pid_of_an_engine_lives_on(as_root: World, boot: str
     entries = [
         {"begin": {"mode": "root", "boot": boot, "mark": "labctl: ghost 0"}},
         {"namespace": "left", "device": its.st_dev, "inode": its.st_ino, "mark": "labctl: ghost 0"},
-        {"engine": "left:tun0", "command": "ttun", "pid": stranger.pid, "started": started - older},
+        {"engine": asdict(ENGINE), "pid": stranger.pid, "started": started - older, "files": {}},
         {"complete": True},
     ]
 

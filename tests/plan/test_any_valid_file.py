@@ -8,13 +8,14 @@ from hypothesis import event, given, settings
 from rich.console import Console
 
 from labctl.checks.run import expectation
-from labctl.engine.ttun import endpoint_of
+from labctl.engine import ttun
 from labctl.errors import UsageError
 from labctl.kernel import routes, rules
 from labctl.kernel.tuntap import uid_of
+from labctl.lab.engines.engine_process import endpoint_of
 from labctl.plan.commands import command, stand_in
+from labctl.plan.desired import desired
 from labctl.plan.facts import NOTHING
-from labctl.plan.mtu import mtu_of, tunnel_mtus
 from labctl.plan.plan import plan
 from labctl.plan.routes import is_same_route
 from labctl.plan.script import script
@@ -51,23 +52,24 @@ def make_all_of(topology: Topology) -> None:
     """All that is made of a topology before the kernel is asked for anything."""
     assert Topology.model_validate_json(topology.model_dump_json(by_alias=True, exclude_defaults=True)) == topology
     tree = LabTree(topology.name)
-    for step in plan(topology, NOTHING):
+    wanted = desired(topology)
+    for step in plan(wanted, NOTHING):
         assert command(step) and step.words and stand_in(step) is not None
         tree.grow(step)
         if isinstance(step, AddRoute):
             assert is_same_route(step.route, routes.decoded(routes.encoded(step.route, INDEXES), NAMES))
         if isinstance(step, AddRule):
             assert rules.decoded(rules.encoded(step.rule), step.rule.family) == step.rule
-        if isinstance(step, StartEngine) and not step.program:
-            assert endpoint_of(shlex.split(step.command)[1:]).device == step.interface
+        if isinstance(step, StartEngine) and not step.spec.program:
+            typed = ttun.ttun_parser().parse_args(shlex.split(step.spec.command)[1:])
+            assert ttun.endpoint_of(typed) == endpoint_of(step.spec)
     Console(quiet=True).print(tree)
-    assert script(topology)
-    tunnels = tunnel_mtus(topology)
+    assert script(wanted)
     for where, namespace in topology.namespaces.items():
         for name, interface in namespace.interfaces.items():
             owner = getattr(interface, "owner", None) or "0"
             assert not owner.isdigit() or uid_of(owner) < NO_USER
-            assert 68 <= mtu_of(topology, InterfaceRef(where, name), tunnels) <= 65536
+            assert 68 <= wanted.mtu_of(InterfaceRef(where, name)) <= 65536
     for check in topology.checks:
         assert expectation(check)
 

@@ -6,6 +6,7 @@ import shlex
 
 import pytest
 
+from labctl.engine.packets.impairment import Impairment
 from labctl.plan.commands import command, stand_in
 from labctl.plan.routes import NextHop, Route, Rule
 from labctl.plan.steps import (
@@ -28,19 +29,21 @@ from labctl.plan.steps import (
     SetUp,
     Step,
 )
+from labctl.topology.interface_ref import InterfaceRef
 
 HERE, THERE = "link-netns", "vf"  # names that ip(8) knows as words
+DELAYED = Impairment(delay=0.01)
 STEPS: list[Step] = [
     *(AddLink("ns", HERE, kind) for kind in ("dummy", "bridge", "tun", "tap")),
     AddLink("ns", HERE, "tun", "user"),
-    AddVeth("ns", HERE, "ns", THERE),
+    AddVeth("ns", HERE, InterfaceRef("ns", THERE)),
     DeleteLink("ns", HERE),
     SetMac("ns", HERE, "02:00:00:00:00:01"),
     SetMtu("ns", HERE, 1400),
     SetMaster("ns", HERE, THERE),
     ClearMaster("ns", HERE, THERE),
-    SetNetem("ns", HERE, "delay 10ms"),
-    ClearNetem("ns", HERE, "delay 10ms"),
+    SetNetem("ns", HERE, DELAYED),
+    ClearNetem("ns", HERE, DELAYED),
     NoAutomaticAddresses("ns", HERE),
     AddAddress("ns", HERE, "10.0.0.1/24"),
     DeleteAddress("ns", HERE, "10.0.0.1/24"),

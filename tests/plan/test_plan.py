@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labctl.plan.facts import NOTHING, Facts, Link, Namespace
-from labctl.plan.impairing import Command
-from labctl.plan.plan import plan
-from labctl.plan.reasons import change
+import labctl.plan.plan
+from labctl.plan.desired import desired
+from labctl.plan.difference import change
+from labctl.plan.facts import NOTHING, Facts, Link, Namespace, RunningEngine
 from labctl.plan.routes import DEFAULT_RULES, NextHop, Route, Rule
 from labctl.plan.steps import (
     AddAddress,
@@ -42,11 +42,16 @@ from labctl.plan.steps import (
     Step,
     StopEngine,
 )
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import load, loads
 from labctl.topology.model import Topology
 from labctl.topology.shipped import find
 
 LOOPBACK = Link("lo", "lo", up=False, carrier=False, state="down", mtu=65536, addresses=("127.0.0.1/8", "::1/128"))
+
+
+def plan(topology: Topology, facts: Facts) -> list[Step]:
+    return labctl.plan.plan.plan(desired(topology), facts)
 
 
 def network(address: str) -> str:
@@ -64,8 +69,8 @@ class Kernel:
     def __init__(self, promotes: bool = False) -> None:
         self._promotes = promotes  # net.ipv4.conf.all.promote_secondaries
         self._spaces: dict[str, Namespace] = {}
-        self._engines: dict[str, str] = {}
-        self._peers: dict[tuple[str, str], tuple[str, str]] = {}
+        self._engines: dict[InterfaceRef, RunningEngine] = {}
+        self._peers: dict[InterfaceRef, InterfaceRef] = {}
         self._set_by_user: set[tuple[str, str]] = set()  # bridges that no longer follow the MTU of their ports
 
     def facts(self) -> Facts:
@@ -77,12 +82,11 @@ class Kernel:
 
     def _seen(self, space: str, link: Link) -> Link:
         """What follows from the rest: where a cable leads, how a bridge follows its ports, the routes of addresses."""
-        peer = self._peers.get((space, link.name))
         follows = link.kind == "bridge" and (space, link.name) not in self._set_by_user
         ports = [port.mtu for port in self._spaces[space].links.values() if port.master == link.name and follows]
         return replace(
             link,
-            peer=":".join(peer) if peer else "",
+            peer=self._peers.get(InterfaceRef(space, link.name)),
             mtu=min(ports, default=link.mtu),
             networks=tuple(network(address) for address in link.addresses) if link.up else (),
             local=tuple(itself(address) for address in link.addresses) if link.up else (),
@@ -113,11 +117,10 @@ class Kernel:
             case AddLink():
                 self._add(step.namespace, step.interface, step.kind, step.owner or "")
             case AddVeth():
-                assert step.peer_namespace in self._spaces, "the peer's namespace is not there"
+                assert step.peer.namespace in self._spaces, "the peer's namespace is not there"
                 self._add(step.namespace, step.interface, "veth")
-                self._add(step.peer_namespace, step.peer_interface, "veth")
-                ends = (step.namespace, step.interface), (step.peer_namespace, step.peer_interface)
-                self._peers |= {ends[0]: ends[1], ends[1]: ends[0]}
+                self._add(step.peer.namespace, step.peer.interface, "veth")
+                self._peers |= {step.ref: step.peer, step.peer: step.ref}
             case SetMac(mac=mac):
                 self._change(step, mac=mac)
             case SetMtu(mtu=mtu):
@@ -159,21 +162,22 @@ class Kernel:
                 self._spaces[step.namespace] = replace(space, rules={**space.rules, rule.version: left})
             case StartEngine():
                 assert self._link(step).kind == "tun" and self._link(step).up
-                assert step.subject not in self._engines, "Device or resource busy"
-                self._engines[step.subject] = step.command
-            case ImpairEngine(direction=direction, impairment=words):
-                command = Command.of(self._engines[step.subject])
-                assert command.impairments[direction] == step.before
-                self._engines[step.subject] = str(command.with_impairment(direction, words))
+                assert step.ref not in self._engines, "Device or resource busy"
+                self._engines[step.ref] = RunningEngine(step.spec, step.spec.impairments)
+            case ImpairEngine(direction=direction, impairment=impairment):
+                running = self._engines[step.ref]
+                assert running.impairments[direction] == step.before
+                spec = running.spec.impaired(direction, impairment)
+                self._engines[step.ref] = RunningEngine(spec, spec.impairments)
             case StopEngine():
-                del self._engines[step.subject]
+                del self._engines[step.ref]
             case DeleteNamespace(namespace=name):
-                assert not [device for device in self._engines if device.startswith(f"{name}:")], "an engine keeps it"
+                assert not [device for device in self._engines if device.namespace == name], "an engine keeps it"
                 for interface in space.links:
                     self._cut(name, interface)
                 del self._spaces[name]
             case DeleteLink(namespace=name, interface=interface):
-                assert step.subject not in self._engines, "an engine has it open"
+                assert step.ref not in self._engines, "an engine has it open"
                 assert interface in space.links, "No such device"
                 self._delete(name, interface)
                 self._cut(name, interface)
@@ -220,7 +224,7 @@ class Kernel:
 
     def _cut(self, space: str, name: str) -> None:
         """A cable goes with either of its ends."""
-        other = self._peers.pop((space, name), None)
+        other = self._peers.pop(InterfaceRef(space, name), None)
         if other:
             self._peers.pop(other, None)
             self._delete(*other)
@@ -403,12 +407,7 @@ def test_what_was_made_by_hand_goes_and_default_rules_come_back(topology: Topolo
 def test_no_step_is_there_twice_and_every_cable_is_made_once(topology: Topology) -> None:
     steps = plan(topology, NOTHING)
     assert len(set(steps)) == len(steps)
-    ends = [
-        end
-        for step in steps
-        if isinstance(step, AddVeth)
-        for end in ((step.namespace, step.interface), (step.peer_namespace, step.peer_interface))
-    ]
+    ends = [end for step in steps if isinstance(step, AddVeth) for end in (step.ref, step.peer)]
     wanted = [
         (space, name)
         for space, one in topology.namespaces.items()
@@ -447,7 +446,9 @@ def test_an_engine_that_is_outdated_ends_and_begins_for_that_reason_alone() -> N
     for step in plan(topology, NOTHING):
         kernel.perform(step)
     why = "its program ./my_ttun.py was edited since it was started"
-    found = replace(kernel.facts(), outdated={"siteA:tun0": why})
+    facts, device = kernel.facts(), InterfaceRef("siteA", "tun0")
+    running = {**facts.engines, device: replace(facts.engines[device], outdated=why)}
+    found = replace(facts, engines=running)
     stop, start = (change(step, found) for step in plan(topology, found))
     assert (type(stop.step), type(start.step)) == (StopEngine, StartEngine)
     assert stop.step.subject == start.step.subject == "siteA:tun0" and stop.reason == start.reason == why

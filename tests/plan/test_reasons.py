@@ -9,16 +9,16 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labctl.engine.packets.address import Address
 from labctl.plan.commands import command
 from labctl.plan.coverage import coverage
-from labctl.plan.facts import NOTHING, STOPPED, Facts, Namespace, Neighbour, Qdisc, Table
-from labctl.plan.plan import plan
-from labctl.plan.reasons import Change, change
+from labctl.plan.difference import Change, change
+from labctl.plan.facts import NOTHING, Facts, Namespace, Neighbour, Qdisc, RunningEngine, Table
 from labctl.plan.steps import StartEngine, Step
 from labctl.topology.load import load
 from labctl.topology.model import Topology
 from labctl.topology.shipped import find
-from tests.plan.test_plan import Kernel, topologies
+from tests.plan.test_plan import Kernel, plan, topologies
 
 TWO_SITE = load(find("two-site"))
 
@@ -71,12 +71,15 @@ def test_an_interface_of_another_kind_takes_along_what_was_right_of_it() -> None
 def test_an_engine_that_is_another_or_stopped_is_told_as_that() -> None:
     facts = made(TWO_SITE)
     (wanted,) = (s for s in plan(TWO_SITE, NOTHING) if isinstance(s, StartEngine) and s.namespace == "siteA")
-    engine = f"siteA:tun0 engine {wanted.command}"
-    stopped = replace(facts, engines={**facts.engines, wanted.subject: wanted.command + STOPPED})
-    assert lines(stopped) == [f"{engine}{STOPPED} (forwards nothing)", f"{engine} (is stopped)"]
-    other = replace(facts, engines={**facts.engines, wanted.subject: "ttun tun0 10.0.1.1 9001 10.0.2.1 9000"})
+    engine = f"siteA:tun0 engine {wanted.spec.command}"
+    running = facts.engines[wanted.ref]
+    assert running == RunningEngine(wanted.spec, wanted.spec.impairments)
+    stopped = replace(facts, engines={**facts.engines, wanted.ref: replace(running, stopped=True)})
+    assert lines(stopped) == [f"{engine} (stopped) (forwards nothing)", f"{engine} (is stopped)"]
+    moved = replace(wanted.spec, bind=Address("10.0.1.1", 9001))
+    other = replace(facts, engines={**facts.engines, wanted.ref: replace(running, spec=moved)})
     assert lines(other) == [
-        f"siteA:tun0 engine ttun tun0 10.0.1.1 9001 10.0.2.1 9000 (is to be {wanted.command})",
+        f"siteA:tun0 engine ttun tun0 10.0.1.1 9001 10.0.2.1 9000 (is to be {wanted.spec.command})",
         f"{engine} (runs as ttun tun0 10.0.1.1 9001 10.0.2.1 9000)",
     ]
 

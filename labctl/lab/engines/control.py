@@ -8,12 +8,13 @@ from labctl.engine.control import ask
 from labctl.engine.packets.impairment import Impairment
 from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.lab.state import State
+from labctl.topology.interface_ref import InterfaceRef
 
 Changes = Mapping[str, Mapping[str, object] | None]
 """By direction, out or in, what is to change; None takes every impairment away."""
 
 
-def impair(device: str, state: State, changes: Changes) -> dict[str, Impairment]:
+def impair(device: InterfaceRef, state: State, changes: Changes) -> dict[str, Impairment]:
     """Change what the engine of a device does to packets. Return what is in force then, by direction.
 
     Raise ValueError for a value that is no impairment, UsageError for an engine that is not the built-in one,

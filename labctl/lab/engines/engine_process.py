@@ -7,7 +7,6 @@ engine needs.
 from __future__ import annotations
 
 import os
-import shlex
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,13 +14,13 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from labctl.engine.drop_privileges import NOBODY
-from labctl.engine.endpoint import serve
+from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
-from labctl.engine.ttun import endpoint_of
 from labctl.errors import KernelRefused, LabError, kernel_errors_as
 from labctl.kernel import view
 from labctl.lab.engines.supervisor import run
 from labctl.lab.engines.task import Task
+from labctl.plan.engine_spec import EngineSpec
 from labctl.process.detach import redirect_output
 from labctl.process.log_file import LogFile
 from labctl.process.syscalls import CLONE_NEWNET, setns
@@ -38,7 +37,7 @@ Forward = Callable[[LogFile, Say, Say], None]
 
 def work_of(task: Task) -> Work:
     """What is to be done for a task; whatever can be worked out before the process is forked is."""
-    forward = _program(task) if task.program else _built_in(task)
+    forward = _program(task) if task.spec.program else _built_in(task)
 
     def work(begin: Say, ready: Say) -> None:
         def enter() -> None:
@@ -54,12 +53,26 @@ def work_of(task: Task) -> Work:
     return work
 
 
+def endpoint_of(spec: EngineSpec) -> Endpoint:
+    """Return what the built-in engine serves. Raise ValueError for ends that cannot meet."""
+    return Endpoint(
+        spec.device.interface,
+        spec.bind,
+        spec.peer,
+        verbose=spec.verbose,
+        offload=spec.offload,
+        too_big=spec.too_big,
+        impair=spec.impair,
+        impair_in=spec.impair_in,
+    )
+
+
 def _built_in(task: Task) -> Forward:
-    endpoint = endpoint_of(shlex.split(task.command)[1:])
+    endpoint, device = endpoint_of(task.spec), task.spec.device
 
     def forward(log: LogFile, enter: Say, ready: Say) -> None:
         def forwarding(engaged: list[str]) -> None:
-            print(f"ttun: {task.device} forwards; offload engaged: {' '.join(engaged) or 'none'}", file=log)
+            print(f"ttun: {device} forwards; offload engaged: {' '.join(engaged) or 'none'}", file=log)
             ready()
 
         try:
@@ -74,7 +87,7 @@ def _built_in(task: Task) -> Forward:
             )
         except EngineError as error:
             raise KernelRefused(f"{task.name} cannot start: {error.what}", error.why, error.hint) from None
-        print(f"ttun: {task.device} {ending.value}", file=log)
+        print(f"ttun: {device} {ending.value}", file=log)
 
     return forward
 
@@ -84,7 +97,7 @@ def _program(task: Task) -> Forward:
         enter()
         for problem in view.show(task.namespace.name):
             print(problem, file=log)
-        set_title(f"labctl: runs {task.command}")
+        set_title(f"labctl: runs {task.spec.command}")
         run(task, log, ready)
 
     return forward

@@ -28,9 +28,10 @@ def lines(lab: str, devices: Sequence[str], follow: bool) -> Iterator[str]:
     Raises UsageError for a device without an engine.
     """
     state = existing(lab)
-    chosen = names.chosen(lab, devices, state.read().engines, names.NO_ENGINE)
+    logs = {str(device): state.log_of(device) for device in state.read().engines}
+    chosen = names.chosen(lab, devices, logs, names.NO_ENGINE)
     width = max((len(device) for device in chosen), default=0)
-    for line, device in _in_order([Tail(device, state.log_of(device)) for device in chosen], follow):
+    for line, device in _in_order([Tail(device, logs[device]) for device in chosen], follow):
         name = f"{device.ljust(width)}  " if len(chosen) > 1 else ""
         yield f"{_clock(line.time)}  {name}{line.text}"
 

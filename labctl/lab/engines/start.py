@@ -24,6 +24,7 @@ from labctl.lab.engines.task import Task
 from labctl.lab.journal import Engine
 from labctl.lab.session import Session
 from labctl.lab.state import State
+from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.steps import StartEngine
 from labctl.process import processes, working_directory
 from labctl.process.disk import remove
@@ -44,7 +45,7 @@ def forked(steps: Sequence[StartEngine], session: Session) -> Iterator[Iterator[
     if not steps:
         yield iter(())
         return
-    tasks = [_task(step, session.state) for step in steps]
+    tasks = [_task(step.spec, session.state) for step in steps]
     with session.fork(tasks) as waiting:
         yield _begun(steps, tasks, session.state, waiting)
 
@@ -54,84 +55,82 @@ def _begun(
 ) -> Iterator[StartEngine]:
     since = stamp(time.time_ns())
     for step in steps:
-        if step.program:
-            _refuse_if_open(step, state)
+        if step.spec.program:
+            _refuse_if_open(step.spec, state)
 
     def record(number: int, process: Process) -> None:
-        step = steps[number]
-        if step.program:  # what a built-in engine has left, which served the device before
-            remove(state.counters_of(step.subject))
-            remove(state.control_of(step.subject))
-        files = signatures(step.program, tasks[number].directory) if step.program else {}
-        state.record_engine(step.subject, Engine(process, step.command, files))
+        spec = steps[number].spec
+        if spec.program:  # what a built-in engine has left, which served the device before
+            remove(state.counters_of(spec.device))
+            remove(state.control_of(spec.device))
+        files = signatures(spec.program, tasks[number].directory) if spec.program else {}
+        state.record_engine(Engine(process, spec, files))
 
     for step, process in zip(steps, waiting.begin(record), strict=True):
-        if step.program:
-            _until_ready(step, process, state, since)
+        if step.spec.program:
+            _until_ready(step.spec, process, state, since)
         yield step
 
 
-def _task(step: StartEngine, state: State) -> Task:
+def _task(spec: EngineSpec, state: State) -> Task:
     return Task(
-        step.subject,
-        namespaces.path_of(step.namespace),
-        step.command,
-        step.program,
-        uid_of(step.run_as) if step.run_as else None,
-        step.directory or working_directory.here(),
-        state.log_of(step.subject),
-        state.counters_of(step.subject),
-        state.control_of(step.subject),
+        spec,
+        namespaces.path_of(spec.device.namespace),
+        uid_of(spec.run_as) if spec.run_as else None,
+        spec.directory or working_directory.here(),
+        state.log_of(spec.device),
+        state.counters_of(spec.device),
+        state.control_of(spec.device),
     )
 
 
-def _refuse_if_open(step: StartEngine, state: State) -> None:
+def _refuse_if_open(spec: EngineSpec, state: State) -> None:
     """Raise ProgramFailed where the device is open already: the program could not open it, and would seem to have."""
-    if _opened(step) in _lacking(step):
+    if _opened(spec) in _lacking(spec):
         return
-    found = stray_processes.holders(state.read().namespaces[step.namespace], step.interface)
+    found = stray_processes.holders(state.read().namespaces[spec.device.namespace], spec.device.interface)
     told = " and ".join(f"process {process.pid} ({title_of(process.pid)})" for process in found)
     pids = " ".join(str(process.pid) for process in found)
     raise ProgramFailed(
-        f"the engine of {step.subject} cannot be started: {step.interface} is open already",
+        f"the engine of {spec.device} cannot be started: {spec.device.interface} is open already",
         f"{told or 'a process of another namespace'} has it open",
-        f"labctl exec {step.namespace} -- kill {pids}" if found else "",
+        f"labctl exec {spec.device.namespace} -- kill {pids}" if found else "",
     )
 
 
-def _until_ready(step: StartEngine, process: Process, state: State, since: str) -> None:
+def _until_ready(spec: EngineSpec, process: Process, state: State, since: str) -> None:
     """Wait until a program has its device and its port. Raise ProgramFailed, and end it, where it does not."""
     lacking: list[str] = []
     for _ in Patience(PATIENCE, process.pid).looks():
-        lacking = _lacking(step)
+        lacking = _lacking(spec)
         if not lacking:
             return
         if not process.alive():
-            raise _failed(step, "ended before it was ready", state, since)
+            raise _failed(spec, "ended before it was ready", state, since)
     lacks = f"is not ready after {PATIENCE:g} s: it has not {' and not '.join(lacking)}"
-    failed = _failed(step, lacks, state, since)  # before it writes that it ends
+    failed = _failed(spec, lacks, state, since)  # before it writes that it ends
     processes.end([process])
     raise failed
 
 
-def _failed(step: StartEngine, what: str, state: State, since: str) -> ProgramFailed:
-    said = "".join(f"\n    {line}" for line in last_words(state.log_of(step.subject), since))
+def _failed(spec: EngineSpec, what: str, state: State, since: str) -> ProgramFailed:
+    said = "".join(f"\n    {line}" for line in last_words(state.log_of(spec.device), since))
     return ProgramFailed(
-        f"the engine of {step.subject} {what}",
-        f"  {step.command} said:{said}" if said else f"{step.command} said nothing",
+        f"the engine of {spec.device} {what}",
+        f"  {spec.command} said:{said}" if said else f"{spec.command} said nothing",
         "correct the program, then run the same command again",
     )
 
 
-def _opened(step: StartEngine) -> str:
-    return f"opened {step.interface}"
+def _opened(spec: EngineSpec) -> str:
+    return f"opened {spec.device.interface}"
 
 
-def _lacking(step: StartEngine) -> list[str]:
-    """What a program still has to do."""
-    there = observe(step.namespace)
-    attached = there is not None and step.interface in there.links and there.links[step.interface].carrier
-    with namespaces.inside(step.namespace):
-        has_port = bound("udp", step.bind_port)
-    done = {_opened(step): attached, f"bound UDP port {step.bind_port}": has_port}
+def _lacking(spec: EngineSpec) -> list[str]:
+    """Return what a program has not done yet."""
+    there = observe(spec.device.namespace)
+    attached = there is not None and spec.device.interface in there.links and there.links[spec.device.interface].carrier
+    with namespaces.inside(spec.device.namespace):
+        has_port = bound("udp", spec.bind.port)
+    done = {_opened(spec): attached, f"bound UDP port {spec.bind.port}": has_port}
     return [what for what, is_done in done.items() if not is_done]

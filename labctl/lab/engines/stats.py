@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from labctl.engine.counters import Counters
 from labctl.lab.state import State
+from labctl.topology.interface_ref import InterfaceRef
 
 
 class EngineStats(NamedTuple):
@@ -16,7 +17,7 @@ class EngineStats(NamedTuple):
     changes: int  # how often its impairments were changed since it was started
 
     @classmethod
-    def of(cls, device: str, state: State) -> EngineStats:
+    def of(cls, device: InterfaceRef, state: State) -> EngineStats:
         try:
             counters = Counters.open(state.counters_of(device))
         except (OSError, ValueError):

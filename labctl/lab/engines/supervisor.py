@@ -81,7 +81,7 @@ def _started(task: Task) -> tuple[int, int]:
     if said:
         os.waitpid(pid, 0)
         why, hint = pickle.loads(said)
-        raise ProgramFailed(f"{task.name} cannot be started: {task.command}", why, hint)
+        raise ProgramFailed(f"{task.name} cannot be started: {task.spec.command}", why, hint)
     return pid, output
 
 
@@ -109,9 +109,9 @@ def _tried(task: Task, parent: int, output: int) -> tuple[str, str]:
     except OSError as error:
         return f"{error.filename or task.directory}: {kernel_words(error)}", "it runs in the directory of the file"
     try:
-        become(task.program)
+        become(task.spec.program)
     except OSError as error:
-        return why_not(task.program[0], error)
+        return why_not(task.spec.program[0], error)
 
 
 class _Keeper:

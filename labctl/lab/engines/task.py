@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.plan.engine_spec import EngineSpec
+
 
 @dataclass(frozen=True)
 class Task:
     """An engine that is to run: the built-in one, or somebody's own program."""
 
-    device: str  # NS:INTERFACE
+    spec: EngineSpec
     namespace: Path
-    command: str  # what a person types for the same, and what ps(1) shows
-    program: tuple[str, ...]  # empty: the built-in one
     run_as: int | None  # a user ID; where there is none the built-in one is nobody, and a program stays who we are
     directory: str  # where a program runs
     log: Path
@@ -22,7 +22,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        return f"the engine of {self.device}"
+        return f"the engine of {self.spec.device}"
 
 
 FORKER = -1

@@ -1,0 +1,98 @@
+"""What the counters of a lab have to show of one check, and whether they do; pure.
+
+It is worked out once for a check: the counting points of its way there and back, those that have to be quiet, and how
+many packets have to be counted. Counters are compared with it as often as they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labctl.checks import evidence as ev
+from labctl.checks.loss import Loss, loss
+from labctl.checks.results import Evidence
+from labctl.plan.desired import Desired
+from labctl.plan.mtu import packets
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.model import Check, Nc, Ping, Topology
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was counted in place of what was expected, and where packets were lost, if they were."""
+
+    evidence: tuple[Evidence, ...]
+    loss: Loss | None
+
+    @property
+    def holds(self) -> bool:
+        return all(found.holds for found in self.evidence)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The counting points of a check, and the packets that each has to count; None where only the protocol knows."""
+
+    there: Sequence[ev.CountingPoint]
+    back: Sequence[ev.CountingPoint]
+    quiet: Sequence[ev.CountingPoint]
+    sent: int | None
+    returned: int | None
+    chatty: frozenset[InterfaceRef]  # those that carry more than the probe
+
+    @classmethod
+    def of(cls, desired: Desired, check: Check) -> Expected:
+        """Return what is expected of a check in a lab."""
+        engines = [endpoint.device for endpoint in desired.topology.ttun if endpoint.engine is None]
+        return cls(
+            ev.row(check.crosses, engines),
+            ev.row_back(check.crosses, engines),
+            ev.silence(check.quiet, engines),
+            *_numbers(desired, check),
+            frozenset(ref for ref in check.crosses if _is_chatty(desired.topology, ref)),
+        )
+
+    @property
+    def points(self) -> tuple[ev.CountingPoint, ...]:
+        """All that has to be read."""
+        return (*self.there, *self.back, *self.quiet)
+
+    def judge(self, before: ev.Snapshot, after: ev.Snapshot) -> Judgement:
+        """Return what the counters show of the check between two moments."""
+        there = self._counted(self.there, self.sent, before, after)
+        back = self._counted(self.back, self.returned, before, after)
+        quiet = ev.exactly(self.quiet, 0, frozenset(), before, after)
+        lost = loss(self.there, there, before, after)
+        if lost is None and self.returned != 0:
+            lost = loss(self.back, back, before, after, back=True)
+        return Judgement((*there, *back, *quiet), lost)
+
+    def _counted(
+        self, points: Sequence[ev.CountingPoint], number: int | None, before: ev.Snapshot, after: ev.Snapshot
+    ) -> list[Evidence]:
+        if number is None:
+            return ev.conserved(points, before, after)
+        return ev.exactly(points, number, self.chatty, before, after)
+
+
+def _is_chatty(topology: Topology, ref: InterfaceRef) -> bool:
+    """Return whether an interface carries ARP or neighbour discovery beside the packets of a probe."""
+    return topology.namespaces[ref.namespace].interfaces[ref.interface].kind not in ("tun", "lo")
+
+
+def _numbers(desired: Desired, check: Check) -> tuple[int | None, int | None]:
+    """Return how many packets have to go and to come back; None where only the protocol knows."""
+    if not check.crosses:
+        return 0, 0
+    leaving, arriving = desired.mtu_of(check.crosses[0]), desired.mtu_of(check.crosses[-1])
+    match check:
+        case Check(ping=Ping(count=count, size=size, to=to)):
+            there, back = (count * packets(size, mtu, to.version) for mtu in (leaving, arriving))
+            return there, 0 if check.expect == "no-reply" else back
+        case Check(nc=Nc(protocol="udp", address=address) as nc):
+            reply = nc.reply if check.expect != "not-delivered" else None
+            there = packets(len(nc.send.encode()), leaving, address.version)
+            return there, packets(len(reply.encode()), arriving, address.version) if reply else 0
+        case _:
+            return None, None if check.expect != "not-delivered" else 0

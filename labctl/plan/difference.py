@@ -1,0 +1,139 @@
+"""What a step is for: how that which the kernel shows differs from what the step makes.
+
+The one comparison of a plan. Over the facts after the removals it tells which steps are to be done; over the facts as
+they were observed it tells why.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from labctl.plan import steps
+from labctl.plan.commands import command
+from labctl.plan.facts import Facts, Link, Namespace, RunningEngine
+from labctl.plan.routes import is_same_route
+from labctl.plan.steps import InterfaceStep, Removal, Step
+
+_NUMBER = re.compile(r"-?[0-9]+")
+_ABSENT = "is not there"
+
+
+class Change(NamedTuple):
+    """A step of a plan, and why it is in there."""
+
+    step: Step
+    reason: str
+
+    @property
+    def command(self) -> str:
+        """The command that does the same from a shell."""
+        return command(self.step)
+
+
+def change(step: Step, facts: Facts) -> Change:
+    """Return a step of a plan with its reason; what is there already is made again, for a removal takes it along."""
+    return Change(step, difference(step, facts) or "goes with a change above")
+
+
+def difference(step: Step, facts: Facts) -> str | None:
+    """Return what the facts show in place of what the step makes; None where they show just that."""
+    if isinstance(step, Removal):
+        return step.why
+    there = facts.namespaces.get(step.namespace)
+    if there is None:
+        return _ABSENT
+    if isinstance(step, steps.StartEngine):
+        return _of_engine(step, facts.engines.get(step.ref))
+    if isinstance(step, steps.ImpairEngine):
+        return _of_impairment(step, facts.engines.get(step.ref))
+    if isinstance(step, steps.AddVeth) and is_whole(step, facts):
+        return None
+    if not isinstance(step, InterfaceStep):
+        return _of_namespace(step, there)
+    link = there.links.get(step.interface)
+    return _ABSENT if link is None else _of_link(step, link)
+
+
+def _of_namespace(step: Step, there: Namespace) -> str | None:
+    match step:
+        case steps.AddNamespace():
+            return None
+        case steps.SetSysctl(path=path, value=value):
+            if path not in there.sysctls:
+                return "is not known"
+            return _unless(same_value(there.sysctls[path], value), f"is {there.sysctls[path]}")
+        case steps.AddRoute(route=wanted):
+            return _unless(any(is_same_route(wanted, route) for route in there.routes), _ABSENT)
+        case steps.AddRule(rule=rule):
+            return _unless(any(rule in rules for rules in there.rules.values()), _ABSENT)
+    raise TypeError(f"no way to compare {step!r}")
+
+
+def _of_link(step: InterfaceStep, link: Link) -> str | None:
+    match step:
+        case steps.AddLink(kind=kind) if link.kind != kind:
+            return f"is a {link.kind}"
+        case steps.AddLink(owner=owner):
+            return _unless(link.owner == (owner or ""), f"its owner is {link.owner or 'not set'}")
+        case steps.AddVeth():
+            return f"leads to {link.peer or 'nothing of the lab'}" if link.kind == "veth" else f"is a {link.kind}"
+        case steps.SetMac(mac=mac):
+            return _unless(link.mac == mac, f"is {link.mac}")
+        case steps.SetMtu(mtu=mtu):
+            return _unless(link.mtu == mtu, f"is {link.mtu}")
+        case steps.SetMaster(master=master):
+            return _unless(link.master == master, f"is a port of {link.master}" if link.master else "is no port")
+        case steps.SetNetem(impairment=impairment):
+            return _unless(link.netem == impairment, f"is {link.netem}" if link.netem else "is not impaired")
+        case steps.SetOption(option=option, value=value):
+            found = link.options.get(option, "not known")
+            return _unless(found == value, f"is {found}")
+        case steps.NoAutomaticAddresses():
+            return _of_addrgenmode(link, "none")
+        case steps.AutomaticAddresses(mode=mode):
+            return _of_addrgenmode(link, mode)
+        case steps.AddAddress(address=address):
+            return _unless(address in link.addresses, _ABSENT)
+        case steps.SetUp():
+            return _unless(link.up, "is down")
+    raise TypeError(f"no way to compare {step!r}")
+
+
+def _of_addrgenmode(link: Link, mode: str) -> str | None:
+    return _unless(link.addrgenmode == mode, f"is {link.addrgenmode}" if link.addrgenmode else "has no IPv6")
+
+
+def _of_engine(step: steps.StartEngine, running: RunningEngine | None) -> str | None:
+    if running is None:
+        return "is not running"
+    if running.outdated:
+        return running.outdated
+    if not running.spec.can_become(step.spec):
+        return f"runs as {running.spec.command}"
+    return "is stopped" if running.stopped else None
+
+
+def _of_impairment(step: steps.ImpairEngine, running: RunningEngine | None) -> str | None:
+    if running is None:
+        return "is not running"
+    found = running.impairments[step.direction]
+    return _unless(found == step.impairment, "is not impaired" if str(found) == "none" else f"is {found}")
+
+
+def _unless(holds: bool, told: str) -> str | None:
+    return None if holds else told
+
+
+def same_value(found: str | None, wanted: str) -> bool:
+    """Return whether a setting is as it should be. One that can only be written cannot be shown to differ."""
+    if found is None:
+        return True
+    words = [[int(word) if _NUMBER.fullmatch(word) else word for word in text.split()] for text in (found, wanted)]
+    return words[0] == words[1]
+
+
+def is_whole(cable: steps.AddVeth, facts: Facts) -> bool:
+    """Return whether a cable is there, from the one end to the other."""
+    here, there = facts.link(cable.ref), facts.link(cable.peer)
+    return here is not None and there is not None and (here.peer, there.peer) == (cable.peer, cable.ref)
