@@ -28,7 +28,8 @@ NUMBERS = st.builds(
 def impairments(draw: st.DrawFn) -> Impairment:
     delay = draw(TIMES)
     jitter = draw(st.floats(0, delay))
-    return Impairment(delay, jitter, *(draw(CHANCES) for _ in range(4)), draw(st.integers(0, 2**64 - 1)))
+    loss, duplicate, corrupt, reorder = (draw(CHANCES) for _ in range(4))
+    return Impairment(delay, jitter, loss, duplicate, corrupt, reorder, draw(st.integers(0, 2**64 - 1)))
 
 
 @given(impairments())

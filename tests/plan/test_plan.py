@@ -111,8 +111,8 @@ class Kernel:
         space = self._spaces[step.namespace]
         match step:
             case SetSysctl(path=path, value=value):
-                interface = re.fullmatch(r"net/ipv[46]/(?:conf|neigh)/([^/]+)/.*", path)
-                assert not interface or interface[1] in ("all", "default", *space.links), "No such file or directory"
+                found = re.fullmatch(r"net/ipv[46]/(?:conf|neigh)/([^/]+)/.*", path)
+                assert not found or found[1] in ("all", "default", *space.links), "No such file or directory"
                 self._spaces[step.namespace] = replace(space, sysctls={**space.sysctls, path: value})
             case AddLink():
                 self._add(step.namespace, step.interface, step.kind, step.owner or "")
@@ -144,7 +144,7 @@ class Kernel:
             case SetUp():
                 self._change(step, up=True)
             case AddRoute(route=route):
-                devices = [hop.dev for hop in (route, *route.nexthops) if hop.dev]
+                devices = [dev for dev in (route.dev, *(hop.dev for hop in route.nexthops)) if dev]
                 assert all(space.links[device].up for device in devices), "Network is down"
                 assert bool(devices or route.via) == (route.type == "unicast"), "Invalid argument"
                 key = (route.to, route.table, route.metric)
@@ -183,19 +183,19 @@ class Kernel:
                 self._cut(name, interface)
             case DeleteAddress(address=address):
                 assert address in self._link(step).addresses, "Cannot assign requested address"
-                before = self._link(step).addresses
-                self._change(step, addresses=self._left(address, before))
-                left = self._link(step).addresses
-                routes = tuple(_after_addresses(space.routes, {own.partition("/")[0] for own in {*before} - {*left}}))
-                if ":" not in address and all(":" in other for other in left):
+                had = self._link(step).addresses
+                self._change(step, addresses=self._left(address, had))
+                has = self._link(step).addresses
+                routes = tuple(_after_addresses(space.routes, {own.partition("/")[0] for own in {*had} - {*has}}))
+                if ":" not in address and all(":" in other for other in has):
                     routes = tuple(route for route in routes if ":" in route.to or route.dev != step.interface)
                 self._spaces[step.namespace] = replace(self._spaces[step.namespace], routes=routes)
             case ClearMaster():
                 self._change(step, master="")
             case DeleteRoute(route=gone):
-                left = list(space.routes)
-                left.remove(gone)  # or: No such process
-                self._spaces[step.namespace] = replace(space, routes=tuple(left))
+                remaining = list(space.routes)
+                remaining.remove(gone)  # or: No such process
+                self._spaces[step.namespace] = replace(space, routes=tuple(remaining))
             case _:
                 raise AssertionError(f"unknown: {step}")
 
@@ -273,7 +273,7 @@ def topologies(draw: st.DrawFn) -> Topology:
         return [address for version in chosen for address in (four if version == 4 else six)]
 
     def add(space: str, name: str, **values: Any) -> None:
-        more = {"addresses": addresses()}
+        more: dict[str, Any] = {"addresses": addresses()}
         if draw(st.booleans()):
             six = any(":" in address for address in more["addresses"])
             # Odd for a bridge alone: one that somebody set to what it would be by itself looks as if it followed.
@@ -298,7 +298,8 @@ def topologies(draw: st.DrawFn) -> Topology:
             routes.append({"to": to, "table": table, "metric": metric, **draw(st.sampled_from(ways))})
         priority = draw(st.integers(100, 103))
         if priority not in [rule["priority"] for rule in rules]:
-            asked = draw(st.sampled_from([{"table": 100}, {"type": "prohibit"}, {"iif": name}]))
+            kinds: list[dict[str, Any]] = [{"table": 100}, {"type": "prohibit"}, {"iif": name}]
+            asked = draw(st.sampled_from(kinds))
             rules.append({"priority": priority, "to": to, **asked})
 
     for i in range(draw(st.integers(0, 4))):
@@ -316,7 +317,7 @@ def topologies(draw: st.DrawFn) -> Topology:
     for space in spaces.values():
         ports = [name for name, one in space["interfaces"].items() if one["kind"] in ("veth", "tap", "dummy")]
         for one in space["interfaces"].values():
-            if one["kind"] == "bridge" and ports and draw(st.booleans()):
+            if one["kind"] == "bridge" and len(ports) > 0 and draw(st.booleans()):
                 one["ports"] = [ports.pop(draw(st.integers(0, len(ports) - 1)))]
         for name in space["interfaces"]:
             if draw(st.booleans()):
