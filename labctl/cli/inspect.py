@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 @format_option
 def status(named: str | None, lab: str | None, form: str) -> int:
     """Show what is there: namespaces, interfaces, addresses, engines with their counters."""
-    from labctl.lab import status as story
+    from labctl.lab.status import status as status_of
 
     context, name = running_lab(lab or named)
-    reporter(form).status(context.call(lambda: story.status(name)))
+    reporter(form).status(context.call(lambda: status_of(name)))
     return ExitCode.SUCCESS
 
 
@@ -37,10 +37,10 @@ def status(named: str | None, lab: str | None, form: str) -> int:
 @format_option
 def list_(form: str) -> int:
     """List your labs."""
-    from labctl.lab import status as story
+    from labctl.lab.status import summary as summary_of
 
     def summary(name: str, context: Context) -> Summary:
-        return context.call(lambda: story.summary(name, context.mode))
+        return context.call(lambda: summary_of(name, context.mode))
 
     reporter(form).labs([summary(name, context) for name, context in own_labs().items()])
     return ExitCode.SUCCESS
@@ -87,12 +87,12 @@ def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
 @format_option
 def logs(words: tuple[str, ...], follow: bool, lab: str | None, form: str) -> int:
     """Show what the engines of a lab said: all, or those of the devices named."""
-    from labctl.lab.engines import logs as story
+    from labctl.lab.engines.logs import lines
 
     context, name, devices = lab_of(words, lab)
 
     def work() -> None:
-        for line in story.lines(name, devices, follow):
+        for line in lines(name, devices, follow):
             click.echo(line)
 
     context.call(work)
@@ -111,21 +111,21 @@ def capture(words: tuple[str, ...], count: int | None, file: str | None, lab: st
     from itertools import islice
 
     from labctl.engine.loop.signals import stop_signals
-    from labctl.lab.capture import capture as tapped
+    from labctl.lab.capture import capture as capturing
 
     context, name, left = lab_of(words, lab)
     interface = the_one(left, "an interface", "labctl capture siteA:tun0")
 
     def work() -> None:
         with (
-            tapped(name, interface) as tap,
-            _output(file, tap.ethernet) as show,
+            capturing(name, interface) as captured,
+            _output(file, captured.ethernet) as show,
             stop_signals(signal.SIGINT) as stop,
         ):
             click.echo(f"watching {interface}; Ctrl-C ends", err=True)
-            for seen in islice(tap.packets(stop), count):
+            for seen in islice(captured.packets(stop), count):
                 show(seen)
-            if missed := tap.missed():
+            if missed := captured.missed():
                 click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
 
     context.call(work)

@@ -12,7 +12,7 @@ import click
 from labctl.cli import completion
 from labctl.cli.base import cli, explain_option, file_argument, format_option, lab_argument, lab_option
 from labctl.cli.labs import VARIABLE, file_of, lab_of, own_labs, topology_of, which_lab
-from labctl.cli.streams import patient_output
+from labctl.cli.streams import tolerate_unwritable_output
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Make it anew: end the lab of that name first, if it is running.")
 @format_option
 @click.pass_obj
-@patient_output()
+@tolerate_unwritable_output()
 def up(until_the_end: ExitStack, file: str, name: str | None, explain: bool, fresh: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
     from labctl.lab.engines.forkserver_client import forkserver
@@ -66,7 +66,7 @@ def up(until_the_end: ExitStack, file: str, name: str | None, explain: bool, fre
 @click.argument("words", nargs=-1, metavar="[LAB] [NS:DEVICE]...", shell_complete=completion.devices)
 @lab_option
 @format_option
-@patient_output()
+@tolerate_unwritable_output()
 def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """End the engines of a lab, all or those of the devices named, and start them again."""
     from labctl.lab.engines.forkserver_client import forkserver
@@ -101,7 +101,7 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
 @lab_option
 @click.option("-a", "--all", "everything", is_flag=True, help="Every lab of yours.")
 @format_option
-@patient_output()
+@tolerate_unwritable_output()
 def down(named: str | None, lab: str | None, everything: bool, form: str) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
     from labctl.lab.down import down as end

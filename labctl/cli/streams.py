@@ -35,7 +35,7 @@ def make_reliable() -> None:
             stream.reconfigure(errors="replace")
 
 
-class _Patient(io.FileIO):
+class _TolerantFile(io.FileIO):
     """A file that accepts writes when it can be written no more, and remembers why."""
 
     failure: OSError | None = None
@@ -50,12 +50,12 @@ class _Patient(io.FileIO):
 
 
 @contextmanager
-def patient_output() -> Iterator[None]:
+def tolerate_unwritable_output() -> Iterator[None]:
     """Let the body do its work, whether or not its output can be written.
 
     Raise LabError at its end where it could not; a reader that has gone is no failure.
     """
-    usual, file = sys.stdout, _Patient(sys.stdout.fileno(), "w", closefd=False)
+    usual, file = sys.stdout, _TolerantFile(sys.stdout.fileno(), "w", closefd=False)
     usual.flush()
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(file), usual.encoding, usual.errors, line_buffering=usual.isatty())
     try:
@@ -64,4 +64,4 @@ def patient_output() -> Iterator[None]:
         sys.stdout.flush()
         sys.stdout = usual
     if file.failure is not None and not isinstance(file.failure, BrokenPipeError):
-        raise LabError("all is done, but not all of what was to be said could be written", kernel_words(file.failure))
+        raise LabError("all is done, but not all output could be written", kernel_words(file.failure))

@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 
 
-class _Patient(Console):
+class _PipeConsole(Console):
     """Goes on without output when its reader has gone: a lab is not taken back because of `| head`."""
 
     def on_broken_pipe(self) -> None:
@@ -18,7 +18,7 @@ class _Patient(Console):
 
 def console() -> Console:
     """Return a console on standard output. rich honours NO_COLOR; a pipe has no width, so nothing is cut for it."""
-    out = _Patient(highlight=False, soft_wrap=True)
+    out = _PipeConsole(highlight=False, soft_wrap=True)
     if not out.is_terminal:
         out.width = 1000
     return out
