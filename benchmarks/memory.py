@@ -47,7 +47,7 @@ def measure() -> dict[str, list[float]]:
             script = _FORK.format(engines=ENGINES, a=WIRE.a, b=WIRE.b, offload=offload)
             parent = pair.start("a", sys.executable, "-c", script, PYTHONPATH=str(Path.cwd()))
             children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-            wait_for(lambda: sum(map(_jailed, children.read_text().split())) == ENGINES, "engines")  # noqa: B023
+            wait_for(lambda: sum(map(_is_unprivileged, children.read_text().split())) == ENGINES, "engines")  # noqa: B023
             engines = [int(each) for each in children.read_text().split()]
             found[name] = [pss(each) for each in engines]
             # They end with the device: killing the parent alone would leave them.
@@ -72,7 +72,7 @@ def measure() -> dict[str, list[float]]:
     return found
 
 
-def _jailed(pid: str) -> bool:
+def _is_unprivileged(pid: str) -> bool:
     try:
         return "NoNewPrivs:\t1" in Path(f"/proc/{pid}/status").read_text()
     except OSError:

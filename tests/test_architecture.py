@@ -66,6 +66,31 @@ def test_the_engine_stands_alone() -> None:
             assert outside == set(), file
 
 
+ENGINE = (
+    "packets errors openblas carrier drop_privileges",
+    "features ports",
+    "counters tun udp",
+    "accounting",
+    "impairment_stage",
+    "forward control",
+    "loop",
+    "endpoint",
+    "ttun",
+)
+
+
+def test_the_engine_has_layers_too() -> None:
+    """Both sides are below what moves packets between them, which knows them only as ports."""
+    layers = {name: number for number, names in enumerate(ENGINE) for name in names.split()}
+    for file in (REPO / "labctl" / "engine").rglob("*.py"):
+        here = file.relative_to(REPO / "labctl" / "engine").parts[0].removesuffix(".py")
+        for name in imports(file):
+            there = name.removeprefix("labctl.engine").removeprefix(".").split(".")[0]
+            if name.startswith("labctl.engine.") and there != here:
+                assert layers[there] < layers[here], f"{file.name} imports {name}, which is not below it"
+                assert (here, there) not in {("forward", "tun"), ("forward", "udp")}
+
+
 # Without a socket, a clock, a file or a process. Of `sys` it is the byte order.
 PURE = {
     *("__future__", "collections", "collections.abc", "dataclasses", "decimal", "difflib", "functools", "ipaddress"),

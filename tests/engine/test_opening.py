@@ -21,7 +21,7 @@ from labctl.engine.tun.device import TunDevice
 from labctl.engine.udp.peer import UdpPeer, UdpStrangers, open_udp
 from labctl.engine.udp.sockets import family_of
 
-from .world import REPOSITORY, Namespace, status, wait_until_jailed
+from .world import REPOSITORY, Namespace, status, wait_until_unprivileged
 
 TTUN = (sys.executable, "-m", "labctl.engine.ttun")
 ENDS = ("10.0.1.1", "9000", "10.0.2.1", "9000")
@@ -174,11 +174,16 @@ def test_a_device_carries_from_the_moment_that_it_is_open(host: Namespace) -> No
 
 def test_root_keeps_nothing(pair: Namespace) -> None:
     engine = pair.start("setpriv", "--groups", "4,5", *TTUN, *GOOD)
-    wait_until_jailed(engine)
+    wait_until_unprivileged(engine)
     now = status(engine.pid)
     assert {int(now[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
     assert (now["NoNewPrivs"], now["Groups"]) == ("1", "")
     assert now["Uid"].split() == now["Gid"].split() == ["65534"] * 4
+
+
+def test_an_engine_is_one_thread(pair: Namespace) -> None:
+    """Loaded as usual, numpy would bring one for each further CPU."""
+    assert status(pair.ttun(*GOOD).pid)["Threads"] == "1"
 
 
 @pytest.mark.root
@@ -224,7 +229,7 @@ def as_user(make_namespace: Callable[..., Namespace]) -> Iterator[tuple[Namespac
 def test_an_ordinary_user_runs_a_device_of_his_own(as_user: tuple[Namespace, list[str]]) -> None:
     host, command = as_user
     engine = host.start(*command, *GOOD)
-    wait_until_jailed(engine)
+    wait_until_unprivileged(engine)
     assert status(engine.pid)["Uid"].split() == ["1000"] * 4
     engine.terminate()
     assert engine.communicate(timeout=5) == ("", "")

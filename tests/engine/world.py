@@ -113,7 +113,7 @@ class Namespace:
     def ttun(self, *words: str | Path | int) -> subprocess.Popen[str]:
         """Start the command and wait until it forwards, which it does once its rights are gone."""
         engine = self.start(sys.executable, "-m", "labctl.engine.ttun", *map(str, words))
-        wait_until_jailed(engine)
+        wait_until_unprivileged(engine)
         return engine
 
     def ping(self, address: str, count: int = 3, *options: str) -> bool:
@@ -140,13 +140,13 @@ class Namespace:
             process.communicate(timeout=5)
 
 
-def wait_until_jailed(engine: subprocess.Popen[str]) -> None:
-    def jailed() -> bool:
+def wait_until_unprivileged(engine: subprocess.Popen[str]) -> None:
+    def unprivileged() -> bool:
         if engine.poll() is not None:
             raise AssertionError(f"ended with {engine.returncode}: {engine.communicate()[1]}")
         return status(engine.pid).get("NoNewPrivs") == "1"
 
-    wait_for(jailed, "the engine to give up its rights")
+    wait_for(unprivileged, "the engine to give up its rights")
 
 
 def next_line(process: subprocess.Popen[str]) -> str:
