@@ -1,1 +1,1 @@
-"""What the pages take from the code: run by `make docs`, held by tests/docs."""
+"""What the pages take from the code: the man page, the tables of keys, the picture."""

@@ -107,11 +107,10 @@ def _value(found: Schema, links: Mapping[str, str]) -> str:
 
 
 def _bounds(found: Schema) -> str:
-    """Return from where to where a number goes; of an optional one pydantic writes the bounds as `ge` and `le`."""
-    highest = found.get("maximum", found.get("le"))
+    """Return from where to where a number goes."""
     if "exclusiveMinimum" in found:
-        return f"above {found['exclusiveMinimum']}, to {highest}"
-    return f"{found.get('minimum', found.get('ge'))} to {highest}"
+        return f"above {found['exclusiveMinimum']}, to {found['maximum']}"
+    return f"{found['minimum']} to {found['maximum']}"
 
 
 if __name__ == "__main__":
