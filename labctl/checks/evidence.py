@@ -1,13 +1,13 @@
 """Where packets must be counted, and whether they were.
 
-The way of a packet is a row of places that count. Out of a TUN: the interface sends it (tx), the engine reads it, the
+The way of a packet is a row of counting points. Out of a TUN: the interface sends it (tx), the engine reads it, the
 engine sends a datagram. Into a TUN: the engine receives the datagram, the engine writes the packet, the interface
-receives it (rx). Every other interface is one place. The way back is the same row, backwards.
+receives it (rx). Every other interface is one point. The way back is the same row, backwards.
 
-At every place of the row the number must be the same: exactly as many as were sent, where that is known beforehand
+At every point of the row the number must be the same: exactly as many as were sent, where that is known beforehand
 (a ping, one datagram), or else exactly as many as at the other engines (a TCP connection sends what it likes, and its
 large segments are one packet to an interface and many to an engine). Interfaces that speak ARP or neighbour discovery
-carry more than the probe, so for them the number is a lower bound. And an engine receives what strangers send to its
+carry more than the probe, so for them the number is a lower bound. And an engine receives what other hosts send to its
 port; what it has dropped as not its peer's is not counted against the probe.
 """
 
@@ -37,7 +37,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class CountingPoint:
-    """One place that counts."""
+    """A counter on the way of a packet: of an interface, or of its engine."""
 
     ref: InterfaceRef
     counter: str
@@ -48,7 +48,7 @@ class CountingPoint:
         return f"{self.ref} ({'engine ' if self.engine else ''}{self.words})"
 
     def count(self, before: Snapshot, after: Snapshot) -> int:
-        """How much it counted between two moments."""
+        """Return how much it counted between two snapshots."""
         if self.engine:
             old_counts, new_counts = before.engines[self.ref], after.engines[self.ref]
             names = {self.counter: 1, **(dict.fromkeys(_OTHERS, -1) if self.counter == _RECEIVED else {})}
@@ -58,21 +58,21 @@ class CountingPoint:
 
 
 def row(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[CountingPoint]:
-    """The places on the way out of the first interface, in at the second, out of the third and so on."""
+    """Return the points on the way out of the first interface, in at the second, out of the third and so on."""
     served = frozenset(engines)
-    places = []
+    points = []
     for position, ref in enumerate(crosses):
-        places += _out_of(ref, ref in served) if position % 2 == 0 else _into(ref, ref in served)
-    return places
+        points += _out_of(ref, ref in served) if position % 2 == 0 else _into(ref, ref in served)
+    return points
 
 
 def row_back(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[CountingPoint]:
-    """The places on the way back."""
+    """Return the points on the way back."""
     served = frozenset(engines)
-    places = []
+    points = []
     for position, ref in reversed(list(enumerate(crosses))):
-        places += _out_of(ref, ref in served) if position % 2 else _into(ref, ref in served)
-    return places
+        points += _out_of(ref, ref in served) if position % 2 else _into(ref, ref in served)
+    return points
 
 
 def _out_of(ref: InterfaceRef, engine: bool) -> list[CountingPoint]:
@@ -86,26 +86,26 @@ def _into(ref: InterfaceRef, engine: bool) -> list[CountingPoint]:
 
 
 def silence(quiet: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[CountingPoint]:
-    """The places at which nothing may be counted."""
+    """Return the points at which nothing may be counted."""
     served = frozenset(engines)
-    places: dict[CountingPoint, None] = {}
+    points: dict[CountingPoint, None] = {}
     for ref in quiet:
-        places.update(dict.fromkeys([*_out_of(ref, ref in served), *_into(ref, ref in served)]))
-    return list(places)
+        points.update(dict.fromkeys([*_out_of(ref, ref in served), *_into(ref, ref in served)]))
+    return list(points)
 
 
 def exactly(
-    places: Iterable[CountingPoint], number: int, chatty: frozenset[InterfaceRef], before: Snapshot, after: Snapshot
+    points: Iterable[CountingPoint], number: int, chatty: frozenset[InterfaceRef], before: Snapshot, after: Snapshot
 ) -> list[Evidence]:
-    """The same known number at every place; at least that many on an interface that carries more than the probe."""
+    """Return what was counted against a known number, the least on an interface that carries more than the probe."""
     found = []
-    for place in places:
-        count = place.count(before, after)
-        loose = place.ref in chatty and number > 0
+    for point in points:
+        count = point.count(before, after)
+        loose = point.ref in chatty and number > 0
         found.append(
             Evidence(
-                str(place.ref),
-                place.words,
+                str(point.ref),
+                point.words,
                 f"at least {number}" if loose else str(number),
                 count,
                 count >= number if loose else count == number,
@@ -114,15 +114,15 @@ def exactly(
     return found
 
 
-def conserved(places: Iterable[CountingPoint], before: Snapshot, after: Snapshot) -> list[Evidence]:
-    """Something everywhere, and at every engine the same number."""
-    places = list(places)
-    counts = [(place, place.count(before, after)) for place in places]
-    at_engines = [count for place, count in counts if place.engine]
+def conserved(points: Iterable[CountingPoint], before: Snapshot, after: Snapshot) -> list[Evidence]:
+    """Return what was counted against an unknown number: not zero, and at every engine the same."""
+    points = list(points)
+    counts = [(point, point.count(before, after)) for point in points]
+    at_engines = [count for point, count in counts if point.engine]
     number = at_engines[0] if at_engines else 0
     return [
-        Evidence(str(place.ref), place.words, str(max(number, 1)), count, count == number > 0)
-        if place.engine
-        else Evidence(str(place.ref), place.words, "at least 1", count, count > 0)
-        for place, count in counts
+        Evidence(str(point.ref), point.words, str(max(number, 1)), count, count == number > 0)
+        if point.engine
+        else Evidence(str(point.ref), point.words, "at least 1", count, count > 0)
+        for point, count in counts
     ]

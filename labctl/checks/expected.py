@@ -27,6 +27,7 @@ class Judgement:
 
     @property
     def holds(self) -> bool:
+        """Return whether everything was counted as expected."""
         return all(found.holds for found in self.evidence)
 
 
@@ -55,7 +56,7 @@ class Expected:
 
     @property
     def points(self) -> tuple[ev.CountingPoint, ...]:
-        """All that has to be read."""
+        """Return all that has to be read."""
         return (*self.there, *self.back, *self.quiet)
 
     def judge(self, before: ev.Snapshot, after: ev.Snapshot) -> Judgement:

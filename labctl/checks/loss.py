@@ -1,6 +1,6 @@
 """Where packets were lost, and what the kernel itself says of that place.
 
-The counters tell between which two places of a row packets went missing. A reason is added where one was measured: the
+The counters show between which two points of a row packets went missing. A reason is added where one was measured: the
 drops that an engine counted, an engine that has ended, an interface that is down or that no program reads, or the
 kernel's own look-up of the route. Where the look-up agrees with the file, the route is not the reason.
 """
@@ -25,7 +25,7 @@ _OUT = ("tx_packets", "tun_read_packets", "udp_sent_packets")
 
 @dataclass(frozen=True)
 class Loss:
-    """The place that has not counted what it had to, and the one before it; `last` is None where it is the first."""
+    """The point that has not counted what it had to, and the one before it; `last` is None where it is the first."""
 
     missing: CountingPoint
     last: CountingPoint | None
@@ -47,26 +47,26 @@ class Kernel(Protocol):
 
 
 def loss(
-    places: Sequence[CountingPoint], evidence: Sequence[Evidence], before: Snapshot, after: Snapshot, back: bool = False
+    points: Sequence[CountingPoint], evidence: Sequence[Evidence], before: Snapshot, after: Snapshot, back: bool = False
 ) -> Loss | None:
     """Return where on a row packets are missing; None if nowhere."""
-    for position, (place, found) in enumerate(zip(places, evidence, strict=True)):
+    for position, (point, found) in enumerate(zip(points, evidence, strict=True)):
         if not found.holds and not found.observed >= evidence[0].observed > 0:
-            last = places[position - 1] if position else None
-            drops = _drops(place, DROPS_OUT if place.counter in _OUT else DROPS_IN, before, after)
+            last = points[position - 1] if position else None
+            drops = _drops(point, DROPS_OUT if point.counter in _OUT else DROPS_IN, before, after)
             answers = _drops(last, ("icmp_errors",), before, after) if last else ()
-            return Loss(place, last, drops + answers, back)
+            return Loss(point, last, drops + answers, back)
     return None
 
 
-def _drops(place: CountingPoint, names: Sequence[str], before: Snapshot, after: Snapshot) -> tuple[str, ...]:
-    if place.ref not in after.engines:
+def _drops(point: CountingPoint, names: Sequence[str], before: Snapshot, after: Snapshot) -> tuple[str, ...]:
+    if point.ref not in after.engines:
         return ()
-    counts = {name: CountingPoint(place.ref, name, "", True).count(before, after) for name in names}
+    counts = {name: CountingPoint(point.ref, name, "", True).count(before, after) for name in names}
     return tuple(words_for(name, count) for name, count in counts.items() if count > 0)
 
 
-def told(found: Loss, check: Check, kernel: Kernel) -> str:
+def describe(found: Loss, check: Check, kernel: Kernel) -> str:
     """Return where packets were last counted, in words, with what is known of the place where they are missing."""
     ailment = kernel.ailment(found.missing.ref)
     known = "; ".join((*found.drops, *([ailment] if ailment else [])))

@@ -68,8 +68,8 @@ def holding(asked: Nc) -> str:
     """Return which program has the port that the server of a check needs, in words; empty where none is seen."""
     with namespaces.inside(asked.to):
         found = holders(asked.protocol, str(asked.address), asked.port)
-    told = ", ".join(f"{holder.name} (PID {holder.pid})" for holder in found)
-    return f": {told} has port {asked.port}; `server: false` in the file asks that one" if told else ""
+    programs = ", ".join(f"{holder.name} (PID {holder.pid})" for holder in found)
+    return f": {programs} has port {asked.port}; `server: false` in the file asks that one" if programs else ""
 
 
 def _opened(namespace: str, asked: Nc) -> socket.socket:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.expected import Expected, Judgement
-from labctl.checks.loss import Kernel, held_back, told
+from labctl.checks.loss import Kernel, describe, held_back
 from labctl.checks.results import Outcome, Result, State, Tools
 from labctl.plan.desired import Desired
 from labctl.process.patience import Patience, PatienceFor
@@ -69,7 +69,7 @@ def _once(expected: Expected, check: Check, means: Means) -> Result:
         lost = held_back(check, means.kernel)
         passed = not lost
     elif not passed and outcome.state != "unasked" and judgement.loss:
-        lost = told(judgement.loss, check, means.kernel)
+        lost = describe(judgement.loss, check, means.kernel)
     return Result(
         check.name,
         check.description,

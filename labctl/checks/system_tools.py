@@ -127,10 +127,10 @@ def _known(program: str, asked: str, words_for: Callable[[str], Words | None], p
     remedy = f"install {package} (Debian: apt-get install {package}), or leave --system-tools out"
     if path is None:
         raise MachineError(f"there is no {program} on this machine", "--system-tools runs the real ping and nc", remedy)
-    told = subprocess.run(
+    printed = subprocess.run(
         [program, asked], capture_output=True, stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"}, check=False
     )
-    said = (told.stdout + told.stderr).decode(errors="replace")
+    said = (printed.stdout + printed.stderr).decode(errors="replace")
     words = words_for(said)
     if words is None:
         raise MachineError(

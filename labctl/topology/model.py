@@ -237,7 +237,7 @@ class Impair(Model):
 
     @property
     def impairment(self) -> Impairment:
-        """The numbers that are written here."""
+        """Return the numbers that are written here."""
         return Impairment.from_dict({word: value for word, value in self if value is not None})
 
 

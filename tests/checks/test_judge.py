@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labctl.checks import evidence as ev
 from labctl.checks.expected import Expected
-from labctl.checks.loss import told
+from labctl.checks.loss import describe
 from labctl.checks.results import Outcome, State
 from labctl.checks.run import Means, run
 from labctl.kernel.lookup import Way
@@ -117,7 +117,7 @@ def lost_of(
     """Where packets were lost, in words."""
     found = judged(check, after).loss
     assert found is not None
-    return told(found, lab(check)[1], Kernel(ways, known, ailment))
+    return describe(found, lab(check)[1], Kernel(ways, known, ailment))
 
 
 def test_a_ping_holds_with_its_number_at_every_place_there_and_back() -> None:
