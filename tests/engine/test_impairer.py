@@ -170,14 +170,14 @@ def lost(impairment: Impairment, name: str = "") -> set[int]:
 
 @settings(untimed, max_examples=30)
 @given(st.integers(0, 2**64 - 1), GAPS)
-def test_the_same_seed_means_the_same_luck_at_any_pace(seed: int, pending: float) -> None:
+def test_the_same_seed_draws_the_same_at_any_pace(seed: int, pending: float) -> None:
     harsh = Impairment(loss=0.2, duplicate=0.2, corrupt=0.2, seed=seed)
     assert fates(harsh, pending) == fates(replace(harsh, delay=0.5, jitter=0.5, rate=9600), 0.001)
 
 
 @settings(untimed, max_examples=30)
 @given(impairments())
-def test_one_impairment_does_not_shift_the_luck_of_another(other: Impairment) -> None:
+def test_one_impairment_does_not_shift_what_another_draws(other: Impairment) -> None:
     assert lost(replace(other, loss=0.3, seed=7)) == lost(Impairment(loss=0.3, seed=7))
 
 
@@ -200,7 +200,7 @@ def test_another_seed_or_another_name_loses_other_packets() -> None:
     assert lost(unseeded) != lost(unseeded)
 
 
-def test_a_full_queue_does_not_shift_the_luck() -> None:
+def test_a_full_queue_does_not_shift_what_is_drawn() -> None:
     asked = Impairment(loss=0.3, delay=1.0, seed=7)
     stage = Impairer(asked, 0.0, limits=Limits(held_packets=5))
     assert {n for n in range(300) if stage.offer(numbered(n), 0.0) == "lost"} == lost(asked)
@@ -443,7 +443,7 @@ def test_the_link_queue_is_counted_anew_after_a_change() -> None:
     assert stage.offer(PING, 0.0) is None
 
 
-def test_a_change_lets_the_dice_roll_on_and_a_new_seed_throws_them_anew() -> None:
+def test_a_change_goes_on_with_the_random_streams_and_a_new_seed_starts_new_ones() -> None:
     asked = Impairment(loss=0.3, seed=7)
     stage = Impairer(asked, 0.0)
     first = {n for n in range(200) if stage.offer(numbered(n), 0.0)}
