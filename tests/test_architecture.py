@@ -111,6 +111,25 @@ def test_a_description_of_a_lab_takes_from_the_engine_only_what_is_pure() -> Non
                 assert not name.startswith("labctl.engine") or name.startswith("labctl.engine.packets"), (file, name)
 
 
+ABOVE_ROOTLESS = [file for file in FILES if FLOORS.get(room_of(file), 0) > FLOORS["rootless"]]
+ASKS_FOR_ITS_CONTEXT = {"has_network_rights", "HostContext", "RootlessContext", "getuid", "geteuid", "getresuid"}
+
+
+@pytest.mark.parametrize("file", ABOVE_ROOTLESS, ids=lambda file: str(file.relative_to(REPO)))
+def test_nothing_above_rootless_asks_which_context_it_is_in(file: Path) -> None:
+    """The word for reports, `mode`, is handed on and shown, and never compared."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        named = {
+            getattr(node, field) for field in ("id", "attr", "name") if isinstance(getattr(node, field, None), str)
+        }
+        assert not named & ASKS_FOR_ITS_CONTEXT, f"{file.relative_to(REPO)}: {named}"
+        subjects = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+        subjects += [node.subject] if isinstance(node, ast.Match) else []
+        for subject in subjects:
+            asked = getattr(subject, "attr", getattr(subject, "id", ""))
+            assert asked != "mode", f"{file.relative_to(REPO)}:{subject.lineno} asks for the mode"
+
+
 def loaded_by(*arguments: str) -> set[str]:
     """The top-level modules that a call of labctl has imported when it ends."""
     program = f"""

@@ -88,11 +88,11 @@ def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
 def plan(file: str, name: str | None, explain: bool, form: str) -> int:
     """Show what `up` would do, without doing it; exit code 1 where there is something to do."""
     from labctl.lab.reconcile import planned
+    from labctl.rootless.context import context_for
 
     topology = topology_of(file, name)
-    here = own_labs().get(topology.name)
-    found = here.call(lambda: planned(topology)) if here else planned(topology)
-    reporter(form).plan(found, fresh=here is None, explain=explain)
+    found = planned(topology, context_for(topology.name))
+    reporter(form).plan(found, fresh=topology.name not in own_labs(), explain=explain)
     return ExitCode.PENDING if found.pending.changes else ExitCode.SUCCESS
 
 

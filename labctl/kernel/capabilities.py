@@ -1,6 +1,6 @@
 """What this machine can do, found out by doing it, and what helps where it cannot.
 
-Every driver is tried in a namespace of its own that is thrown away, as a room is. Settings are read only to say why
+Every driver is tried where a lab would be, in a namespace that is thrown away. Settings are read only to say why
 something was refused.
 """
 
@@ -8,44 +8,18 @@ from __future__ import annotations
 
 import enum
 import os
-import pickle
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from labctl.errors import LabError, kernel_words
 from labctl.kernel import tuntap, view
 from labctl.kernel.namespaces import LOOPBACK_INDEX
-from labctl.process.privileges import has_network_rights
-from labctl.process.signals import fork
 from labctl.process.syscalls import CLONE_NEWNET, CLONE_NEWNS, unshare
-from labctl.rootless.holder import found_namespaces, furnish
-from labctl.rootless.userns_diagnosis import obstacles, read
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """One row of `labctl doctor`: `verdict` is ok, note (works, but know this) or missing."""
-
-    name: str
-    verdict: str
-    found: str
-    helps: str = ""
+from labctl.rootless import trial
+from labctl.rootless.userns_diagnosis import Diagnosis
 
 
 def examine() -> list[Diagnosis]:
-    """Every row of `labctl doctor`."""
-    privileged = has_network_rights()
-    findings = [
-        Diagnosis("rights", "ok", "root: labs are real named namespaces")
-        if privileged
-        else Diagnosis("rights", "ok", "none: labs are rootless, in a room of your own")
-    ]
-    names = ("user namespaces", "their limit", "sysctl (Debian)", "AppArmor", "container", "chroot")
-    for name, (applies, found, helps) in zip(names, obstacles(read()), strict=True):
-        verdict = "ok" if not applies else "note" if privileged else "missing"
-        findings.append(Diagnosis(name, verdict, found, helps if applies else ""))
-    findings += _tried(_drivers if privileged else _drivers_in_a_room)
-    return findings
+    """Return every row of `labctl doctor`."""
+    return trial.examine(_drivers)
 
 
 class Able(enum.Enum):
@@ -59,56 +33,13 @@ class Able(enum.Enum):
 def able(findings: list[Diagnosis]) -> Able:
     """Return which labs can be run where this was found."""
     missing = {finding.name for finding in findings if finding.verdict == "missing"}
-    if missing & {"rootless room", "namespace", "veth"}:
+    if missing & {trial.ENVIRONMENT, "namespace", "veth"}:
         return Able.NONE
     return Able.WITHOUT_TUN if "tun" in missing else Able.ALL
 
 
-def _tried(attempt: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:
-    """Try something in a child that is thrown away with every namespace it made."""
-    reader, writer = os.pipe()
-    child = fork()
-    if child == 0:
-        try:
-            os.close(reader)
-            answer = pickle.dumps(attempt())
-            os.write(writer, answer)
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as answers:
-        text = answers.read()
-    os.waitpid(child, 0)
-    found: list[Diagnosis] = pickle.loads(text) if text else [Diagnosis("probe", "missing", "it ended without a word")]
-    return found
-
-
-def _drivers_in_a_room() -> list[Diagnosis]:
-    name = "rootless room"
-    try:
-        found_namespaces(os.geteuid(), os.getegid())
-        reader, writer = os.pipe()
-        child = fork()  # only a child is inside the new PID namespace
-        if child == 0:
-            try:
-                os.close(reader)
-                furnish()
-                os.write(writer, pickle.dumps([Diagnosis(name, "ok", "made and left again"), *_drivers()]))
-            except LabError as error:
-                os.write(writer, pickle.dumps([Diagnosis(name, "missing", f"{error.what}: {error.why}", error.hint)]))
-            finally:
-                os._exit(0)
-        os.close(writer)
-        with open(reader, "rb") as answers:
-            found: list[Diagnosis] = pickle.loads(answers.read())
-        os.waitpid(child, 0)
-        return found
-    except LabError as error:
-        return [Diagnosis(name, "missing", f"{error.what}: {error.why}", error.hint)]
-
-
 def _drivers() -> list[Diagnosis]:
-    """Make one of everything, in a network namespace that ends with this process."""
+    """Make one of everything, in a network namespace that ends with this process. Return what came of each."""
     try:
         unshare(CLONE_NEWNET)
     except OSError as error:

@@ -51,8 +51,9 @@ class Performer:
 
     def notice_carriers(self) -> None:
         """Have the kernel take note of the carriers of what was set up; a cable has one with both ends up."""
-        for space in self._spaces.values():
-            space.notice_carriers()
+        with kernel_errors_as("could not ask for the carriers of the interfaces"):
+            for space in self._spaces.values():
+                space.notice_carriers()
 
     def perform(self, step: Step) -> Substitution | None:
         """Perform a step. Return what was used in place of what this machine lacks.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from labctl.errors import LabError, UsageError
+from labctl.errors import LabError
 from labctl.kernel import namespaces
 from labctl.lab import stray_processes
 from labctl.lab.ended_labs import refuse_misspelled, remembered
@@ -56,21 +56,17 @@ def end(lab: str, context: Context) -> Sequence[Removed]:
 
     Raise UsageError where another labctl is at work on it.
     """
-    return context.end(partial(_ended, lab, context.mode))
+    return context.end(lab, partial(_ended, lab))
 
 
 @contextmanager
-def _ended(lab: str, mode: str) -> Iterator[list[Removed]]:
+def _ended(lab: str) -> Iterator[list[Removed]]:
     """End a lab: its engines, every process inside it, its namespaces, its state; or what an earlier down left of it.
 
     Yield what was removed. As long as the body lasts, no other labctl makes a lab of that name there.
     """
     removed: list[Removed] = []
     with locked(lab) as state:
-        if mode == "root" and state.read().mode == "rootless":  # its context would end, and this very command in it
-            raise UsageError(
-                f"this is inside of lab {lab}", "it would end before it could be told", "leave it: labctl down outside"
-            )
         rollback(state, removed.append)
         yield removed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from labctl.kernel import namespaces
 from labctl.lab.journal import Recorded
@@ -15,7 +16,7 @@ from labctl.plan.desired import Desired, desired
 from labctl.plan.difference import Change
 from labctl.plan.facts import NOTHING, Facts
 from labctl.plan.plan import changes
-from labctl.process.privileges import has_network_rights
+from labctl.rootless.context import Context
 from labctl.topology.model import Topology
 
 
@@ -46,11 +47,18 @@ class Planned:
     pending: Pending
 
 
-def planned(topology: Topology) -> Planned:
-    """Return what `up` would do for a lab, which need not be there. Raise UsageError where `up` would."""
+def planned(topology: Topology, context: Context | None) -> Planned:
+    """Return what `up` would do where the lab lives or would live; None where that is still to be made.
+
+    Raise UsageError where `up` would.
+    """
     wanted = desired(topology)
-    if not has_network_rights():  # the lab would be in a rootless environment of its own, which is not there yet
+    if context is None:
         return Planned(topology.name, "", between(wanted, NOTHING))
+    return context.call(partial(_planned, topology, wanted))
+
+
+def _planned(topology: Topology, wanted: Desired) -> Planned:
     state = State(topology.name)
     recorded, found = state.read(), pending(wanted, state)
     check_names_free(found.changes, recorded)

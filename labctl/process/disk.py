@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labctl.errors import MachineError, kernel_words
-from labctl.process.privileges import in_user_namespace
 
 
 @contextmanager
@@ -41,8 +40,8 @@ def removable(lab: str) -> Iterator[None]:
 
 
 def _what_helps(error: OSError) -> str:
-    if error.errno in (errno.EACCES, errno.EPERM) and in_user_namespace():
-        return "here you are root in a user namespace alone (unshare -Ur): call labctl outside of it, it needs no root"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "root in a user namespace alone (unshare -Ur) may not: run labctl outside of it, where it needs no root"
     if error.errno == errno.EROFS:
         return "make /run writable (mount -o remount,rw /run), then run the same command again"
     return "/run must be writable and have some space: make room there, then run the same command again"

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from labctl.kernel.capabilities import Able, Diagnosis
+from labctl.kernel.capabilities import Able
 from labctl.plan.coverage import Coverage
 from labctl.plan.difference import Change
 from labctl.plan.facts import Link, Namespace, Substitution
 from labctl.plan.routes import Rule
+from labctl.rootless.userns_diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result
-    from labctl.kernel.capabilities import Able, Diagnosis
+    from labctl.kernel.capabilities import Able
     from labctl.lab.down import DownReport
     from labctl.lab.events import Listener
     from labctl.lab.impair import InForce
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from labctl.lab.status import EngineStatus, Status, Summary
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
+    from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
 

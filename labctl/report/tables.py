@@ -12,13 +12,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from labctl.engine.counters import words_for
-from labctl.kernel.capabilities import Able, Diagnosis
+from labctl.kernel.capabilities import Able
 from labctl.lab.events import Removed
 from labctl.plan import steps
 from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Link, Substitution
 from labctl.report import diff
 from labctl.report.console import console
+from labctl.rootless.userns_diagnosis import Diagnosis
 from labctl.topology.shipped import as_typed
 
 if TYPE_CHECKING:

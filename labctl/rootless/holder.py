@@ -1,10 +1,10 @@
-"""The holder of a room: how a room is founded, furnished and kept.
+"""The holder of a rootless environment: how the environment is made and kept.
 
     P  the labctl command, on the machine
-    F  founds the room: unshare, maps, forks H, ends
-    H  the holder, PID 1 of the room: private /run, fresh /proc, then it waits
+    F  makes the namespaces (unshare, maps), forks H, ends
+    H  the holder, PID 1 of the environment: private /run, /proc of its own, then it waits
 
-H watches P (a pidfd) until P says `keep`, and answers to its name only then. If P dies before that, however it dies, H
+H watches P (a pidfd) until P says `keep`, and answers to its name only then. If P ends before that, however it ends, H
 ends, and the kernel ends everything in its PID namespace and frees every other namespace with it: a killed `up` leaves
 nothing.
 """
@@ -20,9 +20,10 @@ import socket
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from labctl.errors import USED_UP, LabError, MachineError, kernel_errors_as, kernel_words
+from labctl.errors import USED_UP, MachineError, kernel_errors_as, kernel_words
+from labctl.process.child import ChildEnded, in_child, portable
 from labctl.process.detach import detach
-from labctl.process.mounts import below, mount_points
+from labctl.process.mounts import below, mount_points, mounts
 from labctl.process.signals import fork
 from labctl.process.syscalls import (
     CLONE_NEWNET,
@@ -39,13 +40,19 @@ from labctl.process.syscalls import (
     mount,
     unshare,
 )
-from labctl.rootless.userns_diagnosis import why_no_room
+from labctl.rootless.userns_diagnosis import why_refused
 
-ROOM = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID
-"""The namespaces that make a room."""
+NAMESPACES = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID
+"""The namespaces that make a rootless environment."""
+
+SOURCE = "labctl/"
+"""What the source of its /run begins with, as mountinfo and df(1) show it; the name of the lab follows."""
 
 EMPTY_OF_PROC = {Path("/proc/sys/fs/binfmt_misc"), Path("/proc/fs/nfsd"), Path("/proc/openprom")}
 """Directories that are there to be mounted on, and hide nothing (proc_create_mount_point())."""
+
+
+NOT_MADE = "no rootless environment could be made for the lab"
 
 
 class Holder(NamedTuple):
@@ -55,32 +62,42 @@ class Holder(NamedTuple):
     control: socket.socket
 
 
-def start_holder(claim: socket.socket) -> Holder:
-    """Start the holder of a new room; the claimed name answers from `keep` on.
+def start_holder(lab: str, claim: socket.socket) -> Holder:
+    """Start the holder of a new rootless environment; the claimed name answers from `keep` on.
 
-    Raises MachineError with what this machine lacks.
+    Raise MachineError with what this machine lacks.
     """
     uid, gid = os.geteuid(), os.getegid()
-    with kernel_errors_as("no room could be made for the lab", USED_UP):
+    with kernel_errors_as(NOT_MADE, USED_UP):
         control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        founder_of = os.pidfd_open(os.getpid())
-        founder = fork()
-    if founder == 0:
+        maker = os.pidfd_open(os.getpid())
+
+    def make() -> None:
         control.close()
-        _found(claim, uid, gid, founder_of, far_end)
-    far_end.close()
-    os.close(founder_of)
+        new_namespaces(uid, gid)
+        with kernel_errors_as(NOT_MADE, USED_UP):
+            holder = fork()
+        if holder == 0:
+            _hold(lab, claim, maker, far_end)
+        # Only its parent can be sure that the PID is still that of the holder.
+        socket.send_fds(far_end, [b"holder"], [os.pidfd_open(holder)])
+
     try:
-        return Holder(_both_reports(control), control)
-    except BaseException:
+        in_child(make)
+        far_end.close()
+        return Holder(_pidfd_when_ready(control), control)
+    except BaseException as error:
         control.close()
+        if isinstance(error, ChildEnded):
+            raise _ended_at_once() from None
         raise
     finally:
-        os.waitpid(founder, 0)
+        far_end.close()
+        os.close(maker)
 
 
-def _both_reports(control: socket.socket) -> int:
-    """The pidfd of the holder, once founder and holder have done their part. Raises what kept them from it."""
+def _pidfd_when_ready(control: socket.socket) -> int:
+    """Return the pidfd of the holder once it is ready. Raise what kept it from that."""
     pidfd, ready = None, False
     while pidfd is None or not ready:
         report, pidfds = _report(control)
@@ -91,22 +108,24 @@ def _both_reports(control: socket.socket) -> int:
         elif report:
             raise pickle.loads(report)
         else:
-            raise MachineError(
-                "no room could be made for the lab", "its first process ended at once", "run labctl doctor"
-            )
+            raise _ended_at_once()
     return pidfd
 
 
+def _ended_at_once() -> MachineError:
+    return MachineError(NOT_MADE, "its first process ended at once", "run labctl doctor")
+
+
 def keep(control: socket.socket) -> None:
-    """Have a holder stay when its founder ends; returns when the room can be found by its name."""
+    """Have a holder stay when its maker ends, and answer to its name. Raise MachineError if it has ended."""
     control.send(b"keep")
     if _report(control)[0] != b"kept":
-        raise MachineError("the room of the lab ended at once", "its first process is gone", "run labctl doctor")
+        raise _ended_at_once()
     control.close()
 
 
 def _report(control: socket.socket) -> tuple[bytes, list[int]]:
-    """What the founder or the holder says; nothing where it is gone."""
+    """Return what F or H reports, with descriptors; nothing where it has ended."""
     try:
         report, pidfds, _, _ = socket.recv_fds(control, 1 << 16, 1)
     except ConnectionResetError:
@@ -114,27 +133,11 @@ def _report(control: socket.socket) -> tuple[bytes, list[int]]:
     return report, pidfds
 
 
-def _found(claim: socket.socket, uid: int, gid: int, founder_of: int, control: socket.socket) -> NoReturn:
-    """F: make the namespaces, fork the holder into them, end."""
-    try:
-        found_namespaces(uid, gid)
-        with kernel_errors_as("no room could be made for the lab", USED_UP):
-            holder = fork()
-        if holder == 0:
-            _hold(claim, founder_of, control)
-        # Only its parent can be sure that the PID is still its own.
-        socket.send_fds(control, [b"holder"], [os.pidfd_open(holder)])
-    except BaseException as error:
-        control.send(pickle.dumps(portable(error)))
-    finally:
-        os._exit(0)
-
-
-def found_namespaces(uid: int, gid: int) -> None:
-    """Unshare and become root in there. Raises MachineError with what this machine lacks."""
+def new_namespaces(uid: int, gid: int) -> None:
+    """Unshare, and become root in there. Raise MachineError with what this machine lacks."""
     stage = "new namespaces (unshare)"
     try:
-        unshare(ROOM)
+        unshare(NAMESPACES)
         stage = "the map of user IDs"
         for file, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
             with open(f"/proc/self/{file}", "w") as map_file:
@@ -143,13 +146,13 @@ def found_namespaces(uid: int, gid: int) -> None:
         raise _refused(stage, error) from None
 
 
-def furnish() -> None:
-    """Mounts of a room, by its PID 1: /proc of its own and a private /run. Raises MachineError."""
+def mount_private(lab: str) -> None:
+    """Mount /proc and a private /run, as PID 1 of the environment. Raise MachineError with what this machine lacks."""
     stage = "private mounts"
     try:
         mount("", "/", flags=MS_REC | MS_SLAVE)
         stage = "a private /run"
-        _private_run()
+        _private_run(lab)
     except OSError as error:
         raise _refused(stage, error) from None
     try:
@@ -159,7 +162,7 @@ def furnish() -> None:
 
 
 def _no_proc(error: OSError) -> MachineError:
-    """Why there is no private /proc: who may not see all of the machine's gets none (mount_too_revealing())."""
+    """Return why /proc is refused: a user who does not see all of the machine's gets none (mount_too_revealing())."""
     refusal = _refused("a private /proc", error)
     hidden = ", ".join(str(point) for point in below(Path("/proc"), mount_points()) if point not in EMPTY_OF_PROC)
     if error.errno != errno.EPERM or not hidden:
@@ -175,14 +178,14 @@ def _refused(stage: str, error: OSError) -> MachineError:
     return MachineError(
         f"no rootless lab can be made here: {stage} was refused",
         kernel_words(error),
-        why_no_room(error.errno or 0),
+        why_refused(error.errno or 0),
     )
 
 
-def _private_run() -> None:
-    """A tmpfs on /run into which every entry of the machine's /run is bound, but for netns and labctl."""
+def _private_run(lab: str) -> None:
+    """Mount a tmpfs on /run into which every entry of the machine's /run is bound, but for netns and labctl."""
     workbench = "/tmp"
-    mount("tmpfs", workbench, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")
+    mount(f"{SOURCE}{lab}", workbench, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")
     for entry in os.scandir("/run"):
         if entry.name in ("netns", "labctl"):
             continue
@@ -203,49 +206,42 @@ def _private_run() -> None:
     mount(workbench, "/run", flags=MS_MOVE)
 
 
-def _hold(claim: socket.socket, founder_of: int, control: socket.socket) -> NoReturn:
-    """H: keep the room until it is told to end, or until P dies before it said `keep`."""
+def _hold(lab: str, claim: socket.socket, maker: int, control: socket.socket) -> NoReturn:
+    """H: keep the environment until it is to end, or until P ends before it said `keep`."""
     from labctl.process.title import set_title
 
     try:
-        detach((claim.fileno(), founder_of, control.fileno()))
+        detach((claim.fileno(), maker, control.fileno()))
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel then reaps the orphans that PID 1 inherits
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # a PID 1 without a handler would ignore it
-        furnish()
-        set_title(f"labctl: room of {claim.getsockname()[1:].decode().rpartition('/')[2]}")
+        mount_private(lab)
+        set_title(f"labctl: rootless environment of {lab}")
         control.send(b"ready")
-        _wait_for_the_end(claim, founder_of, control)
+        _wait_for_the_end(claim, maker, control)
     except BaseException as error:
         control.send(pickle.dumps(portable(error)))
     finally:
         os._exit(0)
 
 
-def _wait_for_the_end(claim: socket.socket, founder_of: int, control: socket.socket) -> None:
-    waited: list[int | socket.socket] = [founder_of, control]
+def _wait_for_the_end(claim: socket.socket, maker: int, control: socket.socket) -> None:
+    waited: list[int | socket.socket] = [maker, control]
     while True:
         events, _, _ = select.select(waited, [], [])
         if claim in events:
             claim.accept()[0].close()
         if control in events and control.recv(16) == b"keep":
-            # Not before: a room that may vanish with its founder is nobody else's to work in.
+            # Not before: no other command is to enter an environment that may still end with its maker.
             claim.listen()
             control.send(b"kept")
             control.close()
             waited = [claim]
-        elif founder_of in events:
+        elif maker in events:
             return
 
 
-def portable(error: BaseException) -> BaseException:
-    """The error itself if it can travel, with the traceback that would otherwise stay behind."""
-    if not isinstance(error, LabError):
-        import traceback
-
-        error.add_note("in another process:\n" + "".join(traceback.format_exception(error)))
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(repr(error))
-    return error
+def environment_of_this_process() -> str | None:
+    """Return the lab in whose rootless environment this process runs, None where it runs in none."""
+    sources = (mount.source for mount in mounts() if mount.point == Path("/run"))
+    return next((source.removeprefix(SOURCE) for source in sources if source.startswith(SOURCE)), None)

@@ -1,7 +1,7 @@
-"""Why this machine refuses a room to an ordinary user, and what helps.
+"""Why this machine refuses a rootless environment to an ordinary user, and what helps.
 
-Settings alone lie: a setting may allow what a container then forbids. So nothing here decides whether a room can be
-had; it only explains a refusal, from the errno and from what can be read (user_namespaces(7), distributions' notes).
+Settings are no proof: one may allow what a container then forbids. So nothing here decides whether an environment can
+be made; it only explains a refusal, from the errno and what can be read (user_namespaces(7), notes of distributions).
 """
 
 from __future__ import annotations
@@ -11,7 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.process.privileges import status_field
+from labctl.process.mounts import mount_points
+from labctl.rootless.privileges import status_field
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One row of `labctl doctor`: `verdict` is ok, note (works, but know this) or missing."""
+
+    name: str
+    verdict: str
+    found: str
+    helps: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,13 +38,14 @@ class Readings:
 
 
 def read() -> Readings:
+    """Return the settings of this machine."""
     return Readings(
         Path("/proc/self/ns/user").exists(),
         _setting("/proc/sys/user/max_user_namespaces"),
         _setting("/proc/sys/kernel/unprivileged_userns_clone"),
         _setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
         int(status_field("Seccomp") or 0),
-        not any(line.split()[4] == "/" for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        Path("/") not in mount_points(),
     )
 
 
@@ -44,8 +56,8 @@ def _setting(path: str) -> int | None:
         return None
 
 
-def why_no_room(error: int, readings: Readings | None = None) -> str:
-    """What helps where the kernel refused a user namespace, or something inside one, with this errno."""
+def why_refused(error: int, readings: Readings | None = None) -> str:
+    """Return what helps where the kernel refused a user namespace, or something inside one, with this errno."""
     for applies, _, helps in obstacles(readings or read(), error):
         if applies:
             return helps
@@ -53,7 +65,7 @@ def why_no_room(error: int, readings: Readings | None = None) -> str:
 
 
 def obstacles(now: Readings, error: int = 0) -> Iterator[tuple[bool, str, str]]:
-    """Every known obstacle: whether it is in the way, how it reads, what helps. The most certain one first."""
+    """Yield every known obstacle: whether it is there, how it reads, what helps. The most certain one comes first."""
     yield (
         not now.user_namespaces or error == errno.EINVAL,
         f"kernel has user namespaces: {'yes' if now.user_namespaces else 'no'}",

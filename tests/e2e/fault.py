@@ -43,7 +43,7 @@ CHANGING = {
     },
     "syscalls.py": {"unshare", "mount", "unmount"},
     "perform.py": {"perform"},
-    "holder.py": {"start_holder", "keep", "furnish"},
+    "holder.py": {"start_holder", "keep", "mount_private"},
     "context.py": {"_close"},
 }  # fmt: skip
 

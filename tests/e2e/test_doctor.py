@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from labctl.process.syscalls import MS_BIND, mount, unmount
-from labctl.rootless.userns_diagnosis import Readings, why_no_room
+from labctl.rootless.userns_diagnosis import Readings, why_refused
 from tests.e2e.labs import PAIR, tunnel
 from tests.e2e.world import SUITE_IS_ROOT, World
 
@@ -26,7 +26,7 @@ def test_doctor_finds_this_machine_able(here: World) -> None:
     by_name = {finding["name"]: finding for finding in found["findings"]}
     assert all(by_name[name]["verdict"] == "ok" for name in ("veth", "bridge", "tun", "namespace"))
     assert all(finding["helps"] for finding in found["findings"] if finding["verdict"] == "missing")
-    assert ("rootless room" in by_name) is not here.is_root
+    assert ("rootless environment" in by_name) is not here.is_root
     assert "this machine can run labs" in here.labctl("doctor").stdout
 
 
@@ -46,7 +46,7 @@ def test_the_most_certain_obstacle_is_what_help_is_given_for(present: tuple[bool
     there = dict(zip(OBSTACLES, present, strict=True))
     readings = Readings(**{name: OBSTACLES[name][0] for name, is_there in there.items() if is_there})  # type: ignore[arg-type]
     word = next((word for name, (_, word) in OBSTACLES.items() if there[name]), "labctl doctor")
-    assert word in why_no_room(errno.EPERM, readings)
+    assert word in why_refused(errno.EPERM, readings)
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_the_most_certain_obstacle_is_what_help_is_given_for(present: tuple[bool
     ],
 )
 def test_an_errno_alone_can_tell_the_obstacle(number: int, word: str) -> None:
-    assert word in why_no_room(number, Readings())
+    assert word in why_refused(number, Readings())
 
 
 @pytest.mark.parametrize(
     "readings", [Readings(limit=1000), Readings(unprivileged_clone=1), Readings(apparmor=0), Readings(seccomp=0)]
 )
 def test_a_setting_that_allows_is_no_obstacle(readings: Readings) -> None:
-    assert why_no_room(errno.EPERM, readings) == why_no_room(errno.EPERM, Readings())
+    assert why_refused(errno.EPERM, readings) == why_refused(errno.EPERM, Readings())
 
 
 @contextmanager

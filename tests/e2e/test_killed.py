@@ -150,7 +150,7 @@ def test_a_second_ctrl_c_does_not_break_the_taking_back(here: World) -> None:
 def test_a_killed_room_is_gone_and_can_be_made_again(as_user: World) -> None:
     file = as_user.file("tunnel.yaml", tunnel())
     as_user.labctl("up", file)
-    (holder,) = as_user.processes_titled("labctl: room of tunnel")
+    (holder,) = as_user.processes_titled("labctl: rootless environment of tunnel")
     os.kill(holder, signal.SIGKILL)
     eventually(lambda: not as_user.processes(), "everything in the room went with it")
     assert as_user.json("list") == []
@@ -162,7 +162,7 @@ def test_a_killed_room_is_gone_and_can_be_made_again(as_user: World) -> None:
 
 def test_a_terminated_room_is_gone_too(as_user: World) -> None:
     as_user.labctl("up", as_user.file("tunnel.yaml", tunnel()))
-    (holder,) = as_user.processes_titled("labctl: room of tunnel")
+    (holder,) = as_user.processes_titled("labctl: rootless environment of tunnel")
     os.kill(holder, signal.SIGTERM)
     eventually(lambda: not as_user.processes(), "everything in the room went with it")
 

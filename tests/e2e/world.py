@@ -341,7 +341,7 @@ def running(here: World, namespace: str, program: str) -> Iterator[None]:
 
 def names(here: World) -> list[str]:
     """The namespaces that are there by name; in a room they are seen through its first process."""
-    rooms = here.processes_titled("labctl: room of")
+    rooms = here.processes_titled("labctl: rootless environment of")
     top = Path("/proc", str(rooms[0]), "root") if rooms else Path("/")
     if not (rooms or here.is_root):
         return []

@@ -26,11 +26,11 @@ from labctl.engine.endpoint import preload
 from labctl.errors import USED_UP, LabError, kernel_errors_as
 from labctl.lab.engines.engine_process import Work, work_of
 from labctl.lab.engines.task import FORKER, Task
+from labctl.process.child import portable
 from labctl.process.detach import close_all_but, release_inherited
 from labctl.process.signals import TERMINATION
 from labctl.process.title import set_title
 from labctl.rootless.context import context_at
-from labctl.rootless.holder import portable
 
 _MOST_DESCRIPTORS = 4
 

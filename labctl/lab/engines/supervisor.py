@@ -12,20 +12,19 @@ limit. If this process is killed, the program is told to end (PR_SET_PDEATHSIG).
 from __future__ import annotations
 
 import os
-import pickle
 import select
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import NoReturn
 
 from labctl.errors import UsageError, kernel_words
 from labctl.lab.engines.task import Task
+from labctl.process.child import start
 from labctl.process.execve import become, why_not
 from labctl.process.log_file import LogFile
 from labctl.process.processes import children
-from labctl.process.signals import TERMINATION, fork
+from labctl.process.signals import TERMINATION
 from labctl.process.syscalls import adopt_orphans, die_with_parent
 
 PATIENCE = 1.0
@@ -69,28 +68,15 @@ def _heard() -> Iterator[int]:
 def _started(task: Task) -> tuple[int, int]:
     """Start the program; return its PID and the end of a pipe into which it writes. Raise ProgramFailed."""
     output, theirs = os.pipe()
-    failure, failed = os.pipe()
     parent = os.getpid()
-    pid = fork()
-    if pid == 0:
-        _become_program(task, parent, theirs, failed)
+    child = start(lambda reply: reply(_tried(task, parent, theirs)))
     os.close(theirs)
-    os.close(failed)
-    with open(failure, "rb") as told:
-        said = told.read()  # nothing: it was closed when the program took over
-    if said:
-        os.waitpid(pid, 0)
-        why, hint = pickle.loads(said)
-        raise ProgramFailed(f"{task.name} cannot be started: {task.spec.command}", why, hint)
-    return pid, output
-
-
-def _become_program(task: Task, parent: int, output: int, failed: int) -> NoReturn:
-    try:
-        why = _tried(task, parent, output)
-        os.write(failed, pickle.dumps(why))
-    finally:
-        os._exit(127)
+    reply = child.reply()
+    if reply is not None:  # else its pipe was closed when the program took over
+        child.wait()
+        error, why = reply
+        raise error or ProgramFailed(f"{task.name} cannot be started: {task.spec.command}", *why)
+    return child.pid, output
 
 
 def _tried(task: Task, parent: int, output: int) -> tuple[str, str]:
