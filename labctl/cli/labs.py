@@ -76,8 +76,9 @@ def _the_only_one(running: Mapping[str, Context], words: Sequence[str]) -> str |
     """Return the only lab, or the only one with the namespace of the first word, by its very name or without prefix."""
     if len(running) > 1 and words:
         from labctl.lab.names import meant
+        from labctl.topology.interface_ref import InterfaceRef
 
-        space = words[0].partition(":")[0]
+        space = InterfaceRef.typed(words[0]).namespace
         found = {lab: meant(lab, space, _namespaces(running, lab)) for lab in running}
         able = [lab for lab, name in found.items() if name == space] or [lab for lab, name in found.items() if name]
     else:

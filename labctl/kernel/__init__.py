@@ -1,1 +1,1 @@
-"""The only floor that speaks to the kernel about namespaces, interfaces and routes."""
+"""Namespaces, interfaces and routes of the kernel: netlink, nsfs and /proc/sys, and nothing above knows how."""

@@ -33,7 +33,7 @@ class Way:
 
 
 def look_up(namespace: str, to: Host, source: Host | None = None) -> Way:
-    """Return the way from a namespace to an address. Raises OSError: the errno that a sender would get."""
+    """Return the way from a namespace to an address. Raise OSError: the errno that a sender would get."""
     family = socket.AF_INET if to.version == 4 else socket.AF_INET6
     body = _RTMSG.pack(family, to.max_prefixlen, source.max_prefixlen if source else 0, 0, 0, 0, 0, 0, 0)
     body += attribute(_RTA_DST, to.packed) + (attribute(_RTA_SRC, source.packed) if source else b"")

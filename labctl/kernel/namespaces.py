@@ -1,10 +1,10 @@
 """Named network namespaces, made so that one that is ours can always be told from one that is not.
 
-A name is a file of /run/netns onto which the namespace is mounted, as ip-netns(8) has it. The order is what makes it
-safe against a kill at any moment: the namespace is born nameless, its inode is recorded, its `lo` gets a mark, then the
-name is claimed with O_EXCL, then the mount gives it the name. Before anything is removed, inode and mark are compared
-with the recorded ones. The inode alone would not do: the kernel gives the number of a namespace that is gone to the
-next one, so a stranger's namespace of the same name may have it.
+A name is a file of /run/netns onto which the namespace is mounted, as ip-netns(8) has it. The order makes it safe
+against a kill at any moment: the namespace is created without a name, its inode is recorded, its `lo` gets a mark, then
+the name is claimed with O_EXCL, then the namespace is mounted on it. Before anything is removed, inode and mark are
+compared with the recorded ones. The inode alone would not do: the kernel uses the number of a namespace that is gone
+for the next one, so another namespace of the same name may have it.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ def path_of(name: str) -> Path:
 
 
 def taken(name: str) -> bool:
-    """Whether there is anything under a name, whosever it is."""
+    """Return whether there is anything under a name, of this lab or not."""
     return os.path.lexists(path_of(name))
 
 
 def is_ours(name: str, recorded: NamespaceId) -> bool:
-    """Whether the namespace under a name is the recorded one."""
+    """Return whether the namespace under a name is the recorded one."""
     return is_recorded(path_of(name), recorded)
 
 
 def hidden_outside(name: str) -> bool:
-    """Whether the first process of the machine does not see our namespace under its name, as after `unshare -m`.
+    """Return whether the first process of the machine does not see our namespace under its name, as after `unshare -m`.
 
     False also where that cannot be told.
     """
@@ -79,7 +79,7 @@ def hidden_outside(name: str) -> bool:
 
 
 def is_recorded(file: Path, recorded: NamespaceId) -> bool:
-    """Whether a file, of /run/netns or /proc/PID/ns/net, is of the recorded namespace."""
+    """Return whether a file, of /run/netns or /proc/PID/ns/net, is of the recorded namespace."""
     try:
         fd = _open(file)
     except OSError:
@@ -91,9 +91,9 @@ def is_recorded(file: Path, recorded: NamespaceId) -> bool:
 
 
 def _open(file: Path) -> int:
-    """A descriptor of the namespace that a file is.
+    """Return a descriptor of the namespace that a file is.
 
-    Raises OSError where there is none, or something else, and KernelRefused where that cannot be told.
+    Raise OSError where there is none, or something else, and KernelRefused where that cannot be told.
     """
     try:
         fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for ever
@@ -135,7 +135,7 @@ class Opened(NamedTuple):
 
     @classmethod
     def here(cls) -> Opened:
-        """The namespace that this thread is in."""
+        """Return the namespace that this thread is in."""
         fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
             return cls(fd, Rtnetlink())
@@ -151,8 +151,8 @@ class Opened(NamedTuple):
 def create(name: str, mark: str, record: Callable[[NamespaceId], None]) -> Opened:
     """Make a named namespace.
 
-    `record` is called with its identity before it has a name. Raises UsageError where the name is taken,
-    KernelRefused where the kernel says no.
+    `record` is called with its identity before it has a name. Raise UsageError where the name is taken,
+    KernelRefused where the kernel refuses.
     """
     with kernel_errors_as(f"could not make namespace {name}"):
         born = _new()
@@ -174,7 +174,7 @@ def create(name: str, mark: str, record: Callable[[NamespaceId], None]) -> Opene
 
 
 def _new() -> Opened:
-    """A new network namespace; this thread stays where it is."""
+    """Return a new network namespace; this thread stays where it is."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         unshare(CLONE_NEWNET)
@@ -195,7 +195,7 @@ def name_taken(name: str) -> UsageError:
 
 
 def open_namespace(name: str) -> int:
-    """An open descriptor of a named namespace. Raises UsageError where it is gone."""
+    """Return an open descriptor of a named namespace. Raise UsageError where it is gone."""
     try:
         return _open(path_of(name))
     except OSError as error:
@@ -214,14 +214,14 @@ def inside(name: str) -> Iterator[None]:
 
 
 def remove(name: str, recorded: NamespaceId) -> bool:
-    """Take the name away if it is the recorded namespace; tells whether something was removed."""
+    """Remove a name if it is that of the recorded namespace. Return whether it was."""
     if is_ours(name, recorded):
         return remove_own(name, recorded)
     return remove_claim(name)
 
 
 def remove_own(name: str, recorded: NamespaceId) -> bool:
-    """The same for one that is known to be ours, and has lived since: then its number is proof enough.
+    """Remove the name of a namespace that is known to be ours, and has lived since: its number is proof enough.
 
     Asking for its mark again would wait for the kernel, which is busy with the namespaces that were just removed.
     """
@@ -234,7 +234,7 @@ def remove_own(name: str, recorded: NamespaceId) -> bool:
 
 
 def remove_claim(name: str) -> bool:
-    """Remove what is only a claim; tells whether something was removed."""
+    """Remove a name that is only a claim. Return whether it was."""
     if not is_claim(name):
         return False
     path_of(name).unlink()
@@ -242,7 +242,7 @@ def remove_claim(name: str) -> bool:
 
 
 def is_claim(name: str) -> bool:
-    """Whether a name is the empty plain file that is left of a claim without its mount: cut off, or unmounted."""
+    """Return whether a name is the empty plain file of a claim without its mount: cut off, or unmounted."""
     try:
         found = path_of(name).lstat()
     except FileNotFoundError:
@@ -251,12 +251,12 @@ def is_claim(name: str) -> bool:
 
 
 def directory_is_ready() -> bool:
-    """Whether /run/netns is a mount of its own; for a directory bound onto itself only the ID of the mount tells."""
+    """Return whether /run/netns is a mount of its own, which may be of the directory onto itself."""
     return DIRECTORY.is_dir() and _mount_of(DIRECTORY) != _mount_of(DIRECTORY.parent)
 
 
 def _mount_of(path: Path) -> str:
-    """The ID of the mount that a path is on (proc(5), fdinfo)."""
+    """Return the ID of the mount that a path is on (proc(5), fdinfo)."""
     fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         lines = Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines()
@@ -274,7 +274,7 @@ def make_directory() -> None:
 
 
 def remove_directory(existed_before: bool) -> None:
-    """Undo `make_directory`, as far as it came, unless somebody has a namespace there."""
+    """Undo `make_directory`, as far as it came, unless another program has a namespace there."""
     if not DIRECTORY.is_dir() or any(DIRECTORY.iterdir()):
         return
     if directory_is_ready():

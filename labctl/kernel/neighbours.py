@@ -73,7 +73,7 @@ def static_forwarding(netlink: rt.Rtnetlink, own: Collection[str]) -> dict[int, 
 
 
 def forget(netlink: rt.Rtnetlink, index: int, neighbour: Neighbour) -> None:
-    """Take a neighbour away. Raises Refused."""
+    """Delete a neighbour. Raise Refused."""
     address = ipaddress.ip_address(neighbour.to)
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     flags = _NTF_PROXY if neighbour.state == "proxy" else 0
@@ -81,6 +81,6 @@ def forget(netlink: rt.Rtnetlink, index: int, neighbour: Neighbour) -> None:
 
 
 def forget_forwarding(netlink: rt.Rtnetlink, index: int, mac: str) -> None:
-    """Take an entry of a bridge away from its port. Raises Refused."""
+    """Delete an entry of a bridge from its port. Raise Refused."""
     lladdr = rt.attribute(_NDA_LLADDR, bytes.fromhex(mac.replace(":", "")))
     netlink.request(RTM_DELNEIGH, _NDMSG.pack(_AF_BRIDGE, index, 0, _NTF_MASTER, 0) + lladdr)

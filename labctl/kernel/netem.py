@@ -19,7 +19,7 @@ _UINT32 = 2**32 - 1
 
 
 def attach(netlink: rt.Rtnetlink, index: int, netem: Netem) -> None:
-    """Have an interface send through netem, in place of whatever there is. Raises Refused."""
+    """Have an interface send through netem, in place of whatever there is. Raise Refused."""
     qdiscs.attach(netlink, index, "netem", options(netem))
 
 
@@ -29,7 +29,7 @@ def attached(found: Iterable[qdiscs.Attached]) -> dict[int, Netem]:
 
 
 def options(netem: Netem) -> bytes:
-    """TCA_OPTIONS of a request."""
+    """Return TCA_OPTIONS of a request."""
     gap = 1 if netem.reorder else 0  # each packet may be the one that overtakes
     return (
         _QOPT.pack(0, _LIMIT, netem.loss, gap, netem.duplicate, 0)
@@ -44,7 +44,7 @@ def options(netem: Netem) -> bytes:
 
 
 def read(options: bytes) -> Netem:
-    """What TCA_OPTIONS of a dump says."""
+    """Return what TCA_OPTIONS of a dump says."""
     _, _, loss, gap, duplicate, _ = _QOPT.unpack_from(options)
     more = rt.attributes(options[_QOPT.size :])
 

@@ -24,7 +24,7 @@ _FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 
 
 def tables() -> Iterator[Table]:
-    """Yield the tables of this thread's namespace. Raises OSError where the kernel cannot say."""
+    """Yield the tables of this thread's namespace. Raise OSError where the kernel cannot say."""
     netlink = rt.Rtnetlink(_NETLINK_NETFILTER)
     try:
         found = [_key(message, _NAME) for message in netlink.messages(_GETTABLE, _NFGENMSG.pack(0, 0, 0))]
@@ -48,7 +48,7 @@ def _key(message: bytes, kind: int) -> tuple[int, str]:
 
 
 def delete(family: str, name: str) -> None:
-    """Delete a table of this thread's namespace, with all that is in it. Raises OSError."""
+    """Delete a table of this thread's namespace, with all that is in it. Raise OSError."""
     number = next(number for number, word in _FAMILIES.items() if word == family)
     body = _NFGENMSG.pack(number, 0, 0) + rt.attribute(_NAME, name.encode() + b"\0")
     begin_or_end = _NFGENMSG.pack(0, 0, _SUBSYSTEM)

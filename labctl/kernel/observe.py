@@ -19,7 +19,7 @@ from labctl.process.syscalls import network_namespace
 
 
 def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) -> Namespace | None:
-    """Read one namespace; None where it is gone.
+    """Return what is in a namespace; None where it is gone.
 
     `paths` are those of the settings to read; `others` the namespaces in which its cables may end.
     """
@@ -77,7 +77,7 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
 
 
 def counters(name: str) -> dict[str, LinkCounters]:
-    """Only the counters of a namespace's interfaces, by name."""
+    """Return only the counters of a namespace's interfaces, by name."""
     with namespaces.inside(name):
         netlink = rt.Rtnetlink()
     try:
@@ -88,7 +88,7 @@ def counters(name: str) -> dict[str, LinkCounters]:
 
 
 def _by_device(seen: Iterable[routes.Seen], table: str, type_: str = "unicast") -> dict[str, list[str]]:
-    """The destinations of the kernel's own routes of a table and type, by interface."""
+    """Return the destinations of the kernel's own routes of a table and type, by interface."""
     found: dict[str, list[str]] = {}
     for route, protocol, _ in seen:
         if protocol == routes.RTPROT_KERNEL and (route.table, route.type) == (table, type_) and route.dev:
@@ -97,7 +97,7 @@ def _by_device(seen: Iterable[routes.Seen], table: str, type_: str = "unicast") 
 
 
 def _link(link: Any) -> Link:
-    """What an interface says of itself alone."""
+    """Return what an interface says of itself alone."""
     kind, stand_in = _kind(link), ""
     if link.get_attr("IFLA_IFALIAS") == STAND_IN:
         kind, stand_in = "dummy", kind
@@ -126,14 +126,14 @@ def _kind(link: Any) -> str:
 
 
 def _owner(link: Any) -> str:
-    """The user who may attach to a TUN or TAP device: a name, or a number that has none."""
+    """Return the user who may attach to a TUN or TAP device: a name, or a number that has none."""
     data = link.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
     uid = data.get_attr("IFLA_TUN_OWNER") if data else None
     return "" if uid is None else user_name(outside(uid))
 
 
 def _address(address: Any) -> str:
-    """As a file writes it; one with another end is not what a file can write, and is told as ip(8) does."""
+    """Return an address as a file writes it, or as ip(8) does where it has a peer, which no file can write."""
     own, other = address.get_attr("IFA_LOCAL"), address.get_attr("IFA_ADDRESS")
     length = address["prefixlen"]
     return (
@@ -144,7 +144,7 @@ def _address(address: Any) -> str:
 
 
 def _spelled(address: str) -> str:
-    """An address as Python writes it: the kernel's library ends some IPv6 addresses as IPv4 ones."""
+    """Return an address as Python writes it: the kernel's library ends some IPv6 addresses as IPv4 ones."""
     return str(ipaddress.ip_address(address)) if ":" in address and "." in address else address
 
 

@@ -65,7 +65,7 @@ def _said(name: str, value: int) -> str:
 
 
 def change(netlink: rt.Rtnetlink, index: int, option: str, value: str) -> None:
-    """Set one option, in the words of ip-link(8). Raises Refused."""
+    """Set one option, in the words of ip-link(8). Raise Refused."""
     *kind, name = option.removeprefix("type ").split()
     flags = mask = 0
     attribute = b""
@@ -80,7 +80,7 @@ def change(netlink: rt.Rtnetlink, index: int, option: str, value: str) -> None:
         case _ if name in _FLAGS:
             mask, means = _FLAGS[name]
             flags = mask if value == means else 0
-        case _ if name in _XDP:  # a program is only taken away
+        case _ if name in _XDP:  # a program is only detached
             _, mode = _XDP[name]
             attribute = rt.attribute(
                 _IFLA_XDP,

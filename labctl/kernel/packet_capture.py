@@ -50,7 +50,7 @@ class PacketCapture:
     """What crosses an interface from now on, until `close`."""
 
     def __init__(self, namespace: str, interface: str) -> None:
-        """Raises OSError; ENODEV where there is no such interface."""
+        """Raise OSError; ENODEV where there is no such interface."""
         with namespaces.inside(namespace):
             # Until it is bound it is for no protocol, and sees nothing.
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -66,9 +66,9 @@ class PacketCapture:
         self.ethernet = self._socket.getsockname()[3] != ARPHRD_NONE
 
     def packets(self, stop: int) -> Iterator[Seen]:
-        """Every packet as it comes, until the descriptor `stop` is readable, and with all that crossed by then.
+        """Yield every packet as it comes, until the descriptor `stop` is readable, and with all that crossed by then.
 
-        Raises KernelRefused where the interface goes down or away.
+        Raise KernelRefused where the interface goes down or away.
         """
         ready = select.poll()
         for descriptor in (stop, self._socket.fileno()):
@@ -94,12 +94,12 @@ class PacketCapture:
         return Seen(at, outgoing, *_read(frame), frame)
 
     def missed(self) -> int:
-        """How many packets crossed while all the memory of this socket held others that nobody had fetched yet."""
+        """Return how many packets crossed while the memory of this socket was full of others, and were not kept."""
         return int(_STATISTICS.unpack(self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, _STATISTICS.size))[1])
 
 
 def _with_tag(frame: bytes, auxdata: bytes) -> bytes:
-    """A frame with the VLAN tag that the kernel took out of it, if it did."""
+    """Return a frame with the VLAN tag that the kernel took out of it, if it did."""
     status, _, _, _, _, tci, tpid = _AUXDATA.unpack(auxdata)
     if not status & TP_STATUS_VLAN_VALID:
         return frame
@@ -108,7 +108,7 @@ def _with_tag(frame: bytes, auxdata: bytes) -> bytes:
 
 
 def _read(frame: bytes) -> tuple[tuple[int, ...], int, bytes]:
-    """The VLANs of an Ethernet frame, the EtherType behind their tags, and the packet behind that."""
+    """Return the VLANs of an Ethernet frame, the EtherType behind their tags, and the packet behind that."""
     vlans: tuple[int, ...] = ()
     at = ADDRESSES
     while (kind := int.from_bytes(frame[at : at + 2])) in (ETH_P_8021Q, ETH_P_8021AD):

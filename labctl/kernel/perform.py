@@ -1,7 +1,7 @@
 """Steps become kernel state: each step is one request, in the namespace that it names.
 
 Interfaces are made with indexes of our choosing (2, 3, ... in the order of the file), so no step has to ask the kernel
-what it just made. Whatever the kernel says no to is raised as KernelRefused, with its own words.
+what it just made. What the kernel refuses is raised as KernelRefused, with its own words.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class _Space:
         return max(self._indexes.values()) + 1
 
     def _index(self, interface: str) -> int:
-        """Return the index of an interface. Raises OSError (ENODEV) where it has gone."""
+        """Return the index of an interface. Raise OSError (ENODEV) where it has gone."""
         if interface not in self._indexes:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         return self._indexes[interface]

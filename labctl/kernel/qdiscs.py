@@ -1,7 +1,7 @@
 """The qdiscs of a namespace's interfaces, over rtnetlink (linux/rtnetlink.h: tcmsg; linux/pkt_sched.h).
 
 What the kernel attaches by itself has no handle (net/sched/sch_generic.c: attach_default_qdiscs()); a request for a
-qdisc always gives it one. So whatever has a handle was asked for: by netem of the file, or by hand.
+qdisc always assigns one. So whatever has a handle was asked for: by netem of the file, or by hand.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ def _place(qdisc: Attached) -> str:
 
 
 def attach(netlink: rt.Rtnetlink, index: int, kind: str, options: bytes) -> None:
-    """Have an interface send through a qdisc, in place of whatever there is. Raises Refused."""
+    """Have an interface send through a qdisc, in place of whatever there is. Raise Refused."""
     attributes = rt.attribute(_TCA_KIND, kind.encode() + b"\0") + rt.attribute(_TCA_OPTIONS, options)
     netlink.request(rt.RTM_NEWQDISC, _at(index, "root") + attributes, rt.NLM_F_CREATE | rt.NLM_F_REPLACE)
 
 
 def detach(netlink: rt.Rtnetlink, index: int, place: str = "root") -> None:
-    """Give a place of an interface back the qdisc that it was born with, or none. Raises Refused."""
+    """Restore the qdisc that a place of an interface was created with, or none. Raise Refused."""
     netlink.request(rt.RTM_DELQDISC, _at(index, place))
 
 

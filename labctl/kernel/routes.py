@@ -82,7 +82,7 @@ class Seen(NamedTuple):
 
 
 def routes(netlink: rt.Rtnetlink, names: Mapping[int, str]) -> Iterator[Seen]:
-    """Every route of every table of a namespace, whose interfaces have these names by their index."""
+    """Yield every route of every table of a namespace, whose interfaces have these names by their index."""
     for family in FAMILIES:
         # A dump of all families at once stops after IPv4 where the request is checked strictly.
         for message in netlink.messages(rt.RTM_GETROUTE, _RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
@@ -92,14 +92,14 @@ def routes(netlink: rt.Rtnetlink, names: Mapping[int, str]) -> Iterator[Seen]:
 
 
 def add(netlink: rt.Rtnetlink, route: Route, indexes: Mapping[str, int]) -> None:
-    """Make a static route. Raises Refused."""
+    """Make a static route. Raise Refused."""
     netlink.request(rt.RTM_NEWROUTE, encoded(route, indexes), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
 
 
 def delete(netlink: rt.Rtnetlink, route: Route, names: Mapping[int, str]) -> None:
-    """Take away exactly this route; of several that differ by who made them alone, one that is not labctl's.
+    """Delete exactly this route; of several that differ by who made them alone, one that is not labctl's.
 
-    Raises Refused.
+    Raise Refused.
     """
     same = [seen for seen in routes(netlink, names) if seen.route == route]
     if not same:
@@ -109,7 +109,7 @@ def delete(netlink: rt.Rtnetlink, route: Route, names: Mapping[int, str]) -> Non
 
 
 def _without_ways_of_object(message: bytes) -> bytes:
-    """The kernel tells beside the ID of a nexthop object what it stands for, but takes only the one or the other."""
+    """Return a message without the next hops that its nexthop object has: the kernel shows both and takes one."""
     found = rt.attributes(message[_RTMSG.size :])
     if _Rta.NH_ID not in found:
         return message
@@ -118,7 +118,7 @@ def _without_ways_of_object(message: bytes) -> bytes:
 
 
 def encoded(route: Route, indexes: Mapping[str, int]) -> bytes:
-    """A static route as a request."""
+    """Return a static route as a request."""
     network = ipaddress.ip_network(route.to)
     table = TABLES.get(route.table) or int(route.table)
     on_link = route.version == 4 and route.type == "unicast" and route.via is None and not route.nexthops
@@ -178,7 +178,7 @@ def _address(value: bytes) -> str:
 
 
 def decoded(message: bytes, names: Mapping[int, str]) -> Route:
-    """A route as a message of the kernel's says it; `names` are the interfaces by their index."""
+    """Return a route as a message of the kernel's says it; `names` are the interfaces by their index."""
     family, length, _, _, table, _, _, kind, flags = _RTMSG.unpack_from(message)
     found = rt.attributes(message[_RTMSG.size :])
     number = _u32(found[_Rta.TABLE]) if _Rta.TABLE in found else table
@@ -227,7 +227,7 @@ def _metrics(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _more(message: bytes, found: Mapping[int, bytes], type_: str, *, on_link: bool) -> Iterator[str]:
-    """What a file cannot say, in the words of ip-route(8) where it has some."""
+    """Yield what a file cannot say, in the words of ip-route(8) where it has some."""
     family, _, source_length, tos, _, _, scope, _, flags = _RTMSG.unpack_from(message)
     usual = _SCOPE_OF.get(type_, _LINK if type_ == "unicast" and on_link else _UNIVERSE)
     if _Rta.SRC in found:

@@ -55,7 +55,7 @@ class Interface:
 
 @lru_cache(maxsize=1024)
 def link(index: int, attributes: Attributes = (), flags: int = 0, change: int = 0) -> bytes:
-    """An ifinfmsg, encoded. The sites of a lab are much alike: most are asked of many namespaces and encoded once."""
+    """Return an ifinfmsg, encoded once: most are sent to many namespaces."""
     message = ifinfmsg()
     message["index"], message["flags"], message["change"] = index, flags, change
     message["attrs"] = _nested(attributes)
@@ -63,7 +63,7 @@ def link(index: int, attributes: Attributes = (), flags: int = 0, change: int = 
 
 
 def new_link(name: str, kind: str, index: int = 0, data: Attributes = ()) -> bytes:
-    """What makes an interface; where the index is 0 the kernel chooses one."""
+    """Return what makes an interface; where the index is 0 the kernel chooses one."""
     info: Attributes = (("IFLA_INFO_KIND", kind),)
     if data:
         info += (("IFLA_INFO_DATA", data),)
@@ -71,7 +71,7 @@ def new_link(name: str, kind: str, index: int = 0, data: Attributes = ()) -> byt
 
 
 def _nested(attributes: Attributes) -> list[tuple[str, Any]]:
-    """Attributes as pyroute2 takes them."""
+    """Return attributes as pyroute2 takes them."""
     return [(name, _value(value)) for name, value in attributes]
 
 
@@ -86,7 +86,7 @@ def _value(value: Any) -> Any:
 
 
 def encoded(message: Any) -> bytes:
-    """A message of pyroute2's as bytes, without the header."""
+    """Return a message of pyroute2's as bytes, without the header."""
     message.encode()
     return bytes(message.data[_HEADER.size :])
 
@@ -96,12 +96,12 @@ _NLA_TYPE_MASK = 0x3FFF
 
 
 def attribute(kind: int, value: bytes) -> bytes:
-    """One attribute, for a message that is laid out by hand; a value may be attributes again."""
+    """Return one attribute, for a message that is laid out by hand; a value may be attributes again."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
-    """The values of attributes, by kind; what is cut off is left out."""
+    """Return the values of attributes, by kind; what is cut off is left out."""
     found, offset = {}, 0
     while offset + _ATTRIBUTE.size <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, offset)
@@ -123,7 +123,7 @@ class Refused(OSError):
 class Rtnetlink:
     """A netlink socket of the namespace in which it is made, of rtnetlink unless another protocol is given.
 
-    Raises OSError where the kernel does not have the protocol.
+    Raise OSError where the kernel does not have the protocol.
     """
 
     def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
@@ -137,13 +137,13 @@ class Rtnetlink:
         self._socket.close()
 
     def request(self, kind: int, body: bytes, flags: int = 0) -> None:
-        """Have the kernel do something. Raises Refused."""
+        """Have the kernel do something. Raise Refused."""
         self._send(kind, body, flags | NLM_F_ACK)
         for _ in self._replies():
             pass
 
     def batch(self, *requests: tuple[int, bytes]) -> None:
-        """Have the kernel do several things at once: of the first and last it only wants the frame. Raises Refused."""
+        """Have the kernel do several things at once: of the first and last it only wants the frame. Raise Refused."""
         self._sequence += 1
         frame = (0, len(requests) - 1)
         self._socket.send(
@@ -156,18 +156,18 @@ class Rtnetlink:
             pass
 
     def get(self, kind: int, body: bytes) -> Any:
-        """The one thing that a request names, decoded. Raises Refused."""
+        """Return the one thing that a request names, decoded. Raise Refused."""
         self._send(kind, body, NLM_F_ACK)
         (found,) = self._decoded()
         return found
 
     def dump(self, kind: int, body: bytes) -> list[Any]:
-        """Everything of a kind that the namespace has, decoded."""
+        """Return everything of a kind that the namespace has, decoded."""
         self._send(kind, body, NLM_F_DUMP)
         return list(self._decoded())
 
     def messages(self, kind: int, body: bytes, flags: int = NLM_F_DUMP) -> list[bytes]:
-        """What answers a request, as it comes, without the headers. Raises Refused."""
+        """Return what answers a request, as it comes, without the headers. Raise Refused."""
         self._send(kind, body, flags)
         return [message[_HEADER.size :] for _, message in self._replies()]
 
@@ -185,7 +185,7 @@ class Rtnetlink:
         return _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0) + body
 
     def _replies(self) -> Iterator[tuple[int, bytes]]:
-        """The messages of one answer, up to its acknowledgement."""
+        """Yield the messages of one answer, up to its acknowledgement."""
         while True:
             data = self._socket.recv(1 << 18)
             offset = 0

@@ -61,7 +61,7 @@ _UNDERSTOOD = frozenset(_Fra)
 
 
 def rules(netlink: rt.Rtnetlink) -> dict[int, tuple[Rule, ...]]:
-    """The rules of a namespace by IP version; a version is left out where this kernel has no rules for it."""
+    """Return the rules of a namespace by IP version; a version is left out where this kernel has no rules for it."""
     found = {}
     for version, family in ((4, "inet"), (6, "inet6")):
         try:
@@ -73,12 +73,12 @@ def rules(netlink: rt.Rtnetlink) -> dict[int, tuple[Rule, ...]]:
 
 
 def add(netlink: rt.Rtnetlink, rule: Rule) -> None:
-    """Make a rule. Raises Refused."""
+    """Make a rule. Raise Refused."""
     netlink.request(rt.RTM_NEWRULE, encoded(rule), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
 
 
 def delete(netlink: rt.Rtnetlink, rule: Rule) -> None:
-    """Take away exactly this rule. Raises Refused."""
+    """Delete exactly this rule. Raise Refused."""
     for seen, message in _seen(netlink, rule.family):
         if seen == rule:
             netlink.request(rt.RTM_DELRULE, message)
@@ -92,7 +92,7 @@ def _seen(netlink: rt.Rtnetlink, family: str) -> Iterator[tuple[Rule, bytes]]:
 
 
 def encoded(rule: Rule) -> bytes:
-    """A rule as a request."""
+    """Return a rule as a request."""
     source, to = (ipaddress.ip_network(end) if end != "all" else None for end in (rule.source, rule.to))
     table = (TABLES.get(rule.table) or int(rule.table)) if rule.table else 0
     header = _HEADER.pack(
@@ -136,7 +136,7 @@ def _u32(value: int) -> bytes:
 
 
 def decoded(message: bytes, family: str) -> Rule:
-    """The rule that a message tells of."""
+    """Return the rule that a message tells of."""
     _, to_length, source_length, _, header_table, action_number, flags = _HEADER.unpack_from(message)
     found = rt.attributes(message[_HEADER.size :])
     numbers = {kind: struct.unpack("=I", value)[0] for kind, value in found.items() if len(value) == 4}
@@ -188,7 +188,7 @@ def _ports(found: Mapping[int, bytes], kind: _Fra, mask_kind: _Fra) -> str | Non
 
 
 def _more(message: bytes, found: Mapping[int, bytes], numbers: Mapping[int, int]) -> Iterator[str]:
-    """What a file cannot say, in the words of ip-rule(8) where it has some."""
+    """Yield what a file cannot say, in the words of ip-rule(8) where it has some."""
     tos = _HEADER.unpack_from(message)[3]
     if tos:
         yield from ("tos", f"{tos:#x}")

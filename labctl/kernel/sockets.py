@@ -32,12 +32,12 @@ class Holder(NamedTuple):
 
 
 def bound(protocol: str, port: int) -> bool:
-    """Whether a TCP socket listens on a port, or a UDP socket is bound to it. Follows the thread's namespace."""
+    """Return whether a TCP socket listens on a port, or a UDP socket is bound to it. Follows the thread's namespace."""
     return any(_receivers(protocol, port))
 
 
 def holders(protocol: str, host: str, port: int) -> list[Holder]:
-    """The processes whose sockets get what is sent to an address and a port; none where /proc does not show them."""
+    """Return the processes whose sockets get what is sent to an address and a port, as far as /proc shows them."""
     inodes = {found.inode: found.host for found in _receivers(protocol, port) if found.host in (host, *_ANYWHERE)}
     return (
         [Holder(pid, name, inodes[inode]) for inode, pid, name in _open_sockets() if inode in inodes] if inodes else []
@@ -50,7 +50,7 @@ def hosts(protocol: str, port: int) -> set[str]:
 
 
 def connected(port: int) -> bool:
-    """Whether a TCP connection from or to a port may still send something: a segment, or the answer to its FIN."""
+    """Return whether a TCP connection of a port may still send something: a segment, or the answer to its FIN."""
     over = {_TIME_WAIT, _CLOSE, _LISTEN}
     return any(port in (found.port, found.remote_port) and found.state not in over for found in _sockets("tcp"))
 
@@ -70,14 +70,14 @@ def _sockets(protocol: str) -> Iterator[_Socket]:
 
 
 def _host(text: str) -> str:
-    """An address as the tables have it: words of 32 bits in the byte order of the machine."""
+    """Return an address as the tables have it: words of 32 bits in the byte order of the machine."""
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
     return socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words))
 
 
 def _open_sockets() -> Iterator[tuple[int, int, str]]:
-    """The sockets that processes have open: inode, PID, and the name of the process."""
+    """Yield the sockets that processes have open: inode, PID, and the name of the process."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile, or is another user's
             for descriptor in (process / "fd").iterdir():

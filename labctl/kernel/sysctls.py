@@ -31,7 +31,7 @@ def _read(paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
 def write(path: str, value: str) -> None:
     """Set a setting; one that has this value already is well, whether it can be written or not.
 
-    Raises MachineError where /proc/sys is read-only, OSError for what else the kernel refuses.
+    Raise MachineError where /proc/sys is read-only, OSError for what else the kernel refuses.
     """
     try:
         with open(f"/proc/sys/{path}", "w") as file:

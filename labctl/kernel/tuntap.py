@@ -1,7 +1,7 @@
 """Persistent TUN and TAP devices, made as `ip tuntap add` makes them (drivers/net/tun.c).
 
 They are the one kind of link that rtnetlink cannot create. /dev/net/tun must be opened inside the namespace, because
-the device is born in the namespace of whoever opened it.
+the device is created in the namespace in which that was opened.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _MODE = {"tun": IFF_TUN, "tap": IFF_TAP}
 
 
 def create(name: str, kind: str, index: int, owner: str | None) -> bool:
-    """Make a persistent device in this thread's namespace; False where the owner cannot be represented there.
+    """Make a persistent device in this thread's namespace. Return whether its owner has a user ID there.
 
-    Raises MachineError without /dev/net/tun, UsageError for an unknown owner, OSError where the kernel refuses.
+    Raise MachineError without /dev/net/tun, UsageError for an unknown owner, OSError where the kernel refuses.
     """
     uid = _uid_here(owner) if owner else None
     fd = open_device()
@@ -43,7 +43,7 @@ def create(name: str, kind: str, index: int, owner: str | None) -> bool:
 
 
 def open_device() -> int:
-    """An open descriptor of /dev/net/tun. Raises MachineError with what helps."""
+    """Return an open descriptor of /dev/net/tun. Raise MachineError with what helps."""
     try:
         return os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
@@ -55,7 +55,7 @@ def open_device() -> int:
 
 
 def how_to_mend(error: int) -> str:
-    """What helps where /dev/net/tun cannot be opened."""
+    """Return what helps where /dev/net/tun cannot be opened."""
     return {
         errno.ENOENT: "load the driver (modprobe tun); in a container start it with --device /dev/net/tun",
         errno.ENODEV: "load the driver: modprobe tun",
@@ -65,7 +65,7 @@ def how_to_mend(error: int) -> str:
 
 
 def uid_of(owner: str) -> int:
-    """The user ID of a name or a number. Raises UsageError."""
+    """Return the user ID of a name or a number. Raise UsageError."""
     if owner.isascii() and owner.isdigit():
         return int(owner)
     try:
@@ -79,7 +79,7 @@ def uid_of(owner: str) -> int:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user ID; the number itself where it has none."""
+    """Return the name of a user ID; the number itself where it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -87,19 +87,19 @@ def user_name(uid: int) -> str:
 
 
 def outside(uid: int) -> int:
-    """What a user ID of this user namespace is on the machine, the inverse of `_uid_here`."""
+    """Return what a user ID of this user namespace is on the machine, the inverse of `_uid_here`."""
     return next((outer + uid - inner for inner, outer, count in _uid_map() if inner <= uid < inner + count), uid)
 
 
 def _uid_here(owner: str) -> int | None:
-    """The owner as this user namespace numbers it, None where it has no number (user_namespaces(7), uid_map)."""
+    """Return the owner as this user namespace numbers it, None where it has no number (user_namespaces(7), uid_map)."""
     uid = uid_of(owner)
     inside = (inner + uid - outer for inner, outer, count in _uid_map() if outer <= uid < outer + count)
     return next(inside, None)
 
 
 def _uid_map() -> Iterator[tuple[int, int, int]]:
-    """The first number here, the first number outside, and how many they are."""
+    """Yield the first number here, the first number outside, and how many they are."""
     for line in Path("/proc/self/uid_map").read_text().splitlines():
         inner, outer, count = map(int, line.split())
         yield inner, outer, count

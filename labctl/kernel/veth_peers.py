@@ -54,7 +54,7 @@ def other_ends(
 
 
 def _number(netlink: rt.Rtnetlink, fd: int) -> int:
-    """What a namespace is called where the socket is from; -1 where nothing there has to do with it."""
+    """Return what a namespace is called where the socket is from; -1 where nothing there has to do with it."""
     body = _RTGENMSG + rt.attribute(_NETNSA_FD, struct.pack("=I", fd))
     (answer,) = netlink.messages(rt.RTM_GETNSID, body, rt.NLM_F_ACK)
     (number,) = struct.unpack("=i", rt.attributes(answer[len(_RTGENMSG) :])[_NETNSA_NSID])

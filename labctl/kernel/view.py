@@ -41,7 +41,7 @@ ETC_OF_NAMESPACES = Path("/etc/netns")
 def enter(namespace: int, name: str) -> list[str]:
     """Bring this process into the namespace of a descriptor, and have it see what belongs there, as `show` does.
 
-    Raises OSError where the namespace cannot be entered.
+    Raise OSError where the namespace cannot be entered.
     """
     setns(namespace, CLONE_NEWNET)
     return show(name)
@@ -62,7 +62,7 @@ def show(name: str) -> list[str]:
 
 
 def mount_sysfs() -> None:
-    """Mount the /sys of this network namespace, in a mount namespace that is ours alone. Raises OSError."""
+    """Mount the /sys of this network namespace, in a mount namespace that is ours alone. Raise OSError."""
     points = mount_points()
     machines = os.open(SYS, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -77,7 +77,7 @@ def mount_sysfs() -> None:
 
 
 def _mount_files(name: str) -> Iterator[str]:
-    """Mount each file of /etc/netns/NAME over its namesake; gives a line for each that has none."""
+    """Mount each file of /etc/netns/NAME over its namesake. Yield a line for each that has none."""
     for file in _files_for_etc(name):
         try:
             _mount(str(file), _namesake(file).resolve(), mount_points(), flags=MS_BIND | MS_REC)
@@ -86,7 +86,7 @@ def _mount_files(name: str) -> Iterator[str]:
 
 
 def _mount(source: str, target: Path, points: set[Path], kind: str = "", flags: int = 0) -> None:
-    """Mount something so that no other mount namespace sees it. Raises OSError."""
+    """Mount something so that no other mount namespace sees it. Raise OSError."""
     on = next((path for path in (target, *target.parents) if path in points), Path("/"))
     mount("", str(on), flags=MS_SLAVE)
     mount(source, str(target), kind, flags)

@@ -12,7 +12,7 @@ _FLUSH = {"policy": (0x1D, b""), "state": (0x1C, b"\0")}  # XFRM_MSG_FLUSHPOLICY
 def counted() -> dict[str, int]:
     """Return how many policies and states this thread's namespace has, without those that there are none of.
 
-    Raises OSError where the kernel cannot say.
+    Raise OSError where the kernel cannot say.
     """
     netlink = rt.Rtnetlink(_NETLINK_XFRM)
     try:
@@ -23,7 +23,7 @@ def counted() -> dict[str, int]:
 
 
 def flush(what: str) -> None:
-    """Take away all policies or all states of this thread's namespace. Raises OSError."""
+    """Delete all policies or all states of this thread's namespace. Raise OSError."""
     netlink = rt.Rtnetlink(_NETLINK_XFRM)
     try:
         netlink.request(*_FLUSH[what])

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.kernel.packet_capture import PacketCapture
 from labctl.lab.names import meant, namespaces_of
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.unknown_names import no_such
 
 
@@ -18,7 +19,7 @@ def capture(lab: str, interface: str) -> Iterator[PacketCapture]:
 
     Raise UsageError where there is no such interface, KernelRefused where its packets cannot be seen.
     """
-    typed, _, device = interface.partition(":")
+    typed, device = InterfaceRef.typed(interface)
     known = namespaces_of(lab)
     namespace = meant(lab, typed, known)
     if not (namespace and device):

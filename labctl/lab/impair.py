@@ -39,7 +39,7 @@ def impair(lab: str, device: str, changes: Changes) -> InForce:
     try:
         if engine := meant(lab, device, known):
             return InForce(lab, engine, control.impair(known[engine], state, changes))
-        cables = _cables(state, device.partition(":")[0])
+        cables = _cables(state, InterfaceRef.typed(device).namespace)
         if veth := meant(lab, device, cables):
             return InForce(lab, veth, _of_veth(*cables[veth], state, changes))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The journal of a lab: what exists of it, so that `down` needs nothing else and is right after a kill at any moment.
+"""The journal of a lab: what exists of it, so that `down` needs nothing else, even after a kill at any moment.
 
 One JSON object a line, only ever appended, and written ahead: a namespace or a process is in it before it can do
 anything. So whatever exists is named there, and a line that was cut off by a kill names something that does not exist
@@ -71,7 +71,7 @@ class Journal:
             journal.write(json.dumps(entry).encode() + b"\n")
 
     def read(self) -> Recorded:
-        """What is recorded. Raises MachineError where the journal is no file that can be read."""
+        """Return what is recorded. Raise MachineError where the journal is no file that can be read."""
         recorded = Recorded()
         for line in (contents(self.path) or b"").splitlines():
             with suppress(ValueError, RecursionError):

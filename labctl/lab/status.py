@@ -53,7 +53,7 @@ class Summary:
 
 
 def status(lab: str) -> Status:
-    """What is there of a lab. Raises UsageError where there is no such lab."""
+    """Return what is there of a lab. Raise UsageError where there is no such lab."""
     state = existing(lab)
     recorded = state.read()
     topology = state.topology()
@@ -71,7 +71,7 @@ def status(lab: str) -> Status:
 
 
 def engine_status(engine: Engine, state: State) -> EngineStatus:
-    """What can be seen of an engine; of a program its own PID, not that of the process that stays with it."""
+    """Return what can be seen of an engine; of a program its own PID, not that of the process that stays with it."""
     shown = EngineStats.of(engine.spec.device, state)
     running, pid = engine.process.alive(), engine.process.pid
     seen = [*(children(pid) if running else []), pid][0]
@@ -79,7 +79,7 @@ def engine_status(engine: Engine, state: State) -> EngineStatus:
 
 
 def summary(lab: str, mode: str) -> Summary:
-    """One line about a lab that is there, or that a killed command has left unfinished, or that is damaged."""
+    """Return one line about a lab, which may be unfinished or damaged."""
     try:
         recorded = State(lab).read()
     except MachineError:  # `down` says what it is; here the other labs are of interest, too

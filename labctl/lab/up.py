@@ -106,7 +106,7 @@ def _notes(topology: Topology) -> tuple[str, ...]:
 
 
 def _topology_before(state: State) -> Topology | None:
-    """The topology as applied last; a damaged one is about to be written anew."""
+    """Return the topology as applied last; a damaged one is about to be written anew."""
     with suppress(MachineError):
         return state.topology()
     return None
@@ -117,7 +117,7 @@ def _why(error: BaseException) -> str:
 
 
 def _what_it_took_along(wanted: Desired, session: Session) -> tuple[Change, ...]:
-    """Look again, and do what is left: a change of a lab that is there may take along what nobody foresaw."""
+    """Observe again, and do what is left: a change of a running lab may take along what was not foreseen."""
     more: tuple[Change, ...] = ()
     left = pending(wanted, session.state).changes
     for _ in range(LOOKS):
@@ -148,7 +148,7 @@ def _put_back(before: Topology, session: Session) -> None:
 
 
 def _forget_what_is_gone(topology: Topology, state: State) -> None:
-    """Forget what went by another hand than ours, and is not in the file any more."""
+    """Forget what was removed by hand, and is not in the file any more."""
     recorded = state.read()
     served = {endpoint.device for endpoint in topology.ttun}
     for device in recorded.engines:

@@ -1,1 +1,1 @@
-"""What has to be done: a pure function from what is wanted and what is there to a list of steps."""
+"""What has to be done: a pure function from what is desired and what is observed to a list of steps."""

@@ -1,4 +1,4 @@
-"""What a look at a lab takes in, and what not: who finds nothing to do says of what."""
+"""What is observed of a lab, and what is not: a plan without steps says what it covers."""
 
 from __future__ import annotations
 

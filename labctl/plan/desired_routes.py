@@ -9,7 +9,7 @@ from labctl.topology.values import Network
 
 
 def route_of(written: model.Route) -> Route:
-    """A route; its interface is left open where the file leaves it open."""
+    """Return a route of a file; its interface is left open where the file leaves it open."""
     return Route(
         to=str(written.to),
         via=_text(written.via),
@@ -25,6 +25,7 @@ def route_of(written: model.Route) -> Route:
 
 
 def rule_of(written: model.Rule) -> Rule:
+    """Return a rule of a file."""
     is_lookup = written.type == "unicast"
     return Rule(
         family="inet6" if written.version == 6 else "inet",
@@ -45,7 +46,7 @@ def rule_of(written: model.Rule) -> Rule:
 
 
 def _selected(network: Network | None) -> str:
-    """A network as the kernel tells of it in a rule, where one of all addresses is none."""
+    """Return a network as the kernel shows it in a rule: `all` for that of all addresses."""
     return str(network) if network is not None and network.prefixlen else "all"
 
 

@@ -1,4 +1,4 @@
-"""What the kernel says there is, as plain data: the other input of the plan, and what `status` shows."""
+"""What is observed of a lab, as plain data: the other input of the plan, and what `status` shows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Qdisc:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """Who is behind an IP address: a MAC address, and the state of the entry as ip-neighbour(8) has it, or proxy."""
+    """What is behind an IP address: a MAC address, and the state of the entry as ip-neighbour(8) has it, or proxy."""
 
     to: str
     lladdr: str

@@ -25,7 +25,7 @@ SMALLEST = {4: 68, 6: 1280}
 
 
 def tunnel_mtus(topology: Topology) -> dict[InterfaceRef, int]:
-    """The MTU in bytes for each TUN whose file names none, where there is an underlay to derive it from.
+    """Return the MTU in bytes for each TUN whose file names none, where there is an underlay to derive it from.
 
     Each is what the endpoint's own way to its peer carries. The way back is the other endpoint's: a packet of this TUN
     never takes it, and TCP heeds both, for each end announces its own in the MSS option (RFC 9293, section 3.7.1).
@@ -42,9 +42,9 @@ def tunnel_mtus(topology: Topology) -> dict[InterfaceRef, int]:
 
 
 def carries(topology: Topology, way: Way, tunnels: Mapping[InterfaceRef, int]) -> int | None:
-    """The largest packet that a way carries in one piece, in bytes, as far as the file shows the way.
+    """Return the largest packet that a way carries in one piece, in bytes, as far as the file shows the way.
 
-    None for a way that leaves no interface, which is one to the same host: lo carries anything.
+    None for a way that leaves no interface, which is one to the same host: lo carries any packet.
     `tunnels` are the MTUs that were derived for the TUN devices on the way.
     """
     of_interfaces = [mtu_of(topology, ref, tunnels) for ref in way.interfaces]
@@ -53,7 +53,7 @@ def carries(topology: Topology, way: Way, tunnels: Mapping[InterfaceRef, int]) -
 
 
 def mtu_of(topology: Topology, ref: InterfaceRef, tunnels: Mapping[InterfaceRef, int]) -> int:
-    """The MTU that an interface of a lab has, in bytes; `tunnels` are what `tunnel_mtus` gave."""
+    """Return the MTU that an interface of a lab has, in bytes; `tunnels` are what `tunnel_mtus` returns."""
     found = topology.namespaces[ref.namespace].interfaces.get(ref.interface)
     if found is None:
         return DEFAULT_MTU["lo"]
@@ -64,7 +64,7 @@ def mtu_of(topology: Topology, ref: InterfaceRef, tunnels: Mapping[InterfaceRef,
 
 
 def packets(size: int, mtu: int, version: int) -> int:
-    """How many IP packets carry `size` bytes behind an 8-byte header, as ICMP echo and UDP have it.
+    """Return how many IP packets carry `size` bytes behind an 8-byte header, as ICMP echo and UDP have it.
 
     Each fragment but the last has a multiple of 8 bytes (RFC 791, RFC 8200); IPv6 adds a fragment header of 8.
     """
@@ -72,6 +72,6 @@ def packets(size: int, mtu: int, version: int) -> int:
     header = {4: 20, 6: 40}[version]
     if payload <= mtu - header:
         return 1
-    room = mtu - header - (8 if version == 6 else 0)
-    whole = room // 8 * 8
-    return 1 + -(-max(payload - room, 0) // whole)
+    capacity = mtu - header - (8 if version == 6 else 0)
+    whole = capacity // 8 * 8
+    return 1 + -(-max(payload - capacity, 0) // whole)

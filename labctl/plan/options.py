@@ -56,7 +56,10 @@ def _of_kind(link: Link) -> dict[str, str]:
 
 
 def _of_port(link: Link, space: Namespace) -> dict[str, str]:
-    """A port forwards as soon as it is operational, where no spanning tree decides (br_port_carrier_check())."""
+    """Return the options of a port of a bridge.
+
+    Without a spanning tree it forwards as soon as it is operational (br_port_carrier_check()).
+    """
     bridge = space.links.get(link.master)
     if bridge is None:
         return {}
@@ -67,6 +70,6 @@ def _of_port(link: Link, space: Namespace) -> dict[str, str]:
 
 
 def _of_carrier(link: Link, served: bool) -> dict[str, str]:
-    """A dummy always has a carrier, a TUN has one while a program has it open."""
+    """Return the carrier that is expected: a dummy always has one, a TUN while a program has it open."""
     always = link.kind == "dummy" and not link.stand_in
     return {"carrier": "on"} if link.up and (always or served) else {}

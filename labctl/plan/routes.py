@@ -87,7 +87,7 @@ def _via(via: str | None, destination: str) -> Iterator[str]:
 
 
 def is_same_route(wanted: Route, found: Route) -> bool:
-    """Whether a route is the wanted one, which may leave interfaces open."""
+    """Return whether a route is the wanted one, which may leave interfaces open."""
     if wanted.nexthops and len(wanted.nexthops) == len(found.nexthops):
         same = all(any(_is_same_hop(one, other) for other in found.nexthops) for one in wanted.nexthops)
         return same and replace(found, nexthops=wanted.nexthops) == wanted

@@ -2,7 +2,7 @@
 
 Each has the value that the kernel gives to a new namespace, whatever the machine has: of IPv4 a namespace would inherit
 what the machine has for all interfaces and for new ones (net/ipv4/devconf.c: devinet_init_net()), so a namespace of a
-lab gets rid of that at its birth. What a file does set is followed: a setting of all interfaces, or of new ones,
+lab gets rid of that when it is created. What a file does set is followed: a setting of all interfaces, or of new ones,
 changes what is expected of each (Documentation/networking/ip-sysctl.rst).
 
 The few that hosts often have otherwise are steps of every plan: the baseline.

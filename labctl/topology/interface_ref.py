@@ -11,5 +11,11 @@ class InterfaceRef(NamedTuple):
     namespace: str
     interface: str
 
+    @classmethod
+    def typed(cls, text: str) -> InterfaceRef:
+        """Return what a person has typed; of text that is no NAMESPACE:INTERFACE a part is empty."""
+        namespace, _, interface = text.partition(":")
+        return cls(namespace, interface)
+
     def __str__(self) -> str:
         return f"{self.namespace}:{self.interface}"

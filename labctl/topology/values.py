@@ -99,10 +99,10 @@ def parse_interface_ref(value: Any) -> InterfaceRef:
     if isinstance(value, InterfaceRef):
         return value
     text = _text(value, "an interface as NAMESPACE:INTERFACE")
-    namespace, colon, interface = text.partition(":")
-    if not (namespace and colon and interface):
+    ref = InterfaceRef.typed(text)
+    if not all(ref):
         raise mistake(f"{text!r} is no interface", "write NAMESPACE:INTERFACE, for example siteA:tun0")
-    return InterfaceRef(namespace, interface)
+    return ref
 
 
 def parse_socket_address(value: Any) -> SocketAddress:

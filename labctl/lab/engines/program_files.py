@@ -44,7 +44,7 @@ def _is_edited(path: str, before: Signature) -> bool:
 
 
 def _files(command: Sequence[str], directory: str) -> Iterator[tuple[str, str]]:
-    """The words of a command that are the files of its program, with their paths; only files that can be read."""
+    """Yield the words of a command that are the files of its program, with their paths; only files that can be read."""
     first, *others = command
     words = [first] if "/" in first else []
     if not words or first.startswith("/"):

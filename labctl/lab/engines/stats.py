@@ -1,4 +1,4 @@
-"""What a built-in engine shows of itself, in memory that anybody may look at who may see its file."""
+"""What a built-in engine shows of itself, in a file that it maps into its memory."""
 
 from __future__ import annotations
 

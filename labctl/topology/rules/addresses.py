@@ -107,9 +107,9 @@ def _joints(topology: Topology, segments: Segments, ways: Ways) -> dict[str, dic
 
 
 def _described(topology: Topology, segment: Segment) -> str:
-    for where, name in segment.interfaces:
-        if isinstance(topology.namespaces[where].interfaces[name], Bridge):
-            return f"the bridge {where}:{name}"
+    for ref in segment.interfaces:
+        if isinstance(topology.namespaces[ref.namespace].interfaces[ref.interface], Bridge):
+            return f"the bridge {ref}"
     return f"the cable of {' and '.join(map(str, segment.interfaces))}"
 
 
