@@ -67,7 +67,8 @@ class Account:
         self._numbers = numbers
         self._route = route
         self._watch = watch
-        self._came, self._left, self._frames = cells.came, cells.left, cells.frames
+        self._ends = self._came, self._left = (cells.came, cells.left)
+        self._frames = cells.frames
         self.cells = cells
 
     def add(self, cell: int, number: int) -> None:
@@ -90,7 +91,7 @@ class Account:
         """Count a packet of `size` bytes that came and left as one frame. It has left: it does not wait for this."""
         numbers = self._numbers
         numbers[self._frames] += 1
-        for cell in (self._came, self._left):
+        for cell in self._ends:
             numbers[cell] += 1
             numbers[cell + 1] += size
 
