@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from labctl.process.submodule_import import bare
+from labctl.process.submodule_import import submodules_of
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
@@ -34,7 +34,7 @@ RTM_GETNSID = 90
 
 
 # `import pyroute2` loads every protocol that the library speaks, which takes longer than making a whole lab.
-with bare("pyroute2"):
+with submodules_of("pyroute2"):
     from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg as ifaddrmsg
     from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg as ifinfmsg
 

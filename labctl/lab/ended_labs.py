@@ -1,7 +1,7 @@
 """Which labs have ended beside one that runs, so that a second `down` is told from a misspelled name.
 
-Nothing is left of a lab that has ended, so it is another one, which still runs, that knows of it. When that ends in its
-turn, the next one is told what it knew.
+Nothing is left of a lab that has ended, so its name is recorded in the state of another one, which still runs. When
+that ends in its turn, its record is handed on to the next.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def refuse_misspelled(lab: str, running: Mapping[str, Context]) -> None:
 
 @contextmanager
 def remembered(lab: str, context: Context, others: Mapping[str, Context]) -> Iterator[None]:
-    """Have one of the others know, once a lab has ended in the body, of it and of all that it knew itself."""
+    """Once a lab has ended in the body, record it in one of the others, with all that it had recorded itself."""
     if not others:
         yield
         return
@@ -41,11 +41,11 @@ def remembered(lab: str, context: Context, others: Mapping[str, Context]) -> Ite
 
 
 def _remember(lab: str, ended: Iterable[str]) -> None:
-    """Have a lab that runs know of labs that have ended. Raise UsageError where it runs no more."""
+    """Record labs that have ended in one that runs. Raise UsageError where it does not run any more."""
     with (existing(lab).directory / _FILE).open("a") as names:
         names.writelines(f"{name}\n" for name in ended)
 
 
 def _known(lab: str) -> tuple[str, ...]:
-    """Return the labs that have ended beside one that runs. Raise UsageError where it runs no more."""
+    """Return the labs that have ended beside one that runs. Raise UsageError where it does not run any more."""
     return tuple((contents(existing(lab).directory / _FILE) or b"").decode(errors="replace").splitlines())

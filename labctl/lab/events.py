@@ -12,7 +12,7 @@ from labctl.plan.steps import Step
 
 @dataclass(frozen=True)
 class Planned:
-    """What is missing, before the first of it is done; `fresh` where nothing of the lab was there."""
+    """The changes that are about to be made; `fresh` where nothing of the lab was there."""
 
     changes: tuple[Change, ...]
     fresh: bool
@@ -20,7 +20,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Done:
-    """A step is done."""
+    """A step is done, perhaps with a substitute for what this machine lacks."""
 
     step: Step
     substitution: Substitution | None = None
@@ -28,20 +28,21 @@ class Done:
 
 @dataclass(frozen=True)
 class RollingBack:
-    """A step failed; what was made is being taken back."""
+    """A step failed, or `up` was interrupted: what was made is being removed, or put back as it was."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Removed:
-    """Something of the lab is gone: an engine, a process, a namespace."""
+    """Something of the lab has been removed; `kind` is engine, process or namespace."""
 
     kind: str
     name: str
 
     @property
     def what(self) -> str:
+        """Return kind and name, for a report."""
         return f"{self.kind} {self.name}"
 
 

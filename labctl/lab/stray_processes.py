@@ -1,4 +1,4 @@
-"""Processes that somebody else started in a namespace of a lab: each keeps it alive, with a name or without."""
+"""Processes in a namespace of a lab that labctl has not started: each keeps it alive, with a name or without."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from labctl.kernel.namespaces import NamespaceId, is_recorded
 from labctl.process.processes import Process, end, kill, start_time
 
-LOOKS_AGAIN = 5
-"""How often it is looked once more who is in a namespace that is to go."""
+ROUNDS = 5
+"""How often processes that have started meanwhile are killed, before a namespace is removed."""
 
 
 def end_inside(wanted: Collection[NamespaceId]) -> list[Process]:
-    """End every process that is in one of these network namespaces; gives all that were found.
+    """End every process that is in one of these network namespaces. Return all that were found.
 
-    Who is asked to end may start another process first. So it is looked again until nobody is there any more, and only
-    those that were there from the first are asked.
+    A process may start others before it ends at SIGTERM. So this is repeated until there are none, and only those of
+    the first round get SIGTERM before SIGKILL.
     """
     ended = []
-    for finish in (end, *[kill] * LOOKS_AGAIN):
+    for finish in (end, *[kill] * ROUNDS):
         found = _inside(wanted)
         if not found:
             break
@@ -36,7 +36,7 @@ def holders(known: NamespaceId, interface: str) -> list[Process]:
 
 
 def _devices_of(pid: int) -> set[str]:
-    """The TUN devices that a process has open (drivers/net/tun.c: tun_chr_show_fdinfo)."""
+    """Return the TUN devices that a process has open (drivers/net/tun.c: tun_chr_show_fdinfo)."""
     found = set()
     with suppress(OSError):  # it may end meanwhile
         for file in os.scandir(f"/proc/{pid}/fdinfo"):
@@ -46,7 +46,7 @@ def _devices_of(pid: int) -> set[str]:
 
 
 def _inside(wanted: Iterable[NamespaceId]) -> list[Process]:
-    """Every process that is in one of these network namespaces, under a name or not, but for ourselves."""
+    """Return every process that is in one of these network namespaces, named or not, but for this one."""
     spaces = {(known.device, known.inode): known for known in wanted}
     found = []
     for entry in os.scandir("/proc"):

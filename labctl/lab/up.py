@@ -1,4 +1,4 @@
-"""Up: observe, plan, apply; and what fails is taken back.
+"""Up: observe, plan, apply; and roll back what fails.
 
 The same function makes a lab on a bare machine, finds nothing to do the second time, and repairs what has gone since.
 """
@@ -48,7 +48,7 @@ class UpReport:
     substitutions: tuple[Substitution, ...]
     seconds: float
     coverage: Coverage  # what the first look took in
-    notes: tuple[str, ...]  # what is to be known of the place where the lab is
+    notes: tuple[str, ...]  # what to know about where the lab lives
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -
                 apply((change.step for change in changes), session)
                 if changes and not fresh:
                     changes += _what_it_took_along(wanted, session)
-                until_the_end.enter_context(ignored(*TERMINATION))  # the lab is made
+                until_the_end.enter_context(ignored(*TERMINATION))  # from here on `up` does not fail
                 state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True), file)
                 _forget_what_is_gone(topology, state)
             except BaseException as error:
@@ -139,7 +139,7 @@ def _put_back(before: Topology, session: Session) -> None:
     """Make a lab again what it was. Raise KernelRefused where that fails, ProgramFailed where a program of it does."""
     try:
         apply((change.step for change in pending(desired(before), session.state).changes), session)
-    except ProgramFailed:  # it was edited, and what it was before nobody has
+    except ProgramFailed:  # it was edited, and its earlier version is not there any more
         raise
     except LabError as error:
         raise KernelRefused(

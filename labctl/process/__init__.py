@@ -1,1 +1,1 @@
-"""The process itself and others: fork, signals, descriptors, titles, waiting, logs with a cap, and the disk."""
+"""This process and others: fork, signals, descriptors, titles, pidfds, logs with a cap, and the disk."""

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def many_descriptors() -> Iterator[None]:
-    """As many descriptors as this process may have."""
+    """Raise the limit of open descriptors to the hard limit in the body."""
     usual = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Refused where the hard limit is over fs.nr_open; what there was must do then.
+    # Refused where the hard limit is over fs.nr_open; the limit then stays as it was.
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (usual[1], usual[1]))
     try:

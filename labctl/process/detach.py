@@ -1,6 +1,6 @@
-"""Letting go of what a process was born with, as every one does that is to live on when labctl has ended.
+"""Releasing what a process has inherited, as every process does that outlives its labctl command.
 
-A daemon that keeps one descriptor of its maker keeps somebody waiting: a pipe that never ends, a directory that cannot
+A daemon that keeps a descriptor of its parent open blocks others: a pipe that never ends, a directory that cannot
 be unmounted, a terminal that does not close. So everything is closed but what it names.
 """
 
@@ -12,28 +12,28 @@ from contextlib import suppress
 
 
 def detach(keep: Iterable[int]) -> None:
-    """Become a session of its own, and let go of everything but `keep`."""
+    """Become the leader of a new session (setsid(2)), and release everything inherited but `keep`."""
     os.setsid()
     release_inherited(keep)
 
 
 def release_inherited(keep: Iterable[int]) -> None:
-    """Be in /, make files for oneself alone, have no descriptor but `keep` and three that lead nowhere."""
+    """Change to /, set the umask to 077, and have no descriptor but `keep` and the standard three on /dev/null."""
     os.chdir("/")
     os.umask(0o077)
     with suppress(OSError):
-        os.close(0)  # first: the maker may have used up all that there may be, and the look at them takes one
+        os.close(0)  # first: the parent may have used up all descriptors, and listing them takes one
     close_all_but(keep)
     nowhere = os.open("/dev/null", os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-        os.set_inheritable(stream, True)  # what is in its place already has stayed as it was opened
+        os.set_inheritable(stream, True)  # dup2 onto itself changes nothing
     if nowhere > 2:
         os.close(nowhere)
 
 
 def redirect_output(log: str) -> None:
-    """Have output written behind what is in a file, made where there is none."""
+    """Append standard output and standard error to a file, which is made where there is none. Raise OSError."""
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(target, stream)

@@ -1,6 +1,7 @@
-"""Files of labctl on a disk that may be full, read-only or damaged, or hold what somebody else has put there.
+"""Files of labctl on a disk that may be full, read-only or damaged, in a directory that others may have written to.
 
-Whatever a disk says no to is told in words. What is read is a plain file, in a directory that nobody else could write.
+What the disk refuses becomes a MachineError. Only plain files are read, and only in directories that no other user may
+write to.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from labctl.errors import MachineError, kernel_words
 
 @contextmanager
 def kept_in(directory: Path) -> Iterator[None]:
-    """Turn what a disk says no to into words. A directory that is gone stays a FileNotFoundError."""
+    """Turn an OSError of the body into MachineError; a FileNotFoundError, of a directory that is gone, stays one."""
     try:
         yield
     except FileNotFoundError:
@@ -31,24 +32,24 @@ def kept_in(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def removable(lab: str) -> Iterator[None]:
-    """The same for what is being taken down."""
+    """Turn an OSError of the body, which removes a lab, into MachineError."""
     try:
         yield
     except OSError as error:
         why = f"{error.filename}: {kernel_words(error)}" if error.filename else kernel_words(error)
-        raise MachineError(f"lab {lab} is not wholly down", why, _what_helps(error)) from None
+        raise MachineError(f"lab {lab} could not be removed completely", why, _what_helps(error)) from None
 
 
 def _what_helps(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "root in a user namespace alone (unshare -Ur) may not: run labctl outside of it, where it needs no root"
+        return "/run must be writable: root in a user namespace (unshare -Ur) runs labctl outside of it, without root"
     if error.errno == errno.EROFS:
         return "make /run writable (mount -o remount,rw /run), then run the same command again"
-    return "/run must be writable and have some space: make room there, then run the same command again"
+    return "/run must be writable and have some space: free some, then run the same command again"
 
 
 def contents(path: Path) -> bytes | None:
-    """What is in a file; None where there is none. Raises MachineError for what cannot be read, or is no plain file."""
+    """Return what is in a file, None if there is none. Raise MachineError if it cannot be read or is no plain file."""
     try:
         if stat.S_ISREG(path.lstat().st_mode):
             return path.read_bytes()
@@ -56,17 +57,18 @@ def contents(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise unreadable(path, kernel_words(error)) from None
-    raise unreadable(path, "it is no plain file")  # to open a FIFO would be to wait for ever
+    raise unreadable(path, "it is no plain file")  # opening a FIFO would wait for a writer
 
 
 def unreadable(path: Path, why: str) -> MachineError:
+    """Return the error for a file of the state that cannot be read."""
     return MachineError(
         f"the state of the lab cannot be read: {path}", why, "look at it; if it is of no use, remove it by hand"
     )
 
 
 def remove(path: Path) -> None:
-    """Remove whatever has that name. A link leads to somebody else's files: only the link itself goes."""
+    """Remove a file, a directory with all that is in it, or a symbolic link, which is not followed. Raise OSError."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -74,9 +76,9 @@ def remove(path: Path) -> None:
 
 
 def refuse_if_others_may_write(directory: Path) -> None:
-    """What is in there says which processes to end, so it must be nobody's but ours.
+    """Raise MachineError for a directory that another user may have written to, FileNotFoundError if there is none.
 
-    Raises MachineError where it may be somebody else's, FileNotFoundError where it is not there.
+    What is in it says which processes to end.
     """
     found = directory.lstat()
     if not stat.S_ISDIR(found.st_mode):
@@ -88,7 +90,7 @@ def refuse_if_others_may_write(directory: Path) -> None:
     else:
         return
     raise MachineError(
-        f"nothing in {directory} can be believed",
+        f"refusing untrusted directory {directory}",
         why,
         "look at what is in there, then remove it, or chown and chmod it",
     )

@@ -1,4 +1,4 @@
-"""Becoming a program, and why that cannot be: one number of execve(2) stands for many causes."""
+"""Executing a program, and why that fails: one errno of execve(2) stands for many causes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INTERPRETER_LENGTH = 255  # fs/binfmt_script.c: BINPRM_BUF_SIZE, without the li
 
 
 def become(command: Sequence[str]) -> NoReturn:
-    """Execute a command in place of this process; a word without a slash is looked for in PATH. Raises OSError."""
+    """Execute a command in place of this process; a word without a slash is looked for in PATH. Raise OSError."""
     program = command[0] if "/" in command[0] else shutil.which(command[0])
     if program is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -24,7 +24,7 @@ def become(command: Sequence[str]) -> NoReturn:
 
 
 def why_not(program: str, error: OSError) -> tuple[str, str]:
-    """Why a program cannot be executed, and what helps; to be asked where the program was to be started."""
+    """Return why a program cannot be executed, and what helps; called in the directory where it was to start."""
     if "/" not in program and shutil.which(program) is None:
         return _not_in_path(program)
     path = os.path.abspath(program) if "/" in program else shutil.which(program) or program

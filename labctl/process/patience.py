@@ -1,13 +1,13 @@
-"""Waiting for others on a machine that may be busy.
+"""Time-outs that do not count the time for which processes wait for a CPU.
 
-A time-out says something about a network. Where the CPUs are taken, time passes in which a process that has a packet to
+A time-out is to say something about a network. On a busy machine time passes in which a process that has a packet to
 forward does not run, and that time is not the network's. The kernel counts it for each thread, in /proc/PID/schedstat
-(sched-stats in the kernel's documentation); a thread that waits at this moment is in state R of /proc/PID/stat. So
-patience is over when its seconds have passed without those in which the processes that are waited for had to wait for a
-CPU, and when none of them waits for one now that it needs.
+(sched-stats in the kernel's documentation); a thread that waits at this moment is in state R of /proc/PID/stat. So a
+`Patience` is over when its seconds have passed without those in which the processes concerned waited for a CPU, and
+when none of them waits for one now.
 
-This process may be kept from running, too, and find the time over before it has looked even once. So what is waited for
-is always looked at once more when the time is over: `looks`, `wait`.
+This process may be kept from running, too, and find the time over before it has looked even once. So there is always
+one more look when the time is over: `looks`, `wait`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PAUSE = 0.01
 """Seconds between two looks."""
 
 SHARE = 10_000_000
-"""Nanoseconds on a CPU in which an engine does what it has to do; a program that never sleeps has no end of that."""
+"""Nanoseconds on a CPU after which a process that still wants one is not waited for: an engine needs less."""
 
 MOST = 30.0
 """Seconds that waiting for a CPU adds at most."""
@@ -32,7 +32,7 @@ _OURS = Path("/proc/thread-self")
 
 
 class Patience:
-    """Some seconds for processes and all below them, without those in which they wait for a CPU."""
+    """Some seconds for processes and their descendants, without those in which they wait for a CPU."""
 
     def __init__(self, seconds: float, *processes: int) -> None:
         self._end = time.monotonic() + seconds
@@ -41,20 +41,20 @@ class Patience:
         self._wanted: dict[Path, int] = {}
 
     def end(self) -> float:
-        """When it is over, in seconds of time.monotonic, as far as that is known now."""
+        """Return when it is over, in seconds of time.monotonic, as far as that is known now."""
         return self._end + min(self.waited(), MOST)
 
     def waited(self) -> float:
-        """Seconds for which the processes and this thread have waited for a CPU meanwhile, all together."""
+        """Return the seconds for which the processes and this thread have waited for a CPU since, all together."""
         before = self._waited_before
         return sum(waited - before.get(thread, 0) for thread, waited in self._waited().items()) / 1e9
 
     def left(self) -> float:
-        """Seconds until it is over, as far as that is known now; 0 where they have passed."""
+        """Return the seconds until it is over, as far as that is known now; 0 when they have passed."""
         return max(0.0, self.end() - time.monotonic())
 
     def over(self) -> bool:
-        """Whether the seconds have passed, and none of the processes waits for a CPU that it needs."""
+        """Return whether the seconds have passed, and none of the processes waits for a CPU that it needs."""
         if self.left():
             return False
         # Since when each has wanted a CPU without a pause, by the time that it had had one.
@@ -68,7 +68,7 @@ class Patience:
         return not short or time.monotonic() > self._end + MOST
 
     def wait(self, ready: select.poll) -> bool:
-        """Wait until a descriptor is ready, and tell whether one was before it is over."""
+        """Wait until a descriptor is ready or it is over. Return whether one is ready."""
         over = False
         while not ready.poll(0):
             if over:
@@ -78,7 +78,7 @@ class Patience:
         return True
 
     def looks(self, pause: float = PAUSE) -> Iterator[None]:
-        """One moment to look after the other; the last one comes when it is over."""
+        """Yield whenever it is time to look, every `pause` seconds, and a last time when it is over."""
         while not self.over():
             yield
             time.sleep(pause)
@@ -86,7 +86,7 @@ class Patience:
 
     def _threads(self) -> Iterator[Path]:
         processes = list(self._processes)
-        for process in processes:  # it grows meanwhile
+        for process in processes:  # children are appended on the way
             with suppress(OSError):  # it has ended
                 for thread in Path(f"/proc/{process}/task").iterdir():
                     yield thread
@@ -98,7 +98,7 @@ class Patience:
 
 
 def _times(thread: Path) -> tuple[int, int]:
-    """Nanoseconds that a thread has had a CPU, and that it has waited for one; 0 where the kernel does not count."""
+    """Return the nanoseconds for which a thread had a CPU, and waited for one; 0 where the kernel does not count."""
     try:
         ran, waited, _ = map(int, (thread / "schedstat").read_text().split())
     except (OSError, ValueError):
@@ -107,7 +107,7 @@ def _times(thread: Path) -> tuple[int, int]:
 
 
 def _wants_to_run(thread: Path) -> bool:
-    """Whether a thread waits for a CPU or for a disk, or runs."""
+    """Return whether a thread waits for a CPU or for a disk, or runs."""
     try:
         return (thread / "stat").read_text().rpartition(")")[2].split()[0] in "RD"
     except OSError:
@@ -115,6 +115,6 @@ def _wants_to_run(thread: Path) -> bool:
 
 
 class PatienceFor(Protocol):
-    """So many seconds for those who carry the packets of a lab, and for others."""
+    """Makes a Patience for the engines of a lab and for other processes, by PID."""
 
     def __call__(self, seconds: float, /, *others: int) -> Patience: ...

@@ -1,6 +1,6 @@
 """Processes that outlive the command: found again, ended, and never mistaken for another.
 
-A PID alone is no name: the kernel gives it to somebody else in time. A PID together with its start time is one for as
+A PID alone is no name: the kernel uses it again in time. A PID together with its start time is one for as
 long as the machine is up (proc(5), field 22 of stat), and a pidfd is one for as long as it is open (pidfd_open(2)).
 """
 
@@ -22,27 +22,28 @@ GRACE = 2.0
 
 @dataclass(frozen=True)
 class Process:
-    """A process for good: its PID and its start time in clock ticks since boot."""
+    """A process, whatever else gets its PID later: the PID and the start time in clock ticks since boot."""
 
     pid: int
     started: int
 
     def alive(self) -> bool:
+        """Return whether it has not ended."""
         return start_time(self.pid) == self.started
 
     def stopped(self) -> bool:
-        """Whether it, or the program that it runs, goes on only when it is told to, as after SIGSTOP."""
+        """Return whether it, or the program that it supervises, is stopped, as after SIGSTOP."""
         return any(_fields_of_stat(pid)[:1] in (["T"], ["t"]) for pid in (self.pid, *children(self.pid)[:1]))
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks since boot at which a process started; None where there is none or only its zombie."""
+    """Return when a process started, in clock ticks since boot; None if there is none, or only its zombie."""
     fields = _fields_of_stat(pid)
     return None if not fields or fields[0] in "ZX" else int(fields[19])
 
 
 def children(pid: int) -> list[int]:
-    """The children of a process of one thread, the oldest first (proc(5), /proc/PID/task/TID/children)."""
+    """Return the children of a process of one thread, oldest first (proc(5), /proc/PID/task/TID/children)."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
@@ -50,7 +51,7 @@ def children(pid: int) -> list[int]:
 
 
 def title_of(pid: int) -> str:
-    """The name of a process, of 15 bytes (proc(5), /proc/PID/comm); empty where there is none."""
+    """Return the name of a process, 15 bytes at most (proc(5), /proc/PID/comm); empty if there is none."""
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except (FileNotFoundError, ProcessLookupError):
@@ -58,7 +59,7 @@ def title_of(pid: int) -> str:
 
 
 def _fields_of_stat(pid: int) -> list[str]:
-    """What stands behind the name in /proc/PID/stat (proc(5)), from the state on; empty where there is no process."""
+    """Return the fields of /proc/PID/stat (proc(5)) from the state on; none if there is no process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -72,12 +73,12 @@ def end(processes: Iterable[Process]) -> None:
 
 
 def kill(processes: Sequence[Process]) -> None:
-    """End processes that are not asked, and wait until they are gone."""
+    """End processes with SIGKILL, and wait until they are gone."""
     _left_after(signal.SIGKILL, processes, 10.0)
 
 
 def _left_after(number: signal.Signals, processes: Sequence[Process], patience: float) -> list[Process]:
-    """Send all of them a signal, and wait `patience` seconds at most for all to end; gives those that have not.
+    """Send a signal to all of them, and wait `patience` seconds at most. Return those that have not ended.
 
     Never more than one pidfd is open: there may be more processes than descriptors.
     """
@@ -90,7 +91,7 @@ def _left_after(number: signal.Signals, processes: Sequence[Process], patience: 
 
 
 def _ends(process: Process, waiting: Patience) -> bool:
-    """Wait for the end of a process, as long as there is time; tells whether it has come."""
+    """Wait for a process to end, as long as there is time. Return whether it has."""
     with opened(process) as pidfd:
         if pidfd is None:
             return True
@@ -101,7 +102,7 @@ def _ends(process: Process, waiting: Patience) -> bool:
 
 @contextmanager
 def opened(process: Process) -> Iterator[int | None]:
-    """A pidfd of exactly that process, whose start time is compared after it is taken; None where it is gone.
+    """Yield a pidfd of exactly that process, None if it is gone: the start time is compared once it is open.
 
     A zombie counts: while it has threads that live, it has not ended.
     """

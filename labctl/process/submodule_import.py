@@ -1,4 +1,4 @@
-"""Loading one module of a library without all that its package loads."""
+"""Importing a submodule of a library without what the __init__ of its package imports."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from types import ModuleType
 
 
 @contextmanager
-def bare(package: str) -> Iterator[None]:
-    """Have modules of a package load alone in the body: an empty package stands in its place for so long."""
+def submodules_of(package: str) -> Iterator[None]:
+    """Have submodules of a package import alone in the body: its __init__ is not run, an empty package replaces it."""
     if package in sys.modules:
         yield
         return

@@ -51,14 +51,14 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 
 
 def unmount(target: str) -> None:
-    """Take a mount away, even while it is in use (MNT_DETACH)."""
+    """Unmount, even while it is in use (MNT_DETACH)."""
     _checked(_libc.umount2(target.encode(), MNT_DETACH), target)
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when the one that forked it ends, and end now where that has happened.
+    """Have the kernel end this process when the one that forked it ends; end now if it has ended already.
 
-    The kernel forgets the wish when credentials change: call it after the last setns or setuid.
+    The kernel forgets this when credentials change: call it after the last setns or setuid.
     `parent` is the PID that os.getppid() must still show, 0 where the parent is outside our PID namespace.
     """
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "prctl")
@@ -73,7 +73,7 @@ def adopt_orphans() -> None:
 
 @contextmanager
 def network_namespace(fd: int) -> Iterator[None]:
-    """Run a block inside the network namespace of `fd`; only this thread goes there, and it comes back."""
+    """Run the body in the network namespace of `fd`; only this thread enters it, and returns at the end."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         setns(fd, CLONE_NEWNET)

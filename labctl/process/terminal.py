@@ -14,7 +14,7 @@ from labctl.process.signals import ignored
 
 
 def take() -> None:
-    """Make this process a group of its own, in the foreground of its terminal if it has one."""
+    """Make this process a process group of its own, in the foreground of its terminal if it has one."""
     if sys.stdin.isatty():
         os.setpgid(0, 0)
         give_back()

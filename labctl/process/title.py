@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from labctl.process.submodule_import import bare
+from labctl.process.submodule_import import submodules_of
 
-# The package itself loads the logging of Python, which would then run code of its own in every child that is forked.
+# The package itself imports logging, which registers code to run in every child that is forked.
 try:
-    with bare("setproctitle"):
+    with submodules_of("setproctitle"):
         from setproctitle._setproctitle import setproctitle as set_title
 except ImportError:
     from setproctitle import setproctitle as set_title

@@ -1,4 +1,4 @@
-"""Where a command was called: the directory that its relative names mean, also from within other namespaces."""
+"""The working directory of a command, which its relative paths mean also inside other namespaces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def here() -> str:
-    """The working directory; / where it has been deleted."""
+    """Return the working directory, / if it has been deleted."""
     try:
         return os.getcwd()
     except FileNotFoundError:
@@ -14,7 +14,7 @@ def here() -> str:
 
 
 def return_to(directory: str) -> None:
-    """setns(2) of a mount namespace leads to /; go back, unless the directory is hidden in there."""
+    """Change to a directory after setns(2), which leads to /; stay in / if the directory is hidden there."""
     try:
         os.chdir(directory)
     except OSError:

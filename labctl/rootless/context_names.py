@@ -1,4 +1,4 @@
-"""The names of rooms: how a room is claimed, found, and told from one that only reads like it.
+"""The names of rootless environments: how one is claimed, found, and told from a socket that only has a similar name.
 
 A name is an abstract UNIX socket (unix(7)) on which the holder listens. Binding it is an atomic claim, it is gone the
 moment the holder is gone, and SO_PEERCRED tells the holder's PID and user beyond doubt.
@@ -12,19 +12,20 @@ import socket
 import struct
 from pathlib import Path
 
-# A line of /proc/net/unix (proc(5)) about a room: the inode, the user, and what a lab may be called.
+# A line of /proc/net/unix (proc(5)) about an environment: the inode, the user, and what a lab may be called.
 _LISTED = re.compile(rb"^\S+: (?:[0-9A-F]+ +){5}(\d+) @labctl/(\d+)/([\w.-]+)$", re.MULTILINE)
 
 
 def address(lab: str, uid: int) -> str:
+    """Return the address of the socket of a lab of a user."""
     return f"\0labctl/{uid}/{lab}"
 
 
 def names() -> dict[tuple[int, str], str]:
-    """User and lab of every room that there is or will be, with the inode of its socket, as far as a list can tell.
+    """Return user and lab of every environment that exists or is being made, with the inode of its socket.
 
-    Anybody may give a socket any name, also one that reads like two lines of this list. So what is found here is
-    asked itself before it is believed.
+    It is a list of candidates: any user may name a socket anything, even so that it reads like two lines of this list.
+    `holder_of` asks the socket itself.
     """
     return {
         (int(uid), lab.decode()): inode.decode()
@@ -33,10 +34,10 @@ def names() -> dict[tuple[int, str], str]:
 
 
 def holder_of(lab: str, owner: int | None = None) -> int | None:
-    """The PID behind the name, if it is that user's; this user's where none is named."""
+    """Return the PID of the holder of a lab of `owner` (this user by default), None if there is none of that user."""
     owner = os.geteuid() if owner is None else owner
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.setblocking(False)  # somebody who listens and never answers is not waited for
+        connection.setblocking(False)  # a socket that never accepts is not waited for
         try:
             connection.connect(address(lab, owner))
         except (ConnectionRefusedError, BlockingIOError):
@@ -46,7 +47,7 @@ def holder_of(lab: str, owner: int | None = None) -> int | None:
 
 
 def claimant(lab: str) -> str:
-    """Who of this user holds the socket of a name on which nobody listens yet; nothing where nobody does."""
+    """Return which process of this user has claimed a name and does not listen yet; empty if there is none."""
     inode = names().get((os.geteuid(), lab))
     for entry in os.scandir("/proc") if inode else ():
         try:

@@ -78,6 +78,6 @@ def as_root(request: pytest.FixtureRequest) -> Iterator[World]:
 
 @pytest.fixture
 def as_user(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Only an ordinary user: for what concerns the room."""
+    """Only an ordinary user: for what concerns rootless environments."""
     with _unchanged(request, "rootless") as made:
         yield made

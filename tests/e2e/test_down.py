@@ -114,7 +114,7 @@ def test_down_says_what_it_removed(as_root: World) -> None:
     assert "left" in said and "right" in said
 
 
-def test_down_inside_of_a_room_is_refused_in_words(as_user: World) -> None:
+def test_down_inside_of_its_environment_is_refused_in_words(as_user: World) -> None:
     as_user.labctl("up", as_user.file("pair.yaml", PAIR))
     for words in (["down"], ["down", "pair"], ["down", "--all"]):
         said = as_user.labctl("exec", "left", "--", *as_user.command(*words), code=2).stderr
@@ -142,7 +142,7 @@ STOPPED = """if True:
 """
 
 
-def test_nobody_makes_a_lab_in_a_room_that_is_about_to_end(as_user: World) -> None:
+def test_no_lab_is_made_in_an_environment_that_is_about_to_end(as_user: World) -> None:
     file = as_user.file("pair.yaml", PAIR)
     as_user.labctl("up", file)
     down = as_user.start([sys.executable, "-c", STOPPED, "down"], stdout=subprocess.DEVNULL)

@@ -219,7 +219,7 @@ def test_an_edit_makes_what_a_fresh_lab_would_be(here: World, edit: str) -> None
 
 
 def test_an_owner_by_number_or_name_is_the_same_and_may_be_oneself(here: World) -> None:
-    """Without root the owner can only be oneself, who is root in the room."""
+    """Without root the owner can only be oneself, who is root in the environment."""
     file = here.file("owned.yaml", OWNED.replace("nobody", f"'{here.uid}'"))
     here.labctl("up", file)
     assert here.json("plan", file)["changes"] == []

@@ -62,7 +62,7 @@ def is_back(here: World, before: dict[str, Any], number: int) -> None:
 @pytest.mark.timeout(600)
 @orphans_are_ours()
 def test_up_killed_at_every_step(here: World) -> None:
-    """As root `down`, or the next `up`, puts it right; a room is gone by itself, unless it was just told to stay."""
+    """As root the next command puts it right; a rootless environment ends by itself, unless it was told to stay."""
     file = here.file("small.yaml", SMALL)
     before = here.snapshot()
     kept = 0
@@ -71,7 +71,7 @@ def test_up_killed_at_every_step(here: World) -> None:
         if PAST in said:
             break
         assert code == -signal.SIGKILL, (number, code, said)
-        stays = here.is_root or bool(here.snapshot()["rooms"])
+        stays = here.is_root or bool(here.snapshot()["environments"])
         if not stays:
             is_back(here, before, number)
         kept += stays and not here.is_root
@@ -82,7 +82,7 @@ def test_up_killed_at_every_step(here: World) -> None:
             here.labctl("down", "small")
             is_back(here, before, number)
     assert number > 40, "the steps are not seen any more"
-    assert kept <= 2, "a room stayed that nobody had told to"
+    assert kept <= 2, "an environment stayed that was not told to"
     here.labctl("down")
 
 

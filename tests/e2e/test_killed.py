@@ -56,7 +56,7 @@ def test_up_killed_at_any_moment_leaves_what_down_takes_away(as_root: World) -> 
         eventually(is_as(as_root, before), f"nothing is left of an up that was killed after {delay:.3f} s")
 
 
-def test_up_killed_at_any_moment_leaves_nothing_in_a_room(as_user: World) -> None:
+def test_up_killed_at_any_moment_leaves_nothing_without_root(as_user: World) -> None:
     before = as_user.snapshot()
     began = time.monotonic()
     as_user.labctl("up", "two-site")
@@ -84,7 +84,7 @@ def test_up_after_an_up_that_was_killed(here: World, moment: str) -> None:
     process.kill()
     process.wait()
     if not here.is_root and process.returncode:
-        eventually(lambda: not here.processes(), "nothing is left of the room")
+        eventually(lambda: not here.processes(), "nothing is left of the environment")
     here.labctl("up", file)
     here.labctl("verify")
     here.labctl("down")
@@ -152,7 +152,7 @@ def test_a_killed_room_is_gone_and_can_be_made_again(as_user: World) -> None:
     as_user.labctl("up", file)
     (holder,) = as_user.processes_titled("labctl: rootless environment of tunnel")
     os.kill(holder, signal.SIGKILL)
-    eventually(lambda: not as_user.processes(), "everything in the room went with it")
+    eventually(lambda: not as_user.processes(), "everything in the environment went with it")
     assert as_user.json("list") == []
     assert "no lab" in as_user.labctl("status", code=2).stderr
     as_user.labctl("up", file)
@@ -164,7 +164,7 @@ def test_a_terminated_room_is_gone_too(as_user: World) -> None:
     as_user.labctl("up", as_user.file("tunnel.yaml", tunnel()))
     (holder,) = as_user.processes_titled("labctl: rootless environment of tunnel")
     os.kill(holder, signal.SIGTERM)
-    eventually(lambda: not as_user.processes(), "everything in the room went with it")
+    eventually(lambda: not as_user.processes(), "everything in the environment went with it")
 
 
 def test_a_killed_engine_is_told_and_started_again(here: World) -> None:

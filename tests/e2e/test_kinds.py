@@ -247,7 +247,7 @@ def test_an_owner_who_does_not_exist_is_told_before_anything_is_made(here: World
     assert here.snapshot() == before
 
 
-def test_in_a_room_another_owner_is_replaced_and_told(as_user: World) -> None:
+def test_without_root_another_owner_is_replaced_and_told(as_user: World) -> None:
     made = as_user.json("up", as_user.file("owned.yaml", OWNED.format(owner=ORDINARY_UID + 1)))
     assert [(told["subject"], told["wanted"]) for told in made["substitutions"]] == [
         ("host:tun0", f"owner {ORDINARY_UID + 1}")
@@ -255,7 +255,7 @@ def test_in_a_room_another_owner_is_replaced_and_told(as_user: World) -> None:
     as_user.labctl("down")
 
 
-def test_in_a_room_oneself_is_an_owner_like_any_other(as_user: World) -> None:
+def test_without_root_oneself_is_an_owner_like_any_other(as_user: World) -> None:
     assert as_user.json("up", as_user.file("owned.yaml", OWNED.format(owner=as_user.uid)))["substitutions"] == []
     as_user.labctl("down")
 

@@ -1,4 +1,4 @@
-"""The names of rooms are in a list that everybody may write into: nothing in it is in the way, and none is believed."""
+"""Any user may write into the list of the names of environments: nothing in it is in the way, none is trusted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_strange_socket_is_in_nobodys_way(as_user: World, name: bytes) -> None
 
 @pytest.mark.parametrize("of", ["mine", "somebody else's"])
 @pytest.mark.parametrize("line", ["1 2 3 4 5 6 77", "0000000000000000: 00000002 00000000 00010000 0001 01 77"])
-def test_a_name_that_reads_like_a_room_makes_none(as_user: World, line: str, of: str) -> None:
+def test_a_name_that_reads_like_an_environment_makes_none(as_user: World, line: str, of: str) -> None:
     uid = as_user.uid if of == "mine" else as_user.uid + 1
     with a_socket_named(as_user, f"\0x\n{line} @labctl/{uid}/ghost".encode()):
         assert as_user.json("list") == []

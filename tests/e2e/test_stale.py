@@ -86,7 +86,7 @@ def test_a_link_in_the_place_of_a_lab_is_told_and_left_alone(as_root: World) -> 
     assert as_root.snapshot() == before
 
 
-def test_twenty_rooms_of_one_user_at_once(as_user: World) -> None:
+def test_twenty_environments_of_one_user_at_once(as_user: World) -> None:
     file = as_user.file("pair.yaml", PAIR)
     started = [
         as_user.start(as_user.command("up", file, "--name", f"lab{number}"), stdout=subprocess.DEVNULL)
@@ -166,13 +166,13 @@ def a_lab_is_somebody_elses() -> None:
 
 
 @pytest.mark.parametrize("planted", [others_may_write, it_is_somebody_elses, a_lab_is_somebody_elses])
-def test_what_somebody_else_may_have_written_is_not_believed(as_root: World, planted: Callable[[], None]) -> None:
+def test_what_another_user_may_have_written_is_refused(as_root: World, planted: Callable[[], None]) -> None:
     pair = as_root.file("pair.yaml", PAIR)
     as_root.labctl("up", pair)
     as_root.inside(planted)
     for words in (["status"], ["up", pair], ["down"], ["down", "--all"]):
         said = as_root.labctl(*words, code=3).stderr
-        assert "can be believed" in said and len(said.splitlines()) <= 3, said
+        assert "refusing untrusted directory" in said and len(said.splitlines()) <= 3, said
 
     def put_right() -> None:
         for path in (ROOT, ROOT / "pair"):

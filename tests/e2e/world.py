@@ -73,7 +73,7 @@ _STARTED: set[int] = set()
 def orphans_are_ours() -> Iterator[None]:
     """Whoever has lost its parent is reaped here, at each look, and not by the machine's init.
 
-    A room is gone when its dead are reaped, and some inits take a second for each.
+    A rootless environment is gone when its dead are reaped, and some inits take a second for each.
     """
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -243,7 +243,7 @@ class World:
                 "run": sorted(_tree("/run")),
                 "mounts": sorted(mount.words for mount in _mounts() if mount not in self._of_others),
                 "links": sorted(name for _, name in socket.if_nameindex()),
-                "rooms": sorted(_rooms(self.uid)),
+                "environments": sorted(_environments(self.uid)),
             }
         )
         return {**seen, "processes": sorted(self.processes())}
@@ -305,7 +305,7 @@ def _tree(top: str) -> Iterator[str]:
         yield from (f"{folder}/{name}" for name in (*folders, *files))
 
 
-def _rooms(uid: int) -> Iterator[str]:
+def _environments(uid: int) -> Iterator[str]:
     for line in Path("/proc/thread-self/net/unix").read_text().splitlines():
         if f"@labctl/{uid}/" in line:
             yield line.split()[-1]
@@ -340,10 +340,10 @@ def running(here: World, namespace: str, program: str) -> Iterator[None]:
 
 
 def names(here: World) -> list[str]:
-    """The namespaces that are there by name; in a room they are seen through its first process."""
-    rooms = here.processes_titled("labctl: rootless environment of")
-    top = Path("/proc", str(rooms[0]), "root") if rooms else Path("/")
-    if not (rooms or here.is_root):
+    """The namespaces that are there by name; in a rootless environment they are seen through its first process."""
+    holders = here.processes_titled("labctl: rootless environment of")
+    top = Path("/proc", str(holders[0]), "root") if holders else Path("/")
+    if not (holders or here.is_root):
         return []
     try:
         return sorted(here.inside(lambda: os.listdir(top / "run/netns")))

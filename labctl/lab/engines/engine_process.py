@@ -1,4 +1,4 @@
-"""What the process of an engine does, from its first moment to its last.
+"""What the process of an engine does, from its fork to its end.
 
 All this is loaded once, in the process that forks engines, and shared by them: so nothing is imported here but what an
 engine needs.
@@ -26,20 +26,20 @@ from labctl.process.log_file import LogFile
 from labctl.process.syscalls import CLONE_NEWNET, setns
 from labctl.process.title import set_title
 
-Say = Callable[[], None]
-Work = Callable[[Say, Say], None]
-"""What the process of an engine does. It calls the first argument before it touches the lab's network, which returns
-when it may, and the second once it forwards. Raises LabError."""
+Signal = Callable[[], None]
+Work = Callable[[Signal, Signal], None]
+"""What the process of an engine does. It calls the first argument, which waits for permission, before it touches the
+network of the lab, and the second once it forwards. It raises LabError."""
 
-Forward = Callable[[LogFile, Say, Say], None]
-"""The same, which says what it has to say in a log; the first argument leads into the namespace, too."""
+Forward = Callable[[LogFile, Signal, Signal], None]
+"""The same with a log to write to; the first function also enters the namespace."""
 
 
 def work_of(task: Task) -> Work:
-    """What is to be done for a task; whatever can be worked out before the process is forked is."""
+    """Return the work of a task. What can be computed before the process is forked is."""
     forward = _program(task) if task.spec.program else _built_in(task)
 
-    def work(begin: Say, ready: Say) -> None:
+    def work(begin: Signal, ready: Signal) -> None:
         def enter() -> None:
             begin()
             _enter(task.namespace)
@@ -70,7 +70,7 @@ def endpoint_of(spec: EngineSpec) -> Endpoint:
 def _built_in(task: Task) -> Forward:
     endpoint, device = endpoint_of(task.spec), task.spec.device
 
-    def forward(log: LogFile, enter: Say, ready: Say) -> None:
+    def forward(log: LogFile, enter: Signal, ready: Signal) -> None:
         def forwarding(engaged: list[str]) -> None:
             print(f"ttun: {device} forwards; offload engaged: {' '.join(engaged) or 'none'}", file=log)
             ready()
@@ -93,7 +93,7 @@ def _built_in(task: Task) -> Forward:
 
 
 def _program(task: Task) -> Forward:
-    def forward(log: LogFile, enter: Say, ready: Say) -> None:
+    def forward(log: LogFile, enter: Signal, ready: Signal) -> None:
         enter()
         for problem in view.show(task.namespace.name):
             print(problem, file=log)
@@ -104,7 +104,7 @@ def _program(task: Task) -> Forward:
 
 
 def _enter(namespace: Path) -> None:
-    # Only now: when this process was forked, there may have been none. And without waiting, as a FIFO would make us.
+    # Only now: when this process was forked, it may not have existed. O_NONBLOCK: opening a FIFO would wait.
     fd = os.open(namespace, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     setns(fd, CLONE_NEWNET)
     os.close(fd)
@@ -112,7 +112,7 @@ def _enter(namespace: Path) -> None:
 
 @contextmanager
 def _logged(log: LogFile) -> Iterator[None]:
-    """What goes wrong in the body goes into the log too: later it is the one place where it can be read."""
+    """Log an error of the body, too: after `up` it can be read nowhere else."""
     try:
         yield
     except BaseException as error:

@@ -6,10 +6,10 @@ an interpreter of its own in which nothing is loaded but what an engine needs. I
 Python does first in every child takes a quarter of it, and an engine has less memory that is only its own.
 (multiprocessing.forkserver has the same idea.) It is started when the command is, and loads while that reads the file.
 
-It is asked for engines with one message of descriptors: of a file with a place and Tasks, of `go`, of the answers, and
-of what the place itself takes. It forks them there and answers with their PIDs. Each prepares what it can, then waits
-for a byte from `go`: none touches anything but files of its own before it is recorded. If the command ends, `go` does,
-and so does every engine that has not begun.
+A request is one message of descriptors: of a file with a context and Tasks, of `go`, of the answers, and of what the
+context itself takes. It forks them there and answers with their PIDs. Each prepares what it can, then waits for a byte
+from `go`: none touches anything but files of its own before it is recorded. If the command ends, `go` is closed, and
+every engine that has not begun ends.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ _MOST_DESCRIPTORS = 4
 
 
 def main(requests: int) -> NoReturn:
-    """Fork what is asked for, until nobody can ask any more."""
+    """Serve requests until the other end of their socket is closed."""
     for number in TERMINATION:
-        signal.signal(number, signal.SIG_DFL)  # whatever the caller ignores, an engine can be ended
-    gc.disable()  # it would look through what has just been loaded
+        signal.signal(number, signal.SIG_DFL)  # engines inherit it, and are to end whatever the caller ignores
+    gc.disable()  # while modules are loaded there is no garbage
     preload()
-    gc.set_threshold(50_000)  # seldom: an engine makes next to no cycles
+    gc.set_threshold(50_000)  # rarely: an engine makes almost no cycles
     gc.enable()
-    gc.freeze()  # no copying of pages for a mere look
+    gc.freeze()  # a collection would write to, and so copy, shared pages
     set_title("labctl: forks the engines of a lab")
-    release_inherited((requests,))  # not sooner: why it cannot be loaded is told on standard error
+    release_inherited((requests,))  # not sooner: an error of loading goes to standard error
     try:
         with socket.socket(fileno=requests) as server:
             while descriptors := socket.recv_fds(server, 16, _MOST_DESCRIPTORS)[1]:
@@ -54,16 +54,16 @@ def main(requests: int) -> NoReturn:
         os._exit(0)
 
 
-def _serve(file: int, go: int, answers: int, *way: int) -> None:
+def _serve(file: int, go: int, answers: int, *address: int) -> None:
     with open(file, "rb") as whole:
         lab, tasks = pickle.load(whole)
     with socket.socket(fileno=answers) as answer:
         try:
-            told: object = context_at(lab, way).call(lambda: _fork_all(tasks, go, answer))
+            told: object = context_at(lab, address).call(lambda: _fork_all(tasks, go, answer))
         except BaseException as error:
             told = portable(error)
         answer.send(pickle.dumps((FORKER, told)))
-    for descriptor in (go, *way):
+    for descriptor in (go, *address):
         os.close(descriptor)
 
 
@@ -73,7 +73,7 @@ def _fork_all(tasks: Sequence[Task], go: int, answer: socket.socket) -> list[int
 
 
 def _fork(number: int, task: Task, work: Work, go: int, answer: socket.socket) -> int:
-    """Fork a child that waits for a word from `go`, and until then does nothing but to open files of its own."""
+    """Fork a child that waits for a byte from `go`, and until then does nothing but open files of its own."""
     with kernel_errors_as(f"{task.name} could not be started", USED_UP):
         pid = os.fork()
     if pid:
@@ -88,7 +88,7 @@ def _fork(number: int, task: Task, work: Work, go: int, answer: socket.socket) -
 
 
 def _live(number: int, work: Work, go: int, answer: socket.socket) -> None:
-    """Do the work; until it is ready, the command is told what goes wrong."""
+    """Do the work; until it is ready, an error is sent to the command."""
 
     def begin() -> None:
         if not os.read(go, 1):

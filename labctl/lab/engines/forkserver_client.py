@@ -1,7 +1,7 @@
 """Starting engines, none of which begins before it is recorded.
 
-They are forked by another process (forkserver.py), while the command makes what they will need. Each waits for a word
-from the command; until it is ready, the command is told what goes wrong.
+They are forked by another process (forkserver.py), while the command makes what they will need. Each waits for a byte
+from the command, and reports to it until it is ready.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from labctl.rootless.context import Context
 
 Record = Callable[[int, Process], None]
-"""Called for each engine before any begins: its number, and its process."""
+"""Called with the number and the process of each engine, before any begins."""
 
 Fork = Callable[[Sequence[Task]], AbstractContextManager["Waiting"]]
-"""Has engines forked; those that have not begun by the end of the body never do."""
+"""Has engines forked. Those that have not begun at the end of the body are ended."""
 
 
 _LARGEST = 1 << 18
@@ -47,16 +47,16 @@ class Waiting:
         self._begun = False
 
     def begin(self, record: Record) -> Iterator[Process]:
-        """Have all recorded, and then begin; gives each as soon as it is ready, in order.
+        """Have all recorded, then let them begin. Yield each as soon as it is ready, in order.
 
-        Raises the LabError of the first that failed.
+        Raise the LabError of the first that failed.
         """
         pids = self._answer(FORKER, "the process that forks engines", self._server)
         processes = [self._process(number, pid) for number, pid in enumerate(pids)]
         for number, process in enumerate(processes):
             record(number, process)
         self._begun = True
-        with suppress(BrokenPipeError):  # all have ended: why is told where their answers are waited for
+        with suppress(BrokenPipeError):  # all have ended: their answers say why
             os.write(self._permit, b"g" * len(processes))
         for number, process in enumerate(processes):
             with opened(process) as pidfd:
@@ -64,7 +64,7 @@ class Waiting:
             yield process
 
     def _process(self, number: int, pid: int) -> Process:
-        """The name of a process for good. Raises what it said before it ended, if it has."""
+        """Return the process with this PID. If it has ended, raise what it reported before."""
         started = start_time(pid)
         if started is None:
             name = self._tasks[number].name
@@ -73,20 +73,20 @@ class Waiting:
         return Process(pid, started)
 
     def close(self) -> None:
-        """Have those that have not begun end, and wait until they are gone: they hold the other end of the answers."""
+        """End those that have not begun, and wait until they are gone: they hold the other end of the answers."""
         os.close(self._permit)
         while not self._begun and self._answers.recv(_LARGEST):
             pass
         self._answers.close()
 
     def _answer(self, number: int, name: str, pidfd: int | None) -> Any:
-        """What a process says, once it says something. Raises what kept it from that.
+        """Wait for the answer of a process. Return it, or raise it where it is an error; raise LabError if it ended.
 
-        Without a pidfd it has ended already, and only what it has said before counts.
+        Without a pidfd it has ended already, and only an answer that it has sent before counts.
         """
         either = select.poll()
         if pidfd is not None:
-            either.register(pidfd, select.POLLIN)  # looked at first: what has ended by then has said all that it will
+            either.register(pidfd, select.POLLIN)  # polled before the answers: after its end there are no more
         either.register(self._answers, select.POLLIN)
         while number not in self._heard:
             ready = dict(either.poll(0 if pidfd is None else None))
@@ -106,14 +106,14 @@ def _ended(name: str) -> KernelRefused:
 
 
 class Forkserver:
-    """The process that forks engines, as it is asked."""
+    """The process that forks engines on request."""
 
     def __init__(self, pidfd: int, requests: socket.socket) -> None:
         self._pidfd = pidfd
         self._requests = requests
 
     def at(self, context: Context) -> Fork:
-        """The way to have engines forked at a place."""
+        """Return what has engines forked in a context."""
         return partial(self._forked, context)
 
     @contextmanager
@@ -126,7 +126,7 @@ class Forkserver:
                 answers, answer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 theirs.enter_context(answer)
                 ours.enter_context(answers)
-                with suppress(BrokenPipeError):  # that it has ended is told where its answer is waited for
+                with suppress(BrokenPipeError):  # it has ended, as waiting for its answer will show
                     _ask(self._requests, context, tasks, go, answer.fileno())
             ours.pop_all()
         with closing(Waiting(tasks, self._pidfd, permit, answers)) as waiting:
@@ -134,25 +134,25 @@ class Forkserver:
 
 
 def _ask(server: socket.socket, context: Context, tasks: Sequence[Task], go: int, answers: int) -> None:
-    lab, way = context.address
+    lab, address = context.address
     file = os.memfd_create("tasks")
     try:
         with open(file, "wb", closefd=False) as whole:
             pickle.dump((lab, tasks), whole)
         os.lseek(file, 0, os.SEEK_SET)
-        socket.send_fds(server, [b"fork"], [file, go, answers, *way])
+        socket.send_fds(server, [b"fork"], [file, go, answers, *address])
     finally:
         os.close(file)
 
 
 @contextmanager
 def forkserver() -> Iterator[Forkserver]:
-    """Start the process that forks engines; it is gone at the end of the body."""
+    """Yield the process that forks engines; it is ended at the end of the body. Raise KernelRefused."""
     with kernel_errors_as("the process that forks engines could not be started", USED_UP):
         requests, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         asked.set_inheritable(True)
         words = python(f"from labctl.lab.engines.forkserver import main; main({asked.fileno()})")
-        # In a session of its own: a Ctrl-C is for the command, which may need it to put back what it has changed.
+        # In a session of its own: Ctrl-C is for the command, which may need this process to put a lab back as it was.
         pid = os.posix_spawn(words[0], words, os.environ, setsid=True)
         asked.close()
         pidfd = os.pidfd_open(pid)
@@ -166,6 +166,6 @@ def forkserver() -> Iterator[Forkserver]:
 
 
 def python(code: str) -> list[str]:
-    """A call of Python that finds modules where we find ours, whatever lies in the directory where it is called."""
+    """Return a command that runs Python code with the module path of this process, whatever the working directory."""
     path = [os.path.abspath(__file__).removesuffix("/labctl/lab/engines/forkserver_client.py"), *sys.path]
     return [sys.executable, "-S", "-P", "-c", f"import sys; sys.path[:] = {path!a}; {code}"]

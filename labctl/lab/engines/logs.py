@@ -1,4 +1,4 @@
-"""What the engines said, read as it is written."""
+"""The logs of engines, read while they are written."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ NO_TIME = " " * len("13:03:07.123")
 
 
 def lines(lab: str, devices: Sequence[str], follow: bool) -> Iterator[str]:
-    """The lines of the engines' logs in the order of time, each with its time, and its device where there are several.
+    """Yield the lines of engines' logs in the order of time, each with its time, and its device if there are several.
 
-    Raises UsageError for a device without an engine.
+    Raise UsageError for a device without an engine.
     """
     state = existing(lab)
     logs = {str(device): state.log_of(device) for device in state.read().engines}
@@ -37,13 +37,13 @@ def lines(lab: str, devices: Sequence[str], follow: bool) -> Iterator[str]:
 
 
 def last_words(path: Path, since: str) -> list[str]:
-    """The last lines that were written to a log since a time, as they are but for what a terminal would obey."""
+    """Return the last lines that were written to a log since a time, without what would control a terminal."""
     said = [line.text for line in Tail("", path).more() if line.time >= since][-QUOTED:]
     return ["".join(char if char.isprintable() or char == "\t" else "?" for char in line[:WIDEST]) for line in said]
 
 
 class Tail:
-    """A log that is read on from where it was left."""
+    """A log that is read from where the last read ended."""
 
     def __init__(self, device: str, path: Path) -> None:
         self.device = device
@@ -52,11 +52,11 @@ class Tail:
         self._last = ""
 
     def more(self) -> Iterator[Line]:
-        """The lines that have come to their end since the last call."""
+        """Yield the lines that were completed since the last call."""
         try:
             with self._path.open("rb") as log:
                 if os.fstat(log.fileno()).st_size < self._read:
-                    self._read = 0  # it has begun anew
+                    self._read = 0  # it was truncated
                 log.seek(self._read)
                 text = log.read()
         except FileNotFoundError:  # an engine that never began
@@ -69,7 +69,7 @@ class Tail:
 
 
 def _in_order(tails: Sequence[Tail], follow: bool) -> Iterator[tuple[Line, str]]:
-    """The lines of logs in the order of time.
+    """Yield the lines of logs, with their devices, in the order of time.
 
     When following, what was written since the last look waits for the next: an earlier line of another log may be on
     its way.
@@ -91,7 +91,7 @@ def _in_order(tails: Sequence[Tail], follow: bool) -> Iterator[tuple[Line, str]]
 
 
 def _clock(when: str) -> str:
-    """A time of a log as a clock shows it, to the millisecond; with the date where that is not today's."""
+    """Return a time of a log in local time, to the millisecond; with the date if that is not today's."""
     if not when:
         return NO_TIME
     local = datetime.fromisoformat(when).astimezone().replace(tzinfo=None)

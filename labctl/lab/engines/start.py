@@ -1,8 +1,8 @@
-"""The engines of a lab: started beside their TUN device, and waited for.
+"""Starting the engines of a lab, and waiting until they are ready.
 
-An engine is the built-in one or a program that is named in the file. The built-in one tells when it is ready.
-Of any other program that can only be seen from outside: it has the TUN device open, so the device has a carrier, and
-it has its UDP port.
+An engine is the built-in one or a program that is named in the file. The built-in one reports that it is ready.
+Of any other program that is seen from outside: it has the TUN device open, so the device has a carrier, and it has
+bound its UDP port.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ PATIENCE = 5.0
 
 @contextmanager
 def forked(steps: Sequence[StartEngine], session: Session) -> Iterator[Iterator[StartEngine]]:
-    """Fork the engines of endpoints; gives their steps, each when it is done. All begin when the first is asked for.
+    """Fork the engines of endpoints. Yield their steps, each as soon as it is done; all begin with the first `next`.
 
-    Asking raises the LabError that kept the first of those that failed from being ready.
+    The steps raise the LabError of the first engine that does not become ready.
     """
     if not steps:
         yield iter(())
@@ -60,7 +60,7 @@ def _begun(
 
     def record(number: int, process: Process) -> None:
         spec = steps[number].spec
-        if spec.program:  # what a built-in engine has left, which served the device before
+        if spec.program:  # of a built-in engine that served the device before
             remove(state.counters_of(spec.device))
             remove(state.control_of(spec.device))
         files = signatures(spec.program, tasks[number].directory) if spec.program else {}
@@ -85,7 +85,7 @@ def _task(spec: EngineSpec, state: State) -> Task:
 
 
 def _refuse_if_open(spec: EngineSpec, state: State) -> None:
-    """Raise ProgramFailed where the device is open already: the program could not open it, and would seem to have."""
+    """Raise ProgramFailed where the device is open already: it would have a carrier, and the program no device."""
     if _opened(spec) in _lacking(spec):
         return
     found = stray_processes.holders(state.read().namespaces[spec.device.namespace], spec.device.interface)
@@ -99,7 +99,7 @@ def _refuse_if_open(spec: EngineSpec, state: State) -> None:
 
 
 def _until_ready(spec: EngineSpec, process: Process, state: State, since: str) -> None:
-    """Wait until a program has its device and its port. Raise ProgramFailed, and end it, where it does not."""
+    """Wait until a program is ready. If it does not become so, end it and raise ProgramFailed."""
     lacking: list[str] = []
     for _ in Patience(PATIENCE, process.pid).looks():
         lacking = _lacking(spec)
@@ -108,7 +108,7 @@ def _until_ready(spec: EngineSpec, process: Process, state: State, since: str) -
         if not process.alive():
             raise _failed(spec, "ended before it was ready", state, since)
     lacks = f"is not ready after {PATIENCE:g} s: it has not {' and not '.join(lacking)}"
-    failed = _failed(spec, lacks, state, since)  # before it writes that it ends
+    failed = _failed(spec, lacks, state, since)  # first: the program may write to its log when it is ended
     processes.end([process])
     raise failed
 

@@ -10,7 +10,7 @@ from labctl.topology.interface_ref import InterfaceRef
 
 
 class EngineStats(NamedTuple):
-    """What a built-in engine shows of itself; empty where nothing is to be had."""
+    """What a built-in engine shows of itself; empty for a program, and where it cannot be read."""
 
     counters: dict[str, int]  # what it has counted so far, by name
     offload: tuple[str, ...]  # which of the kernel's offloads it uses

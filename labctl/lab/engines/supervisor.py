@@ -1,4 +1,4 @@
-"""A program that the file names as an engine, and the process that stays with it.
+"""A program that the file names as an engine, and the process that supervises it.
 
 The process that is forked for such an engine does not become the program: it runs it, and lives exactly as long as
 anything of it does. The kernel makes it the parent of all below it that lose their own (PR_SET_CHILD_SUBREAPER,
@@ -39,20 +39,20 @@ class ProgramFailed(UsageError):
 
 
 def run(task: Task, log: LogFile, ready: Callable[[], None]) -> None:
-    """Run a program, and return when nothing of it is left; `ready` is called once it has been started.
+    """Run a program, call `ready` once it has been started, and return when nothing of it is left.
 
-    Raises ProgramFailed where it cannot be started.
+    Raise ProgramFailed where it cannot be started.
     """
     adopt_orphans()
     with _heard() as heard:
         program, output = _started(task)
         ready()
-        _Keeper(program, output, heard, log).stay()
+        _Supervisor(program, output, heard, log).stay()
 
 
 @contextmanager
 def _heard() -> Iterator[int]:
-    """A descriptor from which the numbers of signals are read, as they come (signal.set_wakeup_fd)."""
+    """Yield a descriptor from which the numbers of signals are read, as they come (signal.set_wakeup_fd)."""
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     for number in (signal.SIGCHLD, *TERMINATION):
         signal.signal(number, lambda *_: None)
@@ -80,12 +80,12 @@ def _started(task: Task) -> tuple[int, int]:
 
 
 def _tried(task: Task, parent: int, output: int) -> tuple[str, str]:
-    """Become the program. Return why that cannot be, and what helps."""
+    """Execute the program. Return why that fails, and what helps."""
     try:
         os.setsid()  # a program that ends its process group is not to end its parent
         for stream in (1, 2):
             os.dup2(output, stream)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec would hand that on
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program inherits that
         os.chdir(task.directory)
         if task.run_as is not None:
             os.setgroups([])
@@ -100,15 +100,15 @@ def _tried(task: Task, parent: int, output: int) -> tuple[str, str]:
         return why_not(task.spec.program[0], error)
 
 
-class _Keeper:
-    """Stays with a program: writes what is said, and has all end when that is asked for, or the program fails."""
+class _Supervisor:
+    """Writes what a program says to its log, and ends its descendants when it fails or is to end."""
 
     def __init__(self, program: int, output: int, heard: int, log: LogFile) -> None:
         self._program = program
         self._output = output
         self._heard = heard
         self._log = log
-        self._deadline: float | None = None  # when those that end are not asked any more
+        self._deadline: float | None = None  # when SIGKILL follows SIGTERM
         self._asked: set[int] = set()
 
     def stay(self) -> None:
@@ -138,7 +138,7 @@ class _Keeper:
         return False
 
     def _tell_end(self, code: int) -> None:
-        """Say how the program ended. What it leaves behind stays only where it ended well, as a launcher does."""
+        """Log how the program ended. What it has started may stay only if its exit code is 0, as that of a launcher."""
         self._drain()
         left = children(os.getpid())
         print(f"labctl: {_how_it_ended(code, left)}", file=self._log)
@@ -153,7 +153,7 @@ class _Keeper:
         self._deadline = self._deadline or monotonic() + PATIENCE
 
     def _end_children(self, at_once: bool) -> None:
-        """End our children; theirs are ours as soon as they are orphans, and it is looked again then."""
+        """End the children of this process; theirs become its own once they are orphans, and are ended in turn."""
         for pid in children(os.getpid()):
             if at_once or pid not in self._asked:
                 self._asked.add(pid)
@@ -161,13 +161,13 @@ class _Keeper:
                     os.kill(pid, signal.SIGKILL if at_once else signal.SIGTERM)
 
     def _drain(self) -> None:
-        """Write all that has been said up to now."""
+        """Log all that has been written up to now."""
         while select.select([self._output], [], [], 0)[0] and self._read():
             pass
         self._log.end()
 
     def _read(self) -> bool:
-        """Write what has been said; return whether more may come."""
+        """Log what has been written. Return whether more may come."""
         said = os.read(self._output, 1 << 16)
         self._log.feed(said)
         return bool(said)

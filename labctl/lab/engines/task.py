@@ -1,4 +1,4 @@
-"""What the process of an engine is to do, as plain data: another process is told it."""
+"""What the process of an engine is to do, as plain data that is sent to the process that forks it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from labctl.plan.engine_spec import EngineSpec
 
 @dataclass(frozen=True)
 class Task:
-    """An engine that is to run: the built-in one, or somebody's own program."""
+    """An engine that is to run: the built-in one, or a program that the file names."""
 
     spec: EngineSpec
     namespace: Path
-    run_as: int | None  # a user ID; where there is none the built-in one is nobody, and a program stays who we are
+    run_as: int | None  # a user ID; by default `nobody` for the built-in one, and the user of labctl for a program
     directory: str  # where a program runs
     log: Path
     counters: Path
@@ -22,9 +22,10 @@ class Task:
 
     @property
     def name(self) -> str:
+        """Return the subject of messages about it."""
         return f"the engine of {self.spec.device}"
 
 
 FORKER = -1
-"""The number of the forking process in its answer, the PIDs of all or what kept it from that. An engine's is its place
-in the order."""
+"""The number of the forking process in its answer, which is the PIDs of all or an error. That of an engine is its index
+in the request."""
