@@ -5,24 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from labctl.engine.packets.address import Address
 from labctl.errors import KernelRefused, LabError
 from labctl.lab.engines.forkserver_client import Waiting, forkserver
 from labctl.lab.engines.task import Task
+from labctl.plan.engine_spec import EngineSpec
 from labctl.process.processes import Process
 from labctl.rootless.context import HostContext
+from labctl.topology.interface_ref import InterfaceRef
 from tests.e2e.world import eventually
+
+SPEC = EngineSpec(InterfaceRef("a", "tun0"), Address("127.0.0.1", 1), Address("127.0.0.2", 1))
 
 
 def task(home: Path, **changes: object) -> Task:
     files = {"log": home / "log", "counters": home / "counters", "control": home / "control"}
-    made = {
-        "device": "a:tun0", "namespace": home / "no-namespace", "command": "ttun tun0 127.0.0.1 1 127.0.0.2 1",
-        "program": (), "run_as": None, "directory": "/", **files,
-    }  # fmt: skip
+    made = {"spec": SPEC, "namespace": home / "no-namespace", "run_as": None, "directory": "/", **files}
     return Task(**{**made, **changes})  # type: ignore[arg-type]
 
 
@@ -51,11 +54,11 @@ def test_what_goes_wrong_once_it_has_begun_is_told_and_nobody_is_left(tmp_path: 
 
 
 def test_one_that_is_not_let_begin_is_gone_when_the_body_ends(tmp_path: Path) -> None:
-    command = f"ttun tun0 127.0.0.1 {os.getpid() % 60000 + 1} 127.0.0.2 1"  # nobody else's
+    spec = replace(SPEC, bind=Address("127.0.0.1", os.getpid() % 60000 + 1))  # of this test alone
     with forkserver() as server:
-        with server.at(HostContext())([task(tmp_path, command=command)]):
-            eventually(lambda: bool(titled(command)) and (tmp_path / "control").exists(), "it waits")
-        assert titled(command) == []
+        with server.at(HostContext())([task(tmp_path, spec=spec)]):
+            eventually(lambda: bool(titled(spec.command)) and (tmp_path / "control").exists(), "it waits")
+        assert titled(spec.command) == []
 
 
 def titled(command: str) -> list[Path]:
