@@ -93,7 +93,7 @@ def baseline(space: model.Namespace) -> dict[str, str]:
 
 
 def kept(space: model.Namespace) -> dict[str, str]:
-    """Return what a namespace as a whole is to have and no step of `wanted` sets."""
+    """Return what a namespace as a whole is to have and no desired step sets."""
     found = _OF_NAMESPACE | (_OF_NAMESPACE_WITH_IPV6 if _has_ipv6(space) else {})
     return {path: value for path, value in found.items() if path not in of_file(space)}
 
