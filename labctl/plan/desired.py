@@ -103,12 +103,18 @@ def _properties(
         if mac:
             yield steps.SetMac(name, interface_name, mac)
         mtu = interface.mtu or tunnels.get(ref)
-        if mtu:
+        if mtu and not isinstance(interface, model.Bridge):
             yield steps.SetMtu(name, interface_name, mtu)
         if interface_name in masters:
             yield steps.SetMaster(name, interface_name, masters[interface_name])
         if isinstance(interface, model.Veth) and (impairment := as_kept(_impairment(interface.impair))):
             yield steps.SetNetem(name, interface_name, impairment)
+    # After its ports: a bridge follows the narrowest until it was given another MTU than it has (br_change_mtu()).
+    for interface_name, interface in space.interfaces.items():
+        if interface.mtu and isinstance(interface, model.Bridge):
+            yield steps.SetMtu(name, interface_name, interface.mtu)
+    for interface_name, interface in space.interfaces.items():
+        ref = InterfaceRef(name, interface_name)
         has_ipv6 = mtu_of(topology, ref, tunnels) >= SMALLEST[6]  # the kernel takes IPv6 from a smaller interface
         asked = f"net/ipv6/conf/{interface_name}/addr_gen_mode" in asked_for
         wants_ipv6 = asked or any(address.version == 6 for address in interface.addresses)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from labctl.engine.packets.impairment import parse_rate, parse_time
 from labctl.topology.interface_ref import InterfaceRef
@@ -36,6 +36,7 @@ def of_interfaces(topology: Topology) -> Iterator[Finding]:
                 yield from _impairment(interface, (*here, "impair"))
             if isinstance(interface, Bridge):
                 yield from _ports(topology, own, interface, here, ports)
+                yield from _narrow_port(interface, namespace.interfaces, here)
 
 
 def _name_and_kind(name: str, interface: Interface, here: Path) -> Iterator[Finding]:
@@ -55,6 +56,18 @@ def _mtu(interface: Interface, here: Path) -> Iterator[Finding]:
     if isinstance(interface, Tap) and interface.mtu is not None and interface.mtu > _TAP_MOST_MTU:
         what = f"an MTU of {interface.mtu} is too large for a tap"
         yield Finding((*here, "mtu"), what, f"the kernel allows {_TAP_MOST_MTU} at most")
+
+
+def _narrow_port(bridge: Bridge, interfaces: Mapping[str, Interface], here: Path) -> Iterator[Finding]:
+    """A bridge without an MTU of its own has that of its narrowest port (br_mtu_auto_adjust(), net/bridge/br_if.c)."""
+    six = [address for address in bridge.addresses if address.version == 6]
+    for index, port in enumerate(bridge.ports if six and bridge.mtu is None else ()):
+        mtu = interfaces[port].mtu if port in interfaces else None
+        if mtu is not None and mtu < _IPV6_LEAST_MTU:
+            what = f"the MTU of {port}, {mtu}, becomes that of the bridge, too small for the IPv6 address {six[0]}"
+            yield Finding(
+                (*here, "ports", index), what, f"IPv6 needs at least {_IPV6_LEAST_MTU} (RFC 8200): give either an mtu"
+            )
 
 
 def _peer(topology: Topology, own: InterfaceRef, peer: InterfaceRef, path: Path) -> Iterator[Finding]:
