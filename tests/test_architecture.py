@@ -1,4 +1,4 @@
-"""The house: imports point down only, and what is heavy is imported by who needs it."""
+"""The layers: imports point down only, and what is heavy is imported by who needs it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 from labctl.lab.engines import forkserver_client
 from tests.e2e.world import REPO
 
-# Lower floors know nothing of higher ones; the engine stands alone, and how it writes an impairment is how a file does.
-ROOMS = "errors engine", "process topology", "plan rootless", "kernel", "checks", "lab", "report", "cli", "__main__"
-FLOORS = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms.split()}
+# Lower layers know nothing of higher ones; the engine stands alone, and how it writes an impairment is how a file does.
+LAYERS = "errors engine", "process topology", "plan rootless", "kernel", "checks", "lab", "report", "cli", "__main__"
+LAYER_OF = {package: layer for layer, packages in enumerate(LAYERS) for package in packages.split()}
 ONLY_IN = {"pyroute2": {"kernel"}, "rich": {"report"}, "numpy": {"engine"}, "pydantic": {"topology"}, "click": {"cli"}}
 FILES = sorted((REPO / "labctl").rglob("*.py"))
 
 
-def room_of(file: Path) -> str:
+def package_of(file: Path) -> str:
     inside = file.relative_to(REPO / "labctl")
     return inside.parts[0].removesuffix(".py")
 
@@ -39,27 +39,27 @@ def imports(file: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(REPO)))
 def test_imports_point_down(file: Path) -> None:
-    here = room_of(file)
+    here = package_of(file)
     if here == "__init__":
         return
     for name in imports(file):
         parts = name.split(".")
         if parts[0] != "labctl" or len(parts) == 1 or parts[1] in (here, "__version__"):
             continue
-        assert parts[1] in FLOORS, f"{name} is in no room of the house"
-        assert FLOORS[parts[1]] < FLOORS[here], f"{here} imports {name}, which is not below it"
+        assert parts[1] in LAYER_OF, f"{name} is in no layer"
+        assert LAYER_OF[parts[1]] < LAYER_OF[here], f"{here} imports {name}, which is not below it"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(REPO)))
-def test_a_library_is_known_in_one_room(file: Path) -> None:
+def test_a_library_is_imported_by_one_package(file: Path) -> None:
     for name in imports(file):
-        rooms = ONLY_IN.get(name.split(".")[0])
-        assert rooms is None or room_of(file) in rooms, f"{file.relative_to(REPO)} imports {name}"
+        packages = ONLY_IN.get(name.split(".")[0])
+        assert packages is None or package_of(file) in packages, f"{file.relative_to(REPO)} imports {name}"
 
 
 def test_the_engine_stands_alone() -> None:
     for file in FILES:
-        if room_of(file) == "engine":
+        if package_of(file) == "engine":
             outside = {name for name in imports(file) if name.startswith("labctl.")} - {
                 name for name in imports(file) if name.startswith("labctl.engine")
             }
@@ -106,12 +106,12 @@ def test_packet_arithmetic_is_pure() -> None:
 
 def test_a_description_of_a_lab_takes_from_the_engine_only_what_is_pure() -> None:
     for file in FILES:
-        if room_of(file) in ("topology", "plan"):
+        if package_of(file) in ("topology", "plan"):
             for name in imports(file):
                 assert not name.startswith("labctl.engine") or name.startswith("labctl.engine.packets"), (file, name)
 
 
-ABOVE_ROOTLESS = [file for file in FILES if FLOORS.get(room_of(file), 0) > FLOORS["rootless"]]
+ABOVE_ROOTLESS = [file for file in FILES if LAYER_OF.get(package_of(file), 0) > LAYER_OF["rootless"]]
 ASKS_FOR_ITS_CONTEXT = {"has_network_rights", "HostContext", "RootlessContext", "getuid", "geteuid", "getresuid"}
 
 
