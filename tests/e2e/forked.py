@@ -13,6 +13,7 @@ import importlib
 import os
 import pkgutil
 import signal
+import struct
 import subprocess
 import sys
 import warnings
@@ -24,6 +25,7 @@ import labctl
 
 EXECUTED = bool(os.environ.get("LABCTL_TEST_EXECUTED"))
 PR_SET_DUMPABLE = 4  # linux/prctl.h
+_CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
 
 
 def start(
@@ -45,7 +47,7 @@ def start(
         try:
             _like_new(words, environment)
             become()
-            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1)  # execve(2) does so, after a change of the user
+            _as_execve_leaves_it()
             os.closerange(3, os.sysconf("SC_OPEN_MAX"))
             main()
         except SystemExit as ended:
@@ -56,6 +58,14 @@ def start(
             os._exit(code)
 
     return subprocess.Popen(list(words), preexec_fn=instead, text=True, **options)
+
+
+def _as_execve_leaves_it() -> None:
+    """Have what execve(2) would have done after a change of the user, or of the user namespace (capabilities(7))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_DUMPABLE, 1)
+    if os.geteuid() != 0 and libc.capset(struct.pack("=Ii", _CAPABILITY_VERSION_3, 0), bytes(24)):
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 @cache
