@@ -1,0 +1,1 @@
+"""Why a packet did not arrive, and how that is known."""

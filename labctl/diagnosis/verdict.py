@@ -1,0 +1,28 @@
+"""What a diagnosis says: the hop, the reason, the measurements that show it, and what mends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.diagnosis.reasons import Reason
+
+
+@dataclass(frozen=True)
+class Witness:
+    """One measurement: where it was made, what was measured, and what came of it."""
+
+    place: str  # NAMESPACE:INTERFACE, NAMESPACE, or FILE:LINE
+    what: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why packets are lost at one hop. `checks` are the names of those that fail for it."""
+
+    hop: str  # NAMESPACE:INTERFACE or NAMESPACE; for what is unknown "X and Y", the places between which it is lost
+    reason: Reason
+    words: str
+    evidence: tuple[Witness, ...]
+    fix: str  # a command to type, or the line of the file that is wrong; empty where none is known
+    checks: tuple[str, ...] = ()
