@@ -14,7 +14,10 @@ from labctl.lab.engines import forkserver_client
 from tests.e2e.world import REPO
 
 # Lower layers know nothing of higher ones; the engine stands alone, and how it writes an impairment is how a file does.
-LAYERS = "errors engine", "process topology", "plan rootless", "kernel", "checks", "diagnosis", "lab", "report", "cli", "__main__"
+LAYERS = (
+    *("errors engine", "process topology", "plan rootless", "kernel", "checks"),
+    *("trace", "live", "diagnosis", "lab", "report", "web", "cli", "__main__"),
+)
 LAYER_OF = {package: layer for layer, packages in enumerate(LAYERS) for package in packages.split()}
 ONLY_IN = {"pyroute2": {"kernel"}, "rich": {"report"}, "numpy": {"engine"}, "pydantic": {"topology"}, "click": {"cli"}}
 FILES = sorted((REPO / "labctl").rglob("*.py"))
