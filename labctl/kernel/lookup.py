@@ -1,43 +1,153 @@
-"""Which way the kernel sends a packet that a namespace makes itself (rtnetlink(7), RTM_GETROUTE of one destination).
+"""Which way the kernel sends a packet, one that a namespace makes itself or one that arrives (RTM_GETROUTE).
 
-The look-up is the one that a socket makes: rules, tables and metrics are the kernel's, and are not followed here.
+A look-up is made twice: as a packet would have it, with the source address that is chosen and the MTU of the path, and
+for the route that matched (RTM_F_FIB_MATCH). Of a route that refuses the kernel says only the errno. Which one that
+was, and the rule that led to any, is worked out from all rules and routes (`policy`), and told where both agree.
 """
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
-from labctl.kernel import namespaces
-from labctl.kernel.routes import decoded
-from labctl.kernel.rtnetlink import NLM_F_ACK, RTM_GETROUTE, Rtnetlink, attribute
-from labctl.topology.values import Host
+from labctl.kernel import policy, routes, rules
+from labctl.kernel import rtnetlink as rt
+from labctl.kernel.flow import Flow
+from labctl.plan.routes import Route, Rule
+from labctl.topology.iproute import IP_PROTOCOLS
 
 _RTMSG = struct.Struct("=8BI")  # linux/rtnetlink.h: family, lengths of destination and source, ..., flags
-_RTA_DST, _RTA_SRC = 1, 2
+_RTM_F_LOOKUP_TABLE, _RTM_F_FIB_MATCH = 0x1000, 0x2000
+_MATCHED = {4: _RTM_F_FIB_MATCH | _RTM_F_LOOKUP_TABLE, 6: _RTM_F_FIB_MATCH}  # IPv6 tells the table without being asked
+_DST, _SRC, _IIF, _OIF, _MARK, _IP_PROTO, _SPORT, _DPORT = 1, 2, 3, 4, 16, 27, 28, 29
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+_ASKED_WITH = {"tcp", "udp", "icmp", "ipv6-icmp"}  # net/ipv4/ip_input.c: rtm_getroute_parse_ip_proto()
+_REFUSED_WITH = {
+    "blackhole": errno.EINVAL,
+    "unreachable": errno.EHOSTUNREACH,
+    "prohibit": errno.EACCES,
+    "throw": errno.ENETUNREACH,  # and nothing followed
+}
+"""By a route of this type (net/ipv4/fib_semantics.c: fib_props)."""
+
+_REFUSED_BY_RULE_WITH = {**_REFUSED_WITH, "unreachable": errno.ENETUNREACH}
+"""By a rule with this action (net/ipv4/fib_rules.c: fib4_rule_action())."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """Where a packet goes: through an interface, to a next hop where there is one, and from which address of ours."""
+    """Where a packet goes: through an interface, to a next hop where there is one, and from which address of ours.
+
+    `local` is what has arrived. The MTU is that of the path, where the route or ICMP have told one. The rule is None
+    where it is not certain.
+    """
 
     interface: str
     via: str | None
     source: str | None
     local: bool
+    mtu: int | None = None
+    route: Route | None = None
+    rule: Rule | None = None
 
     def __str__(self) -> str:
         return f"through {self.interface}{f' via {self.via}' if self.via else ''}"
 
 
-def look_up(namespace: str, to: Host, source: Host | None = None) -> Way:
-    """Return the way from a namespace to an address. Raise OSError: the errno that a sender would get."""
-    family = socket.AF_INET if to.version == 4 else socket.AF_INET6
-    body = _RTMSG.pack(family, to.max_prefixlen, source.max_prefixlen if source else 0, 0, 0, 0, 0, 0, 0)
-    body += attribute(_RTA_DST, to.packed) + (attribute(_RTA_SRC, source.packed) if source else b"")
-    with namespaces.inside(namespace), closing(Rtnetlink()) as netlink:
-        (answer,) = netlink.messages(RTM_GETROUTE, body, NLM_F_ACK)
-        route = decoded(answer, dict(socket.if_nameindex()))
-    return Way(route.dev or "", route.via, route.src, route.type == "local")
+@dataclass(frozen=True)
+class NoWay:
+    """The kernel takes a packet nowhere: the errno, and what all rules and routes say of it, where that is certain.
+
+    For a packet of our own ENETUNREACH means that no route has its destination, or that its source is no address of
+    ours; EACCES a `prohibit`, EHOSTUNREACH an `unreachable`, EINVAL a `blackhole`. For one that arrives EHOSTUNREACH
+    means that it is for another host and is not forwarded, or an `unreachable`; EINVAL (and EXDEV before Linux 6.15)
+    that reverse path filtering, a martian address or a `blackhole` took it. So the route may be one that would have
+    taken the packet.
+    """
+
+    errno: int
+    text: str  # the kernel's own words, which are mostly empty
+    route: Route | None = None
+    rule: Rule | None = None
+
+    @property
+    def refused_by_route(self) -> bool:
+        """Whether the route, or the rule where there is no route, is one that refuses with this errno."""
+        if self.route is not None:
+            return _REFUSED_WITH.get(self.route.type) == self.errno
+        return self.rule is not None and _REFUSED_BY_RULE_WITH.get(self.rule.action) == self.errno
+
+
+def route_out(flow: Flow) -> Way | NoWay:
+    """Return the way of packets that this thread's namespace sends."""
+    return _look_up(flow, policy.LOOPBACK)
+
+
+def route_in(flow: Flow, interface: str) -> Way | NoWay:
+    """Return the way of packets that arrive at an interface of this thread's namespace.
+
+    It is `local` where they are delivered here, else forwarded; whether IPv6 is forwarded the look-up does not say.
+    Raise OSError where there is no such interface.
+    """
+    return _look_up(flow, interface)
+
+
+def _look_up(flow: Flow, arrived: str) -> Way | NoWay:
+    names = dict(socket.if_nameindex())
+    indexes = {name: index for index, name in names.items()}
+    with closing(rt.Rtnetlink()) as netlink:
+        decided = _decided(netlink, flow, arrived, names)
+        rule, route = (decided.rule, decided.route) if decided.certain else (None, None)
+        try:
+            packet, matched = (
+                routes.decoded(_answer(netlink, flow, arrived, indexes, flags), names)
+                for flags in (0, _MATCHED[flow.to.version])
+            )
+        except rt.Refused as error:
+            return NoWay(error.errno or 0, error.text, route, rule)
+    if packet.type in _REFUSED_WITH:  # IPv6 answers with the route
+        return NoWay(_REFUSED_WITH[packet.type], "", matched, rule if route == matched else None)
+    return Way(
+        packet.dev or "",
+        packet.via,
+        packet.src or (str(flow.source) if flow.source else None),
+        packet.type != "unicast",
+        _mtu(packet),
+        matched,
+        rule if route == matched else None,
+    )
+
+
+def _decided(netlink: rt.Rtnetlink, flow: Flow, arrived: str, names: Mapping[int, str]) -> policy.Decision:
+    found = (seen.route for seen in routes.routes(netlink, names))
+    return policy.decide(flow, arrived, rules.rules(netlink).get(flow.to.version, ()), found)
+
+
+def _answer(netlink: rt.Rtnetlink, flow: Flow, arrived: str, indexes: Mapping[str, int], flags: int) -> bytes:
+    """Return what the kernel says of one packet. Raise Refused: it takes it nowhere; OSError: no such interface."""
+    length = flow.to.max_prefixlen
+    body = _RTMSG.pack(_FAMILIES[flow.to.version], length, length if flow.source else 0, 0, 0, 0, 0, 0, flags)
+    body += rt.attribute(_DST, flow.to.packed)
+    if flow.source is not None:
+        body += rt.attribute(_SRC, flow.source.packed)
+    for kind, name in ((_IIF, arrived if arrived != policy.LOOPBACK else ""), (_OIF, flow.bound_to)):
+        if name:
+            body += rt.attribute(kind, struct.pack("=I", indexes[name]))
+    if flow.mark:
+        body += rt.attribute(_MARK, struct.pack("=I", flow.mark))
+    if flow.protocol in _ASKED_WITH:
+        body += rt.attribute(_IP_PROTO, bytes([IP_PROTOCOLS[flow.protocol]]))
+    for kind, port in ((_SPORT, flow.sport), (_DPORT, flow.dport)):
+        if port:
+            body += rt.attribute(kind, struct.pack("!H", port))
+    (answer,) = netlink.messages(rt.RTM_GETROUTE, body, rt.NLM_F_ACK)
+    return answer
+
+
+def _mtu(packet: Route) -> int | None:
+    found = dict(packet.metrics).get("mtu")
+    return int(found.removeprefix("lock ")) if found else None

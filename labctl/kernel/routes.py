@@ -36,6 +36,7 @@ class _Rta(IntEnum):
 
     DST = 1
     SRC = 2
+    IIF = 3  # only of a look-up
     OIF = 4
     GATEWAY = 5
     PRIORITY = 6
@@ -48,6 +49,7 @@ class _Rta(IntEnum):
     VIA = 18
     PREF = 20
     PAD = 24
+    UID = 25  # only of a look-up
     NH_ID = 30
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
@@ -13,7 +14,8 @@ from labctl.checks.results import Result, Tools
 from labctl.checks.run import Means, run
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel import namespaces
-from labctl.kernel.lookup import Way, look_up
+from labctl.kernel.flow import Flow
+from labctl.kernel.lookup import NoWay, Way, route_out
 from labctl.kernel.neighbours import unresolved
 from labctl.kernel.observe import counters, observe
 from labctl.kernel.rtnetlink import Rtnetlink
@@ -74,7 +76,11 @@ class _Kernel:
         self._state = state
 
     def way(self, namespace: str, to: Host, source: Host | None = None) -> Way:
-        return look_up(namespace, to, source)
+        with namespaces.inside(namespace):
+            found = route_out(Flow(to, source))
+        if isinstance(found, NoWay):
+            raise OSError(found.errno, os.strerror(found.errno))
+        return found
 
     def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
         with namespaces.inside(ref.namespace), closing(Rtnetlink()) as netlink:

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.world import World, eventually, world
 
 
-def _possible(mode: str) -> None:
+def possible(mode: str) -> None:
     """As an ordinary user only the rootless half can run; in CI that is a failure, not a skip."""
     if mode == "root" and os.geteuid() != 0:
         if os.environ.get("CI"):
@@ -40,7 +40,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @contextmanager
 def _unchanged(request: pytest.FixtureRequest, mode: str) -> Iterator[World]:
-    _possible(mode)
+    possible(mode)
     with world(mode) as made:
         before = made.snapshot()
         yield made

@@ -1,0 +1,92 @@
+"""A network namespace without a name, of root or of an ordinary user, in which a test may ask the kernel.
+
+A question is a function that runs in a process of its own inside, whose
+answer comes back pickled; so nothing of the test process is ever in another namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import traceback
+from collections.abc import Callable
+from typing import TypeVar
+
+from labctl.process.syscalls import CLONE_NEWNET, CLONE_NEWUSER, setns
+from tests.e2e.world import ORDINARY_UID, SUITE_IS_ROOT
+
+T = TypeVar("T")
+
+
+class Space:
+    """A namespace; `mode` is root or rootless: there it belongs to a user namespace of an ordinary user."""
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+        self._namespaces = CLONE_NEWNET | (CLONE_NEWUSER if mode == "rootless" else 0)
+        flags = ["--net", *(["--map-root-user"] if mode == "rootless" else [])]
+        uid = ORDINARY_UID if mode == "rootless" and SUITE_IS_ROOT else None
+        # It ends when the pipe into it is closed, whatever becomes of this process.
+        self._holder = subprocess.Popen(
+            ["unshare", *flags, "cat"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd="/",
+            user=uid,
+            group=uid,
+            extra_groups=None if uid is None else [],
+        )
+        assert self._holder.stdin and self._holder.stdout
+        self._holder.stdin.write("there?\n")
+        self._holder.stdin.flush()
+        assert self._holder.stdout.readline() == "there?\n", "the namespace could not be made"
+        self._pidfd = os.pidfd_open(self._holder.pid)
+        self.sh("ip link set lo up")
+
+    @property
+    def pid(self) -> int:
+        """Of a process inside."""
+        return self._holder.pid
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Return what a function returns that is called inside."""
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                self.enter()
+                answer = pickle.dumps((question(), ""))
+            except BaseException:
+                answer = pickle.dumps((None, traceback.format_exc()))
+            with open(writer, "wb") as answers:
+                answers.write(answer)
+            os._exit(0)
+        os.close(writer)
+        with open(reader, "rb") as answers:
+            found, failure = pickle.load(answers)
+        os.waitpid(child, 0)
+        assert not failure, failure
+        return found  # type: ignore[no-any-return]
+
+    def enter(self) -> None:
+        """Bring this process, which has no other threads, inside for good."""
+        setns(self._pidfd, self._namespaces)
+        if self.mode == "rootless":
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a program inside; its output is read line by line."""
+        return subprocess.Popen(words, preexec_fn=self.enter, stdout=subprocess.PIPE, text=True)
+
+    def sh(self, script: str) -> str:
+        """Run a shell inside and return what it says."""
+        done = subprocess.run(["sh", "-ec", script], preexec_fn=self.enter, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{script}: {done.stderr}"
+        return done.stdout
+
+    def close(self) -> None:
+        os.close(self._pidfd)
+        self._holder.communicate()
