@@ -86,7 +86,7 @@ def _numbers(desired: Desired, check: Check) -> tuple[int | None, int | None]:
     """Return how many packets have to go and to come back; None where only the protocol knows."""
     if not check.crosses:
         return 0, 0
-    leaving, arriving = desired.mtu_of(check.crosses[0]), desired.mtu_of(check.crosses[-1])
+    leaving, arriving = desired.mtus.of(check.crosses[0]), desired.mtus.of(check.crosses[-1])
     match check:
         case Check(ping=Ping(count=count, size=size, to=to)):
             there, back = (count * packets(size, mtu, to.version) for mtu in (leaving, arriving))

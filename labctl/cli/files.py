@@ -6,7 +6,7 @@ import click
 
 from labctl.cli import completion
 from labctl.cli.base import cli, file_argument, format_option
-from labctl.cli.labs import topology_of
+from labctl.cli.labs import desired_of, topology_of
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
@@ -34,11 +34,10 @@ def validate(file: str, form: str) -> int:
 @format_option
 def export(file: str, name: str | None, language: str, form: str) -> int:
     """Write the lab as the script that a person would type, with its own way back."""
-    from labctl.plan.desired import desired
     from labctl.plan.script import script
 
-    topology = topology_of(file, name)
-    reporter(form).script(topology.name, language, {"shell": script}[language](desired(topology)))
+    desired = desired_of(file, name)
+    reporter(form).script(desired.topology.name, language, {"shell": script}[language](desired))
     return ExitCode.SUCCESS
 
 

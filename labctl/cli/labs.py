@@ -12,6 +12,7 @@ import click
 from labctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from labctl.plan.desired import Desired
     from labctl.rootless.context import Context
     from labctl.topology.model import Topology
 
@@ -19,14 +20,23 @@ VARIABLE = "LABCTL_LAB"
 """The environment variable that names a lab, as in `labctl shell`."""
 
 
-def topology_of(file: str, name: str | None = None) -> Topology:
-    """Return the topology of a file or of a shipped one, renamed to `name`. Raise UsageError where it is wrong."""
+def topology_of(file: str) -> Topology:
+    """Return the topology of a file, or a shipped one. Raise UsageError where it is wrong."""
     from labctl.topology.load import load
+    from labctl.topology.shipped import find
+
+    return load(find(file))
+
+
+def desired_of(file: str, name: str | None) -> Desired:
+    """Return what the topology of a file asks for, or a shipped one, renamed to `name`. Raise as `topology_of` does."""
+    from labctl.plan.desired import Desired
+    from labctl.topology.load import load_routed
     from labctl.topology.rename import renamed
     from labctl.topology.shipped import find
 
-    topology = load(find(file))
-    return renamed(topology, name) if name is not None else topology
+    routed = load_routed(find(file))
+    return Desired.of(renamed(routed, name) if name is not None else routed)
 
 
 def file_of(file: str) -> str:

@@ -11,7 +11,7 @@ import click
 
 from labctl.cli import completion
 from labctl.cli.base import cli, explain_option, file_argument, format_option, lab_argument, lab_option
-from labctl.cli.labs import VARIABLE, file_of, lab_of, own_labs, topology_of, which_lab
+from labctl.cli.labs import VARIABLE, desired_of, file_of, lab_of, own_labs, which_lab
 from labctl.cli.streams import tolerate_unwritable_output
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
@@ -38,14 +38,15 @@ def up(until_the_end: ExitStack, file: str, name: str | None, explain: bool, fre
         from labctl.process.signals import TERMINATION, ignored
         from labctl.rootless.context import context_of_new
 
-        topology, source = topology_of(file, name), file_of(file)
-        if fresh and (before := own_labs().get(topology.name)):
-            end(topology.name, before)
-        context, report = context_of_new(topology.name), reporter(form)
+        desired, source = desired_of(file, name), file_of(file)
+        lab = desired.topology.name
+        if fresh and (before := own_labs().get(lab)):
+            end(lab, before)
+        context, report = context_of_new(lab), reporter(form)
 
         def work() -> UpReport:
-            with report.making(topology.name, explain) as notify:
-                made = make(topology, source, context.mode, server.at(context), notify)
+            with report.making(lab, explain) as notify:
+                made = make(desired, source, context.mode, server.at(context), notify)
                 return until_the_end.enter_context(made)
 
         try:
@@ -55,7 +56,7 @@ def up(until_the_end: ExitStack, file: str, name: str | None, explain: bool, fre
             context.abandon()
             raise
     try:
-        report.up(made, topology, several=bool(own_labs().keys() - {topology.name}))
+        report.up(made, desired.topology, several=bool(own_labs().keys() - {lab}))
         sys.stdout.flush()
     finally:
         context.keep()  # the very last: until here a rootless environment ends with the command
@@ -90,9 +91,10 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
     from labctl.lab.reconcile import planned
     from labctl.rootless.context import context_for
 
-    topology = topology_of(file, name)
-    found = planned(topology, context_for(topology.name))
-    reporter(form).plan(found, fresh=topology.name not in own_labs(), explain=explain)
+    desired = desired_of(file, name)
+    lab = desired.topology.name
+    found = planned(desired, context_for(lab))
+    reporter(form).plan(found, fresh=lab not in own_labs(), explain=explain)
     return ExitCode.PENDING if found.pending.changes else ExitCode.SUCCESS
 
 

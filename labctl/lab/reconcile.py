@@ -11,31 +11,16 @@ from labctl.lab.journal import Recorded
 from labctl.lab.observed import facts
 from labctl.lab.state import State
 from labctl.plan import steps
-from labctl.plan.coverage import Coverage, coverage
-from labctl.plan.desired import Desired, desired
+from labctl.plan.desired import Desired
 from labctl.plan.difference import Change
-from labctl.plan.facts import NOTHING, Facts
-from labctl.plan.plan import changes
+from labctl.plan.facts import NOTHING
+from labctl.plan.plan import Pending, between
 from labctl.rootless.context import Context
-from labctl.topology.model import Topology
-
-
-@dataclass(frozen=True)
-class Pending:
-    """What `up` would do, and what was looked at to know that."""
-
-    changes: tuple[Change, ...]
-    coverage: Coverage
 
 
 def pending(wanted: Desired, state: State) -> Pending:
     """Return what `up` would do now; nothing is touched."""
     return between(wanted, facts(state, state.read(), wanted))
-
-
-def between(wanted: Desired, found: Facts) -> Pending:
-    """Return the same from what was observed already."""
-    return Pending(changes(wanted, found), coverage(found))
 
 
 @dataclass(frozen=True)
@@ -47,22 +32,21 @@ class Planned:
     pending: Pending
 
 
-def planned(topology: Topology, context: Context | None) -> Planned:
+def planned(wanted: Desired, context: Context | None) -> Planned:
     """Return what `up` would do where the lab lives or would live; None where that is still to be made.
 
     Raise UsageError where `up` would.
     """
-    wanted = desired(topology)
     if context is None:
-        return Planned(topology.name, "", between(wanted, NOTHING))
-    return context.call(partial(_planned, topology, wanted))
+        return Planned(wanted.topology.name, "", between(wanted, NOTHING))
+    return context.call(partial(_planned, wanted))
 
 
-def _planned(topology: Topology, wanted: Desired) -> Planned:
-    state = State(topology.name)
+def _planned(wanted: Desired) -> Planned:
+    state = State(wanted.topology.name)
     recorded, found = state.read(), pending(wanted, state)
     check_names_free(found.changes, recorded)
-    return Planned(topology.name, recorded.file, found)
+    return Planned(state.lab, recorded.file, found)
 
 
 def check_names_free(planned: Iterable[Change], recorded: Recorded) -> None:

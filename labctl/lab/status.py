@@ -8,10 +8,10 @@ from labctl.errors import MachineError
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Engine, Recorded
 from labctl.lab.observed import facts
-from labctl.lab.reconcile import Pending, between
 from labctl.lab.state import State, existing
 from labctl.plan.desired import desired
 from labctl.plan.facts import Namespace, Substitution
+from labctl.plan.plan import Pending, between
 from labctl.process.processes import children
 
 

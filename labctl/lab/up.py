@@ -52,12 +52,12 @@ class UpReport:
 
 
 @contextmanager
-def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -> Iterator[UpReport]:
-    """Make a lab what its topology says, which is from this file. Yield the report; TERMINATION is ignored in the body.
+def up(wanted: Desired, file: str, mode: str, fork: Fork, notify: Listener) -> Iterator[UpReport]:
+    """Make a lab what the topology of this file asks for. Yield the report; TERMINATION is ignored in the body.
 
     Raise LabError. A lab that was not there before is then removed, one that was is put back as it was.
     """
-    began = time.monotonic()
+    began, topology = time.monotonic(), wanted.topology
     with ExitStack() as until_the_end:
         with locked(topology.name) as state:
             session = Session(state, fork, notify)
@@ -66,7 +66,6 @@ def up(topology: Topology, file: str, mode: str, fork: Fork, notify: Listener) -
                 rollback(state, notify)
             recorded, before = state.read(), _topology_before(state)
             fresh = not recorded.complete
-            wanted = desired(topology)
             looked = pending(wanted, state)
             changes = looked.changes
             check_names_free(changes, recorded)

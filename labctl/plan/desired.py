@@ -15,35 +15,37 @@ from labctl.engine.packets.impairment import Impairment
 from labctl.plan import settings, steps
 from labctl.plan.desired_routes import route_of, rule_of
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
-from labctl.plan.mtu import SMALLEST, mtu_of, tunnel_mtus
+from labctl.plan.mtu import SMALLEST, Mtus
 from labctl.plan.netem import as_kept
 from labctl.plan.steps import Step
 from labctl.topology import model
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
+from labctl.topology.routed import Routed
 from labctl.topology.values import ENDPOINT_WORDS
 
 
 @dataclass(frozen=True)
 class Desired:
-    """What a topology asks for; `tunnel_mtus` are those that no file names, in bytes, by TUN device."""
+    """What a topology asks for."""
 
     topology: Topology
     steps: tuple[Step, ...]
-    tunnel_mtus: Mapping[InterfaceRef, int]
+    mtus: Mtus
 
-    def mtu_of(self, ref: InterfaceRef) -> int:
-        """Return the MTU that an interface is to have, in bytes."""
-        return mtu_of(self.topology, ref, self.tunnel_mtus)
+    @classmethod
+    def of(cls, routed: Routed) -> Desired:
+        """Return what a topology asks for whose ways are known."""
+        mtus = Mtus(routed)
+        return cls(routed.topology, tuple(_steps(routed.topology, mtus)), mtus)
 
 
 def desired(topology: Topology) -> Desired:
     """Return what a topology asks for."""
-    tunnels = tunnel_mtus(topology)
-    return Desired(topology, tuple(_steps(topology, tunnels)), tunnels)
+    return Desired.of(Routed.of(topology))
 
 
-def _steps(topology: Topology, tunnels: Mapping[InterfaceRef, int]) -> Iterator[Step]:
+def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
     spaces = topology.namespaces.items()
     order = {name: place for place, name in enumerate(topology.namespaces)}
     for name, _ in spaces:
@@ -54,7 +56,7 @@ def _steps(topology: Topology, tunnels: Mapping[InterfaceRef, int]) -> Iterator[
     for name, space in spaces:
         yield from _links(order, name, space)
     for name, space in spaces:
-        yield from _properties(topology, tunnels, name, space)
+        yield from _properties(mtus, name, space)
     for name, space in spaces:
         for route in space.routes:
             yield steps.AddRoute(name, route_of(route))
@@ -87,9 +89,7 @@ def _links(order: Mapping[str, int], name: str, space: model.Namespace) -> Itera
                 pass  # every namespace has it
 
 
-def _properties(
-    topology: Topology, tunnels: Mapping[InterfaceRef, int], name: str, space: model.Namespace
-) -> Iterator[Step]:
+def _properties(mtus: Mtus, name: str, space: model.Namespace) -> Iterator[Step]:
     masters = {
         port: bridge
         for bridge, interface in space.interfaces.items()
@@ -102,7 +102,7 @@ def _properties(
         mac = getattr(interface, "mac", None)
         if mac:
             yield steps.SetMac(name, interface_name, mac)
-        mtu = interface.mtu or tunnels.get(ref)
+        mtu = interface.mtu or mtus.derived.get(ref)
         if mtu and not isinstance(interface, model.Bridge):
             yield steps.SetMtu(name, interface_name, mtu)
         if interface_name in masters:
@@ -115,7 +115,7 @@ def _properties(
             yield steps.SetMtu(name, interface_name, interface.mtu)
     for interface_name, interface in space.interfaces.items():
         ref = InterfaceRef(name, interface_name)
-        has_ipv6 = mtu_of(topology, ref, tunnels) >= SMALLEST[6]  # the kernel takes IPv6 from a smaller interface
+        has_ipv6 = mtus.of(ref) >= SMALLEST[6]  # the kernel takes IPv6 from a smaller interface
         asked = f"net/ipv6/conf/{interface_name}/addr_gen_mode" in asked_for
         wants_ipv6 = asked or any(address.version == 6 for address in interface.addresses)
         if interface.kind != "lo" and has_ipv6 and not wants_ipv6:

@@ -11,56 +11,52 @@ where a way leads, what it shows of it counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.model import Bridge, Topology
-from labctl.topology.routing import fibs_of
-from labctl.topology.segments import Segments
-from labctl.topology.ways import Way, Ways
+from labctl.topology.model import Bridge
+from labctl.topology.routed import Routed
+from labctl.topology.ways import Way
 
 OVERHEAD = {4: 20 + 8, 6: 40 + 8}
 DEFAULT_MTU = {"lo": 65536, "dummy": 1500, "veth": 1500, "bridge": 1500}
 SMALLEST = {4: 68, 6: 1280}
 
 
-def tunnel_mtus(topology: Topology) -> dict[InterfaceRef, int]:
-    """Return the MTU in bytes for each TUN whose file names none, where there is an underlay to derive it from.
+class Mtus:
+    """The MTU of every interface of a lab, in bytes.
 
-    Each is what the endpoint's own way to its peer carries. The way back is the other endpoint's: a packet of this TUN
-    never takes it, and TCP heeds both, for each end announces its own in the MSS option (RFC 9293, section 3.7.1).
+    `derived` are those of the TUN devices whose file names none, where there is an underlay to derive it from. Each is
+    what the endpoint's own way to its peer carries. The way back is the other endpoint's: a packet of this TUN never
+    takes it, and TCP heeds both, for each end announces its own in the MSS option (RFC 9293, section 3.7.1).
     """
-    peers = {endpoint.device: endpoint.peer.host for endpoint in reversed(topology.ttun)}
-    found: dict[InterfaceRef, int] = {}
-    for ref, way in Ways(topology, fibs_of(topology), Segments(topology)).of_tunnels.items():
-        device = topology.namespaces[ref.namespace].interfaces[ref.interface]
-        carried = carries(topology, way, found)
-        if device.mtu is None and carried is not None:
-            smallest = max((SMALLEST[address.version] for address in device.addresses), default=SMALLEST[4])
-            found[ref] = max(carried - OVERHEAD[peers[ref].version], smallest)
-    return found
 
+    def __init__(self, routed: Routed) -> None:
+        self._spaces = routed.topology.namespaces
+        self.derived: dict[InterfaceRef, int] = {}
+        peers = {endpoint.device: endpoint.peer.host for endpoint in reversed(routed.topology.ttun)}
+        for ref, way in routed.ways.items():  # what a way leads into comes before it
+            device = self._spaces[ref.namespace].interfaces[ref.interface]
+            carried = self._carried_by(way)
+            if device.mtu is None and carried is not None:
+                smallest = max((SMALLEST[address.version] for address in device.addresses), default=SMALLEST[4])
+                self.derived[ref] = max(carried - OVERHEAD[peers[ref].version], smallest)
 
-def carries(topology: Topology, way: Way, tunnels: Mapping[InterfaceRef, int]) -> int | None:
-    """Return the largest packet that a way carries in one piece, in bytes, as far as the file shows the way.
+    def of(self, ref: InterfaceRef) -> int:
+        """Return the MTU that an interface has."""
+        found = self._spaces[ref.namespace].interfaces.get(ref.interface)
+        if found is None:
+            return DEFAULT_MTU["lo"]
+        if found.mtu is None and isinstance(found, Bridge) and found.ports:
+            # A bridge follows the smallest of its ports (br_mtu_auto_adjust() in the kernel).
+            return min(self.of(InterfaceRef(ref.namespace, port)) for port in found.ports)
+        return found.mtu or self.derived.get(ref) or DEFAULT_MTU.get(found.kind, 1500)
 
-    None for a way that leaves no interface, which is one to the same host: lo carries any packet.
-    `tunnels` are the MTUs that were derived for the TUN devices on the way.
-    """
-    of_interfaces = [mtu_of(topology, ref, tunnels) for ref in way.interfaces]
-    of_routes = [] if way.mtu is None else [way.mtu]
-    return min((*of_interfaces, *of_routes), default=None)
+    def _carried_by(self, way: Way) -> int | None:
+        """Return the largest packet that a way carries in one piece, as far as the file shows the way.
 
-
-def mtu_of(topology: Topology, ref: InterfaceRef, tunnels: Mapping[InterfaceRef, int]) -> int:
-    """Return the MTU that an interface of a lab has, in bytes; `tunnels` are what `tunnel_mtus` returns."""
-    found = topology.namespaces[ref.namespace].interfaces.get(ref.interface)
-    if found is None:
-        return DEFAULT_MTU["lo"]
-    if found.mtu is None and isinstance(found, Bridge) and found.ports:
-        # A bridge follows the smallest of its ports (br_mtu_auto_adjust() in the kernel).
-        return min(mtu_of(topology, InterfaceRef(ref.namespace, port), tunnels) for port in found.ports)
-    return found.mtu or tunnels.get(ref) or DEFAULT_MTU.get(found.kind, 1500)
+        None for a way that leaves no interface, which is one to the same host: lo carries any packet.
+        """
+        of_routes = [] if way.mtu is None else [way.mtu]
+        return min((*map(self.of, way.interfaces), *of_routes), default=None)
 
 
 def packets(size: int, mtu: int, version: int) -> int:

@@ -8,9 +8,11 @@ one, a change of the file and a repair are the same function.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from labctl.plan import facts as facts_of
 from labctl.plan import settings, steps
+from labctl.plan.coverage import Coverage, coverage
 from labctl.plan.desired import Desired
 from labctl.plan.difference import Change, change, difference
 from labctl.plan.facts import Facts, Link
@@ -25,9 +27,17 @@ from labctl.topology.interface_ref import InterfaceRef
 LOOPBACK_ADDRESS = "127.0.0.1/8"  # which every namespace has by itself
 
 
-def changes(desired: Desired, facts: Facts) -> tuple[Change, ...]:
+@dataclass(frozen=True)
+class Pending:
+    """What `up` would do, and what was looked at to know that."""
+
+    changes: tuple[Change, ...]
+    coverage: Coverage
+
+
+def between(desired: Desired, facts: Facts) -> Pending:
     """Return the plan with the reason of each step: what is observed in place of what it makes."""
-    return tuple(change(step, facts) for step in plan(desired, facts))
+    return Pending(tuple(change(step, facts) for step in plan(desired, facts)), coverage(facts))
 
 
 def plan(desired: Desired, facts: Facts) -> list[Step]:
@@ -55,8 +65,8 @@ def _defaults(desired: Desired, facts: Facts) -> Iterator[Step]:
             if link is None:
                 continue
             ref = InterfaceRef(name, interface)
-            mtu = desired.mtu_of(ref)
-            by_itself = ref not in desired.tunnel_mtus and not (asked and asked.mtu)
+            mtu = desired.mtus.of(ref)
+            by_itself = ref not in desired.mtus.derived and not (asked and asked.mtu)
             if by_itself and link.mtu != mtu and not _follows_its_ports(link, there.values()):
                 yield steps.SetMtu(name, interface, mtu)
             if link.addrgenmode == "none" and asked and any(address.version == 6 for address in asked.addresses):

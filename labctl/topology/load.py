@@ -1,6 +1,6 @@
 """A file in, a topology out, or every mistake of the file at once.
 
-    bytes -> text -> tree of plain values -> model -> rules
+    bytes -> text -> tree of plain values -> model -> network -> rules
 
 Each arrow has its own mistakes. Up to the tree the first one ends it: what cannot be read cannot be judged. From there
 all are gathered: where values are broken by themselves the rules are asked about the others, and a finding that only
@@ -10,6 +10,7 @@ follows from what is broken is left out. No file, whatever is in it, raises anyt
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,6 +22,7 @@ from labctl.topology.model import Topology
 from labctl.topology.program_paths import anchored, directory_of
 from labctl.topology.prune import Remainder, without
 from labctl.topology.pydantic_errors import Broken, worded
+from labctl.topology.routed import Network, Routed
 from labctl.topology.rules import mistakes_of, warnings_of
 from labctl.topology.source import EXAMPLE, content_of, name_of
 from labctl.topology.yaml_tree import NotYaml, Position, Tree
@@ -28,7 +30,13 @@ from labctl.topology.yaml_tree import NotYaml, Position, Tree
 
 def load(path: Path) -> Topology:
     """Return the topology in a file. Raise UsageError, or its FileMistakes where the file can be read but is wrong."""
-    return anchored(loads(text_of(path), name_of(path)), directory_of(path))
+    return load_routed(path).topology
+
+
+def load_routed(path: Path) -> Routed:
+    """Return the topology in a file with the ways of its tunnels. Raise as `load` does."""
+    found = _routed(text_of(path), name_of(path))
+    return replace(found, topology=anchored(found.topology, directory_of(path)))
 
 
 def text_of(path: Path) -> str:
@@ -42,6 +50,10 @@ def text_of(path: Path) -> str:
 
 def loads(text: str, filename: str) -> Topology:
     """Return the topology in a text; `filename` is what messages call it. Raise as `load` does."""
+    return _routed(text, filename).topology
+
+
+def _routed(text: str, filename: str) -> Routed:
     if "\0" in text:
         raise UsageError(f"{filename} is no text file", "there are zero bytes in it", "a topology is YAML, in UTF-8")
     try:
@@ -55,11 +67,13 @@ def loads(text: str, filename: str) -> Topology:
     found = [*tree.findings, *((tree.position(one.path), one.what, one.hint) for one in broken)]
     if topology is None:
         topology, remainder = _what_is_left(tree, broken)
-    if topology is not None:
-        found += _between_values(tree, topology, remainder, broken)
-    if found or topology is None:
+    if topology is None:
         raise _located(found, text, filename)
-    return topology
+    network = Network(topology)
+    found += _between_values(tree, network, remainder, broken)
+    if found:
+        raise _located(found, text, filename)
+    return Routed(topology, network.ways.of_tunnels)
 
 
 def warnings(topology: Topology, text: str, filename: str) -> tuple[Mistake, ...]:
@@ -94,10 +108,10 @@ def _what_is_left(tree: Tree, broken: list[Broken]) -> tuple[Topology | None, Re
 
 
 def _between_values(
-    tree: Tree, topology: Topology, remainder: Remainder, broken: list[Broken]
+    tree: Tree, network: Network, remainder: Remainder, broken: list[Broken]
 ) -> Iterator[tuple[Position, str, str]]:
     doubtful = {one.meant for one in broken} | {one.cut for one in broken}
-    for path, what, hint, absent in mistakes_of(topology):
+    for path, what, hint, absent in mistakes_of(network):
         places = [remainder.original(place) for place in absent]
         if not any(_overlap(place, other) for place in places for other in doubtful):
             yield tree.position(remainder.original(path)), what, hint

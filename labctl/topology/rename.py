@@ -10,14 +10,29 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from labctl.errors import UsageError
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
+from labctl.topology.routed import Routed
 from labctl.topology.values import LONGEST_LAB, LONGEST_NAMESPACE, check_name
+from labctl.topology.ways import Way
 
 
-def renamed(topology: Topology, name: str) -> Topology:
-    """Return the topology as lab `name`, or itself where it is called that. Raise UsageError for a bad name."""
-    if name == topology.name:
-        return topology
+def renamed(routed: Routed, name: str) -> Routed:
+    """Return the same as lab `name`, or itself where it is called that. Raise UsageError for a bad name."""
+    if name == routed.topology.name:
+        return routed
+
+    def moved(ref: InterfaceRef) -> InterfaceRef:
+        return ref._replace(namespace=f"{name}-{ref.namespace}")
+
+    ways = {
+        moved(device): Way(tuple(map(moved, way.interfaces)), way.end and f"{name}-{way.end}", way.mtu)
+        for device, way in routed.ways.items()
+    }
+    return Routed(_renamed(routed.topology, name), ways)
+
+
+def _renamed(topology: Topology, name: str) -> Topology:
     try:
         check_name(name, "lab", LONGEST_LAB)
         for space in topology.namespaces:

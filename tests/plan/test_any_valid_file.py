@@ -25,6 +25,7 @@ from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import loads
 from labctl.topology.model import Topology
 from labctl.topology.rename import renamed
+from labctl.topology.routed import Routed
 from tests.topology.near_the_edge import near_the_edge
 
 NO_USER = 2**32 - 1  # chown(2)
@@ -69,7 +70,7 @@ def make_all_of(topology: Topology) -> None:
         for name, interface in namespace.interfaces.items():
             owner = getattr(interface, "owner", None) or "0"
             assert not owner.isdigit() or uid_of(owner) < NO_USER
-            assert 68 <= wanted.mtu_of(InterfaceRef(where, name)) <= 65536
+            assert 68 <= wanted.mtus.of(InterfaceRef(where, name)) <= 65536
     for check in topology.checks:
         assert expectation(check)
 
@@ -85,7 +86,9 @@ def test_all_can_be_made_of_a_file_that_is_right(text: str) -> None:
     event("right")
     make_all_of(topology)
     try:
-        other = renamed(topology, "another")
+        other = renamed(Routed.of(topology), "another")
     except UsageError:
         return
-    make_all_of(other)
+    make_all_of(other.topology)
+    again = Routed.of(other.topology)
+    assert list(other.ways.items()) == list(again.ways.items())

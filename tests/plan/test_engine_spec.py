@@ -16,10 +16,12 @@ from labctl.plan.commands import impair_options
 from labctl.plan.desired import Desired
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
 from labctl.plan.facts import Facts, Link, Namespace, RunningEngine
+from labctl.plan.mtu import Mtus
 from labctl.plan.plan import plan
 from labctl.plan.steps import AddLink, AddNamespace, ImpairEngine, StartEngine, Step, StopEngine
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
+from labctl.topology.routed import Routed
 
 DEVICE = InterfaceRef("a", "tun0")
 IMPAIRMENTS = st.builds(
@@ -44,7 +46,7 @@ def steps_of(wanted: EngineSpec, runs: EngineSpec) -> list[Step]:
     space = Namespace({"tun0": Link("tun0", "tun", up=True, carrier=True, state="up", mtu=1500)})
     facts = Facts({"a": space}, {DEVICE: RunningEngine(runs, runs.impairments)})
     asked = AddNamespace("a"), AddLink(*DEVICE, "tun"), StartEngine(*DEVICE, wanted)
-    return plan(Desired(topology, asked, {}), facts)
+    return plan(Desired(topology, asked, Mtus(Routed(topology, {}))), facts)
 
 
 @given(IMPAIRMENTS, IMPAIRMENTS, st.booleans())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.plan.mtu import tunnel_mtus
+from labctl.plan.desired import desired
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import loads
 
@@ -25,9 +25,13 @@ ttun: [{{device: "a:tun0", bind: "{bind}", peer: "{peer}"}}]
 FOUR, SIX = ("192.0.2.1:9", "192.0.2.2:9"), ("[2001:db8::1]:9", "[2001:db8::2]:9")
 
 
+def derived(text: str) -> dict[InterfaceRef, int]:
+    return desired(loads(text, "lab.yaml")).mtus.derived
+
+
 def mtu(ends: tuple[str, str], underlay: int | None = None, inner: str = "") -> int | None:
     text = LAB.format(mtu="" if underlay is None else f", mtu: {underlay}", inner=inner, bind=ends[0], peer=ends[1])
-    return tunnel_mtus(loads(text, "lab.yaml")).get(InterfaceRef("a", "tun0"))
+    return derived(text).get(InterfaceRef("a", "tun0"))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,7 @@ def test_ipv6_in_the_tunnel_keeps_the_least_that_it_needs() -> None:
 
 def test_a_device_without_an_engine_keeps_the_default_of_the_kernel() -> None:
     text = LAB.format(mtu="", inner="", bind=FOUR[0], peer=FOUR[1])
-    assert InterfaceRef("b", "tun0") not in tunnel_mtus(loads(text, "lab.yaml"))
+    assert InterfaceRef("b", "tun0") not in derived(text)
 
 
 def test_a_peer_on_the_same_host_has_no_underlay_to_heed() -> None:
@@ -122,7 +126,7 @@ ROUTER = """\
 def mtus(middle: str = "", peer_of_a: str = "z:eth0", peer_of_z: str = "a:eth0", hop: str = "192.0.2.2") -> list[int]:
     """The MTUs of a's tunnels: of the outer, the one within it, and the one within that."""
     text = WAY.format(middle=middle, peer_of_a=peer_of_a, peer_of_z=peer_of_z, next_hop=hop)
-    found = tunnel_mtus(loads(text, "lab.yaml"))
+    found = derived(text)
     return [found[InterfaceRef("a", name)] for name in ("tun0", "tun1", "tun2")]
 
 
@@ -161,7 +165,7 @@ def test_from_a_bridge_its_smallest_port_counts() -> None:
           - {device: "a:tun0", bind: "10.0.0.1:1", peer: "10.0.0.2:1"}
           - {device: "b:tun0", bind: "10.0.0.2:1", peer: "10.0.0.1:1"}
     """
-    found = tunnel_mtus(loads(text, "lab.yaml"))
+    found = derived(text)
     assert found[InterfaceRef("a", "tun0")] == 1372
     assert found[InterfaceRef("b", "tun0")] == 1472, "its own way out is wider than the way back"
 
@@ -191,9 +195,9 @@ def test_of_several_next_hops_the_narrowest_counts() -> None:
               two: {kind: veth, peer: "a:two", addresses: [192.0.2.6/30]}
         ttun: [{device: "a:t", bind: "192.0.2.1:1", peer: "10.0.0.9:1"}]
     """
-    assert tunnel_mtus(loads(text, "lab.yaml")) == {InterfaceRef("a", "t"): 1372}
+    assert derived(text) == {InterfaceRef("a", "t"): 1372}
     of_a_route = text.replace("{via: 192.0.2.6}]}", "{via: 192.0.2.6}], mtu: 1000}")
-    assert tunnel_mtus(loads(of_a_route, "lab.yaml")) == {InterfaceRef("a", "t"): 972}
+    assert derived(of_a_route) == {InterfaceRef("a", "t"): 972}
 
 
 def test_behind_a_tunnel_the_way_goes_on() -> None:
@@ -219,7 +223,7 @@ def test_behind_a_tunnel_the_way_goes_on() -> None:
           - {device: "a:outer", bind: "192.0.2.1:1", peer: "192.0.2.2:1"}
           - {device: "z:outer", bind: "192.0.2.2:1", peer: "192.0.2.1:1"}
     """
-    found = tunnel_mtus(loads(text, "lab.yaml"))
+    found = derived(text)
     assert found == {InterfaceRef("a", "outer"): 1472, InterfaceRef("a", "inner"): 872}
 
 
@@ -238,4 +242,4 @@ def test_a_tunnel_in_a_thousand_tunnels_is_found_without_a_thousand_calls() -> N
             routes: [{{to: 10.2.0.0/16, dev: t0}}, {routes}]
         ttun: [{{device: "a:last", bind: "10.0.0.1:9000", peer: "10.2.0.1:1"}}, {ends}]
     """
-    assert tunnel_mtus(loads(text, "lab.yaml"))[InterfaceRef("a", "last")] == 8972
+    assert derived(text)[InterfaceRef("a", "last")] == 8972

@@ -10,6 +10,7 @@ from labctl.topology.load import load
 from labctl.topology.model import Topology
 from labctl.topology.program_paths import anchored, directory_of
 from labctl.topology.rename import renamed
+from labctl.topology.routed import Routed
 from labctl.topology.source import STDIN
 
 TEXT = """
@@ -39,7 +40,7 @@ def test_a_program_runs_in_a_directory_seen_from_its_file(
     assert directories(load(tmp_path / "lab.yaml")) == wanted
     monkeypatch.chdir(tmp_path)
     topology = load(Path("lab.yaml"))
-    assert directories(topology) == directories(renamed(topology, "other")) == wanted
+    assert directories(topology) == directories(renamed(Routed.of(topology), "other").topology) == wanted
     assert Topology.model_validate_json(topology.model_dump_json(by_alias=True, exclude_defaults=True)) == topology
     monkeypatch.chdir("/")
     assert anchored(topology, "/elsewhere") == topology

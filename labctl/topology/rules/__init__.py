@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labctl.topology.model import Topology
-from labctl.topology.routing import fibs_of
+from labctl.topology.routed import Network
 from labctl.topology.rules.addresses import of_addresses, of_macs
 from labctl.topology.rules.checks import of_checks
 from labctl.topology.rules.finding import Finding
@@ -18,16 +17,13 @@ from labctl.topology.rules.namespaces import of_namespaces
 from labctl.topology.rules.recursion import of_recursion
 from labctl.topology.rules.tunnels import of_tunnels
 from labctl.topology.rules.warnings import warnings_of
-from labctl.topology.segments import Segments
-from labctl.topology.ways import Ways
 
 __all__ = ["Finding", "mistakes_of", "warnings_of"]
 
 
-def mistakes_of(topology: Topology) -> Iterator[Finding]:
+def mistakes_of(network: Network) -> Iterator[Finding]:
     """Yield every mistake between the values of a topology, in no order."""
-    fibs, segments = fibs_of(topology), Segments(topology)
-    ways = Ways(topology, fibs, segments)
+    topology, fibs, segments, ways = network.topology, network.fibs, network.segments, network.ways
     yield from of_interfaces(topology)
     yield from of_addresses(topology, segments, ways)
     yield from of_macs(topology, segments)
