@@ -55,6 +55,11 @@ def unmount(target: str) -> None:
     _checked(_libc.umount2(target.encode(), MNT_DETACH), target)
 
 
+def bind(fd: int, address: bytes) -> None:
+    """Bind a socket to an address in the form of the kernel: that of a packet(7) socket for all interfaces."""
+    _checked(_libc.bind(fd, address, len(address)), "bind")
+
+
 def die_with_parent(parent: int) -> None:
     """Have the kernel end this process when the one that forked it ends; end now if it has ended already.
 

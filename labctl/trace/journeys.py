@@ -1,0 +1,213 @@
+"""Which sightings are of one packet.
+
+A sighting is of the packet that was seen before if what no router changes is the same: addresses, ports, what the
+transport header says, identification or payload. TTL, fragments, link-layer addresses and checksums (which a device may
+have to complete) do not count. Inside of a tunnel a packet is the payload of UDP, and still the same.
+
+A packet passes a station once. So the same at the same station again is another one, a copy or a retransmission, unless
+its TTL has become less: then it goes round in a loop. Packets that cannot be told apart are taken in their order.
+
+TCP payload is known by its sequence numbers. A superframe is one packet with much of it, and what it is cut into, or
+merged with, are sightings of it, too, at each station for another part of the payload.
+
+NAT rewrites addresses and ports. What leaves a namespace with new ones is the packet that came in if the rest is the
+same, and its TTL is less by one, which only a packet has that was forwarded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+
+from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
+from labctl.trace.sightings import Journey, Sighting, Station
+
+_COMPARED = 64  # bytes of a payload that make two packets one where there is no identification
+_LATEST = 64  # journeys of a flow among which the one with the same payload is looked for
+
+
+def journeys(found: Iterable[Sighting]) -> list[Journey]:
+    """Return the journeys of all packets that were seen, in the order in which they began."""
+    matching = _Matching()
+    for sighting in found:
+        matching.add(sighting)
+    return [Journey(each.packet, tuple(each.sightings)) for each in matching.all]
+
+
+def answers(one: Journey, other: Journey) -> bool:
+    """Return whether the second is an answer to the first, or an ICMP error about it, by what their headers say."""
+    request, reply = one.last.packet, other.packet
+    if request is None or reply is None:
+        return _answers_arp(one.first.frame.content, other.first.frame.content)
+    if reply.quoted is not None:
+        quoted = _quotable(reply.quoted)
+        return any(_quotable(layer) == quoted for each in one.sightings for layer in each.layers)
+    if (request.version, request.protocol) != (reply.version, reply.protocol):
+        return False
+    if (request.source, request.destination) != (reply.destination, reply.source):
+        return False
+    if request.echo:
+        return request.echo == reply.echo and _kind(request) in (8, 128) and _kind(reply) in (0, 129)
+    return bool(request.ports) and request.ports == (reply.ports or ())[::-1]
+
+
+def identity(packet: Packet) -> Hashable:
+    """Return what stays the same of a packet from hop to hop, as long as nothing rewrites it."""
+    return (packet.source, packet.destination, packet.ports, packet.echo, _rest(packet))
+
+
+def _rest(packet: Packet) -> Hashable:
+    """Return what stays the same of a packet where NAT rewrites it."""
+    transport = packet.transport
+    what: Hashable = None
+    if isinstance(transport, Tcp):
+        what = (transport.sequence, transport.acknowledged, transport.flags)
+    elif isinstance(transport, Icmp):
+        quoted = _quotable(packet.quoted) if packet.quoted else None
+        what = (transport.kind, transport.code, transport.echo and transport.echo[1], quoted)
+    alike = packet.identification or (packet.length, packet.payload[:_COMPARED])
+    return (packet.version, packet.protocol, packet.fragment_at, what, alike)
+
+
+def _quotable(packet: Packet) -> Hashable:
+    """Return what an ICMP error shows of the packet that it is about."""
+    return (packet.source, packet.destination, packet.protocol, packet.identification, packet.ports, packet.echo)
+
+
+def _kind(packet: Packet) -> int | None:
+    return packet.transport.kind if isinstance(packet.transport, Icmp) else None
+
+
+def _answers_arp(request: Packet | Arp | None, reply: Packet | Arp | None) -> bool:
+    if not (isinstance(request, Arp) and isinstance(reply, Arp)):
+        return False
+    ends = (request.sender, request.target) == (reply.target, reply.sender)
+    return request.is_request and not reply.is_request and ends
+
+
+def _whole(packet: Packet) -> Hashable:
+    """Return what the fragments of a packet have in common (RFC 791 3.2, RFC 8200 4.5)."""
+    return (packet.source, packet.destination, packet.protocol, packet.identification)
+
+
+class _Open:
+    """A journey that may go on."""
+
+    def __init__(self, packet: Packet | None) -> None:
+        self.packet = packet
+        self.sightings: list[Sighting] = []
+        self._passed: dict[Station, list[Packet | None]] = defaultdict(list)
+
+    def passes(self, station: Station, packet: Packet | None) -> bool:
+        """Return whether a packet can be this one at a station, and was not there before."""
+        before = self._passed.get(station, [])
+        return all(not _overlap(each, packet) or _later_in_a_loop(each, packet) for each in before)
+
+    def add(self, sighting: Sighting, packet: Packet | None) -> None:
+        self._passed[sighting.station].append(packet)
+        if not self.sightings or self.sightings[-1] is not sighting:
+            self.sightings.append(sighting)
+
+
+def _later_in_a_loop(before: Packet | None, after: Packet | None) -> bool:
+    return before is not None and after is not None and after.ttl < before.ttl
+
+
+def _overlap(one: Packet | None, other: Packet | None) -> bool:
+    """Return whether two packets of one kind have something in common: of TCP payload, the sequence numbers."""
+    if one is None or other is None or not (_has_tcp_payload(one) and _has_tcp_payload(other)):
+        return True
+    first, second = one.transport, other.transport
+    assert isinstance(first, Tcp) and isinstance(second, Tcp)
+    ahead = (second.sequence - first.sequence) % 2**32  # RFC 9293 3.4: modulo 2^32
+    return ahead < one.payload_length or 2**32 - ahead < other.payload_length
+
+
+def _has_tcp_payload(packet: Packet) -> bool:
+    return isinstance(packet.transport, Tcp) and packet.payload_length > 0
+
+
+class _Matching:
+    def __init__(self) -> None:
+        self.all: list[_Open] = []
+        self._same: dict[Hashable, list[_Open]] = defaultdict(list)
+        self._flows: dict[Hashable, list[_Open]] = defaultdict(list)  # of TCP payload
+        self._rewritten: dict[Hashable, list[_Open]] = defaultdict(list)
+        self._fragments: dict[Hashable, list[_Open]] = defaultdict(list)
+
+    def add(self, sighting: Sighting) -> None:
+        for packet in sighting.packets or (None,):
+            found = self._found(sighting, packet)
+            for journey in found:
+                journey.add(sighting, packet)
+            if not found:
+                self._begin(sighting, packet)
+            for layer in sighting.layers:
+                if layer.more_fragments and not layer.fragment_at:
+                    self._fragments[_whole(layer)] = found or self.all[-1:]
+
+    def _begin(self, sighting: Sighting, packet: Packet | None) -> None:
+        journey = _Open(packet)
+        journey.add(sighting, packet)
+        self.all.append(journey)
+        self._register(journey, sighting, packet)
+
+    def _register(self, journey: _Open, sighting: Sighting, packet: Packet | None) -> None:
+        if packet is None:
+            self._same[_frame(sighting)].append(journey)
+            return
+        index = self._flows[_flow(packet)] if _has_tcp_payload(packet) else self._same[identity(packet)]
+        index.append(journey)
+        self._rewritten[_rest(packet)].append(journey)
+
+    def _found(self, sighting: Sighting, packet: Packet | None) -> list[_Open]:
+        """Return the journeys of which this is a sighting; more than one where TCP payload was merged."""
+        if packet is None:
+            return self._first(self._same[_frame(sighting)], sighting, packet)
+        if packet.fragment_at and (found := self._fragments.get(_whole(packet))):
+            return found
+        if _has_tcp_payload(packet):
+            latest = self._flows[_flow(packet)][: -_LATEST - 1 : -1]
+            with_it = [each for each in latest if each.packet is not None and _overlap(each.packet, packet)]
+            found = [each for each in with_it if each.passes(sighting.station, packet)]
+            found = found if _is_merged(packet, found) else found[:1]
+        else:
+            found = self._first(self._same[identity(packet)], sighting, packet)
+        return found or list(self._translated(sighting, packet))
+
+    @staticmethod
+    def _first(among: list[_Open], sighting: Sighting, packet: Packet | None) -> list[_Open]:
+        return next(([each] for each in among if each.passes(sighting.station, packet)), [])
+
+    def _translated(self, sighting: Sighting, packet: Packet) -> Iterator[_Open]:
+        """Yield the journey that goes on with other addresses or ports, if one does."""
+        if not sighting.station.outgoing:
+            return
+        for journey in self._rewritten[_rest(packet)]:
+            last = journey.sightings[-1]
+            came = last.packet
+            if (
+                came is not None
+                and last.station.namespace == sighting.station.namespace
+                and not last.station.outgoing
+                and came.ttl - 1 == packet.ttl
+                and (came.source, came.destination) != (packet.destination, packet.source)
+            ):
+                self._register(journey, sighting, packet)
+                yield journey
+                return
+
+
+def _is_merged(packet: Packet, parts: list[_Open]) -> bool:
+    """Return whether a packet has the payload of several that do not overlap."""
+    held = [each.packet for each in parts]
+    return all(not _overlap(one, other) for at, one in enumerate(held) for other in held[:at])
+
+
+def _flow(packet: Packet) -> Hashable:
+    return (packet.source, packet.destination, packet.ports)
+
+
+def _frame(sighting: Sighting) -> Hashable:
+    """Return what stays the same of a frame without an IP packet from port to port of a bridge."""
+    return (sighting.frame.protocol, sighting.frame.data)
