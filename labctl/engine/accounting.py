@@ -61,10 +61,11 @@ IN_BY_ERRNO = {
 
 
 class Account:
-    """Counts the packets of one direction in `numbers`, the cells of `Counters`."""
+    """Counts the packets of one direction in `counters`, in the cells that belong to it."""
 
-    def __init__(self, numbers: memoryview, cells: Cells, route: str, watch: Watch | None = None) -> None:
-        self._numbers = numbers
+    def __init__(self, counters: count.Counters, cells: Cells, route: str, watch: Watch | None = None) -> None:
+        self._numbers = counters.cells
+        self._sequence = counters.sequence_cell
         self._route = route
         self._watch = watch
         self._ends = self._came, self._left = (cells.came, cells.left)
@@ -95,11 +96,20 @@ class Account:
             numbers[cell] += 1
             numbers[cell + 1] += size
 
-    def dropped(self, train: Train, drop: int, route: str | None = None) -> None:
-        """Count packets as this drop, and show them; `route` is theirs if it is not that of the direction."""
+    def dropped(self, train: Train, drop: int) -> None:
+        """Count packets as this drop, and show them."""
         self._numbers[drop] += train.number
         if self._watch:
-            self._show(self._watch, train, route or self._route, count.NAMES[drop])
+            self._show(self._watch, train, self._route, count.NAMES[drop])
+
+    def came_from_stranger(self, train: Train, route: str) -> None:
+        """Count packets that came, and are dropped since they are not the peer's. A reader sees both, or neither."""
+        self._sequence[0] += 1
+        self.came(train)
+        self._numbers[count.IN_NOT_FROM_PEER] += train.number
+        self._sequence[0] += 1
+        if self._watch:
+            self._show(self._watch, train, route, count.NAMES[count.IN_NOT_FROM_PEER])
 
     @staticmethod
     def _show(watch: Watch, train: Train, route: str, drop: str | None) -> None:

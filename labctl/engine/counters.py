@@ -19,7 +19,9 @@ as far back as the endpoint goes. A packet that came or went by itself is one fr
 
 The numbers are 64-bit cells in a memory-mapped file. To count is to add in memory: no system call, no
 lock. Each cell has one writer and is aligned, so a reader sees a whole number, though two cells may be a
-packet apart. The file outlives the endpoint: the last state can still be read.
+packet apart. Only what a stranger sends at any moment is never half counted to a reader: `sequence_cell` is
+a sequence counter like the kernel's seqcount_t, odd while such a datagram is being counted. The file outlives the
+endpoint: the last state can still be read.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from time import sleep
 from types import TracebackType
 
 from labctl.engine.features import Feature
@@ -125,10 +128,13 @@ IN_LOST, IN_QUEUE_FULL = NAMES.index("in_lost"), NAMES.index("in_queue_full")
 
 _HEADER = struct.Struct("=8sII")
 # The names' own checksum is part of the header: numbers are never shown under another release's names.
-_EXPECTED = _HEADER.pack(b"ttuncnt\0", 3, zlib.crc32("\n".join(NAMES).encode()))
-# Behind the counters are two cells: the bits of the features that are engaged, and how often an impairment was
-# changed since the start.
-_SIZE = _HEADER.size + 8 * (len(NAMES) + 2)
+_EXPECTED = _HEADER.pack(b"ttuncnt\0", 4, zlib.crc32("\n".join(NAMES).encode()))
+# Behind the counters are three cells: the bits of the features that are engaged, how often an impairment was changed
+# since the start, and the sequence counter.
+_SIZE = _HEADER.size + 8 * (len(NAMES) + 3)
+
+_PAUSE, _LOOKS = 0.001, 100
+"""Seconds between two looks at numbers that are just being changed, and how many before they are taken as they are."""
 
 
 class Counters:
@@ -137,7 +143,8 @@ class Counters:
     def __init__(self, memory: mmap.mmap | bytearray) -> None:
         self._memory = memory
         cells = memoryview(memory)[_HEADER.size :].cast("Q")
-        self.cells, self.feature_cell, self.change_cell = cells[:-2], cells[-2:-1], cells[-1:]
+        self.cells, self.feature_cell, self.change_cell = cells[:-3], cells[-3:-2], cells[-2:-1]
+        self.sequence_cell = cells[-1:]
 
     @classmethod
     def anonymous(cls) -> Counters:
@@ -169,8 +176,14 @@ class Counters:
             return cls(mmap.mmap(file.fileno(), _SIZE, access=mmap.ACCESS_READ))
 
     def snapshot(self) -> dict[str, int]:
-        """Return all numbers by name, as they are now."""
-        return dict(zip(NAMES, self.cells.tolist(), strict=True))
+        """Return all numbers by name, as they are now, or as a writer left them that ended within a datagram."""
+        for _ in range(_LOOKS):
+            sequence = self.sequence_cell[0]
+            numbers = self.cells.tolist()
+            if sequence % 2 == 0 and self.sequence_cell[0] == sequence:
+                break
+            sleep(_PAUSE)
+        return dict(zip(NAMES, numbers, strict=True))
 
     @property
     def features(self) -> Feature:
@@ -184,7 +197,7 @@ class Counters:
 
     def close(self) -> None:
         """Unmap the memory. The file stays."""
-        for cells in (self.cells, self.feature_cell, self.change_cell):
+        for cells in (self.cells, self.feature_cell, self.change_cell, self.sequence_cell):
             cells.release()
         if isinstance(self._memory, mmap.mmap):
             self._memory.close()

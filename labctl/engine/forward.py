@@ -62,8 +62,8 @@ class Forwarder:
         self._own = own
         self._watch = watch
         self._answer_too_big = answer_too_big
-        self._out = Account(counters.cells, OUT, f"{self._device} > {remote}", watch)
-        self._in = Account(counters.cells, IN, f"{remote} > {self._device}", watch)
+        self._out = Account(counters, OUT, f"{self._device} > {remote}", watch)
+        self._in = Account(counters, IN, f"{remote} > {self._device}", watch)
         self.stage_out = ImpairmentStage("out", self._out, self.send_out)
         self.stage_in = ImpairmentStage("in", self._in, self.send_in)
         self.stages = Stages({"out": self.stage_out, "in": self.stage_in})
@@ -267,8 +267,7 @@ class Forwarder:
             self._send_from(addressed)
             self._take_in(train)
         else:
-            self._in.came(train)
-            self._in.dropped(train, count.IN_NOT_FROM_PEER, f"{sender} > {self._device}")
+            self._in.came_from_stranger(train, f"{sender} > {self._device}")
 
     def reconsider(self) -> None:
         """Choose again what depends on links, addresses and routes: some have changed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,9 @@ from labctl.process.syscalls import network_namespace
 IFF_UP = 0x1  # linux/if.h
 IFA_F_NODAD = 0x02  # linux/if_addr.h
 RT_SCOPE_HOST = 254  # linux/rtnetlink.h
+
+LOCAL_ROUTE, PAUSE = 5.0, 0.001
+"""Seconds to wait for the local route of an IPv6 address, and between two looks."""
 
 RecordNamespace = Callable[[str, namespaces.NamespaceId], None]
 
@@ -49,11 +53,16 @@ class Performer:
             space.close()
         self._spaces.clear()
 
-    def notice_carriers(self) -> None:
-        """Have the kernel take note of the carriers of what was set up; a cable has one with both ends up."""
-        with kernel_errors_as("could not ask for the carriers of the interfaces"):
+    def settle(self) -> None:
+        """Wait for what the kernel does by itself after the steps: carriers, and the local routes of IPv6 addresses.
+
+        A cable has a carrier with both ends up.
+        """
+        with kernel_errors_as("could not ask for the carriers and routes of the interfaces"):
             for space in self._spaces.values():
                 space.notice_carriers()
+            for space in self._spaces.values():
+                space.wait_for_local_routes()
 
     def perform(self, step: Step) -> Substitution | None:
         """Perform a step. Return what was used in place of what this machine lacks.
@@ -127,6 +136,7 @@ class _Space:
         self._fd, self._netlink = opened
         self._indexes = indexes
         self._set_up: list[str] = []
+        self._new_addresses: set[ipaddress.IPv6Address] = set()
         self.close = opened.close
 
     @classmethod
@@ -150,6 +160,21 @@ class _Space:
     def notice_carriers(self) -> None:
         with network_namespace(self._fd):
             notice_carrier(*self._set_up)
+
+    def wait_for_local_routes(self) -> None:
+        """Wait until what is sent to each new IPv6 address arrives, at most LOCAL_ROUTE seconds.
+
+        The route comes from a work queue, also where no duplicate is looked for (addrconf_dad_work() in
+        net/ipv6/addrconf.c). On a busy machine that takes a third of a second, and until then the namespace does not
+        know the address as its own.
+        """
+        deadline = time.monotonic() + LOCAL_ROUTE
+        while self._new_addresses:
+            self._new_addresses -= routes.local_ipv6(self._netlink)
+            if time.monotonic() > deadline:
+                return  # what is missing is found by the next look at the lab
+            if self._new_addresses:
+                time.sleep(PAUSE)
 
     def set_sysctl(self, path: str, value: str) -> None:
         # /proc/sys/net shows the namespace of whoever opens it, so the file is opened inside.
@@ -261,6 +286,8 @@ class _Space:
             attributes.append(("IFA_FLAGS", IFA_F_NODAD))
         message["attrs"] = attributes
         self._netlink.request(request, rt.encoded(message), flags)
+        if request == rt.RTM_NEWADDR and address.version == 6:
+            self._new_addresses.add(ipaddress.IPv6Address(own.partition("/")[0]))
 
     def route(self, step: steps.AddRoute | steps.DeleteRoute) -> None:
         if isinstance(step, steps.AddRoute):

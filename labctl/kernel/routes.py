@@ -93,6 +93,13 @@ def routes(netlink: rt.Rtnetlink, names: Mapping[int, str]) -> Iterator[Seen]:
                 yield Seen(decoded(message, names), protocol, message)
 
 
+def local_ipv6(netlink: rt.Rtnetlink) -> set[ipaddress.IPv6Address]:
+    """Return the IPv6 addresses of a namespace that have their route in table local: what is sent there has arrived."""
+    request = _RTMSG.pack(socket.AF_INET6, 0, 0, 0, TABLES["local"], 0, 0, 0, 0)
+    found = (decoded(message, {}) for message in netlink.messages(rt.RTM_GETROUTE, request))
+    return {ipaddress.IPv6Address(route.to.partition("/")[0]) for route in found if route.type == "local"}
+
+
 def add(netlink: rt.Rtnetlink, route: Route, indexes: Mapping[str, int]) -> None:
     """Make a static route. Raise Refused."""
     netlink.request(rt.RTM_NEWROUTE, encoded(route, indexes), rt.NLM_F_CREATE | rt.NLM_F_EXCL)

@@ -35,7 +35,7 @@ def apply(changes: Iterable[Step], session: Session) -> None:
         _each(going, do, notify)
         with start.forked(to_start, session) as started:
             _each(coming, do, notify)
-            performer.notice_carriers()
+            performer.settle()
             for step in started:
                 notify(Done(step))
 

@@ -164,10 +164,15 @@ for number in itertools.count():
 def test_a_stranger_who_sends_to_the_engines_ports_fails_no_check(here: World) -> None:
     here.labctl("up", "two-site")
     with running(here, "siteB", STRANGER):
+        eventually(lambda: min(of_strangers(here)) > 100, "both engines hear the stranger")
+        before = of_strangers(here)
         here.labctl("verify")
-    engines = here.json("status")["engines"]
-    assert all(engine["counters"]["in_not_from_peer"] > 100 for engine in engines)
+        assert all(now > then for now, then in zip(of_strangers(here), before, strict=True))
     here.labctl("down")
+
+
+def of_strangers(here: World) -> list[int]:
+    return [engine["counters"]["in_not_from_peer"] for engine in here.json("status")["engines"]]
 
 
 def test_one_failing_check_among_others_fails_the_whole(here: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from labctl.engine import counters as count
+from labctl.engine.accounting import IN, Account
 from labctl.engine.counters import Counters
+from labctl.engine.packets.train import Train
 
 
 def test_a_reader_sees_each_number_as_soon_as_it_is_counted(tmp_path: Path) -> None:
@@ -86,3 +89,27 @@ def test_counters_without_a_file_count() -> None:
     with Counters.anonymous() as counters:
         counters.cells[count.IN_EMPTY] += 1
         assert counters.snapshot()["in_empty"] == 1
+
+
+def test_a_reader_sees_a_strangers_datagram_whole_or_not_at_all(tmp_path: Path) -> None:
+    with Counters.create(tmp_path / "tun0") as writer, Counters.open(tmp_path / "tun0") as reader:
+        account, train = Account(writer, IN, "peer > tun0"), Train.of(b"knock")
+        child = os.fork()
+        if child == 0:
+            while True:
+                account.came_from_stranger(train, "stranger > tun0")
+        try:
+            seen = [reader.snapshot()]
+            while seen[-1]["in_not_from_peer"] < 20_000:
+                seen.append(reader.snapshot())
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+    assert all(each["udp_received_packets"] == each["in_not_from_peer"] for each in seen)
+
+
+def test_the_numbers_of_a_writer_that_ended_within_a_datagram_can_be_read(tmp_path: Path) -> None:
+    with Counters.create(tmp_path / "tun0") as writer, Counters.open(tmp_path / "tun0") as reader:
+        writer.sequence_cell[0] += 1
+        writer.cells[count.UDP_RECEIVED] += 1
+        assert reader.snapshot()["udp_received_packets"] == 1

@@ -61,11 +61,11 @@ def router(host: Namespace) -> Iterator[Router]:
             echo 0 > ipv6/conf/in0/disable_ipv6; echo 0 > ipv6/conf/out0/disable_ipv6
             ip link set in0 mtu 9000 up; ip link set out0 mtu 9000 up
             ip addr add 10.0.101.9/24 dev in0; ip addr add 10.0.102.9/24 dev out0
-            ip addr add fd00:1::9/64 dev in0 nodad; ip addr add fd00:2::9/64 dev out0 nodad
             echo 1 > ipv4/ip_forward; echo 1 > ipv6/conf/all/forwarding
             for name in all in0 out0; do echo 0 > ipv4/conf/$name/rp_filter; done
             """
         )
+        host.ip("addr add fd00:1::9/64 dev in0 nodad", "addr add fd00:2::9/64 dev out0 nodad")
         yield made
 
 

@@ -86,7 +86,10 @@ class Namespace:
         return done.stdout
 
     def ip(self, *lines: str) -> None:
-        """Perform lines of ip(8) in one process."""
+        """Perform lines of ip(8) in one process, and wait until IPv6 addresses that are added with `nodad` are usable.
+
+        The kernel makes their routes in table local a while later (addrconf_dad_work() in net/ipv6/addrconf.c).
+        """
         done = subprocess.run(
             self.command("ip", "-batch", "-"),
             input="\n".join(lines),
@@ -95,6 +98,9 @@ class Namespace:
             check=False,
         )
         assert done.returncode == 0, done.stderr
+        for address in (line.split()[2].partition("/")[0] for line in lines if line.endswith(" nodad")):
+            here = ("ip", "-6", "route", "show", "table", "local", address)
+            wait_for(lambda here=here: self.run(*here).stdout, f"the local route of {address}")  # type: ignore[misc]
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a process, which ends with the namespace at the latest."""
