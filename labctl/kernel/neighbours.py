@@ -20,16 +20,27 @@ _NTF_MASTER, _NTF_PROXY = 0x04, 0x08
 _AF_BRIDGE = 7
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _GROUP_BIT = 1  # of the first byte of a MAC address: multicast and broadcast (IEEE 802)
-_STATES = {0x02: "reachable", 0x04: "stale", 0x08: "delay", 0x10: "probe", 0x40: "noarp", 0x80: "permanent"}
-"""The NUD_* states in which an entry is used, in the words of ip-neighbour(8)."""
+_STATES = {
+    0x01: "incomplete", 0x02: "reachable", 0x04: "stale", 0x08: "delay", 0x10: "probe", 0x20: "failed", 0x40: "noarp",
+    0x80: "permanent",
+}  # fmt: skip
+"""NUD_* in the words of ip-neighbour(8)."""
 
-_UNRESOLVED = 0x01 | 0x20  # NUD_INCOMPLETE, NUD_FAILED: packets wait for an answer to ARP or ND, or were dropped
+_UNRESOLVED = ("incomplete", "failed")  # packets wait for an answer to ARP or ND, or were dropped
 
 RTM_DELNEIGH, RTM_GETNEIGH = 29, 30
 
 
 def entries(netlink: rt.Rtnetlink) -> dict[int, list[Neighbour]]:
-    """Return the neighbours that a namespace knows, proxied ones too, by index of the interface.
+    """Return the neighbours that a namespace uses, proxied ones too, by index of the interface."""
+    return {
+        index: [neighbour for neighbour in found if neighbour.state not in _UNRESOLVED]
+        for index, found in seen(netlink).items()
+    }
+
+
+def seen(netlink: rt.Rtnetlink) -> dict[int, list[Neighbour]]:
+    """Return the neighbours of a namespace in every state, proxied ones too, by index of the interface.
 
     What the kernel makes up itself for a multicast or broadcast address is left out.
     """
@@ -48,13 +59,12 @@ def entries(netlink: rt.Rtnetlink) -> dict[int, list[Neighbour]]:
 
 def unresolved(netlink: rt.Rtnetlink, address: str) -> set[int]:
     """Return the interfaces, by index, on which an address was asked for and has not answered."""
-    found = set()
-    for message in netlink.messages(RTM_GETNEIGH, _NDMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
-        family, index, state, _, _ = _NDMSG.unpack_from(message)
-        told = rt.attributes(message[_NDMSG.size :]).get(_NDA_DST)
-        if family in _FAMILIES and state & _UNRESOLVED and told == ipaddress.ip_address(address).packed:
-            found.add(index)
-    return found
+    wanted = str(ipaddress.ip_address(address))
+    return {
+        index
+        for index, found in seen(netlink).items()
+        if any(neighbour.state in _UNRESOLVED and neighbour.to == wanted for neighbour in found)
+    }
 
 
 def static_forwarding(netlink: rt.Rtnetlink, own: Collection[str]) -> dict[int, list[str]]:

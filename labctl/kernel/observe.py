@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from labctl.kernel import filters, namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls, veth_peers
+from labctl.kernel import (
+    addresses,
+    filters,
+    namespaces,
+    neighbours,
+    netem,
+    options,
+    qdiscs,
+    routes,
+    rules,
+    sysctls,
+    veth_peers,
+)
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.options import IFF_LOWER_UP
 from labctl.kernel.perform import IFF_UP
@@ -42,9 +53,7 @@ def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) ->
 
 def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], others: Iterable[str]) -> Namespace:
     links = netlink.dump(rt.RTM_GETLINK, rt.link(0))
-    addresses: dict[int, list[str]] = {}
-    for address in netlink.dump(rt.RTM_GETADDR, rt.encoded(rt.ifaddrmsg())):
-        addresses.setdefault(address["index"], []).append(_address(address))
+    owned = addresses.addresses(netlink)
     names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
     seen = list(routes.routes(netlink, names))
     veths = [link for link in links if _kind(link) == "veth"]
@@ -64,7 +73,7 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
             master=names.get(link.get_attr("IFLA_MASTER") or 0, ""),
             peer=peers.get(index),
             netem=netems[index].impairment() if index in netems else None,
-            addresses=tuple(addresses.get(index, ())),
+            addresses=tuple(map(str, owned.get(index, ()))),
             networks=tuple(networks.get(names[index], ())),
             local=tuple(local.get(names[index], ())),
             qdiscs=tuple(asked_for.get(index, ())),
@@ -130,22 +139,6 @@ def _owner(link: Any) -> str:
     data = link.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
     uid = data.get_attr("IFLA_TUN_OWNER") if data else None
     return "" if uid is None else user_name(outside(uid))
-
-
-def _address(address: Any) -> str:
-    """Return an address as a file writes it, or as ip(8) does where it has a peer, which no file can write."""
-    own, other = address.get_attr("IFA_LOCAL"), address.get_attr("IFA_ADDRESS")
-    length = address["prefixlen"]
-    return (
-        f"{_spelled(own)} peer {_spelled(other)}/{length}"
-        if own not in (None, other)
-        else f"{_spelled(other)}/{length}"
-    )
-
-
-def _spelled(address: str) -> str:
-    """Return an address as Python writes it: the kernel's library ends some IPv6 addresses as IPv4 ones."""
-    return str(ipaddress.ip_address(address)) if ":" in address and "." in address else address
 
 
 def _addrgenmode(link: Any) -> str:

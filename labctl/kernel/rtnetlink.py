@@ -38,7 +38,7 @@ with submodules_of("pyroute2"):
     from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg as ifaddrmsg
     from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg as ifinfmsg
 
-_CLASS_OF = {RTM_NEWLINK: ifinfmsg, RTM_NEWADDR: ifaddrmsg}
+_CLASS_OF = {RTM_NEWLINK: ifinfmsg}
 
 
 Attributes = tuple[tuple[str, Any], ...]

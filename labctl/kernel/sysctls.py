@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from labctl.errors import MachineError, kernel_words
 from labctl.plan.settings import OF_INTERFACES
+
+ON_THE_WAY = (
+    *("net/ipv4/ip_forward", "net/ipv4/ip_default_ttl", "net/ipv4/ip_no_pmtu_disc", "net/ipv4/min_pmtu"),
+    *("net/ipv4/ip_forward_use_pmtu", "net/ipv4/ip_nonlocal_bind", "net/ipv4/ip_local_port_range"),
+    *("net/ipv4/ip_local_reserved_ports", "net/ipv4/ip_unprivileged_port_start", "net/ipv4/ping_group_range"),
+    *("net/ipv4/icmp_echo_ignore_all", "net/ipv4/icmp_echo_ignore_broadcasts", "net/ipv4/icmp_ratelimit"),
+    *("net/ipv4/icmp_ratemask", "net/ipv4/icmp_errors_use_inbound_ifaddr", "net/ipv4/ipfrag_high_thresh"),
+    *("net/ipv4/ipfrag_time", "net/ipv4/fib_multipath_hash_policy", "net/ipv4/fwmark_reflect"),
+    *("net/ipv4/udp_rmem_min", "net/ipv4/tcp_syncookies", "net/ipv4/ip_early_demux"),
+    *("net/ipv6/bindv6only", "net/ipv6/ip_nonlocal_bind", "net/ipv6/ip6frag_high_thresh", "net/ipv6/ip6frag_time"),
+    *("net/ipv6/icmp/echo_ignore_all", "net/ipv6/icmp/echo_ignore_multicast", "net/ipv6/icmp/echo_ignore_anycast"),
+    *("net/ipv6/icmp/ratelimit", "net/ipv6/icmp/ratemask", "net/ipv6/fib_multipath_hash_policy"),
+    *("net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables"),
+    *("net/netfilter/nf_conntrack_max", "net/netfilter/nf_conntrack_count"),
+)
+"""What a namespace can lose packets by, by path below /proc/sys (ip-sysctl of the kernel's documentation)."""
+
+AT_AN_INTERFACE = {
+    "net/ipv4/conf": (
+        *("forwarding", "rp_filter", "accept_local", "route_localnet", "src_valid_mark", "log_martians"),
+        *("arp_ignore", "arp_filter", "arp_announce", "arp_accept", "proxy_arp", "drop_gratuitous_arp"),
+        *("drop_unicast_in_l2_multicast", "ignore_routes_with_linkdown", "accept_source_route", "send_redirects"),
+        *("bc_forwarding", "disable_policy", "disable_xfrm"),
+    ),
+    "net/ipv6/conf": (
+        *("disable_ipv6", "forwarding", "force_forwarding", "hop_limit", "mtu", "accept_dad", "dad_transmits"),
+        *("proxy_ndp", "drop_unsolicited_na", "drop_unicast_in_l2_multicast", "ignore_routes_with_linkdown"),
+        *("accept_source_route", "seg6_enabled", "disable_policy", "accept_ra"),
+    ),
+    "net/ipv4/neigh": ("mcast_solicit", "ucast_solicit", "app_solicit", "unres_qlen_bytes"),
+    "net/ipv6/neigh": ("mcast_solicit", "ucast_solicit", "app_solicit", "unres_qlen_bytes"),
+}
+"""The same of an interface, by name below that path and the interface's; of `all` too, but for neighbours."""
 
 _NAMES = {"arp_filter": "arpfilter"}  # as the library has them that lays out the message
 
@@ -26,6 +59,20 @@ def _read(paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
             yield path, None
         except OSError:
             continue
+
+
+def on_the_way(interfaces: Collection[str]) -> dict[str, str]:
+    """Return the settings that packets can be lost by in this thread's namespace and at these interfaces, by path.
+
+    What this kernel does not have, or does not let one read, is left out.
+    """
+    at_interfaces = (
+        f"{top}/{interface}/{setting}"
+        for top, settings in AT_AN_INTERFACE.items()
+        for interface in (*interfaces, *(("all",) if top.endswith("conf") else ()))
+        for setting in settings
+    )
+    return {path: value for path, value in _read((*ON_THE_WAY, *at_interfaces)) if value is not None}
 
 
 def write(path: str, value: str) -> None:
