@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
+
+from labctl.kernel import programs
 
 # net/tcp_states.h. A UDP socket is ESTABLISHED once it is connected, and CLOSE until then.
 _ESTABLISHED, _TIME_WAIT, _CLOSE, _LISTEN = 0x01, 0x06, 0x07, 0x0A
@@ -39,9 +38,8 @@ def bound(protocol: str, port: int) -> bool:
 def holders(protocol: str, host: str, port: int) -> list[Holder]:
     """Return the processes whose sockets get what is sent to an address and a port, as far as /proc shows them."""
     inodes = {found.inode: found.host for found in _receivers(protocol, port) if found.host in (host, *_ANYWHERE)}
-    return (
-        [Holder(pid, name, inodes[inode]) for inode, pid, name in _open_sockets() if inode in inodes] if inodes else []
-    )
+    found = programs.with_sockets(inodes) if inodes else {}
+    return [Holder(each.pid, each.name, inodes[inode]) for inode, having in found.items() for each in having]
 
 
 def hosts(protocol: str, port: int) -> set[str]:
@@ -74,13 +72,3 @@ def _host(text: str) -> str:
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     family = socket.AF_INET if len(words) == 1 else socket.AF_INET6
     return socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words))
-
-
-def _open_sockets() -> Iterator[tuple[int, int, str]]:
-    """Yield the sockets that processes have open: inode, PID, and the name of the process."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended meanwhile, or is another user's
-            for descriptor in (process / "fd").iterdir():
-                target = os.readlink(descriptor)
-                if target.startswith("socket:["):
-                    yield int(target[8:-1]), int(process.name), (process / "comm").read_text().strip()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from labctl.kernel.namespaces import NamespaceId, is_recorded
+from labctl.kernel.programs import tun_devices
 from labctl.process.processes import Process, end, kill, start_time
 
 ROUNDS = 5
@@ -32,17 +32,7 @@ def end_inside(wanted: Collection[NamespaceId]) -> list[Process]:
 
 def holders(known: NamespaceId, interface: str) -> list[Process]:
     """Return the processes in a network namespace that have a TUN device of it open."""
-    return [process for process in _inside([known]) if interface in _devices_of(process.pid)]
-
-
-def _devices_of(pid: int) -> set[str]:
-    """Return the TUN devices that a process has open (drivers/net/tun.c: tun_chr_show_fdinfo)."""
-    found = set()
-    with suppress(OSError):  # it may end meanwhile
-        for file in os.scandir(f"/proc/{pid}/fdinfo"):
-            lines = Path(file.path).read_text().splitlines()
-            found |= {line.partition("\t")[2] for line in lines if line.startswith("iff:")}
-    return found
+    return [process for process in _inside([known]) if interface in tun_devices(process.pid).values()]
 
 
 def _inside(wanted: Iterable[NamespaceId]) -> list[Process]:

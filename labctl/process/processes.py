@@ -33,7 +33,7 @@ class Process:
 
     def stopped(self) -> bool:
         """Return whether it, or the program that it supervises, is stopped, as after SIGSTOP."""
-        return any(_fields_of_stat(pid)[:1] in (["T"], ["t"]) for pid in (self.pid, *children(self.pid)[:1]))
+        return any(state_of(pid) in ("T", "t") for pid in (self.pid, *children(self.pid)[:1]))
 
 
 def start_time(pid: int) -> int | None:
@@ -48,6 +48,11 @@ def children(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return []
+
+
+def state_of(pid: int) -> str:
+    """Return the letter of the state that a process is in (proc(5), field 3 of stat); empty if there is none."""
+    return "".join(_fields_of_stat(pid)[:1])
 
 
 def title_of(pid: int) -> str:

@@ -24,6 +24,7 @@ MS_SLAVE = 1 << 19
 MS_SHARED = 1 << 20
 MNT_DETACH = 2
 
+_PIDFD_GETFD = 438  # of every architecture
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -43,6 +44,13 @@ def unshare(flags: int) -> None:
 def setns(fd: int, flags: int = 0) -> None:
     """Join what `fd` refers to: one namespace of /proc/PID/ns, or with flags several of a process (a pidfd)."""
     _checked(_libc.setns(fd, flags), "setns")
+
+
+def pidfd_getfd(process: int, number: int) -> int:
+    """Return a copy of a descriptor of another process, of which `process` is a pidfd (pidfd_getfd(2))."""
+    copy: int = _libc.syscall(_PIDFD_GETFD, process, number, 0)
+    _checked(copy, "pidfd_getfd")
+    return copy
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:

@@ -6,17 +6,21 @@ answer comes back pickled; so nothing of the test process is ever in another nam
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
+import signal
 import subprocess
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from labctl.process.syscalls import CLONE_NEWNET, CLONE_NEWUSER, setns
 from tests.e2e.world import ORDINARY_UID, SUITE_IS_ROOT
 
 T = TypeVar("T")
+PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 class Space:
@@ -76,10 +80,31 @@ class Space:
         if self.mode == "rootless":
             os.setresgid(0, 0, 0)
             os.setresuid(0, 0, 0)
+            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1)  # as a program is that was executed inside
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start a program inside; its output is read line by line."""
-        return subprocess.Popen(words, preexec_fn=self.enter, stdout=subprocess.PIPE, text=True)
+    @contextmanager
+    def holding(self, make: Callable[[], object]) -> Iterator[int]:
+        """Have a process inside keep what a function makes; yields its PID."""
+        ready, done = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                self.enter()
+                kept = make()
+                os.write(done, b"1")
+                os.close(done)
+                while kept:
+                    signal.pause()
+            finally:
+                os._exit(1)
+        os.close(done)
+        with open(ready, "rb") as answers:
+            assert answers.read() == b"1"
+        try:
+            yield child
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
 
     def sh(self, script: str) -> str:
         """Run a shell inside and return what it says."""
