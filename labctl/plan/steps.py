@@ -2,6 +2,8 @@
 
 A step is plain data. It knows what it does (`action`), to what (`subject`), and how a person says it (`words`), so that
 the same step can be planned, shown, performed, written as an ip(8) command, and named in an error.
+
+A class that adds no field is a dataclass by what it inherits. Each decorator takes 0.4 ms of every start.
 """
 
 from __future__ import annotations
@@ -59,8 +61,9 @@ class InterfaceStep(Step):
         return str(self.ref)
 
 
-@dataclass(frozen=True)
 class AddNamespace(Step):
+    """A network namespace under its name in /run/netns."""
+
     action = "create"
 
     @property
@@ -68,8 +71,9 @@ class AddNamespace(Step):
         return "namespace"
 
 
-@dataclass(frozen=True)
 class DeleteNamespace(Removal):
+    """A namespace of the lab, with all that is in it."""
+
     @property
     def words(self) -> str:
         return "namespace"
@@ -130,6 +134,8 @@ class DeleteLink(Removal, InterfaceStep):
 
 @dataclass(frozen=True)
 class SetMac(InterfaceStep):
+    """The hardware address."""
+
     mac: str
 
     @property
@@ -150,6 +156,8 @@ class SetMtu(InterfaceStep):
 
 @dataclass(frozen=True)
 class _Port(InterfaceStep):
+    """Whether an interface is a port of a bridge of its namespace."""
+
     master: str
 
     @property
@@ -157,7 +165,6 @@ class _Port(InterfaceStep):
         return f"port of bridge {self.master}"
 
 
-@dataclass(frozen=True)
 class SetMaster(_Port):
     """Makes an interface a port of a bridge."""
 
@@ -190,7 +197,6 @@ class _Netem(InterfaceStep):
         return f"netem {self.impairment}"
 
 
-@dataclass(frozen=True)
 class SetNetem(_Netem):
     """Impairs, in place of whatever does so now."""
 
@@ -200,7 +206,6 @@ class ClearNetem(Removal, _Netem):
     """Restores the qdisc that the interface was created with."""
 
 
-@dataclass(frozen=True)
 class NoAutomaticAddresses(InterfaceStep):
     """No IPv6 address by itself: the router solicitations that follow one would blur every count."""
 
@@ -222,6 +227,8 @@ class AutomaticAddresses(InterfaceStep):
 
 @dataclass(frozen=True)
 class _Address(InterfaceStep):
+    """An address with its prefix length, as the kernel shows it."""
+
     address: str
 
     @property
@@ -229,7 +236,6 @@ class _Address(InterfaceStep):
         return f"address {self.address}"
 
 
-@dataclass(frozen=True)
 class AddAddress(_Address):
     """An address with its prefix length."""
 
@@ -241,8 +247,9 @@ class DeleteAddress(Removal, _Address):
     """An address with its prefix length, as the kernel shows it."""
 
 
-@dataclass(frozen=True)
 class SetUp(InterfaceStep):
+    """Administratively up: what is sent through it is not refused."""
+
     @property
     def words(self) -> str:
         return "up"
@@ -250,6 +257,8 @@ class SetUp(InterfaceStep):
 
 @dataclass(frozen=True)
 class _Route(Step):
+    """A static route."""
+
     route: Route
 
     @property
@@ -257,7 +266,6 @@ class _Route(Step):
         return f"route {self.route.words}"
 
 
-@dataclass(frozen=True)
 class AddRoute(_Route):
     """A static route."""
 
@@ -271,6 +279,8 @@ class DeleteRoute(Removal, _Route):
 
 @dataclass(frozen=True)
 class _Rule(Step):
+    """A rule of the routing policy."""
+
     rule: Rule
 
     @property
@@ -279,7 +289,6 @@ class _Rule(Step):
         return f"{version}rule {self.rule.priority}: {self.rule.words}"
 
 
-@dataclass(frozen=True)
 class AddRule(_Rule):
     """A rule of the routing policy."""
 
@@ -293,6 +302,8 @@ class DeleteRule(Removal, _Rule):
 
 @dataclass(frozen=True)
 class _Engine(InterfaceStep):
+    """The engine between a TUN device and a UDP socket of the same namespace."""
+
     spec: EngineSpec
 
     @property
@@ -300,7 +311,6 @@ class _Engine(InterfaceStep):
         return f"engine {self.spec.command}"
 
 
-@dataclass(frozen=True)
 class StartEngine(_Engine):
     """The engine between a TUN device and a UDP socket of the same namespace."""
 
@@ -371,6 +381,8 @@ class DeleteQdisc(Removal, InterfaceStep):
 
 @dataclass(frozen=True)
 class DeleteNeighbour(Removal, InterfaceStep):
+    """An entry of the neighbour table: ARP or NDP, or one that is answered for another host (proxy)."""
+
     neighbour: Neighbour
 
     @property
