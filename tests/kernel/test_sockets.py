@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import ipaddress
 import os
 import signal
 import socket
@@ -14,18 +13,14 @@ from contextlib import ExitStack, closing
 import pytest
 
 from labctl.kernel import programs
-from labctl.kernel.flow import Flow
 from labctl.kernel.programs import Program
 from labctl.kernel.sock_diag import Socket, receivers, sockets
 from labctl.kernel.tuntap import DEVICE, IFF_NO_PI, IFF_TUN, TUNSETIFF
 from labctl.process.processes import title_of
 from labctl.process.syscalls import CLONE_NEWNET, unshare
 from tests.e2e.world import eventually
+from tests.kernel.frames import CABLE, FLOW, FROM, TO, send
 from tests.kernel.space import Space
-
-CABLE = "ip link add name eth0 type veth peer name eth1; ip link set eth0 up; ip addr add 10.0.0.1/24 dev eth0"
-TO, FROM = ipaddress.ip_address("10.0.0.1"), ipaddress.ip_address("10.0.0.7")
-FLOW = Flow(TO, FROM, "udp", 4000, 9000)
 
 
 def udp(
@@ -123,11 +118,10 @@ def test_a_socket_gets_a_packet_as_the_kernel_gives_it(
     space.sh(f"{CABLE}; ip link set eth1 up")
 
     def look() -> tuple[list[Socket], bool]:
-        with one() as made, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        with one() as made:
             found = receivers(FLOW, "eth0", sockets("udp"))
-            wire.bind(("eth1", 0))
             made.settimeout(0.2 if not gets_it else 5)
-            wire.send(frame(mac_of("eth0")))
+            send()
             try:
                 return found, made.recv(100) == b"hello"
             except TimeoutError:
@@ -135,23 +129,6 @@ def test_a_socket_gets_a_packet_as_the_kernel_gives_it(
 
     found, came = space.ask(look)
     assert (bool(found), came) == (gets_it, gets_it)
-
-
-def mac_of(interface: str) -> bytes:
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as there:
-        there.bind((interface, 0))
-        return bytes(there.getsockname()[4])
-
-
-def frame(mac: bytes) -> bytes:
-    """An Ethernet frame with FLOW and hello in it; a UDP checksum of 0 is none."""
-    data = FLOW.sport.to_bytes(2) + FLOW.dport.to_bytes(2) + (8 + 5).to_bytes(2) + bytes(2) + b"hello"
-    header = bytes.fromhex("45000000 00000000 40110000") + FROM.packed + TO.packed
-    header = header[:2] + (20 + len(data)).to_bytes(2) + header[4:]
-    total = sum(int.from_bytes(header[at : at + 2]) for at in range(0, 20, 2))
-    total = (total & 0xFFFF) + (total >> 16)
-    header = header[:10] + (~total & 0xFFFF).to_bytes(2) + header[12:]
-    return mac + bytes.fromhex("020000000007 0800") + header + data
 
 
 def test_the_socket_that_is_meant_most_exactly_comes_first(space: Space) -> None:
