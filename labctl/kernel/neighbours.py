@@ -28,7 +28,7 @@ _STATES = {
 
 _UNRESOLVED = ("incomplete", "failed")  # packets wait for an answer to ARP or ND, or were dropped
 
-RTM_DELNEIGH, RTM_GETNEIGH = 29, 30
+RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 
 
 def entries(netlink: rt.Rtnetlink) -> dict[int, list[Neighbour]]:
@@ -47,14 +47,20 @@ def seen(netlink: rt.Rtnetlink) -> dict[int, list[Neighbour]]:
     found: dict[int, list[Neighbour]] = {}
     for flags in (0, _NTF_PROXY):
         for message in netlink.messages(RTM_GETNEIGH, _NDMSG.pack(socket.AF_UNSPEC, 0, 0, flags, 0)):
-            family, index, state, _, _ = _NDMSG.unpack_from(message)
-            attributes = rt.attributes(message[_NDMSG.size :])
-            lladdr = attributes.get(_NDA_LLADDR, b"")
-            word = "proxy" if flags else _STATES.get(state)
-            if family in _FAMILIES and word and not (lladdr and lladdr[0] & _GROUP_BIT):
-                to = str(ipaddress.ip_address(attributes[_NDA_DST]))
-                found.setdefault(index, []).append(Neighbour(to, lladdr.hex(":"), word))
+            if one := told(message):
+                found.setdefault(one[0], []).append(one[1])
     return found
+
+
+def told(message: bytes) -> tuple[int, Neighbour] | None:
+    """Return the neighbour that a message tells of, and the index of its interface; None where it is left out."""
+    family, index, state, flags, _ = _NDMSG.unpack_from(message)
+    attributes = rt.attributes(message[_NDMSG.size :])
+    lladdr = attributes.get(_NDA_LLADDR, b"")
+    word = "proxy" if flags & _NTF_PROXY else _STATES.get(state)
+    if family not in _FAMILIES or not word or (lladdr and lladdr[0] & _GROUP_BIT):
+        return None
+    return index, Neighbour(str(ipaddress.ip_address(attributes[_NDA_DST])), lladdr.hex(":"), word)
 
 
 def unresolved(netlink: rt.Rtnetlink, address: str) -> set[int]:

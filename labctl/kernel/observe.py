@@ -21,10 +21,11 @@ from labctl.kernel import (
     veth_peers,
 )
 from labctl.kernel import rtnetlink as rt
+from labctl.kernel.links import told_kind
 from labctl.kernel.options import IFF_LOWER_UP
 from labctl.kernel.perform import IFF_UP
 from labctl.kernel.tuntap import outside, user_name
-from labctl.plan.commands import ADDRGENMODES, STAND_IN
+from labctl.plan.commands import ADDRGENMODES
 from labctl.plan.facts import Link, LinkCounters, Namespace
 from labctl.process.syscalls import network_namespace
 
@@ -107,11 +108,8 @@ def _by_device(seen: Iterable[routes.Seen], table: str, type_: str = "unicast") 
 
 def _link(link: Any) -> Link:
     """Return what an interface says of itself alone."""
-    kind, stand_in = _kind(link), ""
-    if link.get_attr("IFLA_IFALIAS") == STAND_IN:
-        kind, stand_in = "dummy", kind
-    elif kind == "tun" and link.get_attr("IFLA_ADDRESS"):
-        kind = "tap"  # the driver calls both tun; only a TAP has a hardware address
+    mac = link.get_attr("IFLA_ADDRESS") or ""
+    kind, stand_in = told_kind(_kind(link), link.get_attr("IFLA_IFALIAS") or "", mac)
     return Link(
         name=link.get_attr("IFLA_IFNAME"),
         kind=kind,
@@ -119,7 +117,7 @@ def _link(link: Any) -> Link:
         carrier=bool(link["flags"] & IFF_LOWER_UP),
         state=(link.get_attr("IFLA_OPERSTATE") or "unknown").lower(),
         mtu=link.get_attr("IFLA_MTU"),
-        mac=link.get_attr("IFLA_ADDRESS") or "",
+        mac=mac,
         owner=_owner(link) if kind in ("tun", "tap") else "",
         addrgenmode=_addrgenmode(link),
         stand_in=stand_in,

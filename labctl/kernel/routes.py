@@ -88,9 +88,16 @@ def routes(netlink: rt.Rtnetlink, names: Mapping[int, str]) -> Iterator[Seen]:
     for family in FAMILIES:
         # A dump of all families at once stops after IPv4 where the request is checked strictly.
         for message in netlink.messages(rt.RTM_GETROUTE, _RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
-            _, _, _, _, _, protocol, _, _, flags = _RTMSG.unpack_from(message)
-            if not flags & _RTM_F_CLONED:
-                yield Seen(decoded(message, names), protocol, message)
+            if found := seen(message, names):
+                yield found
+
+
+def seen(message: bytes, names: Mapping[int, str]) -> Seen | None:
+    """Return the route that a message tells of; None where it is a cached copy, or of another protocol than IP."""
+    family, _, _, _, _, protocol, _, _, flags = _RTMSG.unpack_from(message)
+    if flags & _RTM_F_CLONED or family not in FAMILIES:
+        return None
+    return Seen(decoded(message, names), protocol, message)
 
 
 def local_ipv6(netlink: rt.Rtnetlink) -> set[ipaddress.IPv6Address]:

@@ -135,6 +135,12 @@ def _u32(value: int) -> bytes:
     return struct.pack("=I", value)
 
 
+def told(message: bytes) -> Rule | None:
+    """Return the rule that a notification tells of; None where it is of another protocol than IP."""
+    family = next((name for name, number in _FAMILIES.items() if number == message[0]), None)
+    return decoded(message, family) if family else None
+
+
 def decoded(message: bytes, family: str) -> Rule:
     """Return the rule that a message tells of."""
     _, to_length, source_length, _, header_table, action_number, flags = _HEADER.unpack_from(message)

@@ -52,7 +52,7 @@ def _lock(state: State) -> int:
         except FileNotFoundError:
             pass  # it was taken down between open and flock: what is locked has no name any more
         except BlockingIOError:
-            why = f"it is {_holder(fd)}"
+            why = f"it is {_holder(fd) or 'a process that has just ended'}"
             os.close(fd)
             raise UsageError(f"another labctl is at work on lab {state.lab}", why, "wait until it has ended") from None
         os.close(fd)
@@ -75,11 +75,23 @@ def _make_directories(state: State) -> None:
         return  # another labctl has just removed ROOT with its last lab; the caller begins again
 
 
+def at_work(state: State) -> bool:
+    """Return whether another labctl is changing a lab right now; to ask is not to take the lock."""
+    try:
+        fd = os.open(state.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return bool(_holder(fd))
+    finally:
+        os.close(fd)
+
+
 def _holder(fd: int) -> str:
-    """Return which process holds the lock on a file, from /proc/locks (proc(5)), which lists locks by inode."""
+    """Return which process holds the lock on a file, from /proc/locks (proc(5)); empty where none does."""
     inode = os.fstat(fd).st_ino
     for line in Path("/proc/locks").read_text().splitlines():
         found = re.search(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:(\d+)\s", line)
         if found and int(found[2]) == inode:
             return f"process {found[1]}"
-    return "a process that has just ended"
+    return ""

@@ -76,6 +76,10 @@ class Child:
             raise error
         return result
 
+    def close(self) -> None:
+        """Wait for no reply."""
+        self._pipe.close()
+
     def wait(self) -> int:
         """Wait until it has ended. Return its exit code, -N if signal N ended it."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

@@ -27,6 +27,15 @@ def ignored(*numbers: signal.Signals) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def beside_terminal() -> None:
+    """Have this process, just forked, end at once by a signal, and not hear those of the keyboard: its parent does."""
+    signal.set_wakeup_fd(-1)
+    for number in KEYBOARD:
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def block_signals() -> Iterator[Callable[[], None]]:
     """Delay TERMINATION until the end of the body, or until it calls the function that is yielded."""

@@ -20,8 +20,8 @@ from typing import Any, Protocol, TypeVar
 
 from labctl.errors import USED_UP, LabError, UsageError, kernel_errors_as
 from labctl.process import working_directory
-from labctl.process.child import ChildEnded, Reply, worker
-from labctl.process.signals import KEYBOARD, fork, ignored
+from labctl.process.child import Child, ChildEnded, Reply, start, worker
+from labctl.process.signals import KEYBOARD, beside_terminal, fork, ignored
 from labctl.process.syscalls import die_with_parent, setns
 from labctl.rootless import context_names
 from labctl.rootless.holder import NAMESPACES, environment_of_this_process, keep, start_holder
@@ -42,6 +42,9 @@ class Context(Protocol):
 
     def call(self, work: Callable[[], Result]) -> Result:
         """Do some work there. Return its result, raise what it raised."""
+
+    def start(self, work: Callable[[], object]) -> Child:
+        """Start some work there beside this command, with which it ends. It does not hear Ctrl-C; that is ours."""
 
     def keep(self) -> None:
         """Have the context outlive this command, if this command made it."""
@@ -65,6 +68,16 @@ class HostContext:
 
     def call(self, work: Callable[[], Result]) -> Result:
         return work()
+
+    def start(self, work: Callable[[], object]) -> Child:
+        parent = os.getpid()
+
+        def beside(reply: Reply) -> None:
+            die_with_parent(parent)
+            beside_terminal()
+            reply(work())
+
+        return start(beside)
 
     def keep(self) -> None:
         pass
@@ -99,6 +112,13 @@ class RootlessContext:
         result: Result = self._result_of(lambda reply: reply(work()), lambda: None)
         return result
 
+    def start(self, work: Callable[[], object]) -> Child:
+        def beside(reply: Reply) -> None:
+            beside_terminal()
+            reply(work())
+
+        return start(self._entering(beside))
+
     def end(self, lab: str, work: Callable[[], AbstractContextManager[Result]]) -> Result:
         def last(reply: Reply) -> None:
             with work() as result:
@@ -110,14 +130,8 @@ class RootlessContext:
 
     def _result_of(self, work: Callable[[Reply], None], then: Callable[[], None]) -> Any:
         """Return what a process in the environment replies; `then` is called while it may still be at work."""
-        parent = os.getpid()
-
-        def enter_and_work(reply: Reply) -> None:
-            self._enter(parent, reply)
-            work(reply)
-
         try:
-            with worker(enter_and_work) as child:
+            with worker(self._entering(work)) as child:
                 result = child.result()
                 then()
             return result
@@ -129,6 +143,16 @@ class RootlessContext:
                 f"its process ended with status {ended.exit_code}",
                 "labctl list shows what is running",
             ) from None
+
+    def _entering(self, work: Callable[[Reply], None]) -> Callable[[Reply], None]:
+        """Return what enters the environment, in a child of this process, and then does some work there."""
+        parent = os.getpid()
+
+        def enter_and_work(reply: Reply) -> None:
+            self._enter(parent, reply)
+            work(reply)
+
+        return enter_and_work
 
     def _enter(self, parent: int, reply: Reply) -> None:
         """Join every namespace of the environment. Returns in a child: only a child is in another PID namespace."""

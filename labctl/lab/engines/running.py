@@ -35,10 +35,10 @@ def running(
             continue
         asked = wanted.get(device)
         outdated = _why_outdated(asked, engine, desired, found) if asked and asked.program else ""
-        yield device, RunningEngine(spec, _impairments(spec, state), outdated=outdated)
+        yield device, RunningEngine(spec, impairments(spec, state), outdated=outdated)
 
 
-def _impairments(spec: EngineSpec, state: State) -> Mapping[Direction, Impairment]:
+def impairments(spec: EngineSpec, state: State) -> Mapping[Direction, Impairment]:
     """Return what packets suffer in an engine. Most were never changed, and are not asked."""
     if EngineStats.of(spec.device, state).changes:
         with suppress(OSError, ValueError):

@@ -1,0 +1,35 @@
+"""Commands that follow a lab while it runs: events."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import click
+
+from labctl.cli.base import cli, format_option, lab_argument, lab_option
+from labctl.cli.labs import running_lab
+from labctl.errors import ExitCode
+
+
+@cli.command()
+@lab_argument
+@click.option("--verify", is_flag=True, help="Run the checks again and again, too, and tell when a verdict changes.")
+@lab_option
+@format_option
+def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
+    """Tell what happens in a lab, a line each, until Ctrl-C; it goes on through `down` and `up`."""
+    from labctl.engine.loop.signals import stop_signals
+    from labctl.lab.live.watch import Watch
+    from labctl.lab.live.works import LOOKS
+    from labctl.report.happenings import line_in
+
+    _, name = running_lab(lab or named)
+    line, output = line_in(form), sys.stdout.fileno()
+    with stop_signals(signal.SIGINT, signal.SIGTERM) as stop, Watch(name, LOOKS) as watch:
+        for moment in watch.moments(also=(stop,), output=(output,)):
+            for at, event in moment.events:
+                click.echo(line(name, at, event))
+            if moment.ready:
+                break
+    return ExitCode.SUCCESS

@@ -1,0 +1,166 @@
+"""Following a lab from outside: who looks at it works where the lab lives, and what they read makes one model here.
+
+A lab may be taken down while it is followed, and a rootless environment ends with its lab, and whoever looks at it from
+inside. Then this process, which is outside, waits for the lab to be there again. So a view that reads `moments` goes on
+for as long as it likes.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+
+from labctl.live import events, readings
+from labctl.live.advance import advance
+from labctl.live.events import Event
+from labctl.live.readings import Reading
+from labctl.live.state import LabState
+from labctl.plan.notifications import OtherChange
+from labctl.process.child import Child
+from labctl.process.line import Hangup, Line
+from labctl.rootless.context import Context, context_for
+
+LOOK = 0.3
+"""Seconds between two looks whether the lab is there again."""
+
+Work = Callable[[str, Line], object]
+"""Who looks at a lab: sends lists of stamped readings on a line until the process ends that it runs in."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is known of a lab, and what has happened since the moment before, each with its time since the epoch.
+
+    `ready` are those of the descriptors that were asked about which are readable, or whose other end is closed.
+    """
+
+    state: LabState
+    events: tuple[tuple[float, Event], ...] = ()
+    ready: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """A process that looks at the lab, and the line to it."""
+
+    child: Child
+    line: Line
+
+    def end(self) -> None:
+        self.line.close()
+        with suppress(ProcessLookupError):
+            os.kill(self.child.pid, signal.SIGTERM)  # it is our child, so the PID is still its own
+        self.child.close()
+        self.child.wait()
+
+
+class Watch:
+    """A lab that is followed by some who look at it, named by what each does; with the context manager they end."""
+
+    def __init__(self, lab: str, works: Mapping[str, Work]) -> None:
+        self.state = LabState(lab)
+        self._works = works
+        self._workers: dict[str, _Worker] = {}
+        self._next_look = 0.0
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._workers.values():
+            worker.end()
+        self._workers.clear()
+
+    def moments(self, also: Collection[int] = (), output: Collection[int] = (), pause: float = 1.0) -> Iterator[Moment]:
+        """Yield a moment whenever something was read, and when `pause` seconds have passed without.
+
+        So, too, when a descriptor of `also` is readable, or the reader of one of `output` is gone. Raise what ended one
+        of those who look: LabError.
+        """
+        due = time.monotonic() + pause
+        while True:
+            self._begin()
+            lines = {worker.line.fileno(): name for name, worker in self._workers.items()}
+            waiting = due if len(lines) == len(self._works) else min(due, self._next_look)
+            poll = select.poll()
+            for descriptor in (*lines, *also):
+                poll.register(descriptor, select.POLLIN)
+            for descriptor in output:
+                poll.register(descriptor, 0)  # only for POLLERR and POLLHUP
+            ready = frozenset(fd for fd, _ in poll.poll(1000 * max(0.0, waiting - time.monotonic())))
+            happened = [event for fd in lines if fd in ready for event in self._received(lines[fd])]
+            if ready or time.monotonic() >= due:
+                due = time.monotonic() + pause
+                yield Moment(self.state, tuple(happened), ready - lines.keys())
+
+    def _begin(self) -> None:
+        """Start those who look and do not, if the lab may be there; not more often than every LOOK seconds."""
+        missing = [name for name in self._works if name not in self._workers]
+        if not missing or time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK
+        context = context_for(self.state.lab)
+        if context is not None:
+            for name in missing:
+                self._workers[name] = self._start(context, self._works[name])
+
+    def _start(self, context: Context, work: Work) -> _Worker:
+        ours, theirs = Line.pair()
+        child = context.start(partial(_look, work, self.state.lab, ours, theirs))
+        theirs.close()
+        return _Worker(child, ours)
+
+    def _received(self, name: str) -> Iterator[tuple[float, Event]]:
+        """Yield what has happened by what one of them has sent."""
+        try:
+            batches = self._workers[name].line.received()
+        except Hangup:
+            yield from self._ended(name)
+            return
+        changed = False
+        for batch in batches:
+            for at, reading in batch:
+                self.state, happened = advance(self.state, at, reading)
+                yield from ((at, event) for event in happened)
+                changed |= _matters(reading, happened)
+        if changed:
+            for other, worker in self._workers.items():
+                if other != name:
+                    worker.line.nudge()
+
+    def _ended(self, name: str) -> Iterator[tuple[float, Event]]:
+        """Yield what it means that one of them has ended: with an error, or with the lab. Raise the error."""
+        worker = self._workers.pop(name)
+        reply = worker.child.reply()
+        worker.end()
+        if context_for(self.state.lab) is None:
+            at = time.time()
+            self.state, happened = advance(self.state, at, readings.NotThere())
+            yield from ((at, event) for event in happened)
+        elif reply is not None and reply[0] is not None:
+            raise reply[0]
+
+
+def _look(work: Work, lab: str, ours: Line, theirs: Line) -> None:
+    ours.close()
+    with suppress(Hangup):
+        work(lab, theirs)
+
+
+_OF_TRAFFIC = (events.DropEvent, events.CheckEvent, events.DriftEvent, events.NeighbourEvent)
+
+
+def _matters(reading: Reading, happened: Collection[Event]) -> bool:
+    """Return whether the lab may differ from its file since, and checks have another verdict."""
+    if isinstance(reading, readings.Told) and isinstance(reading.notification, OtherChange):
+        return True
+    return any(not isinstance(event, _OF_TRAFFIC) for event in happened)

@@ -1,0 +1,12 @@
+"""Who looks at a lab, by what each does: for `Watch`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from labctl.lab.live.comparer import compare
+from labctl.lab.live.observer import observe
+from labctl.lab.live.watch import Work
+
+LOOKS: Mapping[str, Work] = {"observe": observe, "compare": compare}
+"""What every view needs: what is there, what it counts, and how it differs from its file."""

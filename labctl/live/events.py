@@ -1,0 +1,218 @@
+"""What happened in a lab, as plain data: what `labctl events` writes, and what views mark.
+
+Each has a `kind` (lab, namespace, link, address ...) and a `change` in one word, and `words` for a person. All other
+fields are JSON as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True)
+class LabEvent:
+    """The lab as a whole: `begun` while its first `up` is at work."""
+
+    kind: ClassVar[str] = "lab"
+    change: Literal["begun", "up", "down"]
+    mode: str = ""
+    file: str = ""
+
+    @property
+    def words(self) -> str:
+        return {"begun": "is being made", "up": "is up", "down": "is down"}[self.change]
+
+
+@dataclass(frozen=True)
+class NamespaceEvent:
+    """A namespace came or went."""
+
+    kind: ClassVar[str] = "namespace"
+    change: Literal["added", "removed"]
+    place: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.place} {self.change}"
+
+
+@dataclass(frozen=True)
+class LinkEvent:
+    """An interface came, went or changed; `before` and `after` where it has another value now."""
+
+    kind: ClassVar[str] = "link"
+    change: Literal["added", "removed", "up", "down", "carrier", "no-carrier", "mtu", "mac", "name", "master"]
+    place: str
+    before: str = ""
+    after: str = ""
+
+    @property
+    def words(self) -> str:
+        changed = f"{self.change} {self.before or 'none'} -> {self.after or 'none'}"
+        return f"{self.place} {changed if self.before or self.after else self.change}"
+
+
+@dataclass(frozen=True)
+class AddressEvent:
+    """An address of an interface came or went; `duplicate` where another host of the link has it (RFC 4862)."""
+
+    kind: ClassVar[str] = "address"
+    change: Literal["added", "removed", "duplicate"]
+    place: str
+    address: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.place} {self.address} {self.change}"
+
+
+@dataclass(frozen=True)
+class RouteEvent:
+    """A route came or went, in the words of ip-route(8)."""
+
+    kind: ClassVar[str] = "route"
+    change: Literal["added", "removed"]
+    place: str
+    route: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.place} {self.route} {self.change}"
+
+
+@dataclass(frozen=True)
+class RuleEvent:
+    """A rule of the routing policy came or went, in the words of ip-rule(8)."""
+
+    kind: ClassVar[str] = "rule"
+    change: Literal["added", "removed"]
+    place: str
+    priority: int
+    rule: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.place} {self.priority}: {self.rule} {self.change}"
+
+
+@dataclass(frozen=True)
+class NeighbourEvent:
+    """An address of a link does not answer ARP or neighbour discovery, or does again."""
+
+    kind: ClassVar[str] = "neighbour"
+    change: Literal["failed", "answers"]
+    place: str
+    address: str
+
+    @property
+    def words(self) -> str:
+        told = "does not answer" if self.change == "failed" else "answers again"
+        return f"{self.place} {self.address} {told}"
+
+
+@dataclass(frozen=True)
+class EngineEvent:
+    """An engine was started, has ended, was stopped by a signal, or continues; `removed`: the lab has it no more."""
+
+    kind: ClassVar[str] = "engine"
+    change: Literal["started", "ended", "stopped", "continued", "removed"]
+    place: str
+    pid: int
+
+    @property
+    def words(self) -> str:
+        return f"{self.place} {self.change} (PID {self.pid})"
+
+
+@dataclass(frozen=True)
+class ImpairmentEvent:
+    """Packets suffer something else now, in this direction; in the words of tc netem, `none` where nothing."""
+
+    kind: ClassVar[str] = "impairment"
+    change: Literal["changed"]
+    place: str
+    direction: str
+    before: str
+    after: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.place} {self.direction} {self.before} -> {self.after}"
+
+
+@dataclass(frozen=True)
+class DropEvent:
+    """Packets were dropped since the last look; `reason` is the name of the counter."""
+
+    kind: ClassVar[str] = "drop"
+    change: Literal["counted"]
+    place: str
+    reason: str
+    packets: int
+    told: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.place} {self.told}"
+
+
+@dataclass(frozen=True)
+class CheckEvent:
+    """A check has another verdict than before, or its first; `not-asked` where its question could not be put."""
+
+    kind: ClassVar[str] = "check"
+    change: Literal["passed", "failed", "not-asked"]
+    name: str
+    observed: str
+    lost: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.name} {self.change}: {self.lost or self.observed}"
+
+
+@dataclass(frozen=True)
+class DriftEvent:
+    """The lab differs from its file in one thing more, or less; `command` is what would mend it."""
+
+    kind: ClassVar[str] = "drift"
+    change: Literal["appeared", "gone"]
+    subject: str
+    difference: str
+    reason: str
+    command: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.subject}: {self.difference} ({self.reason}) {self.change}"
+
+
+@dataclass(frozen=True)
+class MissedEvent:
+    """The kernel told more of a namespace than was read in time; what is there was asked for anew."""
+
+    kind: ClassVar[str] = "missed"
+    change: Literal["overrun"]
+    place: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.place}: some changes came too fast to be told one by one"
+
+
+Event = (
+    LabEvent
+    | NamespaceEvent
+    | LinkEvent
+    | AddressEvent
+    | RouteEvent
+    | RuleEvent
+    | NeighbourEvent
+    | EngineEvent
+    | ImpairmentEvent
+    | DropEvent
+    | CheckEvent
+    | DriftEvent
+    | MissedEvent
+)

@@ -1,0 +1,119 @@
+"""What comes in: each reading is something that was seen of a lab at one moment, by who looks at it (lab.observer)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from labctl.plan.engine_spec import EngineSpec
+from labctl.plan.facts import LinkCounters
+from labctl.plan.notifications import Notification
+from labctl.topology.interface_ref import InterfaceRef
+
+ProcessState = Literal["running", "stopped", "ended"]
+Verdict = Literal["passed", "failed", "not-asked"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What is recorded of the lab; `complete` is false while its `up` is at work for the first time."""
+
+    mode: str
+    file: str
+    complete: bool
+    namespaces: tuple[str, ...]
+    engines: Mapping[InterfaceRef, EngineSpec]
+
+
+@dataclass(frozen=True)
+class NotThere:
+    """There is no such lab now: it was taken down, or is not made yet."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """The kernel told something of a namespace, or what is there was asked for."""
+
+    namespace: str
+    notification: Notification
+
+
+@dataclass(frozen=True)
+class NamespaceGone:
+    """A namespace of the lab has lost its name, or another one has it now."""
+
+    namespace: str
+
+
+@dataclass(frozen=True)
+class Process:
+    """The process that was started for an engine, and whether it runs."""
+
+    device: InterfaceRef
+    pid: int
+    state: ProcessState
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Counters of interfaces, by namespace and index, and of engines, by device and name; all of one moment."""
+
+    links: Mapping[str, Mapping[int, LinkCounters]]
+    engines: Mapping[InterfaceRef, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Impaired:
+    """What packets suffer in an engine, or on a cable, by direction in the words of tc netem; without any, nothing."""
+
+    device: InterfaceRef
+    in_force: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How the lab differs from its file: what `up` would do, why, and as a command of a person."""
+
+    subject: str
+    change: str
+    reason: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """All differences from the file."""
+
+    drift: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The verdict of a check, with what was observed, and where packets were last seen if they were lost."""
+
+    name: str
+    verdict: Verdict
+    observed: str
+    lost: str = ""
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A packet that was seen at an interface, in words; `at` is when the kernel saw it, in seconds since the epoch."""
+
+    at: float
+    place: str
+    outgoing: bool
+    words: str
+
+
+@dataclass(frozen=True)
+class Packets:
+    """A sample of the packets that were seen, and how many more there were."""
+
+    seen: tuple[Packet, ...]
+    left_out: int
+
+
+Reading = Recorded | NotThere | Told | NamespaceGone | Process | Counted | Impaired | Compared | Checked | Packets

@@ -1,0 +1,111 @@
+"""A running lab as it is known at a moment: immutable, so that a view may keep one while the next is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from labctl.engine.counters import DROPS_IN, DROPS_OUT
+from labctl.live.meter import Meter
+from labctl.live.readings import Difference, Packet, ProcessState, Verdict
+from labctl.plan.engine_spec import EngineSpec
+from labctl.plan.notifications import AddressThere, LinkThere
+from labctl.plan.routes import Route, Rule
+from labctl.topology.interface_ref import InterfaceRef
+
+Phase = Literal["down", "begun", "up"]
+
+PACKETS = 100
+"""Packets that are remembered."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """An interface: what it says of itself, its addresses, and its traffic; `rx` is what came into the namespace."""
+
+    link: LinkThere
+    addresses: tuple[AddressThere, ...] = ()
+    meter: Meter = field(default_factory=Meter)
+
+
+@dataclass(frozen=True)
+class Space:
+    """A namespace; `seen` is false until it was looked at for the first time, `there` is false once it is gone."""
+
+    name: str
+    seen: bool = False
+    there: bool = True
+    links: Mapping[int, Interface] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    failed: frozenset[tuple[int, str]] = frozenset()  # neighbours that do not answer: index of the interface, address
+
+    def name_of(self, index: int) -> str:
+        """Return the name of an interface, or what stands for it where it is not known."""
+        found = self.links.get(index)
+        return found.link.name if found else f"if{index}" if index else ""
+
+    def place(self, index: int) -> str:
+        """Return NAMESPACE:INTERFACE."""
+        return f"{self.name}:{self.name_of(index)}"
+
+    @property
+    def interfaces(self) -> Iterator[Interface]:
+        """Yield the interfaces, by index."""
+        yield from (self.links[index] for index in sorted(self.links))
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine: what it was started as, its process, and what it counts.
+
+    Of its traffic `rx` is what came out of the tunnel, and was written to the TUN device; `tx` what was read from it.
+    """
+
+    spec: EngineSpec
+    pid: int = 0
+    state: ProcessState | None = None  # None until it was looked at
+    counters: Mapping[str, int] = field(default_factory=dict)
+    meter: Meter = field(default_factory=Meter)
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """Return how many packets were dropped, by the name of the reason; those that are none are left out."""
+        return {name: count for name in (*DROPS_OUT, *DROPS_IN) if (count := self.counters.get(name, 0))}
+
+
+@dataclass(frozen=True)
+class CheckState:
+    """The last verdict of a check, and since when it is this one (seconds since the epoch)."""
+
+    name: str
+    verdict: Verdict
+    observed: str
+    lost: str
+    since: float
+
+
+@dataclass(frozen=True)
+class LabState:
+    """All that is known of a lab. `drift` is None until the lab was compared with its file."""
+
+    lab: str
+    phase: Phase = "down"
+    mode: str = ""
+    file: str = ""
+    spaces: Mapping[str, Space] = field(default_factory=dict)
+    engines: Mapping[InterfaceRef, Engine] = field(default_factory=dict)
+    impairments: Mapping[InterfaceRef, Mapping[str, str]] = field(default_factory=dict)
+    drift: tuple[Difference, ...] | None = None
+    checks: Mapping[str, CheckState] = field(default_factory=dict)
+    packets: tuple[Packet, ...] = ()  # the newest last
+    packets_left_out: int = 0
+    overruns: int = 0
+    at: float = 0.0  # of the newest reading, in seconds since the epoch
+
+    def interface(self, ref: InterfaceRef) -> Interface | None:
+        """Return an interface by its name; None where it is not there."""
+        space = self.spaces.get(ref.namespace)
+        found = space.interfaces if space else ()
+        return next((interface for interface in found if interface.link.name == ref.interface), None)

@@ -1,0 +1,138 @@
+"""What the kernel tells of a namespace, as plain data: once of all that is there, and then of each change as it comes.
+
+An interface has its index here, which stays when it is renamed. Routes and rules are those of `plan.routes`; routes
+that the kernel makes by itself, with every address, are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from labctl.plan.facts import Neighbour
+from labctl.plan.routes import Route, Rule
+
+
+@dataclass(frozen=True)
+class LinkThere:
+    """An interface as it is now: new, changed, or told of again.
+
+    `up` is the administrative state, `carrier` whether something is at the other end, `master` an index or 0.
+    """
+
+    index: int
+    name: str
+    kind: str
+    up: bool
+    carrier: bool
+    mtu: int
+    mac: str = ""
+    master: int = 0
+    stand_in: str = ""  # the kind that stands in where the kernel lacks `kind`
+
+
+@dataclass(frozen=True)
+class LinkGone:
+    """An interface was deleted, or moved to another namespace."""
+
+    index: int
+    name: str
+
+
+@dataclass(frozen=True)
+class AddressThere:
+    """An address of an interface, as ip(8) writes it; `flags` are those of ip-address(8): tentative, dadfailed."""
+
+    index: int
+    address: str
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AddressGone:
+    """An address was removed, or went with its interface."""
+
+    index: int
+    address: str
+
+
+@dataclass(frozen=True)
+class RouteThere:
+    """A route was added."""
+
+    route: Route
+
+
+@dataclass(frozen=True)
+class RouteGone:
+    """A route was removed."""
+
+    route: Route
+
+
+@dataclass(frozen=True)
+class RoutesAre:
+    """All routes as they are now: IPv4 loses those of an interface that goes down without a word."""
+
+    routes: tuple[Route, ...]
+
+
+@dataclass(frozen=True)
+class RuleThere:
+    """A rule of the routing policy was added."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class RuleGone:
+    """A rule was removed."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class NeighbourThere:
+    """What is known of a neighbour of an interface now; its state may be failed, too."""
+
+    index: int
+    neighbour: Neighbour
+
+
+@dataclass(frozen=True)
+class OtherChange:
+    """Something changed of which only that is told: a qdisc, a nexthop object, a setting such as forwarding."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class Overrun:
+    """The kernel told more than was read in time, and threw some of it away (netlink(7), ENOBUFS)."""
+
+
+@dataclass(frozen=True)
+class AllThere:
+    """All that is in a namespace now; what is not named is not there."""
+
+    links: Mapping[int, LinkThere]
+    addresses: tuple[AddressThere, ...]
+    routes: tuple[Route, ...]
+    rules: tuple[Rule, ...]
+
+
+Notification = (
+    LinkThere
+    | LinkGone
+    | AddressThere
+    | AddressGone
+    | RouteThere
+    | RouteGone
+    | RoutesAre
+    | RuleThere
+    | RuleGone
+    | NeighbourThere
+    | OtherChange
+    | Overrun
+    | AllThere
+)
