@@ -51,9 +51,15 @@ def addresses(netlink: rt.Rtnetlink) -> dict[int, list[Address]]:
     """Return the addresses of a namespace in the kernel's order, by index of the interface."""
     found: dict[int, list[Address]] = {}
     for message in netlink.messages(rt.RTM_GETADDR, _IFADDRMSG.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
-        *_, index = _IFADDRMSG.unpack_from(message)
-        found.setdefault(index, []).append(_read(message))
+        index, address = told(message)
+        found.setdefault(index, []).append(address)
     return found
+
+
+def told(message: bytes) -> tuple[int, Address]:
+    """Return the address that a message tells of, and the index of its interface."""
+    *_, index = _IFADDRMSG.unpack_from(message)
+    return index, _read(message)
 
 
 def _read(message: bytes) -> Address:

@@ -1,12 +1,11 @@
-"""Interfaces, addresses and counters as rtnetlink messages tell of them, laid out by hand.
+"""Interfaces and their counters as rtnetlink messages tell of them, laid out by hand.
 
-Someone who follows a lab reads the same message for every change of every interface, and all counters once a second:
-here that takes microseconds (linux/if_link.h, linux/if_addr.h).
+Who follows a lab reads such a message for every change of every interface, and all counters once a second: here that
+takes microseconds (linux/if_link.h).
 """
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import struct
 from collections.abc import Iterator
@@ -14,17 +13,13 @@ from collections.abc import Iterator
 from labctl.kernel import rtnetlink as rt
 from labctl.plan.commands import STAND_IN
 from labctl.plan.facts import LinkCounters
-from labctl.plan.notifications import AddressThere, LinkThere
+from labctl.plan.notifications import LinkThere
 
 _IFINFOMSG = struct.Struct("=BxHiII")  # family, type, index, flags, change
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_IFALIAS = 1, 3, 4, 10, 18, 20
 _IFLA_INFO_KIND = 1
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 LOOPBACK_INDEX = 1
-
-_IFADDRMSG = struct.Struct("=BBBBi")  # family, prefixlen, flags, scope, index
-_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
-_FLAGS = {0x40: "tentative", 0x08: "dadfailed", 0x20: "deprecated"}  # IFA_F_*; the others are no news
 
 RTM_GETSTATS = 94
 _IF_STATS_MSG = struct.Struct("=BxxxII")  # family, index, filter
@@ -63,26 +58,10 @@ def link(message: bytes) -> LinkThere | None:
     )
 
 
-def address(message: bytes) -> AddressThere:
-    """Return the address that a message tells of, as a file writes it, or as ip(8) does where it has a peer."""
-    _, length, short_flags, _, index = _IFADDRMSG.unpack_from(message)
-    found = rt.attributes(message[_IFADDRMSG.size :])
-    flags = _u32(found[_IFA_FLAGS]) if _IFA_FLAGS in found else short_flags
-    other = ipaddress.ip_address(found.get(_IFA_ADDRESS) or found[_IFA_LOCAL])
-    own = ipaddress.ip_address(found.get(_IFA_LOCAL) or found[_IFA_ADDRESS])
-    words = f"{own}/{length}" if own == other else f"{own} peer {other}/{length}"
-    return AddressThere(index, words, tuple(word for bit, word in _FLAGS.items() if flags & bit))
-
-
 def links(netlink: rt.Rtnetlink) -> dict[int, LinkThere]:
     """Return the interfaces of a namespace, by index."""
     told = map(link, netlink.messages(rt.RTM_GETLINK, bytes(_IFINFOMSG.size)))
     return {found.index: found for found in told if found}
-
-
-def addresses(netlink: rt.Rtnetlink) -> Iterator[AddressThere]:
-    """Yield the addresses of a namespace."""
-    yield from map(address, netlink.messages(rt.RTM_GETADDR, bytes(_IFADDRMSG.size)))
 
 
 def counters(netlink: rt.Rtnetlink) -> Iterator[tuple[int, LinkCounters]]:

@@ -16,8 +16,9 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from labctl.kernel import links, namespaces, neighbours, routes, rules
+from labctl.kernel import addresses, links, namespaces, neighbours, routes, rules
 from labctl.kernel import rtnetlink as rt
+from labctl.kernel.addresses import Address
 from labctl.plan import notifications as told
 from labctl.plan.facts import LinkCounters
 from labctl.plan.notifications import Notification
@@ -50,6 +51,9 @@ _REPLACED = told.OtherChange("route")
 """A route took the place of another one, or a part of one came or went: of the rest nothing is told."""
 
 _TAKES_ROUTES_ALONG = (told.LinkThere, told.LinkGone, told.AddressGone)
+
+_NEWS = frozenset({"tentative", "dadfailed", "deprecated"})
+"""Flags of an address that change while it is there."""
 
 
 class Monitor:
@@ -98,7 +102,11 @@ class Monitor:
         by_version = rules.rules(self._asking)
         return told.AllThere(
             found,
-            tuple(links.addresses(self._asking)),
+            tuple(
+                _there(index, address)
+                for index, several in addresses.addresses(self._asking).items()
+                for address in several
+            ),
             self._routes(),
             tuple(rule for version in by_version.values() for rule in version),
         )
@@ -158,10 +166,10 @@ class Monitor:
                     self._names.pop(link.index, None)
                     yield told.LinkGone(link.index, link.name)
             case rt.RTM_NEWADDR:
-                yield links.address(message)
+                yield _there(*addresses.told(message))
             case rt.RTM_DELADDR:
-                address = links.address(message)
-                yield told.AddressGone(address.index, address.address)
+                index, address = addresses.told(message)
+                yield told.AddressGone(index, str(address))
             case rt.RTM_NEWROUTE | rt.RTM_DELROUTE:
                 seen = routes.seen(message, self._names)
                 if seen and seen.protocol not in routes.MADE_BY_KERNEL:
@@ -181,3 +189,7 @@ class Monitor:
     def _routes(self) -> tuple[Route, ...]:
         found = routes.routes(self._asking, self._names)
         return tuple(seen.route for seen in found if seen.protocol not in routes.MADE_BY_KERNEL)
+
+
+def _there(index: int, address: Address) -> told.AddressThere:
+    return told.AddressThere(index, str(address), tuple(sorted(address.flags & _NEWS)))

@@ -20,7 +20,7 @@ from labctl.live import readings
 from labctl.live.readings import Reading
 from labctl.plan.desired import desired
 from labctl.plan.facts import Facts
-from labctl.plan.plan import changes
+from labctl.plan.plan import between
 from labctl.process.line import Line
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -57,7 +57,7 @@ def _readings(state: State) -> Iterator[Reading]:
         found = facts(state, recorded, wanted)
         drift = tuple(
             readings.Difference(change.step.subject, change.step.words, change.reason, change.command)
-            for change in changes(wanted, found)
+            for change in between(wanted, found).changes
         )
         if at_work(state) or not state.begun():
             return
