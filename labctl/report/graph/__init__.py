@@ -1,0 +1,1 @@
+"""Pictures of a lab: of its file, or of what runs."""

@@ -1,0 +1,206 @@
+"""Namespaces as cards: the rows of one, and how large they are, in pixels.
+
+Text is measured by its number of characters: names and addresses stand in a monospaced font, whose advance is at most
+0.602 of its size (DejaVu Sans Mono, Menlo; others are narrower), and titles are given the room of a wide one.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from labctl.report.graph.model import Interface, Namespace, Tunnel
+from labctl.topology.interface_ref import InterfaceRef
+
+MONOSPACED, TITLE, SMALL = 12, 15, 11  # sizes of fonts
+ADVANCE = 0.602
+TITLE_ADVANCE = 0.68
+HEAD, FOOT = 38, 10
+INDENT = 14  # of the ports of a bridge
+BETWEEN = 12  # columns of text
+PILL = 8  # what an engine has on both sides of its text
+LONGEST = 40  # characters of a line that can be wrapped
+
+LineKind = Literal["interface", "address", "engine", "program", "impaired", "fault"]
+HEIGHTS: dict[LineKind, int] = {
+    "interface": 22,
+    "address": 16,
+    "engine": 20,
+    "program": 16,
+    "impaired": 16,
+    "fault": 16,
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a row; `top` is its distance from that of the card."""
+
+    kind: LineKind
+    text: str
+    top: float = 0
+
+    @property
+    def height(self) -> int:
+        return HEIGHTS[self.kind]
+
+    @property
+    def middle(self) -> float:
+        return self.top + self.height / 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """An interface of a card: a line for itself, and those that belong to it."""
+
+    interface: Interface
+    lines: tuple[Line, ...]
+
+    @property
+    def ref(self) -> InterfaceRef:
+        return self.interface.ref
+
+    @property
+    def height(self) -> int:
+        return sum(line.height for line in self.lines)
+
+
+Unit = tuple[Row, ...]
+"""Rows that stay together: a bridge and its ports, a cable's end and the tunnels that leave by it."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A namespace; `strips` is the height that the pipes need which cross it from side to side."""
+
+    namespace: Namespace
+    units: tuple[Unit, ...]
+    strips: float = 0
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows from top to bottom, each line with its place."""
+        top, placed = float(HEAD + HEIGHTS["fault"] * len(self.faults)), []
+        for row in (row for unit in self.units for row in unit):
+            lines = []
+            for line in row.lines:
+                lines.append(Line(line.kind, line.text, top))
+                top += line.height
+            placed.append(Row(row.interface, tuple(lines)))
+        return tuple(placed)
+
+    @cached_property
+    def faults(self) -> tuple[Line, ...]:
+        """What is wrong with the namespace itself."""
+        lines = wrapped("fault", self.namespace.faults)
+        return tuple(Line("fault", line.text, HEAD - 4 + HEIGHTS["fault"] * n) for n, line in enumerate(lines))
+
+    @cached_property
+    def ports(self) -> dict[InterfaceRef, float]:
+        """The distance of each interface from the top, where a cable ends."""
+        return {row.ref: row.lines[0].middle for row in self.rows}
+
+    @cached_property
+    def engines(self) -> dict[InterfaceRef, float]:
+        """The distance of each engine from the top, by its device."""
+        return {
+            row.ref: next((line.middle for line in row.lines if line.kind == "engine"), self.ports[row.ref])
+            for row in self.rows
+        }
+
+    @cached_property
+    def height(self) -> float:
+        rows = sum(row.height for unit in self.units for row in unit)
+        return HEAD + HEIGHTS["fault"] * len(self.faults) + rows + self.strips + FOOT
+
+    @cached_property
+    def columns(self) -> tuple[float, float]:
+        """How far the kinds and the addresses are from the names."""
+        names = max((width(row.interface.ref.interface) + indent(row) for row in self.rows), default=0)
+        kinds = max((width(row.interface.kind, SMALL) for row in self.rows), default=0)
+        return names + BETWEEN, names + kinds + 2 * BETWEEN
+
+    @cached_property
+    def width(self) -> float:
+        """The width of its text."""
+        title = len(self.namespace.name) * TITLE * TITLE_ADVANCE + (len("forwards") + 2) * SMALL * TITLE_ADVANCE
+        lines = [
+            *((line, 0) for line in self.faults),
+            *((line, indent(row)) for row in self.rows for line in row.lines),
+        ]
+        return max(title, *(self._width_of(line) + deep for line, deep in lines), 120)
+
+    def _width_of(self, line: Line) -> float:
+        match line.kind:
+            case "interface" | "address":
+                return self.columns[1] + width(line.text)
+            case "engine":
+                return 2 * PILL + width(line.text, SMALL)
+            case _:
+                return INDENT + width(line.text, SMALL)
+
+
+def width(text: str, size: int = MONOSPACED) -> float:
+    """Return the width of monospaced text."""
+    return len(text) * size * ADVANCE
+
+
+def indent(row: Row) -> int:
+    """Return how far a row is set in."""
+    return INDENT if row.interface.master else 0
+
+
+def card_of(namespace: Namespace, tunnels: Iterable[Tunnel]) -> Card:
+    """Return the card of a namespace, its rows in the order of the file, but for what belongs together."""
+    leaving = {tunnel.device: tunnel.way[0] for tunnel in tunnels if tunnel.way}
+    leaving |= {tunnel.far: tunnel.way[-1] for tunnel in tunnels if tunnel.way and tunnel.far}
+    rows = {interface.ref: Row(interface, tuple(_lines(interface))) for interface in namespace.interfaces}
+    above: dict[InterfaceRef, InterfaceRef] = {}
+    for ref, row in rows.items():
+        bridge = InterfaceRef(namespace.name, row.interface.master)
+        if bridge in rows:
+            above[ref] = bridge
+        elif leaving.get(ref) in rows and row.interface.engine:
+            above[ref] = leaving[ref]
+    return Card(namespace, tuple(_unit(ref, rows, above) for ref in rows if not _is_below(ref, above)))
+
+
+def _is_below(ref: InterfaceRef, above: dict[InterfaceRef, InterfaceRef]) -> bool:
+    """Return whether a row stands below another one; of a cycle, which no file has, the first row does not."""
+    seen = {ref}
+    while ref in above and above[ref] not in seen:
+        ref = above[ref]
+        seen.add(ref)
+    return len(seen) > 1
+
+
+def _unit(ref: InterfaceRef, rows: dict[InterfaceRef, Row], above: dict[InterfaceRef, InterfaceRef]) -> Unit:
+    below = [other for other, upper in above.items() if upper == ref]
+    return (rows[ref], *(row for other in below for row in _unit(other, rows, above)))
+
+
+def _lines(interface: Interface) -> Iterator[Line]:
+    first, *others = interface.addresses or ("",)
+    yield Line("interface", first)
+    yield from (Line("address", address) for address in others)
+    yield from wrapped("impaired", [interface.impaired] if interface.impaired else ())
+    yield from wrapped("fault", interface.faults)
+    if engine := interface.engine:
+        whole = f"{engine.bind} → {engine.peer}"
+        if len(whole) <= LONGEST:
+            yield Line("engine", whole)
+        else:
+            yield from (Line("engine", engine.bind), Line("engine", f"→ {engine.peer}"))
+        if engine.program:
+            yield Line("program", textwrap.shorten(engine.program, LONGEST, placeholder="…"))
+        yield from wrapped("impaired", engine.impaired)
+        yield from wrapped("fault", engine.faults)
+
+
+def wrapped(kind: LineKind, texts: Iterable[str]) -> Iterator[Line]:
+    """Yield lines with the texts, each broken where it is too long."""
+    for text in texts:
+        yield from (Line(kind, part) for part in textwrap.wrap(text, LONGEST))
