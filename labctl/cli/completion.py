@@ -55,6 +55,11 @@ def checks(context: click.Context, parameter: click.Parameter, typed: str) -> li
     return _inside(context, parameter, typed, lambda names: names.checks)
 
 
+def traceable(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Return its namespaces, whose programs can be traced, and its checks."""
+    return _inside(context, parameter, typed, lambda names: (*names.namespaces, *names.checks))
+
+
 def _inside(
     context: click.Context, parameter: click.Parameter, typed: str, of: Callable[[Names], Sequence[str]]
 ) -> list[CompletionItem]:

@@ -122,6 +122,10 @@ class PacketTaps:
             yield from _in_order(seen for descriptor in found for seen in taps[descriptor].some())
         yield from self.crossed()
 
+    def descriptors(self) -> list[int]:
+        """Return the descriptors that become readable when there is something to see."""
+        return [tap.fileno() for tap in self._taps]
+
     def crossed(self) -> list[Seen]:
         """Return what has crossed by now and was not read yet, in order. Raise KernelRefused as `packets` does."""
         until = time.time_ns()

@@ -16,13 +16,19 @@ from labctl.process.execve import why_not
 from labctl.process.signals import KEYBOARD, ignored
 from labctl.process.syscalls import die_with_parent
 
+Wait = Callable[["subprocess.Popen[bytes]"], int]
+"""Waits for a program to end, and returns its exit code as Popen has it."""
 
-def execute(lab: str, namespace: str, command: Sequence[str]) -> int:
+
+def execute(
+    lab: str, namespace: str, command: Sequence[str], wait: Wait = subprocess.Popen.wait, output: int | None = None
+) -> int:
     """Run a command in a namespace of a lab, on this terminal. Return its exit code, 128 + N if signal N ended it.
 
-    Raise UsageError if there is no such namespace or command.
+    `output` is a descriptor for what it prints, other than our own standard output. Raise UsageError if there is no
+    such namespace or command.
     """
-    return _run(lab, _resolved(lab, namespace), command, {})
+    return _run(lab, _resolved(lab, namespace), command, {}, wait=wait, output=output)
 
 
 def shell(lab: str, namespace: str) -> int:
@@ -53,6 +59,8 @@ def _run(
     extra: dict[str, str],
     pass_fds: tuple[int, ...] = (),
     prepare: Callable[[], None] = lambda: None,
+    wait: Wait = subprocess.Popen.wait,
+    output: int | None = None,
 ) -> int:
     fd = namespaces.open_namespace(namespace)
     environment = {**os.environ, "LABCTL_LAB": lab, "LABCTL_NAMESPACE": namespace, **extra}
@@ -69,9 +77,9 @@ def _run(
 
     try:
         with ignored(*KEYBOARD):  # they are for the program on the terminal; labctl only waits for it
-            process = subprocess.Popen(command, env=environment, preexec_fn=enter, pass_fds=pass_fds)
+            process = subprocess.Popen(command, env=environment, preexec_fn=enter, pass_fds=pass_fds, stdout=output)
             try:
-                code = process.wait()
+                code = wait(process)
             except BaseException:  # this process is to end: the program is asked to, too, and not waited for
                 process.terminate()
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from labctl.kernel.capabilities import Able
@@ -14,6 +14,7 @@ from labctl.plan.difference import Change
 from labctl.plan.facts import Link, Namespace, Substitution
 from labctl.plan.routes import Rule
 from labctl.rootless.userns_diagnosis import Diagnosis
+from labctl.trace.dissect import Packet
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from labctl.lab.impair import InForce
     from labctl.lab.reconcile import Planned
     from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
+    from labctl.trace.ladder import Ladder, Rung
 
 
 class JsonReporter:
@@ -88,6 +91,19 @@ class JsonReporter:
                 "passed": all(result.passed for result in found.results),
                 "checks": [asdict(result) for result in found.results],
                 "drift": [_change(change) for change in found.drift],
+            }
+        )
+
+    def trace(self, found: Traced, most: int) -> None:
+        _write(
+            {
+                "lab": found.lab,
+                "command": list(found.what),
+                "exit_code": found.exit_code,
+                "packets": [_ladder(ladder) for ladder in found.ladders],
+                "others": found.others,
+                "unfollowed": found.unfollowed,
+                "missed": found.missed,
             }
         )
 
@@ -175,3 +191,36 @@ def _rule(rule: Rule) -> dict[str, Any]:
     """Return a rule with the words of ip-rule(8) as keys."""
     found = asdict(rule)
     return {"from": found.pop("source"), "not": found.pop("inverted"), **found}
+
+
+def _ladder(ladder: Ladder) -> dict[str, Any]:
+    content = ladder.journey.first.frame.content
+    return {
+        "number": ladder.number,
+        "answers": ladder.answer_to,
+        "seen_ns": ladder.journey.first.at,
+        "packet": _headers(content) if isinstance(content, Packet) else asdict(content) if content else None,
+        "end": ladder.end,
+        "rungs": [_rung(rung) for rung in ladder.rungs],
+    }
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    return {
+        "hop": rung.hop,
+        "namespace": rung.namespace,
+        "interface": rung.interface,
+        "us": None if rung.at is None else round(rung.at / 1000, 3),
+        "frames": rung.frames,
+        "headers": [_headers(layer) for layer in rung.layers],
+        "changes": [change._asdict() for change in rung.changes],
+        "words": rung.words,
+    }
+
+
+def _headers(packet: Packet) -> dict[str, Any]:
+    """Return an IP packet without its payload and what it carries or quotes."""
+    found = asdict(replace(packet, payload=b"", inside=(), quoted=None))
+    for name in ("payload", "inside", "quoted"):
+        del found[name]
+    return {**found, "protocol": packet.protocol_name}

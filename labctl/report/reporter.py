@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from labctl.lab.impair import InForce
     from labctl.lab.reconcile import Planned
     from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.rootless.userns_diagnosis import Diagnosis
@@ -53,6 +54,9 @@ class Reporter(Protocol):
 
     def verify(self, found: Verified, several: bool) -> None:
         """Report the verdicts together."""
+
+    def trace(self, found: Traced, most: int) -> None:
+        """Report the ladders of the packets of a command; for a person those of so many packets."""
 
     def impairments(self, found: InForce) -> None:
         """Report the impairments that are in force."""

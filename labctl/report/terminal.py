@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labctl.lab.impair import InForce
     from labctl.lab.reconcile import Planned
     from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.rootless.userns_diagnosis import Diagnosis
@@ -77,6 +78,11 @@ class TerminalReporter:
         from labctl.report import verdicts
 
         verdicts.summary(found, several)
+
+    def trace(self, found: Traced, most: int) -> None:
+        from labctl.report import ladder
+
+        ladder.trace(found, most)
 
     def impairments(self, found: InForce) -> None:
         for direction, impairment in found.by_direction.items():

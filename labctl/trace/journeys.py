@@ -36,7 +36,7 @@ def journeys(found: Iterable[Sighting]) -> list[Journey]:
 
 def answers(one: Journey, other: Journey) -> bool:
     """Return whether the second is an answer to the first, or an ICMP error about it, by what their headers say."""
-    request, reply = one.last.packet, other.packet
+    request, reply = one.at_last, other.packet
     if request is None or reply is None:
         return _answers_arp(one.first.frame.content, other.first.frame.content)
     if reply.quoted is not None:
@@ -48,7 +48,19 @@ def answers(one: Journey, other: Journey) -> bool:
         return False
     if request.echo:
         return request.echo == reply.echo and _kind(request) in (8, 128) and _kind(reply) in (0, 129)
-    return bool(request.ports) and request.ports == (reply.ports or ())[::-1]
+    if not request.ports or request.ports != (reply.ports or ())[::-1]:
+        return False
+    return not isinstance(request.transport, Tcp) or _acknowledges(reply, request, request.transport)
+
+
+def _acknowledges(reply: Packet, request: Packet, segment: Tcp) -> bool:
+    """Return whether a segment acknowledges what another has, or resets its connection (RFC 9293 3.4)."""
+    assert isinstance(reply.transport, Tcp)
+    if "RST" in reply.transport.flags:
+        return True
+    has = request.payload_length or {"SYN", "FIN"} & set(segment.flags)
+    ahead = (reply.transport.acknowledged - segment.sequence) % 2**32
+    return bool(has) and "ACK" in reply.transport.flags and 0 < ahead < 2**31
 
 
 def identity(packet: Packet) -> Hashable:

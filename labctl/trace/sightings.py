@@ -65,7 +65,6 @@ class Change(NamedTuple):
     what: str
     before: str
     after: str
-    at: Sighting  # which shows it first
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,31 @@ class Journey:
         return self.sightings[-1]
 
     @property
+    def at_last(self) -> Packet | None:
+        """Return the packet as it was when it was seen last; where that was in fragments, the first of them."""
+        found = (each.packet for each in reversed(self.sightings) if each.packet and not each.packet.fragment_at)
+        return next(found, self.packet)
+
+    @property
+    def passages(self) -> list[tuple[Sighting, ...]]:
+        """Return the sightings together that are of one passage of a station, as of fragments; in order of the first.
+
+        A packet that goes round in a loop passes a station again, with a TTL that has become less.
+        """
+        passages: list[list[Sighting]] = []
+        latest: dict[Station, list[Sighting]] = {}
+        for sighting in self.sightings:
+            passage = latest.get(sighting.station)
+            if passage is None or _ttl(sighting) < _ttl(passage[0]):
+                passage = latest[sighting.station] = []
+                passages.append(passage)
+            passage.append(sighting)
+        return list(map(tuple, passages))
+
+    @property
     def changes(self) -> tuple[Change, ...]:
         """Return what was rewritten on the way: addresses and ports (NAT), and TTL (a router)."""
-        return tuple(change for before, after in pairwise(self.sightings) for change in _changes(before, after))
+        return tuple(change for before, after in pairwise(self.sightings) for change in changed(before, after))
 
 
 def sightings(seen: Iterable[Seen], tunnel_ports: Set[int] = frozenset()) -> list[Sighting]:
@@ -105,7 +126,11 @@ def sightings(seen: Iterable[Seen], tunnel_ports: Set[int] = frozenset()) -> lis
     ]
 
 
-def _changes(before: Sighting, after: Sighting) -> Iterator[Change]:
+def _ttl(sighting: Sighting) -> int:
+    return sighting.packet.ttl if sighting.packet else 0
+
+
+def changed(before: Sighting, after: Sighting) -> Iterator[Change]:
     """Yield what differs between two sightings, in the layers that both have."""
     if len(before.layers) != len(after.layers):
         pairs = [(before.packet, after.packet)]
@@ -123,7 +148,7 @@ def _changes(before: Sighting, after: Sighting) -> Iterator[Change]:
         }
         for what, (was, became) in fields.items():
             if was != became:
-                yield Change(what, _words(was), _words(became), after)
+                yield Change(what, _words(was), _words(became))
 
 
 def _words(value: object) -> str:

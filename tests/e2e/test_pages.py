@@ -46,6 +46,7 @@ def test_the_json_has_the_keys_that_the_page_of_commands_names(as_user: World) -
         "verify": ["verify", "underlay"],
         "status": ["status"],
         "list": ["list"],
+        "trace": ["trace", "underlay"],
         "restart": ["restart"],
         "impair": ["impair", "siteA:tun0", "--show"],
         "validate": ["validate", "two-site"],

@@ -1,0 +1,142 @@
+"""Trace: what became of each packet of a command or of a check, as taps on every namespace of the lab saw it.
+
+Taps are open only while it runs. Afterwards the kernel is asked by which route a packet went (trace_facts.py).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labctl.errors import KernelRefused, kernel_words
+from labctl.kernel.packet_taps import PacketTaps, Seen
+from labctl.lab.execute import execute
+from labctl.lab.names import namespaces_of, resolve
+from labctl.lab.state import State, existing
+from labctl.trace.ladder import Ladder
+
+if TYPE_CHECKING:
+    from labctl.checks.results import Result, Tools
+    from labctl.process.patience import PatienceFor
+
+MOST_BYTES = 64 << 20  # of frames that are kept
+MOST_PACKETS = 1000  # that are followed
+QUIET, SETTLE = 0.05, 0.5  # seconds without a packet after which it is over, and for which that is waited for
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The ladders of the packets of a command or a check, and what is not among them."""
+
+    lab: str
+    what: tuple[str, ...]  # the command, or the name of the check
+    exit_code: int
+    ladders: tuple[Ladder, ...]
+    seen: tuple[Seen, ...]  # all frames, also those of other packets
+    others: int  # packets of the lab that do not concern it
+    unfollowed: int  # packets of its own that were too many
+    missed: int  # frames that were not kept
+
+
+def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: bool) -> Traced:
+    """Run a command in a namespace of a lab and follow its packets.
+
+    What it prints goes to standard output, or to standard error. Raise UsageError if there is no such namespace or
+    command, KernelRefused where packets cannot be seen.
+    """
+    state = existing(lab)
+    name = resolve(lab, namespace, namespaces_of(lab), "no namespace named")
+    with _watching(state) as watch:
+        code = execute(lab, name, command, watch.until_it_ends, sys.stderr.fileno() if to_stderr else None)
+        watch.settle()
+    return watch.traced(tuple(command), {name}, code)
+
+
+def trace_check(lab: str, check: str, tools: Callable[[PatienceFor], Tools], show: Callable[[Result], None]) -> Traced:
+    """Run a check of a lab and follow its packets. Raise as `verify` does, KernelRefused where they cannot be seen."""
+    from labctl.lab.verify import verify
+
+    state = existing(lab)
+    with _watching(state) as watch:
+        verified = verify(lab, [check], tools, show)
+        watch.settle()
+    topology = state.topology()
+    assert topology is not None, "verify has read it"
+    name = verified.results[0].name
+    (asked,) = (each for each in topology.checks if each.name == name)
+    ends = {asked.ping.from_} if asked.ping else {asked.nc.from_, asked.nc.to} if asked.nc else set()
+    return watch.traced((name,), ends, int(not verified.results[0].passed))
+
+
+@contextmanager
+def _watching(state: State) -> Iterator[_Watch]:
+    try:
+        taps = PacketTaps(state.read().namespaces)
+    except OSError as error:
+        raise KernelRefused(f"the packets of {state.lab} cannot be seen", kernel_words(error)) from error
+    with taps:
+        yield _Watch(state, taps)
+
+
+class _Watch:
+    """What the taps on the namespaces of a lab have seen so far."""
+
+    def __init__(self, state: State, taps: PacketTaps) -> None:
+        from labctl.lab.trace_facts import Drops
+
+        self._state, self._taps = state, taps
+        self._drops = Drops(state)
+        self._seen: list[Seen] = []
+        self._bytes = self._missed = 0
+
+    def until_it_ends(self, process: subprocess.Popen[bytes]) -> int:
+        """Read packets until a process has ended. Return its exit code as Popen has it."""
+        ended = os.pidfd_open(process.pid)
+        try:
+            self._keep(self._taps.packets(ended))
+        finally:
+            os.close(ended)
+        return process.wait()
+
+    def settle(self) -> None:
+        """Read on until no packet is under way any more, as far as that comes within a moment, and then no more."""
+        end = time.monotonic() + SETTLE
+        ready = select.poll()
+        for tap in self._taps.descriptors():
+            ready.register(tap, select.POLLIN)
+        self._keep(self._taps.crossed())
+        while ready.poll(QUIET * 1000) and time.monotonic() < end:
+            self._keep(self._taps.crossed())
+        self._missed += self._taps.missed()
+
+    def _keep(self, packets: Iterable[Seen]) -> None:
+        for seen in packets:
+            self._bytes += len(seen.frame)
+            if self._bytes > MOST_BYTES:
+                self._missed += 1
+            else:
+                self._seen.append(seen)
+
+    def traced(self, what: tuple[str, ...], namespaces: Collection[str], exit_code: int) -> Traced:
+        """Return the ladders of the packets that concern some namespaces."""
+        from labctl.lab.trace_facts import LabFacts
+        from labctl.trace.journeys import journeys
+        from labctl.trace.ladder import ladders
+        from labctl.trace.selection import concerning
+        from labctl.trace.sightings import sightings
+
+        seen = sorted(self._seen, key=lambda each: each.at)
+        engines = self._state.read().engines.values()
+        ports = {end.port for engine in engines for end in (engine.spec.bind, engine.spec.peer)}
+        everything = journeys(sightings(seen, ports))
+        found = concerning(everything, namespaces)
+        followed = ladders(found[:MOST_PACKETS], LabFacts(self._state, self._drops))
+        others, unfollowed = len(everything) - len(found), len(found) - len(followed)
+        return Traced(self._state.lab, what, exit_code, tuple(followed), tuple(seen), others, unfollowed, self._missed)

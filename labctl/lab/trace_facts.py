@@ -1,0 +1,112 @@
+"""What the kernel and the engines of a lab say of the places that a traced packet passed."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import suppress
+from functools import cache
+from ipaddress import ip_address
+
+from labctl.engine.counters import DROPS_IN, DROPS_OUT, words_for
+from labctl.errors import UsageError
+from labctl.kernel import namespaces
+from labctl.kernel.flow import Flow
+from labctl.kernel.lookup import NoWay, Way, route_in, route_out
+from labctl.kernel.observe import observe
+from labctl.lab.engines.stats import EngineStats
+from labctl.lab.state import State
+from labctl.plan.facts import Namespace
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.iproute import IP_PROTOCOLS
+from labctl.trace.dissect import Packet
+
+_PROTOCOLS = {number: name for name, number in IP_PROTOCOLS.items()}
+
+
+_REFUSALS = {  # of what arrives (kernel.lookup.NoWay)
+    errno.EHOSTUNREACH: "{} is no address of {}, which does not forward it: ",
+    errno.ENETUNREACH: "no route to {}: ",
+    errno.EINVAL: "reverse path filter, a martian address or a blackhole: ",
+}
+
+
+class Drops:
+    """What the engines of a lab have dropped since this was made."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._engines = state.read().engines
+        self._before = {device: EngineStats.of(device, state).counters for device in self._engines}
+
+    def since(self, device: InterfaceRef) -> str:
+        """Return what an engine dropped, or was told of datagrams that it had sent, in words; empty where nothing."""
+        now, before = EngineStats.of(device, self._state).counters, self._before.get(device, {})
+        names = (*DROPS_OUT, *DROPS_IN, "icmp_errors")
+        counts = {name: now.get(name, 0) - before.get(name, 0) for name in names}
+        return ", ".join(words_for(name, count) for name, count in counts.items() if count > 0)
+
+
+class LabFacts:
+    """Asks the kernel when it is asked, each question once (trace.ladder.Facts)."""
+
+    def __init__(self, state: State, drops: Drops) -> None:
+        recorded = state.read()
+        self._engines, self._namespaces = recorded.engines, tuple(recorded.namespaces)
+        self._drops = drops
+        self._observed = cache(self._observe)
+        self._ways = cache(_look_up)
+
+    def route(self, namespace: str, packet: Packet, arrived: str) -> str:
+        found = self._ways(namespace, _flow(packet), arrived)
+        return found.route.words if found and found.route and not isinstance(found, NoWay) else ""
+
+    def refusal(self, namespace: str, packet: Packet, arrived: str) -> str:
+        found = self._ways(namespace, _flow(packet), arrived)
+        if not isinstance(found, NoWay):
+            return ""
+        if found.refused_by_route and found.route:
+            return f"by {found.route.words}"
+        words = _REFUSALS.get(found.errno, "")
+        return f"{words.format(packet.destination, namespace)}{errno.errorcode.get(found.errno, found.errno)}"
+
+    def receiver(self, leaving: InterfaceRef) -> InterfaceRef | None:
+        space = self._observed(leaving.namespace)
+        link = space.links.get(leaving.interface) if space else None
+        return link.peer if link else None
+
+    def bridge(self, port: InterfaceRef) -> str:
+        space = self._observed(port.namespace)
+        link = space.links.get(port.interface) if space else None
+        return f"bridge {link.master}" if link and link.master else ""
+
+    def has_engine(self, device: InterfaceRef) -> bool:
+        return device in self._engines
+
+    def engine(self, device: InterfaceRef) -> str:
+        process = self._engines[device].process
+        if not process.alive():
+            return "it has ended"
+        if process.stopped():
+            return "it is stopped"
+        dropped = self._drops.since(device)
+        return f"it counted meanwhile: {dropped}" if dropped else ""
+
+    def _observe(self, namespace: str) -> Namespace | None:
+        return observe(namespace, others=self._namespaces)
+
+
+def _look_up(namespace: str, flow: Flow, arrived: str) -> Way | NoWay | None:
+    with suppress(UsageError, OSError), namespaces.inside(namespace):
+        return route_in(flow, arrived) if arrived else route_out(flow)
+    return None
+
+
+def _flow(packet: Packet) -> Flow:
+    sport, dport = packet.ports or (0, 0)
+    return Flow(
+        ip_address(packet.destination),
+        ip_address(packet.source),
+        _PROTOCOLS.get(packet.protocol, ""),
+        sport,
+        dport,
+    )

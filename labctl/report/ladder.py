@@ -1,0 +1,122 @@
+"""The ladders of packets for a person: a rung a line, with the time since the first packet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from labctl.report.console import console
+from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
+from labctl.trace.ladder import Hop, Ladder, Rung, error_words
+
+if TYPE_CHECKING:
+    from labctl.lab.trace import Traced
+
+_STYLES = {Hop.ACCEPTED: "green", Hop.DROPPED: "bold red", Hop.LOST: "bold red"}
+_BY_ROUTE = (Hop.TRANSMITTED, Hop.FORWARDED, Hop.ENCAPSULATED)
+_ENDED = (Hop.DROPPED, Hop.LOST)
+
+
+def trace(found: Traced, most: int) -> None:
+    """Print the ladders of the first packets, and of those after them that were lost, and what is not shown."""
+    out = console()
+    shown = [*found.ladders[:most], *(each for each in found.ladders[most:] if each.end in _ENDED)]
+    for ladder in shown:
+        _ladder(out, ladder)
+    ends = Counter(ladder.end for ladder in found.ladders)
+    number = len(found.ladders) + found.unfollowed
+    told = ", ".join(_styled(hop, f"{count} {hop}") for hop, count in ends.items())
+    out.print(f"{number} packet{'s' * (number != 1)}{f': {told}' if told else ''}")
+    for line in _left_out(found, len(shown)):
+        out.print(f"[dim]{line}[/]")
+
+
+def _left_out(found: Traced, shown: int) -> Iterator[str]:
+    if hidden := len(found.ladders) - shown:
+        yield f"{hidden} of them are not shown here: --count shows more, -f json and --pcapng all"
+    if found.unfollowed:
+        yield f"{found.unfollowed} of them came after the first {len(found.ladders)}, and were not followed"
+    if found.others:
+        yield f"{found.others} other packets were seen in the lab meanwhile"
+    yield f"{found.missed or 'no'} frame{'s' * (found.missed != 1)} missed"
+
+
+def _ladder(out: Console, ladder: Ladder) -> None:
+    relation = f"answers {ladder.answer_to}: " if ladder.answer_to else ""
+    out.print(f"[bold]{ladder.number}[/]  {relation}[bold]{escape(title(ladder))}[/]")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(justify="right", no_wrap=True, min_width=9)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    before: tuple[Packet, ...] = ()
+    for rung in ladder.rungs:
+        words = "; ".join(map(escape, _words(rung, before)))
+        grid.add_row(_time(rung), escape(_place(rung)), _styled(rung.hop, rung.hop), words)
+        before = rung.layers or before
+    out.print(grid, soft_wrap=False)
+    out.print()
+
+
+def title(ladder: Ladder) -> str:
+    """Return a packet in one line."""
+    content = ladder.journey.first.frame.content
+    if isinstance(content, Arp):
+        return (
+            f"ARP who has {content.target}? tell {content.sender}"
+            if content.is_request
+            else (f"ARP {content.sender} is at {content.sender_mac}")
+        )
+    packet = ladder.journey.packet
+    if packet is None:
+        return f"frame of EtherType 0x{ladder.journey.first.frame.protocol:04x}"
+    return f"{ends(packet)}{_detail(packet)}, {packet.length} bytes"
+
+
+def ends(packet: Packet) -> str:
+    """Return where a packet is from and to, and what it carries: 10.0.1.1:9000→10.0.2.1:9000 UDP."""
+    sides = [packet.source, packet.destination]
+    if packet.ports:
+        written = "[{}]:{}" if packet.version == 6 else "{}:{}"
+        sides = [written.format(host, port) for host, port in zip(sides, packet.ports, strict=True)]
+    return f"{'→'.join(sides)} {packet.protocol_name}"
+
+
+def _detail(packet: Packet) -> str:
+    transport, words = packet.transport, ""
+    if isinstance(transport, Tcp):
+        words = f" {' '.join(transport.flags)}" + (f", {packet.payload_length} of payload" if packet.payload else "")
+    elif isinstance(transport, Icmp):
+        words = f" {transport.name}" if not transport.is_error else f" {error_words(transport)}"
+        words += f" {transport.echo[1]}" if transport.echo else ""
+    return words + (f", fragment at {packet.fragment_at}" if packet.is_fragment else "")
+
+
+def _words(rung: Rung, before: tuple[Packet, ...]) -> Iterator[str]:
+    """Yield what is told of a rung: by which route, what carries the packet now, what was rewritten, how it ended."""
+    if rung.words:
+        yield f"by {rung.words}" if rung.hop in _BY_ROUTE else rung.words
+    if len(rung.layers) > 1 and len(rung.layers) != len(before):
+        added = rung.layers[-2].length - sum(inner.length for inner in rung.layers[-2].inside)
+        yield f"{' in '.join(ends(layer) for layer in reversed(rung.layers))}, +{added} bytes"
+    for change in rung.changes:
+        yield f"{change.what} {change.before} → {change.after}"
+    if rung.frames > 1:
+        yield f"in {rung.frames} frames"
+
+
+def _place(rung: Rung) -> str:
+    return f"{rung.namespace}:{rung.interface}" if rung.interface else rung.namespace
+
+
+def _time(rung: Rung) -> str:
+    return "" if rung.at is None else f"{rung.at / 1000:.1f} µs"
+
+
+def _styled(hop: Hop, words: str) -> str:
+    return f"[{_STYLES[hop]}]{words}[/]" if hop in _STYLES else words

@@ -1,0 +1,227 @@
+"""The ladder of a packet: rung by rung what became of it, in the words that Batfish has for the hops of a trace.
+
+A packet is transmitted where it leaves through an interface, received where it comes in, forwarded in between by a
+route, and accepted where the namespace that received it answered. An engine encapsulates and decapsulates it. What was
+seen says all of that; by which route, what an engine dropped meanwhile, and whose an interface's other end is, are
+facts that are asked for (`Facts`).
+
+A ladder ends where the packet was seen last. It is dropped where a witness says so: an ICMP error about it, or a
+kernel that takes it nowhere. Without one it is lost, between that and where it should have been seen next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
+from labctl.trace.journeys import answers
+from labctl.trace.sightings import Change, Journey, Sighting, Station, changed
+
+
+class Hop(StrEnum):
+    """What became of a packet at a rung."""
+
+    TRANSMITTED = "transmitted"
+    RECEIVED = "received"
+    FORWARDED = "forwarded"
+    ENCAPSULATED = "encapsulated"
+    DECAPSULATED = "decapsulated"
+    ACCEPTED = "accepted"
+    DROPPED = "dropped"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of a packet. `at` is in nanoseconds since the first packet of all; None for what no tap sees."""
+
+    hop: Hop
+    namespace: str
+    interface: str = ""  # empty where it is the namespace's doing
+    at: int | None = None
+    frames: int = 1  # at this moment or soon after: fragments, or what a superframe was cut into
+    layers: tuple[Packet, ...] = ()  # its headers there, the outermost first
+    words: str = ""
+    changes: tuple[Change, ...] = ()  # of its headers since the rung before
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The rungs of a packet. `answer_to` is the number of the packet that it answers, or is an ICMP error about."""
+
+    number: int
+    journey: Journey
+    rungs: tuple[Rung, ...]
+    answer_to: int | None = None
+
+    @property
+    def end(self) -> Hop:
+        """Return what became of it at last."""
+        return self.rungs[-1].hop
+
+
+class Facts(Protocol):
+    """What is asked about a place that a packet passed. Words are empty where nothing is known."""
+
+    def route(self, namespace: str, packet: Packet, arrived: str) -> str:
+        """Return the route that takes a packet that arrived at an interface, or that the namespace sends itself."""
+
+    def refusal(self, namespace: str, packet: Packet, arrived: str) -> str:
+        """Return why the kernel takes a packet that arrived at an interface nowhere."""
+
+    def receiver(self, leaving: InterfaceRef) -> InterfaceRef | None:
+        """Return the interface at the other end of a cable."""
+
+    def engine(self, device: InterfaceRef) -> str:
+        """Return what an engine did not pass on while the trace ran, or what keeps it from that; "" where nothing."""
+
+    def has_engine(self, device: InterfaceRef) -> bool:
+        """Return whether an interface is the TUN device of an engine."""
+
+    def bridge(self, port: InterfaceRef) -> str:
+        """Return the bridge whose port an interface is."""
+
+
+_NEAR = 200
+"""Packets before an answer among which the one that it answers is looked for."""
+
+
+def ladders(journeys: Sequence[Journey], facts: Facts) -> list[Ladder]:
+    """Return the ladder of each journey, numbered from 1 in the order of the journeys."""
+    asked: dict[int, int] = {}  # by index of the answer: the index of what it answers
+    answered: dict[int, int] = {}
+    for index, journey in enumerate(journeys):
+        for before in range(index - 1, max(-1, index - _NEAR), -1):
+            if before not in answered and answers(journeys[before], journey):
+                asked[index], answered[before] = before, index
+                break
+    origin = journeys[0].first.at if journeys else 0
+    return [
+        Ladder(
+            index + 1,
+            journey,
+            (*_seen(journey, origin, facts), *_end(journey, journeys, answered.get(index), facts)),
+            asked[index] + 1 if index in asked else None,
+        )
+        for index, journey in enumerate(journeys)
+    ]
+
+
+def _seen(journey: Journey, origin: int, facts: Facts) -> Iterator[Rung]:
+    """Yield the rungs of what was seen, and of what must have happened in between."""
+    before: Sighting | None = None
+    for here, *more in journey.passages:
+        station = here.station
+        yield from _between(before, here, facts)
+        hop = Hop.TRANSMITTED if station.outgoing else Hop.RECEIVED
+        begins = before is None and station.outgoing and here.layers
+        words = facts.route(station.namespace, here.layers[0], "") if begins else ""
+        changes = tuple(changed(before, here)) if before else ()
+        frames = 1 + len(more)
+        yield Rung(hop, station.namespace, station.interface, here.at - origin, frames, here.layers, words, changes)
+        before = here
+
+
+def _between(before: Sighting | None, here: Sighting, facts: Facts) -> Iterator[Rung]:
+    """Yield what happened to a packet inside of a namespace between two sightings there."""
+    if before is None or before.station.namespace != here.station.namespace:
+        return
+    came, goes = before.station, here.station
+    deeper = len(here.layers) - len(before.layers)
+    if deeper > 0:
+        carrier = here.layers[0]
+        yield Rung(Hop.ENCAPSULATED, came.namespace, came.interface, words=facts.route(came.namespace, carrier, ""))
+    elif deeper < 0:
+        yield Rung(Hop.DECAPSULATED, goes.namespace, goes.interface)
+    elif not came.outgoing and goes.outgoing and here.layers:
+        packet = before.layers[0]
+        if packet.ttl == here.layers[0].ttl:
+            yield Rung(Hop.FORWARDED, goes.namespace, words=facts.bridge(goes.ref))
+        else:
+            yield Rung(Hop.FORWARDED, goes.namespace, words=facts.route(goes.namespace, packet, came.interface))
+
+
+def _end(journey: Journey, journeys: Sequence[Journey], answer: int | None, facts: Facts) -> Iterator[Rung]:
+    """Yield the last rung, of what became of a packet after it was seen for the last time; none where it is received.
+
+    What is received and asks for no answer may have been accepted or not: no tap sees that.
+    """
+    (last, *_), packet = journey.passages[-1], journey.at_last
+    station = last.station
+    if answer is not None:
+        yield from _answered(station, journeys[answer], answer + 1)
+    elif packet is None:
+        if isinstance(last.frame.content, Arp) and last.frame.content.is_request:
+            yield Rung(Hop.LOST, station.namespace, station.interface, words="no answer was seen")
+    elif not station.outgoing:
+        refusal = facts.refusal(station.namespace, last.layers[0], station.interface)
+        if refusal:
+            yield Rung(Hop.DROPPED, station.namespace, words=refusal)
+        elif len(last.layers) > 1:
+            yield Rung(Hop.LOST, station.namespace, words=_NOT_DECAPSULATED)
+        elif _asks(packet):
+            yield Rung(Hop.LOST, station.namespace, words="it has the address, and no answer was seen")
+    elif facts.has_engine(station.ref):
+        told = facts.engine(station.ref)
+        words = f"last seen as the engine of {station.ref} was to read it{f'; {told}' if told else ''}"
+        yield Rung(Hop.LOST, station.namespace, station.interface, words=words)
+    else:
+        receiver = facts.receiver(station.ref)
+        words = f"last seen leaving {station.ref}, not seen at {receiver or 'any other interface'}"
+        yield Rung(Hop.LOST, station.namespace, station.interface, words=words)
+
+
+_NOT_DECAPSULATED = "its datagram came in, and no engine was seen to write it to a TUN device"
+
+
+def _answered(station: Station, answer: Journey, number: int) -> Iterator[Rung]:
+    by = answer.first.station
+    message = answer.packet.transport if answer.packet else None
+    if isinstance(message, Icmp) and message.is_error:
+        yield Rung(Hop.DROPPED, by.namespace, words=f"packet {number} says: ICMP {error_words(message)}")
+    elif not station.outgoing and by.namespace == station.namespace:
+        words = "refused" if isinstance(message, Tcp) and "RST" in message.flags else "answered"
+        yield Rung(Hop.ACCEPTED, station.namespace, words=f"{words} by packet {number}")
+    else:
+        yield Rung(Hop.ACCEPTED, by.namespace, words=f"answered by packet {number}, though not seen arriving")
+
+
+def _asks(packet: Packet) -> bool:
+    """Return whether a packet asks for an answer by its protocol."""
+    transport = packet.transport
+    if isinstance(transport, Icmp):
+        return transport.kind in (8, 128)
+    return isinstance(transport, Tcp) and "SYN" in transport.flags and "ACK" not in transport.flags
+
+
+_UNREACHABLE = {  # RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1
+    0: "network unreachable",
+    1: "host unreachable",
+    2: "protocol unreachable",
+    3: "port unreachable",
+    4: "fragmentation needed",
+    5: "source route failed",
+    9: "network prohibited",
+    10: "host prohibited",
+    13: "administratively prohibited",
+}
+_UNREACHABLE6 = {  # RFC 4443 3.1
+    0: "no route to destination",
+    1: "administratively prohibited",
+    2: "beyond scope of source address",
+    3: "address unreachable",
+    4: "port unreachable",
+    5: "source address failed policy",
+    6: "reject route to destination",
+}
+
+
+def error_words(message: Icmp) -> str:
+    """Return an ICMP error with the meaning of its code and the MTU that it tells."""
+    codes = {(3, "destination unreachable"): _UNREACHABLE, (1, "destination unreachable"): _UNREACHABLE6}
+    words = codes.get((message.kind, message.name), {}).get(message.code, message.name)
+    return f"{words}{f', MTU {message.mtu}' if message.mtu else ''}"

@@ -1,0 +1,44 @@
+"""Which packets are those of a command: what passed its namespace, and what was on the way because of that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from labctl.trace.dissect import Arp, Icmp, Packet
+from labctl.trace.journeys import answers
+from labctl.trace.sightings import Journey
+
+_IGMP = 2
+_OWN_ACCORD = {130, 131, 132, 133, 134, 143}  # ICMPv6 of multicast listeners and routers (RFC 3810, RFC 4861)
+_NEIGHBOUR = (135, 136)
+
+
+def concerning(journeys: Sequence[Journey], namespaces: Collection[str]) -> list[Journey]:
+    """Return the packets that passed these namespaces, ICMP errors about them, and ARP and ND that had no answer.
+
+    What a kernel sends of its own accord is left out: multicast listeners, routers, the search for duplicates.
+    """
+    chosen = [
+        journey
+        for journey in journeys
+        if not _of_own_accord(journey.first.frame.content)
+        and any(sighting.station.namespace in namespaces for sighting in journey.sightings)
+    ]
+    ids = {id(journey) for journey in chosen}
+    errors = [one for one in journeys if id(one) not in ids and one.packet and one.packet.quoted]
+    ids |= {id(error) for error in errors if any(answers(one, error) for one in chosen)}
+    ids |= {id(one) for one in journeys if _is_question(one) and not any(answers(one, other) for other in journeys)}
+    return [journey for journey in journeys if id(journey) in ids]
+
+
+def _of_own_accord(content: Packet | Arp | None) -> bool:
+    if not isinstance(content, Packet):
+        return content is None
+    packet = content.layers[-1]
+    kind = packet.transport.kind if isinstance(packet.transport, Icmp) and packet.version == 6 else 0
+    return packet.protocol == _IGMP or kind in _OWN_ACCORD or (kind in _NEIGHBOUR and packet.source == "::")
+
+
+def _is_question(journey: Journey) -> bool:
+    content = journey.first.frame.content
+    return isinstance(content, Arp) and content.is_request and content.sender not in ("0.0.0.0", content.target)

@@ -1,0 +1,113 @@
+"""What became of each packet: through every interface and engine, and back, and where it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.labs import PAIR, tunnel
+from tests.e2e.world import World
+
+THERE = [
+    ("transmitted", "siteA:tun0"),
+    ("encapsulated", "siteA:tun0"),
+    ("transmitted", "siteA:wan0"),
+    ("received", "siteB:wan0"),
+    ("decapsulated", "siteB:tun1"),
+    ("received", "siteB:tun1"),
+    ("accepted", "siteB:"),
+]
+BACK = [(hop, place.translate(str.maketrans("AB01", "BA10")).replace("wan1", "wan0")) for hop, place in THERE[:-1]]
+
+
+@pytest.fixture
+def tunnelled(here: World) -> Iterator[World]:
+    here.labctl("up", here.file("tunnel.yaml", tunnel()))
+    yield here
+    here.labctl("down")
+
+
+def trace(world: World, namespace: str, *command: str, code: int = 0) -> Any:
+    return json.loads(world.labctl("trace", "-f", "json", namespace, "--", *command, code=code).stdout)
+
+
+def rungs(packet: Any) -> list[tuple[str, str]]:
+    return [(rung["hop"], f"{rung['namespace']}:{rung['interface']}") for rung in packet["rungs"]]
+
+
+def of(traced: Any, protocol: str) -> list[Any]:
+    return [packet for packet in traced["packets"] if packet["packet"].get("protocol") == protocol]
+
+
+def test_a_ping_is_followed_there_and_back(tunnelled: World) -> None:
+    traced = trace(tunnelled, "siteA", "ping", "-c", "1", "10.0.102.1")
+    request, reply = of(traced, "ICMP")
+    assert (rungs(request), rungs(reply)) == (THERE, BACK)
+    assert reply["answers"] == request["number"]
+    times = [rung["us"] for packet in (request, reply) for rung in packet["rungs"] if rung["us"] is not None]
+    assert times == sorted(times) and times[0] == 0
+    outer, inner = request["rungs"][2]["headers"]
+    assert (outer["source"], outer["transport"]["ports"]) == ("192.0.2.1", [9000, 9000])
+    assert (inner["source"], outer["length"] - inner["length"]) == ("10.0.101.1", 28)
+    assert "10.0.102.0/24 dev tun0" in request["rungs"][0]["words"]
+    assert (traced["exit_code"], traced["missed"]) == (0, 0)
+
+
+def test_a_person_reads_it_beside_what_the_command_says(tunnelled: World) -> None:
+    tunnelled.labctl("exec", "siteA", "--", "ping", "-c", "1", "10.0.102.1")  # no ARP from now on
+    shown = tunnelled.labctl("trace", "siteA", "--", "ping", "-c", "1", "10.0.102.1", env={"COLUMNS": "80"}).stdout
+    assert "1 received" in shown and "10.0.101.1→10.0.102.1 ICMP echo request" in shown
+    assert "10.0.101.1→10.0.102.1 ICMP in 192.0.2.1:9000→192.0.2.2:9000 UDP, +28 bytes" in shown
+    assert shown.splitlines()[-2:] == ["2 packets: 1 accepted, 1 received", "no frames missed"]
+
+
+def test_a_check_is_followed(tunnelled: World) -> None:
+    shown = tunnelled.labctl("trace", "across").stdout
+    assert "pass across" in shown and "ICMP echo reply" in shown
+    said = tunnelled.labctl("trace", "acros", code=2).stderr
+    assert "across" in said
+
+
+def test_the_exit_code_is_that_of_the_command(tunnelled: World) -> None:
+    tunnelled.labctl("trace", "siteA", "--", "sh", "-c", "exit 7", code=7)
+    assert "cannot be run" in tunnelled.labctl("trace", "siteA", "--", "/nothing", code=2).stderr
+    assert "no namespace named" in tunnelled.labctl("trace", "siteX", "--", "true", code=2).stderr
+    assert "as in: labctl trace" in tunnelled.labctl("trace", code=2).stderr
+
+
+def ping(world: World, *words: str) -> Any:
+    return trace(world, "siteA", "ping", "-c", "1", "-W", "0.3", *words, code=1)
+
+
+def test_a_packet_that_an_engine_drops_ends_there(tunnelled: World) -> None:
+    tunnelled.labctl("impair", "siteA:tun0", "--loss", "100%")
+    (request,) = of(ping(tunnelled, "10.0.102.1"), "ICMP")
+    assert rungs(request) == [("transmitted", "siteA:tun0"), ("lost", "siteA:tun0")]
+    assert "1 packet lost by an impairment" in request["rungs"][-1]["words"]
+
+
+def test_a_packet_that_the_cable_does_not_carry_ends_there(tunnelled: World) -> None:
+    tunnelled.labctl("exec", "siteA", "--", "ping", "-c", "1", "10.0.102.1")
+    tunnelled.labctl("exec", "siteB", "--", "nft", "add table netdev t; add chain netdev t c { "
+                     "type filter hook ingress device wan0 priority 0; policy drop; }")  # fmt: skip
+    (request,) = of(ping(tunnelled, "10.0.102.1"), "ICMP")
+    assert rungs(request) == [*THERE[:4], ("lost", "siteB:")]
+
+
+def test_a_packet_that_no_one_wants_is_dropped_where_it_came(tunnelled: World) -> None:
+    (request,) = of(ping(tunnelled, "10.0.102.9"), "ICMP")
+    assert rungs(request) == [*THERE[:-1], ("dropped", "siteB:")]
+    assert "10.0.102.9 is no address of siteB" in request["rungs"][-1]["words"]
+
+
+def test_an_icmp_error_tells_where_a_packet_was_dropped(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    send = "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'?', ('192.0.2.2', 9))"
+    traced = trace(here, "left", here.command()[0], "-c", send)
+    (datagram,), (error,) = of(traced, "UDP"), of(traced, "ICMP")
+    assert rungs(datagram) == [("transmitted", "left:eth0"), ("received", "right:eth0"), ("dropped", "right:")]
+    assert "port unreachable" in datagram["rungs"][-1]["words"] and error["answers"] == datagram["number"]
+    here.labctl("down")
