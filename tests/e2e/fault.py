@@ -14,6 +14,7 @@ import errno
 import fcntl
 import mmap
 import os
+import posix
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -125,12 +126,12 @@ def deny(is_now: Countdown) -> None:
 
     libc, syscalls._libc = syscalls._libc, Denying()  # type: ignore[assignment]
     os.fork, os.pipe, fcntl.ioctl = denying(os.fork), denying(os.pipe), denying(fcntl.ioctl)
-    os.posix_spawn = denying(os.posix_spawn)
+    os.posix_spawn = denying(posix.posix_spawn)
     also_in_the_server("deny", is_now)
 
 
 def bereave(is_now: Countdown) -> None:
-    fork, spawn = os.fork, os.posix_spawn
+    fork, spawn = os.fork, posix.posix_spawn
 
     def stillborn(*words: Any, **options: Any) -> int:
         doomed = is_now()
@@ -153,7 +154,7 @@ def bereave(is_now: Countdown) -> None:
 
 
 def also_in_the_server(how: str, countdown: Countdown) -> None:
-    """Have the process that forks engines, which is executed anew, begin with the same fault."""
+    """Have the process that forks engines begin with the same fault. It is executed, so as not to have it already."""
     usual = forkserver_client.python
     fault = f"from tests.e2e import fault; fault.{how}(fault.Countdown({countdown.file}))"
     forkserver_client.python = lambda code: usual(f"{fault}; {code}")

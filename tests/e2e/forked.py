@@ -1,8 +1,8 @@
 """A command of labctl in a fork of the test: what Python and labctl load is loaded once, and not a thousand times.
 
 It is the command as it is executed otherwise, from its entry point to its exit code, with streams, environment,
-directory, signals and rights of its own. With LABCTL_TEST_EXECUTED=1 each is executed after all, for what only that
-can show: a module that is loaded where its file is no longer to be seen.
+directory, signals and rights of its own. So is the process that it starts to fork engines. With LABCTL_TEST_EXECUTED=1
+each is executed after all, for what only that can show: a module that is loaded where its file is no longer to be seen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from contextlib import suppress
+from functools import cache, partial
 from typing import Any, NoReturn
 
 import labctl
@@ -26,6 +27,7 @@ import labctl
 EXECUTED = bool(os.environ.get("LABCTL_TEST_EXECUTED"))
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 _CAPABILITY_VERSION_3 = 0x20080522  # linux/capability.h
+_fork = os.fork
 
 
 def start(
@@ -42,22 +44,48 @@ def start(
     """
     _load()
 
-    def instead() -> NoReturn:
-        code = 1
-        try:
-            _like_new(words, environment)
-            become()
-            _as_execve_leaves_it()
-            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-            main()
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else 0
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(code)
+    def begin() -> None:
+        _like_new(words, environment)
+        become()
+        _as_execve_leaves_it()
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        os.posix_spawn = spawn_python  # type: ignore[assignment]
+        main()
 
-    return subprocess.Popen(list(words), preexec_fn=instead, text=True, **options)
+    return subprocess.Popen(list(words), preexec_fn=partial(_to_its_end, begin), text=True, **options)
+
+
+def spawn_python(_: str, words: Sequence[str], environment: Mapping[str, str], *, setsid: bool = False) -> int:
+    """Do as os.posix_spawn does with `python -c CODE`: fork a process that runs the code."""
+    child = _fork()
+    if child:
+        return child
+
+    def begin() -> None:
+        sys.setprofile(None)
+        if setsid:
+            os.setsid()
+        for descriptor in map(int, os.listdir("/proc/self/fd")):
+            with suppress(OSError):  # that of the list itself
+                if not os.get_inheritable(descriptor):
+                    os.close(descriptor)
+        _like_new(["-c"], dict(environment))
+        exec(words[-1], {})
+
+    _to_its_end(begin)
+
+
+def _to_its_end(program: Callable[[], None]) -> NoReturn:
+    """Call what a new process does, and end it as Python ends one."""
+    code = 1
+    try:
+        program()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(code)
 
 
 def _as_execve_leaves_it() -> None:
