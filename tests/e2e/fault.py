@@ -3,8 +3,9 @@
 For `kill` and `interrupt` a step is the beginning or the end of a function that changes something outside of the
 process: the journal, the kernel, other processes. There the whole command is killed, or gets a Ctrl-C. For `refuse` it
 is a step of the plan, for `deny` a system call outside of it; both fail. For `bereave` it is the birth of a process,
-which ends at once. The last two are for the process that forks engines, too. Where there are fewer steps than the
-number, the last line on standard error is PAST: a test counts up until then and has tried every one.
+which ends at once. The process that forks engines has the fault, too, for it is forked itself (forked.py). Where there
+are fewer steps than the number, the last line on standard error is PAST: a test counts up until then and has tried
+every one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import errno
 import fcntl
 import mmap
 import os
-import posix
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -24,7 +24,6 @@ from typing import Any, NoReturn
 
 from labctl import cli
 from labctl.kernel import perform, rtnetlink
-from labctl.lab.engines import forkserver_client
 from labctl.process import syscalls
 
 PAST = "there is no such step"
@@ -52,15 +51,9 @@ CHANGING = {
 class Countdown:
     """Reaches zero once, in whichever of the processes of a command it is."""
 
-    def __init__(self, file: int) -> None:
-        self.file = file
-        self._left = memoryview(mmap.mmap(file, 8)).cast("q")
-
-    @classmethod
-    def of(cls, number: int) -> Countdown:
-        file = os.memfd_create("countdown", 0)  # what is executed has it, too
-        os.write(file, number.to_bytes(8, sys.byteorder))
-        return cls(file)
+    def __init__(self, number: int) -> None:
+        self._left = memoryview(mmap.mmap(-1, 8)).cast("q")
+        self._left[0] = number
 
     def __call__(self) -> bool:
         self._left[0] -= 1
@@ -126,12 +119,11 @@ def deny(is_now: Countdown) -> None:
 
     libc, syscalls._libc = syscalls._libc, Denying()  # type: ignore[assignment]
     os.fork, os.pipe, fcntl.ioctl = denying(os.fork), denying(os.pipe), denying(fcntl.ioctl)
-    os.posix_spawn = denying(posix.posix_spawn)
-    also_in_the_server("deny", is_now)
+    os.posix_spawn = denying(os.posix_spawn)
 
 
 def bereave(is_now: Countdown) -> None:
-    fork, spawn = os.fork, posix.posix_spawn
+    fork, spawn = os.fork, os.posix_spawn
 
     def stillborn(*words: Any, **options: Any) -> int:
         doomed = is_now()
@@ -150,19 +142,11 @@ def bereave(is_now: Countdown) -> None:
         return child
 
     os.fork, os.posix_spawn = bereaving, stillborn
-    also_in_the_server("bereave", is_now)
-
-
-def also_in_the_server(how: str, countdown: Countdown) -> None:
-    """Have the process that forks engines begin with the same fault. It is executed, so as not to have it already."""
-    usual = forkserver_client.python
-    fault = f"from tests.e2e import fault; fault.{how}(fault.Countdown({countdown.file}))"
-    forkserver_client.python = lambda code: usual(f"{fault}; {code}")
 
 
 def command(number: int, how: str, words: Sequence[str]) -> NoReturn:
     """labctl with these words and this fault at this step: the whole process, to its end."""
-    countdown = Countdown.of(number)
+    countdown = Countdown(number)
     {"kill": kill, "interrupt": interrupt, "refuse": refuse, "deny": deny, "bereave": bereave}[how](countdown)
     sys.argv = ["labctl", *words]
     with ExitStack() as until_the_end:
