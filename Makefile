@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check docs test-kernel bench picture fuzz soak bytecode clean
+.PHONY: demo test quick check docs test-kernel bench picture faults fuzz soak bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -48,6 +48,10 @@ picture: .venv/installed-dev bytecode
 # A minute of both ways at once through loss and reordering.
 soak: .venv/installed-dev
 	SOAK_SECONDS=60 $(BIN)/python -m pytest -q tests/engine/test_soak.py
+
+# Every fault and every pair of faults, in both modes: how well `verify` explains each.
+faults: .venv/installed-dev bytecode
+	$(BIN)/python -m tests.diagnosis
 
 # A million hostile datagrams against the engine.
 fuzz: .venv/installed-dev

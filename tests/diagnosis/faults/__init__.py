@@ -1,0 +1,22 @@
+"""The faults that everybody may look at, by class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+
+from tests.diagnosis.fault import Fault, Pair
+from tests.diagnosis.faults import addresses, engines, files, firewalls, links, others, pairs, routes, settings
+
+BY_CLASS: Mapping[str, tuple[Fault, ...]] = {
+    "file wrong": files.FAULTS,
+    "routes, rules": routes.FAULTS,
+    "links, neighbours": links.FAULTS,
+    "addresses": addresses.FAULTS,
+    "settings, sizes": settings.FAULTS,
+    "engines, sockets": engines.FAULTS,
+    "firewalls, NAT": firewalls.FAULTS,
+    "tc, xfrm, others": others.FAULTS,
+}
+
+PAIRS: tuple[Pair, ...] = pairs.among(chain.from_iterable(BY_CLASS.values()))
