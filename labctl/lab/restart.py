@@ -45,9 +45,7 @@ def restart(lab: str, devices: Sequence[str], fork: Fork) -> tuple[EngineStatus,
 
 def _stops(starts: Iterable[StartEngine], state: State) -> list[StopEngine]:
     engines = state.read().engines
-    return [
-        StopEngine(*step.ref, engines[step.ref].spec, why="is started again") for step in starts if step.ref in engines
-    ]
+    return [StopEngine(*step.ref, engines[step.ref].spec) for step in starts if step.ref in engines]
 
 
 def _not_running(starts: Iterable[StartEngine], state: State) -> list[StartEngine]:

@@ -13,10 +13,12 @@ from labctl.plan import steps
 from labctl.plan.commands import command
 from labctl.plan.facts import Facts, Link, Namespace, RunningEngine
 from labctl.plan.routes import is_same_route
-from labctl.plan.steps import InterfaceStep, Removal, Step
+from labctl.plan.steps import InterfaceStep, Step
 
 _NUMBER = re.compile(r"-?[0-9]+")
 _ABSENT = "is not there"
+UNWANTED = "is not in the file"
+"""The reason of most removals."""
 
 
 class Change(NamedTuple):
@@ -32,14 +34,12 @@ class Change(NamedTuple):
 
 
 def change(step: Step, facts: Facts) -> Change:
-    """Return a step of a plan with its reason; what is there already is made again, for a removal takes it along."""
+    """Return a step that makes something with its reason; what is there already goes with a removal before it."""
     return Change(step, difference(step, facts) or "goes with a change above")
 
 
 def difference(step: Step, facts: Facts) -> str | None:
     """Return what the facts show in place of what the step makes; None where they show just that."""
-    if isinstance(step, Removal):
-        return step.why
     there = facts.namespaces.get(step.namespace)
     if there is None:
         return _ABSENT

@@ -14,12 +14,12 @@ from typing import TypeVar
 
 from labctl.plan import steps
 from labctl.plan.facts import Facts, Link, Namespace
-from labctl.plan.steps import Removal
+from labctl.plan.steps import Step
 
 T = TypeVar("T")
 
 
-def without(facts: Facts, removals: Iterable[Removal]) -> Facts:
+def without(facts: Facts, removals: Iterable[Step]) -> Facts:
     """Return the facts after the removals."""
     spaces = dict(facts.namespaces)
     engines = dict(facts.engines)

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from labctl.plan import steps
+from labctl.plan.difference import UNWANTED, Change
 from labctl.plan.facts import Facts, Link, Namespace, Neighbour
-from labctl.plan.steps import Removal, Step
+from labctl.plan.steps import Step
 
 _BY_HAND = ("permanent", "noarp", "proxy")
 
@@ -29,26 +30,26 @@ class Hosts(NamedTuple):
         return cls(frozenset(addresses), frozenset(link.mac for link in links))
 
 
-def foreign(name: str, space: Namespace, staying: Mapping[str, Link], hosts: Hosts) -> Iterator[Removal]:
-    """Yield the steps that remove it from one namespace, except what goes with an interface that does not stay."""
+def foreign(name: str, space: Namespace, staying: Mapping[str, Link], hosts: Hosts) -> Iterator[Change]:
+    """Yield its removal from one namespace, except what goes with an interface that does not stay."""
     for table in space.tables:
-        yield steps.DeleteTable(name, table.family, table.name, table.chains, table.rules)
+        yield Change(steps.DeleteTable(name, table.family, table.name, table.chains, table.rules), UNWANTED)
     for what, number in space.xfrm.items():
-        yield steps.FlushXfrm(name, what, number)
+        yield Change(steps.FlushXfrm(name, what, number), UNWANTED)
     for interface, link in staying.items():
         for qdisc in link.qdiscs:
-            yield steps.DeleteQdisc(name, interface, qdisc.kind, qdisc.place)
+            yield Change(steps.DeleteQdisc(name, interface, qdisc.kind, qdisc.place), UNWANTED)
         for neighbour in link.neighbours:
             if why := _why_wrong(neighbour, link, hosts):
-                yield steps.DeleteNeighbour(name, interface, neighbour, why=why)
+                yield Change(steps.DeleteNeighbour(name, interface, neighbour), why)
         for mac in link.forwarding:
-            yield steps.DeleteForwarding(name, interface, mac)
+            yield Change(steps.DeleteForwarding(name, interface, mac), UNWANTED)
 
 
 def _why_wrong(neighbour: Neighbour, link: Link, hosts: Hosts) -> str:
     """Return why a neighbour is to be removed; empty where it may stay."""
     if neighbour.state in _BY_HAND:
         own = neighbour.lladdr == link.mac  # as the kernel has it for everything behind an interface without ARP
-        return "" if neighbour.state == "noarp" and own else "is not in the file"
+        return "" if neighbour.state == "noarp" and own else UNWANTED
     strange = neighbour.to in hosts.addresses and neighbour.lladdr not in hosts.macs
     return "no interface of the lab has that MAC" if strange else ""

@@ -37,15 +37,17 @@ class Pending:
 
 def between(desired: Desired, facts: Facts) -> Pending:
     """Return the plan with the reason of each step: what is observed in place of what it makes."""
-    return Pending(tuple(change(step, facts) for step in plan(desired, facts)), coverage(facts))
+    return Pending(tuple(_changes(desired, facts)), coverage(facts))
 
 
-def plan(desired: Desired, facts: Facts) -> list[Step]:
-    """Return the steps from the facts to what is desired, in the order in which the kernel accepts them."""
+def _changes(desired: Desired, facts: Facts) -> Iterator[Change]:
+    """Yield the changes from the facts to what is desired, in the order in which the kernel accepts them."""
     gone = list(removals(desired.steps, facts))
-    left = without(facts, gone)
+    yield from gone
+    left = without(facts, (step for step, _ in gone))
     missing = [step for step in desired.steps if difference(step, left) is not None]
-    return [*gone, *_defaults(desired, left), *missing, *_impairments(desired, left)]
+    for step in (*_defaults(desired, left), *missing, *_impairments(desired, left)):
+        yield change(step, facts)
 
 
 def _defaults(desired: Desired, facts: Facts) -> Iterator[Step]:

@@ -14,19 +14,19 @@ import ipaddress
 from collections.abc import Collection, Iterator
 
 from labctl.plan import steps
-from labctl.plan.difference import is_whole
+from labctl.plan.difference import UNWANTED, Change, is_whole
 from labctl.plan.facts import Facts, Link
 from labctl.plan.foreign import Hosts, foreign
 from labctl.plan.route_removals import Loss, route_removals, rule_removals
-from labctl.plan.steps import Removal, Step
+from labctl.plan.steps import Step
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.routing import brings_network
 
 _OWN_OF_LO = ("127.0.0.1/8", "::1/128")
 
 
-def removals(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
-    """Yield the steps that remove what no wanted step makes: engines, routes, addresses, links, namespaces."""
+def removals(wanted: Collection[Step], facts: Facts) -> Iterator[Change]:
+    """Yield the removal of what no wanted step makes, and why: engines, routes, addresses, links, namespaces."""
     kept: dict[str, list[Step]] = {step.namespace: [] for step in wanted if isinstance(step, steps.AddNamespace)}
     for step in wanted:
         kept[step.namespace].append(step)
@@ -43,18 +43,18 @@ def removals(wanted: Collection[Step], facts: Facts) -> Iterator[Removal]:
             yield from foreign(name, space, staying, hosts)
             yield from rule_removals(kept[name], name, space)
             going = list(_addresses(kept[name], name, staying))
-            yield from route_removals(kept[name], name, space, Loss.of(space, staying, going))
-            yield from going
+            yield from route_removals(kept[name], name, space, Loss.of(space, staying, [step for step, _ in going]))
+            yield from (Change(step, why) for step, why in going)
             yield from _masters(kept[name], name, staying)
             yield from _netems(kept[name], name, staying)
     for ref in sorted(doomed):
         link = facts.link(ref)
         peer = link.peer if link else None
         if peer not in doomed or ref < peer:  # a cable goes with either of its ends
-            yield steps.DeleteLink(*ref, why=doomed[ref])
+            yield Change(steps.DeleteLink(*ref), doomed[ref])
     for name in facts.namespaces:
         if name not in kept:
-            yield steps.DeleteNamespace(name)
+            yield Change(steps.DeleteNamespace(name), UNWANTED)
 
 
 def _links(wanted: Collection[Step], facts: Facts, kept: Collection[str]) -> Iterator[tuple[InterfaceRef, str]]:
@@ -71,7 +71,7 @@ def _links(wanted: Collection[Step], facts: Facts, kept: Collection[str]) -> Ite
             if here in other_ends:
                 yield here, _no_such_cable(link, other_ends[here])
             elif here not in made:
-                yield here, "is not in the file"
+                yield here, UNWANTED
             elif link.kind != made[here].kind:
                 yield here, f"is a {link.kind}, not a {made[here].kind}"
             elif link.owner != (made[here].owner or ""):
@@ -84,14 +84,14 @@ def _no_such_cable(link: Link, other: InterfaceRef) -> str:
     return f"leads to {link.peer or 'nothing of the lab'}, not to {other}"
 
 
-def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[InterfaceRef]) -> Iterator[steps.StopEngine]:
+def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[InterfaceRef]) -> Iterator[Change]:
     """Yield the end of each engine whose device goes, that is not wanted, or that has to be started again."""
     served = {step.ref: step.spec for step in wanted if isinstance(step, steps.StartEngine)}
     for device, running in facts.engines.items():
         if facts.link(device) is None or device in doomed:
             why = "its device goes"
         elif device not in served:
-            why = "is not in the file"
+            why = UNWANTED
         elif running.outdated:
             why = running.outdated
         elif running.stopped:
@@ -100,23 +100,25 @@ def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[Interfac
             why = f"is to be {served[device].command}"
         else:
             continue
-        yield steps.StopEngine(*device, running.spec, running.stopped, why=why)
+        yield Change(steps.StopEngine(*device, running.spec, running.stopped), why)
 
 
-def _addresses(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[steps.DeleteAddress]:
+def _addresses(
+    wanted: Collection[Step], name: str, links: dict[str, Link]
+) -> Iterator[tuple[steps.DeleteAddress, str]]:
     addresses = {(step.interface, step.address) for step in wanted if isinstance(step, steps.AddAddress)}
     for interface, link in links.items():
         going: dict[str, str] = {}  # and why
         for address in link.addresses:
             if (interface, address) not in addresses and not _is_the_kernels(address, link):
-                going[address] = "is not in the file"
+                going[address] = UNWANTED
             elif lost := _lost_route(address, link):
                 going[address] = f"its route to {lost} is gone"
             elif (primary := _primary_of(address, link)) in going:
                 going[address] = f"goes with {primary}, the first of its network"
         # The others of a network before its first: with that they would go by themselves, or not (promote_secondaries).
         for address, why in reversed(going.items()):
-            yield steps.DeleteAddress(name, interface, address, why=why)
+            yield steps.DeleteAddress(name, interface, address), why
 
 
 def _is_the_kernels(address: str, link: Link) -> bool:
@@ -148,15 +150,15 @@ def _lost_route(address: str, link: Link) -> str:
     return str(own.network) if has_one and str(own.network) not in link.networks else ""
 
 
-def _masters(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[steps.ClearMaster]:
+def _masters(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[Change]:
     ports = {(step.interface, step.master) for step in wanted if isinstance(step, steps.SetMaster)}
     for interface, link in links.items():
         if link.master and (interface, link.master) not in ports:
-            yield steps.ClearMaster(name, interface, link.master)
+            yield Change(steps.ClearMaster(name, interface, link.master), UNWANTED)
 
 
-def _netems(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[steps.ClearNetem]:
+def _netems(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[Change]:
     impaired = {step.interface for step in wanted if isinstance(step, steps.SetNetem)}
     for interface, link in links.items():
         if link.netem is not None and interface not in impaired:
-            yield steps.ClearNetem(name, interface, link.netem)
+            yield Change(steps.ClearNetem(name, interface, link.netem), UNWANTED)

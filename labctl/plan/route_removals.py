@@ -11,18 +11,19 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from labctl.plan import steps
+from labctl.plan.difference import UNWANTED, Change
 from labctl.plan.facts import Link, Namespace
 from labctl.plan.routes import DEFAULT_RULES, Route, is_same_route
 from labctl.plan.steps import Step
 
 
-def rule_removals(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[steps.DeleteRule]:
+def rule_removals(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[Change]:
     """Yield the steps that remove the rules of a namespace that are neither wanted nor the kernel's own."""
     asked = {step.rule for step in wanted if isinstance(step, steps.AddRule)}
     for version, rules in space.rules.items():
         for rule in rules:
             if rule not in asked and rule not in DEFAULT_RULES[version]:
-                yield steps.DeleteRule(name, rule)
+                yield Change(steps.DeleteRule(name, rule), UNWANTED)
 
 
 class Loss(NamedTuple):
@@ -57,7 +58,7 @@ class Loss(NamedTuple):
         return f"its next hop through {hop.dev} goes" if hop else ""
 
 
-def route_removals(wanted: Collection[Step], name: str, space: Namespace, loss: Loss) -> Iterator[steps.DeleteRoute]:
+def route_removals(wanted: Collection[Step], name: str, space: Namespace, loss: Loss) -> Iterator[Change]:
     """Yield the steps that remove the routes of a namespace that are not wanted, or do not survive a loss."""
     asked: dict[str, list[Route]] = {}
     for step in wanted:
@@ -68,8 +69,8 @@ def route_removals(wanted: Collection[Step], name: str, space: Namespace, loss: 
             continue  # it goes along
         same = next((one for one in asked.get(route.to, ()) if is_same_route(one, route)), None)
         if same is None:
-            yield steps.DeleteRoute(name, route)
+            yield Change(steps.DeleteRoute(name, route), UNWANTED)
         else:
             asked[route.to].remove(same)  # what is there twice is once too often
             if why := loss.unsettles(route):
-                yield steps.DeleteRoute(name, route, why=why)
+                yield Change(steps.DeleteRoute(name, route), why)

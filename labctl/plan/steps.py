@@ -8,7 +8,7 @@ A class that adds no field is a dataclass by what it inherits. Each decorator ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from labctl.engine.packets.impairment import Impairment
@@ -37,13 +37,10 @@ class Step:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
 class Removal(Step):
-    """A step that removes something, and why: for good, or only until it is made again."""
+    """A step that removes something: for good, or only until it is made again."""
 
     action = "remove"
-
-    why: str = field(default="is not in the file", compare=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -123,7 +120,6 @@ class AddVeth(InterfaceStep):
         return f"veth to {self.peer}"
 
 
-@dataclass(frozen=True)
 class DeleteLink(Removal, InterfaceStep):
     """An interface; of a veth both ends."""
 
@@ -169,7 +165,6 @@ class SetMaster(_Port):
     """Makes an interface a port of a bridge."""
 
 
-@dataclass(frozen=True)
 class ClearMaster(Removal, _Port):
     """Makes a port an interface of its own again."""
 
@@ -201,7 +196,6 @@ class SetNetem(_Netem):
     """Impairs, in place of whatever does so now."""
 
 
-@dataclass(frozen=True)
 class ClearNetem(Removal, _Netem):
     """Restores the qdisc that the interface was created with."""
 
@@ -242,7 +236,6 @@ class AddAddress(_Address):
     action = "create"
 
 
-@dataclass(frozen=True)
 class DeleteAddress(Removal, _Address):
     """An address with its prefix length, as the kernel shows it."""
 
@@ -272,7 +265,6 @@ class AddRoute(_Route):
     action = "create"
 
 
-@dataclass(frozen=True)
 class DeleteRoute(Removal, _Route):
     """Exactly that route."""
 
@@ -295,7 +287,6 @@ class AddRule(_Rule):
     action = "create"
 
 
-@dataclass(frozen=True)
 class DeleteRule(Removal, _Rule):
     """Exactly that rule."""
 

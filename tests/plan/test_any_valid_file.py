@@ -16,7 +16,7 @@ from labctl.lab.engines.engine_process import endpoint_of
 from labctl.plan.commands import command, stand_in
 from labctl.plan.desired import desired
 from labctl.plan.facts import NOTHING
-from labctl.plan.plan import plan
+from labctl.plan.plan import between
 from labctl.plan.routes import is_same_route
 from labctl.plan.script import script
 from labctl.plan.steps import AddRoute, AddRule, StartEngine
@@ -54,7 +54,7 @@ def make_all_of(topology: Topology) -> None:
     assert Topology.model_validate_json(topology.model_dump_json(by_alias=True, exclude_defaults=True)) == topology
     tree = LabTree(topology.name)
     wanted = desired(topology)
-    for step in plan(wanted, NOTHING):
+    for step, _ in between(wanted, NOTHING).changes:
         assert command(step) and step.words and stand_in(step) is not None
         tree.grow(step)
         if isinstance(step, AddRoute):

@@ -17,7 +17,7 @@ from labctl.plan.desired import Desired
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
 from labctl.plan.facts import Facts, Link, Namespace, RunningEngine
 from labctl.plan.mtu import Mtus
-from labctl.plan.plan import plan
+from labctl.plan.plan import between
 from labctl.plan.steps import AddLink, AddNamespace, ImpairEngine, StartEngine, Step, StopEngine
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
@@ -46,7 +46,8 @@ def steps_of(wanted: EngineSpec, runs: EngineSpec) -> list[Step]:
     space = Namespace({"tun0": Link("tun0", "tun", up=True, carrier=True, state="up", mtu=1500)})
     facts = Facts({"a": space}, {DEVICE: RunningEngine(runs, runs.impairments)})
     asked = AddNamespace("a"), AddLink(*DEVICE, "tun"), StartEngine(*DEVICE, wanted)
-    return plan(Desired(topology, asked, Mtus(Routed(topology, {}))), facts)
+    desired = Desired(topology, asked, Mtus(Routed(topology, {})))
+    return [change.step for change in between(desired, facts).changes]
 
 
 @given(IMPAIRMENTS, IMPAIRMENTS, st.booleans())

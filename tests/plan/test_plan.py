@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import labctl.plan.plan
 from labctl.plan.desired import desired
-from labctl.plan.difference import change
+from labctl.plan.difference import Change
 from labctl.plan.facts import NOTHING, Facts, Link, Namespace, RunningEngine
+from labctl.plan.plan import between
 from labctl.plan.routes import DEFAULT_RULES, NextHop, Route, Rule
 from labctl.plan.steps import (
     AddAddress,
@@ -50,8 +50,12 @@ from labctl.topology.shipped import find
 LOOPBACK = Link("lo", "lo", up=False, carrier=False, state="down", mtu=65536, addresses=("127.0.0.1/8", "::1/128"))
 
 
+def changes(topology: Topology, facts: Facts) -> tuple[Change, ...]:
+    return between(desired(topology), facts).changes
+
+
 def plan(topology: Topology, facts: Facts) -> list[Step]:
-    return labctl.plan.plan.plan(desired(topology), facts)
+    return [change.step for change in changes(topology, facts)]
 
 
 def network(address: str) -> str:
@@ -454,7 +458,7 @@ def test_an_engine_that_is_outdated_ends_and_begins_for_that_reason_alone() -> N
     facts, device = kernel.facts(), InterfaceRef("siteA", "tun0")
     running = {**facts.engines, device: replace(facts.engines[device], outdated=why)}
     found = replace(facts, engines=running)
-    stop, start = (change(step, found) for step in plan(topology, found))
+    stop, start = changes(topology, found)
     assert (type(stop.step), type(start.step)) == (StopEngine, StartEngine)
     assert stop.step.subject == start.step.subject == "siteA:tun0" and stop.reason == start.reason == why
 

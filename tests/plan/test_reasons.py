@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from labctl.engine.packets.address import Address
 from labctl.plan.commands import command
 from labctl.plan.coverage import coverage
-from labctl.plan.difference import Change, change
+from labctl.plan.difference import Change
 from labctl.plan.facts import NOTHING, Facts, Namespace, Neighbour, Qdisc, RunningEngine, Table
 from labctl.plan.steps import StartEngine, Step
 from labctl.topology.load import load
 from labctl.topology.model import Topology
 from labctl.topology.shipped import find
-from tests.plan.test_plan import Kernel, plan, topologies
+from tests.plan.test_plan import Kernel, changes, plan, topologies
 
 TWO_SITE = load(find("two-site"))
 
@@ -43,7 +43,7 @@ def test_no_reason_is_what_the_step_makes(one: Topology, other: Topology, data: 
     for step in steps[: data.draw(st.integers(len(steps) // 2, len(steps)))]:
         kernel.perform(step)
     facts = kernel.facts()
-    assert [said for said in (change(step, facts) for step in plan(other, facts)) if says_the_same(said)] == []
+    assert [said for said in changes(other, facts) if says_the_same(said)] == []
 
 
 def changed(interface: str, facts: Facts, **values: Any) -> Facts:
@@ -54,7 +54,7 @@ def changed(interface: str, facts: Facts, **values: Any) -> Facts:
 
 def lines(facts: Facts) -> list[str]:
     """What is told of siteA."""
-    told = [change(step, facts) for step in plan(TWO_SITE, facts) if step.namespace == "siteA"]
+    told = [change for change in changes(TWO_SITE, facts) if change.step.namespace == "siteA"]
     assert not any(says_the_same(said) for said in told)
     return [f"{said.step.subject} {said.step.words} ({said.reason})" for said in told]
 
@@ -157,7 +157,7 @@ def test_a_setting_is_expected_as_the_file_makes_it() -> None:
     def planned(**found: str) -> list[str]:
         sysctls = {**kept.sysctls, **{path.replace("__", "/"): value for path, value in found.items()}}
         left = replace(facts, namespaces={"n": replace(kept, sysctls=sysctls)})
-        return [f"{step.words} ({change(step, left).reason})" for step in plan(topology, left)]
+        return [f"{step.words} ({reason})" for step, reason in changes(topology, left)]
 
     right = {"net__ipv4__conf__t0__rp_filter": "2", "net__ipv4__conf__t1__rp_filter": "1"}
     right |= {f"net__ipv{v}__conf__{i}__forwarding": "1" for v in "46" for i in ("lo", "t0", "t1")}
