@@ -53,7 +53,9 @@ def ping(asked: Ping, patience: PatienceFor) -> Outcome:
     received = asked.count - len(missing)
     if not received:
         return Outcome("silent", f"{asked.count} sent, no reply")
-    return Outcome("differs" if missing else "answered", f"{asked.count} sent, {received} replies")
+    return Outcome(
+        "differs" if missing else "answered", f"{asked.count} sent, {received} repl{'y' if received == 1 else 'ies'}"
+    )
 
 
 def _opened(asked: Ping) -> socket.socket:

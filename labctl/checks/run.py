@@ -21,7 +21,7 @@ from labctl.topology.model import Check
 SETTLE = 0.5
 BETWEEN_TRIES = 0.2
 
-_WANTED: Mapping[str | None, State] = {
+WANTED: Mapping[str | None, State] = {
     None: "answered",
     "reply": "answered",
     "delivered": "answered",
@@ -29,6 +29,7 @@ _WANTED: Mapping[str | None, State] = {
     "not-delivered": "silent",
     "not-sent": "not-sent",
 }
+"""How the probe of a check has to end, by what the check expects."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,9 @@ def _once(expected: Expected, check: Check, means: Means) -> Result:
     _come_to_rest(means.patience)
     before = means.observe(expected.points)
     outcome, command = _probe(check, means.tools)
-    wanted = _WANTED[check.expect]
-    judgement = _settled(expected, before, means)
+    wanted = WANTED[check.expect]
+    # Where the answer is not the wanted one, no count can make it so, and those that are late have had a time-out.
+    judgement = _settled(expected, before, means, SETTLE if outcome.state == wanted else 0)
     passed = outcome.state == wanted and judgement.holds
     lost = ""
     if passed and wanted == "silent" and check.crosses:
@@ -89,7 +91,7 @@ def _message(check: Check, passed: bool, outcome: Outcome) -> str:
     """Return what the file says of it. Its words for a failure explain another answer, not a count."""
     if passed:
         return check.pass_
-    wanted = _WANTED[check.expect]
+    wanted = WANTED[check.expect]
     return check.fail if outcome.is_answer_to(wanted) and outcome.state != wanted else ""
 
 
@@ -106,10 +108,10 @@ def _come_to_rest(patience: PatienceFor) -> None:
         pass
 
 
-def _settled(expected: Expected, before: Snapshot, means: Means) -> Judgement:
-    """Return the judgement as soon as it holds, or the last one."""
+def _settled(expected: Expected, before: Snapshot, means: Means, seconds: float) -> Judgement:
+    """Return the judgement as soon as it holds, or the last one within so many seconds."""
     _come_to_rest(means.patience)
-    for _ in means.patience(SETTLE).looks():
+    for _ in means.patience(seconds).looks():
         judgement = expected.judge(before, means.observe(expected.points))
         if judgement.holds:
             break

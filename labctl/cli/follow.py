@@ -21,12 +21,13 @@ def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
     """Tell what happens in a lab, a line each, until Ctrl-C; it goes on through `down` and `up`."""
     from labctl.engine.loop.signals import stop_signals
     from labctl.lab.live.watch import Watch
-    from labctl.lab.live.works import LOOKS
+    from labctl.lab.live.works import CHECKS, LOOKS
     from labctl.report.happenings import line_in
 
     _, name = running_lab(lab or named)
     line, output = line_in(form), sys.stdout.fileno()
-    with stop_signals(signal.SIGINT, signal.SIGTERM) as stop, Watch(name, LOOKS) as watch:
+    works = {**LOOKS, **(CHECKS if verify else {})}
+    with stop_signals(signal.SIGINT, signal.SIGTERM) as stop, Watch(name, works) as watch:
         for moment in watch.moments(also=(stop,), output=(output,)):
             for at, event in moment.events:
                 click.echo(line(name, at, event))

@@ -21,6 +21,7 @@ from labctl.kernel.observe import counters, observe
 from labctl.kernel.rtnetlink import Rtnetlink
 from labctl.lab import names
 from labctl.lab.engines.stats import EngineStats
+from labctl.lab.journal import Recorded
 from labctl.lab.reconcile import pending
 from labctl.lab.state import State, existing
 from labctl.plan.desired import desired
@@ -56,17 +57,21 @@ def verify(
         raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
 
     wanted, recorded = desired(topology), state.read()
+    results = []
+    for result in run(wanted, _chosen(topology, checks), means_of(state, recorded, tools)):
+        results.append(result)
+        show(result)
+    return Verified(lab, recorded.file, tuple(results), pending(wanted, state).changes)
+
+
+def means_of(state: State, recorded: Recorded, tools: Callable[[PatienceFor], Tools]) -> Means:
+    """Return what the checks of a lab are made with, for the engines that are recorded now."""
     carriers = [engine.process.pid for engine in recorded.engines.values()]
 
     def patience(seconds: float, *others: int) -> Patience:
         return Patience(seconds, *carriers, *others)
 
-    means = Means(tools(patience), partial(_snapshot, state), _Kernel(state), patience)
-    results = []
-    for result in run(wanted, _chosen(topology, checks), means):
-        results.append(result)
-        show(result)
-    return Verified(lab, recorded.file, tuple(results), pending(wanted, state).changes)
+    return Means(tools(patience), partial(_snapshot, state), _Kernel(state), patience)
 
 
 class _Kernel:

@@ -195,7 +195,7 @@ def _checked(state: LabState, reading: readings.Checked) -> tuple[LabState, list
     before = state.checks.get(reading.name)
     same = before is not None and before.verdict == reading.verdict
     since = before.since if before is not None and same else state.at
-    now = CheckState(reading.name, reading.verdict, reading.observed, reading.lost, since)
+    now = CheckState(reading.name, reading.verdict, reading.observed, reading.why, since)
     after = replace(state, checks=_with(state.checks, reading.name, now))
-    happened = events.CheckEvent(reading.verdict, reading.name, reading.observed, reading.lost)
+    happened = events.CheckEvent(reading.verdict, reading.name, reading.observed, reading.why)
     return after, [] if same else [happened]

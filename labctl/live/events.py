@@ -165,11 +165,11 @@ class CheckEvent:
     change: Literal["passed", "failed", "not-asked"]
     name: str
     observed: str
-    lost: str
+    why: str
 
     @property
     def words(self) -> str:
-        return f"{self.name} {self.change}: {self.lost or self.observed}"
+        return f"{self.name} {self.change}: {self.why or self.observed}"
 
 
 @dataclass(frozen=True)

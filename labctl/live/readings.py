@@ -90,12 +90,12 @@ class Compared:
 
 @dataclass(frozen=True)
 class Checked:
-    """The verdict of a check, with what was observed, and where packets were last seen if they were lost."""
+    """The verdict of a check, with what was observed, and why it failed where that is known."""
 
     name: str
     verdict: Verdict
     observed: str
-    lost: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)

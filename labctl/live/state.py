@@ -82,7 +82,7 @@ class CheckState:
     name: str
     verdict: Verdict
     observed: str
-    lost: str
+    why: str
     since: float
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from labctl.lab.live.checker import check
 from labctl.lab.live.comparer import compare
 from labctl.lab.live.observer import observe
 from labctl.lab.live.watch import Work
 
 LOOKS: Mapping[str, Work] = {"observe": observe, "compare": compare}
 """What every view needs: what is there, what it counts, and how it differs from its file."""
+
+CHECKS: Mapping[str, Work] = {"check": check}
+"""Who runs the checks, again and again."""

@@ -1,0 +1,127 @@
+"""Who runs the checks of a lab, one after the other, again and again.
+
+A view has to show within a second that something broke, and a check may wait much longer for an answer. So a check is
+asked briskly: once instead of three times, and waiting only for some times as long as its answer took before. Where
+that fails, the verdict says how long was waited; and the next time it is asked as it is written.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from labctl.checks.probes import Probes
+from labctl.checks.results import Result
+from labctl.checks.run import WANTED, Means, run
+from labctl.errors import LabError
+from labctl.lab.lock import at_work
+from labctl.lab.state import State
+from labctl.lab.verify import means_of
+from labctl.live.readings import Checked, Verdict
+from labctl.live.turns import Asked, next_check
+from labctl.plan.desired import Desired, desired
+from labctl.process.line import Line
+from labctl.topology.model import Check
+
+BRISK = 0.4
+"""Seconds that are waited for an answer at least."""
+
+TIMES = 4
+"""As many times as long as its last answer took a check waits for the next, at least."""
+
+PAUSE = 0.3
+"""Seconds without a check while another labctl is at work, or there is no lab."""
+
+
+@dataclass
+class _Known:
+    """What is known of a check from asking it before."""
+
+    asked: Asked
+    passed: bool = False
+    answered: float = 0.0  # the seconds that it took when it passed the last time
+    as_written: bool = True  # how it is asked the next time
+    confirmed: bool = False  # it failed as it is written, and nothing has changed since
+
+
+def check(lab: str, line: Line) -> None:
+    """Send the verdict of each check as soon as it is there, again and again. Raise Hangup."""
+    state, known = State(lab), dict[str, _Known]()
+    while True:
+        nudged = False
+        with suppress(LabError, OSError):  # the lab ends amidst, or its record is damaged: `status` says so
+            nudged = _ask_until_nudged(state, known, line)
+        if not nudged:
+            _nudged(line, PAUSE)
+
+
+def _ask_until_nudged(state: State, known: dict[str, _Known], line: Line) -> bool:
+    """Ask the checks of a lab until something has changed. Return False where they cannot be asked now."""
+    topology = state.topology()
+    if topology is None or not topology.checks:
+        return False
+    wanted, changed = desired(topology), time.monotonic()
+    checks = {one.name: one for one in topology.checks}
+    for name in checks:
+        known[name] = replace(known.get(name) or _Known(Asked(name)), confirmed=False)
+    while not at_work(state):
+        now = time.monotonic()
+        name = next_check((known[name].asked for name in checks), changed).name
+        means = means_of(state, state.read(), Probes)
+        result = _ask(wanted, checks[name], known[name], means)
+        if at_work(state):  # it has taken the lab apart meanwhile, or was still making it
+            return False
+        took = time.monotonic() - now
+        known[name] = _learned(known[name], result, now + took, took)
+        if result.passed or known[name].confirmed or known[name].passed:
+            line.send([(time.time(), _verdict(result))])
+        due = next_check((known[name].asked for name in checks), changed).due(changed)
+        if _nudged(line, max(0.0, due - time.monotonic())):
+            return True
+    return False
+
+
+def _nudged(line: Line, seconds: float) -> bool:
+    """Wait for so many seconds, or until something has changed. Return whether it has."""
+    if not select.select([line], [], [], seconds)[0]:
+        return False
+    line.received()
+    return True
+
+
+def _ask(wanted: Desired, check: Check, known: _Known, means: Means) -> Result:
+    """Ask a check; once more where what it asked for came, and other packets were counted, too."""
+    asked = check if known.as_written else _brisk(check, max(BRISK, TIMES * known.answered))
+    (result,) = run(wanted, [asked], means)
+    if not result.passed and result.asked and result.outcome == WANTED[check.expect]:
+        (result,) = run(wanted, [asked], means)
+    return result
+
+
+def _brisk(check: Check, seconds: float) -> Check:
+    """Return a check that asks once, and waits for an answer no longer than so many seconds."""
+    changes: dict[str, object] = {"wait": 0.0}
+    if check.ping is not None:
+        timeout = min(check.ping.timeout, seconds)
+        changes["ping"] = check.ping.model_copy(update={"count": 1, "timeout": timeout})
+    if check.nc is not None:
+        changes["nc"] = check.nc.model_copy(update={"timeout": min(check.nc.timeout, seconds)})
+    return check.model_copy(update=changes)
+
+
+def _learned(known: _Known, result: Result, at: float, took: float) -> _Known:
+    """Return what is known of a check after it was asked at `at`, which took so many seconds."""
+    asked = Asked(known.asked.name, at, took)
+    if result.passed:
+        return _Known(asked, True, took, as_written=False)
+    confirmed = known.confirmed or known.as_written
+    return replace(
+        known, asked=asked, passed=known.passed and not confirmed, as_written=not confirmed, confirmed=confirmed
+    )
+
+
+def _verdict(result: Result) -> Checked:
+    verdict: Verdict = "passed" if result.passed else "failed" if result.asked else "not-asked"
+    return Checked(result.name, verdict, result.observed, result.lost)

@@ -1,0 +1,34 @@
+"""Which check is asked next, by one who asks them one after the other, again and again; pure.
+
+After a change every verdict is old: then the checks are asked at once, those first that take the least time, so that
+what has changed is seen as early as can be. Else each is due again after some times as long as it took: one that is
+answered within milliseconds is asked often, and one that waits for a time-out seldom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SPARE = 8
+"""A check is due again after so many times as long as it took."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """When a check was asked last, and how long that took, in seconds of one clock; never yet is minus infinity."""
+
+    name: str
+    at: float = float("-inf")
+    took: float = 0.0
+
+    def due(self, changed: float) -> float:
+        """Return when it is to be asked again, if something changed last at `changed`."""
+        return changed if self.at < changed else self.at + SPARE * self.took
+
+
+def next_check(checks: Iterable[Asked], changed: float) -> Asked:
+    """Return the check to be asked next; `changed` is when something changed last. Raise ValueError without checks."""
+    return min(
+        checks, key=lambda check: (check.at >= changed, check.took if check.at < changed else check.due(changed))
+    )
