@@ -86,12 +86,12 @@ FULL = "/run may be full, or there are as many namespaces as there may be: see d
 NOTHING_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """What the kernel says where something is used up; it says nothing about what was asked for."""
 
-_HINTS = {**dict.fromkeys(NOTHING_LEFT, USED_UP), errno.ENOSPC: FULL}
+_HINTS = {**dict.fromkeys((*NOTHING_LEFT, errno.EAGAIN), USED_UP), errno.ENOSPC: FULL}  # EAGAIN: fork(2)
 
 
 @contextmanager
 def kernel_errors_as(what: str, hint: str = "") -> Iterator[None]:
-    """Raise KernelRefused for an OSError of the body."""
+    """Raise KernelRefused for an OSError of the body, with a hint of its own where the errno says what is used up."""
     try:
         yield
     except OSError as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NoReturn, TypeVar
 
-from labctl.errors import USED_UP, LabError, kernel_errors_as
+from labctl.errors import LabError, kernel_errors_as
 from labctl.process.signals import KEYBOARD, fork, ignored
 
 Result = TypeVar("Result")
@@ -88,7 +88,7 @@ class Child:
 def start(work: Callable[[Reply], object]) -> Child:
     """Fork a child that does some work; what the work raises is its reply. Raise KernelRefused where it cannot be."""
     _flush()
-    with kernel_errors_as("labctl could not start a process", USED_UP):
+    with kernel_errors_as("labctl could not start a process"):
         reader, writer = os.pipe()
         try:
             pid = fork()

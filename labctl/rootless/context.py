@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any, Protocol, TypeVar
 
-from labctl.errors import USED_UP, LabError, UsageError, kernel_errors_as
+from labctl.errors import LabError, UsageError, kernel_errors_as
 from labctl.process import working_directory
 from labctl.process.child import Child, ChildEnded, Reply, start, worker
 from labctl.process.signals import KEYBOARD, beside_terminal, fork, ignored
@@ -157,7 +157,7 @@ class RootlessContext:
     def _enter(self, parent: int, reply: Reply) -> None:
         """Join every namespace of the environment. Returns in a child: only a child is in another PID namespace."""
         called_from = working_directory.here()
-        with kernel_errors_as(f"the rootless environment of lab {self.lab} cannot be entered", USED_UP):
+        with kernel_errors_as(f"the rootless environment of lab {self.lab} cannot be entered"):
             try:
                 setns(self._holder, NAMESPACES)
             except ProcessLookupError:

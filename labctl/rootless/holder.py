@@ -20,7 +20,7 @@ import socket
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from labctl.errors import USED_UP, MachineError, kernel_errors_as, kernel_words
+from labctl.errors import MachineError, kernel_errors_as, kernel_words
 from labctl.process.child import ChildEnded, in_child, portable
 from labctl.process.detach import detach
 from labctl.process.mounts import below, mount_points, mounts
@@ -68,14 +68,14 @@ def start_holder(lab: str, claim: socket.socket) -> Holder:
     Raise MachineError with what this machine lacks.
     """
     uid, gid = os.geteuid(), os.getegid()
-    with kernel_errors_as(NOT_MADE, USED_UP):
+    with kernel_errors_as(NOT_MADE):
         control, far_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         maker = os.pidfd_open(os.getpid())
 
     def make() -> None:
         control.close()
         new_namespaces(uid, gid)
-        with kernel_errors_as(NOT_MADE, USED_UP):
+        with kernel_errors_as(NOT_MADE):
             holder = fork()
         if holder == 0:
             _hold(lab, claim, maker, far_end)

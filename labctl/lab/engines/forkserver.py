@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from labctl.engine.endpoint import preload
-from labctl.errors import USED_UP, LabError, kernel_errors_as
+from labctl.errors import LabError, kernel_errors_as
 from labctl.lab.engines.engine_process import Work, work_of
 from labctl.lab.engines.task import FORKER, Task
 from labctl.process.child import portable
@@ -74,7 +74,7 @@ def _fork_all(tasks: Sequence[Task], go: int, answer: socket.socket) -> list[int
 
 def _fork(number: int, task: Task, work: Work, go: int, answer: socket.socket) -> int:
     """Fork a child that waits for a byte from `go`, and until then does nothing but open files of its own."""
-    with kernel_errors_as(f"{task.name} could not be started", USED_UP):
+    with kernel_errors_as(f"{task.name} could not be started"):
         pid = os.fork()
     if pid:
         return pid

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from labctl.errors import USED_UP, KernelRefused, kernel_errors_as
+from labctl.errors import KernelRefused, kernel_errors_as
 from labctl.lab.engines.task import FORKER, Task
 from labctl.process.processes import Process, opened, start_time
 
@@ -118,7 +118,7 @@ class Forkserver:
 
     @contextmanager
     def _forked(self, context: Context, tasks: Sequence[Task]) -> Iterator[Waiting]:
-        with ExitStack() as ours, kernel_errors_as("the engines could not be started", USED_UP):
+        with ExitStack() as ours, kernel_errors_as("the engines could not be started"):
             with ExitStack() as theirs:
                 go, permit = os.pipe()
                 theirs.callback(os.close, go)
@@ -148,7 +148,7 @@ def _ask(server: socket.socket, context: Context, tasks: Sequence[Task], go: int
 @contextmanager
 def forkserver() -> Iterator[Forkserver]:
     """Yield the process that forks engines; it is ended at the end of the body. Raise KernelRefused."""
-    with kernel_errors_as("the process that forks engines could not be started", USED_UP):
+    with kernel_errors_as("the process that forks engines could not be started"):
         requests, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         asked.set_inheritable(True)
         words = python(f"from labctl.lab.engines.forkserver import main; main({asked.fileno()})")
