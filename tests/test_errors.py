@@ -12,7 +12,11 @@ from labctl.errors import FULL, USED_UP, KernelRefused, kernel_errors_as
 
 @pytest.mark.parametrize(
     ("number", "hint"),
-    [(errno.ENOMEM, USED_UP), (errno.EMFILE, USED_UP), (errno.EAGAIN, USED_UP), (errno.ENOSPC, FULL), (errno.EACCES, "")],
+    [
+        *((number, USED_UP) for number in (errno.ENOMEM, errno.EMFILE, errno.EAGAIN)),
+        (errno.ENOSPC, FULL),
+        (errno.EACCES, ""),
+    ],
 )
 def test_a_hint_is_for_an_errno_that_says_so(number: int, hint: str) -> None:
     with pytest.raises(KernelRefused) as raised, kernel_errors_as("it could not be started"):
