@@ -106,7 +106,7 @@ def impair(
 @format_option
 def doctor(form: str) -> int:
     """Say in plain words what this machine can do, by trying it."""
-    from labctl.kernel.capabilities import Able, able, examine
+    from labctl.kernel.drivers import Able, able, examine
 
     findings = examine()
     labs = able(findings)

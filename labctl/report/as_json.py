@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from labctl.kernel.capabilities import Able
+from labctl.kernel.drivers import Able
 from labctl.plan.coverage import Coverage
 from labctl.plan.difference import Change
 from labctl.plan.facts import Link, Namespace, Substitution

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result
-    from labctl.kernel.capabilities import Able
+    from labctl.kernel.drivers import Able
     from labctl.lab.down import DownReport
     from labctl.lab.events import Listener
     from labctl.lab.impair import InForce

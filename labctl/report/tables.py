@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from labctl.engine.counters import words_for
-from labctl.kernel.capabilities import Able
+from labctl.kernel.drivers import Able
 from labctl.lab.events import Removed
 from labctl.plan import steps
 from labctl.plan.coverage import Coverage

@@ -12,7 +12,7 @@ from labctl.report.hints import hints
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result
-    from labctl.kernel.capabilities import Able
+    from labctl.kernel.drivers import Able
     from labctl.lab.down import DownReport
     from labctl.lab.events import Listener
     from labctl.lab.impair import InForce

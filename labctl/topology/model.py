@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from labctl.engine.packets.impairment import Impairment
-from labctl.topology.values import (
+from labctl.topology.fields import (
     NUMBER,
     CheckName,
     Command,
@@ -44,8 +44,8 @@ from labctl.topology.values import (
     Table,
     UserName,
     Whole,
-    mistake,
 )
+from labctl.topology.values import mistake
 
 
 class Model(BaseModel):

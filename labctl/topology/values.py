@@ -10,14 +10,12 @@ import ipaddress
 import re
 import shlex
 from string import Formatter
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from labctl.engine.packets.address import host_of
 from labctl.engine.packets.impairment import read, show
-from labctl.topology import patterns
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.iproute import IP_PROTOCOLS, TABLES
 
@@ -183,7 +181,7 @@ def parse_network(value: Any) -> Network:
     return loose
 
 
-_UINT32 = 2**32 - 1
+UINT32 = 2**32 - 1
 
 
 def parse_table(value: Any) -> str:
@@ -191,9 +189,9 @@ def parse_table(value: Any) -> str:
     text = _text(value, "a routing table")
     if text in TABLES:
         return text
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= _UINT32):
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= UINT32):
         known = ", ".join(TABLES)
-        raise mistake(f"{text!r} is no routing table", f"a whole number from 1 to {_UINT32}, or {known}")
+        raise mistake(f"{text!r} is no routing table", f"a whole number from 1 to {UINT32}, or {known}")
     return next((name for name, number in TABLES.items() if number == int(text)), str(int(text)))
 
 
@@ -202,9 +200,9 @@ def parse_mark(value: Any) -> str:
     text = _text(value, "a mark")
     parts = text.split("/")
     numbers = [int(part, 16 if part[1:2] in ("x", "X") else 10) for part in parts if _MARK.fullmatch(part)]
-    if len(numbers) != len(parts) or len(parts) > 2 or max(numbers) > _UINT32 or numbers[1:] == [0]:
+    if len(numbers) != len(parts) or len(parts) > 2 or max(numbers) > UINT32 or numbers[1:] == [0]:
         raise mistake(f"{text!r} is no mark of packets", "for example 0x1, or 0x1/0xff with a mask")
-    shown = numbers[:1] if numbers[1:] == [_UINT32] else numbers
+    shown = numbers[:1] if numbers[1:] == [UINT32] else numbers
     return "/".join(f"{number:#x}" for number in shown)
 
 
@@ -298,7 +296,7 @@ def parse_directory(value: Any) -> str:
     return text
 
 
-def _impairment(word: str, value: Any) -> str:
+def parse_impairment(word: str, value: Any) -> str:
     """Return a value of an impairment, as tc netem writes it."""
     text = _text(value, f"a value for {word}")
     try:
@@ -328,93 +326,3 @@ def sysctl_parts(key: str) -> tuple[str, ...]:
 
 SAME_SYSCTL = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
 """Two names of one setting, by their path below /proc/sys (devinet_sysctl_forward() in the kernel)."""
-
-
-def _written(example: str, description: str, pattern: str = "") -> WithJsonSchema:
-    form = {"pattern": pattern} if pattern else {}
-    return WithJsonSchema({"type": "string", "description": description, "examples": [example], **form})
-
-
-def _named(kind: str, longest: int) -> BeforeValidator:
-    return BeforeValidator(lambda value: check_name(value, kind, longest))
-
-
-LabName = Annotated[str, _named("lab", LONGEST_LAB)]
-NamespaceName = Annotated[str, _named("namespace", LONGEST_NAMESPACE)]
-CheckName = Annotated[str, _named("check", 60)]
-UserName = Annotated[str, BeforeValidator(parse_user)]
-InterfaceName = Annotated[str, BeforeValidator(parse_interface_name)]
-NUMBER = BeforeValidator(parse_number)
-Whole = Annotated[int, NUMBER]
-Seconds = Annotated[float, BeforeValidator(parse_number)]
-InterfaceRefField = Annotated[
-    InterfaceRef,
-    BeforeValidator(parse_interface_ref),
-    PlainSerializer(str),
-    _written("siteA:tun0", "An interface, NAMESPACE:INTERFACE.", patterns.INTERFACE_REF),
-]
-SocketAddressField = Annotated[
-    SocketAddress,
-    BeforeValidator(parse_socket_address),
-    PlainSerializer(str),
-    _written("10.0.1.1:9000", "ADDRESS:PORT, an IPv6 address in brackets.", patterns.SOCKET_ADDRESS),
-]
-HostField = Annotated[
-    Host,
-    BeforeValidator(parse_host),
-    PlainSerializer(str),
-    _written("10.0.1.1", "An IPv4 or IPv6 address.", patterns.HOST),
-]
-PrefixField = Annotated[
-    Prefix,
-    BeforeValidator(parse_prefix),
-    PlainSerializer(str),
-    _written("10.0.1.1/24", "An IPv4 or IPv6 address with its prefix length.", patterns.PREFIX),
-]
-NetworkField = Annotated[
-    Network,
-    BeforeValidator(parse_network),
-    PlainSerializer(str),
-    _written("10.0.2.0/24", "An IPv4 or IPv6 network, or default.", patterns.NETWORK),
-]
-
-
-def _impaired_by(word: str, example: str) -> tuple[BeforeValidator, WithJsonSchema]:
-    return BeforeValidator(lambda value: _impairment(word, value)), _written(example, f"{word}, as in tc netem.")
-
-
-Delay = Annotated[str, *_impaired_by("delay", "50ms")]
-Jitter = Annotated[str, *_impaired_by("jitter", "5ms")]
-Loss = Annotated[str, *_impaired_by("loss", "10%")]
-Duplicate = Annotated[str, *_impaired_by("duplicate", "1%")]
-Corrupt = Annotated[str, *_impaired_by("corrupt", "1%")]
-Reorder = Annotated[str, *_impaired_by("reorder", "25%")]
-Rate = Annotated[str, *_impaired_by("rate", "10mbit")]
-Seed = Annotated[str, *_impaired_by("seed", "7")]
-Mac = Annotated[str, BeforeValidator(parse_mac), _written("02:00:00:00:00:01", "A unicast MAC address.", patterns.MAC)]
-Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
-Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema({"type": "integer", "minimum": 68, "maximum": 65535})]
-
-
-def _number_or_text(pattern: str, lowest: int, highest: int, *examples: str | int) -> WithJsonSchema:
-    """Return the schema of a value that YAML reads as a whole number or as text, as it is written."""
-    bounds = {"minimum": lowest, "maximum": highest}
-    return WithJsonSchema({"type": ["integer", "string"], "pattern": pattern, **bounds, "examples": [*examples]})
-
-
-Table = Annotated[str, BeforeValidator(parse_table), _number_or_text(patterns.TABLE, 1, _UINT32, 100, "main")]
-Mark = Annotated[str, BeforeValidator(parse_mark), _number_or_text(patterns.MARK, 0, _UINT32, 1, "0x1/0xff")]
-Ports = Annotated[str, BeforeValidator(parse_ports), _number_or_text(patterns.PORTS, 1, 65534, 80, "8000-8999")]
-IpProtocol = Annotated[
-    str, BeforeValidator(parse_ip_protocol), _number_or_text(patterns.IP_PROTOCOL, 1, 255, "udp", 89)
-]
-Command = Annotated[
-    str,
-    BeforeValidator(parse_command),
-    _written(
-        "./my_ttun {device} {bind_address} {bind_port} {peer_address} {peer_port}",
-        "A command line; " + ", ".join(ENDPOINT_WORDS) + " stand in braces where they are wanted.",
-    ),
-]
-Directory = Annotated[str, BeforeValidator(parse_directory), _written("./my_ttun", "A directory.")]
-SysctlValue = Annotated[str, BeforeValidator(parse_sysctl), WithJsonSchema({"type": ["string", "integer"]})]
