@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import kernel_words
-from labctl.kernel import nftables, xfrm
+from labctl.kernel import xfrm
+from labctl.kernel.nftables import tables as nftables
 from labctl.plan.facts import Table
 
 _LEGACY = ("iptables", "ip6tables", "arptables")

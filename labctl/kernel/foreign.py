@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from labctl.kernel import neighbours, nftables, qdiscs, xfrm
+from labctl.kernel import neighbours, qdiscs, xfrm
 from labctl.kernel import rtnetlink as rt
+from labctl.kernel.nftables import tables
 from labctl.plan import steps
 from labctl.process.syscalls import network_namespace
 
@@ -21,7 +22,7 @@ def remove(step: Foreign, namespace: int, netlink: rt.Rtnetlink, indexes: Mappin
     match step:
         case steps.DeleteTable(family=family, name=name):
             with network_namespace(namespace):
-                nftables.delete(family, name)
+                tables.delete(family, name)
         case steps.FlushXfrm(what=what):
             with network_namespace(namespace):
                 xfrm.flush(what)

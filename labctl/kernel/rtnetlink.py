@@ -142,14 +142,17 @@ class Rtnetlink:
         for _ in self._replies():
             pass
 
-    def batch(self, *requests: tuple[int, bytes]) -> None:
-        """Have the kernel do several things at once: of the first and last it only wants the frame. Raise Refused."""
+    def batch(self, *requests: tuple[int, bytes, int]) -> None:
+        """Have the kernel do several things at once, each a kind, a body and flags; first and last are their frame.
+
+        Raise Refused.
+        """
         self._sequence += 1
-        frame = (0, len(requests) - 1)
+        last = len(requests) - 2  # one answer is enough: what is refused is answered in any case, and before it
         self._socket.send(
             b"".join(
-                self._message(kind, body, 0 if place in frame else NLM_F_ACK)
-                for place, (kind, body) in enumerate(requests)
+                self._message(kind, body, flags | (NLM_F_ACK if place == last else 0))
+                for place, (kind, body, flags) in enumerate(requests)
             )
         )
         for _ in self._replies():

@@ -23,6 +23,13 @@ T = TypeVar("T")
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
+def shell(script: str) -> str:
+    """Run a shell where this process is, and return what it says."""
+    done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{script}: {done.stderr}"
+    return done.stdout
+
+
 class Space:
     """A namespace; `mode` is root or rootless: there it belongs to a user namespace of an ordinary user."""
 
@@ -108,9 +115,7 @@ class Space:
 
     def sh(self, script: str) -> str:
         """Run a shell inside and return what it says."""
-        done = subprocess.run(["sh", "-ec", script], preexec_fn=self.enter, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{script}: {done.stderr}"
-        return done.stdout
+        return self.ask(lambda: shell(script))
 
     def close(self) -> None:
         os.close(self._pidfd)

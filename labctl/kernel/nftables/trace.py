@@ -1,0 +1,234 @@
+"""Which rules the packets of a flow meet, as `nft monitor trace` shows it, and what becomes of them there.
+
+A packet whose mark `nftrace` is set is told of at every rule that it matches. It is set by a table of our own, which
+the kernel removes with the socket that owns it (NFT_TABLE_F_OWNER). Its chains are called before all others, only for
+the families and devices that have chains, and they match nothing but the packets that are asked for.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from labctl.kernel import rtnetlink as rt
+from labctl.kernel.flow import Flow
+from labctl.kernel.nftables import encode
+from labctl.kernel.nftables.messages import (
+    FAMILIES,
+    NETLINK_NETFILTER,
+    NEWCHAIN,
+    NEWRULE,
+    NEWTABLE,
+    NFGENMSG,
+    TRACE,
+    change,
+    nested,
+    number,
+    string,
+    text,
+    u32,
+)
+from labctl.kernel.nftables.ruleset import HOOKS, Chain
+from labctl.kernel.nftables.tables import FLAGS, NAME, OF_A_TRACE, OWNED
+from labctl.topology.iproute import IP_PROTOCOLS
+from labctl.topology.values import Host
+
+_GROUP = 9  # NFNLGRP_NFTRACE
+_SOL_NETLINK, _ADD_MEMBERSHIP = 270, 1
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr
+_CHAIN_NAME, _CHAIN_HOOK, _CHAIN_TYPE, _HOOK_NUMBER, _HOOK_PRIORITY, _HOOK_DEVICE = 3, 4, 7, 1, 2, 3
+_RULE_CHAIN, _RULE_EXPRESSIONS = 2, 4
+_RAW = -300  # linux/netfilter_ipv4.h: NF_IP_PRI_RAW; ours is before
+_LOWEST = -(2**31)
+
+_VERDICT_CODE, _VERDICT_CHAIN = 1, 2  # NFTA_VERDICT_*
+_CHAIN, _HANDLE, _TYPE, _VERDICT, _ID, _NETWORK_HEADER, _IIF, _OIF, _POLICY = (2, 3, 4, 5, 6, 8, 10, 12, 16)
+"""NFTA_TRACE_*; the table is NAME."""
+
+_TYPES = {1: "policy", 2: "return", 3: "rule"}  # NFT_TRACETYPE_*
+_VERDICTS = {
+    0: "drop", 1: "accept", 2: "stolen", 3: "queue", 4: "repeat",
+    -1: "continue", -2: "break", -3: "jump", -4: "goto", -5: "return",
+}  # fmt: skip
+"""NF_* and NFT_* in the words of nft(8)."""
+
+# Where a packet is first met, by family, and the names of the hooks there.
+_FIRST = {
+    "inet": ("prerouting", "output"),
+    "bridge": ("prerouting", "output"),
+    "arp": ("input", "output"),
+    "netdev": ("ingress", "egress"),
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """What became of a packet at a rule, or at the end of a chain by its policy.
+
+    `packet` is the same for all events of one packet in a namespace. The verdict is accept, drop, continue, jump, goto
+    or return; `rule` is the handle, None at the end of a chain. `header` is the IP header as it is now: a change from
+    one event to the next is NAT.
+    """
+
+    packet: int
+    family: str
+    table: str
+    chain: str
+    kind: str  # rule, return, policy
+    rule: int | None
+    verdict: str
+    header: bytes
+    iif: str
+    oif: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says only that no rule of a chain has taken the packet; what its end does is another event."""
+        return self.kind == "rule" and self.rule is None
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the packet ends here."""
+        return self.verdict in ("drop", "stolen", "queue")
+
+
+class FirewallTrace:
+    """What the firewall of a namespace does with some flows from now on, until `close`."""
+
+    def __init__(self, chains: Sequence[Chain], flows: Sequence[Flow], neighbours: Sequence[Host] = ()) -> None:
+        """Begin in this thread's namespace, which has these chains.
+
+        `neighbours` are the addresses that ARP and neighbour discovery are traced of, too. Raise OSError where the
+        kernel refuses.
+        """
+        self._names = dict(socket.if_nameindex())
+        self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
+        self._owner = rt.Rtnetlink(NETLINK_NETFILTER)
+        try:
+            self._events.setblocking(False)
+            self._events.bind((0, 0))
+            self._events.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP)
+            for family in _families(chains):
+                requests = _table(family, chains, flows, neighbours)
+                change(self._owner, *requests, flags=rt.NLM_F_CREATE)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._owner.close()  # and the table is gone
+        self._events.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable once there are events."""
+        return self._events.fileno()
+
+    def events(self) -> Iterator[Event]:
+        """Yield the events that have come. Raise OSError (ENOBUFS) where there were too many to keep."""
+        while True:
+            try:
+                data = self._events.recv(1 << 16)
+            except BlockingIOError:
+                return
+            offset = 0
+            while offset < len(data):
+                length, kind, _, _, _ = _HEADER.unpack_from(data, offset)
+                if kind == TRACE:
+                    event = _event(data[offset + _HEADER.size : offset + length], self._names)
+                    if event.table != OF_A_TRACE and not event.is_empty:
+                        yield event
+                offset += (length + 3) & ~3
+
+
+def _families(chains: Iterable[Chain]) -> list[str]:
+    """Return the families in which packets are met that chains are called for."""
+    called = [chain for chain in chains if chain.hook]
+    found = {"inet" if chain.family in ("ip", "ip6") else chain.family for chain in called}
+    found |= {"netdev" for chain in called if chain.hook == "ingress"}  # that of inet is the same
+    return sorted(found & set(_FIRST))
+
+
+def _table(
+    family: str, chains: Sequence[Chain], flows: Sequence[Flow], neighbours: Sequence[Host]
+) -> Iterator[tuple[int, str, bytes]]:
+    """Yield what makes a table that has these packets traced."""
+    yield NEWTABLE, family, string(NAME, OF_A_TRACE) + u32(FLAGS, OWNED)
+    matches = [*_of_neighbours(family, neighbours), *(_of_flow(family, flow) for flow in flows if family != "arp")]
+    for hook, device in _places(family, chains):
+        name = f"{hook}-{device}" if device else hook
+        where = u32(_HOOK_NUMBER, HOOKS[family].index(hook)) + u32(_HOOK_PRIORITY, _before_all(chains))
+        where += string(_HOOK_DEVICE, device) if device else b""
+        described = string(_CHAIN_NAME, name) + nested(_CHAIN_HOOK, where) + string(_CHAIN_TYPE, "filter")
+        yield NEWCHAIN, family, string(NAME, OF_A_TRACE) + described
+        for match in matches:
+            expressions = nested(_RULE_EXPRESSIONS, match, encode.set_nftrace())
+            yield NEWRULE, family, string(NAME, OF_A_TRACE) + string(_RULE_CHAIN, name) + expressions
+
+
+def _places(family: str, chains: Iterable[Chain]) -> list[tuple[str, str]]:
+    """Return the hooks of our chains, for netdev with each device that has chains."""
+    if family != "netdev":
+        return [(hook, "") for hook in _FIRST[family]]
+    return sorted(
+        {(chain.hook, device) for chain in chains if chain.hook in _FIRST[family] for device in chain.devices}
+    )
+
+
+def _before_all(chains: Iterable[Chain]) -> int:
+    return max(min((_RAW, *(chain.priority for chain in chains))) - 1, _LOWEST)
+
+
+def _of_flow(family: str, flow: Flow) -> bytes:
+    """Return the expressions that match the packets of a flow."""
+    at_source, at_destination = (12, 16) if flow.to.version == 4 else (8, 24)
+    found = _is_ip(family, flow.to.version) + encode.header_is(encode.NETWORK, at_destination, flow.to.packed)
+    if flow.source is not None:
+        found += encode.header_is(encode.NETWORK, at_source, flow.source.packed)
+    if flow.protocol:
+        protocol = IP_PROTOCOLS.get(flow.protocol) or int(flow.protocol)
+        found += encode.meta_is(encode.META_L4PROTO, bytes([protocol]))
+    for offset, port in ((0, flow.sport), (2, flow.dport)):
+        if port:
+            found += encode.header_is(encode.TRANSPORT, offset, port.to_bytes(2))
+    return found
+
+
+def _of_neighbours(family: str, neighbours: Iterable[Host]) -> Iterator[bytes]:
+    """Yield the expressions that match ARP (RFC 826), and neighbour discovery (RFC 4861), of some addresses."""
+    for host in neighbours:
+        if host.version == 4 and family != "inet":
+            is_arp = b"" if family == "arp" else encode.meta_is(encode.META_PROTOCOL, b"\x08\x06")
+            for offset in (14, 24):  # the address of the sender, that of the target
+                yield is_arp + encode.header_is(encode.NETWORK, offset, host.packed)
+        elif host.version == 6 and family != "arp":
+            is_icmp = encode.meta_is(encode.META_L4PROTO, bytes([IP_PROTOCOLS["ipv6-icmp"]]))
+            yield _is_ip(family, 6) + is_icmp + encode.header_is(encode.TRANSPORT, 8, host.packed)
+
+
+def _is_ip(family: str, version: int) -> bytes:
+    if family == "inet":
+        return encode.meta_is(encode.META_NFPROTO, bytes([socket.AF_INET if version == 4 else socket.AF_INET6]))
+    return encode.meta_is(encode.META_PROTOCOL, b"\x08\x00" if version == 4 else b"\x86\xdd")
+
+
+def _event(message: bytes, names: Mapping[int, str]) -> Event:
+    told = rt.attributes(message[NFGENMSG.size :])
+    verdict = rt.attributes(told.get(_VERDICT, b""))
+    if _VERDICT_CODE in verdict:
+        code = int.from_bytes(verdict[_VERDICT_CODE], signed=True)
+        target = f" {text(verdict[_VERDICT_CHAIN])}" if _VERDICT_CHAIN in verdict else ""
+    else:
+        code, target = int.from_bytes(told.get(_POLICY, b"\1"), signed=True), ""
+    return Event(
+        number(told[_ID]),
+        FAMILIES.get(message[0], str(message[0])),
+        text(told[NAME]),
+        text(told.get(_CHAIN, b"")),
+        _TYPES.get(number(told[_TYPE]), ""),
+        number(told[_HANDLE]) if _HANDLE in told else None,
+        _VERDICTS.get(code, str(code)) + target,
+        told.get(_NETWORK_HEADER, b""),
+        *(names.get(number(told.get(kind, b"")), "") for kind in (_IIF, _OIF)),
+    )
