@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from labctl.errors import MachineError
 from labctl.lab.engines.stats import EngineStats
@@ -13,6 +14,9 @@ from labctl.plan.desired import desired
 from labctl.plan.facts import Namespace, Substitution
 from labctl.plan.plan import Pending, between
 from labctl.process.processes import children
+
+if TYPE_CHECKING:
+    from labctl.topology.model import Topology
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Status:
     engines: tuple[EngineStatus, ...]
     substitutions: tuple[Substitution, ...] = field(default=())
     pending: Pending | None = None  # what `up` would do to make it what its file says; None where that cannot be read
+    topology: Topology | None = None  # what its file said when `up` made it; None where `up` was cut off
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ def status(lab: str) -> Status:
         tuple(engine_status(engine, state) for engine in recorded.engines.values()),
         tuple(recorded.substitutions.values()),
         between(wanted, found) if wanted else None,
+        topology,
     )
 
 

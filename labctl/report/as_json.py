@@ -130,6 +130,9 @@ class JsonReporter:
     def script(self, lab: str, language: str, text: str) -> None:
         _write({"lab": lab, "as": language, "script": text})
 
+    def picture(self, lab: str, language: str, text: str, file: str) -> None:
+        _write({"lab": lab, "as": language, "file": file, "picture": text})
+
     def topologies(self, descriptions: Mapping[str, str]) -> None:
         _write([{"name": name, "description": description} for name, description in descriptions.items()])
 

@@ -70,6 +70,9 @@ class Reporter(Protocol):
     def script(self, lab: str, language: str, text: str) -> None:
         """Report a lab as a script."""
 
+    def picture(self, lab: str, language: str, text: str, file: str) -> None:
+        """Report a picture of a lab; `file` is where it was written to, if it was."""
+
     def topologies(self, descriptions: Mapping[str, str]) -> None:
         """Report the topologies that ship with labctl: the description of each by its name."""
 

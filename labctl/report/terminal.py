@@ -105,6 +105,9 @@ class TerminalReporter:
     def script(self, lab: str, language: str, text: str) -> None:
         print(text, end="")
 
+    def picture(self, lab: str, language: str, text: str, file: str) -> None:
+        print(f"wrote {file}" if file else text, end="\n" if file else "")
+
     def topologies(self, descriptions: Mapping[str, str]) -> None:
         from labctl.report import tables
 

@@ -52,6 +52,7 @@ def test_the_json_has_the_keys_that_the_page_of_commands_names(as_user: World) -
         "validate": ["validate", "two-site"],
         "topologies": ["topologies"],
         "export": ["export", "two-site"],
+        "graph": ["graph"],
         "doctor": ["doctor"],
         "down": ["down"],
     }

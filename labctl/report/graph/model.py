@@ -21,6 +21,7 @@ class Engine:
     program: str = ""
     impaired: tuple[str, ...] = ()  # each with its direction: out delay 50ms
     faults: tuple[str, ...] = ()
+    dead: bool = False  # nothing passes it
 
 
 @dataclass(frozen=True)

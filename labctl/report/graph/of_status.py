@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _NOT_THERE = "is not there"
 _NOT_IN_FILE = "is not in the file"
 _CONSEQUENCE = "goes with a change above"
+_ENDED = "has ended"
+_DEAD = {_ENDED, "is not running", "is stopped"}  # engines
 
 
 def of_status(picture: Picture, status: Status) -> Picture:
@@ -69,7 +71,9 @@ class _Found:
             self._interface(InterfaceRef(name, own), known.get(own), found.links.get(own)) for own in (*known, *others)
         )
         faults = tuple(map(_words, self._changes[name]))
-        return replace(drawn or Namespace(name), interfaces=interfaces, faults=faults)
+        switches = [found.sysctls[path] for path in _FORWARDING if path in found.sysctls]
+        forwards = "1" in switches if switches else drawn is not None and drawn.forwards
+        return replace(drawn or Namespace(name), interfaces=interfaces, faults=faults, forwards=forwards)
 
     def _interface(self, ref: InterfaceRef, drawn: Interface | None, link: Link | None) -> Interface:
         changes = self._changes[str(ref)]
@@ -95,15 +99,20 @@ class _Found:
         if engine is None:
             return None
         impaired = {words.split()[0]: words for words in engine.impaired}
-        faults = {"has ended": None} if str(drawn.ref) in self._ended else {}
+        faults = [_ENDED] if str(drawn.ref) in self._ended else []
         for step, reason in changes:
             match step:
                 case steps.ImpairEngine(direction=direction, impairment=written, before=before):
                     impaired[direction] = "" if before.is_none else f"{direction} {before}"
-                    faults[f"{direction} {before}; {written} in the file"] = None
+                    faults.append(f"should be: {direction} {written}")
                 case steps.StartEngine() if not faults:
-                    faults[reason] = None
-        return replace(engine, impaired=tuple(filter(None, impaired.values())), faults=tuple(faults))
+                    faults.append(reason)
+        return replace(
+            engine,
+            impaired=tuple(filter(None, impaired.values())),
+            faults=tuple(faults),
+            dead=not _DEAD.isdisjoint(faults),
+        )
 
     def _cables(self) -> Iterator[Cable]:
         """Yield the cables of the file, dead where they are not whole, and those that were found besides."""
@@ -128,6 +137,7 @@ class _Found:
 
 
 _OF_ENGINES = (steps.StartEngine, steps.StopEngine, steps.ImpairEngine)
+_FORWARDING = ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv6/conf/all/forwarding")
 
 
 def _words(change: Change) -> str:
@@ -135,6 +145,8 @@ def _words(change: Change) -> str:
     step, reason = change.step, change.reason
     if isinstance(step, steps.SetUp):
         return reason
+    if isinstance(step, steps.SetSysctl):
+        return f"{step.name} {reason}, should be {step.value}"
     return f"{step.words} {reason}" if reason in (_NOT_THERE, _NOT_IN_FILE) else f"{step.words}: {reason}"
 
 
@@ -156,11 +168,7 @@ def _tunnels(
     for space in namespaces:
         for interface in space.interfaces:
             engine = interface.engine
-            if space.gone or {_NOT_THERE, "is down"} & {*interface.faults} or (engine and _is_dead(engine)):
+            if space.gone or {_NOT_THERE, "is down"} & {*interface.faults} or (engine and engine.dead):
                 dead.add(interface.ref)
     for tunnel in tunnels:
         yield replace(tunnel, dead=not dead.isdisjoint((tunnel.device, tunnel.far, *tunnel.way)))
-
-
-def _is_dead(engine: Engine) -> bool:
-    return not {"has ended", "is not running", "is stopped"}.isdisjoint(engine.faults)

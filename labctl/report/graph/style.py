@@ -26,7 +26,7 @@ _SHAPES = f"""
 .lab .lead,.lab .bracket{{stroke-width:1.5}}
 .lab .port{{stroke-width:2}}
 .lab .pill{{stroke-width:1.5}}
-.lab .dead{{stroke-dasharray:7 5}}
+.lab .cable.dead,.lab .wall.dead{{stroke-dasharray:7 5}}
 .lab .gone .card,.lab .dead .pill{{stroke-dasharray:6 4}}
 .lab .wall,.lab .bore{{stroke-linejoin:round}}
 .lab .count{{font-size:11px;font-weight:700;text-anchor:middle}}
@@ -99,7 +99,8 @@ def _colours(c: Mapping[str, str]) -> str:
         f".lab .impaired{{fill:{c['amber']}}}"
         f".lab .fault,.lab .state.differs,.lab .wrong .name,.lab .gone .title{{fill:{c['red']}}}"
         f".lab .cable.dead,.lab .wall.dead,.lab .wrong .port,.lab .gone .card,.lab .wrong>.card{{stroke:{c['red']}}}"
-        f".lab .dead .pill{{stroke:{c['red']};fill:{c['redpaper']}}}.lab .bore.dead{{stroke:{c['redpaper']}}}"
+        f".lab .dead .pill,.lab .engine.wrong .pill{{stroke:{c['red']};fill:{c['redpaper']}}}"
+        f".lab .bore.dead{{stroke:{c['redpaper']}}}"
         f".lab .swatch.fault{{fill:{c['red']}}}.lab .swatch.impaired{{fill:{c['amber']}}}"
         f".lab :target .card,.lab .cable:target,.lab .wall:target{{stroke:{c['amber']};stroke-width:5}}"
         f".lab :target .name{{fill:{c['amber']};text-decoration:underline}}"

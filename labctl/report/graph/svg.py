@@ -160,7 +160,7 @@ class _Drawing:
         lines = [line for line in row.lines if line.kind == "engine"]
         top, high = box.y + lines[0].top + 1, sum(line.height for line in lines) - 2
         rank = f" rank{self._ranks[row.ref]}" if row.ref in self._ranks else ""
-        dead = _dead(bool(engine.faults))
+        dead = " dead" if engine.dead else " wrong" if engine.faults else ""
         yield f'<g id="engine-{text(str(row.ref))}" class="engine{rank}{dead}">'
         yield (
             f'<rect class="pill" x="{box.text:.1f}" y="{top:.1f}" width="{box.end - box.text:.1f}" '

@@ -63,3 +63,13 @@ def tunnel_words(tunnel: Tunnel) -> str:
     there = f"{'and' if tunnel.both else 'to'} {tunnel.far}" if tunnel.far else "to no TUN device of the lab"
     carried = f", carried by {', '.join(map(str, tunnel.way))}" if tunnel.way else ""
     return f"{tunnel.device} {there}{carried}{', dead' if tunnel.dead else ''}"
+
+
+def faults(picture: Picture) -> Iterator[tuple[str, str]]:
+    """Yield what differs from the file or is dead: where, and what."""
+    for namespace in picture.namespaces:
+        yield from ((namespace.name, words) for words in namespace.faults)
+    for interface in picture.interfaces:
+        engine = interface.engine.faults if interface.engine else ()
+        yield from ((str(interface.ref), words) for words in interface.faults)
+        yield from ((str(interface.ref), f"engine {words}") for words in engine)
