@@ -50,6 +50,11 @@ def devices(context: click.Context, parameter: click.Parameter, typed: str) -> l
     return _inside(context, parameter, typed, lambda names: names.devices)
 
 
+def tapped(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Return its namespaces and tunnel endpoints, whose packets can be captured."""
+    return _inside(context, parameter, typed, lambda names: (*names.namespaces, *names.devices))
+
+
 def checks(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Return its checks."""
     return _inside(context, parameter, typed, lambda names: names.checks)

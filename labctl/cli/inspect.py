@@ -1,9 +1,7 @@
-"""Commands that look into a lab: status, list, logs, capture, and exec and shell, which run something inside."""
+"""Commands that look into a lab: status, list, logs, and exec and shell, which run something inside."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +13,6 @@ from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
-    from labctl.kernel.packet_capture import Seen
     from labctl.lab.status import Summary
     from labctl.rootless.context import Context
 
@@ -97,54 +94,3 @@ def logs(words: tuple[str, ...], follow: bool, lab: str | None, form: str) -> in
 
     context.call(work)
     return ExitCode.SUCCESS
-
-
-@cli.command()
-@click.argument("words", nargs=-1, metavar="[LAB] NS:INTERFACE", shell_complete=completion.devices)
-@click.option("-c", "--count", type=click.IntRange(min=1), help="End after so many packets; else Ctrl-C ends it.")
-@click.option("-w", "--write", "file", type=click.Path(), help="Write a pcap file; - for `| wireshark -k -i -`.")
-@lab_option
-@format_option
-def capture(words: tuple[str, ...], count: int | None, file: str | None, lab: str | None, form: str) -> int:
-    """Show the packets of an interface as they come, or write them for tcpdump and wireshark. Needs no right."""
-    import signal
-    from itertools import islice
-
-    from labctl.engine.loop.signals import stop_signals
-    from labctl.lab.capture import capture as capturing
-
-    context, name, left = lab_of(words, lab)
-    interface = the_one(left, "an interface", "labctl capture siteA:tun0")
-
-    def work() -> None:
-        with (
-            capturing(name, interface) as captured,
-            _output(file, captured.ethernet) as show,
-            stop_signals(signal.SIGINT) as stop,
-        ):
-            click.echo(f"watching {interface}; Ctrl-C ends", err=True)
-            for seen in islice(captured.packets(stop), count):
-                show(seen)
-            if missed := captured.missed():
-                click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
-
-    context.call(work)
-    return ExitCode.SUCCESS
-
-
-@contextmanager
-def _output(file: str | None, ethernet: bool) -> Iterator[Callable[[Seen], None]]:
-    """Yield what writes a packet: as a line, or to a file."""
-    from labctl.report import packets
-
-    if file is None:
-        yield lambda seen: click.echo(packets.line(seen))
-        return
-    with click.open_file(file, "wb") as out:
-
-        def write(data: bytes) -> None:
-            out.write(data)
-            out.flush()  # it may be a pipe to a program that shows them
-
-        write(packets.file_header(ethernet))
-        yield lambda seen: write(packets.file_record(seen))

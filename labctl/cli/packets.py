@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
 from labctl.cli import completion
 from labctl.cli.base import cli, format_option, lab_option
 from labctl.cli.labs import lab_of
+from labctl.errors import ExitCode, KernelRefused
 from labctl.report.reporter import reporter
+
+if TYPE_CHECKING:
+    from labctl.kernel.packet_taps import Seen
+    from labctl.lab.capture import Capture
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
@@ -20,12 +29,11 @@ from labctl.report.reporter import reporter
     metavar="[LAB] NS -- CMD... | [LAB] CHECK",
     shell_complete=completion.traceable,
 )
-@click.option(
-    "-c", "--count", type=click.IntRange(min=0), default=20, help="How many packets are shown; 20 by default."
-)
+@click.option("-c", "--count", type=click.IntRange(min=0), default=20, help="Show so many packets; 20 by default.")
+@click.option("--pcapng", "file", metavar="FILE", help="Write all that was seen to a file, with what became of it.")
 @lab_option
 @format_option
-def trace(words: tuple[str, ...], count: int, lab: str | None, form: str) -> int:
+def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None, form: str) -> int:
     """Follow each packet of a command or a check through all interfaces and engines. Its exit code is ours."""
     from labctl.lab.trace import trace_check, trace_command
 
@@ -42,6 +50,78 @@ def trace(words: tuple[str, ...], count: int, lab: str | None, form: str) -> int
         else:
             found = trace_command(name, left[0], left[1:], to_stderr=form == "json")
         report.trace(found, count)
+        if file is not None:
+            from labctl.report.traced_file import write
+
+            write(file, found)
         return found.exit_code
 
     return context.call(work)
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[LAB] [NS[:INTERFACE]]...", shell_complete=completion.tapped)
+@click.option("-c", "--count", type=click.IntRange(min=1), help="End after so many packets; else Ctrl-C ends it.")
+@click.option("--duration", type=click.FloatRange(min=0), metavar="SECONDS", help="End after so many seconds.")
+@click.option("--filter", "expression", metavar="EXPR", help="Only these, in the words of tcpdump: 'icmp or arp'.")
+@click.option(
+    "-w",
+    "--write",
+    "file",
+    type=click.Path(),
+    help="Write a pcapng file, whatever its name; - for `| wireshark -k -i -`.",
+)
+@lab_option
+@format_option
+def capture(
+    words: tuple[str, ...],
+    count: int | None,
+    duration: float | None,
+    expression: str | None,
+    file: str | None,
+    lab: str | None,
+    form: str,
+) -> int:
+    """Show packets as they come, or write them for Wireshark: of interfaces, of namespaces, or of the whole lab."""
+    from labctl.engine.loop.signals import stop_signals
+    from labctl.lab.capture import capture as capturing
+    from labctl.process.child import ChildEnded
+
+    context, name, typed = lab_of(words, lab)
+
+    def work(stop: int) -> None:
+        with capturing(name, typed, expression) as captured, _output(captured, file, typed) as show:
+            click.echo(f"watching {captured.words}; Ctrl-C ends", err=True)
+            if file is not None and captured.tunnel_ports:
+                from labctl.report.capture_file import how_to_read
+
+                click.echo(f"the packets inside of tunnels: {how_to_read(file, captured.tunnel_ports)}", err=True)
+            for seen in captured.packets(stop, count, duration):
+                show(seen)
+            if missed := captured.missed():
+                click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
+
+    with stop_signals(signal.SIGINT, signal.SIGTERM) as stop:
+        child = context.start(partial(work, stop))
+        try:
+            child.result()
+        except ChildEnded:
+            raise KernelRefused("there is nothing more to see", f"lab {name} has ended", "labctl list") from None
+        child.wait()
+    return ExitCode.SUCCESS
+
+
+@contextmanager
+def _output(captured: Capture, file: str | None, typed: Sequence[str]) -> Iterator[Callable[[Seen], None]]:
+    """Yield what writes a packet: as a line, or to a file with a comment on what it carries."""
+    from labctl.report import packets
+
+    ports = captured.tunnel_ports
+    if file is None:
+        several = len(typed) != 1 or ":" not in typed[0]
+        yield lambda seen: click.echo(packets.line(seen, ports, several))
+        return
+    from labctl.report.capture_file import capture_file
+
+    with capture_file(file, captured.lab, captured.describe, ports) as writer:
+        yield lambda seen: writer.packet(seen, packets.comment(seen, ports))

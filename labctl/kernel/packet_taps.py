@@ -15,6 +15,7 @@ import ctypes
 import select
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -28,7 +29,7 @@ from labctl.process.syscalls import bind
 from labctl.topology.interface_ref import InterfaceRef
 
 ETH_P_ALL = 0x0003  # linux/if_ether.h
-ARPHRD_NONE = 0xFFFE  # linux/if_arp.h; what a TUN device is: packets without a link-layer header
+ARPHRD_ETHER, ARPHRD_LOOPBACK = 1, 772  # linux/if_arp.h: devices whose frames begin with an Ethernet header
 PACKET_STATISTICS = 6  # linux/if_packet.h: how many packets, and how many of them did not fit
 PACKET_AUXDATA = 8  # linux/if_packet.h: what the kernel knows of a packet beside its bytes
 SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33  # asm-generic/socket.h
@@ -87,7 +88,8 @@ class PacketTaps:
     ) -> None:
         """Tap whole namespaces, and single interfaces. `program` is a classic BPF filter: struct sock_filter[].
 
-        Raise OSError; ENODEV where there is no such interface. Raise UsageError where a namespace is gone.
+        Raise OSError with the name of what cannot be tapped, ENODEV where there is no such interface; UsageError where
+        a namespace is gone.
         """
         self._taps: list[_Tap] = []
         try:
@@ -98,9 +100,14 @@ class PacketTaps:
             raise
 
     def close(self) -> None:
-        """See no more."""
-        for tap in self._taps:
+        """See no more. Each waits until no CPU delivers to it any more (synchronize_net()), so they wait together."""
+        closing = [threading.Thread(target=tap.close) for tap in self._taps[1:]]
+        for thread in closing:
+            thread.start()
+        for tap in self._taps[:1]:
             tap.close()
+        for thread in closing:
+            thread.join()
 
     def __enter__(self) -> PacketTaps:
         return self
@@ -108,26 +115,26 @@ class PacketTaps:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def packets(self, stop: int) -> Iterator[Seen]:
-        """Yield every packet as it comes, until the descriptor `stop` is readable, and with all that crossed by then.
+    def wait(self, seconds: float, stop: int | None = None) -> bool:
+        """Wait until there is something to see, so many seconds have passed, or the descriptor `stop` is readable.
 
-        They are in order as far as they were there together. Raise KernelRefused where a single interface that is
-        tapped goes down or away.
+        Return whether it is.
         """
         ready = select.poll()
-        taps = {tap.fileno(): tap for tap in self._taps}
-        for descriptor in (stop, *taps):
-            ready.register(descriptor, select.POLLIN)
-        while stop not in (found := dict(ready.poll())):
-            yield from _in_order(seen for descriptor in found for seen in taps[descriptor].some())
-        yield from self.crossed()
+        for descriptor in (stop, *(tap.fileno() for tap in self._taps)):
+            if descriptor is not None:
+                ready.register(descriptor, select.POLLIN)
+        return stop in dict(ready.poll(seconds * 1000))
 
-    def descriptors(self) -> list[int]:
-        """Return the descriptors that become readable when there is something to see."""
-        return [tap.fileno() for tap in self._taps]
+    def some(self) -> list[Seen]:
+        """Return packets that were not read yet, in order: not more than come while they are read.
+
+        Raise KernelRefused where a single interface that is tapped has gone down or away.
+        """
+        return _in_order(seen for tap in self._taps for seen in tap.some())
 
     def crossed(self) -> list[Seen]:
-        """Return what has crossed by now and was not read yet, in order. Raise KernelRefused as `packets` does."""
+        """Return all that has crossed by now and was not read yet, in order. Raise KernelRefused as `some` does."""
         until = time.time_ns()
         return _in_order(seen for tap in self._taps for seen in tap.until(until))
 
@@ -165,9 +172,9 @@ class _Tap:
                 self._socket.bind((ref.interface, ETH_P_ALL))
             else:
                 bind(self._socket.fileno(), _EVERY_INTERFACE)
-        except BaseException:
+        except OSError as error:
             self.close()
-            raise
+            raise OSError(error.errno, error.strerror, str(ref)) from None
 
     def some(self) -> Iterator[Seen]:
         for _ in range(self._SOME):
@@ -197,7 +204,7 @@ class _Tap:
         if status & TP_STATUS_VLAN_VALID:
             tag = _TAG.pack(tpid if status & TP_STATUS_VLAN_TPID_VALID else ETH_P_8021Q, tci)
             frame, length = frame[:ADDRESSES] + tag + frame[ADDRESSES:], length + _TAG.size
-        at, ethernet = timestamps.stamp(ancillary), hardware != ARPHRD_NONE
+        at, ethernet = timestamps.stamp(ancillary), hardware in (ARPHRD_ETHER, ARPHRD_LOOPBACK)
         return Seen(at, self._namespace, interface, PacketType(kind), ethernet, length, frame)
 
     def missed(self) -> int:

@@ -1,42 +1,112 @@
-"""Capture: the packets of one interface of a lab, as they come."""
+"""Capture: the packets of interfaces of a lab, as they come."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from labctl.errors import KernelRefused, UsageError, kernel_words
-from labctl.kernel.packet_capture import PacketCapture
-from labctl.lab.names import meant, namespaces_of
+from labctl.kernel import namespaces
+from labctl.kernel.packet_filter import compiled
+from labctl.kernel.packet_taps import PacketTaps, Seen
+from labctl.lab.journal import Recorded
+from labctl.lab.names import meant
+from labctl.lab.state import existing
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.unknown_names import no_such
 
+LOOK = 0.5
+"""Seconds between two looks whether the namespaces are still there."""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Taps on some interfaces of a lab."""
+
+    lab: str
+    words: str  # what is tapped
+    tunnel_ports: frozenset[int]
+    _recorded: Recorded
+    _taps: PacketTaps
+
+    def packets(self, stop: int, count: int | None, seconds: float | None) -> Iterator[Seen]:
+        """Yield packets as they come: until the descriptor `stop` is readable, so many, or for so many seconds.
+
+        Raise KernelRefused where an interface that was named, or the lab, goes away.
+        """
+        end = time.monotonic() + seconds if seconds is not None else float("inf")
+        number, over = 0, False
+        while not over:
+            over = self._taps.wait(max(0, min(LOOK, end - time.monotonic())), stop) or time.monotonic() >= end
+            for seen in self._taps.crossed() if over else self._taps.some():
+                yield seen
+                number += 1
+                if number == count:
+                    return
+            if not over and not any(map(namespaces.taken, self._recorded.namespaces)):
+                raise KernelRefused("there is nothing more to see", f"lab {self.lab} is gone", "labctl list")
+
+    def missed(self) -> int:
+        """Return how many packets came faster than they were read, and were not kept."""
+        return self._taps.missed()
+
+    def describe(self, ref: InterfaceRef) -> str:
+        """Return what is to be known of an interface beside its name."""
+        return described(ref, self._recorded)
+
 
 @contextmanager
-def capture(lab: str, interface: str) -> Iterator[PacketCapture]:
-    """Yield a capture of NS:INTERFACE.
+def capture(lab: str, typed: Sequence[str], expression: str | None = None) -> Iterator[Capture]:
+    """Yield a capture of interfaces NS:INTERFACE, of namespaces NS, or of the whole lab where nothing is typed.
 
-    Raise UsageError where there is no such interface, KernelRefused where its packets cannot be seen.
+    `expression` is a filter in the words of tcpdump. Raise UsageError where there is no such interface or namespace, or
+    it is no filter, MachineError where filters cannot be compiled, KernelRefused where packets cannot be seen.
     """
-    typed, device = InterfaceRef.typed(interface)
-    known = namespaces_of(lab)
-    namespace = meant(lab, typed, known)
-    if not (namespace and device):
-        raise no_such(
-            f"{interface!r} is no interface of lab {lab}",
-            typed,
-            known,
-            among="write NAMESPACE:INTERFACE; its namespaces",
-            hint="labctl status shows them",
-            written=lambda near: f"{near}:{device or 'tun0'}",
-        )
+    recorded = existing(lab).read()
+    chosen = [_meant(lab, each, recorded) for each in typed]
+    whole = [ref.namespace for ref in chosen if not ref.interface] if typed else list(recorded.namespaces)
+    single = [ref for ref in chosen if ref.interface and ref.namespace not in whole]
+    words = ", ".join((*whole, *map(str, single))) if typed else f"every interface of lab {lab}"
+    program = compiled(expression) if expression else b""
     try:
-        found = PacketCapture(namespace, device)
+        taps = PacketTaps(whole, single, program)
     except OSError as error:
         if error.errno == errno.ENODEV:
+            namespace, device = InterfaceRef.typed(error.filename)
             what = f"{namespace} has no interface {device!r}"
             raise UsageError(what, "", "labctl status shows what it has") from None
-        raise KernelRefused(f"the packets of {interface} cannot be seen", kernel_words(error)) from error
-    with closing(found):
-        yield found
+        raise KernelRefused(f"the packets of {error.filename} cannot be seen", kernel_words(error)) from error
+    with taps:
+        yield Capture(lab, words, tunnel_ports(recorded), recorded, taps)
+
+
+def tunnel_ports(recorded: Recorded) -> frozenset[int]:
+    """Return the UDP ports of the tunnels of a lab, at either end."""
+    specs = (engine.spec for engine in recorded.engines.values())
+    return frozenset(end.port for spec in specs for end in (spec.bind, spec.peer))
+
+
+def described(ref: InterfaceRef, recorded: Recorded) -> str:
+    """Return what is to be known of an interface of a lab beside its name."""
+    engine = recorded.engines.get(ref)
+    tunnel = f", tunnel from {engine.spec.bind} to {engine.spec.peer}" if engine else ""
+    return f"interface {ref.interface} of namespace {ref.namespace}{tunnel}"
+
+
+def _meant(lab: str, typed: str, recorded: Recorded) -> InterfaceRef:
+    """Return what is meant; the interface is empty where a whole namespace is."""
+    namespace, device = InterfaceRef.typed(typed)
+    name = meant(lab, namespace, recorded.namespaces)
+    if name and (device or ":" not in typed):
+        return InterfaceRef(name, device)
+    raise no_such(
+        f"{typed!r} is no interface of lab {lab}",
+        namespace,
+        recorded.namespaces,
+        among="write NAMESPACE:INTERFACE; its namespaces",
+        hint="labctl status shows them",
+        written=lambda near: f"{near}:{device or 'tun0'}" if ":" in typed else near,
+    )

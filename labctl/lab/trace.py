@@ -6,20 +6,22 @@ Taps are open only while it runs. Afterwards the kernel is asked by which route 
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from labctl.errors import KernelRefused, kernel_words
 from labctl.kernel.packet_taps import PacketTaps, Seen
+from labctl.lab.capture import described, tunnel_ports
 from labctl.lab.execute import execute
 from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import State, existing
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.ladder import Ladder
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64 << 20  # of frames that are kept
 MOST_PACKETS = 1000  # that are followed
+READS = 60.0  # seconds between two looks where nothing comes
 QUIET, SETTLE = 0.05, 0.5  # seconds without a packet after which it is over, and for which that is waited for
 
 
@@ -40,6 +43,8 @@ class Traced:
     exit_code: int
     ladders: tuple[Ladder, ...]
     seen: tuple[Seen, ...]  # all frames, also those of other packets
+    tunnel_ports: frozenset[int]
+    describe: Callable[[InterfaceRef], str]  # returns what is to be known of an interface beside its name
     others: int  # packets of the lab that do not concern it
     unfollowed: int  # packets of its own that were too many
     missed: int  # frames that were not kept
@@ -100,7 +105,8 @@ class _Watch:
         """Read packets until a process has ended. Return its exit code as Popen has it."""
         ended = os.pidfd_open(process.pid)
         try:
-            self._keep(self._taps.packets(ended))
+            while not self._taps.wait(READS, ended):
+                self._keep(self._taps.some())
         finally:
             os.close(ended)
         return process.wait()
@@ -108,12 +114,12 @@ class _Watch:
     def settle(self) -> None:
         """Read on until no packet is under way any more, as far as that comes within a moment, and then no more."""
         end = time.monotonic() + SETTLE
-        ready = select.poll()
-        for tap in self._taps.descriptors():
-            ready.register(tap, select.POLLIN)
-        self._keep(self._taps.crossed())
-        while ready.poll(QUIET * 1000) and time.monotonic() < end:
-            self._keep(self._taps.crossed())
+        more = self._taps.crossed()
+        while more and time.monotonic() < end:
+            self._keep(more)
+            self._taps.wait(QUIET)
+            more = self._taps.crossed()
+        self._keep(more)
         self._missed += self._taps.missed()
 
     def _keep(self, packets: Iterable[Seen]) -> None:
@@ -133,10 +139,20 @@ class _Watch:
         from labctl.trace.sightings import sightings
 
         seen = sorted(self._seen, key=lambda each: each.at)
-        engines = self._state.read().engines.values()
-        ports = {end.port for engine in engines for end in (engine.spec.bind, engine.spec.peer)}
+        recorded = self._state.read()
+        ports = tunnel_ports(recorded)
         everything = journeys(sightings(seen, ports))
         found = concerning(everything, namespaces)
         followed = ladders(found[:MOST_PACKETS], LabFacts(self._state, self._drops))
-        others, unfollowed = len(everything) - len(found), len(found) - len(followed)
-        return Traced(self._state.lab, what, exit_code, tuple(followed), tuple(seen), others, unfollowed, self._missed)
+        return Traced(
+            self._state.lab,
+            what,
+            exit_code,
+            tuple(followed),
+            tuple(seen),
+            ports,
+            partial(described, recorded=recorded),
+            len(everything) - len(found),
+            len(found) - len(followed),
+            self._missed,
+        )

@@ -1,41 +1,43 @@
-"""Packets for a person, a line each, and for tcpdump and wireshark, as a file.
-
-The file is the classic pcap format with nanoseconds (draft-ietf-opsawg-pcap), in the byte order of this machine.
-"""
+"""Packets for a person, a line each."""
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Set
 from datetime import datetime
 
 from labctl.engine.packets.describe import describe
-from labctl.kernel.packet_capture import LARGEST, Seen
+from labctl.kernel.packet_taps import Seen
+from labctl.trace import dissect
 
-MAGIC_NANOSECONDS = 0xA1B23C4D
-LINKTYPE_ETHERNET, LINKTYPE_RAW = 1, 101
-_OTHERS = {0x0806: "ARP"}  # EtherTypes, linux/if_ether.h
-_IP = (0x0800, 0x86DD)
 _LEAST_ETHERTYPE = 0x0600  # what is less is the length of an IEEE 802.3 frame
 
 
-def line(seen: Seen) -> str:
-    """Return a packet as a line: local time, its direction at the interface, and what it is."""
+def line(seen: Seen, tunnel_ports: Set[int], several: bool) -> str:
+    """Return a packet as a line: local time, which of several interfaces, its direction there, and what it is."""
     when = datetime.fromtimestamp(seen.at / 1e9).strftime("%H:%M:%S.%f")
-    what = describe(seen.packet)
-    if seen.protocol not in _IP:
-        other = f"EtherType 0x{seen.protocol:04x}" if seen.protocol >= _LEAST_ETHERTYPE else "IEEE 802.3"
-        what = f"{_OTHERS.get(seen.protocol, other)}, {len(seen.packet)} bytes"
-    vlans = "".join(f"VLAN {vlan}  " for vlan in seen.vlans)
-    return f"{when} {'out' if seen.outgoing else 'in '}  {vlans}{what}"
+    where = f" {seen.ref}" if several else ""
+    frame = dissect.frame(seen.frame, seen.ethernet, tunnel_ports)
+    what = describe(frame.data)
+    if frame.protocol not in (dissect.IPV4, dissect.IPV6):
+        other = f"EtherType 0x{frame.protocol:04x}" if frame.protocol >= _LEAST_ETHERTYPE else "IEEE 802.3"
+        what = f"{'ARP' if frame.protocol == dissect.ARP else other}, {len(frame.data)} bytes"
+    vlans = "".join(f"VLAN {vlan}  " for vlan in frame.vlans)
+    carried = carries(frame)
+    return (
+        f"{when}{where} {'out' if seen.outgoing else 'in '}  {vlans}{what}{f'; carries {carried}' if carried else ''}"
+    )
 
 
-def file_header(ethernet: bool) -> bytes:
-    """Return the header of a file, for packets with Ethernet headers or without."""
-    kind = LINKTYPE_ETHERNET if ethernet else LINKTYPE_RAW
-    return struct.pack("=IHHiIII", MAGIC_NANOSECONDS, 2, 4, 0, 0, LARGEST, kind)
+def carries(frame: dissect.Frame) -> str:
+    """Return what the UDP of a tunnel carries, in the words of `describe`; empty where it carries nothing."""
+    outer = frame.packet
+    if outer is None or not outer.inside:
+        return ""
+    first, more = outer.inside[0], len(outer.inside) - 1
+    return f"{describe(outer.payload[: first.length])}{f' and {more} more' if more else ''}"
 
 
-def file_record(seen: Seen) -> bytes:
-    """Return a packet as a record of a file."""
-    size = len(seen.frame)
-    return struct.pack("=IIII", *divmod(seen.at, 10**9), size, size) + seen.frame
+def comment(seen: Seen, tunnel_ports: Set[int]) -> str:
+    """Return what a reader of a file is told of a packet beside its bytes."""
+    carried = carries(dissect.frame(seen.frame, seen.ethernet, tunnel_ports))
+    return f"carries {carried}" if carried else ""

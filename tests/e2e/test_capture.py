@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.labs import PAIR
+from tests.e2e.labs import PAIR, tunnel
 from tests.e2e.world import DEADLINE, World, eventually
 
 
@@ -108,18 +110,19 @@ def test_a_vlan_tag_is_seen_and_written_as_it_was_sent(pair: World) -> None:
     assert list(frames(file.read_bytes())) == sent
 
 
-def frames(pcap: bytes) -> Iterator[bytes]:
-    """The frames of a pcap file."""
-    at = 24
-    while at < len(pcap):
-        size = int.from_bytes(pcap[at + 8 : at + 12], sys.byteorder)
-        yield pcap[at + 16 : at + 16 + size]
-        at += 16 + size
+def frames(pcapng: bytes) -> Iterator[bytes]:
+    """The frames of a pcapng file, which are in its enhanced packet blocks."""
+    at = 0
+    while at < len(pcapng):
+        kind, length, *_, captured, _ = struct.unpack_from("=IIIIIII", pcapng.ljust(at + 28), at)
+        if kind == 6:
+            yield pcapng[at + 28 : at + 28 + captured]
+        at += length
 
 
-MANY = """import socket
+MANY = """import socket, sys
 with socket.socket(type=socket.SOCK_DGRAM) as sender:
-    for _ in range(1000):
+    for _ in range(int(sys.argv[1])):
         sender.sendto(bytes(1000), ("192.0.2.2", 9))
 """
 
@@ -127,21 +130,21 @@ with socket.socket(type=socket.SOCK_DGRAM) as sender:
 def test_what_did_not_fit_is_told(pair: World) -> None:
     watching = capturing(pair, "left:eth0")
     os.killpg(watching.pid, signal.SIGSTOP)
-    pair.labctl("exec", "left", "--", sys.executable, "-c", MANY)
+    pair.labctl("exec", "left", "--", sys.executable, "-c", MANY, "50000")
     os.killpg(watching.pid, signal.SIGINT)
     os.killpg(watching.pid, signal.SIGCONT)
     seen, said = watching.communicate(timeout=DEADLINE)
     datagrams = seen.count("UDP")
-    assert 0 < datagrams < 1000
+    assert 0 < datagrams < 50000
     missed, _, rest = said.partition(" ")
     assert rest == "packets came faster than they could be shown, and are missing\n"
-    assert datagrams + int(missed) >= 1000
+    assert datagrams + int(missed) >= 50000
 
 
 def test_ctrl_c_is_heard_where_nobody_reads(pair: World) -> None:
     """The first asks it to end after what is seen, which it cannot show; the next ones end it."""
     watching = capturing(pair, "left:eth0", "--write", "-")
-    pair.labctl("exec", "left", "--", sys.executable, "-c", MANY)
+    pair.labctl("exec", "left", "--", sys.executable, "-c", MANY, "1000")
 
     def ends() -> bool:
         os.killpg(watching.pid, signal.SIGINT)
@@ -161,3 +164,109 @@ def test_an_interface_that_goes_away_ends_it_with_words(pair: World) -> None:
     pair.labctl("exec", "left", "--", "ip", "link", "del", "eth0")
     _, said = watching.communicate(timeout=DEADLINE)
     assert watching.returncode == 4 and "nothing more to see" in said
+
+
+@pytest.fixture
+def tunnelled(here: World) -> Iterator[World]:
+    here.labctl("up", here.file("tunnel.yaml", tunnel()))
+    yield here
+    here.labctl("down")
+
+
+def fields(file: Path, names: str, *options: str) -> list[list[str]]:
+    """Of every packet of a file what tshark says."""
+    tshark = shutil.which("tshark")
+    if not tshark:
+        pytest.skip("no tshark here")
+    wanted = [word for name in names.split() for word in ("-e", name)]
+    command = [tshark, "-r", str(file), "-T", "fields", *wanted, *options]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [line.split("\t") for line in told.splitlines()]
+
+
+WAY = [("siteA:tun0", "out"), ("siteA:wan0", "out"), ("siteB:wan0", "in"), ("siteB:tun1", "in")]
+
+
+def test_a_whole_lab_is_one_file_that_wireshark_understands(tunnelled: World) -> None:
+    file = tunnelled.home / "lab.pcapng"
+    watching = capturing(tunnelled, "--filter", "icmp or udp", "--count", "8", "--write", str(file))
+    assert watching.stderr and f"tshark -r {file} -X lua_script:{file}.lua" in watching.stderr.readline()
+    tunnelled.labctl("exec", "siteA", "--", "ping", "-c", "1", "10.0.102.1")
+    assert watching.wait(DEADLINE) == 0
+    seen = fields(file, "frame.interface_name frame.interface_description frame.packet_flags_direction")
+    request = [(name, {"0x00000001": "in", "0x00000002": "out"}[direction]) for name, _, direction in seen[:4]]
+    assert request == WAY
+    assert seen[0][1] == "interface tun0 of namespace siteA, tunnel from 192.0.2.1:9000 to 192.0.2.2:9000"
+    script = ("-X", f"lua_script:{file}.lua")
+    for decoding in (script, ("-d", "udp.port==9000,ip")):
+        inner = [each[0].split(",")[-1] for each in fields(file, "ip.src", *decoding)]
+        assert inner == ["10.0.101.1"] * 4 + ["10.0.102.1"] * 4
+    comments = [each[0] for each in fields(file, "frame.comment")]
+    assert comments[1] == "carries 10.0.101.1 > 10.0.102.1 ICMP echo request, 84 bytes" and comments[0] == ""
+    times = [each[0].partition(".")[2] for each in fields(file, "frame.time_epoch")]
+    assert len(times[0]) == 9 and any(not time.endswith("000") for time in times)
+
+
+def test_what_a_superframe_of_a_tunnel_carries_is_decoded(tunnelled: World) -> None:
+    file = tunnelled.home / "lab.pcapng"
+    watching = capturing(tunnelled, "siteA:wan0", "--write", str(file), "--filter", "greater 5000", "-c", "3")
+    receive = "nc -l 10.0.102.1 7000 > /dev/null & echo ready; wait"
+    with tunnelled.start(
+        tunnelled.command("exec", "siteB", "--", "sh", "-c", receive), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+    ) as receiver:
+        assert receiver.stdout and receiver.stdout.readline()
+        send = "until head -c 3000000 /dev/zero | nc -N 10.0.102.1 7000; do sleep 0.1; done"
+        tunnelled.labctl("exec", "siteA", "--", "sh", "-c", send)
+    watching.communicate(timeout=DEADLINE)
+    inner = fields(file, "ip.src tcp.srcport", "-X", f"lua_script:{file}.lua")
+    assert all(addresses.count("10.0.101.1") > 1 for addresses, _ in inner) and len(inner) == 3
+
+
+def test_a_filter_asks_for_what_tcpdump_asks_for(tunnelled: World) -> None:
+    watching = capturing(tunnelled, "--filter", "arp or (icmp and icmp[icmptype] == icmp-echoreply)", "-c", "2")
+    tunnelled.labctl("exec", "siteA", "--", "ping", "-c", "1", "10.0.102.1")
+    shown, _ = watching.communicate(timeout=DEADLINE)
+    assert [line.split()[1] for line in shown.splitlines()] != [] and "request" not in shown
+    for words, told in (("bogus", "can't parse filter"), ("vlan 5", "takes the tag out")):
+        assert told in tunnelled.labctl("capture", "--filter", words, code=2).stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_the_background_a_signal_ends_it_with_a_whole_file(tunnelled: World, number: signal.Signals) -> None:
+    """A shell starts what it puts into the background deaf to Ctrl-C, and kill(1) reaches one process of it."""
+
+    def deaf() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    file = tunnelled.home / "lab.pcapng"
+    watching = tunnelled.start(
+        tunnelled.command("capture", "-w", str(file)),
+        deaf,
+        stderr=subprocess.PIPE,
+    )
+    assert watching.stderr and "watching every interface of lab tunnel" in watching.stderr.readline()
+    tunnelled.labctl("exec", "siteA", "--", "ping", "-c", "2", "-i", "0.2", "10.0.102.1")
+    watching.send_signal(number)
+    assert watching.wait(DEADLINE) == 0
+    assert len([each for each in fields(file, "icmp.type") if each[0]]) == 8
+
+
+def test_it_ends_after_the_time_that_was_asked_for(pair: World) -> None:
+    assert pair.labctl("capture", "left:eth0", "right", "--duration", "0.1").stdout == ""
+
+
+def test_it_ends_with_the_lab(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    watching = capturing(here)
+    here.labctl("down")
+    _, said = watching.communicate(timeout=DEADLINE)
+    assert watching.returncode == 4 and "nothing more to see" in said
+
+
+def test_the_frames_of_a_trace_are_a_file_with_what_became_of_them(tunnelled: World) -> None:
+    file = tunnelled.home / "trace.pcapng"
+    tunnelled.labctl("exec", "siteA", "--", "ping", "-c", "1", "10.0.102.1")
+    tunnelled.labctl("trace", "--pcapng", str(file), "siteA", "--", "ping", "-c", "1", "10.0.102.1")
+    request = fields(file, "frame.interface_name frame.comment")[:4]
+    assert request[0] == ["siteA:tun0", "packet 1 transmitted by 10.0.102.0/24 dev tun0"]
+    assert request[3] == ["siteB:tun1", "packet 1 received, accepted: answered by packet 2"]
