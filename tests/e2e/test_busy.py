@@ -29,8 +29,8 @@ LATE = """\
 def test_a_reply_counts_by_when_the_kernel_saw_it(as_user: World, check: str, delay: str) -> None:
     as_user.labctl("up", as_user.file("late.yaml", tunnel(checks=LATE)))
     as_user.labctl("impair", "siteA:tun0", "--delay", delay)
-    verify = as_user.start(
-        as_user.command("verify", check), start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    verify = as_user.start_labctl(
+        "verify", check, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     eventually(lambda: packets(as_user, "tx") == 1, "the request is sent")
     os.killpg(verify.pid, signal.SIGSTOP)

@@ -164,7 +164,7 @@ def test_ctrl_c_ends_a_command_of_exec_with_130(pair: World) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_a_command_ends_with_the_exec_that_was_ended(pair: World, number: signal.Signals) -> None:
-    process = pair.start(pair.command("exec", "left", "--", "sleep", "1000"))
+    process = pair.start_labctl("exec", "left", "--", "sleep", "1000")
     eventually(lambda: [p for p, t in pair.processes() if t.startswith("sleep")], "sleep runs")
     process.send_signal(number)
     eventually(lambda: not [p for p, t in pair.processes() if t.startswith("sleep")], "sleep is ended")

@@ -179,19 +179,19 @@ def test_edits_change_what_they_say_and_a_connection_goes_on(here: World) -> Non
     four = TWO_SITE.replace("\nttun:\n", f"{OTHER_SITES}\nttun:\n{OTHER_TUNNEL}")
     here.labctl("up", here.file("four.yaml", four))
     stream = "import socket,sys\n"
-    server = here.start(
-        here.command("exec", "siteB", "--", "python3", "-c", stream + (
+    server = here.start_labctl(
+        "exec", "siteB", "--", "python3", "-c", stream + (
             "s=socket.create_server(('10.0.102.1',7000)); print('ready',flush=True); c,_=s.accept()\n"
             "n=0\nwhile d:=c.recv(65536): n+=len(d)\nprint(n,flush=True)"
-        )),
+        ),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert server.stdout and server.stdout.readline() == "ready\n"
-    client = here.start(
-        here.command("exec", "siteA", "--", "python3", "-c", stream + (
+    client = here.start_labctl(
+        "exec", "siteA", "--", "python3", "-c", stream + (
             "s=socket.create_connection(('10.0.102.1',7000)); n=0\n"
             "for line in sys.stdin: s.sendall(b'x'*10000); n+=10000; print(n,flush=True)"
-        )),
+        ),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert client.stdin and client.stdout

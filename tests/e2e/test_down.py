@@ -47,7 +47,7 @@ def test_down_of_a_lab_that_never_was(here: World) -> None:
 
 def test_a_program_left_running_in_a_namespace_ends_with_the_lab(here: World) -> None:
     here.labctl("up", here.file("pair.yaml", PAIR))
-    guest = here.start(here.command("exec", "left", "--", "sleep", "1000"), stderr=subprocess.DEVNULL)
+    guest = here.start_labctl("exec", "left", "--", "sleep", "1000", stderr=subprocess.DEVNULL)
     eventually(lambda: sleepers(here), "the guest runs")
     here.labctl("down")
     guest.wait()

@@ -30,9 +30,7 @@ def kill_after(process: subprocess.Popen[str], seconds: float) -> None:
 
 
 def start_up(here: World, file: str, *more: str) -> subprocess.Popen[str]:
-    return here.start(
-        here.command("up", file, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
+    return here.start_labctl("up", file, *more, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
 
 def is_as(here: World, before: dict[str, object]) -> Callable[[], bool]:
@@ -122,7 +120,8 @@ def test_up_interrupted_while_engines_start(here: World, number: signal.Signals)
     before = here.snapshot()
     process = start_up(here, here.file("tunnel.yaml", tunnel()))
     eventually(lambda: engines(here) or process.poll() is not None, "the first engine is there")
-    os.killpg(process.pid, number)
+    if process.poll() is None:
+        os.killpg(process.pid, number)
     _, told = process.communicate(timeout=DEADLINE)
     # A lab that was made in the meantime stays: -N is a signal to an interpreter that has done its work and is ending.
     assert process.returncode in (0, 128 + number, -number) and "Traceback" not in told, told
@@ -191,7 +190,7 @@ def test_down_of_a_lab_whose_engine_was_killed(here: World) -> None:
 
 def test_down_killed_halfway_can_be_done_again(as_root: World) -> None:
     as_root.labctl("up", as_root.file("many.yaml", many_namespaces(LARGE)))
-    process = as_root.start(as_root.command("down"), stdout=subprocess.DEVNULL)
+    process = as_root.start_labctl("down", stdout=subprocess.DEVNULL)
     eventually(lambda: len(names(as_root)) < LARGE, "down is at work")
     process.kill()
     process.wait()

@@ -49,8 +49,8 @@ def test_a_namespace_an_interface_and_an_engine_are_found_in_every_command(mine:
         assert mine.labctl("impair", f"{space}:{interface}", "--show").stdout.startswith(f"mine-siteA:{interface} out")
         assert mine.json("impair", f"{space}:{interface}", "--show")["device"] == f"mine-siteA:{interface}"
     assert mine.json("verify", "across")["passed"]
-    capture = mine.command("capture", f"{space}:tun0", "--count", "1")
-    with mine.start(capture, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watching:
+    capture = ("capture", f"{space}:tun0", "--count", "1")
+    with mine.start_labctl(*capture, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watching:
         assert watching.stderr and "watching" in watching.stderr.readline()
         mine.labctl("exec", space, "--", "ping", "-c", "1", "10.0.102.1")
         assert "ICMP echo request" in watching.communicate(timeout=DEADLINE)[0]

@@ -117,7 +117,7 @@ def test_a_device_that_is_open_already_is_told_with_who_has_it(as_user: World) -
         os.kill(pid, signal.SIGTERM)
     eventually(lambda: not of_program(as_user)["running"], "the engine has ended")
     ends = ["tun0", "192.0.2.1", "9000", "192.0.2.2", "9000"]
-    by_hand = as_user.start(as_user.command("exec", "siteA", "--", str(as_user.home / "my_ttun.py"), *ends))
+    by_hand = as_user.start_labctl("exec", "siteA", "--", str(as_user.home / "my_ttun.py"), *ends)
     eventually(lambda: links(as_user)["tun0"]["carrier"], "it has opened the device")
     what, why, hint = as_user.labctl("up", file, code=2).stderr.splitlines()[-3:]
     assert what == "the engine of siteA:tun0 cannot be started: tun0 is open already"
@@ -137,7 +137,7 @@ def test_a_restart_that_is_interrupted_leaves_every_engine_running(here: World) 
     path = program(here, forwarder())
     here.labctl("up", lab(here, f"./my_ttun.py {COMMAND}"))
     path.write_text(forwarder("if not os.path.exists('go'):\n    open('waits', 'w')\n    signal.pause()"))
-    process = here.start(here.command("restart"), start_new_session=True, stderr=subprocess.PIPE)
+    process = here.start_labctl("restart", start_new_session=True, stderr=subprocess.PIPE)
     eventually((here.home / "waits").exists, "the program has been started, and is not ready")
     (here.home / "go").touch()
     os.killpg(process.pid, signal.SIGINT)

@@ -160,7 +160,7 @@ def test_three_labs_side_by_side(here: World) -> None:
 def test_two_up_at_the_same_moment(here: World) -> None:
     file = here.file("tunnel.yaml", tunnel())
     for _ in range(3):
-        both = [here.start(here.command("up", file), stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+        both = [here.start_labctl("up", file, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
         told = [process.communicate(timeout=60)[1] for process in both]
         codes = [process.returncode for process in both]
         assert set(codes) <= {0, 2} and 0 in codes, told
@@ -190,7 +190,7 @@ def test_up_and_down_at_the_same_moment(here: World) -> None:
     file = here.file("tunnel.yaml", tunnel())
     for _ in range(3):
         both = [
-            here.start(here.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            here.start_labctl(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             for words in (["up", file], ["down", "tunnel"])
         ]
         told = [process.communicate(timeout=60)[1] for process in both]

@@ -96,8 +96,8 @@ def lines(here: World, device: str, text: str, at_least: int) -> int:
 
 
 def test_logs_follow_until_ctrl_c(single_host: World) -> None:
-    process = single_host.start(
-        single_host.command("logs", "--follow", "host:tun0"),
+    process = single_host.start_labctl(
+        "logs", "--follow", "host:tun0",
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     single_host.labctl("exec", "host", "--", "ping", "-c", "1", "-W", "0.1", "10.0.101.77", code=1)

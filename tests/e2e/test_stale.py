@@ -89,8 +89,7 @@ def test_a_link_in_the_place_of_a_lab_is_told_and_left_alone(as_root: World) -> 
 def test_twenty_environments_of_one_user_at_once(as_user: World) -> None:
     file = as_user.file("pair.yaml", PAIR)
     started = [
-        as_user.start(as_user.command("up", file, "--name", f"lab{number}"), stdout=subprocess.DEVNULL)
-        for number in range(20)
+        as_user.start_labctl("up", file, "--name", f"lab{number}", stdout=subprocess.DEVNULL) for number in range(20)
     ]
     assert [process.wait(60) for process in started] == [0] * 20
     assert len(as_user.json("list")) == 20

@@ -191,7 +191,7 @@ LATE = "  - {name: late, ping: {from: siteA, to: 10.0.102.50, count: 1, timeout:
 
 def test_a_check_that_waits_is_tried_again_until_it_holds(here: World) -> None:
     here.labctl("up", here.file("late.yaml", tunnel(checks=LATE % 30)))
-    verify = here.start(here.command("verify"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    verify = here.start_labctl("verify", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     eventually(lambda: sent(here) > 0, "it has been tried once")
     assert verify.poll() is None
     here.labctl("exec", "siteB", "--", "ip", "addr", "add", "10.0.102.50/32", "dev", "tun1")

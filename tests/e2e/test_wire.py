@@ -34,11 +34,9 @@ SHAPES = {
 def socat(here: World, site: str, shape: str) -> subprocess.Popen[str]:
     """Start socat as the end of the tunnel in a site, and wait until it has both of its ports."""
     device, own, peer = ENDS[site]
-    started = here.start(
-        here.command(
-            "exec", site, "--", "socat", "-d", "-d", f"TUN,tun-name={device},tun-type=tun,iff-no-pi,iff-up",
-            SHAPES[shape].format(own=own, peer=peer),
-        ),
+    started = here.start_labctl(
+        "exec", site, "--", "socat", "-d", "-d", f"TUN,tun-name={device},tun-type=tun,iff-no-pi,iff-up",
+        SHAPES[shape].format(own=own, peer=peer),
         stderr=subprocess.PIPE,
     )  # fmt: skip
     assert started.stderr is not None
@@ -112,7 +110,7 @@ def test_tcpdump_sees_exactly_the_datagrams_that_were_counted(as_root: World) ->
     as_root.labctl("up", as_root.file("tunnel.yaml", tunnel()))
     file = as_root.home / "wire.pcap"
     words = ["tcpdump", "-Z", "root", "-U", "-n", "-i", "wan0", "-w", str(file), "udp", "port", "9000"]
-    tcpdump = as_root.start(as_root.command("exec", "siteA", "--", *words), stderr=subprocess.PIPE)
+    tcpdump = as_root.start_labctl("exec", "siteA", "--", *words, stderr=subprocess.PIPE)
     assert tcpdump.stderr is not None
     assert any("listening on" in line for line in tcpdump.stderr)
     as_root.labctl("exec", "siteA", "--", "ping", "-c", "5", "-i", "0.05", "10.0.102.1")

@@ -191,6 +191,12 @@ class World:
             assert process.returncode == code, f"{words} ended with {process.returncode}\n{out}\n{err}"
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
+    def start_labctl(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start labctl, as `labctl` runs it."""
+        if forked.EXECUTED or "before" in options or any(name.startswith("PYTHON") for name in options.get("env", ())):
+            return self.start(self.command(*arguments), **options)
+        return self.start_forked(cli.main, ["labctl", *arguments], **options)
+
     @staticmethod
     def command(*arguments: str) -> list[str]:
         return [sys.executable, "-m", "labctl", *arguments]
@@ -202,10 +208,7 @@ class World:
 
         It is executed, and not only forked, where the test is about what a new process or its interpreter is given.
         """
-        start = partial(self.start_forked, cli.main, ["labctl", *arguments])
-        if forked.EXECUTED or "before" in options or any(name.startswith("PYTHON") for name in options.get("env", ())):
-            start = partial(self.start, self.command(*arguments))
-        done = self._to_its_end(start, arguments, code, say, options)
+        done = self._to_its_end(partial(self.start_labctl, *arguments), arguments, code, say, options)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
@@ -332,8 +335,9 @@ def eventually(condition: Callable[[], Any], what: str) -> Any:
 @contextmanager
 def running(here: World, namespace: str, program: str) -> Iterator[None]:
     """A Python program inside a namespace, which prints a line when it is ready."""
-    command = here.command("exec", namespace, "--", here.command()[0], "-c", program)
-    with here.start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+    command = ("exec", namespace, "--", sys.executable, "-c", program)
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with here.start_labctl(*command, **pipes) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         yield
         process.terminate()
