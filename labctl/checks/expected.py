@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
-from labctl.checks.loss import Loss, loss
 from labctl.checks.results import Evidence
 from labctl.plan.desired import Desired
 from labctl.plan.mtu import packets
@@ -20,10 +19,9 @@ from labctl.topology.model import Check, Nc, Ping, Topology
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was counted in place of what was expected, and where packets were lost, if they were."""
+    """What was counted in place of what was expected."""
 
     evidence: tuple[Evidence, ...]
-    loss: Loss | None
 
     @property
     def holds(self) -> bool:
@@ -64,10 +62,7 @@ class Expected:
         there = self._counted(self.there, self.sent, before, after)
         back = self._counted(self.back, self.returned, before, after)
         quiet = ev.exactly(self.quiet, 0, frozenset(), before, after)
-        lost = loss(self.there, there, before, after)
-        if lost is None and self.returned != 0:
-            lost = loss(self.back, back, before, after, back=True)
-        return Judgement((*there, *back, *quiet), lost)
+        return Judgement((*there, *back, *quiet))
 
     def _counted(
         self, points: Sequence[ev.CountingPoint], number: int | None, before: ev.Snapshot, after: ev.Snapshot

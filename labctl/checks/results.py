@@ -55,7 +55,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Result:
-    """The verdict of one check. `lost` says where packets were last seen, where that is known.
+    """The verdict of one check. `lost` is what a diagnosis says of a failed one, in a line: where, and why.
 
     `asked` is false where the question could not be put to the lab; such a check has not passed.
     """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.expected import Expected, Judgement
-from labctl.checks.loss import Kernel, describe, held_back
+from labctl.checks.held_back import Kernel, held_back
 from labctl.checks.results import Outcome, Result, State, Tools
 from labctl.plan.desired import Desired
 from labctl.process.patience import Patience, PatienceFor
@@ -34,9 +34,13 @@ WANTED: Mapping[str | None, State] = {
 
 @dataclass(frozen=True)
 class Means:
-    """What a check is made with: probes, counters, what the kernel says of an interface, and how long to wait."""
+    """What a check is made with: probes, counters, what the kernel says of an interface, and how long to wait.
+
+    `begin` is called before each try.
+    """
 
     tools: Tools
+    begin: Callable[[], None]
     observe: Callable[[Collection[CountingPoint]], Snapshot]
     kernel: Kernel
     patience: PatienceFor
@@ -60,18 +64,15 @@ def _until_it_holds(expected: Expected, check: Check, means: Means) -> Result:
 
 def _once(expected: Expected, check: Check, means: Means) -> Result:
     _come_to_rest(means.patience)
+    means.begin()
     before = means.observe(expected.points)
     outcome, command = _probe(check, means.tools)
     wanted = WANTED[check.expect]
     # Where the answer is not the wanted one, no count can make it so, and those that are late have had a time-out.
     judgement = _settled(expected, before, means, SETTLE if outcome.state == wanted else 0)
     passed = outcome.state == wanted and judgement.holds
-    lost = ""
     if passed and wanted == "silent" and check.crosses:
-        lost = held_back(check, means.kernel)
-        passed = not lost
-    elif not passed and outcome.state != "unasked" and judgement.loss:
-        lost = describe(judgement.loss, check, means.kernel)
+        passed = not held_back(check, means.kernel)
     return Result(
         check.name,
         check.description,
@@ -82,8 +83,7 @@ def _once(expected: Expected, check: Check, means: Means) -> Result:
         outcome.words,
         judgement.evidence,
         command,
-        lost,
-        _message(check, passed, outcome),
+        message=_message(check, passed, outcome),
     )
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.results import Result, Tools
 from labctl.checks.run import Means, run
+from labctl.diagnosis.grouping import by_cause
+from labctl.diagnosis.verdict import Verdict
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_out
 from labctl.kernel.neighbours import unresolved
-from labctl.kernel.observe import counters, observe
+from labctl.kernel.observe import counters
 from labctl.kernel.rtnetlink import Rtnetlink
 from labctl.lab import names
 from labctl.lab.engines.stats import EngineStats
+from labctl.lab.explain import Explainer
 from labctl.lab.journal import Recorded
 from labctl.lab.reconcile import pending
 from labctl.lab.state import State, existing
@@ -34,12 +36,13 @@ from labctl.topology.values import Host
 
 @dataclass(frozen=True)
 class Verified:
-    """The results of the checks of a lab, and how it differs from its file once they are done."""
+    """The results of the checks of a lab, how it differs from its file once they are done, and why checks failed."""
 
     lab: str
     file: str
     results: tuple[Result, ...]
     drift: tuple[Change, ...]
+    diagnosis: tuple[Verdict, ...] = ()
 
 
 def verify(
@@ -57,55 +60,41 @@ def verify(
         raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
 
     wanted, recorded = desired(topology), state.read()
-    results = []
-    for result in run(wanted, _chosen(topology, checks), means_of(state, recorded, tools)):
-        results.append(result)
-        show(result)
-    return Verified(lab, recorded.file, tuple(results), pending(wanted, state).changes)
+    chosen = _chosen(topology, checks)
+    results, explained = [], []
+    with Explainer(state, wanted, chosen) as explainer:
+        for result in run(wanted, chosen, means_of(state, recorded, tools, explainer.begin)):
+            if not result.passed:
+                causes = explainer.explain(result)
+                explained.append((result.name, causes))
+                result = replace(result, lost="; ".join(f"{cause.hop}: {cause.words}" for cause in causes))
+            results.append(result)
+            show(result)
+    return Verified(lab, recorded.file, tuple(results), pending(wanted, state).changes, by_cause(explained))
 
 
-def means_of(state: State, recorded: Recorded, tools: Callable[[PatienceFor], Tools]) -> Means:
+def means_of(
+    state: State, recorded: Recorded, tools: Callable[[PatienceFor], Tools], begin: Callable[[], None] = lambda: None
+) -> Means:
     """Return what the checks of a lab are made with, for the engines that are recorded now."""
     carriers = [engine.process.pid for engine in recorded.engines.values()]
 
     def patience(seconds: float, *others: int) -> Patience:
         return Patience(seconds, *carriers, *others)
 
-    return Means(tools(patience), partial(_snapshot, state), _Kernel(state), patience)
+    return Means(tools(patience), begin, partial(_snapshot, state), _Kernel(), patience)
 
 
 class _Kernel:
-    """What the kernel says of the namespaces and the engines of a lab."""
+    """What the kernel says of the namespaces of a lab."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
-
-    def way(self, namespace: str, to: Host, source: Host | None = None) -> Way:
+    def way(self, namespace: str, to: Host) -> Way | NoWay:
         with namespaces.inside(namespace):
-            found = route_out(Flow(to, source))
-        if isinstance(found, NoWay):
-            raise OSError(found.errno, os.strerror(found.errno))
-        return found
+            return route_out(Flow(to))
 
     def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
         with namespaces.inside(ref.namespace), closing(Rtnetlink()) as netlink:
             return socket.if_nametoindex(ref.interface) not in unresolved(netlink, neighbour)
-
-    def ailment(self, ref: InterfaceRef) -> str:
-        engine = self._state.read().engines.get(ref)
-        if engine is not None and not engine.process.alive():
-            return f"the engine of {ref} has ended: labctl logs {ref}"
-        if engine is not None and engine.process.stopped():
-            return f"the engine of {ref} is stopped: labctl exec {ref.namespace} -- kill -CONT {engine.process.pid}"
-        space = observe(ref.namespace)
-        link = space.links.get(ref.interface) if space else None
-        if link is None:
-            return f"{ref} is gone"
-        if not link.up:
-            return f"{ref} is down"
-        if not link.carrier:
-            return f"no program reads {ref}" if link.kind in ("tun", "tap") else f"{ref} has no carrier"
-        return ""
 
 
 def _chosen(topology: Topology, typed: Sequence[str]) -> list[Check]:

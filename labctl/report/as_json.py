@@ -91,6 +91,7 @@ class JsonReporter:
                 "passed": all(result.passed for result in found.results),
                 "checks": [asdict(result) for result in found.results],
                 "drift": [_change(change) for change in found.drift],
+                "diagnosis": [asdict(verdict) for verdict in found.diagnosis],
             }
         )
 

@@ -36,6 +36,7 @@ class Decision:
     via: Host | None = None
     local: bool = False
     mtu: int | None = None  # that of the route, where it has one
+    source: Host | None = None  # the address that the route sends from, where it names one
 
 
 class _Entry(NamedTuple):
@@ -92,7 +93,7 @@ class Fib:
             name = hop.dev if known or hop.via is None else self.interface_of(hop.via, hop.dev, route.table)
             if name is None:
                 return
-            ways.append(Decision(name, hop.via, mtu=route.mtu))
+            ways.append(Decision(name, hop.via, mtu=route.mtu, source=route.src))
         entry = _Entry(metric_of(route), route.to.prefixlen, tuple(ways), route.type)
         self._tables[route.table].add(route.to, entry)
         for network, link in on_link({}, (route,)):

@@ -51,19 +51,19 @@ class Ways:
         for where, namespace in topology.namespaces.items():
             for own, name in connected(namespace.interfaces):
                 self._owners[own.ip].append(InterfaceRef(where, name))
-        self._endpoints: dict[InterfaceRef, TunnelEndpoint] = {}
+        self.endpoints: dict[InterfaceRef, TunnelEndpoint] = {}  # by TUN device
         for endpoint in topology.ttun:
             space = topology.namespaces.get(endpoint.device.namespace)
             if space is not None and isinstance(space.interfaces.get(endpoint.device.interface), Tun):
-                self._endpoints.setdefault(endpoint.device, endpoint)
-        self._bound = {(device.namespace, end.bind): device for device, end in self._endpoints.items()}
+                self.endpoints.setdefault(endpoint.device, endpoint)
+        self._bound = {(device.namespace, end.bind): device for device, end in self.endpoints.items()}
         self.of_tunnels: dict[InterfaceRef, Way] = {}
-        for device in self._endpoints:
+        for device in self.endpoints:
             self._follow(device)
 
     def far_end(self, device: InterfaceRef) -> InterfaceRef | None:
         """Return the TUN device that the packets of another one come out of; None where the file does not show it."""
-        way, peer = self.of_tunnels.get(device), self._endpoints[device].peer
+        way, peer = self.of_tunnels.get(device), self.endpoints[device].peer
         if way is None or way.end is None:
             return None
         anywhere = peer._replace(host=type(peer.host)(0))
@@ -104,7 +104,7 @@ class Ways:
                 under_way[into] = self._to_peer(into)
 
     def _to_peer(self, device: InterfaceRef) -> _Walk:
-        endpoint = self._endpoints[device]
+        endpoint = self.endpoints[device]
         source = None if endpoint.bind.host.is_unspecified else endpoint.bind.host
         return self._walk(device.namespace, endpoint.peer.host, source)
 
@@ -123,11 +123,11 @@ class Ways:
             elif arrived not in seen and (not seen or self._forwards(arrived, address)):
                 for way in ways:
                     leaving = InterfaceRef(here, way.interface)
-                    if leaving in self._endpoints:
+                    if leaving in self.endpoints:
                         passed[leaving] = None
                         comes_out = yield leaving
                     else:
-                        comes_out = self._neighbour(leaving, way.via or address)
+                        comes_out = self.neighbour(leaving, way.via or address)
                         segment = self._segments.of(leaving)
                         passed.update(dict.fromkeys(segment.way(leaving, comes_out) if comes_out else (leaving,)))
                     mtus += () if way.mtu is None else (way.mtu,)
@@ -138,14 +138,14 @@ class Ways:
     def _next(self, here: str, decision: Decision, address: Host) -> InterfaceRef | None:
         """Return the interface by which a packet enters the next namespace."""
         leaving = InterfaceRef(here, decision.interface)
-        if leaving in self._endpoints:
+        if leaving in self.endpoints:
             return self.far_end(leaving)
-        return self._neighbour(leaving, decision.via or address)
+        return self.neighbour(leaving, decision.via or address)
 
     def _forwards(self, arrived: InterfaceRef, address: Host) -> bool:
         return forwards(self._spaces[arrived.namespace], arrived.interface, address.version)
 
-    def _neighbour(self, leaving: InterfaceRef, address: Host) -> InterfaceRef | None:
+    def neighbour(self, leaving: InterfaceRef, address: Host) -> InterfaceRef | None:
         """Return the interface by which the packet enters the namespace of the next hop, None if none has the address.
 
         For IPv4 that is any interface of the namespace there, because Linux answers ARP requests for each of its

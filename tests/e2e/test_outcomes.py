@@ -63,7 +63,7 @@ def test_what_the_senders_kernel_refuses_at_once_is_no_silence(here: World) -> N
     here.labctl("exec", "siteA", "--", "ip", "neigh", "flush", "dev", "wan0")
     unresolved = outcomes(here, "unresolved", code=1)["unresolved"]
     assert unresolved["outcome"] == "silent" and all(found["holds"] for found in unresolved["evidence"])
-    assert unresolved["lost"] == "no packet has left siteA:wan0: 192.0.2.2 has not told its MAC address"
+    assert unresolved["lost"] == "siteB:wan0: ARP is off on siteB:wan0"
     here.labctl("verify", "taken-for-silence", code=5)
     here.labctl("verify", "taken-for-silence", "reply", code=1)
     here.labctl("down")

@@ -1,0 +1,151 @@
+"""Addresses: missing, elsewhere, with another prefix length, twice, or not usable yet.
+
+An address brings three things along: packets to it are taken in, packets may be sent from it, and its network is
+reached without a next hop. A namespace that lost one has lost all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.diagnosis import fixes
+from labctl.diagnosis.facts import Case
+from labctl.diagnosis.path import Kind, Stage
+from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.values import Host, Prefix
+
+
+def target(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield why a namespace does not take in what is sent to its address: it has the address no more, or not yet."""
+    stage = case.stages[number]
+    if stage.kind is Kind.DELIVER:
+        yield from not_usable(case, stage.namespace, stage.flow.to)
+
+
+def missing_source(case: Case, stage: Stage, answer: Witness) -> Iterator[Verdict]:
+    """Yield why a packet cannot be sent from its source address, where that is chosen."""
+    if stage.kind is Kind.SEND and stage.flow.source is not None:
+        for verdict in not_usable(case, stage.namespace, stage.flow.source):
+            yield Verdict(verdict.hop, verdict.reason, verdict.words, (*verdict.evidence, answer), verdict.fix)
+
+
+def source(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield why the source address that an engine is bound to cannot be used."""
+    stage = case.stages[number]
+    if stage.kind is Kind.SEND and stage.depth and stage.flow.source is not None:
+        yield from not_usable(case, stage.namespace, stage.flow.source)
+
+
+def not_usable(case: Case, namespace: str, address: Host) -> Iterator[Verdict]:
+    """Yield why a namespace cannot send from, or take in what is sent to, one of its addresses."""
+    owners = list(case.owners_of(str(address)))
+    here = [(ref, own) for ref, own in owners if ref.namespace == namespace]
+    if here:
+        for ref, own in here:
+            yield from _flagged(ref, own.flags, str(address), case)
+        return
+    if _is_local_otherwise(case, namespace, address):
+        return
+    by_file = _of_file(case, namespace, address)
+    ref = InterfaceRef(namespace, by_file[0]) if by_file else InterfaceRef(namespace, "")
+    place = str(ref) if by_file else namespace
+    yield from _without_ipv6(case, ref, address)
+    elsewhere = [other for other, _ in owners]
+    seen = Witness(place, "addresses", _listed(case, ref) or "none")
+    if elsewhere:
+        words = f"{namespace} does not have the address {address}; {', '.join(map(str, elsewhere))} has it"
+        evidence = (seen, *(Witness(str(other), "address", str(address)) for other in elsewhere))
+        yield Verdict(place, Reason.ADDRESS_ELSEWHERE, words, evidence, _fix(case, namespace, address))
+        return
+    words = f"{place} does not have the address {address}"
+    yield Verdict(place, Reason.ADDRESS_MISSING, words, (seen,), _fix(case, namespace, address))
+
+
+def _fix(case: Case, namespace: str, address: Host) -> str:
+    """Return what brings an address back; in the file, the line of the interface that the probe is meant to reach."""
+    text = f"give an interface of {namespace} the address {address}"
+    return fixes.mend(case, namespace, "namespaces", namespace, "interfaces", text=text)
+
+
+def _flagged(ref: InterfaceRef, flags: frozenset[str], address: str, case: Case) -> Iterator[Verdict]:
+    seen = Witness(str(ref), f"flags of {address}", " ".join(sorted(flags)))
+    if "dadfailed" in flags:
+        words = f"{ref} does not use its address {address}: another interface on the link has it, too (DAD failed)"
+        yield Verdict(str(ref), Reason.DAD_FAILED, words, (seen,), fixes.up(case))
+    elif "tentative" in flags and "optimistic" not in flags:
+        words = f"{ref} does not use its address {address} yet: it is tentative, duplicate detection is not over"
+        yield Verdict(str(ref), Reason.TENTATIVE, words, (seen,), fixes.up(case))
+
+
+def _without_ipv6(case: Case, ref: InterfaceRef, address: Host) -> Iterator[Verdict]:
+    space = case.space(ref.namespace)
+    if address.version == 6 and ref.interface:
+        for scope in (ref.interface, "all"):
+            path = f"net/ipv6/conf/{scope}/disable_ipv6"
+            if space.settings.get(path) == "1":
+                words = f"IPv6 is off on {ref}: {path} is 1"
+                seen = Witness(str(ref), path, "1")
+                yield Verdict(str(ref), Reason.IPV6_OFF, words, (seen,), fixes.up(case))
+                return
+
+
+def own_network(case: Case, stage: Stage, answer: Witness) -> Iterator[Verdict]:
+    """Yield why an interface has lost its own network, by which it reaches the next hop: address gone or changed."""
+    if not stage.leaves or not stage.by_file:
+        return
+    next_hop = stage.via or stage.flow.to
+    for own in _written(case, stage.ref):
+        if own.version != next_hop.version or next_hop not in own.network:
+            continue
+        there = [
+            each for each in case.space(stage.namespace).addresses.get(stage.leaves, ()) if each.host == str(own.ip)
+        ]
+        if not there:
+            for verdict in not_usable(case, stage.namespace, own.ip):
+                yield Verdict(verdict.hop, verdict.reason, verdict.words, (*verdict.evidence, answer), verdict.fix)
+        elif all(each.prefix_length != own.network.prefixlen for each in there):
+            yield _wrong_prefix(case, stage.ref, own, there[0].prefix_length)
+
+
+def prefix(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield an address of the interface that a packet leaves by that has another prefix length than in the file."""
+    stage = case.stages[number]
+    for own in _written(case, stage.ref):
+        for each in case.space(stage.namespace).addresses.get(stage.ref.interface, ()):
+            if each.host == str(own.ip) and each.prefix_length != own.network.prefixlen:
+                yield _wrong_prefix(case, stage.ref, own, each.prefix_length)
+
+
+def _wrong_prefix(case: Case, ref: InterfaceRef, own: Prefix, length: int) -> Verdict:
+    words = f"{ref} has its address {own.ip} with the prefix length /{length}, not /{own.network.prefixlen}"
+    seen = Witness(str(ref), "address", f"{own.ip}/{length}")
+    return Verdict(str(ref), Reason.WRONG_PREFIX, words, (seen,), fixes.up(case))
+
+
+def _written(case: Case, ref: InterfaceRef) -> Iterator[Prefix]:
+    space = case.topology.namespaces.get(ref.namespace)
+    interface = space.interfaces.get(ref.interface) if space else None
+    yield from interface.addresses if interface else ()
+
+
+def _of_file(case: Case, namespace: str, address: Host) -> tuple[str, Prefix] | None:
+    space = case.topology.namespaces.get(namespace)
+    for name, interface in space.interfaces.items() if space else ():
+        for own in interface.addresses:
+            if own.ip == address:
+                return name, own
+    return None
+
+
+def _is_local_otherwise(case: Case, namespace: str, address: Host) -> bool:
+    """Return whether the local table takes in an address that no interface has, as all of 127.0.0.0/8."""
+    locals_ = (local for link in case.space(namespace).links.values() for local in link.local)
+    return address.is_loopback or f"{address}/{address.max_prefixlen}" in locals_
+
+
+def _listed(case: Case, ref: InterfaceRef) -> str:
+    space = case.space(ref.namespace)
+    names = [ref.interface] if ref.interface else list(space.addresses)
+    return " ".join(f"{each.host}/{each.prefix_length}" for name in names for each in space.addresses.get(name, ()))

@@ -1,0 +1,141 @@
+"""What was measured of one failed check, as plain data: the input of every question.
+
+`gather` fills it; nothing here asks anything. The counters of `moved`, of engines and of links are what was counted
+while the check ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from labctl.diagnosis.path import Asked, Kind, Stage
+from labctl.kernel.addresses import Address
+from labctl.kernel.lookup import NoWay, Way
+from labctl.kernel.packet_taps import PacketType
+from labctl.kernel.programs import Program
+from labctl.kernel.sock_diag import Socket
+from labctl.plan.difference import Change
+from labctl.plan.facts import Link, Neighbour
+from labctl.plan.routes import Route
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.model import Topology
+from labctl.trace.sightings import Journey, Sighting
+
+
+@dataclass(frozen=True)
+class Space:
+    """One namespace, as it was found once the check had failed; `gone` where there is none of that name."""
+
+    gone: bool = False
+    links: Mapping[str, Link] = field(default_factory=dict)
+    addresses: Mapping[str, Sequence[Address]] = field(default_factory=dict)
+    neighbours: Mapping[str, Sequence[Neighbour]] = field(default_factory=dict)
+    routes: Sequence[Route] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)  # by path below /proc/sys
+    sockets: Sequence[Socket] = ()
+    owners: Mapping[int, Sequence[Program]] = field(default_factory=dict)  # of the sockets, by inode
+    readers: Mapping[str, Sequence[Program]] = field(default_factory=dict)  # of TUN and TAP devices
+    moved: Mapping[str, int] = field(default_factory=dict)  # SNMP counters, by their names in nstat(8)
+    dropped: Mapping[str, int] = field(default_factory=dict)  # packets that an interface did not take in, by its name
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine of the lab: its process as recorded, the endpoint that it was started for, what it counted."""
+
+    device: InterfaceRef
+    pid: int
+    alive: bool
+    stopped: bool
+    bind: str
+    peer: str
+    program: str = ""  # the command of a program of the user's; empty for the built-in engine
+    impaired: Mapping[str, str] = field(default_factory=dict)  # by direction, where it is
+    counted: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class File:
+    """The topology file of the lab: its name as a person types it, and where its parts stand, where that is known."""
+
+    name: str
+    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
+
+    def at(self, *path: str | int) -> str:
+        """Return FILE:LINE of a part of the file, or of what is around it; the file where its lines are not known."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return f"{self.name}:{self.lines[path]}" if path in self.lines else self.name
+
+
+@dataclass(frozen=True)
+class Case:
+    """One failed check: its way by the file, and what was measured along it."""
+
+    topology: Topology
+    file: File
+    asked: Asked
+    stages: Sequence[Stage]
+    spaces: Mapping[str, Space]
+    engines: Mapping[InterfaceRef, Engine] = field(default_factory=dict)
+    ways: Mapping[Stage, Way | NoWay] = field(default_factory=dict)  # of SEND, FORWARD and DELIVER
+    returns: Mapping[Stage, Way | NoWay] = field(default_factory=dict)  # of DELIVER and FORWARD: to the packet's source
+    journeys: Sequence[Journey] = ()  # of all packets that were seen while the check ran
+    probes: Sequence[Journey] = ()  # of the probe's own
+    answers: Sequence[Journey] = ()  # of those that answer them
+    changes: Sequence[Change] = ()  # what `up` would do
+    outcome: str = ""  # results.State
+    observed: str = ""
+
+    def space(self, namespace: str) -> Space:
+        """Return what was found of a namespace."""
+        return self.spaces.get(namespace, Space(gone=True))
+
+    def link(self, ref: InterfaceRef) -> Link | None:
+        """Return an interface, None where it is not there."""
+        return self.space(ref.namespace).links.get(ref.interface)
+
+    def passed(self, number: int) -> bool:
+        """Return whether a packet was seen at the end of a stage."""
+        stage = self.stages[number]
+        if stage.kind is Kind.READ:
+            return self.counted(stage.ref, "udp_sent_packets") > 0
+        if stage.kind is Kind.DELIVER:
+            device = self.engine_behind(number)
+            received, strange = (self.counted(device, name) for name in ("udp_received_packets", "in_not_from_peer"))
+            return received > strange
+        return any(True for _ in self.seen_at(number))
+
+    def engine_behind(self, number: int) -> InterfaceRef | None:
+        """Return the TUN device whose engine a stage delivers a datagram to, None where it delivers another packet."""
+        following = self.stages[number + 1] if number + 1 < len(self.stages) else None
+        return following.ref if following and following.kind is Kind.WRITE else None
+
+    def counted(self, device: InterfaceRef | None, name: str) -> int:
+        """Return how much an engine counted while the check ran; 0 for a program."""
+        engine = self.engines.get(device) if device else None
+        return engine.counted.get(name, 0) if engine else 0
+
+    def seen_at(self, number: int) -> Iterator[Sighting]:
+        """Yield the sightings of a stage's packets at its end."""
+        stage = self.stages[number]
+        for journey in self.answers if stage.back else self.probes:
+            yield from (each for each in journey.sightings if self.is_at(each, stage))
+
+    def is_at(self, sighting: Sighting, stage: Stage) -> bool:
+        """Return whether a sighting is at the end of a stage, in as many tunnels, and in a frame that is taken in."""
+        station = sighting.station
+        if stage.kind in (Kind.READ, Kind.DELIVER) or (station.ref, station.outgoing) != (stage.ref, stage.outgoing):
+            return False
+        link = self.link(stage.ref)
+        strange = sighting.kind is PacketType.OTHERHOST and not (link and link.master)
+        return len(sighting.layers) == stage.depth + 1 and not strange
+
+    def owners_of(self, address: str) -> Iterator[tuple[InterfaceRef, Address]]:
+        """Yield the interfaces of the lab that have an address."""
+        for name, space in self.spaces.items():
+            for interface, addresses in space.addresses.items():
+                for each in addresses:
+                    if each.host == address:
+                        yield InterfaceRef(name, interface), each

@@ -1,0 +1,158 @@
+"""Who asks: everything that questions are asked about, gathered once a check has failed. The only IO of a diagnosis.
+
+Taps and counters are looked at from before a check until after it (`Watch`), so that what they show is of the run that
+failed. What the kernel would do with each packet of the way is asked afterwards, in the namespace of each stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from labctl.diagnosis.facts import Space
+from labctl.diagnosis.path import Asked, Kind, Stage
+from labctl.errors import LabError
+from labctl.kernel import interfaces, namespaces, programs, snmp, sock_diag, sysctls
+from labctl.kernel.addresses import Address
+from labctl.kernel.lookup import NoWay, Way, route_in, route_out
+from labctl.kernel.packet_taps import PacketTaps, Seen
+from labctl.plan import facts as plan
+from labctl.topology.values import Host
+from labctl.trace.dissect import Icmp
+from labctl.trace.journeys import answers, journeys
+from labctl.trace.sightings import Journey, sightings
+
+_REQUESTS = (8, 128)  # echo requests: RFC 792, RFC 4443
+
+
+class Watch:
+    """Taps on some namespaces and their counters, from one look to the next."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Open the taps. A namespace that is gone is left out."""
+        self.names = [name for name in names if namespaces.taken(name)]
+        self._taps = PacketTaps(self.names)
+        self._before: dict[str, Counted] = {}
+        self._seen: list[Seen] = []
+
+    def close(self) -> None:
+        """See no more."""
+        self._taps.close()
+
+    def begin(self) -> None:
+        """Forget what was seen and counted until now."""
+        self._taps.crossed()
+        self._seen = []
+        self._before = {name: counted(name) for name in self.names}
+
+    def crossed(self) -> list[Seen]:
+        """Return what has been seen since `begin`."""
+        self._seen += self._taps.crossed()
+        return self._seen
+
+    def moved(self, name: str) -> Counted:
+        """Return what was counted in a namespace since `begin`."""
+        now, before = counted(name), self._before.get(name, Counted())
+        return now.since(before)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the kernel counted in a namespace: by the names of nstat(8), and what interfaces did not take in."""
+
+    snmp: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def since(self, before: Counted) -> Counted:
+        """Return what was added, without what did not change."""
+        return Counted(snmp.moved(before.snmp, self.snmp), snmp.moved(before.dropped, self.dropped))
+
+
+def counted(name: str) -> Counted:
+    """Return what was counted in a namespace so far."""
+    with suppress(LabError, OSError), namespaces.inside(name):
+        found = interfaces.details()
+        dropped = {each: details.statistics.get("rx_dropped", 0) for each, details in found.items()}
+        return Counted(snmp.counters(), dropped)
+    return Counted()
+
+
+def space(name: str, seen: plan.Namespace | None, watch: Watch) -> Space:
+    """Return what there is of a namespace on the way; `seen` is what was observed of it already."""
+    if seen is None or not namespaces.taken(name):
+        return Space(gone=True)
+    with namespaces.inside(name):
+        found = interfaces.details()
+        settings = sysctls.on_the_way(list(found))
+        sockets = [*sock_diag.sockets("udp"), *sock_diag.sockets("tcp")]
+        readers = programs.with_tun_devices()
+    owners = programs.with_sockets({each.inode for each in sockets})
+    moved = watch.moved(name)
+    return replace(
+        elsewhere(seen),
+        addresses={each: details.addresses for each, details in found.items()},
+        neighbours={each: details.neighbours for each, details in found.items()},
+        routes=seen.routes,
+        settings=settings,
+        sockets=sockets,
+        owners=owners,
+        readers=readers,
+        moved=moved.snmp,
+        dropped=moved.dropped,
+    )
+
+
+def elsewhere(seen: plan.Namespace) -> Space:
+    """Return what is known of a namespace that is not on the way: its interfaces and addresses."""
+    addresses = {name: tuple(map(_plain, link.addresses)) for name, link in seen.links.items()}
+    return Space(links=seen.links, addresses=addresses)
+
+
+def _plain(text: str) -> Address:
+    host, _, length = text.partition("/")
+    return Address(host.partition(" ")[0], int(length))
+
+
+def look_ups(stages: Iterable[Stage], source: Host | None) -> tuple[dict[Stage, Way | NoWay], dict[Stage, Way | NoWay]]:
+    """Return what the kernel says of the packet of each stage where it is sent, passed on or taken in; and of the way
+    back to its source where it arrives.
+
+    `source` is the address that the sender's kernel chooses, where it is another than the file shows.
+    """
+    ways: dict[Stage, Way | NoWay] = {}
+    returns: dict[Stage, Way | NoWay] = {}
+    for stage in stages:
+        if stage.kind not in (Kind.SEND, Kind.FORWARD, Kind.DELIVER) or not namespaces.taken(stage.namespace):
+            continue
+        flow = stage.flow
+        if stage.kind is Kind.SEND and not stage.back and not stage.depth:
+            flow = replace(flow, source=None)
+        with namespaces.inside(stage.namespace):
+            if not stage.arrives or stage.arrives == "lo":
+                ways[stage] = route_out(flow)
+                continue
+            with suppress(OSError):  # the interface is not there
+                ways[stage] = route_in(flow, stage.arrives)
+            if flow.source is not None:
+                returns[stage] = route_out(replace(flow.answer, sport=0, dport=0, source=None))
+    return ways, returns
+
+
+def seen_of(
+    asked: Asked, seen: Iterable[Seen], ports: Collection[int]
+) -> tuple[list[Journey], list[Journey], list[Journey]]:
+    """Return the journeys of all packets, of those that a probe has sent, and of those that answer them."""
+    every = journeys(sightings(seen, frozenset(ports)))
+    probes = [each for each in every if _is_probe(asked, each)]
+    back = [each for each in every if each not in probes and any(answers(probe, each) for probe in probes)]
+    return every, probes, back
+
+
+def _is_probe(asked: Asked, journey: Journey) -> bool:
+    packet, station = journey.packet, journey.first.station
+    if packet is None or station.namespace != asked.sender or packet.destination != str(asked.to):
+        return False
+    if asked.protocol.startswith("icmp") or asked.protocol == "ipv6-icmp":
+        return isinstance(packet.transport, Icmp) and packet.transport.kind in _REQUESTS
+    return packet.ports is not None and packet.ports[1] == asked.port

@@ -1,0 +1,126 @@
+"""Links: an interface that is missing, down or without carrier, at this end or at the other; ports of bridges.
+
+A packet that is given to an interface that is down is dropped before a tap sees it (net/core/dev.c: noop qdisc), and
+veth drops what its other end, being down, does not take (drivers/net/veth.c: veth_xmit()).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.diagnosis import fixes
+from labctl.diagnosis.facts import Case
+from labctl.diagnosis.path import Kind
+from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.model import Veth
+
+_OF_PORT = {
+    "type bridge_slave state": ("3",),
+    "type bridge_slave isolated": ("off",),
+    "type bridge_slave locked": ("off",),
+}
+"""The options of a port with which it passes everything on, by their names in ip-link(8)."""
+
+_WORDS = {"state": "is not forwarding (ip -d link shows it)"}
+
+
+def at_end(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield why the interface at the end of a stage carries nothing."""
+    stage = case.stages[number]
+    if case.space(stage.namespace).gone:
+        yield _gone(case, stage.namespace)
+    elif stage.ref.interface:
+        yield from broken(case, stage.ref)
+        if stage.kind is Kind.SWITCH or _is_port(case, stage.ref):
+            yield from port(case, stage.ref)
+
+
+def broken(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
+    """Yield why an interface carries nothing: it is missing or down, or its other end is, or it has no carrier."""
+    link = case.link(ref)
+    if link is None:
+        words = f"{ref.namespace} has no interface {ref.interface}"
+        seen = Witness(ref.namespace, "interfaces", " ".join(case.space(ref.namespace).links) or "none")
+        yield Verdict(str(ref), Reason.INTERFACE_MISSING, words, (seen,), fixes.up(case))
+        return
+    if not link.up:
+        seen = Witness(str(ref), "link", "administratively down (no IFF_UP)")
+        yield Verdict(str(ref), Reason.LINK_DOWN, f"the interface {ref} is down", (seen,), fixes.up(case))
+        return
+    if link.carrier or link.kind in ("tun", "tap"):
+        return
+    lost = Witness(str(ref), "link", "up, NO-CARRIER")
+    other = _other_end(case, ref)
+    there = case.link(other) if other else None
+    if other and there is None:
+        words = f"{ref} has no carrier: its other end {other} is missing"
+        yield Verdict(str(other), Reason.INTERFACE_MISSING, words, (lost,), fixes.up(case))
+    elif other and there and not there.up:
+        seen = Witness(str(other), "link", "administratively down (no IFF_UP)")
+        words = f"the interface {other} is down, the other end of the cable from {ref}"
+        yield Verdict(str(other), Reason.LINK_DOWN, words, (seen, lost), fixes.up(case))
+    else:
+        yield from _without_carrier(case, ref, lost)
+
+
+def _without_carrier(case: Case, ref: InterfaceRef, lost: Witness) -> Iterator[Verdict]:
+    """Yield the ports that are down of a bridge none of whose ports is up; else that nobody knows why."""
+    space = case.space(ref.namespace)
+    ports = [name for name, link in space.links.items() if link.master == ref.interface]
+    found = [verdict for name in ports for verdict in broken(case, InterfaceRef(ref.namespace, name))]
+    if found:
+        yield from found
+        return
+    words = f"{ref} is up and has no carrier"
+    yield Verdict(str(ref), Reason.NO_CARRIER, words, (lost,), fixes.up(case))
+
+
+def _other_end(case: Case, ref: InterfaceRef) -> InterfaceRef | None:
+    """Return the other end of a cable: as the kernel has it, or else the file."""
+    link = case.link(ref)
+    if link is not None and link.peer is not None:
+        return link.peer
+    space = case.topology.namespaces.get(ref.namespace)
+    interface = space.interfaces.get(ref.interface) if space else None
+    return interface.peer if isinstance(interface, Veth) else None
+
+
+def _is_port(case: Case, ref: InterfaceRef) -> bool:
+    return bool(bridge_of(case, ref))
+
+
+def bridge_of(case: Case, ref: InterfaceRef) -> str:
+    """Return the bridge that an interface is a port of by the file; empty where it is none's."""
+    space = case.topology.namespaces.get(ref.namespace)
+    interfaces = space.interfaces.items() if space else ()
+    return next((name for name, found in interfaces if ref.interface in getattr(found, "ports", ())), "")
+
+
+def port(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
+    """Yield why a port of a bridge passes nothing on (net/bridge/br_input.c: br_handle_frame_finish())."""
+    bridge = bridge_of(case, ref)
+    link = case.link(ref)
+    if not bridge or link is None:
+        return
+    if link.master != bridge:
+        seen = Witness(str(ref), "port of", link.master or "no bridge")
+        words = f"{ref} is no port of {bridge}"
+        yield Verdict(str(ref), Reason.PORT_NOT_FORWARDING, words, (seen,), fixes.up(case))
+        return
+    whole = case.link(InterfaceRef(ref.namespace, bridge))
+    if whole is None or not whole.up:
+        yield from broken(case, InterfaceRef(ref.namespace, bridge))
+        return
+    for name, found in link.options.items():
+        option = name.removeprefix("type bridge_slave ")
+        if name in _OF_PORT and found not in _OF_PORT[name] and link.up and link.carrier:
+            seen = Witness(str(ref), option, found)
+            words = f"the bridge {bridge} passes nothing on by its port {ref}: {option} {_WORDS.get(option, found)}"
+            yield Verdict(str(ref), Reason.PORT_NOT_FORWARDING, words, (seen,), fixes.up(case))
+
+
+def _gone(case: Case, namespace: str) -> Verdict:
+    seen = Witness(namespace, "namespace", "is gone")
+    return Verdict(namespace, Reason.INTERFACE_MISSING, f"the namespace {namespace} is gone", (seen,), fixes.up(case))

@@ -1,0 +1,193 @@
+"""Neighbours: the link-layer address of the next hop is not found, or is another one than it has.
+
+An unanswered ARP request is a symptom of whatever keeps the request or its answer from coming through. So the request
+itself is followed: where it was seen last tells who did not pass it on, or did not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.diagnosis import fixes
+from labctl.diagnosis.facts import Case
+from labctl.diagnosis.path import Kind, Stage
+from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.kernel.lookup import Way
+from labctl.kernel.packet_taps import PacketType
+from labctl.plan.facts import Neighbour
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.trace.dissect import Arp, Icmp
+from labctl.trace.sightings import Sighting
+
+_SOLICITATION, _ADVERTISEMENT = 135, 136  # RFC 4861 4.3, 4.4
+_BY_HAND = ("permanent", "noarp")
+
+
+def wrong(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a namespace sends to another link-layer address than its next hop has."""
+    stage = case.stages[number]
+    entry, meets = _entry(case, stage), stage.meets
+    link = case.link(meets) if meets else None
+    if entry is None or meets is None or link is None or not entry.lladdr or entry.lladdr == link.mac:
+        return
+    if _is_port_of_frames(case, stage) or entry.state == "proxy":
+        return
+    here = stage.ref
+    made = " (permanent: made by hand)" if entry.state in _BY_HAND else ""
+    words = f"{here} sends to {entry.lladdr} for {entry.to}{made}; {meets} has {link.mac}"
+    others = [f"{ref}" for ref in _with_mac(case, entry.lladdr)]
+    evidence = (
+        Witness(str(here), f"neighbour {entry.to}", f"{entry.lladdr} {entry.state}"),
+        Witness(str(meets), "link-layer address", link.mac),
+        *(Witness(other, "link-layer address", entry.lladdr) for other in others),
+        *(
+            Witness(str(each.station.ref), "frame for another host", each.frame.destination_mac)
+            for each in _strays(case)
+        ),
+    )
+    if any(ref for ref, _ in case.owners_of(entry.to) if ref != meets and str(ref) in others):
+        words = f"{others[0]} has the address {entry.to}, too, and {here} sends to it ({entry.lladdr}), not to {meets}"
+        yield Verdict(others[0], Reason.ADDRESS_DUPLICATE, words, evidence, fixes.up(case))
+        return
+    family = "-6 " if stage.flow.to.version == 6 else ""
+    fix = fixes.inside(here.namespace, f"ip {family}neigh del {entry.to} dev {here.interface}")
+    yield Verdict(str(here), Reason.NEIGHBOUR_WRONG, words, evidence, fix)
+
+
+def _is_port_of_frames(case: Case, stage: Stage) -> bool:
+    link = case.link(stage.ref)
+    return link is None or link.kind in ("tun", "lo", "dummy")
+
+
+def without_arp(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that an interface takes no part in ARP, so that frames go to an address that no neighbour has."""
+    stage = case.stages[number]
+    for ref in (stage.ref, stage.meets):
+        link = case.link(ref) if ref else None
+        if ref and link and link.kind in ("veth", "bridge", "tap") and link.options.get("arp") == "off":
+            seen = Witness(str(ref), "link", "NOARP")
+            words = f"ARP is off on {ref}"
+            yield Verdict(str(ref), Reason.NO_ARP, words, (seen,), fixes.up(case))
+
+
+def unresolved(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield why the next hop's link-layer address is not found: by where the request was seen last."""
+    stage = case.stages[number]
+    entry = _entry(case, stage)
+    if not stage.leaves or (entry is not None and entry.state not in ("incomplete", "failed")):
+        return
+    next_hop = _next_hop(case, stage)
+    requests = [each for each in _sightings(case) if _asks_for(each, next_hop)]
+    state = Witness(str(stage.ref), f"neighbour {next_hop}", entry.state if entry else "no entry")
+    meets = stage.meets
+    owners = [ref for ref, _ in case.owners_of(next_hop)]
+    if entry is None and not requests:
+        return
+    if not requests:
+        words = f"{stage.ref} asks no neighbour for the address of {next_hop}"
+        yield Verdict(str(stage.ref), Reason.NEIGHBOUR_FAILED, words, (state,), fixes.up(case))
+        return
+    last = requests[-1]
+    evidence = (state, Witness(str(last.station.ref), "request for it seen", "out" if last.station.outgoing else "in"))
+    if stage.via is not None and next_hop != str(stage.via):
+        return
+    if not owners:
+        words = f"no host has the next hop {next_hop} of {stage.ref}"
+        yield Verdict(str(stage.ref), Reason.WRONG_NEXT_HOP, words, evidence, _route_of_file(case, stage))
+    elif meets and last.station.ref.namespace == meets.namespace and not last.station.outgoing:
+        yield from _not_answered(case, last.station.ref, next_hop, evidence)
+
+
+def _not_answered(case: Case, ref: InterfaceRef, address: str, evidence: tuple[Witness, ...]) -> Iterator[Verdict]:
+    """Yield why a namespace does not answer a request that came to it."""
+    replies = [each for each in _sightings(case) if _tells(each, address)]
+    if any(each.station.outgoing and each.station.namespace == ref.namespace for each in replies):
+        return
+    space = case.space(ref.namespace)
+    for scope in (ref.interface, "all"):
+        path = f"net/ipv4/conf/{scope}/arp_ignore"
+        value = space.settings.get(path, "0")
+        if value != "0" and ":" not in address:
+            words = f"{ref} does not answer ARP requests for {address}: {path} is {value}"
+            witness = Witness(str(ref), path, value)
+            yield Verdict(str(ref), Reason.NO_ARP, words, (witness, *evidence), fixes.up(case))
+            return
+
+
+def _route_of_file(case: Case, stage: Stage) -> str:
+    """Return the line of the route whose next hop no host has; `up` where the lab differs from its file."""
+    if fixes.drifted(case, stage.namespace):
+        return fixes.up(case)
+    for number, route in enumerate(case.topology.namespaces[stage.namespace].routes):
+        if route.via == stage.via:
+            path = ("namespaces", stage.namespace, "routes", number)
+            return fixes.write(case, *path, text="write the address of a neighbour as `via`")
+    return fixes.write(case, "namespaces", stage.namespace, "routes", text="write the address of a neighbour as `via`")
+
+
+def other_host(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield the sender's wrong neighbour where a frame came that is for another link-layer address."""
+    stage = case.stages[number]
+    if stage.kind is not Kind.CROSS or not list(_strays(case)):
+        return
+    for earlier in range(number - 1, -1, -1):
+        if case.stages[earlier].kind in (Kind.SEND, Kind.FORWARD):
+            yield from wrong(case, earlier)
+            return
+
+
+def _strays(case: Case) -> Iterator[Sighting]:
+    """Yield the probe's packets that came to an interface as frames for another host."""
+    for journey in (*case.probes, *case.answers):
+        for each in journey.sightings:
+            link = case.link(each.station.ref)
+            if each.kind is PacketType.OTHERHOST and link and not link.master:
+                yield each
+
+
+def _entry(case: Case, stage: Stage) -> Neighbour | None:
+    next_hop = _next_hop(case, stage)
+    known = case.space(stage.namespace).neighbours.get(stage.leaves, ())
+    return next((each for each in known if each.to == next_hop and each.state != "proxy"), None)
+
+
+def _next_hop(case: Case, stage: Stage) -> str:
+    way = case.ways.get(stage)
+    if isinstance(way, Way) and way.interface == stage.leaves:
+        return way.via or str(stage.flow.to)
+    return str(stage.via or stage.flow.to)
+
+
+def _with_mac(case: Case, mac: str) -> Iterator[InterfaceRef]:
+    for name, space in case.spaces.items():
+        yield from (InterfaceRef(name, link.name) for link in space.links.values() if link.mac == mac)
+
+
+def _sightings(case: Case) -> Iterator[Sighting]:
+    found = (each for journey in case.journeys for each in journey.sightings)
+    yield from sorted(found, key=lambda each: each.at)
+
+
+def _asks_for(sighting: Sighting, address: str) -> bool:
+    content = sighting.frame.content
+    if isinstance(content, Arp):
+        return content.is_request and content.target == address
+    return _discovery(sighting) == (_SOLICITATION, address)
+
+
+def _tells(sighting: Sighting, address: str) -> bool:
+    content = sighting.frame.content
+    if isinstance(content, Arp):
+        return not content.is_request and content.sender == address
+    return _discovery(sighting) == (_ADVERTISEMENT, address)
+
+
+def _discovery(sighting: Sighting) -> tuple[int, str] | None:
+    """Return the type and the target of a message of neighbour discovery (RFC 4861 4.3), None where it is none."""
+    packet = sighting.frame.packet
+    if packet is None or not isinstance(packet.transport, Icmp) or packet.version != 6 or len(packet.payload) < 16:
+        return None
+    import ipaddress
+
+    return packet.transport.kind, str(ipaddress.IPv6Address(packet.payload[:16]))

@@ -1,0 +1,195 @@
+"""Routes: what the kernel's look-up says of a packet at a hop, and how that differs from the file.
+
+A look-up is a witness for where packets go now. That a route is missing is said only where no route has the
+destination (ENETUNREACH); and an interface that is down or an address that is missing comes first, because a lost route
+is what follows from it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from labctl.diagnosis import fixes
+from labctl.diagnosis.addresses import missing_source, own_network
+from labctl.diagnosis.facts import Case
+from labctl.diagnosis.links import broken
+from labctl.diagnosis.path import Kind, Stage
+from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.errors import kernel_words
+from labctl.kernel.lookup import NoWay, Way
+from labctl.plan.desired_routes import route_of
+from labctl.plan.routes import Route, is_same_route
+from labctl.topology.interface_ref import InterfaceRef
+
+
+def out(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield why the kernel sends a packet of a stage nowhere, or elsewhere than the file does."""
+    stage = case.stages[number]
+    way = case.ways.get(stage)
+    if isinstance(way, NoWay):
+        yield from _refused(case, stage, way)
+    elif way is not None and stage.leaves and not (stage.leaves == "lo" and way.local):
+        yield from _elsewhere(case, stage, way)
+
+
+def _refused(case: Case, stage: Stage, way: NoWay) -> Iterator[Verdict]:
+    here = stage.namespace
+    answer = Witness(here, f"route look-up for {_packet(stage)}", kernel_words(OSError(way.errno, "")))
+    if way.refused_by_route:
+        taken = way.route.words if way.route else ""
+        rule = f"rule {way.rule.priority}: {way.rule.words}" if way.rule and not way.route else ""
+        words = f"the route `{taken}` of {here} refuses it" if taken else f"the {rule} of {here} refuses it"
+        evidence = (answer, Witness(here, "route" if taken else "rule", taken or rule))
+        yield Verdict(here, Reason.ROUTE_REJECTS, words, evidence, _without(case, stage, way))
+        return
+    yield from missing_source(case, stage, answer)
+    if way.errno != errno.ENETUNREACH:
+        return
+    causes = [*(broken(case, stage.ref) if stage.leaves else ()), *own_network(case, stage, answer)]
+    if causes:
+        yield from causes
+        return
+    yield missing(case, stage, answer)
+
+
+def missing(case: Case, stage: Stage, answer: Witness) -> Verdict:
+    """Return that a namespace has no route to where a packet goes."""
+    here, to = stage.namespace, stage.flow.to
+    back = " back" if stage.back else ""
+    return Verdict(here, Reason.NO_ROUTE, f"{here} has no route{back} to {to}", (answer,), _with_route(case, stage))
+
+
+def _with_route(case: Case, stage: Stage) -> str:
+    """Return what brings the route that is missing."""
+    network = _network_of(case, stage)
+    hop = f"via: {stage.via}" if stage.via else f"dev: {stage.leaves}" if stage.leaves else "via: NEXT-HOP"
+    entry = f"- {{to: {network}, {hop}}}"
+    path = ("namespaces", stage.namespace, "routes")
+    return fixes.mend(case, stage.namespace, *path, text=f"add the route {entry}")
+
+
+def _network_of(case: Case, stage: Stage) -> str:
+    """Return the network of the lab that an address is in; the address alone where no interface has it."""
+    for space in case.topology.namespaces.values():
+        for interface in space.interfaces.values():
+            for own in interface.addresses:
+                if own.ip == stage.flow.to and own.network.prefixlen < own.max_prefixlen:
+                    return str(own.network)
+    return str(stage.flow.to)
+
+
+def _without(case: Case, stage: Stage, way: NoWay | Way) -> str:
+    """Return what takes away the route or rule that is in the way."""
+    here, family = stage.namespace, "-6 " if stage.flow.to.version == 6 else ""
+    for number, written in enumerate(case.topology.namespaces[here].routes):
+        if way.route and is_same_route(route_of(written), way.route):
+            return fixes.write(case, "namespaces", here, "routes", number, text="remove this route, or make it right")
+    if way.route:
+        return fixes.inside(here, f"ip {family}route del {way.route.words}")
+    if way.rule:
+        for number, rule in enumerate(case.topology.namespaces[here].rules):
+            if rule.priority == way.rule.priority:
+                return fixes.write(case, "namespaces", here, "rules", number, text="remove this rule, or make it right")
+        return fixes.inside(here, f"ip {family}rule del priority {way.rule.priority}")
+    return fixes.up(case)
+
+
+def _elsewhere(case: Case, stage: Stage, way: Way) -> Iterator[Verdict]:
+    """Yield how the way of the kernel differs from that of the file."""
+    here = stage.namespace
+    answer = Witness(here, f"route look-up for {_packet(stage)}", _told(way))
+    if way.local:
+        yield _owns(case, stage, answer)
+    elif way.interface != stage.leaves:
+        causes = [*broken(case, stage.ref), *own_network(case, stage, answer)]
+        yield from causes or [_by_another(case, stage, way, answer)]
+    elif way.via != (str(stage.via) if stage.via else None) and stage.by_file:
+        yield _wrong_next_hop(case, stage, way, answer)
+
+
+def _owns(case: Case, stage: Stage, answer: Witness) -> Verdict:
+    """Return that the sender, or a router, has itself the address that it should send to."""
+    here, to = stage.namespace, stage.flow.to
+    owners = [ref for ref, _ in case.owners_of(str(to))]
+    own = next((ref for ref in owners if ref.namespace == here), InterfaceRef(here, ""))
+    others = [ref for ref in owners if ref.namespace != here]
+    words = f"{to} is an address of {here} itself" + (f", on {own}" if own.interface else "")
+    reason = Reason.ADDRESS_DUPLICATE if others else Reason.ADDRESS_ELSEWHERE
+    if others:
+        words += f", and of {', '.join(map(str, others))}; {here} answers for it"
+    evidence = (answer, *(Witness(str(ref), "address", str(to)) for ref in owners))
+    space = case.topology.namespaces[here].interfaces.get(own.interface)
+    for number, written in enumerate(space.addresses if space else ()):
+        if written.ip == to:
+            path = ("namespaces", here, "interfaces", own.interface, "addresses", number)
+            return Verdict(str(own), reason, words, evidence, fixes.write(case, *path, text="give it another address"))
+    return Verdict(str(own) if own.interface else here, reason, words, evidence, fixes.up(case))
+
+
+def _by_another(case: Case, stage: Stage, way: Way, answer: Witness) -> Verdict:
+    here, to = stage.namespace, stage.flow.to
+    expected = _file_route(case, stage)
+    evidence = (answer, Witness(here, "by the file", f"through {stage.leaves}"))
+    if expected and not any(is_same_route(expected, route) for route in case.space(here).routes):
+        words = f"{here} has lost its route to {to} (`{expected.words}`), so it goes {_told(way)}"
+        return Verdict(here, Reason.NO_ROUTE, words, evidence, fixes.up(case))
+    by_rule = way.rule and way.rule.table not in ("main", "local", "default")
+    rule = f", looked up in table {way.rule.table} by rule {way.rule.priority}" if by_rule and way.rule else ""
+    taken = f"the route `{way.route.words}`" if way.route else "another route"
+    words = f"{taken} of {here}{rule} takes it through {way.interface}, not through {stage.leaves}"
+    fix = _without(case, stage, way) if way.route and not _is_of_file(case, stage, way) else ""
+    return Verdict(here, Reason.ROUTE_ELSEWHERE, words, evidence, fix or _right_route(case, stage, way))
+
+
+def _right_route(case: Case, stage: Stage, way: Way) -> str:
+    if fixes.drifted(case, stage.namespace):
+        return fixes.up(case)
+    number = _number_of(case, stage, way)
+    path = ("namespaces", stage.namespace, "routes") + (() if number is None else (number,))
+    return fixes.write(case, *path, text=f"{stage.flow.to} has to go through {stage.leaves}")
+
+
+def _number_of(case: Case, stage: Stage, way: Way) -> int | None:
+    routes = case.topology.namespaces[stage.namespace].routes
+    same = (number for number, each in enumerate(routes) if way.route and is_same_route(route_of(each), way.route))
+    return next(same, None)
+
+
+def _is_of_file(case: Case, stage: Stage, way: Way) -> bool:
+    own = (
+        str(own.network) for i in case.topology.namespaces[stage.namespace].interfaces.values() for own in i.addresses
+    )
+    return _number_of(case, stage, way) is not None or (way.route is not None and way.route.to in own)
+
+
+def _file_route(case: Case, stage: Stage) -> Route | None:
+    """Return the route of the file's main table that takes a packet; None where there is none."""
+    to = stage.flow.to
+    written = case.topology.namespaces[stage.namespace].routes
+    found = [each for each in written if each.to.version == to.version and to in each.to and each.table == "main"]
+    return route_of(max(found, key=lambda each: each.to.prefixlen)) if found else None
+
+
+def _wrong_next_hop(case: Case, stage: Stage, way: Way, answer: Witness) -> Verdict:
+    here = stage.namespace
+    taken = f"the route `{way.route.words}`" if way.route else "its route"
+    hop = f"to {way.via}" if way.via else "to no next hop, but straight onto the link"
+    right = f"to {stage.via}" if stage.via else "straight onto the link"
+    words = f"{taken} of {here} sends it {hop}; by the file it goes {right}"
+    evidence = (answer, Witness(here, "by the file", f"through {stage.leaves} via {stage.via or 'no next hop'}"))
+    return Verdict(here, Reason.WRONG_NEXT_HOP, words, evidence, fixes.up(case))
+
+
+def _told(way: Way) -> str:
+    if way.local:
+        return "local"
+    route = f", by route {way.route.words}" if way.route else ""
+    rule = f" and rule {way.rule.priority}" if way.rule else ""
+    return f"through {way.interface}{f' via {way.via}' if way.via else ''}{route}{rule}"
+
+
+def _packet(stage: Stage) -> str:
+    source = f"from {stage.flow.source} " if stage.flow.source else ""
+    return f"{source}to {stage.flow.to}" + (f" arrived at {stage.arrives}" if stage.kind is not Kind.SEND else "")

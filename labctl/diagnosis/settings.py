@@ -1,0 +1,158 @@
+"""Settings of the kernel that lose packets: forwarding, reverse path filter, martians, echo, TTL (ip-sysctl).
+
+A refused look-up of a packet that arrives has several meanings with one errno (net/ipv4/route.c:
+ip_route_input_slow()). Each is told only where the setting has it so, and the look-up back to the source agrees.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from labctl.diagnosis import fixes
+from labctl.diagnosis.facts import Case
+from labctl.diagnosis.path import Kind, Stage
+from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.errors import kernel_words
+from labctl.kernel.lookup import NoWay, Way
+
+_REFUSED_SOURCE = (errno.EINVAL, errno.EXDEV)
+
+
+def forwarding(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a namespace that is to pass a packet on does not forward what arrives by that interface."""
+    stage = case.stages[number]
+    if stage.kind is not Kind.FORWARD:
+        return
+    if stage.flow.to.version == 4:
+        path = f"net/ipv4/conf/{stage.arrives}/forwarding"
+        key = "net.ipv4.ip_forward"
+    else:
+        path, key = "net/ipv6/conf/all/forwarding", "net.ipv6.conf.all.forwarding"
+    if case.space(stage.namespace).settings.get(path) == "0":
+        seen = [Witness(stage.namespace, path, "0")]
+        way = case.ways.get(stage)
+        if isinstance(way, NoWay):
+            seen.append(Witness(stage.namespace, "look-up as it arrives", kernel_words(OSError(way.errno, ""))))
+        words = f"{stage.namespace} does not forward packets that arrive at {stage.arrives}: {path} is 0"
+        path_of_file = ("namespaces", stage.namespace, "sysctls")
+        fix = fixes.mend(case, stage.namespace, *path_of_file, text=f"write {key}: 1 in its sysctls")
+        yield Verdict(f"{stage.namespace}:{stage.arrives}", Reason.FORWARDING_OFF, words, tuple(seen), fix)
+
+
+def reverse_path(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that the reverse path filter drops it: the way back to its source is not by the interface it came by."""
+    stage = case.stages[number]
+    way, back = case.ways.get(stage), case.returns.get(stage)
+    if not (isinstance(way, NoWay) and way.errno in _REFUSED_SOURCE and stage.arrives) or stage.flow.to.version == 6:
+        return
+    strict = _effective(case, stage)
+    if strict is None or back is None or not _fails(stage, back, strict[1]):
+        return
+    path, value = strict
+    place = f"{stage.namespace}:{stage.arrives}"
+    returns = "nowhere" if isinstance(back, NoWay) else f"through {back.interface}"
+    evidence = (
+        Witness(stage.namespace, "look-up as it arrives", kernel_words(OSError(way.errno, ""))),
+        Witness(place, path, str(value)),
+        Witness(stage.namespace, f"look-up back to {stage.flow.source}", returns),
+        *_moved(case, stage.namespace, "TcpExtIPReversePathFilter"),
+    )
+    words = (
+        f"the reverse path filter of {stage.namespace} drops it ({path} is {value}): "
+        f"it came by {stage.arrives}, and the way back to {stage.flow.source} is {returns}"
+    )
+    fix = fixes.inside(stage.namespace, f"sysctl -w {path.replace('/', '.')}=0")
+    key = path.replace("/", ".")
+    if key in case.topology.namespaces[stage.namespace].sysctls:
+        fix = fixes.write(case, "namespaces", stage.namespace, "sysctls", key, text=f"write {key}: 0")
+    elif fixes.drifted(case, stage.namespace):
+        fix = fixes.up(case)
+    yield Verdict(place, Reason.RP_FILTER, words, evidence, fix)
+
+
+def _effective(case: Case, stage: Stage) -> tuple[str, int] | None:
+    """Return the setting of the reverse path filter that is in force, the larger of two; None where it is off."""
+    paths = [f"net/ipv4/conf/{scope}/rp_filter" for scope in (stage.arrives, "all")]
+    values = [(path, int(case.space(stage.namespace).settings.get(path, "0"))) for path in paths]
+    path, value = max(values, key=lambda each: each[1])
+    return (path, value) if value else None
+
+
+def _fails(stage: Stage, back: Way | NoWay, mode: int) -> bool:
+    if isinstance(back, NoWay):
+        return True
+    return mode == 1 and (back.local or back.interface != stage.arrives)
+
+
+def martian(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that the source of a packet is one that none can have that arrives: an address of the receiver itself."""
+    stage = case.stages[number]
+    way, back = case.ways.get(stage), case.returns.get(stage)
+    if not (isinstance(way, NoWay) and way.errno in _REFUSED_SOURCE and isinstance(back, Way) and back.local):
+        return
+    if stage.arrives in ("", "lo"):
+        return
+    place = f"{stage.namespace}:{stage.arrives}"
+    owners = [str(ref) for ref, _ in case.owners_of(str(stage.flow.source)) if ref.namespace == stage.namespace]
+    evidence = (
+        Witness(stage.namespace, "look-up as it arrives", kernel_words(OSError(way.errno, ""))),
+        Witness(stage.namespace, f"look-up back to {stage.flow.source}", "local"),
+        *(Witness(owner, "address", str(stage.flow.source)) for owner in owners),
+    )
+    words = (
+        f"{stage.namespace} drops it as a martian: its source {stage.flow.source} is an address of {stage.namespace}"
+    )
+    fix = fixes.up(case) if fixes.drifted(case, stage.namespace) else ""
+    yield Verdict(place, Reason.MARTIAN, words, evidence, fix)
+
+
+def echo(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a namespace answers no echo requests."""
+    stage = case.stages[number]
+    ping = stage.kind is Kind.DELIVER and stage.depth == 0 and not stage.back and case.asked.protocol.endswith("icmp")
+    if not (ping and case.asked.answered):
+        return
+    path = "net/ipv4/icmp_echo_ignore_all" if stage.flow.to.version == 4 else "net/ipv6/icmp/echo_ignore_all"
+    if case.space(stage.namespace).settings.get(path, "0") == "0":
+        return
+    counters = ("IcmpInEchos", "IcmpOutEchoReps", "Icmp6InEchos", "Icmp6OutEchoReplies")
+    evidence = (Witness(stage.namespace, path, "1"), *_moved(case, stage.namespace, *counters))
+    words = f"{stage.namespace} answers no echo requests: {path} is 1"
+    key = path.replace("/", ".")
+    fix = fixes.inside(stage.namespace, f"sysctl -w {key}=0")
+    if key in case.topology.namespaces[stage.namespace].sysctls:
+        fix = fixes.write(case, "namespaces", stage.namespace, "sysctls", key, text=f"write {key}: 0")
+    yield Verdict(stage.namespace, Reason.ECHO_IGNORED, words, evidence, fix)
+
+
+def time_to_live(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a packet came to a router with no hop left: it goes in a loop, or began with too few."""
+    stage = case.stages[number]
+    for journey in case.answers if stage.back else case.probes:
+        seen = [each for each in journey.sightings if each.packet and len(each.layers) == stage.depth + 1]
+        if not seen or stage.kind is not Kind.FORWARD:
+            continue
+        first, last = seen[0], seen[-1]
+        ttl, began = last.layers[-1].ttl, first.layers[-1].ttl
+        if ttl > 1:
+            continue
+        visits = [each for each in seen if each.station == last.station]
+        evidence = (
+            Witness(str(first.station), "TTL", str(began)),
+            Witness(str(last.station), "TTL", str(ttl)),
+        )
+        place = str(last.station.ref)
+        if len(visits) > 1:
+            words = f"it goes round in a loop: {place} saw it {len(visits)} times, each time with less TTL"
+            yield Verdict(place, Reason.ROUTING_LOOP, words, evidence, fixes.up(case))
+        else:
+            words = f"its TTL ended at {last.station.namespace}: it began with {began}"
+            yield Verdict(place, Reason.TTL, words, evidence, fixes.up(case))
+        return
+
+
+def _moved(case: Case, namespace: str, *names: str) -> Iterator[Witness]:
+    moved = case.space(namespace).moved
+    yield from (Witness(namespace, name, f"+{moved.get(name, 0)}") for name in names if name in moved)

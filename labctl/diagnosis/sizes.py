@@ -1,0 +1,85 @@
+"""Sizes: a packet is larger than an interface ahead takes, and must not be cut, or its sender is not told.
+
+A router that may not cut a packet answers with ICMP, which tells the size that fits (RFC 1191, RFC 8201). Between the
+two ends of a cable nothing answers: veth drops what is larger than the MTU of the other end, and counts it there
+(net/core/dev.c: __dev_forward_skb()).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.diagnosis import fixes
+from labctl.diagnosis.facts import Case
+from labctl.diagnosis.path import Kind, Stage
+from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.trace.sightings import Journey, Sighting
+
+_VLAN = 4  # bytes; a cable takes frames that are larger than its MTU by a VLAN tag (is_skb_forwardable())
+
+
+def next_mtu(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a packet was lost at an interface whose MTU is less than its size."""
+    stage = case.stages[number]
+    ref = _narrow(case, stage)
+    link = case.link(ref) if ref else None
+    if ref is None or link is None:
+        return
+    too_large = [
+        size
+        for journey in (case.answers if stage.back else case.probes)
+        if (size := _size_at(journey, case, number)) > link.mtu + (_VLAN if stage.kind is Kind.CROSS else 0)
+    ]
+    if not too_large:
+        return
+    size = max(too_large)
+    told = list(_told(case))
+    dropped = case.space(ref.namespace).dropped.get(ref.interface, 0)
+    evidence = (
+        Witness(str(ref), "MTU", f"{link.mtu} bytes"),
+        Witness(case.stages[number - 1].place if number else stage.namespace, "packets of", f"{size} bytes"),
+        *(Witness(str(each.station.ref), "ICMP says", _said(each)) for each in told[-1:]),
+        *([Witness(str(ref), "rx_dropped", f"+{dropped}")] if dropped else []),
+    )
+    reason = Reason.MTU
+    words = f"packets of {size} bytes do not fit through {ref}, whose MTU is {link.mtu}"
+    if not told:
+        words += ", and nothing tells the sender"
+        reason = Reason.MTU_BLACK_HOLE if stage.kind is not Kind.FORWARD else Reason.MTU
+    yield Verdict(str(ref), reason, words, evidence, _fix(case, ref))
+
+
+def _narrow(case: Case, stage: Stage) -> InterfaceRef | None:
+    return stage.ref if stage.kind in (Kind.SEND, Kind.FORWARD, Kind.CROSS, Kind.SWITCH) else None
+
+
+def _size_at(journey: Journey, case: Case, number: int) -> int:
+    """Return the size of the layer of a packet that comes to a stage, as it was seen last; 0 where it was not."""
+    stage = case.stages[number]
+    sizes = [each.layers[0].length for each in journey.sightings if len(each.layers) == stage.depth + 1]
+    return sizes[-1] if sizes else 0
+
+
+def _told(case: Case) -> Iterator[Sighting]:
+    """Yield the ICMP messages "too big" and "fragmentation needed" that were seen."""
+    for journey in case.journeys:
+        for each in journey.sightings:
+            packet = each.packet
+            if packet and getattr(packet.transport, "mtu", None) is not None:
+                yield each
+
+
+def _said(sighting: Sighting) -> str:
+    transport = sighting.packet.transport if sighting.packet else None
+    return f"{getattr(transport, 'name', '')}, MTU {getattr(transport, 'mtu', '')}"
+
+
+def _fix(case: Case, ref: InterfaceRef) -> str:
+    space = case.topology.namespaces.get(ref.namespace)
+    interface = space.interfaces.get(ref.interface) if space else None
+    if interface is not None and interface.mtu is not None and not fixes.drifted(case, ref.namespace):
+        path = ("namespaces", ref.namespace, "interfaces", ref.interface, "mtu")
+        return fixes.write(case, *path, text="give both ends of every link on the way the same MTU")
+    return fixes.up(case)

@@ -1,0 +1,157 @@
+"""The order of questions: a packet is followed along its way, up to the first stage that took it.
+
+Sightings come first: whatever lies before the last place at which a packet was seen has passed it on, and that refutes
+every cause there. At the stage behind it questions are asked in the order in which the kernel handles a packet. Some
+ask for a state that by itself loses every packet (a link that is down, no route): a state is asked for at the later
+stages, too, so that a second cause is found along with the first. Others need a packet that was lost just there (what
+was counted, what a firewall's trace says), and are asked only there, and only where no state explains it.
+
+A packet that no question explains is lost between two places, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from labctl.diagnosis import addresses, engines, links, neighbours, routes, settings, sizes, sockets
+from labctl.diagnosis.facts import Case
+from labctl.diagnosis.path import Kind
+from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.sighted import last_seen, stops
+from labctl.diagnosis.verdict import Verdict, Witness
+
+Question = Callable[[Case, int], Iterator[Verdict]]
+
+_LEAVING = (
+    engines.ends,
+    links.at_end,
+    engines.runs,
+    addresses.source,
+    routes.out,
+    neighbours.without_arp,
+    neighbours.wrong,
+)
+_STATES: Mapping[Kind, tuple[Question, ...]] = {
+    Kind.SEND: _LEAVING,
+    Kind.CROSS: (links.at_end,),
+    Kind.SWITCH: (links.at_end,),
+    Kind.FORWARD: (settings.forwarding, settings.reverse_path, settings.martian, *_LEAVING),
+    Kind.DELIVER: (
+        *(addresses.target, settings.reverse_path, settings.martian, engines.ends, engines.runs, engines.bound),
+        *(sockets.server, settings.echo),
+    ),
+    Kind.READ: (engines.runs,),
+    Kind.WRITE: (engines.runs,),
+}
+"""What loses every packet of a stage by itself."""
+
+_EVENTS: Mapping[Kind, tuple[Question, ...]] = {
+    Kind.SEND: (sizes.next_mtu, neighbours.unresolved),
+    Kind.CROSS: (neighbours.other_host, sizes.next_mtu),
+    Kind.SWITCH: (sizes.next_mtu,),
+    Kind.FORWARD: (settings.time_to_live, sizes.next_mtu, neighbours.unresolved),
+    Kind.DELIVER: (sockets.buffers,),
+    Kind.READ: (engines.drops, engines.impaired),
+    Kind.WRITE: (engines.drops, engines.impaired),
+}
+"""What is known of a packet that was lost at just this stage."""
+
+
+def verdicts(case: Case) -> list[Verdict]:
+    """Return the causes for which a check failed, each once; what is not known as UNKNOWN."""
+    found: dict[tuple[str, Reason], Verdict] = {}
+    lost_at = stops(case)
+    for number in lost_at:
+        for verdict in explained(case, number) or [_unknown(case, number)]:
+            found.setdefault((verdict.hop, verdict.reason), _seen(case, number, verdict))
+    for number in range(min(lost_at, default=len(case.stages)) + 1, len(case.stages)):
+        if number not in lost_at:
+            for verdict in _asked(case, number, _STATES):
+                found.setdefault((verdict.hop, verdict.reason), verdict)
+    return _without_symptoms(found.values())
+
+
+def explained(case: Case, number: int) -> list[Verdict]:
+    """Return the causes that took a packet at a stage: by state, or else by what was counted and seen there."""
+    span = _span(case, number)
+    by_state = [verdict for each in span for verdict in _asked(case, each, _STATES)]
+    return by_state or [verdict for each in span for verdict in _asked(case, each, _EVENTS)]
+
+
+def _span(case: Case, number: int) -> list[int]:
+    """Return the stages between the last place where a packet was seen and the next where it would be.
+
+    A packet waits at SEND and FORWARD until the next hop has answered, and so needs the links up to there. Between a
+    request that is taken in and its answer nothing is seen, nor between an engine that reads and what it sends.
+    """
+    numbers = [number]
+    while numbers[-1] + 1 < len(case.stages):
+        stage, following = case.stages[numbers[-1]], case.stages[numbers[-1] + 1]
+        on_the_link = following.kind in (Kind.CROSS, Kind.SWITCH) and stage.kind is not Kind.READ
+        waits = on_the_link and any(case.stages[each].kind in (Kind.SEND, Kind.FORWARD) for each in numbers)
+        makes = following.kind is Kind.SEND and stage.kind in (Kind.READ, Kind.DELIVER)
+        if not (waits or makes):
+            break
+        numbers.append(numbers[-1] + 1)
+    return numbers
+
+
+def _asked(case: Case, number: int, questions: Mapping[Kind, tuple[Question, ...]]) -> list[Verdict]:
+    found: list[Verdict] = []
+    for question in questions[case.stages[number].kind]:
+        found += question(case, number)
+    return found
+
+
+def _seen(case: Case, number: int, verdict: Verdict) -> Verdict:
+    """Return a verdict with what was seen of the packets, as its first evidence."""
+    return replace(verdict, evidence=(*last_seen(case, number), *verdict.evidence))
+
+
+def _unknown(case: Case, number: int) -> Verdict:
+    before = case.stages[number - 1].place if number else case.asked.sender
+    after = case.stages[number].place
+    between = f"{before} and {after}" if before != after else before
+    moved = [
+        Witness(namespace, name, f"+{count}")
+        for namespace in dict.fromkeys(place.partition(":")[0] for place in (before, after))
+        for name, count in case.space(namespace).moved.items()
+        if _tells_of_loss(name)
+    ]
+    words = f"the packet was lost between {before} and {after}; what took it is not known"
+    return Verdict(between, Reason.UNKNOWN, words, tuple(moved), "")
+
+
+def _tells_of_loss(name: str) -> bool:
+    return any(word in name for word in ("Err", "Discard", "Drop", "Fail", "NoRoute", "NoPort", "Filter", "Prune"))
+
+
+_BY_A_LOST_ADDRESS = (Reason.NO_ROUTE, Reason.WRONG_NEXT_HOP, Reason.NEIGHBOUR_FAILED, Reason.ROUTE_ELSEWHERE)
+_FOLLOWS = {
+    Reason.ADDRESS_MISSING: _BY_A_LOST_ADDRESS,
+    Reason.ADDRESS_ELSEWHERE: _BY_A_LOST_ADDRESS,
+    Reason.ADDRESS_DUPLICATE: (Reason.MARTIAN, Reason.WRONG_NEXT_HOP),
+    Reason.IPV6_OFF: (Reason.ADDRESS_MISSING, *_BY_A_LOST_ADDRESS),
+    Reason.LINK_DOWN: (Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),
+    Reason.INTERFACE_MISSING: (Reason.ADDRESS_MISSING, Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),
+    Reason.FORWARDING_OFF: (Reason.FORWARDING_OFF,),
+}
+"""What follows in a namespace from a cause that is known there: routes go with the address, the link, the interface."""
+
+
+def _without_symptoms(found: Iterable[Verdict]) -> list[Verdict]:
+    """Return the verdicts without what follows from another one of them in the same namespace."""
+    kept: list[Verdict] = []
+    known = list(found)
+    for verdict in known:
+        causes = (each.reason for each in known if each is not verdict and _namespace(each) == _namespace(verdict))
+        follows = any(verdict.reason in _FOLLOWS.get(reason, ()) for reason in causes)
+        first = all(each.reason is not verdict.reason or _namespace(each) != _namespace(verdict) for each in kept)
+        if not follows or (verdict.reason is Reason.FORWARDING_OFF and first):
+            kept.append(verdict)
+    return kept
+
+
+def _namespace(verdict: Verdict) -> str:
+    return verdict.hop.partition(":")[0]

@@ -1,0 +1,148 @@
+"""Why the checks of a lab fail: what a diagnosis needs of the lab, and the watch over its namespaces meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+
+from labctl.checks.results import Result
+from labctl.diagnosis import gather
+from labctl.diagnosis.asked import asked_of
+from labctl.diagnosis.facts import Case, Engine, File
+from labctl.diagnosis.path import Asked, Paths, Stage
+from labctl.diagnosis.verdict import Verdict
+from labctl.diagnosis.walk import verdicts
+from labctl.errors import LabError
+from labctl.lab.engines.stats import EngineStats
+from labctl.lab.journal import Recorded
+from labctl.lab.observed import facts
+from labctl.lab.state import State
+from labctl.plan.desired import Desired
+from labctl.plan.difference import Change
+from labctl.plan.facts import Facts
+from labctl.plan.plan import between
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.model import Check
+from labctl.topology.shipped import as_typed
+
+
+class Explainer:
+    """Watches the namespaces on the ways of some checks, and explains those that fail."""
+
+    def __init__(self, state: State, wanted: Desired, checks: Iterable[Check]) -> None:
+        self._state, self._wanted = state, wanted
+        self._recorded: Recorded = state.read()
+        paths = Paths(wanted.topology)
+        self._asked = {check.name: asked_of(check, paths) for check in checks}
+        self._stages = {name: paths.stages(asked) for name, asked in self._asked.items()}
+        on_the_way = dict.fromkeys(
+            name for asked in self._stages for name in _namespaces(self._asked[asked], self._stages[asked])
+        )
+        self._watch = gather.Watch(on_the_way)
+        self._counted: dict[InterfaceRef, dict[str, int]] = {}
+
+    def __enter__(self) -> Explainer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watch.close()
+
+    def begin(self) -> None:
+        """Look from now on, for the check that follows."""
+        self._counted = {device: self._counters(device) for device in self._recorded.engines}
+        self._watch.begin()
+
+    def explain(self, result: Result) -> list[Verdict]:
+        """Return why a check has failed that has just been run."""
+        return verdicts(self._case(result))
+
+    def _case(self, result: Result) -> Case:
+        asked, stages = self._asked[result.name], self._stages[result.name]
+        topology, found = self._wanted.topology, self._facts
+        ports = {port for end in topology.ttun for port in (end.bind.port, end.peer.port)}
+        every, probes, answers = gather.seen_of(asked, self._watch.crossed(), ports)
+        spaces = {name: gather.elsewhere(space) for name, space in found.namespaces.items()}
+        for name in _namespaces(asked, stages):
+            spaces[name] = gather.space(name, found.namespaces.get(name), self._watch)
+        ways, returns = gather.look_ups(stages, None)
+        return Case(
+            topology,
+            self._file,
+            asked,
+            stages,
+            spaces,
+            dict(self._engines()),
+            ways,
+            returns,
+            every,
+            probes,
+            answers,
+            changes=self._changes,
+            outcome=result.outcome,
+            observed=result.observed,
+        )
+
+    @cached_property
+    def _facts(self) -> Facts:
+        return facts(self._state, self._recorded, self._wanted)
+
+    @cached_property
+    def _changes(self) -> tuple[Change, ...]:
+        return between(self._wanted, self._facts).changes
+
+    @cached_property
+    def _file(self) -> File:
+        name = as_typed(self._recorded.file) or "FILE"
+        with suppress(LabError):
+            return File(name, _lines(self._recorded.file, self._wanted))
+        return File(name)
+
+    def _counters(self, device: InterfaceRef) -> dict[str, int]:
+        return EngineStats.of(device, self._state).counters
+
+    def _engines(self) -> Iterator[tuple[InterfaceRef, Engine]]:
+        for device, engine in self._recorded.engines.items():
+            running, before = self._facts.engines.get(device), self._counted.get(device, {})
+            alive = engine.process.alive()
+            yield (
+                device,
+                Engine(
+                    device,
+                    engine.process.pid,
+                    alive,
+                    alive and engine.process.stopped(),
+                    str(engine.spec.bind),
+                    str(engine.spec.peer),
+                    " ".join(engine.spec.program),
+                    {
+                        way: str(each)
+                        for way, each in (running.impairments if running else {}).items()
+                        if str(each) != "none"
+                    },
+                    {name: count - before.get(name, 0) for name, count in self._counters(device).items()},
+                ),
+            )
+
+
+def _namespaces(asked: Asked, stages: Iterable[Stage]) -> list[str]:
+    return list(dict.fromkeys((asked.sender, *(stage.namespace for stage in stages))))
+
+
+def _lines(file: str, wanted: Desired) -> dict[tuple[str | int, ...], int]:
+    """Return where the parts of a file stand, by their paths; none where it is not what the lab was made from."""
+    from labctl.topology import yaml_tree
+    from labctl.topology.load import load, text_of
+
+    if not file or load(Path(file)) != wanted.topology:
+        return {}
+    tree = yaml_tree.read(text_of(Path(file)))
+    return {path: tree.position(path).line + 1 for path in _paths(tree.root.value)} if tree else {}
+
+
+def _paths(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inside in items:
+        yield from _paths(inside, (*path, key))
