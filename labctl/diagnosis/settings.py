@@ -80,10 +80,10 @@ def _effective(case: Case, stage: Stage) -> tuple[str, int] | None:
     return (path, value) if value else None
 
 
-def _fails(stage: Stage, back: Way | NoWay, mode: int) -> bool:
+def _fails(stage: Stage, back: Way | NoWay, strictness: int) -> bool:
     if isinstance(back, NoWay):
         return True
-    return mode == 1 and (back.local or back.interface != stage.arrives)
+    return strictness == 1 and (back.local or back.interface != stage.arrives)
 
 
 def martian(case: Case, number: int) -> Iterator[Verdict]:
