@@ -13,10 +13,24 @@ from dataclasses import dataclass
 from labctl.kernel import rtnetlink as rt
 from labctl.plan.facts import Qdisc
 
-_TCMSG = struct.Struct("=BxxxiIII")  # family, ifindex, handle, parent, info
-_TCA_KIND, _TCA_OPTIONS = 1, 2
+TCMSG = struct.Struct("=BxxxiIII")  # family, ifindex, handle, parent, info
+TCA_KIND, TCA_OPTIONS, _TCA_STATS2 = 1, 2, 7
+_BASIC, _QUEUE, _PACKETS_64 = 1, 3, 8  # TCA_STATS_* (linux/gen_stats.h)
 _PARENT_OF = {"root": 0xFFFFFFFF, "ingress": 0xFFFFFFF1, "clsact": 0xFFFFFFF1}
 _MAJOR = 0xFFFF0000
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What passed a qdisc or an action, and what it has dropped, in packets; `waiting` are those that are there now.
+
+    `overlimits` is how often one had to wait, or was too many, by the limits that were set.
+    """
+
+    packets: int = 0
+    drops: int = 0
+    overlimits: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True)
@@ -28,17 +42,29 @@ class Attached:
     parent: int
     kind: str
     options: bytes
+    counted: Counted
 
 
 def attached(netlink: rt.Rtnetlink) -> list[Attached]:
     """Return every qdisc of a namespace."""
-    return [_read(message) for message in netlink.messages(rt.RTM_GETQDISC, _TCMSG.pack(0, 0, 0, 0, 0))]
+    return [_read(message) for message in netlink.messages(rt.RTM_GETQDISC, TCMSG.pack(0, 0, 0, 0, 0))]
 
 
 def _read(message: bytes) -> Attached:
-    _, index, handle, parent, _ = _TCMSG.unpack_from(message)
-    found = rt.attributes(message[_TCMSG.size :])
-    return Attached(index, handle, parent, found[_TCA_KIND].rstrip(b"\0").decode(), found.get(_TCA_OPTIONS, b""))
+    _, index, handle, parent, _ = TCMSG.unpack_from(message)
+    found = rt.attributes(message[TCMSG.size :])
+    kind, options = found[TCA_KIND].rstrip(b"\0").decode(), found.get(TCA_OPTIONS, b"")
+    return Attached(index, handle, parent, kind, options, counted(found.get(_TCA_STATS2, b"")))
+
+
+def counted(data: bytes) -> Counted:
+    """Return the counts of a qdisc (TCA_STATS2) or an action (TCA_ACT_STATS)."""
+    found = rt.attributes(data)
+    _, packets = struct.unpack_from("=QI", found.get(_BASIC, bytes(12)))
+    if _PACKETS_64 in found:
+        (packets,) = struct.unpack("=Q", found[_PACKETS_64])
+    waiting, _, drops, _, overlimits = struct.unpack_from("=5I", found.get(_QUEUE, bytes(20)))
+    return Counted(packets, drops, overlimits, waiting)
 
 
 def is_root(qdisc: Attached) -> bool:
@@ -56,11 +82,11 @@ def asked_for(qdiscs: Iterable[Attached]) -> dict[int, list[Qdisc]]:
     handles = {(qdisc.index, qdisc.handle) for qdisc in named}
     for qdisc in named:
         if (qdisc.index, qdisc.parent & _MAJOR) not in handles or qdisc.parent in _PARENT_OF.values():
-            found.setdefault(qdisc.index, []).append(Qdisc(qdisc.kind, _place(qdisc)))
+            found.setdefault(qdisc.index, []).append(Qdisc(qdisc.kind, place_of(qdisc)))
     return found
 
 
-def _place(qdisc: Attached) -> str:
+def place_of(qdisc: Attached) -> str:
     """Return where a qdisc is attached, in the words of tc(8)."""
     if is_root(qdisc):
         return "root"
@@ -71,7 +97,7 @@ def _place(qdisc: Attached) -> str:
 
 def attach(netlink: rt.Rtnetlink, index: int, kind: str, options: bytes) -> None:
     """Have an interface send through a qdisc, in place of whatever there is. Raise Refused."""
-    attributes = rt.attribute(_TCA_KIND, kind.encode() + b"\0") + rt.attribute(_TCA_OPTIONS, options)
+    attributes = rt.attribute(TCA_KIND, kind.encode() + b"\0") + rt.attribute(TCA_OPTIONS, options)
     netlink.request(rt.RTM_NEWQDISC, _at(index, "root") + attributes, rt.NLM_F_CREATE | rt.NLM_F_REPLACE)
 
 
@@ -85,4 +111,4 @@ def _at(index: int, place: str) -> bytes:
     if parent is None:
         major, _, minor = place.removeprefix("parent ").partition(":")
         parent = int(major, 16) << 16 | int(minor, 16)
-    return _TCMSG.pack(0, index, 0, parent, 0)
+    return TCMSG.pack(0, index, 0, parent, 0)

@@ -36,11 +36,12 @@ class Space:
     def __init__(self, mode: str) -> None:
         self.mode = mode
         self._namespaces = CLONE_NEWNET | (CLONE_NEWUSER if mode == "rootless" else 0)
-        flags = ["--net", *(["--map-root-user"] if mode == "rootless" else [])]
+        # The kernel asks who is root there when the namespace is made, as it is for what /proc shows of it.
+        around = ["unshare", "--map-root-user"] if mode == "rootless" else []
         uid = ORDINARY_UID if mode == "rootless" and SUITE_IS_ROOT else None
         # It ends when the pipe into it is closed, whatever becomes of this process.
         self._holder = subprocess.Popen(
-            ["unshare", *flags, "cat"],
+            [*around, "unshare", "--net", "cat"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
