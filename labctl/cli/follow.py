@@ -1,4 +1,4 @@
-"""Commands that follow a lab while it runs: events."""
+"""Commands that follow a lab while it runs: events, watch."""
 
 from __future__ import annotations
 
@@ -33,4 +33,19 @@ def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
                 click.echo(line(name, at, event))
             if moment.ready:
                 break
+    return ExitCode.SUCCESS
+
+
+@cli.command()
+@lab_argument
+@click.option("--verify", is_flag=True, help="Run the checks again and again, too, and show those that fail.")
+@click.option("--packets", is_flag=True, help="Show some of the packets that cross, too.")
+@lab_option
+def watch(named: str | None, verify: bool, packets: bool, lab: str | None) -> int:
+    """Show a lab as it runs, on the whole terminal: rates, engines, drops, drift, what happens. The key q ends it."""
+    from labctl.report.watch.sections import Shown
+    from labctl.report.watch.session import watch as watch_lab
+
+    _, name = running_lab(lab or named)
+    watch_lab(name, Shown(checks=verify, packets=packets))
     return ExitCode.SUCCESS

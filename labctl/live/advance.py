@@ -59,6 +59,8 @@ def _advanced(state: LabState, reading: Reading) -> tuple[LabState, list[Event]]
             return replace(state, impairments=_with(state.impairments, device, now)), happened
         case readings.Compared(drift):
             return replace(state, drift=drift), list(_drifted(state.drift or (), drift))
+        case readings.Listed(names):
+            return replace(state, checks={name: state.checks.get(name) or CheckState(name) for name in names}), []
         case readings.Checked():
             return _checked(state, reading)
         case readings.Packets(seen, left_out):

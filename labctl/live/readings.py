@@ -99,6 +99,13 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """The checks of the lab, which are asked from now on; others have no verdict any more."""
+
+    checks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Packet:
     """A packet that was seen at an interface, in words; `at` is when the kernel saw it, in seconds since the epoch."""
 
@@ -116,4 +123,6 @@ class Packets:
     left_out: int
 
 
-Reading = Recorded | NotThere | Told | NamespaceGone | Process | Counted | Impaired | Compared | Checked | Packets
+Reading = (
+    Recorded | NotThere | Told | NamespaceGone | Process | Counted | Impaired | Compared | Listed | Checked | Packets
+)

@@ -77,13 +77,13 @@ class Engine:
 
 @dataclass(frozen=True)
 class CheckState:
-    """The last verdict of a check, and since when it is this one (seconds since the epoch)."""
+    """The last verdict of a check, None until it has one, and since when it is this one (seconds since the epoch)."""
 
     name: str
-    verdict: Verdict
-    observed: str
-    why: str
-    since: float
+    verdict: Verdict | None = None
+    observed: str = ""
+    why: str = ""
+    since: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 TERMINATION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a process to end."""
@@ -48,6 +51,41 @@ def block_signals() -> Iterator[Callable[[], None]]:
         yield unblock
     finally:
         unblock()
+
+
+@contextmanager
+def heard(*numbers: signal.Signals) -> Iterator[int]:
+    """Yield a descriptor that becomes readable with each of these signals; `numbers_of` reads which they were.
+
+    Those of TERMINATION are heard once: the second one ends a process that is stuck, as it would without this.
+    """
+    reader, writer = socket.socketpair()
+    for end in (reader, writer):
+        end.setblocking(False)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        signal.signal(number, partial(_once, handler) if number in TERMINATION else lambda *_: None)
+    wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield reader.fileno()
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        reader.close()
+        writer.close()
+
+
+def _once(handler: Any, number: int, _: object) -> None:
+    signal.signal(number, handler)
+
+
+def numbers_of(descriptor: int) -> set[int]:
+    """Return the signals that came since the last call."""
+    try:
+        return set(os.read(descriptor, 1 << 12))
+    except BlockingIOError:
+        return set()
 
 
 def fork() -> int:

@@ -1,5 +1,6 @@
-"""The foreground process group of the terminal (tcsetpgrp(3)), which an interactive shell wants to be.
+"""The terminal: who is in its foreground, and keys that are read one by one.
 
+An interactive shell wants to be the foreground process group (tcsetpgrp(3)).
 In a rootless environment it has to be a group of the environment's own PID namespace: the group of the command that
 entered it is not visible in there, and a shell that cannot name its group ends with an error.
 """
@@ -9,6 +10,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import termios
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from labctl.process.signals import ignored
 
@@ -26,3 +31,22 @@ def give_back() -> None:
         return
     with ignored(signal.SIGTTOU):  # it stops a process that does this from the background
         os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
+
+
+@contextmanager
+def keys() -> Iterator[int | None]:
+    """Yield a descriptor from which each key can be read as it is typed, unseen; None where there is no terminal.
+
+    Ctrl-C and Ctrl-Z stay signals (termios(3), ISIG).
+    """
+    if not sys.stdin.isatty():
+        yield None
+        return
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    try:
+        tty.setcbreak(terminal)
+        yield terminal
+    finally:
+        with suppress(termios.error):  # it was hung up
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)

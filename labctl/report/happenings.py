@@ -16,11 +16,15 @@ KINDS = 10
 """Columns for the kind of an event."""
 
 
+def clock(at: float) -> str:
+    """Return a time of day in local time, to the millisecond."""
+    return datetime.fromtimestamp(at).strftime("%H:%M:%S.%f")[:-3]
+
+
 def text(lab: str, at: float, event: Event) -> str:
     """Return a line for a person, with the local time to the millisecond."""
-    local = datetime.fromtimestamp(at).strftime("%H:%M:%S.%f")[:-3]
     subject = f"{lab} {event.words}" if event.kind == "lab" else event.words
-    return f"{local}  {event.kind.ljust(KINDS)}  {subject}"
+    return f"{clock(at)}  {event.kind.ljust(KINDS)}  {subject}"
 
 
 def as_json(lab: str, at: float, event: Event) -> str:

@@ -170,6 +170,13 @@ def test_impairments_checks_and_drift_are_told_when_they_change() -> None:
     ]
 
 
+def test_checks_that_are_no_more_have_no_verdict() -> None:
+    checked = r.Checked("across", "passed", "1 reply")
+    after, words = run(FOLLOWED, r.Listed(("across", "back")), checked, r.Listed(("back", "new")))
+    assert words == ["check: across passed: 1 reply"]
+    assert [(one.name, one.verdict) for one in after.checks.values()] == [("back", None), ("new", None)]
+
+
 def test_since_when_a_check_has_its_verdict() -> None:
     after, _ = run(FOLLOWED, *(r.Checked("across", "failed", "no reply"),) * 3)
     assert after.at - after.checks["across"].since == 2

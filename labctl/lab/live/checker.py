@@ -19,7 +19,7 @@ from labctl.errors import LabError
 from labctl.lab.lock import at_work
 from labctl.lab.state import State
 from labctl.lab.verify import means_of
-from labctl.live.readings import Checked, Verdict
+from labctl.live.readings import Checked, Listed, Verdict
 from labctl.live.turns import Asked, next_check
 from labctl.plan.desired import Desired, desired
 from labctl.process.line import Line
@@ -42,7 +42,7 @@ class _Known:
     asked: Asked
     passed: bool = False
     answered: float = 0.0  # the seconds that it took when it passed the last time
-    as_written: bool = True  # how it is asked the next time
+    as_written: bool = False  # how it is asked the next time
     confirmed: bool = False  # it failed as it is written, and nothing has changed since
 
 
@@ -64,6 +64,7 @@ def _ask_until_nudged(state: State, known: dict[str, _Known], line: Line) -> boo
         return False
     wanted, changed = desired(topology), time.monotonic()
     checks = {one.name: one for one in topology.checks}
+    line.send([(time.time(), Listed(tuple(checks)))])
     for name in checks:
         known[name] = replace(known.get(name) or _Known(Asked(name)), confirmed=False)
     while not at_work(state):
@@ -75,7 +76,7 @@ def _ask_until_nudged(state: State, known: dict[str, _Known], line: Line) -> boo
             return False
         took = time.monotonic() - now
         known[name] = _learned(known[name], result, now + took, took)
-        if result.passed or known[name].confirmed or known[name].passed:
+        if _is_telling(result, known[name]):
             line.send([(time.time(), _verdict(result))])
         due = next_check((known[name].asked for name in checks), changed).due(changed)
         if _nudged(line, max(0.0, due - time.monotonic())):
@@ -120,6 +121,11 @@ def _learned(known: _Known, result: Result, at: float, took: float) -> _Known:
     return replace(
         known, asked=asked, passed=known.passed and not confirmed, as_written=not confirmed, confirmed=confirmed
     )
+
+
+def _is_telling(result: Result, known: _Known) -> bool:
+    """Return whether a result is a verdict: silence in a shorter time than is written is one only where it is new."""
+    return result.passed or known.confirmed or known.passed or result.outcome != "silent"
 
 
 def _verdict(result: Result) -> Checked:

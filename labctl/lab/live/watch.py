@@ -80,6 +80,12 @@ class Watch:
             worker.end()
         self._workers.clear()
 
+    def look(self, works: Mapping[str, Work]) -> None:
+        """Have others look from now on: those that are not named end, those that are new are started."""
+        for name in self._workers.keys() - works.keys():
+            self._workers.pop(name).end()
+        self._works = works
+
     def moments(self, also: Collection[int] = (), output: Collection[int] = (), pause: float = 1.0) -> Iterator[Moment]:
         """Yield a moment whenever something was read, and when `pause` seconds have passed without.
 

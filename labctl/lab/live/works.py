@@ -14,3 +14,6 @@ LOOKS: Mapping[str, Work] = {"observe": observe, "compare": compare}
 
 CHECKS: Mapping[str, Work] = {"check": check}
 """Who runs the checks, again and again."""
+
+TAPS: Mapping[str, Work] = {}
+"""Who looks at packets."""

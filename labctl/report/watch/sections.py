@@ -1,0 +1,242 @@
+"""What a view of a lab shows, section by section: lines of text, the most telling first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from labctl.engine.counters import words_for
+from labctl.live.events import DropEvent, Event
+from labctl.live.meter import Meter
+from labctl.live.state import Engine, Interface, LabState, Space
+from labctl.report.happenings import clock
+from labctl.report.watch.quantities import bars, short
+
+NAME, STATE, NUMBER = 22, 11, 7
+"""Columns of a name, of a state, and of a number."""
+
+RATES = f"{'':{NAME + STATE}}{'in  p/s':>{NUMBER}}{'bit/s':>{NUMBER}}  {'out p/s':>{NUMBER}}{'bit/s':>{NUMBER}}"
+
+RECENT = 10.0
+"""Seconds for which what has happened is marked."""
+
+Happened = tuple[float, Event]
+
+
+Rank = tuple[float, ...]
+"""How telling a line is: where there is no room for all, those of the highest rank are shown."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A title, and lines in their order, each with its rank."""
+
+    title: str
+    lines: tuple[tuple[Rank, Text], ...]
+    columns: str = ""  # what stands above them
+    style: str = "bold"
+
+    def most_telling(self, number: int) -> list[Text]:
+        """Return so many lines, in their order."""
+        places = sorted(range(len(self.lines)), key=lambda place: self.lines[place][0], reverse=True)[:number]
+        return [self.lines[place][1] for place in sorted(places)]
+
+
+def _in_order(lines: Iterable[Text]) -> tuple[tuple[Rank, Text], ...]:
+    """Return lines of which the first are the most telling."""
+    return tuple(((-place,), line) for place, line in enumerate(lines))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown beside the state of a lab, and how wide; `events` are the last ones, the newest last."""
+
+    width: int = 80
+    events: Sequence[Happened] = ()
+    checks: bool = False
+    packets: bool = False
+    ascii_only: bool = False
+
+
+def sections(state: LabState, shown: Shown) -> list[Section]:
+    """Return the sections that have something to say, in their order on the screen."""
+    if state.phase == "down":
+        return [_events(shown)] if shown.events else []
+    found = [_interfaces(state, shown), _engines(state, shown)]
+    if drops := _drops(state, shown):
+        found.append(drops)
+    if impaired := _impairments(state):
+        found.append(impaired)
+    if shown.checks:
+        found.append(_checks(state))
+    if state.drift:
+        found.append(_drift(state))
+    if shown.packets:
+        found.append(_packets(state))
+    if shown.events:
+        found.append(_events(shown))
+    return [section for section in found if section.lines]
+
+
+def _interfaces(state: LabState, shown: Shown) -> Section:
+    changed = {getattr(event, "place", "") for at, event in shown.events if state.at - at <= RECENT}
+    rows = [(space, interface) for space in state.spaces.values() for interface in space.interfaces]
+    rows = [row for row in rows if row[1].link.name != "lo" or any(one.packets for one in row[1].meter.history)]
+
+    gone = [((2.0,), Text.assemble((name.ljust(NAME), "bold red"), "gone")) for name in _gone(state)]
+    lines = []
+    for space, interface in rows:
+        marked = f"{space.name}:{interface.link.name}" in changed
+        rank = (not _is_well(interface), marked, interface.meter.rates.bits)
+        lines.append((rank, _interface(space, interface, marked, shown)))
+    title = f"{len(state.spaces)} namespaces, {len(rows)} interfaces"
+    return Section(title, (*gone, *lines), columns=RATES)
+
+
+def _gone(state: LabState) -> list[str]:
+    return [name for name, space in state.spaces.items() if not space.there]
+
+
+def _is_well(interface: Interface) -> bool:
+    return interface.link.up and interface.link.carrier
+
+
+def _interface(space: Space, interface: Interface, marked: bool, shown: Shown) -> Text:
+    link = interface.link
+    place = f"{space.name}:{link.name}"
+    state, style = ("up", "green") if _is_well(interface) else ("no carrier", "red") if link.up else ("down", "red")
+    line = Text(place.ljust(NAME), "bold" if marked else "")
+    line.append(state.ljust(STATE), style)
+    return _with_rates(line, interface.meter, shown)
+
+
+def _with_rates(line: Text, meter: Meter, shown: Shown) -> Text:
+    rates = meter.rates
+    for packets, bits in ((rates.rx_packets, rates.rx_bits), (rates.tx_packets, rates.tx_bits)):
+        line.append(f"{short(packets):>{NUMBER}}{short(bits):>{NUMBER}}  ", "" if packets else "dim")
+    width = min(30, shown.width - len(line))
+    line.append(bars([one.bits for one in meter.history], width, ascii_only=shown.ascii_only), "cyan")
+    return line
+
+
+def _engines(state: LabState, shown: Shown) -> Section:
+    lines = [
+        ((engine.state != "running", engine.meter.rates.bits), _engine(engine, shown))
+        for engine in state.engines.values()
+    ]
+    return Section(f"{len(state.engines)} engines", tuple(lines), columns=RATES)
+
+
+def _engine(engine: Engine, shown: Shown) -> Text:
+    line = Text(str(engine.spec.device).ljust(NAME))
+    word = engine.state or "..."
+    line.append(word.ljust(STATE), "green" if word == "running" else "bold red")
+    return _with_rates(line, engine.meter, shown)
+
+
+def _drops(state: LabState, shown: Shown) -> Section | None:
+    now = {
+        (event.place, event.reason)
+        for at, event in shown.events
+        if isinstance(event, DropEvent) and state.at - at <= RECENT
+    }
+    found = [
+        (str(device), reason, count, words_for(reason, count))
+        for device, engine in state.engines.items()
+        for reason, count in engine.drops.items()
+    ]
+    for space in state.spaces.values():
+        for interface in space.interfaces:
+            counters = interface.meter.counters
+            for reason, count, way in (
+                ("rx_dropped", counters.rx_dropped, "in"),
+                ("tx_dropped", counters.tx_dropped, "out"),
+            ):
+                if count:
+                    told = f"{count} packets by the interface, on the way {way}"
+                    found.append((f"{space.name}:{interface.link.name}", reason, count, told))
+    found.sort(key=lambda one: ((one[0], one[1]) in now, one[2]), reverse=True)
+    lines = [
+        Text.assemble(place.ljust(NAME), (told, "red" if (place, reason) in now else "dim"))
+        for place, reason, _, told in found
+    ]
+    return Section("dropped", _in_order(lines)) if lines else None
+
+
+def _impairments(state: LabState) -> Section | None:
+    lines = [
+        Text.assemble(str(device).ljust(NAME), way.ljust(4), (words, "yellow"))
+        for device, in_force in state.impairments.items()
+        for way, words in in_force.items()
+    ]
+    return Section("impaired", _in_order(lines)) if lines else None
+
+
+_MARKS = {"failed": ("FAIL", "bold red"), "not-asked": ("????", "bold yellow")}
+
+
+def _checks(state: LabState) -> Section:
+    known = state.checks.values()
+    lines = [
+        Text.assemble(_MARKS[one.verdict], " ", (one.name.ljust(NAME - 5), "bold"), " ", one.why or one.observed)
+        for verdict in ("failed", "not-asked")
+        for one in known
+        if one.verdict == verdict
+    ]
+    passed, waiting = ([one.name for one in known if one.verdict == verdict] for verdict in ("passed", None))
+    for names, mark, style in ((waiting, "...  ", "dim"), (passed, "pass ", "green")):
+        if names:
+            lines.append(Text.assemble((mark, style), (", ".join(names), "dim")))
+    bad = len(known) - len(passed) - len(waiting)
+    told = f"{bad} of {len(known)} did not pass" if bad else f"{len(passed)} of {len(known)} passed"
+    return Section(f"checks: {told}", _in_order(lines), style="bold red" if bad else "bold")
+
+
+def _drift(state: LabState) -> Section:
+    drift = state.drift or ()
+    lines = [
+        Text.assemble(one.subject.ljust(NAME), (one.change, "yellow"), (f"  {one.reason}", "dim")) for one in drift
+    ]
+    places = f"{len(drift)} place{'s' * (len(drift) != 1)}"
+    return Section(f"differs from its file in {places}", _in_order(lines), style="bold yellow")
+
+
+def _packets(state: LabState) -> Section:
+    lines = [
+        Text.assemble(
+            (clock(packet.at) + "  ", "dim"), packet.place.ljust(NAME), "out  " if packet.outgoing else "in   ",
+            packet.words,
+        )
+        for packet in reversed(state.packets)
+    ]  # fmt: skip
+    told = f"packets, {state.packets_left_out} more are not shown" if state.packets_left_out else "packets"
+    return Section(told, _in_order(lines or [Text("none yet", "dim")]))
+
+
+def _events(shown: Shown) -> Section:
+    lines = [
+        Text.assemble((clock(at) + "  ", "dim"), event.kind.ljust(11), event.words)
+        for at, event in reversed(shown.events)
+    ]
+    return Section("what happened", _in_order(lines))
+
+
+def heading(state: LabState, shown: Shown, file: str) -> Text:
+    """Return the first line of a screen: the lab, whether it is up, its file, and the time of what is shown."""
+    words = {
+        "up": ("up", "bold green"),
+        "begun": ("is being made", "bold yellow"),
+        "down": ("is down, waiting", "bold red"),
+    }
+    line = Text.assemble((state.lab, "bold"), " ", words[state.phase])
+    if state.phase != "down":
+        line.append(f"  {state.mode}  {file}", "dim")
+    if state.overruns:
+        line.append(f"  {state.overruns} overruns", "yellow")
+    at = clock(state.at or time.time())[:8]
+    line.truncate(max(0, shown.width - len(at) - 1), overflow="ellipsis")
+    line.append(at.rjust(shown.width - len(line)), "dim")
+    return line

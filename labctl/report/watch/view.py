@@ -1,0 +1,48 @@
+"""The view on its terminal: drawn anew with every moment, in a screen of its own, and put back at the end."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+from rich.console import Group
+from rich.live import Live
+
+from labctl.lab.live.watch import Moment
+from labctl.report.console import console
+from labctl.report.watch.screen import screen
+from labctl.report.watch.sections import Happened, Shown
+from labctl.topology.shipped import as_typed
+
+EVENTS = 200
+"""Events that are remembered."""
+
+
+class WatchView:
+    """What is shown, and the screen on which it is, while the view is entered."""
+
+    def __init__(self, shown: Shown) -> None:
+        self.shown = shown
+        self._console = console()
+        self._events: deque[Happened] = deque(maxlen=EVENTS)
+        self._live: Live | None = None
+
+    def __enter__(self) -> WatchView:
+        # Without a refresh thread: who looks at the lab is forked, and that is sound from one thread only.
+        self._live = Live(console=self._console, screen=True, auto_refresh=False, vertical_overflow="crop")
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._live is not None
+        self._live.stop()
+
+    def draw(self, moment: Moment) -> None:
+        """Show a moment. Raise OSError where the terminal is gone."""
+        assert self._live is not None
+        self._events.extend(moment.events)
+        width, height = self._console.size
+        ascii_only = not self._console.encoding.startswith("utf")
+        shown = replace(self.shown, width=width, events=tuple(self._events), ascii_only=ascii_only)
+        lines = screen(moment.state, shown, height, as_typed(moment.state.file))
+        self._live.update(Group(*lines), refresh=True)
