@@ -16,13 +16,18 @@ Joined = Mapping[str, Mapping[str, int]]
 _WITHIN = 6.0  # what a cable within a column costs
 _FARTHER = 1.5  # and for each column that it passes
 _TURNING = 1.0  # and where it leads to the side to which others of that card lead already
-_FULL = 2.5  # and a column that is as high as it should be
+
+LEVELS = (2.5, 0.6)
+"""What a column costs that is as high as it should be: the more, the more level they become."""
+
 _ROUNDS = 3
 
 
-def columns(heights: Mapping[str, float], joined: Joined, root: str, number: int, start: int) -> dict[str, int]:
+def columns(
+    heights: Mapping[str, float], joined: Joined, root: str, number: int, start: int, level: float
+) -> dict[str, int]:
     """Return the column of each card, from 0 on; the root begins in column `start` of a `number` of them."""
-    level = sum(heights.values()) / number
+    high = sum(heights.values()) / number
     filled = [0.0] * number
     column: dict[str, int] = {}
 
@@ -39,7 +44,7 @@ def columns(heights: Mapping[str, float], joined: Joined, root: str, number: int
             for there, cables, (before, after) in near:
                 length += cables * (_WITHIN if at == there else _FARTHER * (abs(at - there) - 1))
                 length += _TURNING * (before if at < there else after)
-            return length + _FULL * (filled[at] + heights[name]) / level, at
+            return length + level * (filled[at] + heights[name]) / high, at
 
         column[name] = min(range(number), key=cost)
         filled[column[name]] += heights[name]

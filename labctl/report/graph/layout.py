@@ -11,12 +11,14 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from labctl.report.graph.cards import Card, card_of
-from labctl.report.graph.columns import Joined, columns, nearest_first
+from labctl.report.graph.columns import LEVELS, Joined, columns, nearest_first
 from labctl.report.graph.gutters import height_of, side_of
 from labctl.report.graph.legs import Inside, Legs, legs_of, ranks
 from labctl.report.graph.model import Cable, Picture, Tunnel
+from labctl.report.graph.order import CARDS_APART
 from labctl.report.graph.part import Box, Part, Port
 from labctl.report.graph.paths import Path, Point, reversed_path, rounded
 from labctl.topology.interface_ref import InterfaceRef
@@ -24,8 +26,11 @@ from labctl.topology.interface_ref import InterfaceRef
 MARGIN = 24.0
 _APART = 44.0  # parts
 _SCREEN = 1.6  # width of a screen by its height
+_WIDE = 2.0  # that of parts that stand in rows: a row is seldom full
+_GAP = 130.0  # between two columns, with the margins of their cards
+_SWEEPS, _FINAL = 8, 3  # of the arrangements that are tried the best few are looked at once more
 _FEW = 8  # cards, for which all numbers of columns are tried
-BORES = (9, 17, 25, 33)
+BORES = (8, 14, 20, 26)
 """How wide pipes are inside, by rank."""
 
 _BETWEEN_PIPES = 11.0
@@ -123,38 +128,40 @@ def _best(
     own = {name: cards[name] for name in names}
     cables = [cable for cable in picture.cables if cable.one.namespace in own and cable.other.namespace in own]
     tried = dict.fromkeys(tuple(choice.items()) for choice in _choices(own, _joined(names, cables)))
-    return min((Part(own, cables, dict(choice), inside, pitch) for choice in tried), key=lambda part: part.cost)
+    parts = sorted((Part(own, cables, dict(choice), inside, pitch) for choice in tried), key=lambda part: part.cost)
+    return min((part.arrange(_SWEEPS) for part in parts[:_FINAL]), key=lambda part: part.cost)
 
 
 def _choices(cards: Mapping[str, Card], joined: Joined) -> Iterator[dict[str, int]]:
-    """Yield ways to put cards into columns: by their number, and by the card at which to begin."""
+    """Yield ways to put cards into columns: by their number, the card at which to begin, and how level they are."""
     first = next(iter(cards))
     ends = (first, nearest_first(joined, first)[-1], max(cards, key=lambda name: sum(joined[name].values())))
-    heights = {name: card.height + 30 for name, card in cards.items()}
-    for number in _numbers(cards):
-        for root in dict.fromkeys(ends):
-            for start in dict.fromkeys((0, (number - 1) // 2)):
-                chosen = columns(heights, joined, root, number, start)
-                last = max(chosen.values())
-                turned = chosen[first] > last / 2  # what stands first in the file stands on the left
-                yield {name: last - at for name, at in chosen.items()} if turned else chosen
+    heights = {name: card.height + CARDS_APART for name, card in cards.items()}
+    for number, root, level in product(
+        _numbers(cards), dict.fromkeys(ends), LEVELS if len(cards) <= _MANY else LEVELS[:1]
+    ):
+        for start in dict.fromkeys((0, (number - 1) // 2)):
+            chosen = columns(heights, joined, root, number, start, level)
+            last = max(chosen.values())
+            turned = chosen[first] > last / 2  # what stands first in the file stands on the left
+            yield {name: last - at for name, at in chosen.items()} if turned else chosen
 
 
 def _numbers(cards: Mapping[str, Card]) -> Iterable[int]:
     """Return how many columns are tried."""
     if len(cards) <= _FEW:
         return range(1 if len(cards) == 1 else 2, len(cards) + 1)
-    wide = max(card.width for card in cards.values()) + 130
-    area = sum((card.height + 30) * wide for card in cards.values())
+    wide = max(card.width for card in cards.values()) + _GAP
+    area = sum((card.height + CARDS_APART) * wide for card in cards.values())
     ideal = math.sqrt(area * _SCREEN) / wide
-    parts = (0.6, 0.8, 1, 1.3) if len(cards) <= _MANY else (0.8, 1.1)
-    return sorted({max(2, round(ideal * part)) for part in parts})
+    nearest = (0.8, 1.1) if len(cards) > _MANY else (0.6, 0.8, 1, 1.2, 1.4)
+    return sorted({max(2, round(ideal * part)) for part in nearest})
 
 
 def _packed(sizes: Sequence[tuple[float, float]]) -> tuple[list[Point], float, float]:
     """Return where parts stand, in rows, and how wide and high all is."""
     area = sum((width + _APART) * (height + _APART) for width, height in sizes)
-    widest = max(math.sqrt(area * _SCREEN), *(width for width, _ in sizes)) + MARGIN
+    widest = max(math.sqrt(area * _WIDE), *(width for width, _ in sizes)) + MARGIN
     origins: list[Point] = []
     left, top, row, right = MARGIN, MARGIN, 0.0, 0.0
     for width, height in sizes:

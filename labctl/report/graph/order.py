@@ -16,7 +16,6 @@ from labctl.report.graph.cards import Card, Row, Unit
 from labctl.topology.interface_ref import InterfaceRef
 
 CARDS_APART, BENDS_APART = 30.0, 16.0
-_SWEEPS = 10
 _SETTLING = 5
 _LEVEL = 30.0  # the difference of height up to which two cards stand side by side
 _CROSSING = 160.0  # how many pixels of height a crossing is worth
@@ -32,6 +31,7 @@ class Item:
     top: float = 0.0
     before: list[Joint] = field(default_factory=list)  # what leads to it from the column before
     after: list[Joint] = field(default_factory=list)
+    within: list[Joint] = field(default_factory=list)  # what leads to and from items of its own column
 
     @property
     def height(self) -> float:
@@ -40,7 +40,7 @@ class Item:
 
 @dataclass(eq=False)
 class Joint:
-    """A piece of a cable between two columns; an end at a card has its interface."""
+    """A piece of a cable between two columns, or a cable within one; an end at a card has its interface."""
 
     left: Item
     right: Item
@@ -69,11 +69,10 @@ class Joint:
 Columns = list[list[Item]]
 
 
-def arrange(columns: Columns) -> float:
-    """Put every column in order and every item at its height; return how bad it is, in pixels."""
-    _stack(columns)
+def arrange(columns: Columns, sweeps: int) -> float:
+    """Put every column in a better order and every item at its height; return how bad that is, in pixels."""
     best, found = _cost(columns), _snapshot(columns)
-    for sweep in range(_SWEEPS):
+    for sweep in range(sweeps):
         forward = sweep % 2 == 0
         for column in columns if forward else reversed(columns):
             for item in column:
@@ -98,7 +97,8 @@ def _settle(columns: Columns) -> None:
         _fit(column, _beside)
 
 
-def _stack(columns: Columns) -> None:
+def stack(columns: Columns) -> None:
+    """Put the items of every column one below the other, in the order that they have."""
     for column in columns:
         for above, item in pairwise(column):
             item.top = above.top + above.height + _apart(above, item)
@@ -163,6 +163,8 @@ def _turn(item: Item) -> None:
         return
     wishes = {joint.right_ref: joint.left_y for joint in item.before}
     wishes |= {joint.left_ref: joint.right_y for joint in item.after}
+    for joint in item.within:
+        wishes |= {joint.left_ref: joint.right_y} if joint.left is item else {joint.right_ref: joint.left_y}
 
     def wish(rows: Iterable[Row]) -> float:
         known = [wishes[row.ref] for row in rows if row.ref in wishes]

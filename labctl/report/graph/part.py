@@ -11,10 +11,11 @@ from labctl.report.graph.cards import Card
 from labctl.report.graph.gutters import MARGIN, Gutters, Side, crossing, gutters, with_engines
 from labctl.report.graph.legs import Inside
 from labctl.report.graph.model import Cable
-from labctl.report.graph.order import Columns, Item, Joint, arrange
+from labctl.report.graph.order import Columns, Item, Joint, arrange, stack
 from labctl.report.graph.paths import Curve, Path, Point, around, level, reversed_path
 from labctl.topology.interface_ref import InterfaceRef
 
+_FIRST_SWEEPS = 4
 _GAP, _WIDEST_GAP = 96.0, 260.0
 _BULGE = 40.0  # of a cable that comes back to the same side
 _SCREEN = 1.7  # width of a screen by its height
@@ -76,13 +77,24 @@ class Part:
         self._joints = {
             cable: list(self._join(cable, n)) for n, cable in enumerate(cables) if self._passes_a_gap(cable)
         }
+        for cable in self._bent:
+            joint = Joint(self._items[cable.one.namespace], self._items[cable.other.namespace], cable.one, cable.other)
+            joint.left.within.append(joint)
+            joint.right.within.append(joint)
         for items in self._columns:
             items.sort(key=lambda item: item.cable)
-        self._badness = arrange(self._columns)
+        stack(self._columns)
+        self._badness = 0.0
+        self.arrange(_FIRST_SWEEPS)
+
+    def arrange(self, sweeps: int) -> Part:
+        """Look for a better order of the cards; return the part itself."""
+        self._badness = arrange(self._columns, sweeps)
         top = min(item.top for items in self._columns for item in items)
         for items in self._columns:
             for item in items:
                 item.top -= top
+        return self
 
     def _passes_a_gap(self, cable: Cable) -> bool:
         return self._items[cable.one.namespace].column != self._items[cable.other.namespace].column
@@ -110,7 +122,7 @@ class Part:
         bends = sum(len(joints) - 1 for joints in self._joints.values())
         within = len(self._cables) - len(self._joints)
         size = max(wide, self.height * _SCREEN)
-        return self._badness + 60 * bends + 200 * within + 0.1 * size + 2 * max(0.0, size - _ROOMY)
+        return self._badness + 90 * bends + 200 * within + 0.15 * size + 2 * max(0.0, size - _ROOMY)
 
     @staticmethod
     def _width_of(items: Sequence[Item]) -> float:

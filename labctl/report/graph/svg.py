@@ -67,6 +67,7 @@ class _Drawing:
         yield from self._pipes()
         yield from self._cables()
         for box in self._drawn.boxes:
+            yield from _brackets(box)
             for row in box.card.rows:
                 yield from self._row(box, row)
         yield "</g>"
@@ -139,9 +140,6 @@ class _Drawing:
         for line in row.lines:
             base = top + line.middle + 4
             if line.kind == "interface":
-                if indent(row):
-                    turn = f"M{box.text + 4:.1f},{top + line.top:.1f}v{line.height / 2:.1f}h{INDENT - 7}"
-                    yield f'<path class="bracket" d="{turn}"/>'
                 if port := self._drawn.ports.get(row.ref):
                     start = box.text - 5 if port.side == "left" else box.end + 5
                     yield f'<path class="lead" d="M{start:.1f},{port.at.y:.1f}H{port.at.x:.1f}"/>'
@@ -195,6 +193,17 @@ def _card(box: Box) -> Iterator[str]:
     for line in box.card.faults:
         yield _text("fault", box.text, box.y + line.middle + 4, line.text)
     yield "</g>"
+
+
+def _brackets(box: Box) -> Iterator[str]:
+    """Yield the lines that hold the ports of a bridge together."""
+    for bridge in box.card.rows:
+        name = bridge.ref.interface
+        ports = [row.lines[0].middle + box.y for row in box.card.rows if row.interface.master == name]
+        if ports:
+            top = box.y + bridge.lines[0].top + bridge.height - 2
+            turns = "".join(f"M{box.text + 4:.1f},{port:.1f}h{INDENT - 7}" for port in ports)
+            yield f'<path class="bracket" d="M{box.text + 4:.1f},{top:.1f}V{max(ports):.1f}{turns}"/>'
 
 
 def _legend(picture: Picture, width_: float) -> Iterator[list[str]]:
