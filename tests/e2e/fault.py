@@ -67,11 +67,13 @@ class Countdown:
 def signal_at(is_now: Countdown, number: signal.Signals) -> None:
     # What is in the foreground, as Ctrl-C reaches it; its group is 0 for who sees it from inside a PID namespace.
     foreground = (os.getpgrp(), 0)
+    names = frozenset().union(*CHANGING.values())
 
     def look(frame: FrameType, event: str, _: Any) -> None:
-        code = frame.f_code
-        steps = CHANGING.get(os.path.basename(code.co_filename), ())
-        if event in ("call", "return") and code.co_name in steps and os.getpgrp() in foreground and is_now():
+        if event not in ("call", "return") or (name := frame.f_code.co_name) not in names:
+            return  # as nearly always: only what is left is looked up
+        steps = CHANGING.get(os.path.basename(frame.f_code.co_filename), ())
+        if name in steps and os.getpgrp() in foreground and is_now():
             os.killpg(0, number)
 
     sys.setprofile(look)
