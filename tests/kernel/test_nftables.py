@@ -24,6 +24,10 @@ RULES = {
         ip saddr 10.0.0.0/9 drop
         ip saddr != 10.0.0.0/9 drop
         ip daddr != 10.0.0.2 tcp dport 80 accept
+        ip saddr 10.0.0.1 ip daddr 10.0.0.2 drop
+        ip saddr & 0.0.0.255 == 0.0.0.3 drop
+        ether daddr 02:00:00:00:00:01 ip ttl 5 drop
+        udp sport 5 udp dport >= 6 drop
         ip6 saddr fd00::1 drop
         ip6 saddr fd00::/64 drop
         ip6 daddr fd00::/61 drop
@@ -47,7 +51,13 @@ RULES = {
         meta length > 1000 drop
         meta mark 0x00000001 drop
         meta mark set 0x00000002
+        meta mark 0x00000005-0x00000009 drop
+        meta mark & 0x000000ff == 0x00000001 drop
+        ct mark != 0x00000003 drop
+        meta length 10-20 drop
         meta skuid 0 drop
+        meta skuid { 1, 2 } drop
+        meta l4proto != tcp drop
         meta pkttype host drop
         icmp type echo-request drop
         icmp type { echo-reply, echo-request } drop
@@ -86,6 +96,13 @@ RULES = {
         fib daddr type local drop
         fib saddr . iif oif missing drop
         ether saddr 02:00:00:00:00:01 drop
+        numgen random mod 4 { 0, 1 } drop
+        fib daddr type { local, broadcast } drop
+        iifname != { "a", "b" } drop
+        tcp dport vmap { 1-9 : accept, 10 : drop }
+        ip daddr . tcp dport { 10.0.0.1 . 80, 10.0.0.2 . 90-95 } drop
+        ip daddr vmap { 10.0.0.0/24 : drop }
+        ct count 5 drop
         udp dport vmap { 1 : drop, 2 : accept, 3 : jump other }
         udp checksum set 0
         @th,64,32 0x1020304 drop
@@ -184,7 +201,7 @@ def test_a_rule_is_told_as_nft_tells_it(shared: Space, where: str) -> None:
         ("exthdr frag exists drop", "meta nfproto ipv6 expression exthdr drop"),
         ("tcp option maxseg size set 1000", "expression exthdr"),
         ("ip daddr 10.0.0.1 socket transparent 1 drop", "ip daddr 10.0.0.1 expression socket drop"),
-        ("ip dscp 1 drop", "@nh,8,8 & 252 == 4 drop"),
+        ("ip dscp 1 drop", "@nh,8,8 & 0xfc == 0x4 drop"),
     ],
 )
 def test_what_has_no_sure_words_is_not_guessed(shared: Space, rule: str, words: str) -> None:

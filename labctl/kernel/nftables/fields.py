@@ -7,7 +7,6 @@ NFTA_PAYLOAD_*), as libnftables has them (nftables, src/proto.c, src/meta.c, src
 from __future__ import annotations
 
 import ipaddress
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -27,6 +26,7 @@ class Base(IntEnum):
 class Field:
     """A part of a packet or what is known of it: its words, its size in bytes, and how a value of it is written.
 
+    A value is in network byte order when it is written; where the kernel has it `in_host_order` it is turned before.
     `bits` are the names of its bits, where it is a set of flags.
     """
 
@@ -35,18 +35,19 @@ class Field:
     show: Show
     bits: Mapping[int, str] | None = None
     is_address: bool = False
-
-
-def host_number(value: bytes) -> str:
-    return str(int.from_bytes(value, sys.byteorder))
+    in_host_order: bool = False
 
 
 def number(value: bytes) -> str:
     return str(int.from_bytes(value))
 
 
+def raw(value: bytes) -> str:
+    return hex(int.from_bytes(value))
+
+
 def mark(value: bytes) -> str:
-    return f"{int.from_bytes(value, sys.byteorder):#010x}"
+    return f"{int.from_bytes(value):#010x}"
 
 
 def address(value: bytes) -> str:
@@ -63,16 +64,19 @@ def interface(value: bytes) -> str:
     return f'"{name}"' if value.endswith(b"\0") else f'"{name}*"'
 
 
-def _one_of(names: Mapping[int, str], order: str = "big") -> Show:
+def one_of(names: Mapping[int, str]) -> Show:
+    """Return how a number is written that has names; by itself where it has none."""
+
     def show(value: bytes) -> str:
-        found = int.from_bytes(value, "little" if order == "little" else "big")
+        found = int.from_bytes(value)
         return names.get(found, str(found))
 
     return show
 
 
-def host_one_of(names: Mapping[int, str]) -> Show:
-    return _one_of(names, sys.byteorder)
+def of_host(words: str, size: int, show: Show, bits: Mapping[int, str] | None = None) -> Field:
+    """Return a field whose numbers the kernel has in the byte order of the machine."""
+    return Field(words, size, show, bits, in_host_order=True)
 
 
 PROTOCOLS = {
@@ -105,6 +109,7 @@ _CT_STATES = {1: "invalid", 2: "established", 4: "related", 8: "new", 64: "untra
 _CT_STATUS = {
     1: "expected", 2: "seen-reply", 4: "assured", 8: "confirmed", 16: "snat", 32: "dnat", 512: "dying",
 }  # fmt: skip
+_LINK_TYPES = {1: "ether", 772: "loopback"}
 _PACKET_TYPES = {0: "host", 1: "broadcast", 2: "multicast", 3: "other"}
 ADDRESS_TYPES = {
     0: "unspec", 1: "unicast", 2: "local", 3: "broadcast", 4: "anycast", 5: "multicast", 6: "blackhole",
@@ -119,27 +124,27 @@ def _fields(*described: tuple[int, Field]) -> dict[tuple[int, int], Field]:
 _ETHER = _fields(
     (0, Field("ether daddr", 6, mac)),
     (6, Field("ether saddr", 6, mac)),
-    (12, Field("ether type", 2, _one_of(_ETHERTYPES))),
+    (12, Field("ether type", 2, one_of(_ETHERTYPES))),
 )
 _IP = _fields(
     (2, Field("ip length", 2, number)),
     (4, Field("ip id", 2, number)),
     (6, Field("ip frag-off", 2, number)),
     (8, Field("ip ttl", 1, number)),
-    (9, Field("ip protocol", 1, _one_of(PROTOCOLS))),
+    (9, Field("ip protocol", 1, one_of(PROTOCOLS))),
     (10, Field("ip checksum", 2, number)),
     (12, Field("ip saddr", 4, address, is_address=True)),
     (16, Field("ip daddr", 4, address, is_address=True)),
 )
 _IP6 = _fields(
     (4, Field("ip6 length", 2, number)),
-    (6, Field("ip6 nexthdr", 1, _one_of(PROTOCOLS))),
+    (6, Field("ip6 nexthdr", 1, one_of(PROTOCOLS))),
     (7, Field("ip6 hoplimit", 1, number)),
     (8, Field("ip6 saddr", 16, address, is_address=True)),
     (24, Field("ip6 daddr", 16, address, is_address=True)),
 )
 _ARP = _fields(
-    (6, Field("arp operation", 2, _one_of(_ARP_OPERATIONS))),
+    (6, Field("arp operation", 2, one_of(_ARP_OPERATIONS))),
     (8, Field("arp saddr ether", 6, mac)),
     (14, Field("arp saddr ip", 4, address, is_address=True)),
     (18, Field("arp daddr ether", 6, mac)),
@@ -155,14 +160,16 @@ _OF_PROTOCOL = {
         (14, Field("tcp window", 2, number)),
     ),
     "icmp": (
-        (0, Field("icmp type", 1, _one_of(_ICMP_TYPES))),
-        (1, Field("icmp code", 1, _one_of(ICMP_CODES))),
+        (0, Field("icmp type", 1, one_of(_ICMP_TYPES))),
+        (1, Field("icmp code", 1, one_of(ICMP_CODES))),
+        (2, Field("icmp checksum", 2, number)),
         (4, Field("icmp id", 2, number)),
         (6, Field("icmp sequence", 2, number)),
     ),
     "ipv6-icmp": (
-        (0, Field("icmpv6 type", 1, _one_of(_ICMPV6_TYPES))),
-        (1, Field("icmpv6 code", 1, _one_of(ICMPV6_CODES))),
+        (0, Field("icmpv6 type", 1, one_of(_ICMPV6_TYPES))),
+        (1, Field("icmpv6 code", 1, one_of(ICMPV6_CODES))),
+        (2, Field("icmpv6 checksum", 2, number)),
         (4, Field("icmpv6 id", 2, number)),
         (6, Field("icmpv6 sequence", 2, number)),
         (8, Field("icmpv6 taddr", 16, address, is_address=True)),
@@ -189,40 +196,35 @@ def fields_of(base: int, network: str, protocol: str) -> Mapping[tuple[int, int]
 
 def meta(names: Mapping[int, str]) -> Mapping[int, Field]:
     """Return what is known of a packet, by NFT_META_*; `names` are the interfaces by their index."""
-
-    def index(value: bytes) -> str:
-        found = int.from_bytes(value, sys.byteorder)
-        return f'"{names[found]}"' if found in names else str(found)
-
+    interfaces = one_of({index: f'"{name}"' for index, name in names.items()})
     return {
-        0: Field("meta length", 4, host_number),
-        1: Field("meta protocol", 2, _one_of(_ETHERTYPES)),
-        2: Field("meta priority", 4, host_number),
-        3: Field("meta mark", 4, mark),
-        4: Field("iif", 4, index),
-        5: Field("oif", 4, index),
+        0: of_host("meta length", 4, number),
+        1: Field("meta protocol", 2, one_of(_ETHERTYPES)),
+        2: of_host("meta priority", 4, number),
+        3: of_host("meta mark", 4, mark),
+        4: of_host("iif", 4, interfaces),
+        5: of_host("oif", 4, interfaces),
         6: Field("iifname", 16, interface),
         7: Field("oifname", 16, interface),
-        8: Field("iiftype", 2, host_one_of({1: "ether", 772: "loopback"})),
-        9: Field("oiftype", 2, host_one_of({1: "ether", 772: "loopback"})),
-        10: Field("meta skuid", 4, host_number),
-        11: Field("meta skgid", 4, host_number),
-        12: Field("meta nftrace", 1, host_number),
-        15: Field("meta nfproto", 1, _one_of({2: "ipv4", 10: "ipv6"})),
-        16: Field("meta l4proto", 1, _one_of(PROTOCOLS)),
+        8: of_host("iiftype", 2, one_of(_LINK_TYPES)),
+        9: of_host("oiftype", 2, one_of(_LINK_TYPES)),
+        10: of_host("meta skuid", 4, number),
+        11: of_host("meta skgid", 4, number),
+        15: Field("meta nfproto", 1, one_of({2: "ipv4", 10: "ipv6"})),
+        16: Field("meta l4proto", 1, one_of(PROTOCOLS)),
         17: Field("meta ibrname", 16, interface),
         18: Field("meta obrname", 16, interface),
-        19: Field("meta pkttype", 1, _one_of(_PACKET_TYPES)),
-        20: Field("meta cpu", 4, host_number),
+        19: Field("meta pkttype", 1, one_of(_PACKET_TYPES)),
+        20: of_host("meta cpu", 4, number),
         26: Field("meta iifkind", 16, interface),
         27: Field("meta oifkind", 16, interface),
     }
 
 
 CT = {
-    0: Field("ct state", 4, host_number, _CT_STATES),
-    1: Field("ct direction", 1, _one_of({0: "original", 1: "reply"})),
-    2: Field("ct status", 4, host_number, _CT_STATUS),
-    3: Field("ct mark", 4, mark),
+    0: of_host("ct state", 4, number, _CT_STATES),
+    1: Field("ct direction", 1, one_of({0: "original", 1: "reply"})),
+    2: of_host("ct status", 4, number, _CT_STATUS),
+    3: of_host("ct mark", 4, mark),
 }
 """What connection tracking knows, by NFT_CT_*."""

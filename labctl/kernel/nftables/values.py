@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labctl.kernel.nftables import statements
-from labctl.kernel.nftables.fields import Field, host_number, number
+from labctl.kernel.nftables.fields import Field
 from labctl.kernel.nftables.sets import Element
 
 EQ, NEQ, LT, LTE, GT, GTE = range(6)  # NFT_CMP_*
@@ -26,15 +27,20 @@ class Loaded:
     value: bytes | None = None
     mask: bytes = b""
     xor: bytes = b""
-    swapped: bool = False  # a number that is not in the byte order of the machine any more
+    swapped: bool = False  # a number of the machine's that was brought into network byte order
     base: int = -1
     offset: int = -1
 
 
 def shown(loaded: Loaded, field: Field, value: bytes) -> str:
-    if field.bits is not None:
-        return _bits(field, value)
-    return number(value) if loaded.swapped and field.show is host_number else field.show(value)
+    """Return a value of a field as nft(8) writes it."""
+    turned = _in_network_order(loaded, field, value)
+    return _bits(field, turned) if field.bits is not None else field.show(turned)
+
+
+def _in_network_order(loaded: Loaded, field: Field, value: bytes) -> bytes:
+    is_turned = field.in_host_order and not loaded.swapped and sys.byteorder == "little"
+    return value[::-1] if is_turned else value
 
 
 def compared(loaded: Loaded, operator: int, value: bytes) -> str:
@@ -43,7 +49,8 @@ def compared(loaded: Loaded, operator: int, value: bytes) -> str:
         return _several(loaded, operator, value)
     (field,) = loaded.fields
     if loaded.mask:
-        return _masked(field, loaded.mask, operator, value)
+        mask, kept = (_in_network_order(loaded, field, each) for each in (loaded.mask, value))
+        return _masked(field, mask, operator, kept)
     if field.is_address and len(value) < field.size:
         return f"{field.words} {_OPERATORS[operator]}{_prefix(field, value, 8 * len(value))}"
     return f"{field.words} {_OPERATORS[operator]}{shown(loaded, field, value)}"
@@ -75,7 +82,7 @@ def _masked(field: Field, mask: bytes, operator: int, value: bytes) -> str:
     if field.bits is not None and is_equal:
         names = _bits(field, value) if any(value) else "0x0"
         return f"{field.words} {_OPERATORS[operator]}{names} / {_bits(field, mask)}"
-    return f"{field.words} & {int.from_bytes(mask)} {_EXACT[operator]}{int.from_bytes(value)}"
+    return f"{field.words} & {field.show(mask)} {_EXACT[operator]}{field.show(value)}"
 
 
 def _bits(field: Field, value: bytes) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.nftables import statements, values
-from labctl.kernel.nftables.fields import ADDRESS_TYPES, CT, Base, Field, fields_of, host_number, host_one_of, meta
+from labctl.kernel.nftables import fields, statements, values
+from labctl.kernel.nftables.fields import ADDRESS_TYPES, CT, Base, Field, fields_of, meta, of_host
 from labctl.kernel.nftables.messages import number, text
 from labctl.kernel.nftables.sets import Element
 from labctl.kernel.nftables.values import EQ, GTE, LTE, Loaded
@@ -31,6 +31,7 @@ _FIB_RESULTS = {1: "oif", 2: "oifname", _FIB_TYPE: "type"}
 _IMPLIED_BY = {
     "meta nfproto": Base.NETWORK,
     "meta protocol": Base.NETWORK,
+    "ether type": Base.NETWORK,
     "meta l4proto": Base.TRANSPORT,
     "iiftype": Base.LINK,
 }
@@ -122,7 +123,7 @@ class _Machine:
             case "numgen":
                 kind = "random" if number(told[3]) else "inc"  # NFTA_NG_TYPE, NFTA_NG_MODULUS
                 words = f"numgen {kind} mod {number(told[2])}"
-                self._load(told[1], Loaded((Field(words, 4, host_number),)))
+                self._load(told[1], Loaded((of_host(words, 4, fields.number),)))
             case "counter":
                 self.packets = number(told[2])  # NFTA_COUNTER_PACKETS
                 self._say("counter")
@@ -200,7 +201,7 @@ class _Machine:
             field = next((field for (first, _), field in known.items() if first == at), None)
             if field is None or (at + field.size > offset + size and (found or not field.is_address)):
                 letters = {Base.LINK: "ll", Base.NETWORK: "nh", Base.TRANSPORT: "th"}[Base(base)]
-                return (Field(f"@{letters},{8 * offset},{8 * size}", size, lambda value: hex(number(value))),)
+                return (Field(f"@{letters},{8 * offset},{8 * size}", size, fields.raw),)
             found.append(field)
             at += field.size
         return tuple(found)
@@ -221,7 +222,7 @@ class _Machine:
         if loaded_into is not None:
             self._load(loaded_into, Loaded((field,)))
         elif stored_from is not None and (value := self._immediate_in(stored_from)) is not None:
-            self._say(f"{field.words} set {field.show(value[: field.size])}")
+            self._say(f"{field.words} set {values.shown(Loaded(), field, value[: field.size])}")
         else:
             raise ValueError("what is set is not of the rule itself")
 
@@ -281,4 +282,4 @@ class _Machine:
         selectors = " . ".join(word for bit, word in _FIB_SELECTORS.items() if flags & bit)
         words = f"fib {selectors} {_FIB_RESULTS[result]}"
         names = {0: "missing", 1: "exists"} if flags & _FIB_PRESENT else ADDRESS_TYPES if result == _FIB_TYPE else {}
-        self._load(told[1], Loaded((Field(words, 4, host_one_of(names)),)))
+        self._load(told[1], Loaded((of_host(words, 4, fields.one_of(names)),)))
