@@ -41,10 +41,10 @@ docs: .venv/installed-dev
 bench: .venv/installed-dev bytecode
 	$(BIN)/python -m benchmarks
 
-# The picture of the README, of a session that it runs. It shows a rootless lab, to root as well: in a user namespace
-# in which root has an ordinary user id.
+# The pictures of the README and of the pages, of sessions that it runs. They show rootless labs, to root as well: in a
+# user namespace in which root has an ordinary user id.
 picture: .venv/installed-dev bytecode
-	unshare --user --map-user=1000 --map-group=1000 $(BIN)/python -m docs.picture docs/labctl.svg
+	unshare --user --map-user=1000 --map-group=1000 $(BIN)/python -m docs.pictures docs
 
 # A minute of both ways at once through loss and reordering.
 soak: .venv/installed-dev

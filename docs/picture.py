@@ -1,7 +1,7 @@
-"""The picture of the README: `python -m docs.picture FILE` runs the session that it shows, and draws it as SVG.
+"""Terminals as pictures: a session of commands is run, and what a terminal shows of it is drawn as SVG.
 
-The lab is `pair` of the README, and what the commands write is real: the lab is made, checked, broken, checked again
-and removed. From one drawing to the next only the seconds that it took differ.
+What the commands write is real: a lab is made, checked, broken, checked again and removed. From one drawing to the next
+only the times that it took differ.
 
 The SVG holds to what librsvg and browsers draw alike: shapes and text with attributes. There is no style sheet, no
 clip path, and no textLength, which librsvg ignores. Every word is placed by itself, so that it stands in its columns
@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
@@ -25,14 +28,6 @@ from rich.terminal_theme import DIMMED_MONOKAI
 from rich.text import Text
 
 REPO = Path(__file__).parents[1]
-LAB_FILE = "pair.yaml"
-SESSION = (
-    "labctl up pair.yaml",
-    "labctl verify",
-    "labctl exec right -- ip link set tun0 down",
-    "labctl verify",
-    "labctl down",
-)
 
 COLUMNS = 100
 _FONTS = "DejaVu Sans Mono, Menlo, Consolas, Liberation Mono, monospace"
@@ -45,32 +40,49 @@ _UP, _ERASE = "\x1b[1A\x1b[2K", "\r\x1b[2K"
 _MOVES = re.compile(f"({re.escape(_UP)}|{re.escape(_ERASE)}|\n)")
 
 
-def lab_file() -> str:
-    """Return the text of the lab's file, which the README shows."""
-    found = re.search(rf"^```yaml {LAB_FILE}\n(.*?)^```$", (REPO / "README.md").read_text(), re.M | re.S)
-    assert found, f"the README shows {LAB_FILE}"
-    return found[1]
+@dataclass(frozen=True)
+class Session:
+    """Commands that are typed in a directory with these files, after others that are not shown."""
+
+    shown: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
-def session() -> list[Text]:
-    """Run the session in a directory of its own, and return its lines as a terminal of COLUMNS shows them.
-
-    The lab is gone at the end, whatever becomes of a command.
-    """
+def terminal(session: Session) -> str:
+    """Run a session, and return as SVG what a terminal of COLUMNS shows of it."""
     lines: list[Text] = []
+    with _directory(session) as directory:
+        for command in session.shown:
+            lines += [Text.assemble(("$ ", "green"), (command, "bold")), *_run(command, directory), Text()]
+    return svg(lines[:-1])
+
+
+def written(session: Session, file: str) -> str:
+    """Run a session, and return what it has written to a file."""
+    with _directory(session) as directory:
+        for command in session.shown:
+            _run(command, directory)
+        return Path(directory, file).read_text(encoding="utf-8")
+
+
+@contextmanager
+def _directory(session: Session) -> Iterator[str]:
+    """Yield a directory in which a session begins; its labs are gone at the end, whatever becomes of a command."""
     with tempfile.TemporaryDirectory() as directory:
-        Path(directory, LAB_FILE).write_text(lab_file())
+        for name, text in session.files.items():
+            Path(directory, name).write_text(text)
         try:
-            for command in SESSION:
-                lines += [Text.assemble(("$ ", "green"), (command, "bold")), *_run(command, directory), Text()]
+            for command in session.before:
+                _run(command, directory)
+            yield directory
         finally:
-            _run("labctl down pair", directory)
-    return lines[:-1]
+            _run("labctl down --all", directory)
 
 
 def _run(command: str, directory: str) -> list[Text]:
     """Run a command of labctl as in a terminal; return the lines that stand there in the end."""
-    words = [sys.executable, "-m", *command.split()]
+    words = [sys.executable, "-m", *shlex.split(command)]
     paths = os.pathsep.join(filter(None, (str(REPO), os.environ.get("PYTHONPATH"))))
     terminal = {"PYTHONPATH": paths, "TERM": "xterm", "FORCE_COLOR": "1", "COLUMNS": str(COLUMNS)}
     others = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLORTERM")}
@@ -128,7 +140,3 @@ def _attributes(style: Style | None) -> str:
         return ""
     colour = f' fill="{style.color.get_truecolor(DIMMED_MONOKAI).hex}"' if style.color else ""
     return colour + (' font-weight="bold"' if style.bold else "") + (' opacity="0.6"' if style.dim else "")
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(svg(session()))

@@ -17,6 +17,7 @@ from labctl.topology.interface_ref import InterfaceRef
 
 _FIRST_SWEEPS = 4
 _GAP, _WIDEST_GAP = 96.0, 260.0
+_ROOMIER = {2: 54.0, 3: 24.0}  # by the number of columns, how much wider gaps are where there is room
 _BULGE = 40.0  # of a cable that comes back to the same side
 _SCREEN = 1.7  # width of a screen by its height
 _ROOMY = 1700.0  # so wide a picture is read without scrolling
@@ -177,7 +178,8 @@ class Part:
         """Return the width of the gap behind a column: wider where cables rise or fall."""
         joints = [joint for item in self._columns[number] for joint in item.after]
         steepest = max((abs(joint.left_y - joint.right_y) for joint in joints), default=0.0)
-        return min(_WIDEST_GAP, _GAP + steepest / 5 + 2 * len(joints)) + self._overhang(number)
+        least = _GAP + _ROOMIER.get(len(self._columns), 0.0)
+        return min(_WIDEST_GAP, least + steepest / 5 + 2 * len(joints)) + self._overhang(number)
 
     def _overhang(self, number: int) -> float:
         """Return how far cables reach out of a column that come back to it."""

@@ -237,7 +237,7 @@ def _entries(picture: Picture) -> Iterator[tuple[str, str]]:
     if engines:
         yield (
             '<rect class="pill" x="0" y="-3" width="30" height="16" rx="8"/>',
-            "engine: UDP address it is bound to → its peer",
+            "engine (ttun): UDP address it is bound to → its peer",
         )
     if any(one.impaired for one in interfaces) or any(engine.impaired for engine in engines):
         yield '<rect class="swatch impaired" x="8" y="-1" width="14" height="12" rx="2"/>', "impaired"
