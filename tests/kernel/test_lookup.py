@@ -10,6 +10,7 @@ import pytest
 
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_in, route_out
+from labctl.process.syscalls import CLONE_NEWNET, unshare
 from labctl.topology.values import Host
 from tests.kernel.space import Space
 
@@ -187,3 +188,25 @@ def test_a_socket_bound_to_an_interface_is_asked_for(router: Space) -> None:
         assert isinstance(found, NoWay) and words(found)[1] == "60: from all oif eth1 lookup 77"
     finally:
         router.sh("ip rule del pref 60")
+
+
+def test_the_mtu_that_a_router_has_told_is_that_of_the_way(space: Space) -> None:
+    def emigrate() -> bool:
+        unshare(CLONE_NEWNET)
+        return True
+
+    with space.holding(emigrate) as pid:
+        space.sh(
+            f"""ip link add name eth0 type veth peer name eth1 netns {pid}; ip link set eth0 up
+            ip addr add 10.0.0.1/24 dev eth0; ip route add 10.1.0.0/24 via 10.0.0.2; nsenter -t {pid} -n sh -ec '
+            ip link add name far type veth peer name end; ip link set far mtu 1300
+            for name in eth1 far end; do ip link set $name up; done
+            ip addr add 10.0.0.2/24 dev eth1; ip addr add 10.1.0.1/24 dev far
+            echo 1 > /proc/sys/net/ipv4/ip_forward'"""
+        )
+        before = out(space, flow("10.1.0.9"))
+        space.sh("ping -q -c1 -W1 -M do -s 1400 10.1.0.9 || true")
+        after, other = out(space, flow("10.1.0.9")), out(space, flow("10.1.0.8"))
+    assert isinstance(before, Way) and isinstance(after, Way) and isinstance(other, Way)
+    assert (before.mtu, after.mtu, other.mtu) == (None, 1300, None)
+    assert after.route == before.route

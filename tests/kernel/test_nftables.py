@@ -201,6 +201,7 @@ def test_a_rule_is_told_as_nft_tells_it(shared: Space, where: str) -> None:
         ("exthdr frag exists drop", "meta nfproto ipv6 expression exthdr drop"),
         ("tcp option maxseg size set 1000", "expression exthdr"),
         ("ip daddr 10.0.0.1 socket transparent 1 drop", "ip daddr 10.0.0.1 expression socket drop"),
+        ("ip saddr & 255.255.0.255 { 10.0.0.1, 10.0.0.2 } drop", "expression lookup drop"),
         ("ip dscp 1 drop", "@nh,8,8 & 0xfc == 0x4 drop"),
     ],
 )

@@ -44,9 +44,9 @@ def _in_network_order(loaded: Loaded, field: Field, value: bytes) -> bytes:
 
 
 def compared(loaded: Loaded, operator: int, value: bytes) -> str:
-    """Return a comparison of what is in a register."""
-    if len(loaded.fields) > 1:
-        return _several(loaded, operator, value)
+    """Return a comparison of what is in a register. Raise ValueError where there are no words for it."""
+    if len(loaded.fields) > 1 and not loaded.mask and operator == EQ:
+        return _several(loaded, value)
     (field,) = loaded.fields
     if loaded.mask:
         mask, kept = (_in_network_order(loaded, field, each) for each in (loaded.mask, value))
@@ -57,17 +57,19 @@ def compared(loaded: Loaded, operator: int, value: bytes) -> str:
 
 
 def in_range(loaded: Loaded, operator: int, lowest: bytes, highest: bytes) -> str:
-    """Return a comparison with a range, of EQ or NEQ."""
+    """Return a comparison with a range, of EQ or NEQ. Raise ValueError where there are no words for it."""
     (field,) = loaded.fields
+    if loaded.mask:
+        raise ValueError("it compares bits with a range")
     ends = f"{shown(loaded, field, lowest)}-{shown(loaded, field, highest)}"
     return f"{field.words} {_OPERATORS[operator]}{ends}"
 
 
-def _several(loaded: Loaded, operator: int, value: bytes) -> str:
+def _several(loaded: Loaded, value: bytes) -> str:
     """Return a comparison of fields that follow one another in a header."""
     found, at = [], 0
     for field in loaded.fields:
-        found.append(f"{field.words} {_OPERATORS[operator]}{shown(loaded, field, value[at : at + field.size])}")
+        found.append(f"{field.words} {shown(loaded, field, value[at : at + field.size])}")
         at += field.size
     return " ".join(found)
 

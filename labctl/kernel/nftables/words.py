@@ -260,6 +260,8 @@ class _Machine:
     def _lookup(self, told: Told) -> None:
         name, first = text(told[1]), _register(told[2])  # NFTA_LOOKUP_*
         key = [self._registers[register] for register in self._fresh if register >= first] or [self._registers[first]]
+        if any(loaded.mask or len(loaded.fields) != 1 for loaded in key):
+            raise ValueError("it looks up bits, or bytes of the rule itself")
         words = " . ".join(loaded.fields[0].words for loaded in key)
         elements = self._elements_of(name) if name.startswith(_ANONYMOUS) else None
         shown = values.with_elements(key, elements) if elements is not None else f"@{name}"
