@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labctl.diagnosis import fixes
+from labctl.diagnosis import filters, fixes
 from labctl.diagnosis.facts import Case, Engine
 from labctl.diagnosis.links import broken
 from labctl.diagnosis.path import Kind
@@ -184,6 +184,10 @@ def bound(case: Case, number: int) -> Iterator[Verdict]:
             yield Verdict(str(device), Reason.ENGINE_BOUND_ELSEWHERE, words, (none, *seen), fixes.up(case))
         else:
             yield Verdict(str(device), Reason.ENGINE_NOT_READING, words, (none, *seen), _restart(case, engine.device))
+    elif engine.program and fitting[0].receive_queue:
+        waits = Witness(here, f"waits in {fitting[0].host}:{fitting[0].port}", f"{fitting[0].receive_queue} bytes")
+        words = f"the program of {device} does not read its socket: the datagrams of the tunnel wait in it"
+        yield Verdict(str(device), Reason.ENGINE_NOT_READING, words, (waits, *at_port), _restart(case, engine.device))
     elif owners and not own and not engine.program:
         words = f"another program gets the datagrams of the tunnel at {to}:{port}: {owner(case, here, fitting[0])}"
         yield Verdict(here, Reason.OTHER_LISTENER, words, at_port, fixes.up(case))
@@ -248,3 +252,18 @@ def _unimpaired(case: Case, engine: Engine, direction: str) -> str:
         if end.device == engine.device and getattr(end, key) is not None:
             return fixes.write(case, "ttun", number, key, text="take the impairment away, or make it less")
     return f"labctl impair {engine.device} --reset"
+
+
+def stranger(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that an engine dropped datagrams as a stranger's that the probe's own packets came in: where from."""
+    stage, device = case.stages[number], case.engine_behind(number)
+    engine = case.engines.get(device) if device else None
+    strange = case.counted(device, "in_not_from_peer")
+    if engine is None or not strange:
+        return
+    begin = max(each for each in range(number) if case.stages[each].kind is Kind.READ)
+    for earlier in range(begin, number):
+        found = list(filters.rewritten(case, earlier)) if case.stages[earlier].depth == stage.depth else []
+        if found:
+            yield from found
+            return

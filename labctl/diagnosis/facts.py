@@ -10,8 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labctl.diagnosis.path import Asked, Kind, Stage
+from labctl.engine.counters import DROPS_OUT
 from labctl.kernel.addresses import Address
 from labctl.kernel.lookup import NoWay, Way
+from labctl.kernel.nftables.ruleset import Chain
+from labctl.kernel.nftables.trace import Event
 from labctl.kernel.packet_taps import PacketType
 from labctl.kernel.programs import Program
 from labctl.kernel.sock_diag import Socket
@@ -36,6 +39,8 @@ class Space:
     sockets: Sequence[Socket] = ()
     owners: Mapping[int, Sequence[Program]] = field(default_factory=dict)  # of the sockets, by inode
     readers: Mapping[str, Sequence[Program]] = field(default_factory=dict)  # of TUN and TAP devices
+    chains: Sequence[Chain] = ()
+    policies: int = 0  # of IPsec
     moved: Mapping[str, int] = field(default_factory=dict)  # SNMP counters, by their names in nstat(8)
     dropped: Mapping[str, int] = field(default_factory=dict)  # packets that an interface did not take in, by its name
 
@@ -84,6 +89,7 @@ class Case:
     journeys: Sequence[Journey] = ()  # of all packets that were seen while the check ran
     probes: Sequence[Journey] = ()  # of the probe's own
     answers: Sequence[Journey] = ()  # of those that answer them
+    traced: Mapping[str, Sequence[Event]] = field(default_factory=dict)  # by namespace, of the probe sent once more
     changes: Sequence[Change] = ()  # what `up` would do
     outcome: str = ""  # results.State
     observed: str = ""
@@ -100,7 +106,7 @@ class Case:
         """Return whether a packet was seen at the end of a stage."""
         stage = self.stages[number]
         if stage.kind is Kind.READ:
-            return self.counted(stage.ref, "udp_sent_packets") > 0
+            return self.counted(stage.ref, "udp_sent_packets") > 0 and not self.lost_in(stage.ref, DROPS_OUT)
         if stage.kind is Kind.DELIVER:
             device = self.engine_behind(number)
             received, strange = (self.counted(device, name) for name in ("udp_received_packets", "in_not_from_peer"))
@@ -117,6 +123,10 @@ class Case:
         engine = self.engines.get(device) if device else None
         return engine.counted.get(name, 0) if engine else 0
 
+    def lost_in(self, device: InterfaceRef, names: Sequence[str]) -> int:
+        """Return how many packets an engine dropped while the check ran, by some of its reasons."""
+        return sum(self.counted(device, name) for name in names)
+
     def seen_at(self, number: int) -> Iterator[Sighting]:
         """Yield the sightings of a stage's packets at its end."""
         stage = self.stages[number]
@@ -130,7 +140,9 @@ class Case:
             return False
         link = self.link(stage.ref)
         strange = sighting.kind is PacketType.OTHERHOST and not (link and link.master)
-        return len(sighting.layers) == stage.depth + 1 and not strange
+        if strange or len(sighting.layers) != stage.depth + 1:
+            return False
+        return sighting.layers[0].destination == str(stage.flow.to)
 
     def owners_of(self, address: str) -> Iterator[tuple[InterfaceRef, Address]]:
         """Yield the interfaces of the lab that have an address."""

@@ -6,8 +6,8 @@ failed. What the kernel would do with each packet of the way is asked afterwards
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 
 from labctl.diagnosis.facts import Space
@@ -15,11 +15,14 @@ from labctl.diagnosis.path import Asked, Kind, Stage
 from labctl.errors import LabError
 from labctl.kernel import interfaces, namespaces, programs, snmp, sock_diag, sysctls
 from labctl.kernel.addresses import Address
+from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_in, route_out
+from labctl.kernel.nftables.ruleset import Chain, chains
+from labctl.kernel.nftables.trace import Event, FirewallTrace
 from labctl.kernel.packet_taps import PacketTaps, Seen
 from labctl.plan import facts as plan
 from labctl.topology.values import Host
-from labctl.trace.dissect import Icmp
+from labctl.trace.dissect import Icmp, Tcp
 from labctl.trace.journeys import answers, journeys
 from labctl.trace.sightings import Journey, sightings
 
@@ -87,6 +90,7 @@ def space(name: str, seen: plan.Namespace | None, watch: Watch) -> Space:
         settings = sysctls.on_the_way(list(found))
         sockets = [*sock_diag.sockets("udp"), *sock_diag.sockets("tcp")]
         readers = programs.with_tun_devices()
+        firewall = _chains()
     owners = programs.with_sockets({each.inode for each in sockets})
     moved = watch.moved(name)
     return replace(
@@ -98,6 +102,8 @@ def space(name: str, seen: plan.Namespace | None, watch: Watch) -> Space:
         sockets=sockets,
         owners=owners,
         readers=readers,
+        chains=firewall,
+        policies=seen.xfrm.get("policy", 0),
         moved=moved.snmp,
         dropped=moved.dropped,
     )
@@ -114,20 +120,23 @@ def _plain(text: str) -> Address:
     return Address(host.partition(" ")[0], int(length))
 
 
-def look_ups(stages: Iterable[Stage], source: Host | None) -> tuple[dict[Stage, Way | NoWay], dict[Stage, Way | NoWay]]:
-    """Return what the kernel says of the packet of each stage where it is sent, passed on or taken in; and of the way
-    back to its source where it arrives.
+def _chains() -> tuple[Chain, ...]:
+    with suppress(OSError):  # this kernel has no nftables
+        return chains()
+    return ()
 
-    `source` is the address that the sender's kernel chooses, where it is another than the file shows.
+
+def look_ups(stages: Iterable[Stage], source: Host | None) -> tuple[dict[Stage, Way | NoWay], dict[Stage, Way | NoWay]]:
+    """Return what the kernel says of the packet of each stage, and of the way back to its source where it arrives.
+
+    `source` is the address that the sender's kernel has chosen; None where no packet was seen.
     """
     ways: dict[Stage, Way | NoWay] = {}
     returns: dict[Stage, Way | NoWay] = {}
     for stage in stages:
         if stage.kind not in (Kind.SEND, Kind.FORWARD, Kind.DELIVER) or not namespaces.taken(stage.namespace):
             continue
-        flow = stage.flow
-        if stage.kind is Kind.SEND and not stage.back and not stage.depth:
-            flow = replace(flow, source=None)
+        flow = _as_sent(stage, source)
         with namespaces.inside(stage.namespace):
             if not stage.arrives or stage.arrives == "lo":
                 ways[stage] = route_out(flow)
@@ -139,14 +148,56 @@ def look_ups(stages: Iterable[Stage], source: Host | None) -> tuple[dict[Stage, 
     return ways, returns
 
 
+def _as_sent(stage: Stage, source: Host | None) -> Flow:
+    """Return the flow of a stage with the source that was really chosen, which replies go to."""
+    if stage.depth or (stage.kind is Kind.SEND and not stage.back):
+        return replace(stage.flow, source=None) if not stage.depth else stage.flow
+    if source is None:
+        return stage.flow
+    return replace(stage.flow, to=source) if stage.back else replace(stage.flow, source=source)
+
+
+def traced(stages: Sequence[Stage], spaces: Mapping[str, Space], again: Callable[[], object]) -> dict[str, list[Event]]:
+    """Send a probe `again`, and return which rules its packets met in each namespace that has a firewall.
+
+    The tables of the trace go with it.
+    """
+    hops = [stage.via or stage.flow.to for stage in stages if stage.kind in (Kind.SEND, Kind.FORWARD)]
+    traces: dict[str, FirewallTrace] = {}
+    with ExitStack() as opened:
+        for name, space_ in spaces.items():
+            flows = [stage.flow for stage in stages if stage.namespace == name]
+            errors = [Flow(flow.source, None, "icmp") for flow in flows if flow.source and flow.source.version == 4]
+            if space_.chains and flows:
+                with suppress(OSError), namespaces.inside(name):
+                    wanted = list(dict.fromkeys((*flows, *errors)))
+                    traces[name] = opened.enter_context(closing(FirewallTrace(space_.chains, wanted, hops)))
+        if traces:
+            again()
+        found: dict[str, list[Event]] = {}
+        for name, trace in traces.items():
+            found[name] = []
+            with suppress(OSError):  # there were more than it could keep
+                found[name] += trace.events()
+        return found
+
+
 def seen_of(
     asked: Asked, seen: Iterable[Seen], ports: Collection[int]
 ) -> tuple[list[Journey], list[Journey], list[Journey]]:
     """Return the journeys of all packets, of those that a probe has sent, and of those that answer them."""
     every = journeys(sightings(seen, frozenset(ports)))
     probes = [each for each in every if _is_probe(asked, each)]
-    back = [each for each in every if each not in probes and any(answers(probe, each) for probe in probes)]
+    back = [each for each in every if not _is_refusal(each) and any(answers(probe, each) for probe in probes)]
     return every, probes, back
+
+
+def _is_refusal(journey: Journey) -> bool:
+    """Return whether a packet answers that another was not taken in: an ICMP error, or a RST."""
+    transport = journey.packet.transport if journey.packet else None
+    if isinstance(transport, Icmp):
+        return transport.is_error
+    return isinstance(transport, Tcp) and "RST" in transport.flags
 
 
 def _is_probe(asked: Asked, journey: Journey) -> bool:

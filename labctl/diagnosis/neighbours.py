@@ -6,9 +6,12 @@ itself is followed: where it was seen last tells who did not pass it on, or did 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from ipaddress import IPv6Address, ip_address
 
 from labctl.diagnosis import fixes
+from labctl.diagnosis.addresses import not_usable
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
@@ -92,11 +95,34 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
     evidence = (state, Witness(str(last.station.ref), "request for it seen", "out" if last.station.outgoing else "in"))
     if stage.via is not None and next_hop != str(stage.via):
         return
-    if not owners:
+    usable = [] if meets is None else list(not_usable(case, meets.namespace, ip_address(next_hop)))
+    if usable:
+        yield from (replace(verdict, evidence=(*verdict.evidence, *evidence)) for verdict in usable)
+    elif not owners:
         words = f"no host has the next hop {next_hop} of {stage.ref}"
         yield Verdict(str(stage.ref), Reason.WRONG_NEXT_HOP, words, evidence, _route_of_file(case, stage))
+    elif meets is None:
+        yield from _not_joined(case, last.station.ref, owners, evidence)
     elif meets and last.station.ref.namespace == meets.namespace and not last.station.outgoing:
         yield from _not_answered(case, last.station.ref, next_hop, evidence)
+
+
+def _not_joined(
+    case: Case, seen_at: InterfaceRef, owners: Sequence[InterfaceRef], evidence: tuple[Witness, ...]
+) -> Iterator[Verdict]:
+    """Yield the end of the owner's cable that is no port of the bridge, in the namespace where the request ended."""
+    for owner in owners:
+        link = case.link(owner)
+        end = link.peer if link else None
+        if end is None or end.namespace != seen_at.namespace or (found := case.link(end)) is None or found.master:
+            continue
+        bridges = [name for name, each in case.space(end.namespace).links.items() if each.kind == "bridge"]
+        if bridges:
+            words = f"{end} is no port of the bridge {bridges[0]}, so nothing reaches {owner} by it"
+            path = ("namespaces", end.namespace, "interfaces", bridges[0], "ports")
+            fix = fixes.mend(case, end.namespace, *path, text=f"add {end.interface} to its ports")
+            seen = Witness(str(end), "port of", "no bridge")
+            yield Verdict(str(end), Reason.PORT_NOT_FORWARDING, words, (seen, *evidence), fix)
 
 
 def _not_answered(case: Case, ref: InterfaceRef, address: str, evidence: tuple[Witness, ...]) -> Iterator[Verdict]:
@@ -127,10 +153,7 @@ def _route_of_file(case: Case, stage: Stage) -> str:
 
 
 def other_host(case: Case, number: int) -> Iterator[Verdict]:
-    """Yield the sender's wrong neighbour where a frame came that is for another link-layer address."""
-    stage = case.stages[number]
-    if stage.kind is not Kind.CROSS or not list(_strays(case)):
-        return
+    """Yield that the frames that came to a stage are for another link-layer address than their next hop has."""
     for earlier in range(number - 1, -1, -1):
         if case.stages[earlier].kind in (Kind.SEND, Kind.FORWARD):
             yield from wrong(case, earlier)
@@ -188,6 +211,4 @@ def _discovery(sighting: Sighting) -> tuple[int, str] | None:
     packet = sighting.frame.packet
     if packet is None or not isinstance(packet.transport, Icmp) or packet.version != 6 or len(packet.payload) < 16:
         return None
-    import ipaddress
-
-    return packet.transport.kind, str(ipaddress.IPv6Address(packet.payload[:16]))
+    return packet.transport.kind, str(IPv6Address(packet.payload[:16]))

@@ -11,7 +11,7 @@ import errno
 from collections.abc import Iterator
 
 from labctl.diagnosis import fixes
-from labctl.diagnosis.addresses import missing_source, own_network
+from labctl.diagnosis.addresses import missing_source, not_usable, own_network
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.links import broken
 from labctl.diagnosis.path import Kind, Stage
@@ -32,6 +32,44 @@ def out(case: Case, number: int) -> Iterator[Verdict]:
         yield from _refused(case, stage, way)
     elif way is not None and stage.leaves and not (stage.leaves == "lo" and way.local):
         yield from _elsewhere(case, stage, way)
+
+
+def source(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that the sender's kernel has chosen another source than by the file, so that answers go elsewhere."""
+    stage, way = case.stages[number], case.ways.get(case.stages[number])
+    if stage.kind is not Kind.SEND or stage.depth or stage.back or not isinstance(way, Way) or not stage.by_file:
+        return
+    meant = str(stage.flow.source)
+    if stage.flow.source is None or way.source in (None, meant) or way.local or way.interface != stage.leaves:
+        return
+    unusable = list(not_usable(case, stage.namespace, stage.flow.source))
+    if unusable:
+        yield from unusable
+        return
+    evidence = (
+        Witness(stage.namespace, f"route look-up for {_packet(stage)}", f"from {way.source}"),
+        Witness(stage.namespace, "by the file", f"from {meant}"),
+        *([Witness(stage.namespace, "route", way.route.words)] if way.route else []),
+    )
+    words = f"{stage.place} sends from {way.source}, not from {meant}: answers take another way"
+    yield Verdict(stage.place, Reason.WRONG_SOURCE, words, evidence, fixes.up(case))
+
+
+def back_again(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a router sends a packet back to where it came from."""
+    stage, way = case.stages[number], case.ways.get(case.stages[number])
+    before = next((each for each in reversed(case.stages[:number]) if each.kind in (Kind.SEND, Kind.FORWARD)), None)
+    if stage.kind is not Kind.FORWARD or before is None or not isinstance(way, Way) or way.local:
+        return
+    owners = {ref.namespace for ref, _ in case.owners_of(way.via or str(stage.flow.to))}
+    if way.interface != stage.arrives or owners != {before.namespace} or before.depth != stage.depth:
+        return
+    answer = Witness(stage.namespace, f"route look-up for {_packet(stage)}", _told(way))
+    words = f"{stage.namespace} sends it back to {before.namespace}, where it came from: {_told(way)}"
+    fix = _right_route(case, stage, way)
+    if way.route and not _is_of_file(case, stage, way):
+        fix = _without(case, stage, way)
+    yield Verdict(f"{stage.namespace}:{way.interface}", Reason.WRONG_NEXT_HOP, words, (answer,), fix)
 
 
 def _refused(case: Case, stage: Stage, way: NoWay) -> Iterator[Verdict]:
@@ -148,7 +186,7 @@ def _right_route(case: Case, stage: Stage, way: Way) -> str:
         return fixes.up(case)
     number = _number_of(case, stage, way)
     path = ("namespaces", stage.namespace, "routes") + (() if number is None else (number,))
-    return fixes.write(case, *path, text=f"{stage.flow.to} has to go through {stage.leaves}")
+    return fixes.write(case, *path, text=f"make it lead to {stage.flow.to}")
 
 
 def _number_of(case: Case, stage: Stage, way: Way) -> int | None:

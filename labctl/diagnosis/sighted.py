@@ -22,24 +22,48 @@ def stops(case: Case) -> list[int]:
         return []
     if not case.probes:
         return [0]
-    lost = Counter(_stop(case, probe) for probe in case.probes)
+    lost = Counter(_stop(case, probes) for probes in _alike(case))
     whole = lost.pop(len(case.stages), 0)
     if not lost and whole and case.outcome != "answered":
         return [len(case.stages) - 1]
     return sorted(lost)
 
 
-def _stop(case: Case, probe: Journey) -> int:
-    """Return the stage behind the last at which a packet, or the answer to it, was seen; past the last for none."""
-    mine = [probe, *(each for each in case.answers if answers(probe, each))]
-    reached = -1
-    for number, stage in enumerate(case.stages):
-        if stage.kind in (Kind.READ, Kind.DELIVER):
-            continue
-        journeys = mine[1:] if stage.back else mine[:1]
-        if any(case.is_at(each, stage) for journey in journeys for each in journey.sightings):
-            reached = number
-    return _behind(case, reached + 1)
+def _alike(case: Case) -> list[list[Journey]]:
+    """Return the packets of a probe that are followed together: each by itself, those of a connection as one.
+
+    Of a connection the packets with payload are followed by themselves, for they are larger.
+    """
+    if case.asked.protocol != "tcp":
+        return [[probe] for probe in case.probes]
+    loaded = [probe for probe in case.probes if probe.packet and probe.packet.payload]
+    return [each for each in ([probe for probe in case.probes if probe not in loaded], loaded) if each]
+
+
+def _stop(case: Case, probes: list[Journey]) -> int:
+    """Return the first stage at whose end neither packets nor their answers were seen; past the last where none is.
+
+    A connection is merged and split on its way, so of that the stage behind the last one counts.
+    """
+    answered = [each for each in case.answers if any(answers(probe, each) for probe in probes)]
+    passed = {number for number in range(len(case.stages)) if _is_seen(case, number, probes, answered)}
+    if case.asked.protocol == "tcp":
+        return _behind(case, max(passed, default=-1) + 1)
+    number = 0
+    while number < len(case.stages):
+        if case.stages[number].kind in (Kind.READ, Kind.DELIVER):
+            if not any(later > number for later in passed):
+                return _behind(case, number)
+        elif number not in passed:
+            return number
+        number += 1
+    return number
+
+
+def _is_seen(case: Case, number: int, probes: list[Journey], answered: list[Journey]) -> bool:
+    stage = case.stages[number]
+    journeys = answered if stage.back else probes
+    return any(case.is_at(each, stage) for journey in journeys for each in journey.sightings)
 
 
 def _behind(case: Case, number: int) -> int:

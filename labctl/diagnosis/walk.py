@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from labctl.diagnosis import addresses, engines, links, neighbours, routes, settings, sizes, sockets
+from labctl.diagnosis import addresses, engines, filters, links, neighbours, routes, settings, sizes, sockets
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind
 from labctl.diagnosis.reasons import Reason
@@ -36,7 +36,7 @@ _STATES: Mapping[Kind, tuple[Question, ...]] = {
     Kind.SEND: _LEAVING,
     Kind.CROSS: (links.at_end,),
     Kind.SWITCH: (links.at_end,),
-    Kind.FORWARD: (settings.forwarding, settings.reverse_path, settings.martian, *_LEAVING),
+    Kind.FORWARD: (settings.forwarding, settings.reverse_path, settings.martian, routes.back_again, *_LEAVING),
     Kind.DELIVER: (
         *(addresses.target, settings.reverse_path, settings.martian, engines.ends, engines.runs, engines.bound),
         *(sockets.server, settings.echo),
@@ -47,11 +47,21 @@ _STATES: Mapping[Kind, tuple[Question, ...]] = {
 """What loses every packet of a stage by itself."""
 
 _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
-    Kind.SEND: (sizes.next_mtu, neighbours.unresolved),
-    Kind.CROSS: (neighbours.other_host, sizes.next_mtu),
-    Kind.SWITCH: (sizes.next_mtu,),
-    Kind.FORWARD: (settings.time_to_live, sizes.next_mtu, neighbours.unresolved),
-    Kind.DELIVER: (sockets.buffers,),
+    Kind.SEND: (
+        filters.translated,
+        filters.rewritten,
+        filters.policy,
+        filters.queue,
+        sizes.next_mtu,
+        neighbours.unresolved,
+    ),
+    Kind.CROSS: (neighbours.other_host, sizes.next_mtu, filters.queue),
+    Kind.SWITCH: (neighbours.other_host, sizes.next_mtu, filters.queue),
+    Kind.FORWARD: (
+        *(settings.time_to_live, filters.translated, filters.rewritten, filters.policy, filters.queue, sizes.next_mtu),
+        neighbours.unresolved,
+    ),
+    Kind.DELIVER: (filters.translated, filters.corrupted, filters.policy, sockets.buffers, engines.stranger),
     Kind.READ: (engines.drops, engines.impaired),
     Kind.WRITE: (engines.drops, engines.impaired),
 }
@@ -62,6 +72,9 @@ def verdicts(case: Case) -> list[Verdict]:
     """Return the causes for which a check failed, each once; what is not known as UNKNOWN."""
     found: dict[tuple[str, Reason], Verdict] = {}
     lost_at = stops(case)
+    wrongly_sent = list(routes.source(case, 0)) if case.stages else []
+    if wrongly_sent and lost_at and case.stages[lost_at[0]].depth == 0 and lost_at[0] > 0:
+        return [_seen(case, lost_at[0], verdict) for verdict in wrongly_sent]
     for number in lost_at:
         for verdict in explained(case, number) or [_unknown(case, number)]:
             found.setdefault((verdict.hop, verdict.reason), _seen(case, number, verdict))
@@ -72,10 +85,15 @@ def verdicts(case: Case) -> list[Verdict]:
     return _without_symptoms(found.values())
 
 
+def in_question(case: Case) -> set[str]:
+    """Return the namespaces that may have taken a packet: those of the stages at which packets were lost."""
+    return {case.stages[each].namespace for number in stops(case) for each in _span(case, number)}
+
+
 def explained(case: Case, number: int) -> list[Verdict]:
     """Return the causes that took a packet at a stage: by state, or else by what was counted and seen there."""
     span = _span(case, number)
-    by_state = [verdict for each in span for verdict in _asked(case, each, _STATES)]
+    by_state = [verdict for each in span for verdict in (*_asked(case, each, _STATES), *filters.dropped(case, each))]
     return by_state or [verdict for each in span for verdict in _asked(case, each, _EVENTS)]
 
 
@@ -130,7 +148,7 @@ def _tells_of_loss(name: str) -> bool:
 _BY_A_LOST_ADDRESS = (Reason.NO_ROUTE, Reason.WRONG_NEXT_HOP, Reason.NEIGHBOUR_FAILED, Reason.ROUTE_ELSEWHERE)
 _FOLLOWS = {
     Reason.ADDRESS_MISSING: _BY_A_LOST_ADDRESS,
-    Reason.ADDRESS_ELSEWHERE: _BY_A_LOST_ADDRESS,
+    Reason.ADDRESS_ELSEWHERE: (Reason.MARTIAN, *_BY_A_LOST_ADDRESS),
     Reason.ADDRESS_DUPLICATE: (Reason.MARTIAN, Reason.WRONG_NEXT_HOP),
     Reason.IPV6_OFF: (Reason.ADDRESS_MISSING, *_BY_A_LOST_ADDRESS),
     Reason.LINK_DOWN: (Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),

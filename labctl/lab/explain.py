@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
+from ipaddress import ip_address
 from pathlib import Path
 
+from labctl.checks.probes import Probes
 from labctl.checks.results import Result
 from labctl.diagnosis import gather
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File
 from labctl.diagnosis.path import Asked, Paths, Stage
 from labctl.diagnosis.verdict import Verdict
-from labctl.diagnosis.walk import verdicts
+from labctl.diagnosis.walk import in_question, verdicts
 from labctl.errors import LabError
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Recorded
@@ -23,9 +26,15 @@ from labctl.plan.desired import Desired
 from labctl.plan.difference import Change
 from labctl.plan.facts import Facts
 from labctl.plan.plan import between
+from labctl.process.patience import Patience
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check
 from labctl.topology.shipped import as_typed
+from labctl.topology.values import Host
+from labctl.trace.sightings import Journey
+
+AGAIN = 0.2
+"""Seconds that are waited for the answer to a probe that is sent once more."""
 
 
 class Explainer:
@@ -35,7 +44,8 @@ class Explainer:
         self._state, self._wanted = state, wanted
         self._recorded: Recorded = state.read()
         paths = Paths(wanted.topology)
-        self._asked = {check.name: asked_of(check, paths) for check in checks}
+        self._checks = {check.name: check for check in checks}
+        self._asked = {name: asked_of(check, paths) for name, check in self._checks.items()}
         self._stages = {name: paths.stages(asked) for name, asked in self._asked.items()}
         on_the_way = dict.fromkeys(
             name for asked in self._stages for name in _namespaces(self._asked[asked], self._stages[asked])
@@ -56,7 +66,18 @@ class Explainer:
 
     def explain(self, result: Result) -> list[Verdict]:
         """Return why a check has failed that has just been run."""
-        return verdicts(self._case(result))
+        case = self._case(result)
+        if any(case.space(name).chains for name in in_question(case)):
+            case = replace(case, traced=gather.traced(case.stages, case.spaces, partial(self._again, result.name)))
+        return verdicts(case)
+
+    def _again(self, name: str) -> None:
+        """Send the probe of a check once more, and wait only for as long as its packets need."""
+        check, tools = self._checks[name], Probes(Patience)
+        if check.ping is not None:
+            tools.ping(check.ping.model_copy(update={"count": 1, "timeout": AGAIN}))
+        elif check.nc is not None:
+            tools.nc(check.nc.model_copy(update={"timeout": AGAIN}))
 
     def _case(self, result: Result) -> Case:
         asked, stages = self._asked[result.name], self._stages[result.name]
@@ -66,7 +87,9 @@ class Explainer:
         spaces = {name: gather.elsewhere(space) for name, space in found.namespaces.items()}
         for name in _namespaces(asked, stages):
             spaces[name] = gather.space(name, found.namespaces.get(name), self._watch)
-        ways, returns = gather.look_ups(stages, None)
+        first = stages[0] if stages else None
+        as_meant = [each for each in probes if first and (each.first.station.ref, True) == (first.ref, first.outgoing)]
+        ways, returns = gather.look_ups(stages, _source(as_meant))
         return Case(
             topology,
             self._file,
@@ -124,6 +147,11 @@ class Explainer:
                     {name: count - before.get(name, 0) for name, count in self._counters(device).items()},
                 ),
             )
+
+
+def _source(probes: Iterable[Journey]) -> Host | None:
+    """Return the address that packets were sent from; None where none was seen."""
+    return next((ip_address(each.packet.source) for each in probes if each.packet), None)
 
 
 def _namespaces(asked: Asked, stages: Iterable[Stage]) -> list[str]:

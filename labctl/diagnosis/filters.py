@@ -1,0 +1,220 @@
+"""Filters: what a firewall, NAT, an IPsec policy or a queue does with a packet at a hop.
+
+A rule is named where a trace of the probe, sent once more, ended at it (nft monitor trace). A rule that merely could
+have matched is no witness. NAT is named by the rule that a packet met, or by what the headers were before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from labctl.diagnosis import fixes
+from labctl.diagnosis.facts import Case
+from labctl.diagnosis.path import Kind, Stage
+from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.kernel.nftables.ruleset import Chain, Rule
+from labctl.kernel.nftables.trace import Event
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.trace.dissect import Packet, packet
+
+_TRANSLATES = ("dnat", "snat", "masquerade", "redirect")
+_AGAIN = "trace of the probe, sent again"
+_OUTGOING = ("output", "postrouting", "egress")
+
+
+def dropped(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield the rule, or the policy of a chain, at which a packet of a stage ended."""
+    stage = case.stages[number]
+    for event in case.traced.get(stage.namespace, ()):
+        if event.is_end and _is_of(stage, event) and _is_on_the_way(stage, _chain(case, stage.namespace, event)):
+            yield _ended(case, stage, event)
+
+
+def _is_of(stage: Stage, event: Event) -> bool:
+    """Return whether a traced packet is of the stage's flow, or asks for a neighbour on behalf of it."""
+    found = packet(event.header) if event.header else None
+    if event.family == "arp":
+        return True
+    if found is None:  # only the first event of a packet has its header
+        return not event.iif or event.iif == stage.arrives
+    if found.version == 6 and found.protocol_name.lower().startswith("icmp") and stage.flow.protocol != "ipv6-icmp":
+        return True  # neighbour discovery, of which only that of the next hops is traced
+    return _fits(stage, found)
+
+
+def _fits(stage: Stage, found: Packet) -> bool:
+    """Return whether a packet is of a stage's flow, or of one that NAT has made of it: one of its ends is the same."""
+    ends = (found.source, found.destination) == (str(stage.flow.source), str(stage.flow.to))
+    discovery = found.version == 6 and ip_address(found.destination).is_multicast
+    one = found.destination == str(stage.flow.to) or found.source == str(stage.flow.source)
+    return ends or discovery or one
+
+
+def _is_on_the_way(stage: Stage, chain: Chain | None) -> bool:
+    """Return whether the hook of a chain is met where the stage is: on the way in, through, or out."""
+    hook = chain.hook if chain else ""
+    if stage.kind is Kind.SEND:
+        return hook in ("", *_OUTGOING)
+    if stage.kind in (Kind.DELIVER, Kind.CROSS):
+        return hook not in _OUTGOING
+    return True
+
+
+def _chain(case: Case, namespace: str, event: Event) -> Chain | None:
+    chains = case.space(namespace).chains
+    return next((c for c in chains if (c.family, c.table, c.name) == (event.family, event.table, event.chain)), None)
+
+
+def _rule(case: Case, namespace: str, event: Event) -> Rule | None:
+    chain = _chain(case, namespace, event)
+    return chain.rule(event.rule) if chain else None
+
+
+def _ended(case: Case, stage: Stage, event: Event) -> Verdict:
+    here = stage.namespace
+    chain, rule = _chain(case, here, event), _rule(case, here, event)
+    name = f"table {event.family} {event.table}, chain {event.chain}"
+    what = f"`{rule.words}`" if rule else f"its policy is {event.verdict}"
+    hook = f" (hook {chain.hook})" if chain and chain.hook else ""
+    evidence = (
+        Witness(
+            here, "trace of the probe, sent again", f"{event.verdict} in {event.family} {event.table} {event.chain}"
+        ),
+        Witness(here, "rule" if rule else "policy", rule.words if rule else event.verdict),
+    )
+    packets = "ARP" if event.family == "arp" else "it"
+    words = f"the firewall of {here} drops {packets}: {name}{hook}: {what}"
+    fix = fixes.up(case)
+    if rule:
+        delete = f"nft delete rule {event.family} {event.table} {event.chain} handle {rule.handle}"
+        fix = fixes.inside(here, delete)
+    return Verdict(_place(stage, event), Reason.FIREWALL, words, evidence, fix)
+
+
+def _place(stage: Stage, event: Event) -> str:
+    if stage.kind is Kind.FORWARD and stage.arrives:
+        return f"{stage.namespace}:{stage.arrives}"
+    interface = event.iif or event.oif or stage.arrives or stage.leaves
+    return f"{stage.namespace}:{interface}" if interface else stage.namespace
+
+
+def translated(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield the rule that gives a packet of a stage another address or port, so that it goes or comes elsewhere."""
+    stage = case.stages[number]
+    for event in case.traced.get(stage.namespace, ()):
+        rule = _rule(case, stage.namespace, event)
+        if rule and any(word in rule.words.split() for word in _TRANSLATES) and _is_of(stage, event):
+            name = f"table {event.family} {event.table}, chain {event.chain}"
+            evidence = (
+                Witness(
+                    stage.namespace, "trace of the probe, sent again", f"met {event.family} {event.table} {event.chain}"
+                ),
+                Witness(stage.namespace, "rule", rule.words),
+                *_rewritten(case, number),
+            )
+            words = f"{stage.namespace} translates its addresses: {name}: `{rule.words}`"
+            yield Verdict(_place(stage, event), Reason.NAT, words, evidence, fixes.up(case))
+            return
+
+
+def rewritten(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that the headers of a packet are others behind a namespace than they were before it."""
+    stage = case.stages[number]
+    found = list(_rewritten(case, number))
+    if found and stage.kind in (Kind.SEND, Kind.FORWARD):
+        words = f"{stage.namespace} translates the addresses of the packet ({found[0].value})"
+        yield Verdict(stage.place, Reason.NAT, words, tuple(found), fixes.up(case))
+
+
+def _rewritten(case: Case, number: int) -> Iterator[Witness]:
+    """Yield the headers of a stage's packets as they left it, where they are others than those of the flow."""
+    stage = case.stages[number]
+    for journey in case.answers if stage.back else case.probes:
+        for each in journey.sightings:
+            if (each.station.ref, each.station.outgoing) != (stage.ref, stage.outgoing):
+                continue
+            if len(each.layers) == stage.depth + 1 and (told := _difference(stage, each.layers[0])):
+                yield Witness(stage.place, "headers as it left", told)
+                return
+
+
+def _difference(stage: Stage, found: Packet) -> str:
+    """Return in words how the headers of a packet differ from those of the stage's flow; empty where they do not."""
+    flow, ports = stage.flow, found.ports or (0, 0)
+    compared = (
+        ("source", found.source, str(flow.source or found.source)),
+        ("destination", found.destination, str(flow.to)),
+        ("source port", ports[0], flow.sport or ports[0]),
+        ("destination port", ports[1], flow.dport or ports[1]),
+    )
+    return ", ".join(f"{name} {now}, not {meant}" for name, now, meant in compared if now != meant)
+
+
+def policy(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that an IPsec policy blocked a packet, or demanded what it did not have; the kernel counts each."""
+    stage = case.stages[number]
+    space = case.space(stage.namespace)
+    way = "Out" if stage.kind is Kind.SEND else "In" if stage.kind is Kind.DELIVER else ""
+    moved = {name: count for name, count in space.moved.items() if name.startswith(f"Xfrm{way}") and count > 0}
+    if not moved or not space.policies:
+        return
+    evidence = tuple(Witness(stage.namespace, name, f"+{count}") for name, count in moved.items())
+    told = Witness(stage.namespace, "IPsec policies", str(space.policies))
+    words = f"an IPsec policy of {stage.namespace} drops it (ip xfrm policy shows it)"
+    yield Verdict(stage.place, Reason.XFRM, words, (*evidence, told), fixes.up(case))
+
+
+def queue(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a queue or a filter of tc(8) took a packet at an interface."""
+    stage = case.stages[number]
+    link = case.link(stage.ref)
+    if link is None:
+        return
+    if link.netem is not None and stage.outgoing:
+        words = f"netem impairs what leaves {stage.ref}: {link.netem}"
+        seen = Witness(str(stage.ref), "netem", str(link.netem))
+        yield Verdict(str(stage.ref), Reason.IMPAIRED, words, (seen,), _without_netem(case, stage.ref))
+    program = next((word for word in ("xdpgeneric", "xdpdrv") if link.options.get(word) == "on"), "")
+    if program and not stage.outgoing:
+        words = f"an XDP program is attached to {stage.ref}, and sees every packet first"
+        seen = Witness(str(stage.ref), program, "on")
+        yield Verdict(str(stage.ref), Reason.TRAFFIC_CONTROL, words, (seen,), fixes.up(case))
+
+
+def _without_netem(case: Case, ref: InterfaceRef) -> str:
+    space = case.topology.namespaces.get(ref.namespace)
+    interface = space.interfaces.get(ref.interface) if space else None
+    if getattr(interface, "impair", None) is not None:
+        path = ("namespaces", ref.namespace, "interfaces", ref.interface, "impair")
+        return fixes.write(case, *path, text="take the impairment away, or make it less")
+    return fixes.up(case)
+
+
+_CHECKSUMS = ("IcmpInCsumErrors", "UdpInCsumErrors", "TcpInCsumErrors", "Udp6InCsumErrors", "Icmp6InCsumErrors")
+
+
+def corrupted(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that packets came with a wrong checksum; where an engine on the way damages packets, that it does."""
+    stage = case.stages[number]
+    space = case.space(stage.namespace)
+    moved = [name for name in (*_CHECKSUMS, "IpInHdrErrors") if space.moved.get(name, 0) > 0]
+    if stage.kind is not Kind.DELIVER or not moved:
+        return
+    evidence = tuple(Witness(stage.namespace, name, f"+{space.moved[name]}") for name in moved)
+    passed = {each.ref: "out" if each.kind is Kind.READ else "in" for each in case.stages[:number]}
+    for device, engine in case.engines.items():
+        told = engine.impaired.get(passed.get(device, ""), "")
+        if "corrupt" in told:
+            seen = Witness(str(device), f"impairment {passed[device]}", told)
+            words = f"an impairment of the engine of {device} damages packets: {told}"
+            fix = f"labctl impair {device} --reset"
+            for which, end in enumerate(case.topology.ttun):
+                key = "impair" if passed[device] == "out" else "impair_in"
+                if end.device == device and getattr(end, key) is not None:
+                    fix = fixes.write(case, "ttun", which, key, text="take the impairment away, or make it less")
+            yield Verdict(str(device), Reason.IMPAIRED, words, (seen, *evidence), fix)
+            return
+    words = f"{stage.namespace} drops it: its checksum is wrong"
+    yield Verdict(stage.place, Reason.CORRUPTED, words, evidence, fixes.up(case))
