@@ -24,9 +24,9 @@ _PROTOCOLS = {number: name for name, number in IP_PROTOCOLS.items()}
 
 
 _REFUSALS = {  # of what arrives (kernel.lookup.NoWay)
-    errno.EHOSTUNREACH: "{} is no address of {}, which does not forward it: ",
-    errno.ENETUNREACH: "no route to {}: ",
-    errno.EINVAL: "reverse path filter, a martian address or a blackhole: ",
+    errno.EHOSTUNREACH: "{} is no address of {}, which does not forward it (EHOSTUNREACH)",
+    errno.ENETUNREACH: "no route to {} (ENETUNREACH)",
+    errno.EINVAL: "by reverse path filter, a martian address or a blackhole (EINVAL)",
 }
 
 
@@ -62,12 +62,12 @@ class LabFacts:
 
     def refusal(self, namespace: str, packet: Packet, arrived: str) -> str:
         found = self._ways(namespace, _flow(packet), arrived)
-        if not isinstance(found, NoWay):
+        if not isinstance(found, NoWay) or ip_address(packet.destination).is_multicast:
             return ""
         if found.refused_by_route and found.route:
             return f"by {found.route.words}"
         words = _REFUSALS.get(found.errno, "")
-        return f"{words.format(packet.destination, namespace)}{errno.errorcode.get(found.errno, found.errno)}"
+        return words.format(packet.destination, namespace)
 
     def receiver(self, leaving: InterfaceRef) -> InterfaceRef | None:
         space = self._observed(leaving.namespace)

@@ -93,7 +93,7 @@ def _detail(packet: Packet) -> str:
         words = f" {' '.join(transport.flags)}" + (f", {packet.payload_length} of payload" if packet.payload else "")
     elif isinstance(transport, Icmp):
         words = f" {transport.name}" if not transport.is_error else f" {error_words(transport)}"
-        words += f" {transport.echo[1]}" if transport.echo else ""
+        words += f" {transport.echo[1]}" if transport.echo else f" {transport.target}" if transport.target else ""
     return words + (f", fragment at {packet.fragment_at}" if packet.is_fragment else "")
 
 

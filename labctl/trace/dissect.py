@@ -20,6 +20,7 @@ IPV4, ARP, VLAN, IPV6, VLANS_OF_VLANS = 0x0800, 0x0806, 0x8100, 0x86DD, 0x88A8  
 _VLAN_VID_MASK = 0x0FFF  # linux/if_vlan.h
 _IPV4_ERRORS = {3, 4, 5, 11, 12}  # RFC 1122 3.2.2
 _ECHO = {ICMP: (8, 0), ICMPV6: (128, 129)}  # request, reply
+NEIGHBOUR = (135, 136)  # solicitation, advertisement (RFC 4861 4.3, 4.4)
 _UDP_HEADER, _TCP_HEADER, _ICMP_HEADER = 8, 20, 8
 
 
@@ -55,13 +56,17 @@ class Tcp:
 
 @dataclass(frozen=True, slots=True)
 class Icmp:
-    """A message of ICMP or ICMPv6. `echo` is identifier and sequence number, `mtu` that of "too big"."""
+    """A message of ICMP or ICMPv6.
+
+    `echo` is identifier and sequence number, `mtu` that of "too big", `target` whom neighbour discovery is about.
+    """
 
     kind: int
     code: int
     name: str
     echo: tuple[int, int] | None = None
     mtu: int | None = None
+    target: str = ""
     is_error: bool = False
 
 
@@ -231,16 +236,18 @@ def _transport(data: bytes, header: ip.Header) -> tuple[Udp | Tcp | Icmp | None,
         behind = at + max(_TCP_HEADER, (offset >> 4) * 4)
         return Tcp((source, destination), sequence, acknowledged, names, window), min(behind, len(data))
     if header.protocol in (ICMP, ICMPV6) and left >= _ICMP_HEADER:
-        return _icmp(data[at : at + _ICMP_HEADER], header.protocol), at + _ICMP_HEADER
+        return _icmp(data[at:], header.protocol), at + _ICMP_HEADER
     return None, at
 
 
 def _icmp(data: bytes, protocol: int) -> Icmp:
-    kind, code, _, first, second = struct.unpack("!BBHHH", data)
+    kind, code, _, first, second = struct.unpack_from("!BBHHH", data)
     names = ICMP_TYPES if protocol == ICMP else ICMPV6_TYPES
     name = names.get(kind, f"type {kind}")
     if kind in _ECHO[protocol]:
         return Icmp(kind, code, name, echo=(first, second))
+    if protocol == ICMPV6 and kind in NEIGHBOUR and len(data) >= _ICMP_HEADER + 16:
+        return Icmp(kind, code, name, target=str(ipaddress.IPv6Address(data[_ICMP_HEADER : _ICMP_HEADER + 16])))
     is_error = kind in _IPV4_ERRORS if protocol == ICMP else kind < 128
     mtu = None
     if protocol == ICMP and (kind, code) == (3, 4):

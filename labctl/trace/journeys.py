@@ -44,6 +44,8 @@ def answers(one: Journey, other: Journey) -> bool:
         return any(_quotable(layer) == quoted for each in one.sightings for layer in each.layers)
     if (request.version, request.protocol) != (reply.version, reply.protocol):
         return False
+    if _target(request, 135):
+        return _target(request, 135) == _target(reply, 136)
     if (request.source, request.destination) != (reply.destination, reply.source):
         return False
     if request.echo:
@@ -88,6 +90,12 @@ def _quotable(packet: Packet) -> Hashable:
 
 def _kind(packet: Packet) -> int | None:
     return packet.transport.kind if isinstance(packet.transport, Icmp) else None
+
+
+def _target(packet: Packet, kind: int) -> str:
+    """Return whom a message of neighbour discovery is about; empty where the packet is not of that kind."""
+    message = packet.transport
+    return message.target if isinstance(message, Icmp) and packet.version == 6 and message.kind == kind else ""
 
 
 def _answers_arp(request: Packet | Arp | None, reply: Packet | Arp | None) -> bool:

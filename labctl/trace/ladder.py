@@ -12,7 +12,7 @@ kernel that takes it nowhere. Without one it is lost, between that and where it 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -138,7 +138,8 @@ def _between(before: Sighting | None, here: Sighting, facts: Facts) -> Iterator[
     elif deeper < 0:
         yield Rung(Hop.DECAPSULATED, goes.namespace, goes.interface)
     elif not came.outgoing and goes.outgoing and here.layers:
-        packet = before.layers[0]
+        # A destination is rewritten before a packet is routed, a source after that (nft(8): prerouting, postrouting).
+        packet = replace(before.layers[0], destination=here.layers[0].destination)
         if packet.ttl == here.layers[0].ttl:
             yield Rung(Hop.FORWARDED, goes.namespace, words=facts.bridge(goes.ref))
         else:
@@ -164,7 +165,7 @@ def _end(journey: Journey, journeys: Sequence[Journey], answer: int | None, fact
         elif len(last.layers) > 1:
             yield Rung(Hop.LOST, station.namespace, words=_NOT_DECAPSULATED)
         elif _asks(packet):
-            yield Rung(Hop.LOST, station.namespace, words="it has the address, and no answer was seen")
+            yield Rung(Hop.LOST, station.namespace, words="it came in, and no answer was seen")
     elif facts.has_engine(station.ref):
         told = facts.engine(station.ref)
         words = f"last seen as the engine of {station.ref} was to read it{f'; {told}' if told else ''}"
@@ -194,7 +195,7 @@ def _asks(packet: Packet) -> bool:
     """Return whether a packet asks for an answer by its protocol."""
     transport = packet.transport
     if isinstance(transport, Icmp):
-        return transport.kind in (8, 128)
+        return transport.kind in ((8,) if packet.version == 4 else (128, 135))
     return isinstance(transport, Tcp) and "SYN" in transport.flags and "ACK" not in transport.flags
 
 

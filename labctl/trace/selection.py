@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from labctl.trace.dissect import Arp, Icmp, Packet
+from labctl.trace.dissect import NEIGHBOUR, Arp, Icmp, Packet
 from labctl.trace.journeys import answers
 from labctl.trace.sightings import Journey
 
 _IGMP = 2
 _OWN_ACCORD = {130, 131, 132, 133, 134, 143}  # ICMPv6 of multicast listeners and routers (RFC 3810, RFC 4861)
-_NEIGHBOUR = (135, 136)
 
 
 def concerning(journeys: Sequence[Journey], namespaces: Collection[str]) -> list[Journey]:
@@ -36,9 +35,11 @@ def _of_own_accord(content: Packet | Arp | None) -> bool:
         return content is None
     packet = content.layers[-1]
     kind = packet.transport.kind if isinstance(packet.transport, Icmp) and packet.version == 6 else 0
-    return packet.protocol == _IGMP or kind in _OWN_ACCORD or (kind in _NEIGHBOUR and packet.source == "::")
+    return packet.protocol == _IGMP or kind in _OWN_ACCORD or (kind in NEIGHBOUR and packet.source == "::")
 
 
 def _is_question(journey: Journey) -> bool:
     content = journey.first.frame.content
+    if isinstance(content, Packet) and isinstance(content.transport, Icmp):
+        return content.version == 6 and content.transport.kind == NEIGHBOUR[0] and content.source != "::"
     return isinstance(content, Arp) and content.is_request and content.sender not in ("0.0.0.0", content.target)

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, IPv6
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
@@ -172,6 +172,13 @@ def test_an_icmp_error_is_about_the_packet_that_it_quotes() -> None:
         error = IP(src="192.0.2.9", dst="10.0.1.1") / ICMP(type=3, code=4, nexthopmtu=100) / Raw(bytes(about)[:40])
         one, other = found([at("a:tun0 out", packet), at("a:wan0 out", Ether() / outer), at("a:wan0 in", error)])
         assert answers(one, other)
+
+
+def test_neighbour_discovery_is_answered_by_the_neighbour() -> None:
+    solicitation = IPv6(src="fd00::1", dst="ff02::1:ff00:2") / ICMPv6ND_NS(tgt="fd00::2")
+    advertisements = [IPv6(src="fd00::2", dst="fd00::1") / ICMPv6ND_NA(tgt=target) for target in ("fd00::3", "fd00::2")]
+    one, *others = found([at("a:eth0 out", packet) for packet in (solicitation, *advertisements)])
+    assert [answers(one, other) for other in others] == [False, True]
 
 
 def test_arp_is_followed_over_a_bridge() -> None:
