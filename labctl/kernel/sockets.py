@@ -53,6 +53,11 @@ def connected(port: int) -> bool:
     return any(port in (found.port, found.remote_port) and found.state not in over for found in _sockets("tcp"))
 
 
+def connections() -> set[tuple[int, int]]:
+    """Return the ports of the TCP connections that are established. Follows the thread's namespace."""
+    return {(found.port, found.remote_port) for found in _sockets("tcp") if found.state == _ESTABLISHED}
+
+
 def _receivers(protocol: str, port: int) -> Iterator[_Socket]:
     wanted = {_LISTEN} if protocol == "tcp" else {_CLOSE, _ESTABLISHED}
     return (found for found in _sockets(protocol) if found.port == port and found.state in wanted)

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from labctl.errors import KernelRefused, kernel_words
+from labctl.kernel import connection_filter, namespaces, sockets
 from labctl.kernel.packet_taps import PacketTaps, Seen
 from labctl.lab.capture import described, tunnel_ports
 from labctl.lab.execute import execute
@@ -47,6 +48,7 @@ class Traced:
     describe: Callable[[InterfaceRef], str]  # returns what is to be known of an interface beside its name
     others: int  # packets of the lab that do not concern it
     unfollowed: int  # packets of its own that were too many
+    older: int  # TCP connections that were there before, and were left out
     missed: int  # frames that were not kept
 
 
@@ -82,21 +84,29 @@ def trace_check(lab: str, check: str, tools: Callable[[PatienceFor], Tools], sho
 
 @contextmanager
 def _watching(state: State) -> Iterator[_Watch]:
+    recorded = state.read()
+    older = {(min(ports), max(ports)) for name in recorded.namespaces for ports in _connections(name)}
+    program = connection_filter.without(older, tunnel_ports(recorded)) if older else b""
     try:
-        taps = PacketTaps(state.read().namespaces)
+        taps = PacketTaps(recorded.namespaces, program=program)
     except OSError as error:
         raise KernelRefused(f"the packets of {state.lab} cannot be seen", kernel_words(error)) from error
     with taps:
-        yield _Watch(state, taps)
+        yield _Watch(state, taps, frozenset(older))
+
+
+def _connections(name: str) -> set[tuple[int, int]]:
+    with namespaces.inside(name):
+        return sockets.connections()
 
 
 class _Watch:
     """What the taps on the namespaces of a lab have seen so far."""
 
-    def __init__(self, state: State, taps: PacketTaps) -> None:
+    def __init__(self, state: State, taps: PacketTaps, older: frozenset[tuple[int, int]]) -> None:
         from labctl.lab.trace_facts import Drops
 
-        self._state, self._taps = state, taps
+        self._state, self._taps, self._older = state, taps, older
         self._drops = Drops(state)
         self._seen: list[Seen] = []
         self._bytes = self._missed = 0
@@ -135,13 +145,13 @@ class _Watch:
         from labctl.lab.trace_facts import LabFacts
         from labctl.trace.journeys import journeys
         from labctl.trace.ladder import ladders
-        from labctl.trace.selection import concerning
+        from labctl.trace.selection import concerning, without
         from labctl.trace.sightings import sightings
 
         seen = sorted(self._seen, key=lambda each: each.at)
         recorded = self._state.read()
         ports = tunnel_ports(recorded)
-        everything = journeys(sightings(seen, ports))
+        everything = without(journeys(sightings(seen, ports)), self._older)
         found = concerning(everything, namespaces)
         followed = ladders(found[:MOST_PACKETS], LabFacts(self._state, self._drops))
         return Traced(
@@ -154,5 +164,6 @@ class _Watch:
             partial(described, recorded=recorded),
             len(everything) - len(found),
             len(found) - len(followed),
+            len(self._older),
             self._missed,
         )

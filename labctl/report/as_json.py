@@ -104,6 +104,7 @@ class JsonReporter:
                 "packets": [_ladder(ladder) for ladder in found.ladders],
                 "others": found.others,
                 "unfollowed": found.unfollowed,
+                "older_connections": found.older,
                 "missed": found.missed,
             }
         )

@@ -43,6 +43,9 @@ def _left_out(found: Traced, shown: int) -> Iterator[str]:
         yield f"{found.unfollowed} of them came after the first {len(found.ladders)}, and were not followed"
     if found.others:
         yield f"{found.others} other packets were seen in the lab meanwhile"
+    if found.older:
+        plural = "s were" if found.older > 1 else " was"
+        yield f"{found.older} TCP connection{plural} there before, and left out"
     yield f"{found.missed or 'no'} frame{'s' * (found.missed != 1)} missed"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from labctl.trace.dissect import NEIGHBOUR, Arp, Icmp, Packet
+from labctl.trace.dissect import NEIGHBOUR, Arp, Icmp, Packet, Tcp
 from labctl.trace.journeys import answers
 from labctl.trace.sightings import Journey
 
@@ -28,6 +28,19 @@ def concerning(journeys: Sequence[Journey], namespaces: Collection[str]) -> list
     ids |= {id(error) for error in errors if any(answers(one, error) for one in chosen)}
     ids |= {id(one) for one in journeys if _is_question(one) and not any(answers(one, other) for other in journeys)}
     return [journey for journey in journeys if id(journey) in ids]
+
+
+def without(journeys: Sequence[Journey], connections: Collection[tuple[int, int]]) -> list[Journey]:
+    """Return the packets that are not of TCP connections between these ports, the lower first."""
+    return [
+        journey
+        for journey in journeys
+        if not (
+            journey.packet
+            and isinstance(journey.packet.transport, Tcp)
+            and tuple(sorted(journey.packet.transport.ports)) in connections
+        )
+    ]
 
 
 def _of_own_accord(content: Packet | Arp | None) -> bool:
