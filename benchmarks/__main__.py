@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import busy, memory, report, scale
+from benchmarks import busy, memory, observers, report, scale
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.loads import ROWS
 from benchmarks.world import INSIDE, REPOSITORY, Failed, Pair, enter, wait_for
@@ -57,6 +57,9 @@ def main() -> int:
                         figure.values.setdefault(contender.name, []).append(value)
     if _wanted("engine-memory", given.only):
         figures.append(report.Figure("engine-memory", "MB", "lower", memory.measure()))
+    if not given.only or "observers" in given.only:
+        status.update("a stream that is looked at")
+        figures += observers.measure(rounds, seconds, absent)
     if not given.only or "scale" in given.only:
         status.update("whole labs")
         figures += scale.measure(1 if given.quick else 3, absent)
@@ -72,7 +75,7 @@ def main() -> int:
 def _wanted(name: str, only: list[str]) -> bool:
     """Whether this row is wanted: it is named, or no row is."""
     rows = {row.name for row in ROWS} | {"engine-memory"}
-    return not (rows | {"scale", "busy"}) & {*only} or name in only
+    return not (rows | {"scale", "busy", "observers"}) & {*only} or name in only
 
 
 def _present(only: list[str], absent: dict[str, str]) -> Iterator[Contender]:

@@ -64,6 +64,9 @@ GOALS = (
     Goal("ping, labctl / socat", ("rtt", "labctl"), ("rtt", "socat"), at_most=1.1),
     Goal("IPv6 inside / IPv4 inside", ("tcp6-1500", "labctl"), ("tcp-1500", "labctl"), at_least=0.9),
     Goal("with / without offload", ("tcp-1500", "labctl"), ("tcp-1500", "labctl-no-offload"), at_least=4),
+    Goal(
+        "TCP beside an idle trace / alone", ("observed-tcp", "idle-trace"), ("observed-tcp", "nothing"), at_least=0.98
+    ),
     Goal("one more engine, MB", ("engine-memory", "labctl"), None, at_most=12),
     Goal("up two-site, seconds", ("up-two-site", "labctl"), None, at_most=0.45),
     Goal("script / labctl, 100 sites", ("up-100", "script"), ("up-100", "labctl"), at_least=3),

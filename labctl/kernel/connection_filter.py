@@ -3,8 +3,9 @@
 A tap costs a stream a copy of each of its frames, and who reads the tap costs it more. Connections that are older than
 a trace are none of its own, so the kernel passes over them before it copies. They are known by their two ports.
 
-A datagram of a tunnel is left out where it carries one packet, or begins with a large one: small packets of several
-connections may share a superframe, and one of them may concern the trace. What cannot be told is accepted.
+A superframe of a tunnel carries packets of several connections, one behind another, all but the last of one size. It is
+left out where each of them would be. Of large packets, which a bulk transfer has in long rows, only the first and the
+last are looked at. What cannot be told is accepted.
 """
 
 from __future__ import annotations
@@ -15,8 +16,14 @@ from collections.abc import Collection, Iterator, Sequence
 from labctl.engine.packets.ip import TCP, UDP
 from labctl.kernel.packet_taps import ARPHRD_ETHER, ARPHRD_LOOPBACK
 
-MOST = 500
-"""Connections, and ports of tunnels, that a filter knows: a program has at most 4096 instructions."""
+MOST = 100
+"""Connections, and ports of tunnels, that a filter knows."""
+
+MOST_PACKETS = 64
+"""Packets of a superframe that a filter looks at, where there are few connections."""
+
+INSTRUCTIONS = 4096
+"""Of a program, at most (linux/bpf_common.h: BPF_MAXINSNS)."""
 
 LARGE = 1000
 """Bytes of a packet that belongs to a bulk transfer."""
@@ -38,6 +45,8 @@ _CODES = {
     "add": 0x04,
     "add x": 0x0C,
     "sub": 0x14,
+    "mul x": 0x2C,
+    "div x": 0x3C,
     "and": 0x54,
     "lsh": 0x64,
     "rsh": 0x74,
@@ -45,14 +54,14 @@ _CODES = {
     "txa": 0x87,
     "jmp": 0x05,
     "jeq": 0x15,
-    "jeq x": 0x1D,
     "jge": 0x35,
+    "jgt x": 0x2D,
     "jset": 0x45,
     "ret": 0x06,
 }
 _DEVICE_TYPE = 0xFFFFF000 + 28  # SKF_AD_OFF + SKF_AD_HATYPE (linux/filter.h)
 _ALL = 0xFFFFFFFF
-_PROTOCOL, _PAYLOAD, _INNER, _AT = range(4)  # cells of M
+_PROTOCOL, _PAYLOAD, _BEGIN, _END, _SIZE = range(5)  # cells of M
 
 _Line = tuple[str, str, int, str]
 """A label or nothing, an instruction, its number, and the label to which it jumps if it is true."""
@@ -61,87 +70,134 @@ _Line = tuple[str, str, int, str]
 def without(connections: Collection[tuple[int, int]], tunnel_ports: Collection[int]) -> bytes:
     """Return a program that refuses the packets of TCP connections between these ports, in both directions.
 
-    Of more connections than MOST the rest is accepted.
+    Of more connections, or ports of tunnels, than MOST the rest is accepted.
     """
     refused = [ports for one, other in list(connections)[:MOST] for ports in (one << 16 | other, other << 16 | one)]
-    ports = list(tunnel_ports)[: MOST // 2]
-    return _assembled(
-        [
-            ("", "ld", _DEVICE_TYPE, ""),
-            ("", "jeq", ARPHRD_ETHER, "ethernet"),
-            ("", "jeq", ARPHRD_LOOPBACK, "ethernet"),
-            ("", "ldx #", 0, ""),
-            ("", "jmp", 0, "ip"),
-            ("ethernet", "ldh", 12, ""),
-            ("", "jeq", 0x0800, "untagged"),
-            ("", "jeq", 0x86DD, "untagged"),
-            ("", "ret", _ALL, ""),
-            ("untagged", "ldx #", 14, ""),
-            *_ip("ip"),
-            *_if_equal(TCP, ("", "jmp", 0, "tcp")),
-            ("", "jeq", UDP, "udp"),
-            ("", "ret", _ALL, ""),
-            ("udp", "ldh x", 2, ""),
-            *(line for port in ports for line in _if_equal(port, ("", "jmp", 0, "tunnel"))),
-            ("", "ret", _ALL, ""),
-            ("tunnel", "ldh x", 4, ""),
-            ("", "sub", 8, ""),
-            ("", "st M", _PAYLOAD, ""),
-            ("", "txa", 0, ""),
-            ("", "add", 8, ""),
-            ("", "tax", 0, ""),
-            *_ip("inner"),
-            ("", "jeq", TCP, "inner-tcp"),
-            ("", "ret", _ALL, ""),
-            ("inner-tcp", "ld M", _INNER, ""),
-            ("", "jge", LARGE, "tcp"),
-            ("", "stx M", _AT, ""),
-            ("", "ldx M", _PAYLOAD, ""),
-            ("", "jeq x", 0, "alone"),
-            ("", "ret", _ALL, ""),
-            ("alone", "ldx M", _AT, ""),
-            ("tcp", "ld x", 0, ""),
-            *(line for both in refused for line in _if_equal(both, ("", "ret", 0, ""))),
-            ("", "ret", _ALL, ""),
-        ]
+    head = (
+        ("", "ld", _DEVICE_TYPE, ""),
+        ("", "jeq", ARPHRD_ETHER, "ethernet"),
+        ("", "jeq", ARPHRD_LOOPBACK, "ethernet"),
+        ("", "ldx #", 0, ""),
+        ("", "jmp", 0, "ip"),
+        ("ethernet", "ldh", 12, ""),
+        ("", "jeq", 0x0800, "untagged"),
+        ("", "jeq", 0x86DD, "untagged"),
+        ("", "ret", _ALL, ""),
+        ("untagged", "ldx #", 14, ""),
+        *_ip(),
+        ("", "jeq", UDP, "udp"),
+        ("", "jeq", TCP, "tcp"),
+        ("", "ret", _ALL, ""),
+        ("tcp", "ld x", 0, ""),
+        *(("", "jeq", ports, "refuse") for ports in refused),
+        ("", "ret", _ALL, ""),
+        ("refuse", "ret", 0, ""),
+        ("udp", "ldh x", 2, ""),
+        *(("", "jeq", port, "tunnel") for port in list(tunnel_ports)[:MOST]),
+        ("", "ret", _ALL, ""),
+        *_train(refused),
     )
+    one = list(_packet_of_train(0, refused))
+    packets = min(MOST_PACKETS, (INSTRUCTIONS - len(head) - 1) // len(one))
+    small = (line for number in range(packets) for line in _packet_of_train(number, refused))
+    return _assembled([*head, *small, ("", "ret", _ALL, "")])
 
 
-def _if_equal(number: int, then: _Line) -> Iterator[_Line]:
-    """Yield what does something where A is a number; a conditional jump is too short to pass over many of these."""
-    yield "", "jeq", number, "+1"
-    yield "", "jmp", 0, "+1"
-    yield then
-
-
-def _ip(name: str) -> Iterator[_Line]:
-    """Yield what reads the IP header at X: its protocol into A, its length into M, and where it ends into X."""
-    yield name, "ldb x", 0, ""
+def _ip() -> Iterator[_Line]:
+    """Yield what reads the IP header at X: its protocol into A, and where it ends into X."""
+    yield "ip", "ldb x", 0, ""
     yield "", "rsh", 4, ""
-    yield "", "jeq", 4, f"{name} 4"
-    yield "", "jeq", 6, f"{name} 6"
+    yield "", "jeq", 4, "IPv4"
+    yield "", "jeq", 6, "IPv6"
     yield "", "ret", _ALL, ""
-    yield f"{name} 4", "ldh x", 6, ""
-    yield "", "jset", 0x1FFF, f"{name} fragment"
-    yield "", "ldh x", 2, ""
-    yield "", "st M", _INNER, ""
+    yield "IPv4", "ldh x", 6, ""
+    yield "", "jset", 0x1FFF, "fragment"
     yield "", "ldb x", 9, ""
     yield "", "st M", _PROTOCOL, ""
     yield "", "ldb x", 0, ""
     yield "", "and", 15, ""
     yield "", "lsh", 2, ""
     yield "", "add x", 0, ""
-    yield "", "jmp", 0, f"{name} payload"
-    yield f"{name} fragment", "ret", _ALL, ""
-    yield f"{name} 6", "ldb x", 6, ""
+    yield "", "jmp", 0, "payload"
+    yield "fragment", "ret", _ALL, ""
+    yield "IPv6", "ldb x", 6, ""
     yield "", "st M", _PROTOCOL, ""
-    yield "", "ldh x", 4, ""
-    yield "", "add", 40, ""
-    yield "", "st M", _INNER, ""
     yield "", "txa", 0, ""
     yield "", "add", 40, ""
-    yield f"{name} payload", "tax", 0, ""
+    yield "payload", "tax", 0, ""
     yield "", "ld M", _PROTOCOL, ""
+
+
+def _train(refused: Sequence[int]) -> Iterator[_Line]:
+    """Yield what reads the UDP header at X: where its payload begins and ends, and the size of packets there, into M.
+
+    It goes on to the first and the last packet of large ones.
+    """
+    yield "tunnel", "ldh x", 4, ""
+    yield "", "sub", 8, ""
+    yield "", "st M", _PAYLOAD, ""
+    yield "", "txa", 0, ""
+    yield "", "add", 8, ""
+    yield "", "tax", 0, ""
+    yield "", "st M", _BEGIN, ""
+    yield "", "ld M", _PAYLOAD, ""
+    yield "", "add x", 0, ""
+    yield "", "st M", _END, ""
+    yield "", "ldb x", 0, ""
+    yield "", "rsh", 4, ""
+    yield "", "jeq", 6, "inner IPv6"
+    yield "", "ldh x", 2, ""
+    yield "", "jmp", 0, "size"
+    yield "inner IPv6", "ldh x", 4, ""
+    yield "", "add", 40, ""
+    yield "size", "st M", _SIZE, ""
+    yield "", "jge", LARGE, "first"
+    yield "", "jmp", 0, "packet 0"
+    yield from _packet("first", refused)
+    yield "", "ld M", _PAYLOAD, ""
+    yield "", "sub", 1, ""
+    yield "", "ldx M", _SIZE, ""
+    yield "", "div x", 0, ""
+    yield "", "mul x", 0, ""
+    yield "", "ldx M", _BEGIN, ""
+    yield "", "add x", 0, ""
+    yield "", "tax", 0, ""
+    yield from _packet("last", refused)
+    yield "", "ret", 0, ""
+
+
+def _packet_of_train(number: int, refused: Sequence[int]) -> Iterator[_Line]:
+    """Yield what refuses a train that ends before X, accepts it if the packet at X is to be seen, else goes on."""
+    yield f"packet {number}", "ld M", _END, ""
+    yield "", "jgt x", 0, f"{number}"
+    yield "", "ret", 0, ""
+    yield from _packet(f"{number}", refused)
+    yield "", "txa", 0, ""
+    yield "", "ldx M", _SIZE, ""
+    yield "", "add x", 0, ""
+    yield "", "tax", 0, ""
+
+
+def _packet(name: str, refused: Sequence[int]) -> Iterator[_Line]:
+    """Yield what accepts all if the packet at X is of no such connection, else goes on."""
+    yield name, "ldb x", 0, ""
+    yield "", "jeq", 0x45, f"{name} IPv4"
+    yield "", "rsh", 4, ""
+    yield "", "jeq", 6, f"{name} IPv6"
+    yield "", "ret", _ALL, ""
+    yield f"{name} IPv4", "ldb x", 9, ""
+    yield "", "jeq", TCP, f"{name} TCP"
+    yield "", "ret", _ALL, ""
+    yield f"{name} TCP", "ld x", 20, ""
+    yield "", "jmp", 0, f"{name} ports"
+    yield f"{name} IPv6", "ldb x", 6, ""
+    yield "", "jeq", TCP, f"{name} TCP6"
+    yield "", "ret", _ALL, ""
+    yield f"{name} TCP6", "ld x", 40, ""
+    for at, ports in enumerate(refused):
+        yield "" if at else f"{name} ports", "jeq", ports, f"{name} refused"
+    yield "" if refused else f"{name} ports", "ret", _ALL, ""
+    yield f"{name} refused", "txa", 0, ""  # a jump needs a line to lead to
 
 
 def _assembled(lines: Sequence[_Line]) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.labs import PAIR, tunnel
-from tests.e2e.world import World
+from tests.e2e.world import World, running
 
 THERE = [
     ("transmitted", "siteA:tun0"),
@@ -111,3 +111,26 @@ def test_an_icmp_error_tells_where_a_packet_was_dropped(here: World) -> None:
     assert rungs(datagram) == [("transmitted", "left:eth0"), ("received", "right:eth0"), ("dropped", "right:")]
     assert "port unreachable" in datagram["rungs"][-1]["words"] and error["answers"] == datagram["number"]
     here.labctl("down")
+
+
+STREAM = """import socket, threading, time
+server = socket.create_server(("10.0.101.1", 7000))
+def send():
+    with socket.create_connection(("10.0.101.1", 7000)) as to:
+        while True:
+            to.sendall(bytes(1000))
+            time.sleep(0.001)
+threading.Thread(target=send, daemon=True).start()
+taken, _ = server.accept()
+print("ready", flush=True)
+while taken.recv(1 << 20):
+    pass
+"""
+
+
+def test_a_connection_that_was_there_before_is_left_out(tunnelled: World) -> None:
+    with running(tunnelled, "siteA", STREAM):
+        traced = trace(tunnelled, "siteA", "ping", "-c", "1", "10.0.102.1")
+    request, reply = of(traced, "ICMP")
+    assert (rungs(request), rungs(reply)) == (THERE, BACK)
+    assert (traced["older_connections"], of(traced, "TCP"), traced["missed"]) == (1, [], 0)

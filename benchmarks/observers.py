@@ -1,0 +1,97 @@
+"""What it costs a TCP stream through the tunnel of two-site that the lab is looked at.
+
+One stream runs all the time, and what arrives is counted at the far TUN device: alone, and beside each observer in
+turn, in interleaved rounds. A trace of something else is idle to the stream, and so is a capture whose filter lets
+nothing of it pass; a capture of one end of the cable writes every frame.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from benchmarks.report import Figure
+from benchmarks.world import REPOSITORY, Failed, wait_for
+
+LABCTL = (sys.executable, "-m", "labctl")
+FAR_END, ARRIVED = "siteB", "/sys/class/net/tun1/statistics/rx_bytes"
+ADDRESS = "10.0.102.1"
+
+NOTHING = "nothing"
+OBSERVERS: Mapping[str, tuple[str, ...]] = {
+    NOTHING: (),
+    "idle-trace": ("trace", "siteA", "--", "sh", "-c", "echo ready >&2; exec sleep 3600"),
+    "idle-capture": ("capture", "--filter", "icmp"),
+    "capture": ("capture", "siteA:wan0", "-w", "/dev/null"),
+}
+"""What looks on, as words behind `labctl`; each writes a line to standard error when it does."""
+
+
+def measure(rounds: int, seconds: float, absent: dict[str, str]) -> list[Figure]:
+    """Gbit/s that arrive beside each observer, in interleaved rounds."""
+    figure = Figure("observed-tcp", "Gbit/s", "higher")
+    try:
+        with _stream((rounds + 1) * len(OBSERVERS) * (seconds + 5)):
+            for _ in range(rounds):
+                for name, words in OBSERVERS.items():
+                    with _looking_on(words):
+                        figure.values.setdefault(name, []).append(_arriving(seconds))
+    except (Failed, OSError, subprocess.CalledProcessError) as error:
+        absent["observers"] = str(error)
+    return [figure]
+
+
+@contextmanager
+def _stream(seconds: float) -> Iterator[None]:
+    """Yield while a TCP stream crosses the tunnel of a lab. Raises Failed."""
+    _labctl("up", "two-site")
+    try:
+        server = _start("exec", FAR_END, "--", "iperf3", "--server", "--one-off")
+        wait_for(lambda: ":5201" in _labctl("exec", FAR_END, "--", "ss", "-ltn"), "iperf3")
+        client = _start("exec", "siteA", "--", "iperf3", "--client", ADDRESS, "--time", str(int(seconds) + 1))
+        try:
+            wait_for(lambda: _arrived() > 1 << 24, "the stream")
+            yield
+        finally:
+            for process in (client, server):
+                process.terminate()
+                process.wait()
+    finally:
+        _labctl("down")
+
+
+@contextmanager
+def _looking_on(words: tuple[str, ...]) -> Iterator[None]:
+    if not words:
+        yield
+        return
+    with _start(*words, stderr=subprocess.PIPE) as observer:
+        assert observer.stderr is not None
+        if not observer.stderr.readline():
+            raise Failed(f"labctl {' '.join(words)} has ended")
+        yield
+        observer.terminate()
+
+
+def _arriving(seconds: float) -> float:
+    """Return the Gbit/s that arrive while so many seconds pass."""
+    before, began = _arrived(), time.monotonic()
+    time.sleep(seconds)
+    return (_arrived() - before) * 8 / (time.monotonic() - began) / 1e9
+
+
+def _arrived() -> int:
+    return int(subprocess.check_output(["ip", "netns", "exec", FAR_END, "cat", ARRIVED], text=True))
+
+
+def _labctl(*words: str) -> str:
+    return subprocess.check_output([*LABCTL, *words], text=True, cwd=REPOSITORY)
+
+
+def _start(*words: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*LABCTL, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, text=True, cwd=REPOSITORY
+    )
