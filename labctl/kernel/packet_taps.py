@@ -84,9 +84,15 @@ class PacketTaps:
     """What crosses the interfaces of some namespaces from now on, until `close`."""
 
     def __init__(
-        self, namespaces: Iterable[str] = (), interfaces: Iterable[InterfaceRef] = (), program: bytes = b""
+        self,
+        namespaces: Iterable[str] = (),
+        interfaces: Iterable[InterfaceRef] = (),
+        program: bytes = b"",
+        memory: int = MEMORY,
     ) -> None:
         """Tap whole namespaces, and single interfaces. `program` is a classic BPF filter: struct sock_filter[].
+
+        Each keeps `memory` bytes of packets that were not read yet; the kernel counts them with what is around them.
 
         Raise OSError with the name of what cannot be tapped, ENODEV where there is no such interface; UsageError where
         a namespace is gone.
@@ -94,7 +100,7 @@ class PacketTaps:
         self._taps: list[_Tap] = []
         try:
             for ref in (*(InterfaceRef(name, "") for name in namespaces), *interfaces):
-                self._taps.append(_Tap(ref, program))
+                self._taps.append(_Tap(ref, program, memory))
         except BaseException:
             self.close()
             raise
@@ -152,7 +158,7 @@ class _Tap:
 
     _SOME = 64  # packets that are read from one socket before the next has its turn
 
-    def __init__(self, ref: InterfaceRef, program: bytes) -> None:
+    def __init__(self, ref: InterfaceRef, program: bytes, memory: int) -> None:
         self._namespace = ref.namespace
         self._missed = 0
         self._later: Seen | None = None  # read already, and not wanted yet
@@ -164,8 +170,9 @@ class _Tap:
             self._socket.setblocking(False)
             timestamps.ask_for_stamps(self._socket)
             self._socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-            with suppress(PermissionError):  # then it is as large as the machine has it for everyone
-                self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, MEMORY)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, memory)
+            with suppress(PermissionError):  # then it is as large as the machine lets everyone have it
+                self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, memory)
             if program:
                 attach(self._socket, program)
             if ref.interface:

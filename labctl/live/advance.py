@@ -194,10 +194,10 @@ def _drifted(before: tuple[readings.Difference, ...], now: tuple[readings.Differ
 
 
 def _checked(state: LabState, reading: readings.Checked) -> tuple[LabState, list[Event]]:
-    before = state.checks.get(reading.name)
-    same = before is not None and before.verdict == reading.verdict
-    since = before.since if before is not None and same else state.at
-    now = CheckState(reading.name, reading.verdict, reading.observed, reading.why, since)
+    before = state.checks.get(reading.name) or CheckState(reading.name)
+    same = before.verdict == reading.verdict
+    why = reading.why or (before.why if same else "")  # what was found out stays true while nothing else is seen
+    now = CheckState(reading.name, reading.verdict, reading.observed, why, before.since if same else state.at)
     after = replace(state, checks=_with(state.checks, reading.name, now))
-    happened = events.CheckEvent(reading.verdict, reading.name, reading.observed, reading.why)
-    return after, [] if same else [happened]
+    news = not same or (why and not before.why)
+    return after, [events.CheckEvent(reading.verdict, reading.name, reading.observed, why)] if news else []

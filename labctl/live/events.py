@@ -159,7 +159,10 @@ class DropEvent:
 
 @dataclass(frozen=True)
 class CheckEvent:
-    """A check has another verdict than before, or its first; `not-asked` where its question could not be put."""
+    """A check has another verdict than before, or its first, or it is known now why it failed.
+
+    `not-asked`: its question could not be put.
+    """
 
     kind: ClassVar[str] = "check"
     change: Literal["passed", "failed", "not-asked"]

@@ -107,17 +107,19 @@ class Listed:
 
 @dataclass(frozen=True)
 class Packet:
-    """A packet that was seen at an interface, in words; `at` is when the kernel saw it, in seconds since the epoch."""
+    """A packet at an interface: when the kernel saw it, in seconds since the epoch, and its bytes, as far as kept."""
 
     at: float
-    place: str
+    place: InterfaceRef
     outgoing: bool
-    words: str
+    ethernet: bool  # whether the frame begins with an Ethernet header, and not with an IP header
+    length: int  # in bytes, of the whole frame
+    frame: bytes
 
 
 @dataclass(frozen=True)
 class Packets:
-    """A sample of the packets that were seen, and how many more there were."""
+    """A sample of the packets that crossed since the last one, and how many more there were."""
 
     seen: tuple[Packet, ...]
     left_out: int

@@ -17,15 +17,18 @@ def line(seen: Seen, tunnel_ports: Set[int], several: bool) -> str:
     when = datetime.fromtimestamp(seen.at / 1e9).strftime("%H:%M:%S.%f")
     where = f" {seen.ref}" if several else ""
     frame = dissect.frame(seen.frame, seen.ethernet, tunnel_ports)
+    return f"{when}{where} {'out' if seen.outgoing else 'in '}  {words(frame)}"
+
+
+def words(frame: dissect.Frame) -> str:
+    """Return what a frame is, and what it carries inside a tunnel."""
     what = describe(frame.data)
     if frame.protocol not in (dissect.IPV4, dissect.IPV6):
         other = f"EtherType 0x{frame.protocol:04x}" if frame.protocol >= _LEAST_ETHERTYPE else "IEEE 802.3"
         what = f"{'ARP' if frame.protocol == dissect.ARP else other}, {len(frame.data)} bytes"
     vlans = "".join(f"VLAN {vlan}  " for vlan in frame.vlans)
     carried = carries(frame)
-    return (
-        f"{when}{where} {'out' if seen.outgoing else 'in '}  {vlans}{what}{f'; carries {carried}' if carried else ''}"
-    )
+    return f"{vlans}{what}{f'; carries {carried}' if carried else ''}"
 
 
 def carries(frame: dissect.Frame) -> str:

@@ -149,13 +149,16 @@ def test_packets_that_are_dropped_are_told_by_their_reason() -> None:
 
 def test_impairments_checks_and_drift_are_told_when_they_change() -> None:
     one = r.Difference("a:wan0", "MTU 1500", "is 1400", "ip ...")
-    lost = r.Checked("across", "failed", "no reply", "lost at a:wan0")
+    silent = r.Checked("across", "failed", "no reply")
+    lost = replace(silent, why="lost at a:wan0")
     _, words = run(
         FOLLOWED,
         *(r.Impaired(TUN, {"out": "loss 10%"}),) * 2,
         r.Impaired(TUN, {}),
         *(r.Checked("across", "passed", "1 reply"),) * 2,
+        *(silent,) * 2,
         *(lost,) * 2,
+        silent,
         r.Compared(()),
         *(r.Compared((one,)),) * 2,
         r.Compared(()),
@@ -164,6 +167,7 @@ def test_impairments_checks_and_drift_are_told_when_they_change() -> None:
         "impairment: a:tun0 out none -> loss 10%",
         "impairment: a:tun0 out loss 10% -> none",
         "check: across passed: 1 reply",
+        "check: across failed: no reply",
         "check: across failed: lost at a:wan0",
         "drift: a:wan0: MTU 1500 (is 1400) appeared",
         "drift: a:wan0: MTU 1500 (is 1400) gone",

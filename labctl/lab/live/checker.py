@@ -16,6 +16,7 @@ from labctl.checks.probes import Probes
 from labctl.checks.results import Result
 from labctl.checks.run import WANTED, Means, run
 from labctl.errors import LabError
+from labctl.lab.explain import Explainer
 from labctl.lab.lock import at_work
 from labctl.lab.state import State
 from labctl.lab.verify import means_of
@@ -70,8 +71,7 @@ def _ask_until_nudged(state: State, known: dict[str, _Known], line: Line) -> boo
     while not at_work(state):
         now = time.monotonic()
         name = next_check((known[name].asked for name in checks), changed).name
-        means = means_of(state, state.read(), Probes)
-        result = _ask(wanted, checks[name], known[name], means)
+        result = _ask(state, wanted, checks[name], known[name])
         if at_work(state):  # it has taken the lab apart meanwhile, or was still making it
             return False
         took = time.monotonic() - now
@@ -92,12 +92,23 @@ def _nudged(line: Line, seconds: float) -> bool:
     return True
 
 
-def _ask(wanted: Desired, check: Check, known: _Known, means: Means) -> Result:
-    """Ask a check; once more where what it asked for came, and other packets were counted, too."""
-    asked = check if known.as_written else _brisk(check, max(BRISK, TIMES * known.answered))
-    (result,) = run(wanted, [asked], means)
+def _ask(state: State, wanted: Desired, check: Check, known: _Known) -> Result:
+    """Ask a check. Where it fails as it is written, that is explained."""
+    recorded = state.read()
+    if not known.as_written:
+        brisk = _brisk(check, max(BRISK, TIMES * known.answered))
+        return _undisturbed(wanted, brisk, means_of(state, recorded, Probes))
+    with Explainer(state, wanted, [check]) as explainer:
+        result = _undisturbed(wanted, check, means_of(state, recorded, Probes, explainer.begin))
+        causes = [] if result.passed else explainer.explain(result)
+    return replace(result, lost="; ".join(f"{cause.hop}: {cause.words}" for cause in causes))
+
+
+def _undisturbed(wanted: Desired, check: Check, means: Means) -> Result:
+    """Run a check; a second time where its answer came, and it failed because other packets were counted, too."""
+    (result,) = run(wanted, [check], means)
     if not result.passed and result.asked and result.outcome == WANTED[check.expect]:
-        (result,) = run(wanted, [asked], means)
+        (result,) = run(wanted, [check], means)
     return result
 
 
@@ -114,13 +125,12 @@ def _brisk(check: Check, seconds: float) -> Check:
 
 def _learned(known: _Known, result: Result, at: float, took: float) -> _Known:
     """Return what is known of a check after it was asked at `at`, which took so many seconds."""
-    asked = Asked(known.asked.name, at, took)
+    name = known.asked.name
     if result.passed:
-        return _Known(asked, True, took, as_written=False)
-    confirmed = known.confirmed or known.as_written
-    return replace(
-        known, asked=asked, passed=known.passed and not confirmed, as_written=not confirmed, confirmed=confirmed
-    )
+        return _Known(Asked(name, at, took), True, took)
+    if known.confirmed or known.as_written:
+        return replace(known, asked=Asked(name, at, took), passed=False, as_written=False, confirmed=True)
+    return replace(known, asked=Asked(name, at), as_written=True)  # as if it had taken no time: it is due at once
 
 
 def _is_telling(result: Result, known: _Known) -> bool:
@@ -130,4 +140,8 @@ def _is_telling(result: Result, known: _Known) -> bool:
 
 def _verdict(result: Result) -> Checked:
     verdict: Verdict = "passed" if result.passed else "failed" if result.asked else "not-asked"
-    return Checked(result.name, verdict, result.observed, result.lost)
+    counted = next((found for found in result.evidence if not found.holds), None)
+    told = (
+        f"; {counted.place} ({counted.counter}) counted {counted.observed}, not {counted.expected}" if counted else ""
+    )
+    return Checked(result.name, verdict, f"{result.observed}{told}", result.lost)

@@ -23,6 +23,7 @@ from labctl.kernel.monitor import Monitor
 from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.engines.running import impairments
 from labctl.lab.journal import Engine, Recorded
+from labctl.lab.live import record
 from labctl.lab.state import State
 from labctl.live import readings
 from labctl.live.readings import ProcessState, Reading
@@ -75,8 +76,7 @@ class _Watched:
 @dataclass
 class _Observer:
     state: State
-    record: os.stat_result | None = None
-    there: bool = True  # so that a lab that is not is told of once
+    record: tuple[int, ...] | None = None  # its stamp when it was read; None while nothing is known
     namespaces: Mapping[str, NamespaceId] = field(default_factory=dict)  # by the record
     monitors: dict[str, tuple[NamespaceId, Monitor]] = field(default_factory=dict)
     engines: dict[InterfaceRef, _Watched] = field(default_factory=dict)
@@ -107,20 +107,18 @@ class _Observer:
 
     def _record(self) -> Iterator[Reading]:
         """Yield what is recorded, and what is there of it, where the record is not the one that was read."""
-        journal = self.state.directory / "journal"
-        try:
-            found = os.stat(journal)
-        except OSError:
-            if self.there:
-                self._forget_all()
-                yield readings.NotThere()
-            return
-        if self.record is not None and _same(found, self.record):
+        found = record.stamp(self.state)
+        if found == self.record:
             yield from self._follow_namespaces()
+            return
+        if found == record.NONE:
+            self._forget_all()
+            self.record = found
+            yield readings.NotThere()
             return
         with suppress(LabError):  # it is just being removed, or damaged: `status` says so
             recorded = self.state.read()
-            self.record, self.there, self.namespaces = found, True, recorded.namespaces
+            self.record, self.namespaces = found, recorded.namespaces
             yield _as_reading(recorded)
             yield from self._forget_namespaces()
             yield from self._follow_namespaces()
@@ -128,7 +126,6 @@ class _Observer:
             yield from self._processes()
 
     def _forget_all(self) -> None:
-        self.record, self.there = None, False
         for _, monitor in self.monitors.values():
             monitor.close()
         for watched in self.engines.values():
@@ -192,11 +189,6 @@ class _Observer:
         links = {name: monitor.counters() for name, (_, monitor) in self.monitors.items()}
         engines = {ref: one.counters.snapshot() for ref, one in self.engines.items() if one.counters is not None}
         return readings.Counted(links, engines)
-
-
-def _same(found: os.stat_result, before: os.stat_result) -> bool:
-    """Return whether a file that is only appended to is as it was."""
-    return (found.st_dev, found.st_ino, found.st_size) == (before.st_dev, before.st_ino, before.st_size)
 
 
 def _has_name(name: str, known: NamespaceId) -> bool:

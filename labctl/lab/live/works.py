@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from labctl.lab.live.checker import check
 from labctl.lab.live.comparer import compare
 from labctl.lab.live.observer import observe
+from labctl.lab.live.tapper import tap
 from labctl.lab.live.watch import Work
 
 LOOKS: Mapping[str, Work] = {"observe": observe, "compare": compare}
@@ -15,5 +16,5 @@ LOOKS: Mapping[str, Work] = {"observe": observe, "compare": compare}
 CHECKS: Mapping[str, Work] = {"check": check}
 """Who runs the checks, again and again."""
 
-TAPS: Mapping[str, Work] = {}
-"""Who looks at packets."""
+TAPS: Mapping[str, Work] = {"tap": tap}
+"""Who looks at packets, which costs something where many cross."""

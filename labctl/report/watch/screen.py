@@ -30,7 +30,7 @@ def _part(section: Section, number: int, width: int) -> Iterator[Text]:
     if not number:
         return
     hidden = len(section.lines) - (number - 1)
-    title = f"{section.title}, {hidden} not shown" if hidden else section.title
+    title = section.title + (section.hidden.format(hidden) if hidden else "")
     first = Text(title, section.style)
     if section.columns[: len(title) + 1].isspace():
         first.append(section.columns[len(title) :], "dim")

@@ -13,12 +13,17 @@ from labctl.live.events import DropEvent, Event
 from labctl.live.meter import Meter
 from labctl.live.state import Engine, Interface, LabState, Space
 from labctl.report.happenings import clock
+from labctl.report.packets import words
 from labctl.report.watch.quantities import bars, short
+from labctl.trace import dissect
 
 NAME, STATE, NUMBER = 22, 11, 7
 """Columns of a name, of a state, and of a number."""
 
 RATES = f"{'':{NAME + STATE}}{'in  p/s':>{NUMBER}}{'bit/s':>{NUMBER}}  {'out p/s':>{NUMBER}}{'bit/s':>{NUMBER}}"
+
+MOST_PACKETS = 40
+"""Packets that are put into words: more lines than are shown of them."""
 
 RECENT = 10.0
 """Seconds for which what has happened is marked."""
@@ -37,6 +42,7 @@ class Section:
     title: str
     lines: tuple[tuple[Rank, Text], ...]
     columns: str = ""  # what stands above them
+    hidden: str = ", {} not shown"  # behind the title, of lines for which there is no room
     style: str = "bold"
 
     def most_telling(self, number: int) -> list[Text]:
@@ -205,15 +211,16 @@ def _drift(state: LabState) -> Section:
 
 
 def _packets(state: LabState) -> Section:
+    ports = {end.port for engine in state.engines.values() for end in (engine.spec.bind, engine.spec.peer)}
     lines = [
         Text.assemble(
-            (clock(packet.at) + "  ", "dim"), packet.place.ljust(NAME), "out  " if packet.outgoing else "in   ",
-            packet.words,
+            (clock(packet.at) + "  ", "dim"), str(packet.place).ljust(NAME), "out  " if packet.outgoing else "in   ",
+            words(dissect.frame(packet.frame, packet.ethernet, ports)),
         )
-        for packet in reversed(state.packets)
+        for packet in reversed(state.packets[-MOST_PACKETS:])
     ]  # fmt: skip
-    told = f"packets, {state.packets_left_out} more are not shown" if state.packets_left_out else "packets"
-    return Section(told, _in_order(lines or [Text("none yet", "dim")]))
+    told = f"packets: a sample, {state.packets_left_out} left out" if state.packets_left_out else "packets"
+    return Section(told, _in_order(lines or [Text("none yet", "dim")]), hidden="")
 
 
 def _events(shown: Shown) -> Section:
@@ -221,7 +228,7 @@ def _events(shown: Shown) -> Section:
         Text.assemble((clock(at) + "  ", "dim"), event.kind.ljust(11), event.words)
         for at, event in reversed(shown.events)
     ]
-    return Section("what happened", _in_order(lines))
+    return Section("what happened", _in_order(lines), hidden="")
 
 
 def heading(state: LabState, shown: Shown, file: str) -> Text:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from dataclasses import replace
 
-from rich.console import Group
+from rich.console import ConsoleDimensions, Group
 from rich.live import Live
 
 from labctl.lab.live.watch import Moment
@@ -41,7 +42,9 @@ class WatchView:
         """Show a moment. Raise OSError where the terminal is gone."""
         assert self._live is not None
         self._events.extend(moment.events)
-        width, height = self._console.size
+        # Of the terminal itself: what a shell has exported as COLUMNS does not follow it.
+        width, height = os.get_terminal_size(self._console.file.fileno())
+        self._console.size = ConsoleDimensions(width, height)
         ascii_only = not self._console.encoding.startswith("utf")
         shown = replace(self.shown, width=width, events=tuple(self._events), ascii_only=ascii_only)
         lines = screen(moment.state, shown, height, as_typed(moment.state.file))
