@@ -7,7 +7,7 @@ Text is measured by its number of characters: names and addresses stand in a mon
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -21,8 +21,10 @@ TITLE_ADVANCE = 0.68
 HEAD, FOOT = 38, 10
 INDENT = 14  # of the ports of a bridge
 BETWEEN = 12  # columns of text
+UNITS_APART = 6  # where one of them has several rows
 PILL = 8  # what an engine has on both sides of its text
 LONGEST = 40  # characters of a line that can be wrapped
+MOST_FAULTS = 6  # lines of them; what is more is counted
 
 LineKind = Literal["interface", "address", "engine", "program", "impaired", "fault"]
 HEIGHTS: dict[LineKind, int] = {
@@ -63,10 +65,6 @@ class Row:
     def ref(self) -> InterfaceRef:
         return self.interface.ref
 
-    @property
-    def height(self) -> int:
-        return sum(line.height for line in self.lines)
-
 
 Unit = tuple[Row, ...]
 """Rows that stay together: a bridge and its ports, a cable's end and the tunnels that leave by it."""
@@ -84,18 +82,20 @@ class Card:
     def rows(self) -> tuple[Row, ...]:
         """The rows from top to bottom, each line with its place."""
         top, placed = float(HEAD + HEIGHTS["fault"] * len(self.faults)), []
-        for row in (row for unit in self.units for row in unit):
-            lines = []
-            for line in row.lines:
-                lines.append(Line(line.kind, line.text, top))
-                top += line.height
-            placed.append(Row(row.interface, tuple(lines)))
+        for before, unit in zip(((), *self.units), self.units, strict=False):
+            top += UNITS_APART if before and len(before) + len(unit) > 2 else 0
+            for row in unit:
+                lines = []
+                for line in row.lines:
+                    lines.append(Line(line.kind, line.text, top))
+                    top += line.height
+                placed.append(Row(row.interface, tuple(lines)))
         return tuple(placed)
 
     @cached_property
     def faults(self) -> tuple[Line, ...]:
         """What is wrong with the namespace itself."""
-        lines = wrapped("fault", self.namespace.faults)
+        lines = _faults(self.namespace.faults)
         return tuple(Line("fault", line.text, HEAD - 4 + HEIGHTS["fault"] * n) for n, line in enumerate(lines))
 
     @cached_property
@@ -113,8 +113,9 @@ class Card:
 
     @cached_property
     def height(self) -> float:
-        rows = sum(row.height for unit in self.units for row in unit)
-        return HEAD + HEIGHTS["fault"] * len(self.faults) + rows + self.strips + FOOT
+        last = self.rows[-1].lines[-1] if self.rows else None
+        end = last.top + last.height if last else HEAD + HEIGHTS["fault"] * len(self.faults)
+        return end + self.strips + FOOT
 
     @cached_property
     def columns(self) -> tuple[float, float]:
@@ -186,8 +187,8 @@ def _lines(interface: Interface) -> Iterator[Line]:
     first, *others = interface.addresses or ("",)
     yield Line("interface", first)
     yield from (Line("address", address) for address in others)
-    yield from wrapped("impaired", [interface.impaired] if interface.impaired else ())
-    yield from wrapped("fault", interface.faults)
+    yield from _wrapped("impaired", [interface.impaired] if interface.impaired else ())
+    yield from _faults(interface.faults)
     if engine := interface.engine:
         whole = f"{engine.bind} → {engine.peer}"
         if len(whole) <= LONGEST:
@@ -196,11 +197,20 @@ def _lines(interface: Interface) -> Iterator[Line]:
             yield from (Line("engine", engine.bind), Line("engine", f"→ {engine.peer}"))
         if engine.program:
             yield Line("program", textwrap.shorten(engine.program, LONGEST, placeholder="…"))
-        yield from wrapped("impaired", engine.impaired)
-        yield from wrapped("fault", engine.faults)
+        yield from _wrapped("impaired", engine.impaired)
+        yield from _faults(engine.faults)
 
 
-def wrapped(kind: LineKind, texts: Iterable[str]) -> Iterator[Line]:
+def _faults(texts: Sequence[str]) -> list[Line]:
+    lines = list(_wrapped("fault", texts))
+    if len(lines) <= MOST_FAULTS:
+        return lines
+    whole = [len(list(_wrapped("fault", texts[:number]))) for number in range(len(texts) + 1)]
+    shown = max(number for number, height in enumerate(whole) if height < MOST_FAULTS)
+    return [*_wrapped("fault", texts[:shown]), Line("fault", f"and {len(texts) - shown} more")]
+
+
+def _wrapped(kind: LineKind, texts: Iterable[str]) -> Iterator[Line]:
     """Yield lines with the texts, each broken where it is too long."""
     for text in texts:
         yield from (Line(kind, part) for part in textwrap.wrap(text, LONGEST))

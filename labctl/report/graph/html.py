@@ -23,6 +23,7 @@ h1{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 h2{font-size:1.15rem;margin:2rem 0 .5rem}
 figure{margin:0;overflow:auto;text-align:center}
 figure svg{display:inline-block;width:100%;height:auto;max-width:calc(var(--wide)*1.7)}
+figure svg *{scroll-margin:8rem}
 #full:checked~figure svg{width:var(--wide);max-width:none}
 .zoom{position:absolute;top:1.4rem;right:1.6rem;color:var(--quiet);font-size:.9rem}
 #full{position:absolute;top:1.5rem;right:5.8rem}

@@ -201,7 +201,7 @@ def _brackets(box: Box) -> Iterator[str]:
         name = bridge.ref.interface
         ports = [row.lines[0].middle + box.y for row in box.card.rows if row.interface.master == name]
         if ports:
-            top = box.y + bridge.lines[0].top + bridge.height - 2
+            top = box.y + bridge.lines[-1].top + bridge.lines[-1].height - 2
             turns = "".join(f"M{box.text + 4:.1f},{port:.1f}h{INDENT - 7}" for port in ports)
             yield f'<path class="bracket" d="M{box.text + 4:.1f},{top:.1f}V{max(ports):.1f}{turns}"/>'
 
