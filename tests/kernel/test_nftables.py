@@ -329,6 +329,24 @@ def test_only_the_packets_of_the_flow_are_traced(shared: Space) -> None:
         assert traced(shared, other_port, "")[0] == []
 
 
+def test_what_others_trace_is_not_told(shared: Space) -> None:
+    """As by a student, or by a diagnosis of another check at the same time."""
+
+    def look() -> tuple[list[Event], list[Event]]:
+        with closing(FirewallTrace(chains(), [ECHO])) as trace:
+            shell(PING.replace(".1 ", ".2 "))
+            before = list(trace.events())
+            shell(PING)
+            return before, list(trace.events())
+
+    def another() -> FirewallTrace:
+        return FirewallTrace(chains(), [Flow(ipaddress.ip_address("127.0.0.2"), None, "icmp")])
+
+    with nft(shared, table("meta nftrace set 1\nip ttl 64 drop")), shared.holding(another):
+        of_others, ours = shared.ask(look)
+    assert (of_others, [event.verdict for event in ours]) == ([], ["continue", "drop"])
+
+
 def test_ipv6_is_traced_and_so_is_neighbour_discovery(space: Space) -> None:
     space.sh(f"{CABLE}; ip link set eth1 up; ip addr add fd00::1/64 dev eth0 nodad")
     flow = Flow(ipaddress.ip_address("fd00::2"), None, "ipv6-icmp")

@@ -83,7 +83,7 @@ def chains() -> tuple[Chain, ...]:
         dormant = {
             (family, text(told[NAME])): bool(number(told.get(FLAGS, b"\0")) & DORMANT)
             for family, told in dump(netlink, GETTABLE)
-            if text(told[NAME]) != OF_A_TRACE
+            if not text(told[NAME]).startswith(OF_A_TRACE)
         }
         if not dormant:
             return ()

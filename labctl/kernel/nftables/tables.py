@@ -10,8 +10,8 @@ from labctl.plan.facts import Table
 
 NAME, FLAGS = 1, 2  # NFTA_TABLE_*; the name is that of NFTA_CHAIN_TABLE and NFTA_RULE_TABLE, too
 DORMANT, OWNED = 0x1, 0x2  # NFT_TABLE_F_*
-OF_A_TRACE = "labctl-trace"
-"""A table that is there while a diagnosis looks, and goes with the process that made it."""
+OF_A_TRACE = "labctl-trace-"
+"""How a table begins that is there while a diagnosis looks, and goes with the process whose PID is behind it."""
 
 
 def tables() -> Iterator[Table]:
@@ -24,7 +24,7 @@ def tables() -> Iterator[Table]:
             Counter((family, text(told[NAME])) for family, told in dump(netlink, kind)) for kind in (GETCHAIN, GETRULE)
         )
     for key in found:
-        if key[1] != OF_A_TRACE:
+        if not key[1].startswith(OF_A_TRACE):
             yield Table(*key, chains[key], rules[key])
 
 

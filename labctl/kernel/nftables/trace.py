@@ -2,11 +2,14 @@
 
 A packet whose mark `nftrace` is set is told of at every rule that it matches. It is set by a table of our own, which
 the kernel removes with the socket that owns it (NFT_TABLE_F_OWNER). Its chains are called before all others, only for
-the families and devices that have chains, and they match nothing but the packets that are asked for.
+the families and devices that have chains, and they match nothing but the packets that are asked for. Others may be
+traced at the same time, by a rule of the lab's or by another diagnosis: a packet is told of where our table has met it,
+or it has the ports of one that it met, as after NAT.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,7 +47,18 @@ _RAW = -300  # linux/netfilter_ipv4.h: NF_IP_PRI_RAW; ours is before
 _LOWEST = -(2**31)
 
 _VERDICT_CODE, _VERDICT_CHAIN = 1, 2  # NFTA_VERDICT_*
-_CHAIN, _HANDLE, _TYPE, _VERDICT, _ID, _NETWORK_HEADER, _IIF, _OIF, _POLICY = (2, 3, 4, 5, 6, 8, 10, 12, 16)
+_CHAIN, _HANDLE, _TYPE, _VERDICT, _ID, _NETWORK_HEADER, _TRANSPORT_HEADER, _IIF, _OIF, _POLICY = (
+    2,
+    3,
+    4,
+    5,
+    6,
+    8,
+    9,
+    10,
+    12,
+    16,
+)
 """NFTA_TRACE_*; the table is NAME."""
 
 _TYPES = {1: "policy", 2: "return", 3: "rule"}  # NFT_TRACETYPE_*
@@ -63,13 +77,18 @@ _FIRST = {
 }
 
 
+_PROTOCOL_AT = {4: 9, 6: 6}
+"""Where the protocol is in an IP header, by its version (RFC 791, RFC 8200)."""
+
+
 @dataclass(frozen=True)
 class Event:
     """What became of a packet at a rule, or at the end of a chain by its policy.
 
     `packet` is the same for all events of one packet in a namespace. The verdict is accept, drop, continue, jump, goto
-    or return; `rule` is the handle, None at the end of a chain. `header` is the IP header as it is now: a change from
-    one event to the next is NAT.
+    or return; `rule` is the handle, None at the end of a chain. `header` is the IP header as it is now, or ARP, and
+    `transport` the first bytes behind it: a change from one event to the next is NAT. These and the interfaces are told
+    in the first event of each chain that a hook calls, and are empty in those that follow.
     """
 
     packet: int
@@ -80,6 +99,7 @@ class Event:
     rule: int | None
     verdict: str
     header: bytes
+    transport: bytes
     iif: str
     oif: str
 
@@ -87,6 +107,16 @@ class Event:
     def is_empty(self) -> bool:
         """Whether it says only that no rule of a chain has taken the packet; what its end does is another event."""
         return self.kind == "rule" and self.rule is None
+
+    @property
+    def conversation(self) -> tuple[int, bytes] | None:
+        """The protocol, and the ports or the identifier of ICMP: what mostly stays as it is when addresses change."""
+        version = self.header[0] >> 4 if self.header else 0
+        if version not in _PROTOCOL_AT or len(self.header) <= _PROTOCOL_AT[version]:
+            return None
+        protocol = self.header[_PROTOCOL_AT[version]]
+        is_icmp = protocol in (IP_PROTOCOLS["icmp"], IP_PROTOCOLS["ipv6-icmp"])
+        return protocol, self.transport[4:8] if is_icmp else self.transport[:4]
 
     @property
     def is_end(self) -> bool:
@@ -104,6 +134,8 @@ class FirewallTrace:
         kernel refuses.
         """
         self._names = dict(socket.if_nameindex())
+        self._table = f"{OF_A_TRACE}{os.getpid()}"
+        self._met: set[int | tuple[int, bytes]] = set()  # packets, and what of them stays as it is
         self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
         self._owner = rt.Rtnetlink(NETLINK_NETFILTER)
         try:
@@ -111,7 +143,7 @@ class FirewallTrace:
             self._events.bind((0, 0))
             self._events.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP)
             for family in _families(chains):
-                requests = _table(family, chains, flows, neighbours)
+                requests = _table(self._table, family, chains, flows, neighbours)
                 change(self._owner, *requests, flags=rt.NLM_F_CREATE)
         except BaseException:
             self.close()
@@ -137,9 +169,16 @@ class FirewallTrace:
                 length, kind, _, _, _ = _HEADER.unpack_from(data, offset)
                 if kind == TRACE:
                     event = _event(data[offset + _HEADER.size : offset + length], self._names)
-                    if event.table != OF_A_TRACE and not event.is_empty:
+                    if self._is_ours(event) and not event.table.startswith(OF_A_TRACE) and not event.is_empty:
                         yield event
                 offset += (length + 3) & ~3
+
+    def _is_ours(self, event: Event) -> bool:
+        """Return whether an event is of a packet that our table has met, and keep which it meets."""
+        known = {event.packet} | ({event.conversation} if event.conversation else set())
+        if event.table == self._table and event.rule is not None:
+            self._met |= known
+        return not known.isdisjoint(self._met)
 
 
 def _families(chains: Iterable[Chain]) -> list[str]:
@@ -151,20 +190,20 @@ def _families(chains: Iterable[Chain]) -> list[str]:
 
 
 def _table(
-    family: str, chains: Sequence[Chain], flows: Sequence[Flow], neighbours: Sequence[Host]
+    name: str, family: str, chains: Sequence[Chain], flows: Sequence[Flow], neighbours: Sequence[Host]
 ) -> Iterator[tuple[int, str, bytes]]:
     """Yield what makes a table that has these packets traced."""
-    yield NEWTABLE, family, string(NAME, OF_A_TRACE) + u32(FLAGS, OWNED)
+    yield NEWTABLE, family, string(NAME, name) + u32(FLAGS, OWNED)
     matches = [*_of_neighbours(family, neighbours), *(_of_flow(family, flow) for flow in flows if family != "arp")]
     for hook, device in _places(family, chains):
-        name = f"{hook}-{device}" if device else hook
+        chain = f"{hook}-{device}" if device else hook
         where = u32(_HOOK_NUMBER, HOOKS[family].index(hook)) + u32(_HOOK_PRIORITY, _before_all(chains))
         where += string(_HOOK_DEVICE, device) if device else b""
-        described = string(_CHAIN_NAME, name) + nested(_CHAIN_HOOK, where) + string(_CHAIN_TYPE, "filter")
-        yield NEWCHAIN, family, string(NAME, OF_A_TRACE) + described
+        described = string(_CHAIN_NAME, chain) + nested(_CHAIN_HOOK, where) + string(_CHAIN_TYPE, "filter")
+        yield NEWCHAIN, family, string(NAME, name) + described
         for match in matches:
             expressions = nested(_RULE_EXPRESSIONS, match, encode.set_nftrace())
-            yield NEWRULE, family, string(NAME, OF_A_TRACE) + string(_RULE_CHAIN, name) + expressions
+            yield NEWRULE, family, string(NAME, name) + string(_RULE_CHAIN, chain) + expressions
 
 
 def _places(family: str, chains: Iterable[Chain]) -> list[tuple[str, str]]:
@@ -230,5 +269,6 @@ def _event(message: bytes, names: Mapping[int, str]) -> Event:
         number(told[_HANDLE]) if _HANDLE in told else None,
         _VERDICTS.get(code, str(code)) + target,
         told.get(_NETWORK_HEADER, b""),
+        told.get(_TRANSPORT_HEADER, b""),
         *(names.get(number(told.get(kind, b"")), "") for kind in (_IIF, _OIF)),
     )
