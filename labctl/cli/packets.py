@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,24 +36,27 @@ if TYPE_CHECKING:
 def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None, form: str) -> int:
     """Follow each packet of a command or a check through all interfaces and engines. Its exit code is ours."""
     from labctl.lab.trace import trace_check, trace_command
+    from labctl.report.capture_file import STANDARD_OUTPUT, created
+    from labctl.report.traced_file import write
 
+    if file == STANDARD_OUTPUT:
+        raise click.UsageError("standard output has the ladders: name a file")
     if not words:
         raise click.UsageError("a command or a check is needed, as in: labctl trace siteA -- ping -c1 10.0.102.1")
     context, name, left = lab_of(words, lab)
     report = reporter(form)
 
     def work() -> int:
-        if len(left) == 1:
-            from labctl.checks.probes import Probes
+        with created(file) if file is not None else nullcontext() as out:
+            if len(left) == 1:
+                from labctl.checks.probes import Probes
 
-            found = trace_check(name, left[0], Probes, partial(report.check, whole=False))
-        else:
-            found = trace_command(name, left[0], left[1:], to_stderr=form == "json")
-        report.trace(found, count)
-        if file is not None:
-            from labctl.report.traced_file import write
-
-            write(file, found)
+                found = trace_check(name, left[0], Probes, partial(report.check, whole=False))
+            else:
+                found = trace_command(name, left[0], left[1:], to_stderr=form == "json")
+            report.trace(found, count)
+            if file is not None and out is not None:
+                write(file, out, found)
         return found.exit_code
 
     return context.call(work)
@@ -90,7 +93,7 @@ def capture(
     context, name, typed = lab_of(words, lab)
 
     def work(stop: int) -> None:
-        with capturing(name, typed, expression) as captured, _output(captured, file, typed) as show:
+        with capturing(name, typed, expression) as captured, _output(captured, file, typed, form) as show:
             click.echo(f"watching {captured.words}; Ctrl-C ends", err=True)
             if file is not None and captured.tunnel_ports:
                 from labctl.report.capture_file import how_to_read
@@ -112,16 +115,20 @@ def capture(
 
 
 @contextmanager
-def _output(captured: Capture, file: str | None, typed: Sequence[str]) -> Iterator[Callable[[Seen], None]]:
+def _output(captured: Capture, file: str | None, typed: Sequence[str], form: str) -> Iterator[Callable[[Seen], None]]:
     """Yield what writes a packet: as a line, or to a file with a comment on what it carries."""
     from labctl.report import packets
 
     ports = captured.tunnel_ports
+    if file is None and form == "json":
+        yield lambda seen: click.echo(packets.json_line(seen, ports))
+        return
     if file is None:
         several = len(typed) != 1 or ":" not in typed[0]
         yield lambda seen: click.echo(packets.line(seen, ports, several))
         return
-    from labctl.report.capture_file import capture_file
+    from labctl.report.capture_file import capture_file, created
 
-    with capture_file(file, captured.lab, captured.describe, ports) as writer:
+    with created(file) as write:
+        writer = capture_file(file, write, captured.lab, captured.describe, ports)
         yield lambda seen: writer.packet(seen, packets.comment(seen, ports))

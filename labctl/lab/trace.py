@@ -19,6 +19,7 @@ from labctl.errors import KernelRefused, kernel_words
 from labctl.kernel import connection_filter, namespaces, sockets
 from labctl.kernel.packet_taps import PacketTaps, Seen
 from labctl.lab.capture import described, tunnel_ports
+from labctl.lab.engines.drops import Drops
 from labctl.lab.execute import execute
 from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import State, existing
@@ -104,8 +105,6 @@ class _Watch:
     """What the taps on the namespaces of a lab have seen so far."""
 
     def __init__(self, state: State, taps: PacketTaps, older: frozenset[tuple[int, int]]) -> None:
-        from labctl.lab.trace_facts import Drops
-
         self._state, self._taps, self._older = state, taps, older
         self._drops = Drops(state)
         self._seen: list[Seen] = []

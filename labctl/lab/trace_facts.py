@@ -7,13 +7,12 @@ from contextlib import suppress
 from functools import cache
 from ipaddress import ip_address
 
-from labctl.engine.counters import DROPS_IN, DROPS_OUT, words_for
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_in, route_out
 from labctl.kernel.observe import observe
-from labctl.lab.engines.stats import EngineStats
+from labctl.lab.engines.drops import Drops
 from labctl.lab.state import State
 from labctl.plan.facts import Namespace
 from labctl.topology.interface_ref import InterfaceRef
@@ -28,22 +27,6 @@ _REFUSALS = {  # of what arrives (kernel.lookup.NoWay)
     errno.ENETUNREACH: "no route to {} (ENETUNREACH)",
     errno.EINVAL: "by reverse path filter, a martian address or a blackhole (EINVAL)",
 }
-
-
-class Drops:
-    """What the engines of a lab have dropped since this was made."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self._engines = state.read().engines
-        self._before = {device: EngineStats.of(device, state).counters for device in self._engines}
-
-    def since(self, device: InterfaceRef) -> str:
-        """Return what an engine dropped, or was told of datagrams that it had sent, in words; empty where nothing."""
-        now, before = EngineStats.of(device, self._state).counters, self._before.get(device, {})
-        names = (*DROPS_OUT, *DROPS_IN, "icmp_errors")
-        counts = {name: now.get(name, 0) - before.get(name, 0) for name in names}
-        return ", ".join(words_for(name, count) for name, count in counts.items() if count > 0)
 
 
 class LabFacts:

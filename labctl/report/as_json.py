@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from labctl.kernel.drivers import Able
@@ -13,6 +13,7 @@ from labctl.plan.coverage import Coverage
 from labctl.plan.difference import Change
 from labctl.plan.facts import Link, Namespace, Substitution
 from labctl.plan.routes import Rule
+from labctl.report.packets import headers
 from labctl.rootless.userns_diagnosis import Diagnosis
 from labctl.trace.dissect import Packet
 
@@ -204,7 +205,7 @@ def _ladder(ladder: Ladder) -> dict[str, Any]:
         "number": ladder.number,
         "answers": ladder.answer_to,
         "seen_ns": ladder.journey.first.at,
-        "packet": _headers(content) if isinstance(content, Packet) else asdict(content) if content else None,
+        "packet": headers(content) if isinstance(content, Packet) else asdict(content) if content else None,
         "end": ladder.end,
         "rungs": [_rung(rung) for rung in ladder.rungs],
     }
@@ -217,15 +218,7 @@ def _rung(rung: Rung) -> dict[str, Any]:
         "interface": rung.interface,
         "us": None if rung.at is None else round(rung.at / 1000, 3),
         "frames": rung.frames,
-        "headers": [_headers(layer) for layer in rung.layers],
+        "headers": [headers(layer) for layer in rung.layers],
         "changes": [change._asdict() for change in rung.changes],
         "words": rung.words,
     }
-
-
-def _headers(packet: Packet) -> dict[str, Any]:
-    """Return an IP packet without its payload and what it carries or quotes."""
-    found = asdict(replace(packet, payload=b"", inside=(), quoted=None))
-    for name in ("payload", "inside", "quoted"):
-        del found[name]
-    return {**found, "protocol": packet.protocol_name}

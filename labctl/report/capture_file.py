@@ -6,16 +6,17 @@ also cuts a superframe of the tunnel into its packets, which `-d udp.port==9000,
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from io import FileIO
 
+from labctl.errors import LabError, UsageError, kernel_words
 from labctl.report.pcapng import PcapngWriter
 from labctl.topology.interface_ref import InterfaceRef
 
-_STANDARD_OUTPUT = "-"
+STANDARD_OUTPUT = "-"
 _LUA = """\
 -- Has Wireshark and tshark decode the IP packets in the UDP of the tunnels of lab {lab}.
 -- wireshark -X lua_script:THIS_FILE FILE
@@ -47,30 +48,55 @@ end
 
 
 @contextmanager
-def capture_file(
-    path: str, lab: str, describe: Callable[[InterfaceRef], str], tunnel_ports: Collection[int]
-) -> Iterator[PcapngWriter]:
-    """Yield a writer of packets to a file; each packet is there at once, whoever reads along. Raise OSError."""
-    with _opened(path) as out:
-        if path != _STANDARD_OUTPUT and tunnel_ports:
-            with open(lua(path), "w") as script:
-                script.write(_LUA.format(lab=lab, ports=", ".join(map(str, sorted(tunnel_ports)))))
-        yield PcapngWriter(out.write, describe, f"lab {lab}; inside of its tunnels: {how_to_read(path, tunnel_ports)}")
+def created(path: str) -> Iterator[Callable[[bytes], None]]:
+    """Yield what writes to a new file, so that each block is in it at once. Raise UsageError where it cannot be made.
+
+    The writer raises LabError where a block cannot be written, BrokenPipeError where its reader has gone.
+    """
+    to_stdout = path == STANDARD_OUTPUT
+    try:
+        out = open(sys.stdout.fileno() if to_stdout else path, "wb", closefd=not to_stdout)  # noqa: SIM115  # see below
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written", kernel_words(error)) from None
+
+    def write(block: bytes) -> None:
+        with _told(path):
+            out.write(block)
+            out.flush()
+
+    with _told(path), out:
+        yield write
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[FileIO]:
-    """Yield a file without a buffer: each block that is written is in it as a whole."""
-    to_stdout = path == _STANDARD_OUTPUT
-    with FileIO(sys.stdout.fileno() if to_stdout else path, "w", closefd=not to_stdout) as out:
-        yield out
+def _told(path: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise LabError(f"{path} could not be written to its end", kernel_words(error)) from None
+
+
+def capture_file(
+    path: str,
+    write: Callable[[bytes], None],
+    lab: str,
+    describe: Callable[[InterfaceRef], str],
+    tunnel_ports: Collection[int],
+) -> PcapngWriter:
+    """Return a writer of packets to a file that was created, and write the script beside it. Raise LabError."""
+    if tunnel_ports and os.path.isfile(path):
+        with _told(lua(path)), open(lua(path), "w") as script:
+            script.write(_LUA.format(lab=lab, ports=", ".join(map(str, sorted(tunnel_ports)))))
+    return PcapngWriter(write, describe, f"lab {lab}; inside of its tunnels: {how_to_read(path, tunnel_ports)}")
 
 
 def how_to_read(path: str, tunnel_ports: Collection[int]) -> str:
     """Return the command that shows a file with the packets inside of tunnels."""
-    if path == _STANDARD_OUTPUT:
+    if not os.path.isfile(path):
         decode = " ".join(f"-d udp.port=={port},ip" for port in sorted(tunnel_ports))
-        return f"wireshark -k -i - {decode}".rstrip()
+        return f"wireshark -k -i - {decode}".rstrip()  # what reads a pipe has no script beside it
     script = f" -X lua_script:{shlex.quote(lua(path))}" if tunnel_ports else ""
     return f"tshark -r {shlex.quote(path)}{script}"
 

@@ -1,9 +1,12 @@
-"""Packets for a person, a line each."""
+"""Packets as they come, a line each: for a person, or as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Set
+from dataclasses import asdict, replace
 from datetime import datetime
+from typing import Any
 
 from labctl.engine.packets.describe import describe
 from labctl.kernel.packet_taps import Seen
@@ -29,6 +32,35 @@ def words(frame: dissect.Frame) -> str:
     vlans = "".join(f"VLAN {vlan}  " for vlan in frame.vlans)
     carried = carries(frame)
     return f"{vlans}{what}{f'; carries {carried}' if carried else ''}"
+
+
+def json_line(seen: Seen, tunnel_ports: Set[int]) -> str:
+    """Return a packet as a line of JSON; its headers are those of IP, the outermost first, and what they carry."""
+    frame = dissect.frame(seen.frame, seen.ethernet, tunnel_ports)
+    return json.dumps(
+        {
+            "seen_ns": seen.at,
+            "namespace": seen.namespace,
+            "interface": seen.interface,
+            "direction": "out" if seen.outgoing else "in",
+            "kind": seen.kind.name.lower(),
+            "source_mac": frame.source_mac,
+            "destination_mac": frame.destination_mac,
+            "vlans": frame.vlans,
+            "protocol": frame.protocol,
+            "length": seen.length,
+            "headers": [headers(layer) for layer in (frame.packet.layers if frame.packet else ())],
+            "arp": asdict(frame.content) if isinstance(frame.content, dissect.Arp) else None,
+        }
+    )
+
+
+def headers(packet: dissect.Packet) -> dict[str, Any]:
+    """Return what the headers of an IP packet say, without its payload and what it carries or quotes."""
+    found = asdict(replace(packet, payload=b"", inside=(), quoted=None))
+    for name in ("payload", "inside", "quoted"):
+        del found[name]
+    return {**found, "protocol": packet.protocol_name}
 
 
 def carries(frame: dissect.Frame) -> str:

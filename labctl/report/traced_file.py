@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from labctl.report.capture_file import capture_file
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from labctl.lab.trace import Traced
 
 
-def write(path: str, found: Traced) -> None:
-    """Write all frames of a trace. Raise OSError."""
+def write(path: str, out: Callable[[bytes], None], found: Traced) -> None:
+    """Write all frames of a trace to a file that was created. Raise LabError."""
     comments: dict[int, list[str]] = {}
     for ladder in found.ladders:
         for sighting, words in _told(ladder):
             comments.setdefault(id(sighting.seen), []).append(words)
-    with capture_file(path, found.lab, found.describe, found.tunnel_ports) as writer:
-        for seen in found.seen:
-            writer.packet(seen, "; ".join(comments.get(id(seen), ())))
+    writer = capture_file(path, out, found.lab, found.describe, found.tunnel_ports)
+    for seen in found.seen:
+        writer.packet(seen, "; ".join(comments.get(id(seen), ())))
 
 
 def _told(ladder: Ladder) -> Iterator[tuple[Sighting, str]]:

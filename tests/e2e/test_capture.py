@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -270,3 +271,19 @@ def test_the_frames_of_a_trace_are_a_file_with_what_became_of_them(tunnelled: Wo
     request = fields(file, "frame.interface_name frame.comment")[:4]
     assert request[0] == ["siteA:tun0", "packet 1 transmitted by 10.0.102.0/24 dev tun0"]
     assert request[3] == ["siteB:tun1", "packet 1 received, accepted: answered by packet 2"]
+
+
+def test_a_program_reads_a_line_of_json_for_each_packet(tunnelled: World) -> None:
+    watching = capturing(tunnelled, "-f", "json", "--filter", "icmp or udp", "-c", "2")
+    tunnelled.labctl("exec", "siteA", "--", "ping", "-c", "1", "10.0.102.1")
+    inner, outer = map(json.loads, watching.communicate(timeout=DEADLINE)[0].splitlines())
+    assert [header["source"] for header in outer["headers"]] == ["192.0.2.1", "10.0.101.1"]
+    assert (inner["namespace"], inner["interface"], inner["direction"]) == ("siteA", "tun0", "out")
+    assert inner["headers"][0]["transport"]["name"] == "echo request"
+
+
+def test_a_file_that_cannot_be_written_is_said_before_anything_runs(pair: World) -> None:
+    for words in (["capture", "-w", "/none/x"], ["trace", "--pcapng", "/none/x", "left", "--", "echo", "hello"]):
+        done = pair.labctl(*words, code=2)
+        assert "/none/x cannot be written" in done.stderr and "hello" not in done.stdout
+    assert "name a file" in pair.labctl("trace", "--pcapng", "-", "left", "--", "true", code=2).stderr
