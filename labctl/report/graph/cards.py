@@ -1,7 +1,8 @@
 """Namespaces as cards: the rows of one, and how large they are, in pixels.
 
 Text is measured by its number of characters: names and addresses stand in a monospaced font, whose advance is at most
-0.602 of its size (DejaVu Sans Mono, Menlo; others are narrower), and titles are given the room of a wide one.
+0.602 of its size (DejaVu Sans Mono, Menlo; others are narrower). Titles are given the room that they need in DejaVu
+Sans Bold, which is wider than what most machines have.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from labctl.topology.interface_ref import InterfaceRef
 
 MONOSPACED, TITLE, SMALL = 12, 15, 11  # sizes of fonts
 ADVANCE = 0.602
-TITLE_ADVANCE = 0.68
+TAG_ADVANCE = 0.65
 HEAD, FOOT = 38, 10
 INDENT = 14  # of the ports of a bridge
 BETWEEN = 12  # columns of text
@@ -127,7 +128,8 @@ class Card:
     @cached_property
     def width(self) -> float:
         """The width of its text."""
-        title = len(self.namespace.name) * TITLE * TITLE_ADVANCE + (len("forwards") + 2) * SMALL * TITLE_ADVANCE
+        tag = (len("forwards") + 2) * SMALL * TAG_ADVANCE if self.namespace.forwards else 0
+        title = sum(map(_title_advance, self.namespace.name)) * TITLE + tag
         lines = [
             *((line, 0) for line in self.faults),
             *((line, indent(row)) for row in self.rows for line in row.lines),
@@ -147,6 +149,12 @@ class Card:
 def width(text: str, size: int = MONOSPACED) -> float:
     """Return the width of monospaced text."""
     return len(text) * size * ADVANCE
+
+
+def _title_advance(letter: str) -> float:
+    if letter in "MWmw":
+        return 1.11
+    return 0.86 if letter.isupper() else 0.72
 
 
 def indent(row: Row) -> int:

@@ -32,10 +32,10 @@ _SHAPES = f"""
 .lab .count{{font-size:11px;font-weight:700;text-anchor:middle}}
 """
 
-_LIGHT = {
+LIGHT = {
     "paper": "#ffffff",
     "card": "#f8fafc",
-    "edge": "#94a3b8",
+    "edge": "#7f8da3",
     "strong": "#0f172a",
     "text": "#1e293b",
     "dim": "#5b6779",
@@ -52,10 +52,10 @@ _LIGHT = {
     "wall3": "#be185d",
     "bore3": "#fce4ef",
 }
-_DARK = {
+DARK = {
     "paper": "#0b1220",
     "card": "#172033",
-    "edge": "#56657d",
+    "edge": "#64748b",
     "strong": "#f8fafc",
     "text": "#e2e8f0",
     "dim": "#9fb0c7",
@@ -76,8 +76,8 @@ _DARK = {
 
 def style() -> str:
     """Return the style sheet of a picture; its rules hold below the class `lab` alone."""
-    dark = f"@media screen and (prefers-color-scheme:dark){{{_colours(_DARK)}}}"
-    return f"{_SHAPES}{_colours(_LIGHT)}\n{dark}\n"
+    dark = f"@media screen and (prefers-color-scheme:dark){{{_colours(DARK)}}}"
+    return f"{_SHAPES}{_colours(LIGHT)}\n{dark}\n"
 
 
 def _colours(c: Mapping[str, str]) -> str:

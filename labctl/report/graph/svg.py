@@ -2,7 +2,8 @@
 
 What it shows has stable names, so that a page can colour it and let things move along its lines: `ns-NAMESPACE`,
 `if-NAMESPACE:INTERFACE` and `engine-NAMESPACE:DEVICE` are groups, `link-NAMESPACE:INTERFACE` (the end that stands first
-in the file) and `tun-NAMESPACE:DEVICE` are paths, with both ends in `data-from` and `data-to`.
+in the file) and `tun-NAMESPACE:DEVICE` are paths, with both ends in `data-from` and `data-to`; what is inside of the
+wall of a tunnel is `bore-NAMESPACE:DEVICE`.
 """
 
 from __future__ import annotations
@@ -105,8 +106,8 @@ class _Drawing:
                 )
             for pipe in pipes:
                 yield (
-                    f'<path class="bore rank{rank}{_dead(pipe.tunnel.dead)}" stroke-width="{BORES[rank]}" '
-                    f'd="{written(pipe.path)}"/>'
+                    f'<path id="bore-{text(str(pipe.tunnel.device))}" class="bore rank{rank}{_dead(pipe.tunnel.dead)}" '
+                    f'stroke-width="{BORES[rank]}" d="{written(pipe.path)}"/>'
                 )
             yield "</g>"
 
