@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.expected import Expected, Judgement
@@ -32,15 +33,33 @@ WANTED: Mapping[str | None, State] = {
 """How the probe of a check has to end, by what the check expects."""
 
 
+class Watch(Protocol):
+    """Who sees the packets of a check where they cross interfaces."""
+
+    def begin(self) -> None:
+        """See what comes from now on; called before each try."""
+
+    def answered_elsewhere(self, check: Check) -> str:
+        """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
+
+
+class NoWatch:
+    """No packets are looked at."""
+
+    def begin(self) -> None:
+        """There is nothing to begin."""
+
+    def answered_elsewhere(self, check: Check) -> str:
+        """Return that nothing is known of that."""
+        return ""
+
+
 @dataclass(frozen=True)
 class Means:
-    """What a check is made with: probes, counters, what the kernel says of an interface, and how long to wait.
-
-    `begin` is called before each try.
-    """
+    """What a check is made with: probes, who sees its packets, counters, what the kernel says, and how long to wait."""
 
     tools: Tools
-    begin: Callable[[], None]
+    watch: Watch
     observe: Callable[[Collection[CountingPoint]], Snapshot]
     kernel: Kernel
     patience: PatienceFor
@@ -64,7 +83,7 @@ def _until_it_holds(expected: Expected, check: Check, means: Means) -> Result:
 
 def _once(expected: Expected, check: Check, means: Means) -> Result:
     _come_to_rest(means.patience)
-    means.begin()
+    means.watch.begin()
     before = means.observe(expected.points)
     outcome, command = _probe(check, means.tools)
     wanted = WANTED[check.expect]
@@ -73,6 +92,9 @@ def _once(expected: Expected, check: Check, means: Means) -> Result:
     passed = outcome.state == wanted and judgement.holds
     if passed and wanted == "silent" and check.crosses:
         passed = not held_back(check, means.kernel)
+    observed = outcome.words
+    if passed and wanted == "answered" and (other := means.watch.answered_elsewhere(check)):
+        passed, observed = False, f"{observed}; it was {other} that answered"
     return Result(
         check.name,
         check.description,
@@ -80,7 +102,7 @@ def _once(expected: Expected, check: Check, means: Means) -> Result:
         outcome.is_answer_to(wanted),
         outcome.state,
         expectation(check),
-        outcome.words,
+        observed,
         judgement.evidence,
         command,
         message=_message(check, passed, outcome),

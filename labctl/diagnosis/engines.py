@@ -6,7 +6,7 @@ engine was started otherwise than the file says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from labctl.diagnosis import filters, fixes
 from labctl.diagnosis.facts import Case, Engine
@@ -16,6 +16,8 @@ from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.sockets import on_port, owner, receivers
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.engine.counters import DROPS_IN, DROPS_OUT, words_for
+from labctl.kernel.programs import Program
+from labctl.kernel.sock_diag import Socket
 from labctl.topology.interface_ref import InterfaceRef
 
 _SYMPTOMS = ("out_refused", "out_unreachable", "out_send_failed", "in_not_from_peer", "in_empty")
@@ -69,7 +71,15 @@ def not_running(case: Case, device: InterfaceRef) -> Iterator[Verdict]:
         gone = Witness(str(device), "engine", f"{pid} is gone" if engine else "not started")
         instead = f"; {named} has the device open in its place" if readers else ""
         words = f"the engine of {device} has ended{instead}" if engine else f"{device} has no engine"
-        yield Verdict(str(device), Reason.ENGINE_ENDED, words, (gone, reading), _restart(case, device))
+        holders = _in_the_way(case, device, engine)
+        held = tuple(Witness(device.namespace, f"has {each.host}:{each.port}", name) for each, name in holders)
+        pids = dict.fromkeys(
+            each.pid for each in (*readers, *(one for socket, _ in holders for one in _programs(case, device, socket)))
+        )
+        fix = _restart(case, device)
+        if pids and fix == fixes.up(case):
+            fix = f"{fixes.inside(device.namespace, 'kill ' + ' '.join(map(str, pids)))} && {fix}"
+        yield Verdict(str(device), Reason.ENGINE_ENDED, words, (gone, reading, *held), fix)
     elif engine.stopped:
         state = Witness(str(device), f"PID {engine.pid}", "stopped (state T)")
         words = f"the engine of {device} is stopped, as after Ctrl-Z: it forwards nothing until it is continued"
@@ -79,6 +89,22 @@ def not_running(case: Case, device: InterfaceRef) -> Iterator[Verdict]:
         alive = Witness(str(device), f"PID {engine.pid}", "runs")
         words = f"the engine of {device} runs, and does not have the device open: it reads nothing from it"
         yield Verdict(str(device), Reason.ENGINE_NOT_READING, words, (reading, alive), _restart(case, device))
+
+
+def _in_the_way(case: Case, device: InterfaceRef, engine: Engine | None) -> list[tuple[Socket, str]]:
+    """Return the sockets of other programs at the address of an engine that has ended, and the programs in words."""
+    space = case.space(device.namespace)
+    bound_to = engine.bind if engine else ""
+    host, _, port = bound_to.rpartition(":")
+    return [
+        (each, owner(case, device.namespace, each))
+        for each in space.sockets
+        if each.protocol == "udp" and str(each.port) == port and str(each.host) in (host.strip("[]"), "0.0.0.0", "::")
+    ]
+
+
+def _programs(case: Case, device: InterfaceRef, socket: Socket) -> Sequence[Program]:
+    return case.space(device.namespace).owners.get(socket.inode, ())
 
 
 def _restart(case: Case, device: InterfaceRef) -> str:

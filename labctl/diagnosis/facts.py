@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from labctl.diagnosis.path import Asked, Kind, Stage
 from labctl.engine.counters import DROPS_OUT
 from labctl.kernel.addresses import Address
+from labctl.kernel.conntrack import Connection
 from labctl.kernel.lookup import NoWay, Way
 from labctl.kernel.nftables.ruleset import Chain
 from labctl.kernel.nftables.trace import Event
 from labctl.kernel.packet_taps import PacketType
 from labctl.kernel.programs import Program
 from labctl.kernel.sock_diag import Socket
+from labctl.kernel.traffic_control import TrafficControl
+from labctl.kernel.xfrm import Policy
 from labctl.plan.difference import Change
 from labctl.plan.facts import Link, Neighbour
 from labctl.plan.routes import Route
@@ -40,7 +43,9 @@ class Space:
     owners: Mapping[int, Sequence[Program]] = field(default_factory=dict)  # of the sockets, by inode
     readers: Mapping[str, Sequence[Program]] = field(default_factory=dict)  # of TUN and TAP devices
     chains: Sequence[Chain] = ()
-    policies: int = 0  # of IPsec
+    connections: Sequence[Connection] = ()
+    control: Mapping[str, TrafficControl] = field(default_factory=dict)  # by interface
+    policies: Sequence[Policy] = ()  # of IPsec
     moved: Mapping[str, int] = field(default_factory=dict)  # SNMP counters, by their names in nstat(8)
     dropped: Mapping[str, int] = field(default_factory=dict)  # packets that an interface did not take in, by its name
 

@@ -6,7 +6,7 @@ have matched is no witness. NAT is named by the rule that a packet met, or by wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
 from labctl.diagnosis import fixes
@@ -14,8 +14,11 @@ from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.kernel.conntrack import Connection
+from labctl.kernel.flow import Flow
 from labctl.kernel.nftables.ruleset import Chain, Rule
 from labctl.kernel.nftables.trace import Event
+from labctl.kernel.xfrm import Policy
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Packet, packet
 
@@ -101,22 +104,53 @@ def _place(stage: Stage, event: Event) -> str:
 
 
 def translated(case: Case, number: int) -> Iterator[Verdict]:
-    """Yield the rule that gives a packet of a stage another address or port, so that it goes or comes elsewhere."""
+    """Yield what gives a packet of a stage other ends: the rule that it met, or the connection that it is of."""
     stage = case.stages[number]
     for event in case.traced.get(stage.namespace, ()):
         rule = _rule(case, stage.namespace, event)
         if rule and any(word in rule.words.split() for word in _TRANSLATES) and _is_of(stage, event):
             name = f"table {event.family} {event.table}, chain {event.chain}"
             evidence = (
-                Witness(
-                    stage.namespace, "trace of the probe, sent again", f"met {event.family} {event.table} {event.chain}"
-                ),
+                Witness(stage.namespace, _AGAIN, f"met {event.family} {event.table} {event.chain}"),
                 Witness(stage.namespace, "rule", rule.words),
                 *_rewritten(case, number),
             )
             words = f"{stage.namespace} translates its addresses: {name}: `{rule.words}`"
             yield Verdict(_place(stage, event), Reason.NAT, words, evidence, fixes.up(case))
             return
+    for each in case.space(stage.namespace).connections:
+        if each.translated and _begins(each.original, stage.flow) and each.reply.source != stage.flow.to:
+            yield _connection(case, stage, each)
+            return
+        elsewhere = each.reply.sport != each.original.dport and each.original.dport
+        if each.translated and _begins(each.original, stage.flow) and elsewhere:
+            yield _connection(case, stage, each)
+            return
+
+
+def _begins(original: Flow, flow: Flow) -> bool:
+    """Return whether a connection is of a flow, whose ports and source may be open."""
+    same = (original.to, original.protocol) == (flow.to, flow.protocol)
+    source = flow.source in (None, original.source)
+    return same and source and flow.sport in (0, original.sport) and flow.dport in (0, original.dport)
+
+
+def _connection(case: Case, stage: Stage, each: Connection) -> Verdict:
+    rules = [
+        f"table {chain.family} {chain.table}, chain {chain.name}: `{rule.words}`"
+        for chain in case.space(stage.namespace).chains
+        for rule in chain.rules
+        if any(word in rule.words.split() for word in _TRANSLATES)
+    ]
+    told = f" ({rules[0]})" if len(rules) == 1 else ""
+    evidence = (Witness(stage.namespace, "connection tracking", each.words), *_rules(stage.namespace, rules))
+    words = f"{stage.namespace} translates the packet: {each.words}{told}"
+    place = f"{stage.namespace}:{stage.arrives or stage.leaves}"
+    return Verdict(place, Reason.NAT, words, evidence, fixes.up(case))
+
+
+def _rules(namespace: str, rules: Iterable[str]) -> Iterator[Witness]:
+    yield from (Witness(namespace, "rule that translates", rule) for rule in rules)
 
 
 def rewritten(case: Case, number: int) -> Iterator[Verdict]:
@@ -152,35 +186,83 @@ def _difference(stage: Stage, found: Packet) -> str:
     return ", ".join(f"{name} {now}, not {meant}" for name, now, meant in compared if now != meant)
 
 
+_DIRECTIONS = {Kind.SEND: "out", Kind.FORWARD: "fwd", Kind.DELIVER: "in"}
+
+
 def policy(case: Case, number: int) -> Iterator[Verdict]:
-    """Yield that an IPsec policy blocked a packet, or demanded what it did not have; the kernel counts each."""
+    """Yield the IPsec policy that blocks a packet, or demands a protection that it does not have."""
     stage = case.stages[number]
     space = case.space(stage.namespace)
-    way = "Out" if stage.kind is Kind.SEND else "In" if stage.kind is Kind.DELIVER else ""
-    moved = {name: count for name, count in space.moved.items() if name.startswith(f"Xfrm{way}") and count > 0}
-    if not moved or not space.policies:
+    if stage.arrives == "lo" or stage.leaves == "lo":
         return
-    evidence = tuple(Witness(stage.namespace, name, f"+{count}") for name, count in moved.items())
-    told = Witness(stage.namespace, "IPsec policies", str(space.policies))
-    words = f"an IPsec policy of {stage.namespace} drops it (ip xfrm policy shows it)"
-    yield Verdict(stage.place, Reason.XFRM, words, (*evidence, told), fixes.up(case))
+    for each in space.policies:
+        if each.direction == _DIRECTIONS.get(stage.kind) and _selects(each, stage):
+            moved = {name: count for name, count in space.moved.items() if name.startswith("Xfrm")}
+            evidence = (
+                Witness(stage.namespace, "IPsec policy", each.words),
+                *(Witness(stage.namespace, name, f"+{count}") for name, count in moved.items()),
+            )
+            what = "blocks it" if each.action == "block" else "demands that it is protected, and it is not"
+            words = f"an IPsec policy of {stage.namespace} {what}: `{each.words}`"
+            yield Verdict(stage.place, Reason.XFRM, words, evidence, fixes.up(case))
+            return
+
+
+def _selects(each: Policy, stage: Stage) -> bool:
+    flow = stage.flow
+    if each.to.version != flow.to.version or flow.to not in each.to:
+        return False
+    if flow.source is not None and flow.source not in each.source:
+        return False
+    ports = ((each.sport, flow.sport), (each.dport, flow.dport))
+    if any(wanted and port and wanted != port for wanted, port in ports):
+        return False
+    fits = each.protocol in ("", flow.protocol) and each.interface in ("", stage.ref.interface)
+    return fits and (each.action == "block" or each.transformed)
 
 
 def queue(case: Case, number: int) -> Iterator[Verdict]:
-    """Yield that a queue or a filter of tc(8) took a packet at an interface."""
+    """Yield the queue, or the filter of tc(8), that took packets at an interface: each counts what it took."""
     stage = case.stages[number]
-    link = case.link(stage.ref)
-    if link is None:
+    for ref, outgoing in ((InterfaceRef(stage.namespace, stage.leaves), True), (_entrance(stage), False)):
+        link = case.link(ref)
+        if link is None:
+            continue
+        if outgoing and link.netem is not None:
+            words = f"netem impairs what leaves {ref}: {link.netem}"
+            seen = Witness(str(ref), "netem", str(link.netem))
+            yield Verdict(str(ref), Reason.IMPAIRED, words, (seen,), _without_netem(case, ref))
+            return
+        yield from _taken(case, ref, outgoing)
+        program = next((word for word in ("xdpgeneric", "xdpdrv") if link.options.get(word) == "on"), "")
+        if program and not outgoing:
+            words = f"an XDP program is attached to {ref}, and is asked before anything else"
+            seen = Witness(str(ref), program, "on")
+            yield Verdict(str(ref), Reason.TRAFFIC_CONTROL, words, (seen,), fixes.up(case))
+
+
+def _entrance(stage: Stage) -> InterfaceRef:
+    return InterfaceRef(stage.namespace, stage.arrives)
+
+
+def _taken(case: Case, ref: InterfaceRef, outgoing: bool) -> Iterator[Verdict]:
+    control = case.space(ref.namespace).control.get(ref.interface)
+    if control is None:
         return
-    if link.netem is not None and stage.outgoing:
-        words = f"netem impairs what leaves {stage.ref}: {link.netem}"
-        seen = Witness(str(stage.ref), "netem", str(link.netem))
-        yield Verdict(str(stage.ref), Reason.IMPAIRED, words, (seen,), _without_netem(case, stage.ref))
-    program = next((word for word in ("xdpgeneric", "xdpdrv") if link.options.get(word) == "on"), "")
-    if program and not stage.outgoing:
-        words = f"an XDP program is attached to {stage.ref}, and sees every packet first"
-        seen = Witness(str(stage.ref), program, "on")
-        yield Verdict(str(stage.ref), Reason.TRAFFIC_CONTROL, words, (seen,), fixes.up(case))
+    for each in control.queues if outgoing else ():
+        if each.counted.drops and each.netem is None:
+            words = f"the queue of {ref} ({each.kind}) dropped {each.counted.drops} packets"
+            seen = Witness(str(ref), f"qdisc {each.kind} {each.place}", f"{each.counted.drops} drops")
+            yield Verdict(str(ref), Reason.TRAFFIC_CONTROL, words, (seen,), fixes.up(case))
+    for one in control.filters:
+        if (one.place == "ingress") is outgoing:
+            continue
+        for action in one.actions:
+            takes = action.words.startswith(("drop", "redirect", "stolen", "trap")) or action.counted.drops
+            if takes and action.counted.packets:
+                words = f"a filter of tc at {ref} takes packets away: `{one.words}`"
+                seen = Witness(str(ref), one.words, f"{action.counted.packets} packets")
+                yield Verdict(str(ref), Reason.TRAFFIC_CONTROL, words, (seen,), fixes.up(case))
 
 
 def _without_netem(case: Case, ref: InterfaceRef) -> str:

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field, replace
 from labctl.diagnosis.facts import Space
 from labctl.diagnosis.path import Asked, Kind, Stage
 from labctl.errors import LabError
-from labctl.kernel import interfaces, namespaces, programs, snmp, sock_diag, sysctls
+from labctl.kernel import interfaces, namespaces, programs, snmp, sock_diag, sysctls, xfrm
 from labctl.kernel.addresses import Address
+from labctl.kernel.conntrack import connections
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_in, route_out
 from labctl.kernel.nftables.ruleset import Chain, chains
 from labctl.kernel.nftables.trace import Event, FirewallTrace
 from labctl.kernel.packet_taps import PacketTaps, Seen
+from labctl.kernel.traffic_control import traffic_control
+from labctl.kernel.xfrm import Policy
 from labctl.plan import facts as plan
 from labctl.topology.values import Host
 from labctl.trace.dissect import Icmp, Tcp
@@ -90,7 +93,7 @@ def space(name: str, seen: plan.Namespace | None, watch: Watch) -> Space:
         settings = sysctls.on_the_way(list(found))
         sockets = [*sock_diag.sockets("udp"), *sock_diag.sockets("tcp")]
         readers = programs.with_tun_devices()
-        firewall = _chains()
+        firewall, control, followed, policies = _chains(), traffic_control(), connections(), _policies()
     owners = programs.with_sockets({each.inode for each in sockets})
     moved = watch.moved(name)
     return replace(
@@ -103,7 +106,9 @@ def space(name: str, seen: plan.Namespace | None, watch: Watch) -> Space:
         owners=owners,
         readers=readers,
         chains=firewall,
-        policies=seen.xfrm.get("policy", 0),
+        connections=followed,
+        control=control,
+        policies=policies,
         moved=moved.snmp,
         dropped=moved.dropped,
     )
@@ -123,6 +128,12 @@ def _plain(text: str) -> Address:
 def _chains() -> tuple[Chain, ...]:
     with suppress(OSError):  # this kernel has no nftables
         return chains()
+    return ()
+
+
+def _policies() -> Sequence[Policy]:
+    with suppress(OSError):  # this kernel has no IPsec
+        return xfrm.policies()
     return ()
 
 

@@ -6,7 +6,7 @@ itself is followed: where it was seen last tells who did not pass it on, or did 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
@@ -88,6 +88,8 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
     if entry is None and not requests:
         return
     if not requests:
+        if case.space(stage.namespace).control.get(stage.leaves) or case.space(stage.namespace).chains:
+            return  # it may ask, and what is seen on the wire has passed the queue
         words = f"{stage.ref} asks no neighbour for the address of {next_hop}"
         yield Verdict(str(stage.ref), Reason.NEIGHBOUR_FAILED, words, (state,), fixes.up(case))
         return
@@ -102,19 +104,19 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
         words = f"no host has the next hop {next_hop} of {stage.ref}"
         yield Verdict(str(stage.ref), Reason.WRONG_NEXT_HOP, words, evidence, _route_of_file(case, stage))
     elif meets is None:
-        yield from _not_joined(case, last.station.ref, owners, evidence)
+        yield from _not_joined(case, {each.station.namespace for each in requests}, owners, evidence)
     elif meets and last.station.ref.namespace == meets.namespace and not last.station.outgoing:
         yield from _not_answered(case, last.station.ref, next_hop, evidence)
 
 
 def _not_joined(
-    case: Case, seen_at: InterfaceRef, owners: Sequence[InterfaceRef], evidence: tuple[Witness, ...]
+    case: Case, asked_in: Collection[str], owners: Sequence[InterfaceRef], evidence: tuple[Witness, ...]
 ) -> Iterator[Verdict]:
-    """Yield the end of the owner's cable that is no port of the bridge, in the namespace where the request ended."""
+    """Yield the end of the owner's cable that is no port of the bridge, in a namespace that the request came to."""
     for owner in owners:
         link = case.link(owner)
         end = link.peer if link else None
-        if end is None or end.namespace != seen_at.namespace or (found := case.link(end)) is None or found.master:
+        if end is None or end.namespace not in asked_in or (found := case.link(end)) is None or found.master:
             continue
         bridges = [name for name, each in case.space(end.namespace).links.items() if each.kind == "bridge"]
         if bridges:

@@ -121,6 +121,17 @@ class Paths:
         reached = self._ways.ends(sender, address)
         return reached or {name for name, fib in self._fibs.items() if fib.owner_of(address) is not None}
 
+    def namespaces(self, asked: Asked) -> list[str]:
+        """Return the namespaces that a probe comes through, or would, with those around the end of its way."""
+        stages = self.stages(asked)
+        found = dict.fromkeys((asked.sender, *(stage.namespace for stage in stages)))
+        found |= dict.fromkeys(ref.namespace for ref in asked.crosses)
+        if asked.receiver:
+            found[asked.receiver] = None
+        if stages:
+            found |= dict.fromkeys(sorted(self._segments.of(stages[-1].ref).namespaces))
+        return list(found)
+
     @staticmethod
     def _gathered(walk: _Walk) -> tuple[list[Stage], str | None]:
         found: list[Stage] = []
@@ -135,7 +146,11 @@ class Paths:
         self, start: str, flow: Flow, receiver: str, crosses: list[InterfaceRef], depth: int, back: bool
     ) -> _Walk:
         here, arrives, position = start, "", 0
+        left: set[InterfaceRef] = set()
         while True:
+            if InterfaceRef(here, arrives) in left:  # it has come back to where it went away
+                yield Stage(Kind.FORWARD, here, flow, arrives, depth=depth, back=back, by_file=False)
+                return None
             decision = self._fibs[here].lookup(flow.to, flow.source, arrives or LOOPBACK)
             meant = crosses[position] if position < len(crosses) and crosses[position].namespace == here else None
             if decision and decision.local and meant is None:
@@ -160,6 +175,7 @@ class Paths:
             if flow.source is None and leaves:
                 chosen = decision.source if decision and decision.interface == leaves else None
                 flow = replace(flow, source=chosen or self._source(leaving, via or flow.to, flow.to.version))
+            left.add(leaving)
             position += meant is not None
             endpoint = self.endpoints.get(leaving)
             meets = None if endpoint or not leaves else self._ways.neighbour(leaving, via or flow.to)

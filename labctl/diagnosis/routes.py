@@ -55,14 +55,29 @@ def source(case: Case, number: int) -> Iterator[Verdict]:
     yield Verdict(stage.place, Reason.WRONG_SOURCE, words, evidence, fixes.up(case))
 
 
+def came_back(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield the router that has sent a packet back which has come to its end where it went away."""
+    stage = case.stages[number]
+    if stage.kind is Kind.FORWARD and not stage.leaves and not stage.by_file:
+        routers = (each for each in range(number - 1, -1, -1) if case.stages[each].kind is Kind.FORWARD)
+        for router in list(routers)[:1]:
+            yield from back_again(case, router)
+
+
 def back_again(case: Case, number: int) -> Iterator[Verdict]:
     """Yield that a router sends a packet back to where it came from."""
     stage, way = case.stages[number], case.ways.get(case.stages[number])
-    before = next((each for each in reversed(case.stages[:number]) if each.kind in (Kind.SEND, Kind.FORWARD)), None)
+    hops = (each for each in reversed(case.stages[:number]) if each.kind in (Kind.SEND, Kind.FORWARD))
+    before = next((each for each in hops if each.depth == stage.depth), None)
     if stage.kind is not Kind.FORWARD or before is None or not isinstance(way, Way) or way.local:
         return
     owners = {ref.namespace for ref, _ in case.owners_of(way.via or str(stage.flow.to))}
-    if way.interface != stage.arrives or owners != {before.namespace} or before.depth != stage.depth:
+    if (
+        way.interface != stage.leaves
+        or way.interface != stage.arrives
+        or owners != {before.namespace}
+        or before.depth != stage.depth
+    ):
         return
     answer = Witness(stage.namespace, f"route look-up for {_packet(stage)}", _told(way))
     words = f"{stage.namespace} sends it back to {before.namespace}, where it came from: {_told(way)}"

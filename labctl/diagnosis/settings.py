@@ -23,7 +23,7 @@ _REFUSED_SOURCE = (errno.EINVAL, errno.EXDEV)
 def forwarding(case: Case, number: int) -> Iterator[Verdict]:
     """Yield that a namespace that is to pass a packet on does not forward what arrives by that interface."""
     stage = case.stages[number]
-    if stage.kind is not Kind.FORWARD:
+    if stage.kind is not Kind.FORWARD or not stage.leaves:
         return
     if stage.flow.to.version == 4:
         path = f"net/ipv4/conf/{stage.arrives}/forwarding"

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from labctl.diagnosis import addresses, engines, filters, links, neighbours, routes, settings, sizes, sockets
+from labctl.diagnosis import addresses, engines, filters, fixes, links, neighbours, routes, settings, sizes, sockets
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind
 from labctl.diagnosis.reasons import Reason
@@ -36,7 +36,7 @@ _STATES: Mapping[Kind, tuple[Question, ...]] = {
     Kind.SEND: _LEAVING,
     Kind.CROSS: (links.at_end,),
     Kind.SWITCH: (links.at_end,),
-    Kind.FORWARD: (settings.forwarding, settings.reverse_path, settings.martian, routes.back_again, *_LEAVING),
+    Kind.FORWARD: (settings.forwarding, settings.reverse_path, settings.martian, routes.came_back, *_LEAVING),
     Kind.DELIVER: (
         *(addresses.target, settings.reverse_path, settings.martian, engines.ends, engines.runs, engines.bound),
         *(sockets.server, settings.echo),
@@ -76,13 +76,34 @@ def verdicts(case: Case) -> list[Verdict]:
     if wrongly_sent and lost_at and case.stages[lost_at[0]].depth == 0 and lost_at[0] > 0:
         return [_seen(case, lost_at[0], verdict) for verdict in wrongly_sent]
     for number in lost_at:
-        for verdict in explained(case, number) or [_unknown(case, number)]:
+        for verdict in explained(case, number):
             found.setdefault((verdict.hop, verdict.reason), _seen(case, number, verdict))
     for number in range(min(lost_at, default=len(case.stages)) + 1, len(case.stages)):
         if number not in lost_at:
             for verdict in _asked(case, number, _STATES):
                 found.setdefault((verdict.hop, verdict.reason), verdict)
-    return _without_symptoms(found.values())
+    known = _without_symptoms(found.values()) or list(_answered_by_another(case))
+    return [
+        *known,
+        *(_seen(case, number, _unknown(case, number)) for number in lost_at if not _is_told(case, number, known)),
+    ]
+
+
+def _answered_by_another(case: Case) -> Iterator[Verdict]:
+    """Yield that the answers came from another namespace than the file means."""
+    first = case.answers[0].first.station if case.answers else None
+    meant = case.asked.receiver
+    if case.outcome == "answered" and first and meant and first.namespace != meant:
+        seen = Witness(str(first.ref), "answers seen first", "out" if first.outgoing else "in")
+        words = f"{first.namespace} answers for {case.asked.to}, which {meant} has by the file"
+        yield Verdict(str(first.ref), Reason.ANSWERED_BY_ANOTHER, words, (seen,), fixes.up(case))
+
+
+def _is_told(case: Case, number: int, known: Iterable[Verdict]) -> bool:
+    """Return whether one of the causes is at a stage, or in the namespace that its packets come to next."""
+    ahead = [case.stages[number], *[each for each in case.stages[number:] if each.arrives][:1]]
+    names = {stage.namespace for stage in ahead} | {case.stages[each].namespace for each in _span(case, number)}
+    return any(_namespace(verdict) in names for verdict in known)
 
 
 def in_question(case: Case) -> set[str]:

@@ -14,7 +14,7 @@ from labctl.checks.results import Result
 from labctl.diagnosis import gather
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File
-from labctl.diagnosis.path import Asked, Paths, Stage
+from labctl.diagnosis.path import Paths
 from labctl.diagnosis.verdict import Verdict
 from labctl.diagnosis.walk import in_question, verdicts
 from labctl.errors import LabError
@@ -47,10 +47,9 @@ class Explainer:
         self._checks = {check.name: check for check in checks}
         self._asked = {name: asked_of(check, paths) for name, check in self._checks.items()}
         self._stages = {name: paths.stages(asked) for name, asked in self._asked.items()}
-        on_the_way = dict.fromkeys(
-            name for asked in self._stages for name in _namespaces(self._asked[asked], self._stages[asked])
-        )
-        self._watch = gather.Watch(on_the_way)
+        self._on_the_way = {name: paths.namespaces(asked) for name, asked in self._asked.items()}
+        self._watch = gather.Watch(dict.fromkeys(each for found in self._on_the_way.values() for each in found))
+        self._ports = {port for end in wanted.topology.ttun for port in (end.bind.port, end.peer.port)}
         self._counted: dict[InterfaceRef, dict[str, int]] = {}
 
     def __enter__(self) -> Explainer:
@@ -63,6 +62,16 @@ class Explainer:
         """Look from now on, for the check that follows."""
         self._counted = {device: self._counters(device) for device in self._recorded.engines}
         self._watch.begin()
+
+    def answered_elsewhere(self, check: Check) -> str:
+        """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
+        asked = self._asked[check.name]
+        if not asked.receiver or not asked.answered or asked.receiver not in self._watch.names:
+            return ""
+        _, probes, answers = gather.seen_of(asked, self._watch.crossed(), self._ports)
+        arrived = any(each.station.namespace == asked.receiver for probe in probes for each in probe.sightings)
+        answering = [each.first.station.namespace for each in answers]
+        return "" if arrived or not answering or asked.receiver in answering else answering[0]
 
     def explain(self, result: Result) -> list[Verdict]:
         """Return why a check has failed that has just been run."""
@@ -82,10 +91,9 @@ class Explainer:
     def _case(self, result: Result) -> Case:
         asked, stages = self._asked[result.name], self._stages[result.name]
         topology, found = self._wanted.topology, self._facts
-        ports = {port for end in topology.ttun for port in (end.bind.port, end.peer.port)}
-        every, probes, answers = gather.seen_of(asked, self._watch.crossed(), ports)
+        every, probes, answers = gather.seen_of(asked, self._watch.crossed(), self._ports)
         spaces = {name: gather.elsewhere(space) for name, space in found.namespaces.items()}
-        for name in _namespaces(asked, stages):
+        for name in self._on_the_way[result.name]:
             spaces[name] = gather.space(name, found.namespaces.get(name), self._watch)
         first = stages[0] if stages else None
         as_meant = [each for each in probes if first and (each.first.station.ref, True) == (first.ref, first.outgoing)]
@@ -152,10 +160,6 @@ class Explainer:
 def _source(probes: Iterable[Journey]) -> Host | None:
     """Return the address that packets were sent from; None where none was seen."""
     return next((ip_address(each.packet.source) for each in probes if each.packet), None)
-
-
-def _namespaces(asked: Asked, stages: Iterable[Stage]) -> list[str]:
-    return list(dict.fromkeys((asked.sender, *(stage.namespace for stage in stages))))
 
 
 def _lines(file: str, wanted: Desired) -> dict[tuple[str | int, ...], int]:

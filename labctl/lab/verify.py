@@ -10,7 +10,7 @@ from functools import partial
 
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.results import Result, Tools
-from labctl.checks.run import Means, run
+from labctl.checks.run import Means, NoWatch, Watch, run
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.verdict import Verdict
 from labctl.errors import KernelRefused, UsageError
@@ -63,7 +63,7 @@ def verify(
     chosen = _chosen(topology, checks)
     results, explained = [], []
     with Explainer(state, wanted, chosen) as explainer:
-        for result in run(wanted, chosen, means_of(state, recorded, tools, explainer.begin)):
+        for result in run(wanted, chosen, means_of(state, recorded, tools, explainer)):
             if not result.passed:
                 causes = explainer.explain(result)
                 explained.append((result.name, causes))
@@ -74,7 +74,7 @@ def verify(
 
 
 def means_of(
-    state: State, recorded: Recorded, tools: Callable[[PatienceFor], Tools], begin: Callable[[], None] = lambda: None
+    state: State, recorded: Recorded, tools: Callable[[PatienceFor], Tools], watch: Watch | None = None
 ) -> Means:
     """Return what the checks of a lab are made with, for the engines that are recorded now."""
     carriers = [engine.process.pid for engine in recorded.engines.values()]
@@ -82,7 +82,7 @@ def means_of(
     def patience(seconds: float, *others: int) -> Patience:
         return Patience(seconds, *carriers, *others)
 
-    return Means(tools(patience), begin, partial(_snapshot, state), _Kernel(), patience)
+    return Means(tools(patience), watch or NoWatch(), partial(_snapshot, state), _Kernel(), patience)
 
 
 class _Kernel:

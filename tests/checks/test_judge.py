@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from labctl.checks import evidence as ev
 from labctl.checks.expected import Expected
 from labctl.checks.results import Outcome, State
-from labctl.checks.run import Means, run
+from labctl.checks.run import Means, NoWatch, run
 from labctl.kernel.lookup import NoWay, Way
 from labctl.plan.desired import desired
 from labctl.plan.facts import LinkCounters
@@ -195,7 +195,7 @@ def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], 
     snapshots = [snapshot({}), *map(snapshot, after)]
     kernel = Kernel({"siteA": Way("wan0", None, "192.0.2.1", False)}, silent)
     observe = lambda _: snapshots.pop(0) if len(snapshots) > 1 else snapshots[0]  # noqa: E731
-    return next(run(desired(topology), [asked], Means(tools, lambda: None, observe, kernel, Patience)))
+    return next(run(desired(topology), [asked], Means(tools, NoWatch(), observe, kernel, Patience)))
 
 
 def test_a_reply_without_the_packets_is_no_pass() -> None:
