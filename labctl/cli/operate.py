@@ -1,9 +1,10 @@
-"""Commands that try a lab out, and the machine: verify, impair, doctor."""
+"""Commands that try a lab out, and the machine: verify, why, impair, doctor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,11 +47,32 @@ def verify(words: tuple[str, ...], system_tools: bool, verbose: bool, lab: str |
         return verified(name, checks, _tools(system_tools), partial(report.check, whole=verbose))
 
     found = context.call(work)
-    report.verify(found, several=len(own_labs()) > 1)
+    report.verify(found, verbose, several=len(own_labs()) > 1)
     if all(result.passed for result in found.results):
         return ExitCode.SUCCESS
     failed = any(result.asked and not result.passed for result in found.results)
     return ExitCode.FAILED if failed else ExitCode.NOT_ASKED
+
+
+@cli.command()
+@click.argument("words", nargs=-1, metavar="[LAB] NS ADDRESS", shell_complete=completion.namespaces)
+@click.option("-v", "--verbose", is_flag=True, help="All that was measured.")
+@lab_option
+@format_option
+def why(words: tuple[str, ...], verbose: bool, lab: str | None, form: str) -> int:
+    """Say why a namespace does not reach an address: where packets end, for which reason, and what mends it."""
+    from labctl.lab.why import why as asked
+
+    context, name, left = lab_of(words, lab)
+    if len(left) != 2:
+        raise click.UsageError("a namespace and an address are needed, as in: labctl why siteA 10.0.102.1")
+    try:
+        address = ip_address(left[1])
+    except ValueError:
+        raise click.UsageError(f"{left[1]!r} is no IP address, as in: labctl why siteA 10.0.102.1") from None
+    found = context.call(lambda: asked(name, left[0], address))
+    reporter(form).why(found, verbose)
+    return ExitCode.SUCCESS if found.reached else ExitCode.FAILED
 
 
 def _tools(system: bool) -> Any:

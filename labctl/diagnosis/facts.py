@@ -67,16 +67,17 @@ class Engine:
 
 @dataclass(frozen=True)
 class File:
-    """The topology file of the lab: its name as a person types it, and where its parts stand, where that is known."""
+    """The topology file of the lab: as a person types it for `up`, its path, and where its parts stand, if known."""
 
     name: str
+    path: str = ""
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
 
     def at(self, *path: str | int) -> str:
         """Return FILE:LINE of a part of the file, or of what is around it; the file where its lines are not known."""
         while path and path not in self.lines:
             path = path[:-1]
-        return f"{self.name}:{self.lines[path]}" if path in self.lines else self.name
+        return f"{self.path}:{self.lines[path]}" if path in self.lines else self.path or self.name
 
 
 @dataclass(frozen=True)

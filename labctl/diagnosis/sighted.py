@@ -86,6 +86,6 @@ def last_seen(case: Case, number: int) -> Iterator[Witness]:
             stage = case.stages[earlier]
             verb = "left" if stage.outgoing else "arrived"
             what = "answers" if stage.back else "packets"
-            yield Witness(stage.place, f"{verb}, seen on the wire", f"{len(seen)} {what}")
+            yield Witness(stage.place, verb, f"{len(seen)} {what} seen on the wire")
             return
-    yield Witness(case.asked.sender, "seen on the wire", "no packet of the probe")
+    yield Witness(case.asked.sender, "sent", "no packet of the probe was seen on the wire")

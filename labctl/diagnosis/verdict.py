@@ -26,3 +26,4 @@ class Verdict:
     evidence: tuple[Witness, ...]
     fix: str  # a command to type, or the line of the file that is wrong; empty where none is known
     checks: tuple[str, ...] = ()
+    where: str = ""  # the hop in words, with the way of the packet there; empty where the hop says it all

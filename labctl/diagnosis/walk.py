@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from labctl.diagnosis import addresses, engines, filters, fixes, links, neighbours, routes, settings, sizes, sockets
 from labctl.diagnosis.facts import Case
-from labctl.diagnosis.path import Kind
+from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.sighted import last_seen, stops
 from labctl.diagnosis.verdict import Verdict, Witness
@@ -81,7 +81,7 @@ def verdicts(case: Case) -> list[Verdict]:
     for number in range(min(lost_at, default=len(case.stages)) + 1, len(case.stages)):
         if number not in lost_at:
             for verdict in _asked(case, number, _STATES):
-                found.setdefault((verdict.hop, verdict.reason), verdict)
+                found.setdefault((verdict.hop, verdict.reason), _placed(case.stages[number], verdict))
     known = _without_symptoms(found.values()) or list(_answered_by_another(case))
     return [
         *known,
@@ -145,7 +145,18 @@ def _asked(case: Case, number: int, questions: Mapping[Kind, tuple[Question, ...
 
 def _seen(case: Case, number: int, verdict: Verdict) -> Verdict:
     """Return a verdict with what was seen of the packets, as its first evidence."""
-    return replace(verdict, evidence=(*last_seen(case, number), *verdict.evidence))
+    placed = next((_placed(case.stages[each], verdict) for each in _span(case, number)), verdict)
+    return replace(placed, evidence=(*last_seen(case, number), *verdict.evidence))
+
+
+def _placed(stage: Stage, verdict: Verdict) -> Verdict:
+    """Return a verdict with its hop in words: the namespace, and which way the packet goes there."""
+    namespace, _, interface = verdict.hop.partition(":")
+    if namespace != stage.namespace or interface not in (stage.arrives, stage.leaves) or not interface:
+        return verdict
+    way = f"in from {interface}" if interface == stage.arrives else f"out by {interface}"
+    back = " back" if stage.back else ""
+    return replace(verdict, where=f"{namespace}, on the way{back} {way}")
 
 
 def _unknown(case: Case, number: int) -> Verdict:

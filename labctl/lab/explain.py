@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -125,10 +126,11 @@ class Explainer:
 
     @cached_property
     def _file(self) -> File:
-        name = as_typed(self._recorded.file) or "FILE"
+        file = self._recorded.file
+        path = min(file, os.path.relpath(file), key=len) if file else "FILE"
         with suppress(LabError):
-            return File(name, _lines(self._recorded.file, self._wanted))
-        return File(name)
+            return File(as_typed(file) or "FILE", path, _lines(file, self._wanted))
+        return File(as_typed(file) or "FILE", path)
 
     def _counters(self, device: InterfaceRef) -> dict[str, int]:
         return EngineStats.of(device, self._state).counters

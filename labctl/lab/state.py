@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labctl.errors import UsageError
+from labctl.errors import KernelRefused, UsageError
 from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.journal import Engine, Journal, Recorded, boot_id
 from labctl.lab.run_directory import ROOT
@@ -143,6 +143,16 @@ class State:
                     # An engine that had not begun when its `up` was killed may still be making its files.
                     if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
                         raise
+
+
+def applied(state: State) -> Topology:
+    """Return the topology as applied. Raise KernelRefused where the lab never came up."""
+    topology = state.topology()
+    if topology is None:
+        raise KernelRefused(
+            f"lab {state.lab} never came up", "its labctl up was cut off", f"labctl down -l {state.lab}"
+        )
+    return topology
 
 
 def existing(lab: str) -> State:

@@ -13,7 +13,7 @@ from labctl.checks.results import Result, Tools
 from labctl.checks.run import Means, NoWatch, Watch, run
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.verdict import Verdict
-from labctl.errors import KernelRefused, UsageError
+from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_out
@@ -25,7 +25,7 @@ from labctl.lab.engines.stats import EngineStats
 from labctl.lab.explain import Explainer
 from labctl.lab.journal import Recorded
 from labctl.lab.reconcile import pending
-from labctl.lab.state import State, existing
+from labctl.lab.state import State, applied, existing
 from labctl.plan.desired import desired
 from labctl.plan.difference import Change
 from labctl.process.patience import Patience, PatienceFor
@@ -55,12 +55,8 @@ def verify(
     Raise UsageError for a lab or a check that does not exist, KernelRefused where the lab never came up.
     """
     state = existing(lab)
-    topology = state.topology()
-    if topology is None:
-        raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
-
-    wanted, recorded = desired(topology), state.read()
-    chosen = _chosen(topology, checks)
+    wanted, recorded = desired(applied(state)), state.read()
+    chosen = _chosen(wanted.topology, checks)
     results, explained = [], []
     with Explainer(state, wanted, chosen) as explainer:
         for result in run(wanted, chosen, means_of(state, recorded, tools, explainer)):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
+    from labctl.lab.why import Reached
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
     from labctl.trace.ladder import Ladder, Rung
@@ -84,7 +85,7 @@ class JsonReporter:
     def check(self, result: Result, whole: bool) -> None:
         """Nothing: it is reported with the others, at the end."""
 
-    def verify(self, found: Verified, several: bool) -> None:
+    def verify(self, found: Verified, whole: bool, several: bool) -> None:
         _write(
             {
                 "lab": found.lab,
@@ -109,6 +110,9 @@ class JsonReporter:
                 "missed": found.missed,
             }
         )
+
+    def why(self, found: Reached, whole: bool) -> None:
+        _write(asdict(found))
 
     def impairments(self, found: InForce) -> None:
         in_force = {direction: impairment.as_dict() for direction, impairment in found.by_direction.items()}

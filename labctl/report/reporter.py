@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
+    from labctl.lab.why import Reached
     from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
@@ -52,8 +53,11 @@ class Reporter(Protocol):
     def check(self, result: Result, whole: bool) -> None:
         """Report a check as soon as it has its verdict; the `whole` of it, too, where it passed."""
 
-    def verify(self, found: Verified, several: bool) -> None:
-        """Report the verdicts together."""
+    def verify(self, found: Verified, whole: bool, several: bool) -> None:
+        """Report the verdicts together, and why checks failed; the `whole` of what was measured for that."""
+
+    def why(self, found: Reached, whole: bool) -> None:
+        """Report whether a namespace reached an address, and why not."""
 
     def trace(self, found: Traced, most: int) -> None:
         """Report the ladders of the packets of a command; for a person those of so many packets."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
+    from labctl.lab.why import Reached
     from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
@@ -74,10 +75,18 @@ class TerminalReporter:
 
         verdicts.result(result, whole)
 
-    def verify(self, found: Verified, several: bool) -> None:
-        from labctl.report import verdicts
+    def verify(self, found: Verified, whole: bool, several: bool) -> None:
+        from labctl.report import causes, verdicts
 
+        causes.causes(found.diagnosis, whole)
         verdicts.summary(found, several)
+
+    def why(self, found: Reached, whole: bool) -> None:
+        from labctl.report import causes
+
+        verb = "reaches" if found.reached else "does not reach"
+        print(f"{found.sender} {verb} {found.to}: {found.observed}")
+        causes.causes(found.diagnosis, whole)
 
     def trace(self, found: Traced, most: int) -> None:
         from labctl.report import ladder

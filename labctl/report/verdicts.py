@@ -38,7 +38,8 @@ def result(found: Result, whole: bool = False) -> None:
     if not found.passed:
         _hanging(out, "     expected  ", [escape(found.expected)])
     _hanging(out, "     observed  ", [escape(found.observed)], style)
-    _hanging(out, "     counted   ", _evidence(found.evidence), style)
+    if whole or not found.lost:
+        _hanging(out, "     counted   ", _evidence(found.evidence), style)
     if found.lost:
         _hanging(out, "     ", [f"[bold]{escape(found.lost)}[/]"])
     if found.message:

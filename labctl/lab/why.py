@@ -1,0 +1,47 @@
+"""Why a namespace does not reach an address: what a failed check explains, without a check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.checks.probes import Probes
+from labctl.checks.run import run
+from labctl.diagnosis.verdict import Verdict
+from labctl.lab.explain import Explainer
+from labctl.lab.names import namespaces_of, resolve
+from labctl.lab.state import applied, existing
+from labctl.lab.verify import means_of
+from labctl.plan.desired import desired
+from labctl.topology.model import Check
+from labctl.topology.values import Host
+
+COUNT, TIMEOUT = 3, 0.5
+"""Echo requests that are sent, and seconds that are waited for the replies."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Whether a namespace reached an address, what came back, and why nothing did."""
+
+    lab: str
+    sender: str
+    to: str
+    reached: bool
+    observed: str
+    diagnosis: tuple[Verdict, ...]
+
+
+def why(lab: str, namespace: str, address: Host) -> Reached:
+    """Ping an address from a namespace of a lab, and explain what becomes of the packets where none comes back.
+
+    Raise UsageError where there is no such lab or namespace, KernelRefused where the lab never came up.
+    """
+    state = existing(lab)
+    wanted = desired(applied(state))
+    sender = resolve(lab, namespace, namespaces_of(lab), "no namespace named")
+    ping = {"from": sender, "to": str(address), "count": COUNT, "timeout": TIMEOUT}
+    check = Check.model_validate({"name": "why", "ping": ping})
+    with Explainer(state, wanted, [check]) as explainer:
+        (result,) = run(wanted, [check], means_of(state, state.read(), Probes, explainer))
+        causes = () if result.passed else tuple(explainer.explain(result))
+    return Reached(lab, sender, str(address), result.passed, result.observed, causes)
