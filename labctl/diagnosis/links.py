@@ -41,6 +41,13 @@ def broken(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
     """Yield why an interface carries nothing: it is missing or down, or its other end is, or it has no carrier."""
     link = case.link(ref)
     if link is None:
+        other = _other_end(case, ref)
+        if other and case.link(other) is None and not case.space(other.namespace).gone:
+            one, two = sorted((ref, other))
+            words = f"the cable from {one} to {two} is gone: neither end is there"
+            seen = Witness(one.namespace, "interfaces", " ".join(case.space(one.namespace).links) or "none")
+            yield Verdict(str(one), Reason.INTERFACE_MISSING, words, (seen,), fixes.up(case))
+            return
         words = f"{ref.namespace} has no interface {ref.interface}"
         seen = Witness(ref.namespace, "interfaces", " ".join(case.space(ref.namespace).links) or "none")
         yield Verdict(str(ref), Reason.INTERFACE_MISSING, words, (seen,), fixes.up(case))

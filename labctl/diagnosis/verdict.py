@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labctl.diagnosis.reasons import Reason
@@ -27,3 +28,8 @@ class Verdict:
     fix: str  # a command to type, or the line of the file that is wrong; empty where none is known
     checks: tuple[str, ...] = ()
     where: str = ""  # the hop in words, with the way of the packet there; empty where the hop says it all
+
+
+def in_a_line(found: Iterable[Verdict]) -> str:
+    """Return several causes in a line: where each is, and why."""
+    return "; ".join(f"{verdict.hop}: {verdict.words}" for verdict in found)

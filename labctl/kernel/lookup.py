@@ -8,6 +8,7 @@ was, and the rule that led to any, is worked out from all rules and routes (`pol
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 from collections.abc import Mapping
@@ -135,6 +136,8 @@ def _answer(netlink: rt.Rtnetlink, flow: Flow, arrived: str, indexes: Mapping[st
     if flow.source is not None:
         body += rt.attribute(_SRC, flow.source.packed)
     for kind, name in ((_IIF, arrived if arrived != policy.LOOPBACK else ""), (_OIF, flow.bound_to)):
+        if name and name not in indexes:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         if name:
             body += rt.attribute(kind, struct.pack("=I", indexes[name]))
     if flow.mark:

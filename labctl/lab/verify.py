@@ -12,7 +12,7 @@ from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.results import Result, Tools
 from labctl.checks.run import Means, NoWatch, Watch, run
 from labctl.diagnosis.grouping import by_cause
-from labctl.diagnosis.verdict import Verdict
+from labctl.diagnosis.verdict import Verdict, in_a_line
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.flow import Flow
@@ -63,7 +63,7 @@ def verify(
             if not result.passed:
                 causes = explainer.explain(result)
                 explained.append((result.name, causes))
-                result = replace(result, lost="; ".join(f"{cause.hop}: {cause.words}" for cause in causes))
+                result = replace(result, lost=in_a_line(causes))
             results.append(result)
             show(result)
     return Verified(lab, recorded.file, tuple(results), pending(wanted, state).changes, by_cause(explained))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from labctl.checks.probes import Probes
 from labctl.checks.results import Result
 from labctl.checks.run import WANTED, Means, run
+from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
 from labctl.lab.explain import Explainer
 from labctl.lab.lock import at_work
@@ -99,9 +100,9 @@ def _ask(state: State, wanted: Desired, check: Check, known: _Known) -> Result:
         brisk = _brisk(check, max(BRISK, TIMES * known.answered))
         return _undisturbed(wanted, brisk, means_of(state, recorded, Probes))
     with Explainer(state, wanted, [check]) as explainer:
-        result = _undisturbed(wanted, check, means_of(state, recorded, Probes, explainer.begin))
+        result = _undisturbed(wanted, check, means_of(state, recorded, Probes, explainer))
         causes = [] if result.passed else explainer.explain(result)
-    return replace(result, lost="; ".join(f"{cause.hop}: {cause.words}" for cause in causes))
+    return replace(result, lost=in_a_line(causes))
 
 
 def _undisturbed(wanted: Desired, check: Check, means: Means) -> Result:
