@@ -40,12 +40,32 @@ def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
 @lab_argument
 @click.option("--verify", is_flag=True, help="Run the checks again and again, too, and show those that fail.")
 @click.option("--packets", is_flag=True, help="Show some of the packets that cross, too.")
+@click.option(
+    "--web",
+    is_flag=False,
+    flag_value="",
+    metavar="[ADDRESS:PORT]",
+    help="Serve a page for browsers instead, on loopback if nothing else is said; then only with a token.",
+)
 @lab_option
-def watch(named: str | None, verify: bool, packets: bool, lab: str | None) -> int:
+def watch(named: str | None, verify: bool, packets: bool, web: str | None, lab: str | None) -> int:
     """Show a lab as it runs, on the whole terminal: rates, engines, drops, drift, what happens. The key q ends it."""
+    if web is not None:
+        _serve(lab or named, web, verify)
+        return ExitCode.SUCCESS
     from labctl.report.watch.sections import Shown
     from labctl.report.watch.session import watch as watch_lab
 
     _, name = running_lab(lab or named)
     watch_lab(name, Shown(checks=verify, packets=packets))
     return ExitCode.SUCCESS
+
+
+def _serve(lab: str | None, written: str, verify: bool) -> None:
+    """Serve the page of a lab until Ctrl-C."""
+    from labctl.web.access import DEFAULT, place
+    from labctl.web.session import serve
+
+    at = place(written or DEFAULT)
+    _, name = running_lab(lab)
+    serve(name, at, verify, lambda url: click.echo(f"lab {name} is shown at {url}; Ctrl-C ends"))

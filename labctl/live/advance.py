@@ -37,6 +37,8 @@ def _advanced(state: LabState, reading: Reading) -> tuple[LabState, list[Event]]
             return _not_there(state)
         case readings.Recorded():
             return _recorded(state, reading)
+        case readings.Written(topology):
+            return replace(state, topology=topology), []
         case readings.Told(namespace, notification):
             space = state.spaces.get(namespace)
             if space is None:
@@ -78,7 +80,7 @@ def _with_space(state: LabState, space: Space) -> LabState:
 
 def _not_there(state: LabState) -> tuple[LabState, list[Event]]:
     happened: list[Event] = [] if state.phase == "down" else [events.LabEvent("down", state.mode, state.file)]
-    return LabState(state.lab, overruns=state.overruns, at=state.at), happened
+    return LabState(state.lab, topology=state.topology, overruns=state.overruns, at=state.at), happened
 
 
 def _recorded(state: LabState, reading: readings.Recorded) -> tuple[LabState, list[Event]]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.facts import LinkCounters
 from labctl.plan.notifications import Notification
 from labctl.topology.interface_ref import InterfaceRef
+
+if TYPE_CHECKING:
+    from labctl.topology.model import Topology
 
 ProcessState = Literal["running", "stopped", "ended"]
 Verdict = Literal["passed", "failed", "not-asked"]
@@ -24,6 +27,13 @@ class Recorded:
     complete: bool
     namespaces: tuple[str, ...]
     engines: Mapping[InterfaceRef, EngineSpec]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The topology as it was applied."""
+
+    topology: Topology
 
 
 @dataclass(frozen=True)
@@ -126,5 +136,16 @@ class Packets:
 
 
 Reading = (
-    Recorded | NotThere | Told | NamespaceGone | Process | Counted | Impaired | Compared | Listed | Checked | Packets
+    Recorded
+    | Written
+    | NotThere
+    | Told
+    | NamespaceGone
+    | Process
+    | Counted
+    | Impaired
+    | Compared
+    | Listed
+    | Checked
+    | Packets
 )

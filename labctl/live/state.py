@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from labctl.engine.counters import DROPS_IN, DROPS_OUT
 from labctl.live.meter import Meter
@@ -14,9 +14,12 @@ from labctl.plan.notifications import AddressThere, LinkThere
 from labctl.plan.routes import Route, Rule
 from labctl.topology.interface_ref import InterfaceRef
 
+if TYPE_CHECKING:
+    from labctl.topology.model import Topology
+
 Phase = Literal["down", "begun", "up"]
 
-PACKETS = 100
+PACKETS = 400
 """Packets that are remembered."""
 
 
@@ -88,12 +91,16 @@ class CheckState:
 
 @dataclass(frozen=True)
 class LabState:
-    """All that is known of a lab. `drift` is None until the lab was compared with its file."""
+    """All that is known of a lab. `drift` is None until the lab was compared with its file.
+
+    `topology` is the one that was applied last, also where the lab is down; None until it was read.
+    """
 
     lab: str
     phase: Phase = "down"
     mode: str = ""
     file: str = ""
+    topology: Topology | None = None
     spaces: Mapping[str, Space] = field(default_factory=dict)
     engines: Mapping[InterfaceRef, Engine] = field(default_factory=dict)
     impairments: Mapping[InterfaceRef, Mapping[str, str]] = field(default_factory=dict)

@@ -59,8 +59,8 @@ def _ladder(out: Console, ladder: Ladder) -> None:
     grid.add_column()
     before: tuple[Packet, ...] = ()
     for rung in ladder.rungs:
-        words = "; ".join(map(escape, _words(rung, before)))
-        grid.add_row(_time(rung), escape(_place(rung)), _styled(rung.hop, rung.hop), words)
+        words = "; ".join(map(escape, rung_words(rung, before)))
+        grid.add_row(_time(rung), escape(place(rung)), _styled(rung.hop, rung.hop), words)
         before = rung.layers or before
     out.print(grid, soft_wrap=False)
     out.print()
@@ -100,7 +100,7 @@ def _detail(packet: Packet) -> str:
     return words + (f", fragment at {packet.fragment_at}" if packet.is_fragment else "")
 
 
-def _words(rung: Rung, before: tuple[Packet, ...]) -> Iterator[str]:
+def rung_words(rung: Rung, before: tuple[Packet, ...]) -> Iterator[str]:
     """Yield what is told of a rung: by which route, what carries the packet now, what was rewritten, how it ended."""
     if rung.words:
         yield f"by {rung.words}" if rung.hop in _BY_ROUTE else rung.words
@@ -113,7 +113,8 @@ def _words(rung: Rung, before: tuple[Packet, ...]) -> Iterator[str]:
         yield f"in {rung.frames} frames"
 
 
-def _place(rung: Rung) -> str:
+def place(rung: Rung) -> str:
+    """Return where a rung is: an interface, or a namespace where it is its doing."""
     return f"{rung.namespace}:{rung.interface}" if rung.interface else rung.namespace
 
 

@@ -9,6 +9,7 @@ from labctl.lab.live.comparer import compare
 from labctl.lab.live.observer import observe
 from labctl.lab.live.tapper import tap
 from labctl.lab.live.watch import Work
+from labctl.lab.live.written import read_topology
 
 LOOKS: Mapping[str, Work] = {"observe": observe, "compare": compare}
 """What every view needs: what is there, what it counts, and how it differs from its file."""
@@ -18,3 +19,6 @@ CHECKS: Mapping[str, Work] = {"check": check}
 
 TAPS: Mapping[str, Work] = {"tap": tap}
 """Who looks at packets, which costs something where many cross."""
+
+TOPOLOGY: Mapping[str, Work] = {"topology": read_topology}
+"""Who reads what the lab was made of, for views that draw it."""

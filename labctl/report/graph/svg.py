@@ -29,7 +29,16 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 def svg(picture: Picture) -> str:
     """Return the picture as SVG."""
-    return "\n".join(_Drawing(layout(picture)).elements()) + "\n"
+    return _written(picture, f"<style>{style()}</style>")
+
+
+def svg_without_style(picture: Picture) -> str:
+    """Return the picture as SVG for a page that has its style sheet already."""
+    return _written(picture, "")
+
+
+def _written(picture: Picture, sheet: str) -> str:
+    return "\n".join(_Drawing(layout(picture)).elements(sheet)) + "\n"
 
 
 def text(words: str) -> str:
@@ -48,7 +57,7 @@ class _Drawing:
         }
         self._legend = list(_legend(self._picture, self._width - 2 * MARGIN))
 
-    def elements(self) -> Iterator[str]:
+    def elements(self, sheet: str) -> Iterator[str]:
         """Yield the lines of the document."""
         top = 30 + 22 * len(self._head)
         foot = 26 * len(self._legend) + 6 if self._legend else 0
@@ -59,7 +68,7 @@ class _Drawing:
         )
         yield f'<title id="lab-title">{text(self._picture.lab)}: {text(summary(self._picture))}</title>'
         yield f'<desc id="lab-desc">{text(" ".join(sentences(self._picture)))}</desc>'
-        yield f"<style>{style()}</style>"
+        yield sheet
         yield f'<rect class="paper" width="{wide}" height="{high}"/>'
         yield from self._head
         yield f'<g transform="translate({self._left:.1f} {top})">'

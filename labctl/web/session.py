@@ -1,0 +1,38 @@
+"""A lab that is shown to browsers: one process follows it and serves the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from labctl.lab.live.watch import Watch
+from labctl.lab.live.works import CHECKS, LOOKS, TAPS, TOPOLOGY
+from labctl.process.signals import TERMINATION, heard
+from labctl.web import pages
+from labctl.web.access import Access, Place
+from labctl.web.feed import Feed
+from labctl.web.http import Request, Response
+from labctl.web.server import Server
+
+
+def serve(lab: str, place: Place, verify: bool, ready: Callable[[str], None]) -> None:
+    """Serve the page of a lab until a signal ends it; `ready` is told its URL. Raise UsageError where it cannot be."""
+    works = {**LOOKS, **TAPS, **TOPOLOGY, **(CHECKS if verify else {})}
+    feed = Feed(lab)
+
+    def answer(asked: Request) -> tuple[Response, bytes]:
+        refusal = access.refusal(asked)
+        if refusal is not None:
+            return refusal, b""
+        response = pages.answer(asked.path.removeprefix(access.root))
+        return response, feed.whole() if response.is_stream else b""
+
+    with heard(*TERMINATION) as signals, Server(place, answer) as server, Watch(lab, works) as watch:
+        access = Access(server.place)
+        ready(access.url)
+        for moment in watch.moments(also=(signals, server.fileno())):
+            if signals in moment.ready:
+                return
+            server.serve()
+            if news := feed.news(moment, time.time()):
+                server.send(news)
