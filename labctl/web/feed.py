@@ -83,7 +83,7 @@ class Feed:
 
     def _told(self, moment: Moment) -> Iterator[bytes]:
         if moment.events:
-            lines = [[clock(at)[:8], event.kind, event.words] for at, event in moment.events]
+            lines = [[clock(at).partition(".")[0], event.kind, event.words] for at, event in moment.events]
             self._happened.extend(lines)
             yield http.event("happened", lines)
 

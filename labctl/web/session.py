@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
-from labctl.lab.live.watch import Watch
-from labctl.lab.live.works import CHECKS, LOOKS, TAPS, TOPOLOGY
+from labctl.lab.live.tapper import tap
+from labctl.lab.live.watch import Watch, Work
+from labctl.lab.live.works import CHECKS, LOOKS, TOPOLOGY
 from labctl.process.signals import TERMINATION, heard
 from labctl.web import pages
 from labctl.web.access import Access, Place
@@ -14,10 +16,13 @@ from labctl.web.feed import Feed
 from labctl.web.http import Request, Response
 from labctl.web.server import Server
 
+MOST = 200
+"""Packets of a sample: a ping through five routers and back is seen forty times."""
+
 
 def serve(lab: str, place: Place, verify: bool, ready: Callable[[str], None]) -> None:
     """Serve the page of a lab until a signal ends it; `ready` is told its URL. Raise UsageError where it cannot be."""
-    works = {**LOOKS, **TAPS, **TOPOLOGY, **(CHECKS if verify else {})}
+    works: Mapping[str, Work] = {**LOOKS, **TOPOLOGY, "tap": partial(tap, most=MOST), **(CHECKS if verify else {})}
     feed = Feed(lab)
 
     def answer(asked: Request) -> tuple[Response, bytes]:

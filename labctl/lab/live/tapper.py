@@ -20,7 +20,7 @@ LOOK = 0.5
 """Seconds between two samples."""
 
 MOST = 20
-"""Packets of a sample."""
+"""Packets of a sample, where nothing else is asked for."""
 
 MEMORY = 1 << 16
 """Bytes that the tap of a namespace keeps from look to look; the kernel counts a packet with what is around it."""
@@ -29,16 +29,16 @@ KEPT = 2048
 """Bytes of a packet that are sent on: of a superframe the rest is only payload."""
 
 
-def tap(lab: str, line: Line) -> None:
-    """Send packets that cross a lab, while it is there. Raise Hangup."""
+def tap(lab: str, line: Line, most: int = MOST) -> None:
+    """Send packets that cross a lab, while it is there: at most so many each time. Raise Hangup."""
     state = State(lab)
     while True:
         with suppress(LabError, OSError):  # a namespace has just gone
-            _tap_as_recorded(state, line)
+            _tap_as_recorded(state, line, most)
         time.sleep(LOOK)
 
 
-def _tap_as_recorded(state: State, line: Line) -> None:
+def _tap_as_recorded(state: State, line: Line, most: int) -> None:
     """Send packets until the record of the lab is another one."""
     found = record.stamp(state)
     if found == record.NONE:
@@ -49,7 +49,7 @@ def _tap_as_recorded(state: State, line: Line) -> None:
             seen, before = taps.crossed(), missed
             missed = taps.missed()
             if seen:
-                kept = tuple(map(_packet, seen[-MOST:]))
+                kept = tuple(map(_packet, seen[-most:]))
                 line.send([(time.time(), Packets(kept, len(seen) - len(kept) + missed - before))])
             time.sleep(LOOK)
 

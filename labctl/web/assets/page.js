@@ -6,6 +6,7 @@ const MINUTE = 60; // rates that are remembered, one a second
 const MOST_ROWS = 8; // rows of rates; of more lines those with the most packets
 const MOST_LABELS = 12; // cables with rates in the picture; of more the table alone tells
 const MOST_DOTS = 80;
+const MOST_LINES = 100; // of what happened
 const SLOW = 700; // ms that a dot takes for a line, beside the time that the packet took
 const READABLE = 3000; // ms for which a ladder stands at least
 const WINDOW = 2000; // ms over which the sample is told
@@ -72,7 +73,7 @@ function crop(drawn) { // the page has its own heading
   const moved = drawn.querySelector(':scope > g[transform]');
   const top = Number(/translate\([^ ,]+[ ,]+([\d.]+)\)/.exec(moved?.getAttribute('transform'))?.[1] ?? 0);
   const [, , wide, high] = drawn.getAttribute('viewBox').split(/[ ,]+/).map(Number);
-  drawn.setAttribute('viewBox', `0 ${top} ${wide} ${high - top}`);
+  drawn.setAttribute('viewBox', `14 ${top} ${wide - 28} ${high - top}`);
   drawn.removeAttribute('width');
   drawn.removeAttribute('height');
 }
@@ -368,13 +369,13 @@ function rungs(all) {
       ...(rung.words ? [element('span', { class: 'words' }, rung.words)] : []))));
 }
 
-function happened(lines) {
+function happened(lines) { // the newest stands first
   const list = $('#happened ol');
-  const below = list.scrollHeight - list.scrollTop - list.clientHeight < 8;
-  list.append(...lines.map(([at, kind, words]) =>
-    element('li', { class: kind }, element('time', {}, at), element('span', {}, words))));
-  while (list.children.length > 100) list.firstChild.remove();
-  if (below) list.scrollTop = list.scrollHeight;
+  for (const [at, kind, words] of lines) {
+    list.prepend(element('li', { class: kind }, element('time', {}, at),
+      element('span', {}, kind === 'lab' ? `${known.lab} ${words}` : words)));
+  }
+  while (list.children.length > MOST_LINES) list.lastChild.remove();
 }
 
 // The stream
