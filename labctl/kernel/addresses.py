@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass
 
 from labctl.kernel import rtnetlink as rt
+from labctl.kernel.routes import SCOPES
 
 _IFADDRMSG = struct.Struct("=4BI")  # family, prefix length, flags, scope, index
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
@@ -37,6 +38,7 @@ class Address:
     host: str
     prefix_length: int
     flags: frozenset[str] = frozenset()
+    scope: str = "global"  # how far it is valid: global, link, host
     peer: str = ""  # of a point-to-point address: the other end, which the prefix length then is of
     broadcast: str = ""
 
@@ -63,7 +65,7 @@ def told(message: bytes) -> tuple[int, Address]:
 
 
 def _read(message: bytes) -> Address:
-    family, length, old_flags, _, _ = _IFADDRMSG.unpack_from(message)
+    family, length, old_flags, scope, _ = _IFADDRMSG.unpack_from(message)
     told = rt.attributes(message[_IFADDRMSG.size :])
     (flags,) = struct.unpack("=I", told[_IFA_FLAGS]) if _IFA_FLAGS in told else (old_flags,)
     words = {word for bit, word in _FLAGS.items() if flags & bit}
@@ -75,6 +77,7 @@ def _read(message: bytes) -> Address:
         str(ipaddress.ip_address(own)),
         length,
         frozenset(words),
+        SCOPES.get(scope, str(scope)),
         str(ipaddress.ip_address(other)) if own != other else "",
         str(ipaddress.ip_address(broadcast)) if broadcast else "",
     )

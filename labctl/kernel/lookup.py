@@ -13,7 +13,7 @@ import socket
 import struct
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labctl.kernel import policy, routes, rules
 from labctl.kernel import rtnetlink as rt
@@ -99,36 +99,48 @@ def route_in(flow: Flow, interface: str) -> Way | NoWay:
 
 def _look_up(flow: Flow, arrived: str) -> Way | NoWay:
     names = dict(socket.if_nameindex())
-    indexes = {name: index for index, name in names.items()}
     with closing(rt.Rtnetlink()) as netlink:
         decided = _decided(netlink, flow, arrived, names)
         rule, route = (decided.rule, decided.route) if decided.certain else (None, None)
         try:
-            packet, matched = (
-                routes.decoded(_answer(netlink, flow, arrived, indexes, flags), names)
-                for flags in (0, _MATCHED[flow.to.version])
-            )
+            packet = _answer(netlink, flow, arrived, names, 0)
         except rt.Refused as error:
             return NoWay(error.errno or 0, error.text, route, rule)
+        try:
+            matched = _answer(netlink, flow, arrived, names, _MATCHED[flow.to.version])
+        except rt.Refused:  # a socket that is bound to an interface sends there even where no route leads
+            matched = None
+    if _is_same(matched, route):
+        matched = route
+    else:
+        rule = None
     if packet.type in _REFUSED_WITH:  # IPv6 answers with the route
-        return NoWay(_REFUSED_WITH[packet.type], "", matched, rule if route == matched else None)
-    return Way(
-        packet.dev or "",
-        packet.via,
-        packet.src or (str(flow.source) if flow.source else None),
-        packet.type != "unicast",
-        _mtu(packet),
-        matched,
-        rule if route == matched else None,
-    )
+        return NoWay(_REFUSED_WITH[packet.type], "", matched, rule)
+    source = packet.src or (str(flow.source) if flow.source else None)
+    local = packet.type != "unicast"
+    return Way(packet.dev or "", packet.via, source, local, _mtu(packet), matched, rule)
+
+
+def _is_same(told: Route | None, decided: Route | None) -> bool:
+    """Return whether the kernel tells of a route.
+
+    As long as no rule was made the kernel keeps the tables local and main as one (fib_trie.c: fib_trie_table()),
+    and tells of main.
+    """
+    if told is None or decided is None:
+        return told is decided
+    return told == decided or (decided.table == "local" and told == replace(decided, table="main"))
 
 
 def _decided(netlink: rt.Rtnetlink, flow: Flow, arrived: str, names: Mapping[int, str]) -> policy.Decision:
     found = (seen.route for seen in routes.routes(netlink, names))
-    return policy.decide(flow, arrived, rules.rules(netlink).get(flow.to.version, ()), found)
+    decided = policy.decide(flow, arrived, rules.rules(netlink).get(flow.to.version, ()), found)
+    # Asked with a source, IPv6 only prefers the interface (ip6_route_output_flags()), on which a socket insists.
+    is_strict = not flow.bound_to or flow.to.version == 4 or flow.source is None
+    return replace(decided, certain=decided.certain and is_strict)
 
 
-def _answer(netlink: rt.Rtnetlink, flow: Flow, arrived: str, indexes: Mapping[str, int], flags: int) -> bytes:
+def _answer(netlink: rt.Rtnetlink, flow: Flow, arrived: str, names: Mapping[int, str], flags: int) -> Route:
     """Return what the kernel says of one packet. Raise Refused: it takes it nowhere; OSError: no such interface."""
     length = flow.to.max_prefixlen
     body = _RTMSG.pack(_FAMILIES[flow.to.version], length, length if flow.source else 0, 0, 0, 0, 0, 0, flags)
@@ -139,7 +151,7 @@ def _answer(netlink: rt.Rtnetlink, flow: Flow, arrived: str, indexes: Mapping[st
         if name and name not in indexes:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         if name:
-            body += rt.attribute(kind, struct.pack("=I", indexes[name]))
+            body += rt.attribute(kind, struct.pack("=I", socket.if_nametoindex(name)))
     if flow.mark:
         body += rt.attribute(_MARK, struct.pack("=I", flow.mark))
     if flow.protocol in _ASKED_WITH:
@@ -148,7 +160,7 @@ def _answer(netlink: rt.Rtnetlink, flow: Flow, arrived: str, indexes: Mapping[st
         if port:
             body += rt.attribute(kind, struct.pack("!H", port))
     (answer,) = netlink.messages(rt.RTM_GETROUTE, body, rt.NLM_F_ACK)
-    return answer
+    return routes.decoded(answer, names)
 
 
 def _mtu(packet: Route) -> int | None:

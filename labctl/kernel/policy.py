@@ -79,10 +79,19 @@ def _by_table(flow: Flow, routes: Iterable[Route]) -> dict[str, Route]:
 def _covers(route: Route, flow: Flow) -> bool:
     if route.version != flow.to.version or flow.to not in ipaddress.ip_network(route.to):
         return False
-    if "tos" in route.more:
+    if "tos" in route.more or not _leads_through(route, flow.bound_to):
         return False
     origin = _after("from", route.more)
     return origin is None or (flow.source is not None and flow.source in ipaddress.ip_network(origin))
+
+
+def _leads_through(route: Route, interface: str) -> bool:
+    """Return whether a route is one for a socket that is bound to an interface: not where it leads through others.
+
+    One that refuses leads through none in IPv4, and through lo in IPv6.
+    """
+    devices = {route.dev, *(hop.dev for hop in route.nexthops)} - {None}
+    return not interface or interface in devices or (not devices and route.version == 4)
 
 
 def _rank(route: Route) -> tuple[int, int, int]:

@@ -61,7 +61,9 @@ _TYPES = (
     "none", "unicast", "local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "throw",
 )  # fmt: skip
 _REFUSING = ("blackhole", "unreachable", "prohibit", "throw")
-_SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
+SCOPES = {0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere"}
+"""How far an address or a route is valid, in the words of ip(8) (linux/rtnetlink.h: enum rt_scope_t)."""
+
 _UNIVERSE, _LINK = 0, 253
 _SCOPE_OF = {"local": 254, "broadcast": _LINK, "anycast": _LINK, "multicast": _LINK}
 _PREFERENCES = {1: "high", 3: "low"}  # RFC 4191; 0 is medium
@@ -251,7 +253,7 @@ def _more(message: bytes, found: Mapping[int, bytes], type_: str, *, on_link: bo
     if tos:
         yield from ("tos", f"{tos:#x}")
     if family == socket.AF_INET and scope != usual:
-        yield from ("scope", _SCOPES.get(scope, str(scope)))
+        yield from ("scope", SCOPES.get(scope, str(scope)))
     if flags & _RTNH_F_PERVASIVE:
         yield "pervasive"
     if _Rta.FLOW in found:

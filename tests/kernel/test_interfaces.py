@@ -38,12 +38,14 @@ def test_addresses_with_what_makes_them_special(space: Space) -> None:
         f"""{CABLE}
         ip addr add 10.0.0.1/24 broadcast 10.0.0.255 dev eth0; ip addr add 10.0.0.2/24 dev eth0
         ip addr add 10.1.0.1 peer 10.1.0.2/32 dev eth0
+        ip addr add 10.2.0.1/24 scope link dev eth0
         ip addr add fd00::1/64 dev eth0 nodad noprefixroute; ip addr add fd00::2/64 dev eth0 nodad preferred_lft 0"""
     )
     found = {address.host: address for address in of(space).addresses}
     assert found["10.0.0.1"] == Address("10.0.0.1", 24, broadcast="10.0.0.255")
     assert found["10.0.0.2"].flags == {"secondary"}
     assert (found["10.1.0.1"].peer, str(found["10.1.0.1"])) == ("10.1.0.2", "10.1.0.1 peer 10.1.0.2/32")
+    assert (found["10.2.0.1"].scope, found["10.0.0.1"].scope) == ("link", "global")
     assert found["fd00::1"].flags == {"nodad", "noprefixroute"}
     assert "deprecated" in found["fd00::2"].flags
 

@@ -182,12 +182,17 @@ def test_a_rule_that_looks_at_more_than_a_flow_says_leaves_the_rule_unknown(rout
 
 
 def test_a_socket_bound_to_an_interface_is_asked_for(router: Space) -> None:
-    router.sh("ip rule add oif eth1 lookup 77 pref 60")
+    router.sh("ip rule add oif eth1 lookup 78 pref 60; ip route add 10.9.0.0/16 dev eth1 table 78")
     try:
         found = out(router, flow("10.9.0.7", bound_to="eth1"))
-        assert isinstance(found, NoWay) and words(found)[1] == "60: from all oif eth1 lookup 77"
+        assert words(found) == ("10.9.0.0/16 dev eth1 table 78", "60: from all oif eth1 lookup 78")
     finally:
         router.sh("ip rule del pref 60")
+
+
+def test_a_socket_bound_to_an_interface_sends_there_without_a_route(router: Space) -> None:
+    found = out(router, flow("11.0.0.1", bound_to="eth1"))
+    assert isinstance(found, Way) and (found.interface, found.route, found.rule) == ("eth1", None, None)
 
 
 def test_the_mtu_that_a_router_has_told_is_that_of_the_way(space: Space) -> None:
@@ -210,3 +215,10 @@ def test_the_mtu_that_a_router_has_told_is_that_of_the_way(space: Space) -> None
     assert isinstance(before, Way) and isinstance(after, Way) and isinstance(other, Way)
     assert (before.mtu, after.mtu, other.mtu) == (None, 1300, None)
     assert after.route == before.route
+
+
+def test_where_no_rule_was_made_an_address_of_ours_is_in_the_local_table_too(space: Space) -> None:
+    assert words(out(space, flow("127.0.0.1"))) == (
+        "local 127.0.0.1/32 dev lo table local src 127.0.0.1",
+        "0: from all lookup local",
+    )
