@@ -128,7 +128,7 @@ def _is_same(told: Route | None, decided: Route | None) -> bool:
     and tells of main.
     """
     if told is None or decided is None:
-        return told is decided
+        return False
     return told == decided or (decided.table == "local" and told == replace(decided, table="main"))
 
 
@@ -148,10 +148,8 @@ def _answer(netlink: rt.Rtnetlink, flow: Flow, arrived: str, names: Mapping[int,
     if flow.source is not None:
         body += rt.attribute(_SRC, flow.source.packed)
     for kind, name in ((_IIF, arrived if arrived != policy.LOOPBACK else ""), (_OIF, flow.bound_to)):
-        if name and name not in indexes:
-            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         if name:
-            body += rt.attribute(kind, struct.pack("=I", socket.if_nametoindex(name)))
+            body += rt.attribute(kind, struct.pack("=I", _index(name, names)))
     if flow.mark:
         body += rt.attribute(_MARK, struct.pack("=I", flow.mark))
     if flow.protocol in _ASKED_WITH:
@@ -161,6 +159,13 @@ def _answer(netlink: rt.Rtnetlink, flow: Flow, arrived: str, names: Mapping[int,
             body += rt.attribute(kind, struct.pack("!H", port))
     (answer,) = netlink.messages(rt.RTM_GETROUTE, body, rt.NLM_F_ACK)
     return routes.decoded(answer, names)
+
+
+def _index(name: str, names: Mapping[int, str]) -> int:
+    for index, known in names.items():
+        if known == name:
+            return index
+    raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), name)
 
 
 def _mtu(packet: Route) -> int | None:

@@ -190,6 +190,17 @@ def test_a_socket_bound_to_an_interface_is_asked_for(router: Space) -> None:
         router.sh("ip rule del pref 60")
 
 
+def test_an_interface_that_is_not_there_is_an_error(router: Space) -> None:
+    def look() -> int | None:
+        try:
+            route_in(flow("10.0.0.1", "10.0.0.7"), "nowhere0")
+        except OSError as error:
+            return error.errno
+        return None
+
+    assert router.ask(look) == errno.ENODEV
+
+
 def test_a_socket_bound_to_an_interface_sends_there_without_a_route(router: Space) -> None:
     found = out(router, flow("11.0.0.1", bound_to="eth1"))
     assert isinstance(found, Way) and (found.interface, found.route, found.rule) == ("eth1", None, None)
