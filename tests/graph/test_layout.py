@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import labs as generated
 from labctl.errors import UsageError
 from labctl.report.graph.layout import Layout, layout
 from labctl.report.graph.legs import Across, legs_of, ranks
@@ -15,7 +16,7 @@ from labctl.report.graph.svg import svg
 from labctl.topology.load import load, loads
 from labctl.topology.model import Topology
 from labctl.topology.shipped import find, names
-from tests.e2e.labs import ROUTED, tunnel
+from tests.e2e.labs import ROUTED, many_engines, tunnel
 from tests.graph.drawn import assert_drawn_well
 from tests.graph.labs import SHAPES, anyhow, chain, star, tree, vpn
 from tests.topology.near_the_edge import near_the_edge
@@ -31,9 +32,19 @@ def test_every_shape_is_drawn_well(shape: str) -> None:
     assert_drawn_well(of_topology(SHAPES[shape]))
 
 
-@pytest.mark.parametrize("text", [tunnel(), tunnel(ttun_b=""), ROUTED], ids=["tunnel", "no far end", "routed"])
-def test_labs_of_other_tests_are_drawn_well(text: str) -> None:
-    assert_drawn_well(of_topology(loads(text, "lab.yaml")))
+OTHERS = {
+    "tunnel": tunnel(),
+    "no far end": tunnel(ttun_b=""),
+    "no way": many_engines(3),
+    "routed": ROUTED,
+    "sites in a row": generated.chain(9),
+    "sites around one": generated.hub(9),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_labs_of_other_tests_are_drawn_well(name: str) -> None:
+    assert_drawn_well(of_topology(loads(OTHERS[name], "lab.yaml")))
 
 
 @settings(deadline=None, max_examples=40)

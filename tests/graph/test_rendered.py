@@ -16,9 +16,8 @@ from labctl.report.graph.svg import svg
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import load, loads
 from labctl.topology.shipped import find, names
-from tests.e2e.labs import ROUTED
 from tests.graph.labs import SHAPES
-from tests.graph.test_layout import load_nested
+from tests.graph.test_layout import OTHERS, load_nested
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -73,7 +72,7 @@ LONG = Namespace(
 PICTURES = [
     *(of_topology(load(find(name))) for name in names()),
     *map(of_topology, SHAPES.values()),
-    of_topology(loads(ROUTED, "lab.yaml")),
+    *(of_topology(loads(text, "lab.yaml")) for text in OTHERS.values()),
     of_topology(load_nested()),
     Picture("long", "many words " * 60, (LONG,), state="running (root), differs from its file in 9 points"),
 ]

@@ -1,7 +1,7 @@
 """Where pipes run inside a card: up and down in gutters at its sides, and across in strips at its foot.
 
-Pipes that have an end in common share a lane of the gutter, like pipes that meet in a manifold; and so do pipes that
-stand one above the other.
+Pipes that have an end in common share a lane of the gutter, where they run into each other; and so do pipes that stand
+one above the other.
 """
 
 from __future__ import annotations

@@ -14,15 +14,16 @@ from collections.abc import Iterator
 from html import escape
 
 from labctl.report.graph.cards import HEAD, INDENT, PILL, SMALL, Row, indent, width
-from labctl.report.graph.layout import BORES, MARGIN, Layout, layout
+from labctl.report.graph.layout import MARGIN, Layout, layout
+from labctl.report.graph.legend import legend
 from labctl.report.graph.legs import MOST_APART, legs_of, shared
 from labctl.report.graph.model import Engine, Picture
 from labctl.report.graph.part import Box
 from labctl.report.graph.paths import middle, written
+from labctl.report.graph.pipes import BORES, outside
 from labctl.report.graph.style import style
 from labctl.report.graph.words import cable_words, sentences, summary, tunnel_words
 
-_WALL = 2.0
 _NARROWEST = 460.0
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -55,7 +56,7 @@ class _Drawing:
         self._ranks = {
             device: pipe.rank for pipe in drawn.pipes for device in (pipe.tunnel.device, pipe.tunnel.far) if device
         }
-        self._legend = list(_legend(self._picture, self._width - 2 * MARGIN))
+        self._legend = list(legend(self._picture, self._width - 2 * MARGIN))
 
     def elements(self, sheet: str) -> Iterator[str]:
         """Yield the lines of the document."""
@@ -110,7 +111,7 @@ class _Drawing:
                 yield (
                     f'<path id="tun-{text(str(tunnel.device))}" class="wall rank{rank}{_dead(pipe.tunnel.dead)}" '
                     f'data-from="{text(str(tunnel.device))}" data-to="{text(far)}" '
-                    f'stroke-width="{BORES[rank] + 2 * _WALL:g}" d="{written(pipe.path)}">'
+                    f'stroke-width="{outside(rank)}" d="{written(pipe.path)}">'
                     f"<title>tunnel {text(tunnel_words(tunnel))}</title></path>"
                 )
             for pipe in pipes:
@@ -214,45 +215,3 @@ def _brackets(box: Box) -> Iterator[str]:
             top = box.y + bridge.lines[-1].top + bridge.lines[-1].height - 2
             turns = "".join(f"M{box.text + 4:.1f},{port:.1f}h{INDENT - 7}" for port in ports)
             yield f'<path class="bracket" d="M{box.text + 4:.1f},{top:.1f}V{max(ports):.1f}{turns}"/>'
-
-
-def _legend(picture: Picture, width_: float) -> Iterator[list[str]]:
-    """Yield the lines of the legend: of what the picture has, what it means."""
-    entries = list(_entries(picture))
-    line: list[str] = []
-    left = 0.0
-    for swatch, words in entries:
-        wide = 44 + len(words) * 7.6
-        if line and left + wide > width_:
-            yield line
-            line, left = [], 0.0
-        line += [f'<g transform="translate({left:.1f} 0)">{swatch}<text x="38" y="9">{words}</text></g>']
-        left += wide + 14
-    if line:
-        yield line
-
-
-def _entries(picture: Picture) -> Iterator[tuple[str, str]]:
-    """Yield what is drawn in a picture, each with a small piece of it."""
-    interfaces = list(picture.interfaces)
-    engines = [one.engine for one in interfaces if one.engine]
-    if picture.cables:
-        yield '<path class="cable" d="M0,5H30"/>', "cable (veth)"
-    if picture.tunnels:
-        yield (
-            f'<path class="wall rank0" stroke-width="{BORES[0] + 2 * _WALL:g}" d="M0,5H30"/>'
-            f'<path class="bore rank0" stroke-width="{BORES[0]}" d="M0,5H30"/>',
-            "tunnel, around what carries it",
-        )
-    if engines:
-        yield (
-            '<rect class="pill" x="0" y="-3" width="30" height="16" rx="8"/>',
-            "engine (ttun): UDP address it is bound to → its peer",
-        )
-    if any(one.impaired for one in interfaces) or any(engine.impaired for engine in engines):
-        yield '<rect class="swatch impaired" x="8" y="-1" width="14" height="12" rx="2"/>', "impaired"
-    if picture.state:
-        yield (
-            '<rect class="swatch fault" x="8" y="-1" width="14" height="12" rx="2"/>',
-            "differs from the file, or dead",
-        )
