@@ -32,7 +32,6 @@ def ignored(*numbers: signal.Signals) -> Iterator[None]:
 
 def beside_terminal() -> None:
     """Have this process, just forked, end at once by a signal, and not hear those of the keyboard: its parent does."""
-    signal.set_wakeup_fd(-1)
     for number in KEYBOARD:
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -89,6 +88,12 @@ def numbers_of(descriptor: int) -> set[int]:
 
 
 def fork() -> int:
-    """Return what os.fork does. An exception that a signal raises amidst Python's own hooks around it would be lost."""
+    """Return what os.fork does. An exception that a signal raises amidst Python's own hooks around it would be lost.
+
+    The child does not write its signals to the descriptor on which its parent hears its own.
+    """
     with block_signals():
-        return os.fork()
+        if pid := os.fork():
+            return pid
+        signal.set_wakeup_fd(-1)
+        return 0

@@ -97,7 +97,7 @@ def test_ctrl_c_ends_it_while_there_is_no_lab(here: World) -> None:
 
 
 def test_sigterm_ends_it(as_user: World) -> None:
-    """Also while others look beside: labctl watch --verify --packets"""
+    """Also while others look, too, as with labctl watch --verify --packets here."""
     as_user.labctl("up", as_user.file("pair.yaml", PAIR))
     with screen(as_user, *as_user.command("watch", "--verify", "--packets")) as watching:
         watching.shows("left:eth0")
