@@ -2,16 +2,20 @@
 
 One stream runs all the time, and what arrives is counted at the far TUN device: alone, and beside each observer in
 turn, in interleaved rounds. A trace of something else is idle to the stream, and so is a capture whose filter lets
-nothing of it pass; a capture of one end of the cable writes every frame.
+nothing of it pass; a capture of one end of the cable writes every frame. `watch` draws on a pseudo-terminal.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import IO
 
 from benchmarks.report import Figure
 from benchmarks.world import REPOSITORY, Failed, wait_for
@@ -21,13 +25,20 @@ FAR_END, ARRIVED = "siteB", "/sys/class/net/tun1/statistics/rx_bytes"
 ADDRESS = "10.0.102.1"
 
 NOTHING = "nothing"
+ON_A_TERMINAL = (sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])")
 OBSERVERS: Mapping[str, tuple[str, ...]] = {
     NOTHING: (),
-    "idle-trace": ("trace", "siteA", "--", "sh", "-c", "echo ready >&2; exec sleep 3600"),
-    "idle-capture": ("capture", "--filter", "icmp"),
-    "capture": ("capture", "siteA:wan0", "-w", "/dev/null"),
+    "idle-trace": (*LABCTL, "trace", "siteA", "--", "sh", "-c", "echo ready >&2; exec sleep 3600"),
+    "idle-capture": (*LABCTL, "capture", "--filter", "icmp"),
+    "capture": (*LABCTL, "capture", "siteA:wan0", "-w", "/dev/null"),
+    "events": (*LABCTL, "events"),
+    "watch": (*ON_A_TERMINAL, *LABCTL, "watch"),
+    "watch-packets": (*ON_A_TERMINAL, *LABCTL, "watch", "--packets"),
 }
-"""What looks on, as words behind `labctl`; each writes a line to standard error when it does."""
+"""What looks on; each writes something when it does."""
+
+STARTED = 2.0
+"""Seconds in which an observer has loaded what it needs, and has looked at the lab for the first time."""
 
 
 def measure(rounds: int, seconds: float, absent: dict[str, str]) -> list[Figure]:
@@ -49,9 +60,11 @@ def _stream(seconds: float) -> Iterator[None]:
     """Yield while a TCP stream crosses the tunnel of a lab. Raises Failed."""
     _labctl("up", "two-site")
     try:
-        server = _start("exec", FAR_END, "--", "iperf3", "--server", "--one-off")
+        server = _start([*LABCTL, "exec", FAR_END, "--", "iperf3", "--server", "--one-off"])
         wait_for(lambda: ":5201" in _labctl("exec", FAR_END, "--", "ss", "-ltn"), "iperf3")
-        client = _start("exec", "siteA", "--", "iperf3", "--client", ADDRESS, "--time", str(int(seconds) + 1))
+        client = _start(
+            [*LABCTL, "exec", "siteA", "--", "iperf3", "--client", ADDRESS, "--time", str(int(seconds) + 1)]
+        )
         try:
             wait_for(lambda: _arrived() > 1 << 24, "the stream")
             yield
@@ -68,12 +81,15 @@ def _looking_on(words: tuple[str, ...]) -> Iterator[None]:
     if not words:
         yield
         return
-    with _start(*words, stderr=subprocess.PIPE) as observer:
-        assert observer.stderr is not None
-        if not observer.stderr.readline():
-            raise Failed(f"labctl {' '.join(words)} has ended")
+    with tempfile.TemporaryFile() as said:
+        observer = _start(words, said)
+        wait_for(lambda: os.fstat(said.fileno()).st_size > 0, shlex.join(words))
+        time.sleep(STARTED)
+        if observer.poll() is not None:
+            raise Failed(f"{shlex.join(words)} has ended")
         yield
         observer.terminate()
+        observer.wait()
 
 
 def _arriving(seconds: float) -> float:
@@ -91,7 +107,5 @@ def _labctl(*words: str) -> str:
     return subprocess.check_output([*LABCTL, *words], text=True, cwd=REPOSITORY)
 
 
-def _start(*words: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*LABCTL, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, text=True, cwd=REPOSITORY
-    )
+def _start(words: Sequence[str], output: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=REPOSITORY)

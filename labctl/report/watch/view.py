@@ -43,9 +43,10 @@ class WatchView:
         assert self._live is not None
         self._events.extend(moment.events)
         # Of the terminal itself: what a shell has exported as COLUMNS does not follow it.
-        width, height = os.get_terminal_size(self._console.file.fileno())
+        columns, lines = os.get_terminal_size(self._console.file.fileno())
+        width, height = columns or 80, lines or 24  # one on a serial line may not know
         self._console.size = ConsoleDimensions(width, height)
         ascii_only = not self._console.encoding.startswith("utf")
         shown = replace(self.shown, width=width, events=tuple(self._events), ascii_only=ascii_only)
-        lines = screen(moment.state, shown, height, as_typed(moment.state.file))
-        self._live.update(Group(*lines), refresh=True)
+        drawn = screen(moment.state, shown, height, as_typed(moment.state.file))
+        self._live.update(Group(*drawn), refresh=True)
