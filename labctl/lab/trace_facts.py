@@ -62,10 +62,9 @@ class LabFacts:
         link = space.links.get(port.interface) if space else None
         return f"bridge {link.master}" if link and link.master else ""
 
-    def has_engine(self, device: InterfaceRef) -> bool:
-        return device in self._engines
-
-    def engine(self, device: InterfaceRef) -> str:
+    def engine(self, device: InterfaceRef) -> str | None:
+        if device not in self._engines:
+            return None
         process = self._engines[device].process
         if not process.alive():
             return "it has ended"
@@ -73,6 +72,10 @@ class LabFacts:
             return "it is stopped"
         dropped = self._drops.since(device)
         return f"it counted meanwhile: {dropped}" if dropped else ""
+
+    def reader(self, namespace: str, port: int) -> InterfaceRef | None:
+        ends = {device: engine.spec.bind for device, engine in self._engines.items() if device.namespace == namespace}
+        return next((device for device, end in ends.items() if end.port == port), None)
 
     def _observe(self, namespace: str) -> Namespace | None:
         return observe(namespace, others=self._namespaces)

@@ -107,6 +107,8 @@ def rung_words(rung: Rung, before: tuple[Packet, ...]) -> Iterator[str]:
     if len(rung.layers) > 1 and len(rung.layers) != len(before):
         added = rung.layers[-2].length - sum(inner.length for inner in rung.layers[-2].inside)
         yield f"{' in '.join(ends(layer) for layer in reversed(rung.layers))}, +{added} bytes"
+        if len(rung.layers[-2].inside) > 1:
+            yield f"{len(rung.layers[-2].inside)} packets in one superframe"
     for change in rung.changes:
         yield f"{change.what} {change.before} → {change.after}"
     if rung.frames > 1:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from labctl.kernel.packet_taps import PacketType
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
 from labctl.trace.journeys import answers
@@ -76,11 +77,14 @@ class Facts(Protocol):
     def receiver(self, leaving: InterfaceRef) -> InterfaceRef | None:
         """Return the interface at the other end of a cable."""
 
-    def engine(self, device: InterfaceRef) -> str:
-        """Return what an engine did not pass on while the trace ran, or what keeps it from that; "" where nothing."""
+    def engine(self, device: InterfaceRef) -> str | None:
+        """Return what an engine did not pass on while the trace ran, or what keeps it from that.
 
-    def has_engine(self, device: InterfaceRef) -> bool:
-        """Return whether an interface is the TUN device of an engine."""
+        None where the interface is not the TUN device of an engine.
+        """
+
+    def reader(self, namespace: str, port: int) -> InterfaceRef | None:
+        """Return the TUN device of the engine of a namespace that is bound to a UDP port."""
 
     def bridge(self, port: InterfaceRef) -> str:
         """Return the bridge whose port an interface is."""
@@ -151,7 +155,7 @@ def _end(journey: Journey, journeys: Sequence[Journey], answer: int | None, fact
 
     What is received and asks for no answer may have been accepted or not: no tap sees that.
     """
-    (last, *_), packet = journey.passages[-1], journey.at_last
+    last, packet = _last(journey, facts), journey.at_last
     station = last.station
     if answer is not None:
         yield from _answered(station, journeys[answer], answer + 1)
@@ -159,16 +163,9 @@ def _end(journey: Journey, journeys: Sequence[Journey], answer: int | None, fact
         if isinstance(last.frame.content, Arp) and last.frame.content.is_request:
             yield Rung(Hop.LOST, station.namespace, station.interface, words="no answer was seen")
     elif not station.outgoing:
-        refusal = facts.refusal(station.namespace, last.layers[0], station.interface)
-        if refusal:
-            yield Rung(Hop.DROPPED, station.namespace, words=refusal)
-        elif len(last.layers) > 1:
-            yield Rung(Hop.LOST, station.namespace, words=_NOT_DECAPSULATED)
-        elif _asks(packet):
-            yield Rung(Hop.LOST, station.namespace, words="it came in, and no answer was seen")
-    elif facts.has_engine(station.ref):
-        told = facts.engine(station.ref)
-        words = f"last seen as the engine of {station.ref} was to read it{f'; {told}' if told else ''}"
+        yield from _not_answered(last, packet, facts)
+    elif (told := facts.engine(station.ref)) is not None:
+        words = f"last seen as the engine of {station.ref} was to read it{_and(told)}"
         yield Rung(Hop.LOST, station.namespace, station.interface, words=words)
     else:
         receiver = facts.receiver(station.ref)
@@ -176,7 +173,42 @@ def _end(journey: Journey, journeys: Sequence[Journey], answer: int | None, fact
         yield Rung(Hop.LOST, station.namespace, station.interface, words=words)
 
 
-_NOT_DECAPSULATED = "its datagram came in, and no engine was seen to write it to a TUN device"
+def _last(journey: Journey, facts: Facts) -> Sighting:
+    """Return where a packet ended: what a bridge sends to every port comes to several hosts, and is for one of them."""
+    found = [first for first, *_ in journey.passages]
+    for index in range(len(found) - 1, -1, -1):
+        here = found[index]
+        if here.station.outgoing or here.kind is PacketType.OTHERHOST or facts.bridge(here.station.ref):
+            continue
+        passed_on = (each.station for each in found[index + 1 :] if each.station.outgoing)
+        if all(station.namespace != here.station.namespace for station in passed_on):
+            return here
+        break
+    return found[-1]
+
+
+def _not_answered(last: Sighting, packet: Packet, facts: Facts) -> Iterator[Rung]:
+    """Yield what became of a packet that came in, and was not answered."""
+    station, outer = last.station, last.layers[0]
+    if bridge := facts.bridge(station.ref):
+        yield Rung(Hop.LOST, station.namespace, words=f"came in at a port of {bridge}, not seen leaving by another")
+    elif last.kind is PacketType.OTHERHOST:
+        words = f"its frame is for {last.frame.destination_mac}, which is another host"
+        yield Rung(Hop.DROPPED, station.namespace, station.interface, words=words)
+    elif refusal := facts.refusal(station.namespace, outer, station.interface):
+        yield Rung(Hop.DROPPED, station.namespace, words=refusal)
+    elif outer.inside:
+        device = facts.reader(station.namespace, outer.ports[1] if outer.ports else 0)
+        told = facts.engine(device) if device else ""
+        whose = f"the engine of {device}" if device else f"no engine of {station.namespace}"
+        words = f"{whose} was {'not ' if device else ''}seen to write it{_and(told or '')}"
+        yield Rung(Hop.LOST, station.namespace, device.interface if device else "", words=words)
+    elif _asks(packet):
+        yield Rung(Hop.LOST, station.namespace, words="it came in, and no answer was seen")
+
+
+def _and(told: str) -> str:
+    return f"; {told}" if told else ""
 
 
 def _answered(station: Station, answer: Journey, number: int) -> Iterator[Rung]:

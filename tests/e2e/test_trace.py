@@ -94,7 +94,7 @@ def test_a_packet_that_the_cable_does_not_carry_ends_there(tunnelled: World) -> 
     tunnelled.labctl("exec", "siteB", "--", "nft", "add table netdev t; add chain netdev t c { "
                      "type filter hook ingress device wan0 priority 0; policy drop; }")  # fmt: skip
     (request,) = of(ping(tunnelled, "10.0.102.1"), "ICMP")
-    assert rungs(request) == [*THERE[:4], ("lost", "siteB:")]
+    assert rungs(request) == [*THERE[:4], ("lost", "siteB:tun1")]
 
 
 def test_a_packet_that_no_one_wants_is_dropped_where_it_came(tunnelled: World) -> None:
