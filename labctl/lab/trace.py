@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,11 @@ from labctl.lab.execute import execute
 from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import State, existing
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.trace.ladder import Ladder
+from labctl.trace.ladder import Hop, Ladder
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result, Tools
+    from labctl.diagnosis.verdict import Verdict
     from labctl.process.patience import PatienceFor
 
 MOST_BYTES = 64 << 20  # of frames that are kept
@@ -44,6 +45,7 @@ class Traced:
     what: tuple[str, ...]  # the command, or the name of the check
     exit_code: int
     ladders: tuple[Ladder, ...]
+    diagnosis: tuple[Verdict, ...]  # why packets were lost, as far as that is known
     seen: tuple[Seen, ...]  # all frames, also those of other packets
     tunnel_ports: frozenset[int]
     describe: Callable[[InterfaceRef], str]  # returns what is to be known of an interface beside its name
@@ -64,7 +66,12 @@ def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: b
     with _watching(state) as watch:
         code = execute(lab, name, command, watch.until_it_ends, sys.stderr.fileno() if to_stderr else None)
         watch.settle()
-    return watch.traced(tuple(command), {name}, code)
+    found = watch.traced(tuple(command), {name}, code)
+    if any(ladder.end in (Hop.LOST, Hop.DROPPED) for ladder in found.ladders):
+        from labctl.lab.trace_causes import causes
+
+        return replace(found, diagnosis=causes(state, name, found.ladders))
+    return found
 
 
 def trace_check(lab: str, check: str, tools: Callable[[PatienceFor], Tools], show: Callable[[Result], None]) -> Traced:
@@ -80,7 +87,8 @@ def trace_check(lab: str, check: str, tools: Callable[[PatienceFor], Tools], sho
     name = verified.results[0].name
     (asked,) = (each for each in topology.checks if each.name == name)
     ends = {asked.ping.from_} if asked.ping else {asked.nc.from_, asked.nc.to} if asked.nc else set()
-    return watch.traced((name,), ends, int(not verified.results[0].passed))
+    found = watch.traced((name,), ends, int(not verified.results[0].passed))
+    return replace(found, diagnosis=verified.diagnosis)
 
 
 @contextmanager
@@ -158,6 +166,7 @@ class _Watch:
             what,
             exit_code,
             tuple(followed),
+            (),
             tuple(seen),
             ports,
             partial(described, recorded=recorded),

@@ -74,8 +74,8 @@ class LabFacts:
         return f"it counted meanwhile: {dropped}" if dropped else ""
 
     def reader(self, namespace: str, port: int) -> InterfaceRef | None:
-        ends = {device: engine.spec.bind for device, engine in self._engines.items() if device.namespace == namespace}
-        return next((device for device, end in ends.items() if end.port == port), None)
+        specs = (engine.spec for device, engine in self._engines.items() if device.namespace == namespace)
+        return next((spec.device for spec in specs if spec.bind.port == port), None)
 
     def _observe(self, namespace: str) -> Namespace | None:
         return observe(namespace, others=self._namespaces)

@@ -104,6 +104,7 @@ class JsonReporter:
                 "command": list(found.what),
                 "exit_code": found.exit_code,
                 "packets": [_ladder(ladder) for ladder in found.ladders],
+                "diagnosis": [asdict(verdict) for verdict in found.diagnosis],
                 "others": found.others,
                 "unfollowed": found.unfollowed,
                 "older_connections": found.older,

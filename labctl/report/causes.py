@@ -18,11 +18,14 @@ SHOWN = 3
 """Measurements that are shown of a cause where not the whole is wanted."""
 
 
-def causes(found: Sequence[Verdict], whole: bool) -> None:
-    """Print each cause with its heading."""
+_VERBS = {"checks": ("fails", "fail"), "packets": ("is lost", "are lost")}
+
+
+def causes(found: Sequence[Verdict], whole: bool, of: str = "checks") -> None:
+    """Print each cause with its heading; they are of `checks` that fail, or of `packets` that are lost."""
     out = console()
     for verdict in found:
-        out.print(f"\n[bold]{escape(_heading(verdict))}[/]")
+        out.print(f"\n[bold]{escape(_heading(verdict, of))}[/]")
         grid = Table.grid(padding=(0, 2))
         grid.add_column(no_wrap=True)
         grid.add_column()
@@ -35,14 +38,15 @@ def causes(found: Sequence[Verdict], whole: bool) -> None:
             out.print(f"do     [bold]{escape(verdict.fix)}[/]", soft_wrap=True)  # in one piece, to be copied
 
 
-def _heading(verdict: Verdict) -> str:
+def _heading(verdict: Verdict, of: str) -> str:
     known = "one reason" if verdict.reason is not Reason.UNKNOWN else "a reason that is not known"
     number = len(verdict.checks)
     if not number:
         return f"for {known}"
+    one, several = _VERBS[of]
     if number == 1:
-        return f"{verdict.checks[0]} fails for {known}"
-    return f"{number} checks fail for {known}"
+        return f"{verdict.checks[0]} {one} for {known}"
+    return f"{number} {of} {several} for {known}: {', '.join(verdict.checks)}"
 
 
 def _seen(evidence: Sequence[Witness], whole: bool) -> Iterator[tuple[str, str]]:

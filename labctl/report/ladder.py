@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from labctl.report.causes import causes
 from labctl.report.console import console
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
 from labctl.trace.ladder import Hop, Ladder, Rung, error_words
@@ -28,6 +29,9 @@ def trace(found: Traced, most: int) -> None:
     shown = [*found.ladders[:most], *(each for each in found.ladders[most:] if each.end in _ENDED)]
     for ladder in shown:
         _ladder(out, ladder)
+    if found.diagnosis:
+        causes(found.diagnosis, whole=False, of="packets")
+        out.print()
     ends = Counter(ladder.end for ladder in found.ladders)
     number = len(found.ladders) + found.unfollowed
     told = ", ".join(_styled(hop, f"{count} {hop}") for hop, count in ends.items())

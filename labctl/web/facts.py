@@ -50,9 +50,13 @@ class KnownFacts:
         found = self.state.interface(port)
         return f"bridge {space.name_of(found.link.master)}" if space and found and found.link.master else ""
 
-    def has_engine(self, device: InterfaceRef) -> bool:
-        return device in self.state.engines
-
-    def engine(self, device: InterfaceRef) -> str:
-        fault = engine_fault(self.state.engines[device])
+    def engine(self, device: InterfaceRef) -> str | None:
+        engine = self.state.engines.get(device)
+        if engine is None:
+            return None
+        fault = engine_fault(engine)
         return f"it {fault}" if fault else ""
+
+    def reader(self, namespace: str, port: int) -> InterfaceRef | None:
+        specs = (engine.spec for engine in self.state.engines.values() if engine.spec.device.namespace == namespace)
+        return next((spec.device for spec in specs if spec.bind.port == port), None)

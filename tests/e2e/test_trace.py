@@ -84,7 +84,10 @@ def ping(world: World, *words: str) -> Any:
 
 def test_a_packet_that_an_engine_drops_ends_there(tunnelled: World) -> None:
     tunnelled.labctl("impair", "siteA:tun0", "--loss", "100%")
-    (request,) = of(ping(tunnelled, "10.0.102.1"), "ICMP")
+    traced = ping(tunnelled, "10.0.102.1")
+    (request,) = of(traced, "ICMP")
+    (cause,) = traced["diagnosis"]
+    assert (cause["reason"], cause["checks"]) == ("impaired", ["packet 1"])
     assert rungs(request) == [("transmitted", "siteA:tun0"), ("lost", "siteA:tun0")]
     assert "1 packet lost by an impairment" in request["rungs"][-1]["words"]
 
@@ -95,6 +98,25 @@ def test_a_packet_that_the_cable_does_not_carry_ends_there(tunnelled: World) -> 
                      "type filter hook ingress device wan0 priority 0; policy drop; }")  # fmt: skip
     (request,) = of(ping(tunnelled, "10.0.102.1"), "ICMP")
     assert rungs(request) == [*THERE[:4], ("lost", "siteB:tun1")]
+
+
+def test_a_next_hop_that_does_not_answer_is_explained(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    here.labctl("exec", "right", "--", "ip", "link", "set", "eth0", "arp", "off")
+    shown = here.labctl("trace", "left", "--", "ping", "-c", "1", "-W", "0.3", "192.0.2.2", code=1).stdout
+    assert "ARP who has 192.0.2.2? tell 192.0.2.1" in shown and "no answer was seen" in shown
+    assert "is lost for one reason" in shown and "right:eth0" in shown
+    here.labctl("down")
+
+
+def test_what_was_lost_once_has_no_cause(tunnelled: World) -> None:
+    """The same is sent again, and arrives."""
+    lossy = "import subprocess, sys; sys.exit(subprocess.run(['ping', '-c1', '-W0.3', '10.0.102.1']).returncode)"
+    add = "nft 'add table t; add chain t c { type filter hook input priority 0; policy drop; }'"
+    take = "nft delete table t"
+    command = f'{add}; {tunnelled.command()[0]} -c "{lossy}"; code=$?; {take}; exit $code'
+    traced = trace(tunnelled, "siteA", "sh", "-c", command, code=1)
+    assert traced["diagnosis"] == [] and "lost" in {packet["end"] for packet in traced["packets"]}
 
 
 def test_a_packet_that_no_one_wants_is_dropped_where_it_came(tunnelled: World) -> None:
