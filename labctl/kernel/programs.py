@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.kernel.tuntap import DEVICE
 from labctl.process.processes import state_of, title_of
 from labctl.process.syscalls import pidfd_getfd
 
@@ -70,7 +69,8 @@ def with_tun_devices() -> dict[str, tuple[Program, ...]]:
 
 def tun_devices(pid: int) -> dict[int, str]:
     """Return the TUN and TAP devices that a process is attached to, by descriptor (drivers/net/tun.c: fdinfo)."""
-    opened = (number for number, target in _targets(pid).items() if target == str(DEVICE))
+    # In a mount namespace of its own the device may be somewhere else.
+    opened = (number for number, target in _targets(pid).items() if target.endswith("/net/tun"))
     return {number: device for number in opened if (device := _attached_to(pid, number))}
 
 

@@ -315,6 +315,13 @@ def test_a_trace_names_the_rule_that_ends_a_packet(shared: Space, ruleset: str, 
     assert ended(shared, ruleset, ECHO, PING)[:1] == [(where, rule)]
 
 
+def test_every_event_tells_the_packet_and_its_interfaces(shared: Space) -> None:
+    with nft(shared, table("ip ttl 64\njump sub", policy="drop", more="chain sub {\n ip ttl 64\n }")):
+        events, _ = traced(shared, ECHO, PING)
+    assert [event.kind for event in events] == ["rule", "rule", "rule", "policy"]
+    assert {(event.header[12:20], event.iif) for event in events} == {(2 * socket.inet_aton("127.0.0.1"), "lo")}
+
+
 def test_a_packet_that_passes_is_seen_to_pass(shared: Space) -> None:
     with nft(shared, table("ip ttl 64 accept")):
         events, (chain,) = traced(shared, ECHO, PING)

@@ -13,11 +13,13 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.flow import Flow
 from labctl.kernel.nftables import encode
+from labctl.kernel.nftables.matches import of_flow, of_neighbours
 from labctl.kernel.nftables.messages import (
     FAMILIES,
     NETLINK_NETFILTER,
@@ -47,19 +49,23 @@ _RAW = -300  # linux/netfilter_ipv4.h: NF_IP_PRI_RAW; ours is before
 _LOWEST = -(2**31)
 
 _VERDICT_CODE, _VERDICT_CHAIN = 1, 2  # NFTA_VERDICT_*
-_CHAIN, _HANDLE, _TYPE, _VERDICT, _ID, _NETWORK_HEADER, _TRANSPORT_HEADER, _IIF, _OIF, _POLICY = (
-    2,
-    3,
-    4,
-    5,
-    6,
-    8,
-    9,
-    10,
-    12,
-    16,
-)
-"""NFTA_TRACE_*; the table is NAME."""
+
+
+class _Trace(IntEnum):
+    """NFTA_TRACE_*."""
+
+    TABLE = 1
+    CHAIN = 2
+    RULE_HANDLE = 3
+    TYPE = 4
+    VERDICT = 5
+    ID = 6
+    NETWORK_HEADER = 8
+    TRANSPORT_HEADER = 9
+    IIF = 10
+    OIF = 12
+    POLICY = 16
+
 
 _TYPES = {1: "policy", 2: "return", 3: "rule"}  # NFT_TRACETYPE_*
 _VERDICTS = {
@@ -87,8 +93,7 @@ class Event:
 
     `packet` is the same for all events of one packet in a namespace. The verdict is accept, drop, continue, jump, goto
     or return; `rule` is the handle, None at the end of a chain. `header` is the IP header as it is now, or ARP, and
-    `transport` the first bytes behind it: a change from one event to the next is NAT. These and the interfaces are told
-    in the first event of each chain that a hook calls, and are empty in those that follow.
+    `transport` the first bytes behind it: a change from one event to the next is NAT.
     """
 
     packet: int
@@ -135,6 +140,7 @@ class FirewallTrace:
         """
         self._names = dict(socket.if_nameindex())
         self._table = f"{OF_A_TRACE}{os.getpid()}"
+        self._last: dict[int, Event] = {}  # of each packet
         self._met: set[int | tuple[int, bytes]] = set()  # packets, and what of them stays as it is
         self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
         self._owner = rt.Rtnetlink(NETLINK_NETFILTER)
@@ -168,10 +174,19 @@ class FirewallTrace:
             while offset < len(data):
                 length, kind, _, _, _ = _HEADER.unpack_from(data, offset)
                 if kind == TRACE:
-                    event = _event(data[offset + _HEADER.size : offset + length], self._names)
+                    event = self._whole(_event(data[offset + _HEADER.size : offset + length], self._names))
                     if self._is_ours(event) and not event.table.startswith(OF_A_TRACE) and not event.is_empty:
                         yield event
                 offset += (length + 3) & ~3
+
+    def _whole(self, event: Event) -> Event:
+        """Return an event with what the kernel tells of a packet only at its first one of each hook."""
+        before = self._last.get(event.packet)
+        if before is not None and not event.header:
+            header, transport = before.header, before.transport
+            event = replace(event, header=header, transport=transport, iif=before.iif, oif=before.oif)
+        self._last[event.packet] = event
+        return event
 
     def _is_ours(self, event: Event) -> bool:
         """Return whether an event is of a packet that our table has met, and keep which it meets."""
@@ -194,7 +209,7 @@ def _table(
 ) -> Iterator[tuple[int, str, bytes]]:
     """Yield what makes a table that has these packets traced."""
     yield NEWTABLE, family, string(NAME, name) + u32(FLAGS, OWNED)
-    matches = [*_of_neighbours(family, neighbours), *(_of_flow(family, flow) for flow in flows if family != "arp")]
+    matches = [*of_neighbours(family, neighbours), *(of_flow(family, flow) for flow in flows if family != "arp")]
     for hook, device in _places(family, chains):
         chain = f"{hook}-{device}" if device else hook
         where = u32(_HOOK_NUMBER, HOOKS[family].index(hook)) + u32(_HOOK_PRIORITY, _before_all(chains))
@@ -219,56 +234,23 @@ def _before_all(chains: Iterable[Chain]) -> int:
     return max(min((_RAW, *(chain.priority for chain in chains))) - 1, _LOWEST)
 
 
-def _of_flow(family: str, flow: Flow) -> bytes:
-    """Return the expressions that match the packets of a flow."""
-    at_source, at_destination = (12, 16) if flow.to.version == 4 else (8, 24)
-    found = _is_ip(family, flow.to.version) + encode.header_is(encode.NETWORK, at_destination, flow.to.packed)
-    if flow.source is not None:
-        found += encode.header_is(encode.NETWORK, at_source, flow.source.packed)
-    if flow.protocol:
-        protocol = IP_PROTOCOLS.get(flow.protocol) or int(flow.protocol)
-        found += encode.meta_is(encode.META_L4PROTO, bytes([protocol]))
-    for offset, port in ((0, flow.sport), (2, flow.dport)):
-        if port:
-            found += encode.header_is(encode.TRANSPORT, offset, port.to_bytes(2))
-    return found
-
-
-def _of_neighbours(family: str, neighbours: Iterable[Host]) -> Iterator[bytes]:
-    """Yield the expressions that match ARP (RFC 826), and neighbour discovery (RFC 4861), of some addresses."""
-    for host in neighbours:
-        if host.version == 4 and family != "inet":
-            is_arp = b"" if family == "arp" else encode.meta_is(encode.META_PROTOCOL, b"\x08\x06")
-            for offset in (14, 24):  # the address of the sender, that of the target
-                yield is_arp + encode.header_is(encode.NETWORK, offset, host.packed)
-        elif host.version == 6 and family != "arp":
-            is_icmp = encode.meta_is(encode.META_L4PROTO, bytes([IP_PROTOCOLS["ipv6-icmp"]]))
-            yield _is_ip(family, 6) + is_icmp + encode.header_is(encode.TRANSPORT, 8, host.packed)
-
-
-def _is_ip(family: str, version: int) -> bytes:
-    if family == "inet":
-        return encode.meta_is(encode.META_NFPROTO, bytes([socket.AF_INET if version == 4 else socket.AF_INET6]))
-    return encode.meta_is(encode.META_PROTOCOL, b"\x08\x00" if version == 4 else b"\x86\xdd")
-
-
 def _event(message: bytes, names: Mapping[int, str]) -> Event:
     told = rt.attributes(message[NFGENMSG.size :])
-    verdict = rt.attributes(told.get(_VERDICT, b""))
+    verdict = rt.attributes(told.get(_Trace.VERDICT, b""))
     if _VERDICT_CODE in verdict:
         code = int.from_bytes(verdict[_VERDICT_CODE], signed=True)
         target = f" {text(verdict[_VERDICT_CHAIN])}" if _VERDICT_CHAIN in verdict else ""
     else:
-        code, target = int.from_bytes(told.get(_POLICY, b"\1"), signed=True), ""
+        code, target = int.from_bytes(told.get(_Trace.POLICY, b"\1"), signed=True), ""
     return Event(
-        number(told[_ID]),
+        number(told[_Trace.ID]),
         FAMILIES.get(message[0], str(message[0])),
-        text(told[NAME]),
-        text(told.get(_CHAIN, b"")),
-        _TYPES.get(number(told[_TYPE]), ""),
-        number(told[_HANDLE]) if _HANDLE in told else None,
+        text(told[_Trace.TABLE]),
+        text(told.get(_Trace.CHAIN, b"")),
+        _TYPES.get(number(told[_Trace.TYPE]), ""),
+        number(told[_Trace.RULE_HANDLE]) if _Trace.RULE_HANDLE in told else None,
         _VERDICTS.get(code, str(code)) + target,
-        told.get(_NETWORK_HEADER, b""),
-        told.get(_TRANSPORT_HEADER, b""),
-        *(names.get(number(told.get(kind, b"")), "") for kind in (_IIF, _OIF)),
+        told.get(_Trace.NETWORK_HEADER, b""),
+        told.get(_Trace.TRANSPORT_HEADER, b""),
+        *(names.get(number(told.get(kind, b"")), "") for kind in (_Trace.IIF, _Trace.OIF)),
     )
