@@ -131,14 +131,22 @@ class RunningLab:
         return [*self._enter_environment(), "nsenter", f"--net=/run/netns/{namespace}", "--"]
 
     def _with_processes(self, command: str) -> str:
-        def pid(found: re.Match[str]) -> str:
-            (engine,) = self.here.processes_titled(f"ttun {found[1]} ")
-            return str(_pids(engine)[-1])
+        return ENGINE.sub(lambda found: str(_pids(self._reader(found[1]))[-1]), command)
 
-        return ENGINE.sub(pid, command)
+    def _reader(self, device: str) -> int:
+        """Return the process that has a TUN device open."""
+        (reader,) = (pid for pid, _ in self.here.processes() if _has_open(pid, device))
+        return reader
 
     def _is_gone(self, inner: int) -> bool:
         return all(_pids(pid)[-1:] != [inner] for pid, _ in self.here.processes())
+
+
+def _has_open(pid: int, device: str) -> bool:
+    try:
+        return any(f"iff:\t{device}\n" in file.read_text() for file in Path(f"/proc/{pid}/fdinfo").iterdir())
+    except OSError:
+        return False
 
 
 def _pids(pid: int) -> list[int]:
