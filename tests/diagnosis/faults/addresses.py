@@ -51,6 +51,13 @@ FAULTS = (
         (("siteA", "ip addr add 10.0.102.1/32 dev lo"),),
     ),
     Fault(
+        "next hop is the sender's own, too",
+        "two-site",
+        "underlay",
+        at("siteA:lo", "siteA:wan0", why=(Reason.ADDRESS_ELSEWHERE, *DUPLICATE)),
+        (("siteA", "ip addr add 192.0.2.2/32 dev lo"),),
+    ),
+    Fault(
         "sender's address is the receiver's own, too",
         "two-site",
         "underlay",
