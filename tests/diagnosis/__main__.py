@@ -11,6 +11,7 @@ import os
 import time
 from pathlib import Path
 
+from tests.diagnosis.controls import CONTROLS
 from tests.diagnosis.run import run
 from tests.diagnosis.table import line, table
 from tests.e2e.world import SUITE_IS_ROOT
@@ -20,7 +21,7 @@ def main() -> None:
     """Run what the arguments ask for."""
     options = _arguments()
     faults = importlib.import_module(f"tests.diagnosis.{options.list}")
-    lists = {**faults.BY_CLASS, "pairs": faults.PAIRS}
+    lists = {**faults.BY_CLASS, "pairs": faults.PAIRS, "controls": CONTROLS}
     jobs = [(kind, one) for kind, of_kind in lists.items() for one in of_kind if options.only in one.name]
     report: list[str] = []
     for mode in options.modes or (["root", "rootless"] if SUITE_IS_ROOT else ["rootless"]):

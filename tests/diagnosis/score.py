@@ -8,7 +8,7 @@ A verdict is wrong where it names a reason that is not acceptable: unlike `unkno
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 from typing import Any
@@ -20,6 +20,7 @@ from tests.diagnosis.fault import Control, Fault, Pair
 from tests.e2e.world import World
 
 LINE = re.compile(r"(?:\.yaml:|\blines? )(\d+)")
+LOOKS = 2
 ROUNDS = 3
 """How often a person repairs and looks again, where there are two faults."""
 
@@ -52,13 +53,18 @@ def of_pair(here: World, pair: Pair) -> Score:
     return _score(here, pair.name, (pair.first, pair.second), ROUNDS)
 
 
-def of_control(here: World, control: Control) -> list[str]:
-    """Return what a diagnosis says of a lab in which nothing is wrong. Raise AssertionError where a check fails."""
+def of_control(here: World, control: Control) -> Score:
+    """Return full points where nothing is said of a lab in which nothing is wrong, else what is said.
+
+    Raise AssertionError where a check fails.
+    """
     with by_hand.lab(here, control.lab, control.edits) as lab:
         lab.type(control.inject)
         verdict = lab.verify()
         assert verdict["passed"], [check["name"] for check in verdict["checks"] if not check["passed"]]
-        return [_told(found) for found in verdict.get("diagnosis", ())]
+        said = tuple(map(_told, verdict.get("diagnosis", ())))
+        quiet = float(not said)
+        return Score(control.name, quiet, quiet, quiet, wrong=bool(said), told=said)
 
 
 def _score(here: World, name: str, faults: Sequence[Fault], rounds: int) -> Score:
@@ -97,10 +103,19 @@ def _repaired(lab: RunningLab, faults: Sequence[Fault], rounds: int) -> tuple[li
         if not said:
             return found, False
         lab.forget_paths()
-        verdict = lab.verify(*checks)
+        verdict = _looked_again(lab, checks)
         if verdict["passed"]:
             return found, True
     return found, False
+
+
+def _looked_again(lab: RunningLab, checks: Iterable[str]) -> Any:
+    """Return what `verify` says after a repair; a neighbour that was asked in vain is asked again a moment later."""
+    for _ in range(LOOKS):
+        verdict = lab.verify(*checks)
+        if verdict["passed"]:
+            break
+    return verdict
 
 
 def _mend(lab: RunningLab, fix: str, faults: Sequence[Fault]) -> None:

@@ -15,8 +15,8 @@ def table(scores: Sequence[Scored]) -> str:
     """Return the means of each class, in markdown."""
     kinds = dict.fromkeys(kind for kind, _ in scores)
     rows = [(kind, [one for of, one in scores if of == kind]) for kind in kinds]
-    singles = [one for kind, one in scores if kind != "pairs"]
-    rows.insert(len(rows) - ("pairs" in kinds), ("**all single**", singles))
+    singles = [one for kind, one in scores if kind not in ("pairs", "controls")]
+    rows.insert(len([kind for kind in kinds if kind not in ("pairs", "controls")]), ("**all single**", singles))
     head = "| class | n | mean of 3 | where | why | what to do | wrong | unknown | skipped |"
     return "\n".join([head, "|" + "---|" * 9, *(_row(kind, list(of_kind)) for kind, of_kind in rows)])
 

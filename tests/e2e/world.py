@@ -45,7 +45,7 @@ from labctl.process.syscalls import (
 from tests.e2e import forked
 
 
-def _unused_uid() -> int:
+def unused_uid() -> int:
     """A user that nobody is, so that all its processes are ours: far from what people and containers are given."""
     highest = max(int(first) + int(count) for first, _, count in map(str.split, _lines("/proc/self/uid_map")))
     low, high = (2_000_000_000, 2_100_000_000) if highest > 2_100_000_000 else (highest // 2, highest)
@@ -58,7 +58,7 @@ def _lines(file: str) -> list[str]:
 
 REPO = Path(__file__).resolve().parents[2]
 SUITE_IS_ROOT = os.geteuid() == 0
-ORDINARY_UID = _unused_uid() if SUITE_IS_ROOT else os.geteuid()
+ORDINARY_UID = unused_uid() if SUITE_IS_ROOT else os.geteuid()
 DEADLINE = float(os.environ.get("LABCTL_TEST_PATIENCE", "20"))
 MS_PRIVATE = 1 << 18  # sys/mount.h
 NS_GET_PARENT = 0xB702  # ioctl_ns(2)

@@ -43,7 +43,7 @@ FAULTS = (
         "reverse path filter at a router with another way back",
         "routed",
         "tunnel",
-        at("r1:a", "r1:b", why=(Reason.RP_FILTER, Reason.ROUTE_ELSEWHERE)),
+        at("r1:a", "r1:b", why=(Reason.RP_FILTER, Reason.ROUTE_ELSEWHERE, Reason.WRONG_NEXT_HOP)),
         (
             ("r1", "sysctl -qw net.ipv4.conf.all.rp_filter=1"),
             ("r1", "ip route add 10.0.1.1/32 via 192.0.2.6"),
