@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from labctl.errors import KernelRefused, kernel_words
+from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.kernel import connection_filter, namespaces, sockets
 from labctl.kernel.packet_taps import PacketTaps, Seen
 from labctl.lab.capture import described, tunnel_ports
 from labctl.lab.engines.drops import Drops
 from labctl.lab.execute import execute
-from labctl.lab.names import namespaces_of, resolve
+from labctl.lab.names import meant, names, namespaces_of, resolve
 from labctl.lab.state import State, existing
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.ladder import Hop, Ladder
@@ -79,6 +79,9 @@ def trace_check(lab: str, check: str, tools: Callable[[PatienceFor], Tools], sho
     from labctl.lab.verify import verify
 
     state = existing(lab)
+    if meant(lab, check, namespaces_of(lab)) and not meant(lab, check, names(lab).checks):
+        hint = f"labctl trace {check} -- ping -c 1 ADDRESS"
+        raise UsageError(f"{check} is a namespace of lab {lab}, and no check", "a command is missing", hint)
     with _watching(state) as watch:
         verified = verify(lab, [check], tools, show)
         watch.settle()
@@ -151,7 +154,7 @@ class _Watch:
         """Return the ladders of the packets that concern some namespaces."""
         from labctl.lab.trace_facts import LabFacts
         from labctl.trace.journeys import journeys
-        from labctl.trace.ladder import ladders
+        from labctl.trace.ladder import ladders, uncertain
         from labctl.trace.selection import concerning, without
         from labctl.trace.sightings import sightings
 
@@ -161,6 +164,8 @@ class _Watch:
         everything = without(journeys(sightings(seen, ports)), self._older)
         found = concerning(everything, namespaces)
         followed = ladders(found[:MOST_PACKETS], LabFacts(self._state, self._drops))
+        if self._missed:
+            followed = uncertain(followed)
         return Traced(
             self._state.lab,
             what,

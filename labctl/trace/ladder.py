@@ -34,6 +34,7 @@ class Hop(StrEnum):
     ACCEPTED = "accepted"
     DROPPED = "dropped"
     LOST = "lost"
+    UNKNOWN = "unknown"  # it may have gone on: frames were missed
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,19 @@ def ladders(journeys: Sequence[Journey], facts: Facts) -> list[Ladder]:
         )
         for index, journey in enumerate(journeys)
     ]
+
+
+def uncertain(found: Sequence[Ladder]) -> list[Ladder]:
+    """Return ladders without the conclusion that a packet was lost: frames were missed, and it may have gone on."""
+    return [
+        replace(ladder, rungs=(*ladder.rungs[:-1], replace(ladder.rungs[-1], hop=Hop.UNKNOWN, words=_MISSED)))
+        if ladder.end is Hop.LOST
+        else ladder
+        for ladder in found
+    ]
+
+
+_MISSED = "frames were missed, it may have gone on unseen"
 
 
 def _seen(journey: Journey, origin: int, facts: Facts) -> Iterator[Rung]:

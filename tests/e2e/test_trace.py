@@ -75,6 +75,7 @@ def test_the_exit_code_is_that_of_the_command(tunnelled: World) -> None:
     tunnelled.labctl("trace", "siteA", "--", "sh", "-c", "exit 7", code=7)
     assert "cannot be run" in tunnelled.labctl("trace", "siteA", "--", "/nothing", code=2).stderr
     assert "no namespace named" in tunnelled.labctl("trace", "siteX", "--", "true", code=2).stderr
+    assert "a command is missing" in tunnelled.labctl("trace", "siteA", code=2).stderr
     assert "as in: labctl trace" in tunnelled.labctl("trace", code=2).stderr
 
 

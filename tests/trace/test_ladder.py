@@ -12,7 +12,7 @@ from labctl.kernel.packet_taps import PacketType, Seen
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Packet
 from labctl.trace.journeys import journeys
-from labctl.trace.ladder import Ladder, ladders
+from labctl.trace.ladder import Ladder, ladders, uncertain
 from labctl.trace.sightings import sightings
 
 
@@ -124,3 +124,9 @@ def test_what_asks_for_no_answer_is_received() -> None:
 def test_times_count_from_the_first_packet_of_all() -> None:
     one, other = of(seen(*FLOOD, ("b:eth0 out", ECHO)))
     assert [rung.at for rung in (one.rungs[0], other.rungs[0])] == [0, 6000]
+
+
+def test_where_frames_were_missed_nothing_is_lost_for_certain() -> None:
+    error = Ether() / IP(src="10.0.0.9", dst="10.0.0.1") / ICMP(type=3, code=1) / Raw(bytes(PING[IP]))
+    one, other = of(seen(*FLOOD)), of(seen(FLOOD[0], ("r:eth0 out", error)))
+    assert [last(each)[0] for each in (*uncertain(one), *uncertain(other))] == ["unknown", "dropped", "unknown"]
