@@ -107,6 +107,15 @@ def test_packet_arithmetic_is_pure() -> None:
             assert name in PURE or name.startswith("labctl.engine.packets"), f"{file.name} imports {name}"
 
 
+def test_the_model_of_a_running_lab_is_pure() -> None:
+    """What it knows is read elsewhere, and time is an argument."""
+    for file in (REPO / "labctl" / "live").glob("*.py"):
+        for name in imports(file):
+            assert name in PURE or name.startswith(
+                ("labctl.live", "labctl.plan", "labctl.topology", "labctl.engine")
+            ), f"{file.name} imports {name}"
+
+
 def test_a_description_of_a_lab_takes_from_the_engine_only_what_is_pure() -> None:
     for file in FILES:
         if package_of(file) in ("topology", "plan"):

@@ -1,4 +1,7 @@
-"""One command at a time changes a lab: it holds a flock(2) on the directory of the lab."""
+"""One command at a time changes a lab, and one at a time asks its checks.
+
+The first holds a flock(2) on the directory of the lab, the second on that of its engines.
+"""
 
 from __future__ import annotations
 
@@ -73,6 +76,20 @@ def _make_directories(state: State) -> None:
             state.directory.chmod(0o700)
     except FileNotFoundError:
         return  # another labctl has just removed ROOT with its last lab; the caller begins again
+
+
+@contextmanager
+def asking(state: State) -> Iterator[None]:
+    """Run checks of a lab in the body, alone: they count packets, so those of another command are waited for.
+
+    Raise FileNotFoundError where there is no lab any more.
+    """
+    fd = os.open(state.directory / "engines", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def at_work(state: State) -> bool:

@@ -24,6 +24,7 @@ from labctl.lab import names
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.explain import Explainer
 from labctl.lab.journal import Recorded
+from labctl.lab.lock import asking
 from labctl.lab.reconcile import pending
 from labctl.lab.state import State, applied, existing
 from labctl.plan.desired import desired
@@ -58,7 +59,7 @@ def verify(
     wanted, recorded = desired(applied(state)), state.read()
     chosen = _chosen(wanted.topology, checks)
     results, explained = [], []
-    with Explainer(state, wanted, chosen) as explainer:
+    with asking(state), Explainer(state, wanted, chosen) as explainer:
         for result in run(wanted, chosen, means_of(state, recorded, tools, explainer)):
             if not result.passed:
                 causes = explainer.explain(result)

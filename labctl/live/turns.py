@@ -1,13 +1,14 @@
 """Which check is asked next, by one who asks them one after the other, again and again; pure.
 
-After a change every verdict is old: then the checks are asked at once, those first that take the least time, so that
-what has changed is seen as early as can be. Else each is due again after some times as long as it took: one that is
-answered within milliseconds is asked often, and one that waits for a time-out seldom.
+After a change every verdict is old: then the checks are asked at once, those first that it probably concerns, and of
+these those that take the least time, so that what has changed is seen as early as can be. Else each is due again after
+some times as long as it took: one that is answered within milliseconds is asked often, and one that waits for a
+time-out seldom.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 SPARE = 8
@@ -27,8 +28,15 @@ class Asked:
         return changed if self.at < changed else self.at + SPARE * self.took
 
 
-def next_check(checks: Iterable[Asked], changed: float) -> Asked:
-    """Return the check to be asked next; `changed` is when something changed last. Raise ValueError without checks."""
-    return min(
-        checks, key=lambda check: (check.at >= changed, check.took if check.at < changed else check.due(changed))
-    )
+def next_check(checks: Iterable[Asked], changed: float, concerned: Container[str] = ()) -> Asked:
+    """Return the check to be asked next. Raise ValueError without checks.
+
+    `changed` is when something changed last, and `concerned` are the checks that it probably concerns.
+    """
+
+    def turn(check: Asked) -> tuple[bool, bool, float]:
+        if check.at < changed:
+            return False, check.name not in concerned, check.took
+        return True, False, check.due(changed)
+
+    return min(checks, key=turn)

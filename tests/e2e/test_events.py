@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.e2e.labs import PAIR, tunnel
-from tests.e2e.world import DEADLINE, World
+from tests.e2e.world import DEADLINE, World, eventually
 
 
 class Events:
@@ -178,3 +178,14 @@ def test_sigterm_ends_it_while_there_is_no_lab(here: World) -> None:
 
 def test_a_lab_that_is_not_there_is_no_lab_to_wait_for(as_user: World) -> None:
     assert "no lab is running" in as_user.labctl("events", code=2).stderr
+
+
+def test_whoever_looks_ends_with_a_command_that_is_killed(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    before = {pid for pid, _ in here.processes()}
+    process = here.start(here.command("events", "--verify"), stdout=subprocess.PIPE)
+    assert process.stdout and any("across passed" in line for line in process.stdout)
+    process.kill()
+    process.wait()
+    eventually(lambda: {pid for pid, _ in here.processes()} <= before, "they have ended")
+    here.labctl("down")

@@ -46,3 +46,9 @@ def test_one_that_waits_for_a_time_out_is_asked_less_often() -> None:
 
 def test_one_that_was_never_asked_comes_first() -> None:
     assert next_check([Asked("old", 1.0, 0.1), Asked("new")], changed=0.5).name == "new"
+
+
+def test_what_a_change_concerns_comes_before_what_is_quicker() -> None:
+    known = [Asked("quick", 1, 0.1), Asked("slow", 1, 3.0), Asked("asked", 7, 0.1)]
+    assert next_check(known, changed=5, concerned={"slow", "asked"}).name == "slow"
+    assert next_check(known, changed=5).name == "quick"

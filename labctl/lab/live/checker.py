@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import select
 import time
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from labctl.checks.probes import Probes
@@ -18,7 +18,7 @@ from labctl.checks.run import WANTED, Means, run
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
 from labctl.lab.explain import Explainer
-from labctl.lab.lock import at_work
+from labctl.lab.lock import asking, at_work
 from labctl.lab.state import State
 from labctl.lab.verify import means_of
 from labctl.live.readings import Checked, Listed, Verdict
@@ -27,7 +27,7 @@ from labctl.plan.desired import Desired, desired
 from labctl.process.line import Line
 from labctl.topology.model import Check
 
-BRISK = 0.4
+BRISK = 0.2
 """Seconds that are waited for an answer at least."""
 
 TIMES = 4
@@ -51,46 +51,60 @@ class _Known:
 def check(lab: str, line: Line) -> None:
     """Send the verdict of each check as soon as it is there, again and again. Raise Hangup."""
     state, known = State(lab), dict[str, _Known]()
+    changed = frozenset[str]()
     while True:
-        nudged = False
-        with suppress(LabError, OSError):  # the lab ends amidst, or its record is damaged: `status` says so
-            nudged = _ask_until_nudged(state, known, line)
-        if not nudged:
-            _nudged(line, PAUSE)
+        try:
+            changed = _ask_until_changed(state, changed, known, line)
+        except (LabError, OSError):  # the lab ends amidst, or its record is damaged: `status` says so
+            changed = frozenset()
+        changed = changed or _changed(line, PAUSE)
 
 
-def _ask_until_nudged(state: State, known: dict[str, _Known], line: Line) -> bool:
-    """Ask the checks of a lab until something has changed. Return False where they cannot be asked now."""
+def _ask_until_changed(state: State, where: frozenset[str], known: dict[str, _Known], line: Line) -> frozenset[str]:
+    """Ask the checks of a lab, first those that concern some namespaces, until something has changed.
+
+    Return the namespaces in which it has; none where no checks can be asked now.
+    """
     topology = state.topology()
     if topology is None or not topology.checks:
-        return False
+        return frozenset()
     wanted, changed = desired(topology), time.monotonic()
     checks = {one.name: one for one in topology.checks}
+    concerned = {name for name, one in checks.items() if where.intersection(_namespaces(one))}
     line.send([(time.time(), Listed(tuple(checks)))])
     for name in checks:
         known[name] = replace(known.get(name) or _Known(Asked(name)), confirmed=False)
     while not at_work(state):
-        now = time.monotonic()
-        name = next_check((known[name].asked for name in checks), changed).name
-        result = _ask(state, wanted, checks[name], known[name])
+        name = next_check((known[name].asked for name in checks), changed, concerned).name
+        with asking(state):
+            now = time.monotonic()
+            result = _ask(state, wanted, checks[name], known[name])
+            took = time.monotonic() - now
         if at_work(state):  # it has taken the lab apart meanwhile, or was still making it
-            return False
-        took = time.monotonic() - now
+            break
         known[name] = _learned(known[name], result, now + took, took)
         if _is_telling(result, known[name]):
             line.send([(time.time(), _verdict(result))])
         due = next_check((known[name].asked for name in checks), changed).due(changed)
-        if _nudged(line, max(0.0, due - time.monotonic())):
-            return True
-    return False
+        if news := _changed(line, max(0.0, due - time.monotonic())):
+            return news
+    return frozenset()
 
 
-def _nudged(line: Line, seconds: float) -> bool:
-    """Wait for so many seconds, or until something has changed. Return whether it has."""
+def _changed(line: Line, seconds: float) -> frozenset[str]:
+    """Wait for so many seconds, or until something has changed. Return the namespaces in which it has."""
     if not select.select([line], [], [], seconds)[0]:
-        return False
-    line.received()
-    return True
+        return frozenset()
+    return frozenset[str]().union(*line.received())
+
+
+def _namespaces(check: Check) -> Iterator[str]:
+    """Yield the namespaces that a check names."""
+    if check.ping is not None:
+        yield check.ping.from_
+    if check.nc is not None:
+        yield from (check.nc.from_, check.nc.to)
+    yield from (ref.namespace for ref in (*check.crosses, *check.quiet))
 
 
 def _ask(state: State, wanted: Desired, check: Check, known: _Known) -> Result:

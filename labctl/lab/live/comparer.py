@@ -35,7 +35,7 @@ SHARE = 100
 
 
 def compare(lab: str, line: Line) -> None:
-    """Send how a lab differs from its file, whenever the line is nudged or it was long ago. Raise Hangup."""
+    """Send how a lab differs from its file, whenever something has changed or it was long ago. Raise Hangup."""
     state = State(lab)
     while True:
         began = time.monotonic()
@@ -43,7 +43,8 @@ def compare(lab: str, line: Line) -> None:
         if found:
             line.send(found)
         took = time.monotonic() - began
-        if select.select([line], [], [], max(SELDOM, SHARE * took))[0]:
+        pause = SETTLE if at_work(state) else max(SELDOM, SHARE * took)
+        if select.select([line], [], [], pause)[0]:
             line.received()
             time.sleep(SETTLE)
 

@@ -27,11 +27,17 @@ from labctl.process.child import Child
 from labctl.process.line import Hangup, Line
 from labctl.rootless.context import Context, context_for
 
+MOST_NAMED = 20
+"""Namespaces that those who look are told of at once as changed."""
+
 LOOK = 0.3
 """Seconds between two looks whether the lab is there again."""
 
 Work = Callable[[str, Line], object]
-"""Who looks at a lab: sends lists of stamped readings on a line until the process ends that it runs in."""
+"""Who looks at a lab: sends lists of stamped readings on a line until the process ends that it runs in.
+
+On the line come sets of names, of namespaces in which something has changed (an empty one for the lab itself).
+"""
 
 
 @dataclass(frozen=True)
@@ -132,16 +138,16 @@ class Watch:
         except Hangup:
             yield from self._ended(name)
             return
-        changed = False
+        changed: set[str] = set()
         for batch in batches:
             for at, reading in batch:
                 self.state, happened = advance(self.state, at, reading)
                 yield from ((at, event) for event in happened)
-                changed |= _matters(reading, happened)
+                changed |= _changed(reading, happened)
         if changed:
             for other, worker in self._workers.items():
                 if other != name:
-                    worker.line.nudge()
+                    worker.line.offer(frozenset(list(changed)[:MOST_NAMED]))
 
     def _ended(self, name: str) -> Iterator[tuple[float, Event]]:
         """Yield what it means that one of them has ended: with an error, or with the lab. Raise the error."""
@@ -165,8 +171,12 @@ def _look(work: Work, lab: str, ours: Line, theirs: Line) -> None:
 _OF_TRAFFIC = (events.DropEvent, events.CheckEvent, events.DriftEvent, events.NeighbourEvent)
 
 
-def _matters(reading: Reading, happened: Collection[Event]) -> bool:
-    """Return whether the lab may differ from its file since, and checks have another verdict."""
+def _changed(reading: Reading, happened: Collection[Event]) -> set[str]:
+    """Return the namespaces, an empty name for the lab itself, that may differ from the file since.
+
+    So may the verdicts of checks. None where nothing changed but what traffic changes.
+    """
     if isinstance(reading, readings.Told) and isinstance(reading.notification, OtherChange):
-        return True
-    return any(not isinstance(event, _OF_TRAFFIC) for event in happened)
+        return {reading.namespace}
+    places = [getattr(event, "place", "") for event in happened if not isinstance(event, _OF_TRAFFIC)]
+    return {place.partition(":")[0] for place in places}
