@@ -36,8 +36,8 @@ WANTED: Mapping[str | None, State] = {
 class Watch(Protocol):
     """Who sees the packets of a check where they cross interfaces."""
 
-    def begin(self) -> None:
-        """See what comes from now on; called before each try."""
+    def begin(self, check: Check) -> None:
+        """See what comes from now on; called before each try of a check."""
 
     def answered_elsewhere(self, check: Check) -> str:
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
@@ -46,7 +46,7 @@ class Watch(Protocol):
 class NoWatch:
     """No packets are looked at."""
 
-    def begin(self) -> None:
+    def begin(self, check: Check) -> None:
         """There is nothing to begin."""
 
     def answered_elsewhere(self, check: Check) -> str:
@@ -83,7 +83,7 @@ def _until_it_holds(expected: Expected, check: Check, means: Means) -> Result:
 
 def _once(expected: Expected, check: Check, means: Means) -> Result:
     _come_to_rest(means.patience)
-    means.watch.begin()
+    means.watch.begin(check)
     before = means.observe(expected.points)
     outcome, command = _probe(check, means.tools)
     wanted = WANTED[check.expect]

@@ -51,6 +51,9 @@ def not_usable(case: Case, namespace: str, address: Host) -> Iterator[Verdict]:
     by_file = _of_file(case, namespace, address)
     ref = InterfaceRef(namespace, by_file[0]) if by_file else InterfaceRef(namespace, "")
     place = str(ref) if by_file else namespace
+    link = case.link(ref) if by_file else None
+    if address.version == 6 and link is not None and not link.up:
+        return  # it went with the link, and comes back with it
     yield from _without_ipv6(case, ref, address)
     elsewhere = [other for other, _ in owners]
     seen = Witness(place, "addresses", _listed(case, ref) or "none")

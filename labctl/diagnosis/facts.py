@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from labctl.diagnosis.path import Asked, Kind, Stage
+from labctl.diagnosis.verdict import Witness
 from labctl.engine.counters import DROPS_OUT
 from labctl.kernel.addresses import Address
 from labctl.kernel.conntrack import Connection
@@ -98,7 +99,7 @@ class Case:
     traced: Mapping[str, Sequence[Event]] = field(default_factory=dict)  # by namespace, of the probe sent once more
     changes: Sequence[Change] = ()  # what `up` would do
     outcome: str = ""  # results.State
-    observed: str = ""
+    miscounted: Sequence[Witness] = ()  # what was counted otherwise than expected
 
     def space(self, namespace: str) -> Space:
         """Return what was found of a namespace."""

@@ -38,7 +38,7 @@ def dropped(case: Case, number: int) -> Iterator[Verdict]:
 def _is_of(stage: Stage, event: Event) -> bool:
     """Return whether a traced packet is of the stage's flow, or asks for a neighbour on behalf of it."""
     found = packet(event.header) if event.header else None
-    if event.family == "arp":
+    if event.family == "arp" or (event.family == "bridge" and stage.kind is Kind.SWITCH):
         return True
     if found is None:  # only the first event of a packet has its header
         return not event.iif or event.iif == stage.arrives

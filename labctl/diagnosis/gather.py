@@ -6,6 +6,7 @@ failed. What the kernel would do with each packet of the way is asked afterwards
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,10 @@ from labctl.trace.sightings import Journey, sightings
 _REQUESTS = (8, 128)  # echo requests: RFC 792, RFC 4443
 
 
+PAUSE = 0.02
+"""Seconds between two looks at a trace."""
+
+
 class Watch:
     """Taps on some namespaces and their counters, from one look to the next."""
 
@@ -46,11 +51,11 @@ class Watch:
         """See no more."""
         self._taps.close()
 
-    def begin(self) -> None:
-        """Forget what was seen and counted until now."""
+    def begin(self, names: Iterable[str]) -> None:
+        """Forget what was seen until now, and count from now on in some of the namespaces."""
         self._taps.crossed()
         self._seen = []
-        self._before = {name: counted(name) for name in self.names}
+        self._before = {name: counted(name) for name in names}
 
     def crossed(self) -> list[Seen]:
         """Return what has been seen since `begin`."""
@@ -168,10 +173,13 @@ def _as_sent(stage: Stage, source: Host | None) -> Flow:
     return replace(stage.flow, to=source) if stage.back else replace(stage.flow, source=source)
 
 
-def traced(stages: Sequence[Stage], spaces: Mapping[str, Space], again: Callable[[], object]) -> dict[str, list[Event]]:
+def traced(
+    stages: Sequence[Stage], spaces: Mapping[str, Space], again: Callable[[], object], patience: float
+) -> dict[str, list[Event]]:
     """Send a probe `again`, and return which rules its packets met in each namespace that has a firewall.
 
-    The tables of the trace go with it.
+    `patience` are the seconds for which packets may still come, as the next ARP request. The tables of the trace go
+    with it.
     """
     hops = [stage.via or stage.flow.to for stage in stages if stage.kind in (Kind.SEND, Kind.FORWARD)]
     traces: dict[str, FirewallTrace] = {}
@@ -185,12 +193,15 @@ def traced(stages: Sequence[Stage], spaces: Mapping[str, Space], again: Callable
                     traces[name] = opened.enter_context(closing(FirewallTrace(space_.chains, wanted, hops)))
         if traces:
             again()
-        found: dict[str, list[Event]] = {}
-        for name, trace in traces.items():
-            found[name] = []
-            with suppress(OSError):  # there were more than it could keep
-                found[name] += trace.events()
-        return found
+        found: dict[str, list[Event]] = {name: [] for name in traces}
+        end = time.monotonic() + patience
+        while True:
+            for name, trace in traces.items():
+                with suppress(OSError):  # there were more than it could keep
+                    found[name] += trace.events()
+            if time.monotonic() > end or any(event.is_end for events in found.values() for event in events):
+                return found
+            time.sleep(PAUSE)
 
 
 def seen_of(

@@ -55,6 +55,8 @@ def wrong(case: Case, number: int) -> Iterator[Verdict]:
         return
     family = "-6 " if stage.flow.to.version == 6 else ""
     fix = fixes.inside(here.namespace, f"ip {family}neigh del {entry.to} dev {here.interface}")
+    if others and case.changes:
+        fix = fixes.up(case)
     yield Verdict(str(here), Reason.NEIGHBOUR_WRONG, words, evidence, fix)
 
 

@@ -87,6 +87,25 @@ def back_again(case: Case, number: int) -> Iterator[Verdict]:
     yield Verdict(f"{stage.namespace}:{way.interface}", Reason.WRONG_NEXT_HOP, words, (answer,), fix)
 
 
+def left_elsewhere(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a packet left by another interface than its route says: a mark, or a filter, has sent it there."""
+    stage, way = case.stages[number], case.ways.get(case.stages[number])
+    if not isinstance(way, Way) or way.interface != stage.leaves:
+        return
+    for journey in case.answers if stage.back else case.probes:
+        for each in journey.sightings:
+            station = each.station
+            same = station.namespace == stage.namespace and station.outgoing and len(each.layers) == stage.depth + 1
+            if same and station.interface != stage.leaves:
+                answer = Witness(stage.namespace, f"route look-up for {_packet(stage)}", _told(way))
+                seen = Witness(str(station.ref), "left", "seen on the wire")
+                words = (
+                    f"it left by {station.ref}, though its route leads through {stage.leaves}: a mark sends it there"
+                )
+                yield Verdict(str(station.ref), Reason.ROUTE_ELSEWHERE, words, (seen, answer), fixes.up(case))
+                return
+
+
 def _refused(case: Case, stage: Stage, way: NoWay) -> Iterator[Verdict]:
     here = stage.namespace
     answer = Witness(here, f"route look-up for {_packet(stage)}", kernel_words(OSError(way.errno, "")))

@@ -16,6 +16,7 @@ from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.errors import kernel_words
 from labctl.kernel.lookup import NoWay, Way
+from labctl.topology.interface_ref import InterfaceRef
 
 _REFUSED_SOURCE = (errno.EINVAL, errno.EXDEV)
 
@@ -149,8 +150,20 @@ def time_to_live(case: Case, number: int) -> Iterator[Verdict]:
             yield Verdict(place, Reason.ROUTING_LOOP, words, evidence, fixes.up(case))
         else:
             words = f"its TTL ended at {last.station.namespace}: it began with {began}"
-            yield Verdict(place, Reason.TTL, words, evidence, fixes.up(case))
+            setting = _first_ttl(case, first.station.ref, stage.flow.to.version)
+            told = tuple(Witness(first.station.namespace, path, value) for path, value in setting)
+            fix = [
+                fixes.inside(first.station.namespace, f"sysctl -w {path.replace('/', '.')}=64") for path, _ in setting
+            ]
+            yield Verdict(place, Reason.TTL, words, (*evidence, *told), fix[0] if fix else fixes.up(case))
         return
+
+
+def _first_ttl(case: Case, ref: InterfaceRef, version: int) -> list[tuple[str, str]]:
+    """Return the setting of a sender that lets packets begin with less TTL than usual, if it does (RFC 1700: 64)."""
+    path = "net/ipv4/ip_default_ttl" if version == 4 else f"net/ipv6/conf/{ref.interface}/hop_limit"
+    value = case.space(ref.namespace).settings.get(path, "64")
+    return [(path, value)] if int(value) < 64 else []
 
 
 def _moved(case: Case, namespace: str, *names: str) -> Iterator[Witness]:

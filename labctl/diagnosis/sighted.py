@@ -26,6 +26,8 @@ def stops(case: Case) -> list[int]:
     whole = lost.pop(len(case.stages), 0)
     if not lost and whole and case.outcome != "answered":
         return [len(case.stages) - 1]
+    if len(lost) > 1:
+        lost.pop(len(case.stages) - 1, None)  # of answers that came, none tells which the probe did not get
     return sorted(lost)
 
 

@@ -14,6 +14,7 @@ from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.kernel.lookup import Way
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.sightings import Journey, Sighting
 
@@ -27,24 +28,29 @@ def next_mtu(case: Case, number: int) -> Iterator[Verdict]:
     link = case.link(ref) if ref else None
     if ref is None or link is None:
         return
+    way = case.ways.get(stage)
+    mtu = min(link.mtu, (way.mtu if isinstance(way, Way) else None) or link.mtu)
     too_large = [
         size
         for journey in (case.answers if stage.back else case.probes)
-        if (size := _size_at(journey, case, number)) > link.mtu + (_VLAN if stage.kind is Kind.CROSS else 0)
+        if (size := _size_at(journey, case, number)) > mtu + (_VLAN if stage.kind is Kind.CROSS else 0)
     ]
     if not too_large:
         return
     size = max(too_large)
+    of_route = (
+        "" if mtu == link.mtu or not isinstance(way, Way) else f" by the route `{way.route.words if way.route else ''}`"
+    )
     told = list(_told(case))
     dropped = case.space(ref.namespace).dropped.get(ref.interface, 0)
     evidence = (
-        Witness(str(ref), "MTU", f"{link.mtu} bytes"),
+        Witness(str(ref), "MTU", f"{mtu} bytes"),
         Witness(case.stages[number - 1].place if number else stage.namespace, "packets of", f"{size} bytes"),
         *(Witness(str(each.station.ref), "ICMP says", _said(each)) for each in told[-1:]),
         *([Witness(str(ref), "rx_dropped", f"+{dropped}")] if dropped else []),
     )
     reason = Reason.MTU
-    words = f"packets of {size} bytes do not fit through {ref}, whose MTU is {link.mtu}"
+    words = f"packets of {size} bytes do not fit through {ref}, whose MTU is {mtu}{of_route}"
     if not told:
         words += ", and nothing tells the sender"
         reason = Reason.MTU_BLACK_HOLE if stage.kind is not Kind.FORWARD else Reason.MTU

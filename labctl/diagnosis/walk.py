@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from labctl.diagnosis import addresses, engines, filters, fixes, links, neighbours, routes, settings, sizes, sockets
+from labctl.diagnosis import addresses, answered, engines, filters, links, neighbours, routes, settings, sizes, sockets
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.sighted import last_seen, stops
+from labctl.diagnosis.symptoms import namespace_of, without_symptoms
 from labctl.diagnosis.verdict import Verdict, Witness
 
 Question = Callable[[Case, int], Iterator[Verdict]]
@@ -46,21 +47,15 @@ _STATES: Mapping[Kind, tuple[Question, ...]] = {
 }
 """What loses every packet of a stage by itself."""
 
+_ON_THE_WAY_OUT = (
+    *(routes.left_elsewhere, filters.translated, filters.rewritten, filters.policy, filters.queue, sizes.next_mtu),
+    neighbours.unresolved,
+)
 _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
-    Kind.SEND: (
-        filters.translated,
-        filters.rewritten,
-        filters.policy,
-        filters.queue,
-        sizes.next_mtu,
-        neighbours.unresolved,
-    ),
+    Kind.SEND: _ON_THE_WAY_OUT,
     Kind.CROSS: (neighbours.other_host, sizes.next_mtu, filters.queue),
     Kind.SWITCH: (neighbours.other_host, sizes.next_mtu, filters.queue),
-    Kind.FORWARD: (
-        *(settings.time_to_live, filters.translated, filters.rewritten, filters.policy, filters.queue, sizes.next_mtu),
-        neighbours.unresolved,
-    ),
+    Kind.FORWARD: (settings.time_to_live, *_ON_THE_WAY_OUT),
     Kind.DELIVER: (filters.translated, filters.corrupted, filters.policy, sockets.buffers, engines.stranger),
     Kind.READ: (engines.drops, engines.impaired),
     Kind.WRITE: (engines.drops, engines.impaired),
@@ -69,41 +64,40 @@ _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
 
 
 def verdicts(case: Case) -> list[Verdict]:
-    """Return the causes for which a check failed, each once; what is not known as UNKNOWN."""
-    found: dict[tuple[str, Reason], Verdict] = {}
+    """Return the causes for which a check failed, each once; what is not known as UNKNOWN. There is at least one."""
     lost_at = stops(case)
     wrongly_sent = list(routes.source(case, 0)) if case.stages else []
     if wrongly_sent and lost_at and case.stages[lost_at[0]].depth == 0 and lost_at[0] > 0:
         return [_seen(case, lost_at[0], verdict) for verdict in wrongly_sent]
-    for number in lost_at:
-        for verdict in explained(case, number):
-            found.setdefault((verdict.hop, verdict.reason), _seen(case, number, verdict))
+    causes = {number: explained(case, number) for number in lost_at}
+    found = [_seen(case, number, verdict) for number, told in causes.items() for verdict in told]
     for number in range(min(lost_at, default=len(case.stages)) + 1, len(case.stages)):
         if number not in lost_at:
-            for verdict in _asked(case, number, _STATES):
-                found.setdefault((verdict.hop, verdict.reason), _placed(case.stages[number], verdict))
-    known = _without_symptoms(found.values()) or list(_answered_by_another(case))
-    return [
-        *known,
-        *(_seen(case, number, _unknown(case, number)) for number in lost_at if not _is_told(case, number, known)),
-    ]
+            found += (_placed(case.stages[number], verdict) for verdict in _asked(case, number, _STATES))
+    known = without_symptoms(_each_once(found)) or list(answered.by_another(case))
+    unknown = (number for number, told in causes.items() if not told and not _is_told(case, number, known))
+    return [*known, *(_seen(case, number, _unknown(case, number)) for number in unknown)] or [_miscounted(case)]
 
 
-def _answered_by_another(case: Case) -> Iterator[Verdict]:
-    """Yield that the answers came from another namespace than the file means."""
-    first = case.answers[0].first.station if case.answers else None
-    meant = case.asked.receiver
-    if case.outcome == "answered" and first and meant and first.namespace != meant:
-        seen = Witness(str(first.ref), "answers seen first", "out" if first.outgoing else "in")
-        words = f"{first.namespace} answers for {case.asked.to}, which {meant} has by the file"
-        yield Verdict(str(first.ref), Reason.ANSWERED_BY_ANOTHER, words, (seen,), fixes.up(case))
+def _each_once(found: Iterable[Verdict]) -> list[Verdict]:
+    """Return the first verdict of each hop and reason."""
+    first: dict[tuple[str, Reason], Verdict] = {}
+    for verdict in found:
+        first.setdefault((verdict.hop, verdict.reason), verdict)
+    return list(first.values())
 
 
 def _is_told(case: Case, number: int, known: Iterable[Verdict]) -> bool:
     """Return whether one of the causes is at a stage, or in the namespace that its packets come to next."""
     ahead = [case.stages[number], *[each for each in case.stages[number:] if each.arrives][:1]]
     names = {stage.namespace for stage in ahead} | {case.stages[each].namespace for each in _span(case, number)}
-    return any(_namespace(verdict) in names for verdict in known)
+    return any(namespace_of(verdict) in names for verdict in known)
+
+
+def _miscounted(case: Case) -> Verdict:
+    """Return that all packets were seen where the file says, and other numbers were counted than expected."""
+    words = "all packets were seen on their way, and other numbers were counted than the file asks for"
+    return Verdict(case.asked.sender, Reason.UNKNOWN, f"{words}; why is not known", tuple(case.miscounted), "")
 
 
 def in_question(case: Case) -> set[str]:
@@ -175,33 +169,3 @@ def _unknown(case: Case, number: int) -> Verdict:
 
 def _tells_of_loss(name: str) -> bool:
     return any(word in name for word in ("Err", "Discard", "Drop", "Fail", "NoRoute", "NoPort", "Filter", "Prune"))
-
-
-_BY_A_LOST_ADDRESS = (Reason.NO_ROUTE, Reason.WRONG_NEXT_HOP, Reason.NEIGHBOUR_FAILED, Reason.ROUTE_ELSEWHERE)
-_FOLLOWS = {
-    Reason.ADDRESS_MISSING: _BY_A_LOST_ADDRESS,
-    Reason.ADDRESS_ELSEWHERE: (Reason.MARTIAN, *_BY_A_LOST_ADDRESS),
-    Reason.ADDRESS_DUPLICATE: (Reason.MARTIAN, Reason.WRONG_NEXT_HOP),
-    Reason.IPV6_OFF: (Reason.ADDRESS_MISSING, *_BY_A_LOST_ADDRESS),
-    Reason.LINK_DOWN: (Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),
-    Reason.INTERFACE_MISSING: (Reason.ADDRESS_MISSING, Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),
-    Reason.FORWARDING_OFF: (Reason.FORWARDING_OFF,),
-}
-"""What follows in a namespace from a cause that is known there: routes go with the address, the link, the interface."""
-
-
-def _without_symptoms(found: Iterable[Verdict]) -> list[Verdict]:
-    """Return the verdicts without what follows from another one of them in the same namespace."""
-    kept: list[Verdict] = []
-    known = list(found)
-    for verdict in known:
-        causes = (each.reason for each in known if each is not verdict and _namespace(each) == _namespace(verdict))
-        follows = any(verdict.reason in _FOLLOWS.get(reason, ()) for reason in causes)
-        first = all(each.reason is not verdict.reason or _namespace(each) != _namespace(verdict) for each in kept)
-        if not follows or (verdict.reason is Reason.FORWARDING_OFF and first):
-            kept.append(verdict)
-    return kept
-
-
-def _namespace(verdict: Verdict) -> str:
-    return verdict.hop.partition(":")[0]

@@ -14,9 +14,9 @@ from labctl.checks.probes import Probes
 from labctl.checks.results import Result
 from labctl.diagnosis import gather
 from labctl.diagnosis.asked import asked_of
-from labctl.diagnosis.facts import Case, Engine, File
+from labctl.diagnosis.facts import Case, Engine, File, Space
 from labctl.diagnosis.path import Paths
-from labctl.diagnosis.verdict import Verdict
+from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.diagnosis.walk import in_question, verdicts
 from labctl.errors import LabError
 from labctl.lab.engines.stats import EngineStats
@@ -36,6 +36,13 @@ from labctl.trace.sightings import Journey
 
 AGAIN = 0.2
 """Seconds that are waited for the answer to a probe that is sent once more."""
+
+
+NEXT_REQUEST = 1.1
+"""Seconds between two ARP requests, at most (arp(7), retrans_time_ms)."""
+
+TIMES = 4
+"""Echo requests that are sent once more at most: a rule may take only some."""
 
 
 class Explainer:
@@ -59,10 +66,10 @@ class Explainer:
     def __exit__(self, *_: object) -> None:
         self._watch.close()
 
-    def begin(self) -> None:
-        """Look from now on, for the check that follows."""
+    def begin(self, check: Check) -> None:
+        """Look from now on, for a check that follows."""
         self._counted = {device: self._counters(device) for device in self._recorded.engines}
-        self._watch.begin()
+        self._watch.begin(self._on_the_way[check.name])
 
     def answered_elsewhere(self, check: Check) -> str:
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
@@ -77,15 +84,19 @@ class Explainer:
     def explain(self, result: Result) -> list[Verdict]:
         """Return why a check has failed that has just been run."""
         case = self._case(result)
-        if any(case.space(name).chains for name in in_question(case)):
-            case = replace(case, traced=gather.traced(case.stages, case.spaces, partial(self._again, result.name)))
+        names = in_question(case)
+        if any(case.space(name).chains for name in names):
+            patience = NEXT_REQUEST if any(_waits(case.space(name)) for name in names) else 0.0
+            again = partial(self._again, result.name)
+            case = replace(case, traced=gather.traced(case.stages, case.spaces, again, patience))
         return verdicts(case)
 
     def _again(self, name: str) -> None:
         """Send the probe of a check once more, and wait only for as long as its packets need."""
         check, tools = self._checks[name], Probes(Patience)
         if check.ping is not None:
-            tools.ping(check.ping.model_copy(update={"count": 1, "timeout": AGAIN}))
+            count = min(check.ping.count, TIMES)
+            tools.ping(check.ping.model_copy(update={"count": count, "interval": 0.01, "timeout": AGAIN}))
         elif check.nc is not None:
             tools.nc(check.nc.model_copy(update={"timeout": AGAIN}))
 
@@ -113,7 +124,11 @@ class Explainer:
             answers,
             changes=self._changes,
             outcome=result.outcome,
-            observed=result.observed,
+            miscounted=[
+                Witness(each.place, each.counter, f"{each.observed} packets, not {each.expected}")
+                for each in result.evidence
+                if not each.holds
+            ],
         )
 
     @cached_property
@@ -157,6 +172,11 @@ class Explainer:
                     {name: count - before.get(name, 0) for name, count in self._counters(device).items()},
                 ),
             )
+
+
+def _waits(space: Space) -> bool:
+    """Return whether packets of a namespace wait for the link-layer address of a neighbour."""
+    return any(each.state == "incomplete" for found in space.neighbours.values() for each in found)
 
 
 def _source(probes: Iterable[Journey]) -> Host | None:

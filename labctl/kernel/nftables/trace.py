@@ -142,6 +142,7 @@ class FirewallTrace:
         self._table = f"{OF_A_TRACE}{os.getpid()}"
         self._last: dict[int, Event] = {}  # of each packet
         self._met: set[int | tuple[int, bytes]] = set()  # packets, and what of them stays as it is
+        self._headers: set[bytes] = set()  # of those, for their copies
         self._events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
         self._owner = rt.Rtnetlink(NETLINK_NETFILTER)
         try:
@@ -189,9 +190,15 @@ class FirewallTrace:
         return event
 
     def _is_ours(self, event: Event) -> bool:
-        """Return whether an event is of a packet that our table has met, and keep which it meets."""
+        """Return whether an event is of a packet that our table has met, and keep which it meets.
+
+        A bridge copies what it floods: a copy is another packet, with the same header.
+        """
         known = {event.packet} | ({event.conversation} if event.conversation else set())
         if event.table == self._table and event.rule is not None:
+            self._met |= known
+            self._headers.add(event.header)
+        elif event.family == "bridge" and event.header and event.header in self._headers:
             self._met |= known
         return not known.isdisjoint(self._met)
 
