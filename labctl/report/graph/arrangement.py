@@ -21,6 +21,7 @@ from labctl.report.graph.part import Part
 _SCREEN = 1.6  # width of a screen by its height
 _GAP = 130.0  # between two columns, with the margins of their cards
 _SWEEPS, _FINAL = 8, 3  # the best few of what was tried are looked at once more
+_NEARLY = 1.1  # as good as the best: of such the narrowest is taken where there are more than a few cards
 _FEW = 8  # cards, for which all numbers of columns are tried
 _MANY = 40  # cards, for which less is tried: there it takes longer
 
@@ -50,7 +51,9 @@ def best(
     cables = [cable for cable in picture.cables if cable.one.namespace in own and cable.other.namespace in own]
     tried = dict.fromkeys(tuple(choice.items()) for choice in _choices(own, _joined(names, cables)))
     parts = sorted((Part(own, cables, dict(choice), inside, pitch) for choice in tried), key=lambda part: part.cost)
-    return min((part.arrange(_SWEEPS) for part in parts[:_FINAL]), key=lambda part: part.cost)
+    last = [part.arrange(_SWEEPS) for part in parts[:_FINAL]]
+    limit = min(part.cost for part in last) * (_NEARLY if len(own) > _FEW else 1)
+    return min((part for part in last if part.cost <= limit), key=lambda part: (part.width, part.cost))
 
 
 def _choices(cards: Mapping[str, Card], joined: Joined) -> Iterator[dict[str, int]]:

@@ -15,7 +15,7 @@ Joined = Mapping[str, Mapping[str, int]]
 
 _WITHIN = 6.0  # what a cable within a column costs
 _FARTHER = 1.5  # and for each column that it passes
-_TURNING = 1.0  # and where it leads to the side to which others of that card lead already
+_TURNING = 1.0  # and where it turns back, in a card that it only passes
 
 LEVELS = (2.5, 0.6)
 """What a column costs that is as high as it should be: the more, the more level they become."""
@@ -32,8 +32,8 @@ def columns(
     column: dict[str, int] = {}
 
     def sides(name: str) -> tuple[int, int]:
-        """Return how many of the cards that a card is joined to stand before and after it."""
-        others = [column[other] for other in joined[name] if other in column]
+        """Return, of a card between two others, how many of these stand before and after it."""
+        others = [column[other] for other in joined[name] if other in column] if len(joined[name]) == 2 else []
         return sum(at < column[name] for at in others), sum(at > column[name] for at in others)
 
     def place(name: str) -> None:

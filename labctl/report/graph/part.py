@@ -123,7 +123,8 @@ class Part:
         bends = sum(len(joints) - 1 for joints in self._joints.values())
         within = len(self._cables) - len(self._joints)
         size = max(wide, self.height * _SCREEN)
-        return self._badness + 90 * bends + 200 * within + 0.15 * size + 2 * max(0.0, size - _ROOMY)
+        first = next(iter(self._items.values())).column
+        return 40 * first + self._badness + 90 * bends + 200 * within + 0.15 * size + 2 * max(0.0, size - _ROOMY)
 
     @staticmethod
     def _width_of(items: Sequence[Item]) -> float:
