@@ -15,8 +15,8 @@ import click
 from labctl.cli import files, follow, graph, inspect, lifecycle, operate, packets  # noqa: F401
 from labctl.cli.base import cli
 from labctl.cli.errors import print_error, print_usage_error
-from labctl.cli.streams import make_reliable
-from labctl.errors import ExitCode, LabError
+from labctl.cli.streams import OUTPUT, make_reliable
+from labctl.errors import ExitCode, LabError, kernel_words
 from labctl.process.signals import TERMINATION, ignored
 
 
@@ -64,15 +64,17 @@ def run_cli(until_the_end: ExitStack) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.SUCCESS
     except Exception as error:
-        if os.environ.get("LABCTL_TRACEBACK"):
+        if isinstance(error, OSError) and error.filename == OUTPUT:
+            failure = LabError("not all output could be written", kernel_words(error))
+        elif os.environ.get("LABCTL_TRACEBACK"):
             raise
-        print_error(
-            LabError(
+        else:
+            failure = LabError(
                 "labctl itself failed",
                 f"{type(error).__name__}: {error}",
                 "please report it, with what LABCTL_TRACEBACK=1 shows for the same command",
             )
-        )
+        print_error(failure)
         code = ExitCode.FAILED
     return code or ExitCode.SUCCESS
 

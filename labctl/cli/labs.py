@@ -69,7 +69,8 @@ def lab_of(words: Sequence[str], lab: str | None) -> tuple[Context, str, tuple[s
     """Return the context and the name of the lab that is meant, and the words that are left.
 
     It is the one of `-l LAB`, or the first word where that names a lab, or the one whose namespace the first word
-    names, or the one of the environment, or the only one. Raise UsageError where that is none or not clear.
+    names, or the one of the environment, or the only one. Raise UsageError where that is none or not clear, click's
+    NoSuchOption where the first word that is left is an option: no name begins with a dash.
     """
     running, words = own_labs(), tuple(words)
     if lab is None and words and words[0] in running and words[0] not in _namespaces(running, words[0]):
@@ -79,6 +80,8 @@ def lab_of(words: Sequence[str], lab: str | None) -> tuple[Context, str, tuple[s
         raise which_lab(running)
     if lab not in running:
         raise _unknown(lab, running)
+    if words and words[0].startswith("-"):
+        raise click.NoSuchOption(words[0])
     return running[lab], lab, words
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     metavar="[LAB] NS -- CMD... | [LAB] CHECK",
     shell_complete=completion.traceable,
 )
-@click.option("-c", "--count", type=click.IntRange(min=0), default=20, help="Show so many packets; 20 by default.")
+@click.option("--count", type=click.IntRange(min=0), default=20, help="Show so many packets; 20 by default.")
 @click.option("--pcapng", "file", metavar="FILE", help="Write all that was seen to a file, with what became of it.")
 @lab_option
 @format_option
@@ -41,9 +41,9 @@ def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None,
 
     if file == STANDARD_OUTPUT:
         raise click.UsageError("standard output has the ladders: name a file")
-    if not words:
+    context, name, left = lab_of(words, lab) if words else (None, "", ())
+    if context is None or not left:
         raise click.UsageError("a command or a check is needed, as in: labctl trace siteA -- ping -c1 10.0.102.1")
-    context, name, left = lab_of(words, lab)
     report = reporter(form)
 
     def work() -> int:

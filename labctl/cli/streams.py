@@ -10,12 +10,26 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from labctl.errors import LabError, kernel_words
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+
+OUTPUT = "standard output"
+"""The file name of an OSError that comes of writing to it."""
+
+
+class _NamedOutput(io.FileIO):
+    """Standard output, whose errors have its name: they are told from those of other files, in any process."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, OUTPUT) from None
 
 
 def make_reliable() -> None:
@@ -30,9 +44,15 @@ def make_reliable() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: this one
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115  # for good
+    sys.stdout = _over(_NamedOutput(1, "w", closefd=False), sys.stdout)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _over(file: io.FileIO, usual: TextIO) -> io.TextIOWrapper:
+    """Return a stream of text over a file, like the usual one."""
+    return io.TextIOWrapper(io.BufferedWriter(file), usual.encoding, usual.errors, line_buffering=usual.isatty())
 
 
 class _TolerantFile(io.FileIO):
@@ -57,7 +77,7 @@ def tolerate_unwritable_output() -> Iterator[None]:
     """
     usual, file = sys.stdout, _TolerantFile(sys.stdout.fileno(), "w", closefd=False)
     usual.flush()
-    sys.stdout = io.TextIOWrapper(io.BufferedWriter(file), usual.encoding, usual.errors, line_buffering=usual.isatty())
+    sys.stdout = _over(file, usual)
     try:
         yield
     finally:

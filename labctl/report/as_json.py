@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -150,7 +152,11 @@ class JsonReporter:
 
 
 def _write(value: Any) -> None:
-    print(json.dumps(value, indent=2), flush=True)
+    """Write a report. Where its reader has gone the command goes on: `| head` is no failure (report/console.py)."""
+    try:
+        print(json.dumps(value, indent=2), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _error(error: LabError) -> dict[str, Any]:

@@ -68,6 +68,28 @@ def test_a_lab_stays_that_nobody_wants_to_read_of(here: World, form: str) -> Non
     os.close(writer)
 
 
+def test_a_full_disk_is_told_in_the_words_of_the_kernel_also_of_work_inside_the_lab(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    with open("/dev/full", "w") as full:
+        for words in (["list"], ["graph", "-f", "json"], ["trace", "left", "--", "true"], ["why", "left", "192.0.2.2"]):
+            said = here.labctl(*words, code=1, stdout=full).stderr
+            assert said.splitlines()[-2:] == [
+                "not all output could be written",
+                "  No space left on device (ENOSPC)",
+            ]
+    here.labctl("down")
+
+
+def test_a_reader_of_json_that_has_gone_is_no_failure(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    reader, writer = os.pipe()
+    os.close(reader)
+    here.labctl("status", "-f", "json", stdout=writer)
+    here.labctl("trace", "-f", "json", "left", "--", "sh", "-c", "exit 7", stdout=writer, code=7)
+    os.close(writer)
+    here.labctl("down")
+
+
 def test_a_terminal_that_knows_few_characters_is_shown_others(here: World) -> None:
     plain: dict[str, Any] = {"env": {"PYTHONIOENCODING": "ascii"}}
     assert "eth0  ? right:eth0" in here.labctl("up", here.file("pair.yaml", PAIR), **plain).stdout

@@ -77,6 +77,13 @@ def test_the_exit_code_is_that_of_the_command(tunnelled: World) -> None:
     assert "no namespace named" in tunnelled.labctl("trace", "siteX", "--", "true", code=2).stderr
     assert "a command is missing" in tunnelled.labctl("trace", "siteA", code=2).stderr
     assert "as in: labctl trace" in tunnelled.labctl("trace", code=2).stderr
+    assert "as in: labctl trace" in tunnelled.labctl("trace", "tunnel", code=2).stderr  # a lab, and nothing else
+    for command in ("trace", "exec"):
+        assert "No such option '--json'" in tunnelled.labctl(command, "--json", "siteA", "--", "true", code=2).stderr
+
+
+def test_options_of_ping_that_trace_does_not_have_are_those_of_ping(tunnelled: World) -> None:
+    assert "1 received" in tunnelled.labctl("trace", "siteA", "ping", "-c1", "10.0.102.1").stdout
 
 
 def ping(world: World, *words: str) -> Any:
