@@ -65,3 +65,17 @@ def test_a_verdict_says_what_was_counted_where_that_is_what_failed() -> None:
 def test_a_check_concerns_the_namespaces_that_it_names() -> None:
     assert set(checker._namespaces(PING)) == {"a", "b"}
     assert set(checker._namespaces(NC)) == {"a", "c"}
+
+
+def test_the_first_that_fails_is_explained_before_others_are_asked() -> None:
+    well, bad = after(NEW, PASSED)[0], after(NEW, PASSED, SILENT)[0]
+    assert checker._unexplained({"a": well, "b": bad, "c": bad}) == "b"
+    assert checker._unexplained({"a": well}) is None
+    assert checker._unexplained({"a": after(bad, SILENT)[0], "b": bad}) is None
+
+
+def test_other_traffic_is_told_from_packets_that_are_missing() -> None:
+    assert checker._is_disturbed(Evidence("a:tun0", "tx", "3", 4, False))
+    assert not checker._is_disturbed(Evidence("a:tun0", "tx", "3", 2, False))
+    assert not checker._is_disturbed(Evidence("a:wan0", "tx", "at least 3", 2, False))
+    assert not checker._is_disturbed(Evidence("a:wan0", "tx", "at least 3", 9, True))

@@ -2,18 +2,19 @@
 
 A view has to show within a second that something broke, and a check may wait much longer for an answer. So a check is
 asked briskly: once instead of three times, and waiting only for some times as long as its answer took before. Where
-that fails, the verdict says how long was waited; and the next time it is asked as it is written.
+that fails, the verdict says how long was waited; and the next time it is asked as it is written, and explained. The
+first that fails after a change is explained at once, for others mostly fail for the same cause.
 """
 
 from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from labctl.checks.probes import Probes
-from labctl.checks.results import Result
+from labctl.checks.results import Evidence, Result
 from labctl.checks.run import WANTED, Means, run
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
@@ -75,7 +76,8 @@ def _ask_until_changed(state: State, where: frozenset[str], known: dict[str, _Kn
     for name in checks:
         known[name] = replace(known.get(name) or _Known(Asked(name)), confirmed=False)
     while not at_work(state):
-        name = next_check((known[name].asked for name in checks), changed, concerned).name
+        own = {name: known[name] for name in checks}
+        name = _unexplained(own) or next_check((one.asked for one in own.values()), changed, concerned).name
         with asking(state):
             now = time.monotonic()
             result = _ask(state, wanted, checks[name], known[name])
@@ -89,6 +91,13 @@ def _ask_until_changed(state: State, where: frozenset[str], known: dict[str, _Kn
         if news := _changed(line, max(0.0, due - time.monotonic())):
             return news
     return frozenset()
+
+
+def _unexplained(known: Mapping[str, _Known]) -> str | None:
+    """Return the check that failed first since something changed, if it is not known why: others wait for that."""
+    if any(one.confirmed for one in known.values()):
+        return None
+    return next((name for name, one in known.items() if one.as_written), None)
 
 
 def _changed(line: Line, seconds: float) -> frozenset[str]:
@@ -120,11 +129,16 @@ def _ask(state: State, wanted: Desired, check: Check, known: _Known) -> Result:
 
 
 def _undisturbed(wanted: Desired, check: Check, means: Means) -> Result:
-    """Run a check; a second time where its answer came, and it failed because other packets were counted, too."""
+    """Run a check; a second time where only other packets, that were counted with it, made it fail."""
     (result,) = run(wanted, [check], means)
-    if not result.passed and result.asked and result.outcome == WANTED[check.expect]:
+    if result.outcome == WANTED[check.expect] and any(map(_is_disturbed, result.evidence)):
         (result,) = run(wanted, [check], means)
     return result
+
+
+def _is_disturbed(found: Evidence) -> bool:
+    """Return whether more packets were counted than there could be: `expected` is a number, or "at least" one."""
+    return not found.holds and found.observed > int(found.expected.rpartition(" ")[2])
 
 
 def _brisk(check: Check, seconds: float) -> Check:
