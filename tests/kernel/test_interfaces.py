@@ -83,7 +83,7 @@ def test_neighbours_in_every_state(space: Space) -> None:
 
 
 def test_counters_are_those_that_ip_shows(space: Space) -> None:
-    space.sh("ping -q -c2 127.0.0.1")
+    space.sh("ping -q -c2 -i0.01 127.0.0.1")
     statistics = of(space, "lo").statistics
     assert (statistics["rx_packets"], statistics["tx_packets"]) == (4, 4)
     assert statistics["rx_bytes"] == 4 * 84
