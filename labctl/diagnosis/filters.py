@@ -7,7 +7,6 @@ have matched is no witness. NAT is named by the rule that a packet met, or by wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address
 
 from labctl.diagnosis import fixes
 from labctl.diagnosis.facts import Case
@@ -16,6 +15,7 @@ from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.kernel.conntrack import Connection
 from labctl.kernel.flow import Flow
+from labctl.kernel.neighbours import UNRESOLVED
 from labctl.kernel.nftables.ruleset import Chain, Rule
 from labctl.kernel.nftables.trace import Event
 from labctl.kernel.xfrm import Policy
@@ -28,31 +28,31 @@ _OUTGOING = ("output", "postrouting", "egress")
 
 
 def dropped(case: Case, number: int) -> Iterator[Verdict]:
-    """Yield the rule, or the policy of a chain, at which a packet of a stage ended."""
+    """Yield the rule, or the policy of a chain, at which a packet of a stage ended, or one about its next hop."""
     stage = case.stages[number]
     for event in case.traced.get(stage.namespace, ()):
-        if event.is_end and _is_of(stage, event) and _is_on_the_way(stage, _chain(case, stage.namespace, event)):
+        if not event.is_end:
+            continue
+        if event.is_of_neighbours:
+            is_meant = _has_not_answered(case)
+        else:
+            is_meant = _is_of(stage, event) and _is_on_the_way(stage, _chain(case, stage.namespace, event))
+        if is_meant:
             yield _ended(case, stage, event)
 
 
+def _has_not_answered(case: Case) -> bool:
+    """Return whether a neighbour was asked for in vain. Only packets that concern the next hops are traced."""
+    known = (each for space in case.spaces.values() for found in space.neighbours.values() for each in found)
+    return any(each.state in UNRESOLVED for each in known)
+
+
 def _is_of(stage: Stage, event: Event) -> bool:
-    """Return whether a traced packet is of the stage's flow, or asks for a neighbour on behalf of it."""
-    found = packet(event.header) if event.header else None
-    if event.family == "arp" or (event.family == "bridge" and stage.kind is Kind.SWITCH):
+    """Return whether a traced packet is of the stage's flow, or of one that NAT has made of it: it shares an end."""
+    if event.family == "bridge" and stage.kind is Kind.SWITCH:
         return True
-    if found is None:  # only the first event of a packet has its header
-        return not event.iif or event.iif == stage.arrives
-    if found.version == 6 and found.protocol_name.lower().startswith("icmp") and stage.flow.protocol != "ipv6-icmp":
-        return True  # neighbour discovery, of which only that of the next hops is traced
-    return _fits(stage, found)
-
-
-def _fits(stage: Stage, found: Packet) -> bool:
-    """Return whether a packet is of a stage's flow, or of one that NAT has made of it: one of its ends is the same."""
-    ends = (found.source, found.destination) == (str(stage.flow.source), str(stage.flow.to))
-    discovery = found.version == 6 and ip_address(found.destination).is_multicast
-    one = found.destination == str(stage.flow.to) or found.source == str(stage.flow.source)
-    return ends or discovery or one
+    found = packet(event.header)
+    return found is not None and (found.destination == str(stage.flow.to) or found.source == str(stage.flow.source))
 
 
 def _is_on_the_way(stage: Stage, chain: Chain | None) -> bool:
@@ -87,7 +87,8 @@ def _ended(case: Case, stage: Stage, event: Event) -> Verdict:
         ),
         Witness(here, "rule" if rule else "policy", rule.words if rule else event.verdict),
     )
-    packets = "ARP" if event.family == "arp" else "it"
+    packets = "what asks for a neighbour" if event.is_of_neighbours else "it"
+    packets = "ARP" if event.family == "arp" else packets
     words = f"the firewall of {here} drops {packets}: {name}{hook}: {what}"
     fix = fixes.up(case)
     if rule:

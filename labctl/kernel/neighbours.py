@@ -26,7 +26,8 @@ _STATES = {
 }  # fmt: skip
 """NUD_* in the words of ip-neighbour(8)."""
 
-_UNRESOLVED = ("incomplete", "failed")  # packets wait for an answer to ARP or ND, or were dropped
+UNRESOLVED = ("incomplete", "failed")
+"""Packets wait for an answer to ARP or neighbour discovery, or were dropped."""
 
 RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 
@@ -34,7 +35,7 @@ RTM_NEWNEIGH, RTM_DELNEIGH, RTM_GETNEIGH = 28, 29, 30
 def entries(netlink: rt.Rtnetlink) -> dict[int, list[Neighbour]]:
     """Return the neighbours that a namespace uses, proxied ones too, by index of the interface."""
     return {
-        index: [neighbour for neighbour in found if neighbour.state not in _UNRESOLVED]
+        index: [neighbour for neighbour in found if neighbour.state not in UNRESOLVED]
         for index, found in seen(netlink).items()
     }
 
@@ -69,7 +70,7 @@ def unresolved(netlink: rt.Rtnetlink, address: str) -> set[int]:
     return {
         index
         for index, found in seen(netlink).items()
-        if any(neighbour.state in _UNRESOLVED and neighbour.to == wanted for neighbour in found)
+        if any(neighbour.state in UNRESOLVED and neighbour.to == wanted for neighbour in found)
     }
 
 

@@ -86,6 +86,8 @@ _FIRST = {
 _PROTOCOL_AT = {4: 9, 6: 6}
 """Where the protocol is in an IP header, by its version (RFC 791, RFC 8200)."""
 
+_DISCOVERY = (b"\x87", b"\x88")  # neighbour solicitation and advertisement
+
 
 @dataclass(frozen=True)
 class Event:
@@ -124,6 +126,14 @@ class Event:
         return protocol, self.transport[4:8] if is_icmp else self.transport[:4]
 
     @property
+    def is_of_neighbours(self) -> bool:
+        """Whether the packet is of ARP (RFC 826) or of neighbour discovery (RFC 4861)."""
+        if self.conversation is None:
+            return bool(self.header)
+        protocol, _ = self.conversation
+        return protocol == IP_PROTOCOLS["ipv6-icmp"] and self.transport[:1] in _DISCOVERY
+
+    @property
     def is_end(self) -> bool:
         """Whether the packet ends here."""
         return self.verdict in ("drop", "stolen", "queue")
@@ -159,10 +169,6 @@ class FirewallTrace:
     def close(self) -> None:
         self._owner.close()  # and the table is gone
         self._events.close()
-
-    def fileno(self) -> int:
-        """Return the descriptor that is readable once there are events."""
-        return self._events.fileno()
 
     def events(self) -> Iterator[Event]:
         """Yield the events that have come. Raise OSError (ENOBUFS) where there were too many to keep."""
