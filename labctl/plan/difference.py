@@ -16,9 +16,11 @@ from labctl.plan.routes import is_same_route
 from labctl.plan.steps import InterfaceStep, Step
 
 _NUMBER = re.compile(r"-?[0-9]+")
-_ABSENT = "is not there"
+ABSENT = "is not there"
 UNWANTED = "is not in the file"
 """The reason of most removals."""
+CONSEQUENCE = "goes with a change above"
+"""The reason of what is there, and has to be made again."""
 
 
 class Change(NamedTuple):
@@ -35,14 +37,14 @@ class Change(NamedTuple):
 
 def change(step: Step, facts: Facts) -> Change:
     """Return a step that makes something with its reason; what is there already goes with a removal before it."""
-    return Change(step, difference(step, facts) or "goes with a change above")
+    return Change(step, difference(step, facts) or CONSEQUENCE)
 
 
 def difference(step: Step, facts: Facts) -> str | None:
     """Return what the facts show in place of what the step makes; None where they show just that."""
     there = facts.namespaces.get(step.namespace)
     if there is None:
-        return _ABSENT
+        return ABSENT
     if isinstance(step, steps.StartEngine):
         return _of_engine(step, facts.engines.get(step.ref))
     if isinstance(step, steps.ImpairEngine):
@@ -52,7 +54,7 @@ def difference(step: Step, facts: Facts) -> str | None:
     if not isinstance(step, InterfaceStep):
         return _of_namespace(step, there)
     link = there.links.get(step.interface)
-    return _ABSENT if link is None else _of_link(step, link)
+    return ABSENT if link is None else _of_link(step, link)
 
 
 def _of_namespace(step: Step, there: Namespace) -> str | None:
@@ -64,9 +66,9 @@ def _of_namespace(step: Step, there: Namespace) -> str | None:
                 return "is not known"
             return _unless(same_value(there.sysctls[path], value), f"is {there.sysctls[path]}")
         case steps.AddRoute(route=wanted):
-            return _unless(any(is_same_route(wanted, route) for route in there.routes), _ABSENT)
+            return _unless(any(is_same_route(wanted, route) for route in there.routes), ABSENT)
         case steps.AddRule(rule=rule):
-            return _unless(any(rule in rules for rules in there.rules.values()), _ABSENT)
+            return _unless(any(rule in rules for rules in there.rules.values()), ABSENT)
     raise TypeError(f"no way to compare {step!r}")
 
 
@@ -94,7 +96,7 @@ def _of_link(step: InterfaceStep, link: Link) -> str | None:
         case steps.AutomaticAddresses(mode=mode):
             return _of_addrgenmode(link, mode)
         case steps.AddAddress(address=address):
-            return _unless(address in link.addresses, _ABSENT)
+            return _unless(address in link.addresses, ABSENT)
         case steps.SetUp():
             return _unless(link.up, "is down")
     raise TypeError(f"no way to compare {step!r}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
 from labctl.plan import steps
-from labctl.plan.difference import Change
+from labctl.plan.difference import ABSENT, CONSEQUENCE, UNWANTED, Change
 from labctl.plan.facts import Link
 from labctl.report.graph.model import Cable, Engine, Interface, Namespace, Picture, Tunnel
 from labctl.topology.interface_ref import InterfaceRef
@@ -17,11 +17,8 @@ from labctl.topology.interface_ref import InterfaceRef
 if TYPE_CHECKING:
     from labctl.lab.status import Status
 
-_NOT_THERE = "is not there"
-_NOT_IN_FILE = "is not in the file"
-_CONSEQUENCE = "goes with a change above"
-_ENDED = "has ended"
-_DEAD = {_ENDED, "is not running", "is stopped"}  # engines
+_OF_ENGINES = (steps.StartEngine, steps.StopEngine, steps.ImpairEngine)
+_FORWARDING = ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv6/conf/all/forwarding")
 
 
 def of_status(picture: Picture, status: Status) -> Picture:
@@ -35,9 +32,9 @@ class _Found:
         self._status = status
         self._changes: dict[str, list[Change]] = defaultdict(list)  # by subject
         for change in status.pending.changes if status.pending else ():
-            if change.reason != _CONSEQUENCE:
+            if change.reason != CONSEQUENCE:
                 self._changes[change.step.subject].append(change)
-        self._ended = {engine.device for engine in status.engines if not engine.running}
+        self._running = {engine.device: engine.running for engine in status.engines}
 
     def picture(self) -> Picture:
         drawn = {space.name: space for space in self._picture.namespaces}
@@ -49,7 +46,7 @@ class _Found:
             lab=self._status.lab,
             namespaces=namespaces,
             cables=cables,
-            tunnels=tuple(_tunnels(self._picture.tunnels, cables, namespaces)),
+            tunnels=tuple(self._tunnels(cables, namespaces)),
             state=self._state(),
         )
 
@@ -79,11 +76,11 @@ class _Found:
         changes = self._changes[str(ref)]
         if link is None:
             assert drawn is not None, "an interface is in the file or was found"
-            return replace(drawn, engine=self._engine(drawn, changes), faults=(_NOT_THERE,))
+            return replace(drawn, engine=self._engine(drawn, changes), faults=(ABSENT,))
         of_link = [change for change in changes if not isinstance(change.step, _OF_ENGINES)]
         faults = tuple(map(_words, of_link)) or (("has no carrier",) if _is_cut_off(link) else ())
         if drawn is None and self._status.pending is not None and ref.interface != "lo":
-            faults = (_NOT_IN_FILE,)
+            faults = (UNWANTED,)
         shown = drawn or Interface(ref, link.kind)
         return replace(
             shown,
@@ -99,20 +96,25 @@ class _Found:
         if engine is None:
             return None
         impaired = {words.split()[0]: words for words in engine.impaired}
-        faults = [_ENDED] if str(drawn.ref) in self._ended else []
+        dead = self._death(str(drawn.ref), changes)
+        faults = [dead] if dead else []
         for step, reason in changes:
             match step:
                 case steps.ImpairEngine(direction=direction, impairment=written, before=before):
                     impaired[direction] = "" if before.is_none else f"{direction} {before}"
                     faults.append(f"should be: {direction} {written}")
-                case steps.StartEngine() if not faults:
+                case steps.StartEngine() if not dead:
                     faults.append(reason)
-        return replace(
-            engine,
-            impaired=tuple(filter(None, impaired.values())),
-            faults=tuple(faults),
-            dead=not _DEAD.isdisjoint(faults),
-        )
+        shown = tuple(filter(None, impaired.values()))
+        return replace(engine, impaired=shown, faults=tuple(faults), dead=bool(dead))
+
+    def _death(self, device: str, changes: list[Change]) -> str:
+        """Return why nothing passes an engine; empty where it runs."""
+        if any(isinstance(step, steps.StopEngine) and step.stopped for step, _ in changes):
+            return "is stopped"
+        if device not in self._running:
+            return "is not running"
+        return "" if self._running[device] else "has ended"
 
     def _cables(self) -> Iterator[Cable]:
         """Yield the cables of the file, dead where they are not whole, and those that were found besides."""
@@ -131,13 +133,19 @@ class _Found:
                     if there is not None:
                         yield Cable(here_ref, link.peer, not (link.up and there.up))
 
+    def _tunnels(self, cables: Iterable[Cable], namespaces: Iterable[Namespace]) -> Iterator[Tunnel]:
+        """Yield the tunnels, dead where an engine, a device or a cable of the way is."""
+        dead = {end for cable in cables if cable.dead for end in cable.ends}
+        for interface in (interface for space in namespaces for interface in space.interfaces):
+            link, engine = self._link(interface.ref), interface.engine
+            if link is None or not link.up or (engine and engine.dead):
+                dead.add(interface.ref)
+        for tunnel in self._picture.tunnels:
+            yield replace(tunnel, dead=not dead.isdisjoint((tunnel.device, tunnel.far, *tunnel.way)))
+
     def _link(self, ref: InterfaceRef) -> Link | None:
         space = self._status.namespaces.get(ref.namespace)
         return space.links.get(ref.interface) if space else None
-
-
-_OF_ENGINES = (steps.StartEngine, steps.StopEngine, steps.ImpairEngine)
-_FORWARDING = ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv6/conf/all/forwarding")
 
 
 def _words(change: Change) -> str:
@@ -147,7 +155,7 @@ def _words(change: Change) -> str:
         return reason
     if isinstance(step, steps.SetSysctl):
         return f"{step.name} {reason}, should be {step.value}"
-    return f"{step.words} {reason}" if reason in (_NOT_THERE, _NOT_IN_FILE) else f"{step.words}: {reason}"
+    return f"{step.words} {reason}" if reason in (ABSENT, UNWANTED) else f"{step.words}: {reason}"
 
 
 def _is_cut_off(link: Link) -> bool:
@@ -158,17 +166,3 @@ def _is_given(address: str) -> bool:
     """Return whether an address is one that a person adds, not one that the kernel makes by itself."""
     host = ip_interface(address)
     return not (host.is_loopback or (host.version == 6 and host.is_link_local))
-
-
-def _tunnels(
-    tunnels: tuple[Tunnel, ...], cables: tuple[Cable, ...], namespaces: tuple[Namespace, ...]
-) -> Iterator[Tunnel]:
-    """Yield the tunnels, dead where an engine, a device or a cable of the way is."""
-    dead = {end for cable in cables if cable.dead for end in cable.ends}
-    for space in namespaces:
-        for interface in space.interfaces:
-            engine = interface.engine
-            if space.gone or {_NOT_THERE, "is down"} & {*interface.faults} or (engine and engine.dead):
-                dead.add(interface.ref)
-    for tunnel in tunnels:
-        yield replace(tunnel, dead=not dead.isdisjoint((tunnel.device, tunnel.far, *tunnel.way)))
