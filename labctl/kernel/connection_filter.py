@@ -3,9 +3,9 @@
 A tap costs a stream a copy of each of its frames, and who reads the tap costs it more. Connections that are older than
 a trace are none of its own, so the kernel passes over them before it copies. They are known by their two ports.
 
-A superframe of a tunnel carries packets of several connections, one behind another, all but the last of one size. It is
-left out where each of them would be. Of large packets, which a bulk transfer has in long rows, only the first and the
-last are looked at. What cannot be told is accepted.
+A superframe of a tunnel carries packets of several connections, one behind another, all but the last of one size and
+with headers of one size. It is left out where each of them would be. Of large packets, which a bulk transfer has in
+long rows, only the first and the last are looked at. What cannot be told is accepted.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _CODES = {
     "ld x": 0x40,  # A = a word of the packet at X + k
     "ldh x": 0x48,
     "ldb x": 0x50,
+    "ld #": 0x00,
     "ldx #": 0x01,
     "ld M": 0x60,
     "ldx M": 0x61,
@@ -61,7 +62,7 @@ _CODES = {
 }
 _DEVICE_TYPE = 0xFFFFF000 + 28  # SKF_AD_OFF + SKF_AD_HATYPE (linux/filter.h)
 _ALL = 0xFFFFFFFF
-_PROTOCOL, _PAYLOAD, _BEGIN, _END, _SIZE = range(5)  # cells of M
+_PROTOCOL, _PAYLOAD, _BEGIN, _END, _SIZE, _HEADER = range(6)  # cells of M
 
 _Line = tuple[str, str, int, str]
 """A label or nothing, an instruction, its number, and the label to which it jumps if it is true."""
@@ -97,9 +98,8 @@ def without(connections: Collection[tuple[int, int]], tunnel_ports: Collection[i
         ("", "ret", _ALL, ""),
         *_train(refused),
     )
-    one = list(_packet_of_train(0, refused))
-    packets = min(MOST_PACKETS, (INSTRUCTIONS - len(head) - 1) // len(one))
-    small = (line for number in range(packets) for line in _packet_of_train(number, refused))
+    further = min(MOST_PACKETS, (INSTRUCTIONS - len(head) - 1) // len(list(_further(1, refused))))
+    small = (line for number in range(1, 1 + further) for line in _further(number, refused))
     return _assembled([*head, *small, ("", "ret", _ALL, "")])
 
 
@@ -129,10 +129,7 @@ def _ip() -> Iterator[_Line]:
 
 
 def _train(refused: Sequence[int]) -> Iterator[_Line]:
-    """Yield what reads the UDP header at X: where its payload begins and ends, and the size of packets there, into M.
-
-    It goes on to the first and the last packet of large ones.
-    """
+    """Yield what reads the UDP header at X, and looks at the first packet of its payload, of large ones at the last."""
     yield "tunnel", "ldh x", 4, ""
     yield "", "sub", 8, ""
     yield "", "st M", _PAYLOAD, ""
@@ -151,10 +148,36 @@ def _train(refused: Sequence[int]) -> Iterator[_Line]:
     yield "inner IPv6", "ldh x", 4, ""
     yield "", "add", 40, ""
     yield "size", "st M", _SIZE, ""
-    yield "", "jge", LARGE, "first"
-    yield "", "jmp", 0, "packet 0"
-    yield from _packet("first", refused)
-    yield "", "ld M", _PAYLOAD, ""
+    yield "", "ldb x", 0, ""
+    yield "", "jeq", 0x45, "first IPv4"
+    yield "", "rsh", 4, ""
+    yield "", "jeq", 6, "first IPv6"
+    yield "", "ret", _ALL, ""
+    yield "first IPv4", "ldb x", 9, ""
+    yield "", "jeq", TCP, "first TCP"
+    yield "", "ret", _ALL, ""
+    yield "first TCP", "ld #", 20, ""
+    yield "", "jmp", 0, "header"
+    yield "first IPv6", "ldb x", 6, ""
+    yield "", "jeq", TCP, "first TCP6"
+    yield "", "ret", _ALL, ""
+    yield "first TCP6", "ld #", 40, ""
+    yield "header", "st M", _HEADER, ""
+    yield "", "add x", 0, ""
+    yield "", "tax", 0, ""
+    yield from _ports("first", refused)
+    yield "", "ldx M", _HEADER, ""
+    yield "", "ld M", _END, ""
+    yield "", "add x", 0, ""
+    yield "", "st M", _END, ""
+    yield "", "ld M", _BEGIN, ""
+    yield "", "add x", 0, ""
+    yield "", "st M", _BEGIN, ""
+    yield "", "tax", 0, ""
+    yield "", "ld M", _SIZE, ""
+    yield "", "jge", LARGE, "large"
+    yield "", "jmp", 0, "1"
+    yield "large", "ld M", _PAYLOAD, ""
     yield "", "sub", 1, ""
     yield "", "ldx M", _SIZE, ""
     yield "", "div x", 0, ""
@@ -162,41 +185,27 @@ def _train(refused: Sequence[int]) -> Iterator[_Line]:
     yield "", "ldx M", _BEGIN, ""
     yield "", "add x", 0, ""
     yield "", "tax", 0, ""
-    yield from _packet("last", refused)
+    yield from _ports("last", refused)
     yield "", "ret", 0, ""
 
 
-def _packet_of_train(number: int, refused: Sequence[int]) -> Iterator[_Line]:
-    """Yield what refuses a train that ends before X, accepts it if the packet at X is to be seen, else goes on."""
-    yield f"packet {number}", "ld M", _END, ""
-    yield "", "jgt x", 0, f"{number}"
-    yield "", "ret", 0, ""
-    yield from _packet(f"{number}", refused)
-    yield "", "txa", 0, ""
+def _further(number: int, refused: Sequence[int]) -> Iterator[_Line]:
+    """Yield what goes from the ports at X to those of the next packet, and refuses all where the train has ended."""
+    yield str(number), "txa", 0, ""
     yield "", "ldx M", _SIZE, ""
     yield "", "add x", 0, ""
     yield "", "tax", 0, ""
+    yield "", "ld M", _END, ""
+    yield "", "jgt x", 0, f"{number} there"
+    yield "", "ret", 0, ""
+    yield from _ports(f"{number} there", refused)
 
 
-def _packet(name: str, refused: Sequence[int]) -> Iterator[_Line]:
-    """Yield what accepts all if the packet at X is of no such connection, else goes on."""
-    yield name, "ldb x", 0, ""
-    yield "", "jeq", 0x45, f"{name} IPv4"
-    yield "", "rsh", 4, ""
-    yield "", "jeq", 6, f"{name} IPv6"
+def _ports(name: str, refused: Sequence[int]) -> Iterator[_Line]:
+    """Yield what accepts all if the ports at X are of no such connection, else goes on."""
+    yield name, "ld x", 0, ""
+    yield from (("", "jeq", ports, f"{name} refused") for ports in refused)
     yield "", "ret", _ALL, ""
-    yield f"{name} IPv4", "ldb x", 9, ""
-    yield "", "jeq", TCP, f"{name} TCP"
-    yield "", "ret", _ALL, ""
-    yield f"{name} TCP", "ld x", 20, ""
-    yield "", "jmp", 0, f"{name} ports"
-    yield f"{name} IPv6", "ldb x", 6, ""
-    yield "", "jeq", TCP, f"{name} TCP6"
-    yield "", "ret", _ALL, ""
-    yield f"{name} TCP6", "ld x", 40, ""
-    for at, ports in enumerate(refused):
-        yield "" if at else f"{name} ports", "jeq", ports, f"{name} refused"
-    yield "" if refused else f"{name} ports", "ret", _ALL, ""
     yield f"{name} refused", "txa", 0, ""  # a jump needs a line to lead to
 
 

@@ -43,6 +43,8 @@ def run(program: bytes, device: int, frame: bytes) -> int:
             return int(k)
         elif code in (0x02, 0x03):
             memory[k] = a if code == 0x02 else x
+        elif code == 0x00:
+            a = k
         elif code in (0x01, 0x61, 0x07):
             x = {0x01: k, 0x61: memory[k], 0x07: a}[code]
         else:
