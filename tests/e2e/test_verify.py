@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.labs import tunnel
-from tests.e2e.world import World, eventually, running
+from tests.e2e.world import DEADLINE, World, eventually, running
 
 PING = """\
   - name: across
@@ -207,4 +207,17 @@ def test_a_lab_without_checks_has_nothing_to_verify(here: World) -> None:
     here.labctl("up", here.file("none.yaml", tunnel(checks="  []")))
     said = here.labctl("verify", code=2).stderr
     assert "no checks" in said and len(said.splitlines()) <= 3
+    here.labctl("down")
+
+
+def test_two_who_verify_at_once_do_not_count_each_others_packets(here: World) -> None:
+    checks = "".join(
+        f'  - {{name: c{number}, ping: {{from: siteA, to: 10.0.102.1}}, crosses: ["siteA:tun0", "siteB:tun1"]}}\n'
+        for number in range(5)
+    )
+    here.labctl("up", here.file("tunnel.yaml", tunnel(checks=checks)))
+    verifying = [here.start(here.command("verify"), stdout=subprocess.PIPE) for _ in range(3)]
+    for process in verifying:
+        said, _ = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0, said
     here.labctl("down")
