@@ -10,11 +10,15 @@ from collections.abc import Iterator
 
 from labctl.diagnosis import fixes
 from labctl.diagnosis.facts import Case
+from labctl.diagnosis.links import broken
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.values import Host, Prefix
+
+_TAKE_ADDRESSES = {4: (Reason.INTERFACE_MISSING,), 6: (Reason.INTERFACE_MISSING, Reason.LINK_DOWN)}
+"""What takes the addresses of an interface along, by IP version."""
 
 
 def target(case: Case, number: int) -> Iterator[Verdict]:
@@ -51,9 +55,10 @@ def not_usable(case: Case, namespace: str, address: Host) -> Iterator[Verdict]:
     by_file = _of_file(case, namespace, address)
     ref = InterfaceRef(namespace, by_file[0]) if by_file else InterfaceRef(namespace, "")
     place = str(ref) if by_file else namespace
-    link = case.link(ref) if by_file else None
-    if address.version == 6 and link is not None and not link.up:
-        return  # it went with the link, and comes back with it
+    gone = [each for each in broken(case, ref) if each.reason in _TAKE_ADDRESSES[address.version]] if by_file else []
+    if gone:
+        yield from gone
+        return
     yield from _without_ipv6(case, ref, address)
     elsewhere = [other for other, _ in owners]
     seen = Witness(place, "addresses", _listed(case, ref) or "none")

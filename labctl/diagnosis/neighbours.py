@@ -92,8 +92,7 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
     if not requests:
         if case.space(stage.namespace).control.get(stage.leaves) or case.space(stage.namespace).chains:
             return  # it may ask, and what is seen on the wire has passed the queue
-        words = f"{stage.ref} asks no neighbour for the address of {next_hop}"
-        yield Verdict(str(stage.ref), Reason.NEIGHBOUR_FAILED, words, (state,), fixes.up(case))
+        yield _asks_nobody(case, stage, next_hop, state)
         return
     last = requests[-1]
     evidence = (state, Witness(str(last.station.ref), "request for it seen", "out" if last.station.outgoing else "in"))
@@ -109,6 +108,17 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
         yield from _not_joined(case, {each.station.namespace for each in requests}, owners, evidence)
     elif meets and last.station.ref.namespace == meets.namespace and not last.station.outgoing:
         yield from _not_answered(case, last.station.ref, next_hop, evidence)
+
+
+def _asks_nobody(case: Case, stage: Stage, next_hop: str, state: Witness) -> Verdict:
+    """Return that no request leaves the interface; with the setting that forbids them, where it does."""
+    words = f"{stage.ref} asks no neighbour for the address of {next_hop}"
+    path = f"net/ipv{stage.flow.to.version}/neigh/{stage.leaves}/mcast_solicit"
+    if case.space(stage.namespace).settings.get(path) != "0":
+        return Verdict(str(stage.ref), Reason.NEIGHBOUR_FAILED, words, (state,), fixes.up(case))
+    fix = fixes.inside(stage.namespace, f"sysctl -w {path.replace('/', '.')}=3")
+    evidence = (state, Witness(str(stage.ref), path, "0"))
+    return Verdict(str(stage.ref), Reason.NEIGHBOUR_FAILED, f"{words}: {path} is 0", evidence, fix)
 
 
 def _not_joined(

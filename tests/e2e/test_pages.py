@@ -44,6 +44,7 @@ def test_the_json_has_the_keys_that_the_page_of_commands_names(as_user: World) -
         "up": ["up", "two-site"],
         "plan": ["plan", "two-site"],
         "verify": ["verify", "underlay"],
+        "why": ["why", "siteA", "10.0.102.1"],
         "status": ["status"],
         "list": ["list"],
         "trace": ["trace", "underlay"],

@@ -1,0 +1,212 @@
+"""The order of questions, over facts that are written by hand: what is named, what is refuted, what is not known."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from labctl.diagnosis import walk
+from labctl.diagnosis.facts import Case
+from labctl.diagnosis.grouping import by_cause
+from labctl.diagnosis.path import Kind
+from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.symptoms import without_symptoms
+from labctl.diagnosis.verdict import Verdict
+from labctl.kernel.lookup import NoWay, Way
+from labctl.plan.facts import Neighbour
+from labctl.plan.routes import Route
+from tests.diagnosis.cases import (
+    OURS,
+    SHIPPED,
+    followed,
+    healthy,
+    named,
+    number_of,
+    topology,
+    with_engine,
+    with_link,
+    with_space,
+    with_way,
+)
+
+CHECKS = [(path.stem, check.name) for path in (*SHIPPED, *OURS) for check in topology(path.stem).checks]
+
+
+@pytest.mark.parametrize(("lab", "check"), CHECKS)
+def test_a_lab_that_is_as_its_file_says_has_no_cause_at_any_stage(lab: str, check: str) -> None:
+    case = healthy(topology(lab), check, 0)
+    for number in range(len(case.stages)):
+        assert named(walk.explained(case, number)) == set(), case.stages[number]
+
+
+@pytest.mark.parametrize(("lab", "check"), CHECKS)
+def test_where_nothing_explains_a_loss_it_is_unknown_between_two_places(lab: str, check: str) -> None:
+    whole = healthy(topology(lab), check)
+    for seen in range(len(whole.stages)):
+        found = walk.verdicts(followed(whole, seen))
+        assert {verdict.reason for verdict in found} == {Reason.UNKNOWN}
+        assert all(verdict.fix == "" and "not known" in verdict.words for verdict in found)
+
+
+TUNNEL = ("two-site", "ping-across-a-to-b")
+
+
+def at(case: Case, kind: Kind, namespace: str, depth: int = 0, back: bool = False) -> Case:
+    """The same case, in which packets were seen up to before a stage."""
+    return followed(case, number_of(case, kind, namespace, depth, back))
+
+
+def no_way(number: int) -> NoWay:
+    return NoWay(number, "")
+
+
+CAUSES: dict[str, tuple[Callable[[Case], Case], tuple[str, str]]] = {
+    "engine ended": (
+        lambda case: with_engine(at(case, Kind.DELIVER, "siteB", 1), "siteB:tun1", alive=False),
+        ("siteB:tun1", "engine-ended"),
+    ),
+    "engine stopped": (
+        lambda case: with_engine(at(case, Kind.READ, "siteA"), "siteA:tun0", stopped=True),
+        ("siteA:tun0", "engine-stopped"),
+    ),
+    "nobody reads the TUN": (
+        lambda case: with_space(at(case, Kind.READ, "siteA"), "siteA", readers={}),
+        ("siteA:tun0", "engine-not-reading"),
+    ),
+    "peer elsewhere": (
+        lambda case: with_engine(at(case, Kind.DELIVER, "siteB", 1), "siteA:tun0", peer="10.0.2.1:9001"),
+        ("siteA:tun0", "engine-sends-elsewhere"),
+    ),
+    "stranger": (
+        lambda case: with_engine(at(case, Kind.DELIVER, "siteB", 1), "siteB:tun1", peer="10.0.1.1:9001"),
+        ("siteB:tun1", "stranger"),
+    ),
+    "own datagrams come back": (
+        lambda case: with_engine(at(case, Kind.READ, "siteA"), "siteA:tun0", counted={"out_routing_loop": 3}),
+        ("siteA:tun0", "routing-loop"),
+    ),
+    "impairment": (
+        lambda case: with_engine(
+            at(case, Kind.READ, "siteA"), "siteA:tun0", counted={"out_lost": 3}, impaired={"out": "loss 90%"}
+        ),
+        ("siteA:tun0", "impaired"),
+    ),
+    "link down": (
+        lambda case: with_link(at(case, Kind.SEND, "siteA", 1), "siteA:wan0", up=False, carrier=False),
+        ("siteA:wan0", "link-down"),
+    ),
+    "other end down": (
+        lambda case: with_link(
+            with_link(at(case, Kind.SEND, "siteA", 1), "siteA:wan0", carrier=False), "siteB:wan0", up=False
+        ),
+        ("siteB:wan0", "link-down"),
+    ),
+    "no route": (
+        lambda case: with_way(at(case, Kind.SEND, "siteA"), 0, no_way(errno.ENETUNREACH)),
+        ("siteA", "no-route"),
+    ),
+    "no route back": (
+        lambda case: with_way(
+            at(case, Kind.DELIVER, "siteB"),
+            number_of(case, Kind.SEND, "siteB", 0, True),
+            no_way(errno.ENETUNREACH),
+        ),
+        ("siteB", "no-route"),
+    ),
+    "route elsewhere": (
+        lambda case: with_way(
+            at(case, Kind.SEND, "siteA"), 0, Way("wan0", "192.0.2.2", None, False, route=Route("10.0.102.1/32"))
+        ),
+        ("siteA", "route-elsewhere"),
+    ),
+    "blackhole": (
+        lambda case: with_way(
+            at(case, Kind.SEND, "siteA"), 0, NoWay(errno.EINVAL, "", Route("10.0.102.1/32", type="blackhole"))
+        ),
+        ("siteA", "route-rejects"),
+    ),
+    "address gone": (
+        lambda case: _without_address(at(case, Kind.DELIVER, "siteB"), "siteB", "tun1"),
+        ("siteB:tun1", "address-missing"),
+    ),
+    "wrong neighbour": (
+        lambda case: with_space(
+            at(case, Kind.CROSS, "siteB", 1),
+            "siteA",
+            neighbours={"wan0": [Neighbour("192.0.2.2", "02:00:00:00:00:99", "permanent")]},
+        ),
+        ("siteA:wan0", "neighbour-wrong"),
+    ),
+    "echo ignored": (
+        lambda case: with_space(
+            at(case, Kind.DELIVER, "siteB"), "siteB", settings={"net/ipv4/icmp_echo_ignore_all": "1"}
+        ),
+        ("siteB", "echo-ignored"),
+    ),
+}
+
+
+def _without_address(case: Case, namespace: str, interface: str) -> Case:
+    space = case.spaces[namespace]
+    bare = with_link(case, f"{namespace}:{interface}", local=())
+    return with_space(bare, namespace, addresses={**space.addresses, interface: []})
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_cause_is_named_with_its_hop(cause: str) -> None:
+    broken, expected = CAUSES[cause]
+    found = walk.verdicts(broken(healthy(topology(TUNNEL[0]), TUNNEL[1])))
+    assert named(found) == {expected}
+    assert all(verdict.evidence and verdict.words and verdict.fix for verdict in found)
+
+
+def test_what_packets_have_passed_is_no_cause() -> None:
+    """The interface went down after the packets had been seen behind it."""
+    case = with_link(at(healthy(topology(TUNNEL[0]), TUNNEL[1]), Kind.DELIVER, "siteB"), "siteA:tun0", up=False)
+    assert ("siteA:tun0", "link-down") not in named(walk.explained(case, number_of(case, Kind.DELIVER, "siteB")))
+
+
+def test_a_second_cause_on_the_way_is_named_along_with_the_first() -> None:
+    case = at(healthy(topology(TUNNEL[0]), TUNNEL[1]), Kind.SEND, "siteA")
+    both = with_engine(with_way(case, 0, no_way(errno.ENETUNREACH)), "siteB:tun1", alive=False)
+    assert named(walk.verdicts(both)) == {("siteA", "no-route"), ("siteB:tun1", "engine-ended")}
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EHOSTUNREACH, errno.EACCES])
+def test_an_errno_with_several_meanings_is_no_reason(number: int) -> None:
+    case = with_way(at(healthy(topology(TUNNEL[0]), TUNNEL[1]), Kind.SEND, "siteA"), 0, no_way(number))
+    assert {verdict.reason for verdict in walk.verdicts(case)} == {Reason.UNKNOWN}
+
+
+def test_the_reverse_path_filter_needs_its_setting_and_another_way_back() -> None:
+    whole = healthy(topology("routed"), "underlay")
+    number = number_of(whole, Kind.FORWARD, "r1")
+    case = with_way(followed(whole, number), number, no_way(errno.EINVAL))
+    elsewhere = replace(case, returns={case.stages[number]: Way("b", None, None, False)})
+    on = with_space(elsewhere, "r1", settings={"net/ipv4/conf/a/rp_filter": "1"})
+    assert named(walk.verdicts(on)) == {("r1:a", "rp-filter")}
+    same = replace(on, returns={case.stages[number]: Way("a", None, None, False)})
+    for refuted in (elsewhere, same):
+        assert {verdict.reason for verdict in walk.verdicts(refuted)} == {Reason.UNKNOWN}
+
+
+def verdict_of(hop: str, reason: Reason) -> Verdict:
+    return Verdict(hop, reason, "words", (), "")
+
+
+def test_what_follows_from_another_cause_in_its_namespace_is_left_out() -> None:
+    gone, lost = verdict_of("siteB:tun1", Reason.ADDRESS_MISSING), verdict_of("siteB", Reason.NO_ROUTE)
+    elsewhere = verdict_of("siteA", Reason.NO_ROUTE)
+    assert without_symptoms([gone, lost, elsewhere]) == [gone, elsewhere]
+
+
+def test_checks_that_fail_for_one_cause_are_told_once() -> None:
+    one, other = verdict_of("siteB:tun1", Reason.ENGINE_ENDED), verdict_of("a and b", Reason.UNKNOWN)
+    found = by_cause([("first", [other, one]), ("second", [one])])
+    assert [(verdict.reason, verdict.checks) for verdict in found] == [
+        (Reason.ENGINE_ENDED, ("first", "second")),
+        (Reason.UNKNOWN, ("first",)),
+    ]
