@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -109,6 +110,8 @@ def capture(
         try:
             child.result()
         except ChildEnded:
+            if select.select([stop], [], [], 0)[0]:  # timeout(1) sends SIGTERM to every process of the command
+                return ExitCode.SUCCESS
             raise KernelRefused("there is nothing more to see", f"lab {name} has ended", "labctl list") from None
         child.wait()
     return ExitCode.SUCCESS

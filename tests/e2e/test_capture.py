@@ -252,6 +252,17 @@ def test_in_the_background_a_signal_ends_it_with_a_whole_file(tunnelled: World, 
     assert len([each for each in fields(file, "icmp.type") if each[0]]) == 8
 
 
+def test_timeout_ends_it_as_one_signal_does(tunnelled: World) -> None:
+    """It sends SIGTERM to the whole group of its process."""
+    file = tunnelled.home / "lab.pcapng"
+    watching = capturing(tunnelled, "-w", str(file))
+    tunnelled.labctl("exec", "siteA", "--", "ping", "-c", "1", "10.0.102.1")
+    eventually(lambda: len(list(frames(file.read_bytes()))) >= 8, "the ping is in the file")
+    os.killpg(watching.pid, signal.SIGTERM)
+    assert "nothing more" not in watching.communicate(timeout=DEADLINE)[1]
+    assert watching.returncode == 0
+
+
 def test_it_ends_after_the_time_that_was_asked_for(pair: World) -> None:
     assert pair.labctl("capture", "left:eth0", "right", "--duration", "0.1").stdout == ""
 

@@ -133,6 +133,18 @@ def test_a_packet_that_no_one_wants_is_dropped_where_it_came(tunnelled: World) -
     assert "10.0.102.9 is no address of siteB" in request["rungs"][-1]["words"]
 
 
+def test_what_a_firewall_may_send_elsewhere_before_routing_has_no_route_that_is_certain(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    here.labctl("exec", "left", "--", "ip", "route", "add", "10.9.9.9", "via", "192.0.2.2")
+    here.labctl("exec", "right", "--", "nft", "table ip t { "
+                "chain pre { type nat hook prerouting priority -100; ip daddr 10.9.9.9 dnat to 192.0.2.2; }; "
+                "chain in { type filter hook input priority 0; policy drop; }; }")  # fmt: skip
+    command = ["ping", "-c", "1", "-W", "0.3", "10.9.9.9"]
+    (request,) = of(trace(here, "left", *command, code=1), "ICMP")
+    assert rungs(request)[-1] == ("lost", "right:")
+    here.labctl("down")
+
+
 def test_an_icmp_error_tells_where_a_packet_was_dropped(here: World) -> None:
     here.labctl("up", here.file("pair.yaml", PAIR))
     send = "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'?', ('192.0.2.2', 9))"
