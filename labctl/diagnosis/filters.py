@@ -119,7 +119,9 @@ def translated(case: Case, number: int) -> Iterator[Verdict]:
             words = f"{stage.namespace} translates its addresses: {name}: `{rule.words}`"
             yield Verdict(_place(stage, event), Reason.NAT, words, evidence, fixes.up(case))
             return
-    for each in case.space(stage.namespace).connections:
+    # A connection outlives the rules that it was translated by, and then is translated no more.
+    has_nat = any(chain.type == "nat" and chain.hook for chain in case.space(stage.namespace).chains)
+    for each in case.space(stage.namespace).connections if has_nat else ():
         if each.translated and _begins(each.original, stage.flow) and each.reply.source != stage.flow.to:
             yield _connection(case, stage, each)
             return

@@ -56,7 +56,9 @@ _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
     Kind.CROSS: (neighbours.other_host, sizes.next_mtu, filters.queue),
     Kind.SWITCH: (neighbours.other_host, sizes.next_mtu, filters.queue),
     Kind.FORWARD: (settings.time_to_live, *_ON_THE_WAY_OUT),
-    Kind.DELIVER: (filters.translated, filters.corrupted, filters.policy, sockets.buffers, engines.stranger),
+    Kind.DELIVER: (
+        *(filters.queue, filters.translated, filters.corrupted, filters.policy, sockets.buffers, engines.stranger),
+    ),
     Kind.READ: (engines.drops, engines.impaired),
     Kind.WRITE: (engines.drops, engines.impaired),
 }
