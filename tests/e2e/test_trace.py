@@ -176,3 +176,35 @@ def test_a_connection_that_was_there_before_is_left_out(tunnelled: World) -> Non
     request, reply = of(traced, "ICMP")
     assert (rungs(request), rungs(reply)) == (THERE, BACK)
     assert (traced["older_connections"], of(traced, "TCP"), traced["missed"]) == (1, [], 0)
+
+
+DROP = "nft add table t; nft 'add chain t c {{ type filter hook {} priority 0; }}'; nft add rule t c {} drop"
+FAULTS = {  # what is done in siteA or siteB, what takes it back, and the last rung
+    "siteB: its firewall drops what is for the engine": (
+        "siteB", DROP.format("input", "udp dport 9000"), "nft delete table t", ("lost", "siteB:tun1"),
+    ),
+    "siteA: its datagrams do not leave": (
+        "siteA", DROP.format("output", "udp dport 9000"), "nft delete table t", ("lost", "siteA:tun0"),
+    ),
+    "siteB: echo requests are ignored": (
+        "siteB", "sysctl -qw net.ipv4.icmp_echo_ignore_all=1", "sysctl -qw net.ipv4.icmp_echo_ignore_all=0",
+        ("lost", "siteB:"),
+    ),
+    "siteA: the neighbour has another address": (
+        "siteA", "ip neigh replace 192.0.2.2 lladdr 02:00:00:00:00:99 dev wan0 nud permanent",
+        "ip neigh del 192.0.2.2 dev wan0", ("dropped", "siteB:wan0"),
+    ),
+    "siteB: the TUN device is down": (
+        "siteB", "ip link set tun1 down", "ip link set tun1 up", ("lost", "siteB:tun1"),
+    ),
+}  # fmt: skip
+
+
+def test_the_trace_of_a_lost_packet_ends_where_it_was_lost(as_user: World) -> None:
+    as_user.labctl("up", as_user.file("tunnel.yaml", tunnel()))
+    for fault, (namespace, inject, undo, end) in FAULTS.items():
+        as_user.labctl("exec", namespace, "--", "sh", "-c", inject)
+        (request,) = of(ping(as_user, "10.0.102.1"), "ICMP")
+        assert rungs(request)[-1] == end, fault
+        as_user.labctl("exec", namespace, "--", "sh", "-c", undo)
+    as_user.labctl("down")
