@@ -8,7 +8,8 @@ Sans Bold, which is wider than what most machines have.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -174,21 +175,22 @@ def card_of(namespace: Namespace, tunnels: Iterable[Tunnel]) -> Card:
             above[ref] = bridge
         elif leaving.get(ref) in rows and row.interface.engine:
             above[ref] = leaving[ref]
-    return Card(namespace, tuple(_unit(ref, rows, above) for ref in rows if not _is_below(ref, above)))
+    below: dict[InterfaceRef, list[InterfaceRef]] = defaultdict(list)
+    for ref, upper in above.items():
+        below[upper].append(ref)
+    return Card(namespace, tuple(_unit(ref, rows, below) for ref in rows if ref not in above))
 
 
-def _is_below(ref: InterfaceRef, above: dict[InterfaceRef, InterfaceRef]) -> bool:
-    """Return whether a row stands below another one; of a cycle, which no file has, the first row does not."""
-    seen = {ref}
-    while ref in above and above[ref] not in seen:
-        ref = above[ref]
-        seen.add(ref)
-    return len(seen) > 1
-
-
-def _unit(ref: InterfaceRef, rows: dict[InterfaceRef, Row], above: dict[InterfaceRef, InterfaceRef]) -> Unit:
-    below = [other for other, upper in above.items() if upper == ref]
-    return (rows[ref], *(row for other in below for row in _unit(other, rows, above)))
+def _unit(
+    top: InterfaceRef, rows: Mapping[InterfaceRef, Row], below: Mapping[InterfaceRef, list[InterfaceRef]]
+) -> Unit:
+    """Return a row with all that stands below it, each with its own; tunnels can be nested deeper than Python calls."""
+    unit, ahead = [], [top]
+    while ahead:
+        here = ahead.pop()
+        unit.append(rows[here])
+        ahead += reversed(below.get(here, []))
+    return tuple(unit)
 
 
 def _lines(interface: Interface) -> Iterator[Line]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from labctl.report.graph.model import Interface, Namespace, Picture
-from labctl.report.graph.svg import svg, text
+from labctl.report.graph.style import style
+from labctl.report.graph.svg import drawn, text
 from labctl.report.graph.words import faults, summary
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -52,16 +53,16 @@ def html(picture: Picture) -> str:
 
 
 def _page(picture: Picture) -> Iterator[str]:
-    drawn = svg(picture)
-    wide = drawn.partition('width="')[2].partition('"')[0]
+    image = drawn(picture)
     lab = text(picture.lab)
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
-    yield f"<title>{lab}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>"
+    yield f"<title>{lab}</title>\n<style>{_STYLE}{style()}</style>\n</head>\n<body>\n<main>"
     yield f"<h1>Lab {lab}: {text(summary(picture))}</h1>"
-    if float(wide) > _SHRINKS:
+    if image.width > _SHRINKS:
         yield '<input type="checkbox" id="full"><label class="zoom" for="full">full size</label>'
-    yield f'<figure tabindex="0" aria-label="Picture of the lab {lab}" style="--wide:{wide}px">\n{drawn}</figure>'
+    yield f'<figure tabindex="0" aria-label="Picture of the lab {lab}" style="--wide:{image.width}px">'
+    yield f"{image.text('')}</figure>"
     yield from _faults(picture)
     yield from _interfaces(picture)
     yield from _tunnels(picture)

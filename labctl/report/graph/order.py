@@ -172,15 +172,22 @@ def _turn(item: Item) -> None:
 
     def turned(unit: Unit) -> Unit:
         first, *others = unit
-        return (first, *sorted(others, key=lambda row: wish([row]))) if _is_bridge(unit) else unit
+        return (first, *(row for port in sorted(_ports(others), key=wish) for row in port))
 
     units = tuple(sorted(map(turned, item.card.units), key=wish))
     if units != item.card.units:
         item.card = Card(item.card.namespace, units, item.card.strips)
 
 
-def _is_bridge(unit: Unit) -> bool:
-    return unit[0].interface.kind == "bridge"
+def _ports(rows: Iterable[Row]) -> list[list[Row]]:
+    """Return the ports of a bridge, each with the rows below it; rows that are of no port are one."""
+    found: list[list[Row]] = []
+    for row in rows:
+        if row.interface.master or not found:
+            found.append([row])
+        else:
+            found[-1].append(row)
+    return found
 
 
 def _cost(columns: Columns) -> float:

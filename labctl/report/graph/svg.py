@@ -24,22 +24,23 @@ from labctl.report.graph.pipes import BORES, outside
 from labctl.report.graph.style import style
 from labctl.report.graph.words import cable_words, sentences, summary, tunnel_words
 
-_NARROWEST = 460.0
+_NARROWEST = 460
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def svg(picture: Picture) -> str:
     """Return the picture as SVG."""
-    return _written(picture, f"<style>{style()}</style>")
+    return drawn(picture).text(f"<style>{style()}</style>\n")
 
 
 def svg_without_style(picture: Picture) -> str:
     """Return the picture as SVG for a page that has its style sheet already."""
-    return _written(picture, "")
+    return drawn(picture).text("")
 
 
-def _written(picture: Picture, sheet: str) -> str:
-    return "\n".join(_Drawing(layout(picture)).elements(sheet)) + "\n"
+def drawn(picture: Picture) -> Drawing:
+    """Return the drawing of a picture, which knows its size."""
+    return Drawing(layout(picture))
 
 
 def text(words: str) -> str:
@@ -47,32 +48,36 @@ def text(words: str) -> str:
     return escape(_NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", words))
 
 
-class _Drawing:
+class Drawing:
+    """A picture on its canvas, `width` and `height` pixels large, with its heading and its legend."""
+
     def __init__(self, drawn: Layout) -> None:
         self._drawn, self._picture = drawn, drawn.picture
-        self._width = max(drawn.width, _NARROWEST)
-        self._left = (self._width - drawn.width) / 2
+        self.width = max(round(drawn.width), _NARROWEST)
+        self._left = (self.width - round(drawn.width)) / 2
         self._head = list(self._heading())
+        self._top = 30 + 22 * len(self._head)
         self._ranks = {
             device: pipe.rank for pipe in drawn.pipes for device in (pipe.tunnel.device, pipe.tunnel.far) if device
         }
-        self._legend = list(legend(self._picture, self._width - 2 * MARGIN))
-
-    def elements(self, sheet: str) -> Iterator[str]:
-        """Yield the lines of the document."""
-        top = 30 + 22 * len(self._head)
+        self._legend = list(legend(self._picture, self.width - 2 * MARGIN))
         foot = 26 * len(self._legend) + 6 if self._legend else 0
-        wide, high = round(self._width), round(self._drawn.height + top + foot)
+        self.height = round(drawn.height + self._top + foot)
+
+    def text(self, style_sheet: str) -> str:
+        """Return it as SVG, with a style sheet in it where that is not empty."""
+        return "\n".join(self._elements(style_sheet)) + "\n"
+
+    def _elements(self, style_sheet: str) -> Iterator[str]:
         yield (
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="lab" width="{wide}" height="{high}" '
-            f'viewBox="0 0 {wide} {high}" role="img" aria-labelledby="lab-title lab-desc">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="lab" width="{self.width}" height="{self.height}" '
+            f'viewBox="0 0 {self.width} {self.height}" role="img" aria-labelledby="lab-title lab-desc">'
         )
         yield f'<title id="lab-title">{text(self._picture.lab)}: {text(summary(self._picture))}</title>'
         yield f'<desc id="lab-desc">{text(" ".join(sentences(self._picture)))}</desc>'
-        yield sheet
-        yield f'<rect class="paper" width="{wide}" height="{high}"/>'
+        yield f'{style_sheet}<rect class="paper" width="{self.width}" height="{self.height}"/>'
         yield from self._head
-        yield f'<g transform="translate({self._left:.1f} {top})">'
+        yield f'<g transform="translate({self._left:.1f} {self._top})">'
         for box in self._drawn.boxes:
             yield from _card(box)
         yield from self._pipes()
@@ -83,7 +88,8 @@ class _Drawing:
                 yield from self._row(box, row)
         yield "</g>"
         for number, line in enumerate(self._legend):
-            yield f'<g class="legend" transform="translate({MARGIN} {self._drawn.height + top + 26 * number:.1f})">'
+            y = self._drawn.height + self._top + 26 * number
+            yield f'<g class="legend" transform="translate({MARGIN} {y:.1f})">'
             yield from line
             yield "</g>"
         yield "</svg>"
@@ -91,7 +97,7 @@ class _Drawing:
     def _heading(self) -> Iterator[str]:
         picture = self._picture
         yield f'<text class="heading" x="{MARGIN}" y="40">{text(picture.lab)}</text>'
-        longest = int((self._width - 2 * MARGIN) / 7.6)
+        longest = int((self.width - 2 * MARGIN) / 7.6)
         lines = textwrap.wrap(picture.description, longest, max_lines=2, placeholder=" …")
         for number, line in enumerate(lines):
             yield f'<text class="description" x="{MARGIN}" y="{62 + 20 * number}">{text(line)}</text>'
