@@ -35,7 +35,7 @@ def _part(section: Section, number: int, width: int) -> Iterator[Text]:
     if section.columns[: len(title) + 1].isspace():
         first.append(section.columns[len(title) :], "dim")
     yield first
-    yield from (line.copy() for line in section.most_telling(number - 1))
+    yield from section.most_telling(number - 1)
 
 
 def _keys(shown: Shown) -> Text:

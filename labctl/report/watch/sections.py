@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 
 from rich.text import Text
 
 from labctl.engine.counters import words_for
 from labctl.live.events import DropEvent, Event
 from labctl.live.meter import Meter
+from labctl.live.readings import Packet
 from labctl.live.state import Engine, Interface, LabState, Space
 from labctl.report.happenings import clock
 from labctl.report.packets import words
@@ -22,9 +24,6 @@ NAME, STATE, NUMBER = 22, 11, 7
 
 RATES = f"{'':{NAME + STATE}}{'in  p/s':>{NUMBER}}{'bit/s':>{NUMBER}}  {'out p/s':>{NUMBER}}{'bit/s':>{NUMBER}}"
 
-MOST_PACKETS = 40
-"""Packets that are put into words: more lines than are shown of them."""
-
 RECENT = 10.0
 """Seconds for which what has happened is marked."""
 
@@ -34,13 +33,16 @@ Happened = tuple[float, Event]
 Rank = tuple[float, ...]
 """How telling a line is: where there is no room for all, those of the highest rank are shown."""
 
+Line = Callable[[], Text]
+"""Makes a line: of a large lab most are not shown, and are not made."""
+
 
 @dataclass(frozen=True)
 class Section:
     """A title, and lines in their order, each with its rank."""
 
     title: str
-    lines: tuple[tuple[Rank, Text], ...]
+    lines: tuple[tuple[Rank, Line], ...]
     columns: str = ""  # what stands above them
     hidden: str = ", {} not shown"  # behind the title, of lines for which there is no room
     style: str = "bold"
@@ -48,10 +50,10 @@ class Section:
     def most_telling(self, number: int) -> list[Text]:
         """Return so many lines, in their order."""
         places = sorted(range(len(self.lines)), key=lambda place: self.lines[place][0], reverse=True)[:number]
-        return [self.lines[place][1] for place in sorted(places)]
+        return [self.lines[place][1]() for place in sorted(places)]
 
 
-def _in_order(lines: Iterable[Text]) -> tuple[tuple[Rank, Text], ...]:
+def _in_order(lines: Iterable[Line]) -> tuple[tuple[Rank, Line], ...]:
     """Return lines of which the first are the most telling."""
     return tuple(((-place,), line) for place, line in enumerate(lines))
 
@@ -92,14 +94,15 @@ def _interfaces(state: LabState, shown: Shown) -> Section:
     rows = [(space, interface) for space in state.spaces.values() for interface in space.interfaces]
     rows = [row for row in rows if row[1].link.name != "lo" or any(one.packets for one in row[1].meter.history)]
 
-    gone = [((2.0,), Text.assemble((name.ljust(NAME), "bold red"), "gone")) for name in _gone(state)]
-    lines = []
+    lines: list[tuple[Rank, Line]] = [
+        ((2.0,), Text.assemble((name.ljust(NAME), "bold red"), "gone").copy) for name in _gone(state)
+    ]
     for space, interface in rows:
         marked = f"{space.name}:{interface.link.name}" in changed
         rank = (not _is_well(interface), marked, interface.meter.rates.bits)
-        lines.append((rank, _interface(space, interface, marked, shown)))
+        lines.append((rank, partial(_interface, space, interface, marked, shown)))
     title = f"{len(state.spaces)} namespaces, {len(rows)} interfaces"
-    return Section(title, (*gone, *lines), columns=RATES)
+    return Section(title, tuple(lines), columns=RATES)
 
 
 def _gone(state: LabState) -> list[str]:
@@ -130,7 +133,7 @@ def _with_rates(line: Text, meter: Meter, shown: Shown) -> Text:
 
 def _engines(state: LabState, shown: Shown) -> Section:
     lines = [
-        ((engine.state != "running", engine.meter.rates.bits), _engine(engine, shown))
+        ((engine.state != "running", engine.meter.rates.bits), partial(_engine, engine, shown))
         for engine in state.engines.values()
     ]
     return Section(f"{len(state.engines)} engines", tuple(lines), columns=RATES)
@@ -169,7 +172,7 @@ def _drops(state: LabState, shown: Shown) -> Section | None:
         Text.assemble(place.ljust(NAME), (told, "red" if (place, reason) in now else "dim"))
         for place, reason, _, told in found
     ]
-    return Section("dropped", _in_order(lines)) if lines else None
+    return Section("dropped", _in_order(line.copy for line in lines)) if lines else None
 
 
 def _impairments(state: LabState) -> Section | None:
@@ -178,7 +181,7 @@ def _impairments(state: LabState) -> Section | None:
         for device, in_force in state.impairments.items()
         for way, words in in_force.items()
     ]
-    return Section("impaired", _in_order(lines)) if lines else None
+    return Section("impaired", _in_order(line.copy for line in lines)) if lines else None
 
 
 _MARKS = {"failed": ("FAIL", "bold red"), "not-asked": ("????", "bold yellow")}
@@ -198,7 +201,7 @@ def _checks(state: LabState) -> Section:
             lines.append(Text.assemble((mark, style), (", ".join(names), "dim")))
     bad = len(known) - len(passed) - len(waiting)
     told = f"{bad} of {len(known)} did not pass" if bad else f"{len(passed)} of {len(known)} passed"
-    return Section(f"checks: {told}", _in_order(lines), style="bold red" if bad else "bold")
+    return Section(f"checks: {told}", _in_order(line.copy for line in lines), style="bold red" if bad else "bold")
 
 
 def _drift(state: LabState) -> Section:
@@ -207,28 +210,31 @@ def _drift(state: LabState) -> Section:
         Text.assemble(one.subject.ljust(NAME), (one.change, "yellow"), (f"  {one.reason}", "dim")) for one in drift
     ]
     places = f"{len(drift)} place{'s' * (len(drift) != 1)}"
-    return Section(f"differs from its file in {places}", _in_order(lines), style="bold yellow")
+    return Section(f"differs from its file in {places}", _in_order(line.copy for line in lines), style="bold yellow")
 
 
 def _packets(state: LabState) -> Section:
-    ports = {end.port for engine in state.engines.values() for end in (engine.spec.bind, engine.spec.peer)}
-    lines = [
-        Text.assemble(
-            (clock(packet.at) + "  ", "dim"), str(packet.place).ljust(NAME), "out  " if packet.outgoing else "in   ",
-            words(dissect.frame(packet.frame, packet.ethernet, ports)),
-        )
-        for packet in reversed(state.packets[-MOST_PACKETS:])
-    ]  # fmt: skip
-    told = f"packets: a sample, {state.packets_left_out} left out" if state.packets_left_out else "packets"
-    return Section(told, _in_order(lines or [Text("none yet", "dim")]), hidden="")
+    ports = frozenset(end.port for engine in state.engines.values() for end in (engine.spec.bind, engine.spec.peer))
+    lines: list[Line] = [partial(_packet, packet, ports) for packet in reversed(state.packets)]
+    title = f"packets: a sample, {state.packets_left_out} left out" if state.packets_left_out else "packets"
+    return Section(title, _in_order(lines or [Text("none yet", "dim").copy]), hidden="")
+
+
+def _packet(packet: Packet, tunnel_ports: Set[int]) -> Text:
+    return Text.assemble(
+        (clock(packet.at) + "  ", "dim"),
+        str(packet.place).ljust(NAME),
+        "out  " if packet.outgoing else "in   ",
+        words(dissect.frame(packet.frame, packet.ethernet, tunnel_ports)),
+    )
 
 
 def _events(shown: Shown) -> Section:
-    lines = [
-        Text.assemble((clock(at) + "  ", "dim"), event.kind.ljust(11), event.words)
-        for at, event in reversed(shown.events)
-    ]
-    return Section("what happened", _in_order(lines), hidden="")
+    return Section("what happened", _in_order(partial(_event, *one) for one in reversed(shown.events)), hidden="")
+
+
+def _event(at: float, event: Event) -> Text:
+    return Text.assemble((clock(at) + "  ", "dim"), event.kind.ljust(11), event.words)
 
 
 def heading(state: LabState, shown: Shown, file: str) -> Text:
