@@ -16,6 +16,7 @@ from labctl.live.state import LabState
 from labctl.plan import notifications as n
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.facts import LinkCounters
+from labctl.report.watch import sections
 from labctl.report.watch.layout import shares
 from labctl.report.watch.quantities import bars, short
 from labctl.report.watch.screen import screen
@@ -145,3 +146,10 @@ def test_bars_have_their_width_and_what_is_not_zero_is_seen(numbers: list[float]
         number > 0 for number in numbers[len(numbers) - min(width, len(numbers)) :]
     ]
     assert drawn.isascii() or not ascii_only
+
+
+@given(st.text("ab-", min_size=1, max_size=40), st.text("xy0", min_size=1, max_size=15))
+def test_a_long_name_keeps_its_column_and_its_interface(namespace: str, interface: str) -> None:
+    fitted = sections._fitted(f"{namespace}:{interface}")
+    assert len(fitted) == sections.NAME and fitted.endswith(" ")
+    assert fitted.rstrip().endswith(f":{interface}")

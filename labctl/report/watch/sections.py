@@ -73,19 +73,16 @@ def sections(state: LabState, shown: Shown) -> list[Section]:
     """Return the sections that have something to say, in their order on the screen."""
     if state.phase == "down":
         return [_events(shown)] if shown.events else []
-    found = [_interfaces(state, shown), _engines(state, shown)]
-    if drops := _drops(state, shown):
-        found.append(drops)
-    if impaired := _impairments(state):
-        found.append(impaired)
-    if shown.checks:
-        found.append(_checks(state))
-    if state.drift:
-        found.append(_drift(state))
-    if shown.packets:
-        found.append(_packets(state))
-    if shown.events:
-        found.append(_events(shown))
+    found = [
+        _interfaces(state, shown),
+        _engines(state, shown),
+        _drops(state, shown),
+        _impairments(state),
+        *([_checks(state)] if shown.checks else []),
+        _drift(state),
+        *([_packets(state)] if shown.packets else []),
+        _events(shown),
+    ]
     return [section for section in found if section.lines]
 
 
@@ -95,7 +92,7 @@ def _interfaces(state: LabState, shown: Shown) -> Section:
     rows = [row for row in rows if row[1].link.name != "lo" or any(one.packets for one in row[1].meter.history)]
 
     lines: list[tuple[Rank, Line]] = [
-        ((2.0,), Text.assemble((name.ljust(NAME), "bold red"), "gone").copy) for name in _gone(state)
+        ((2.0,), Text.assemble((_fitted(name), "bold red"), "gone").copy) for name in _gone(state)
     ]
     for space, interface in rows:
         marked = f"{space.name}:{interface.link.name}" in changed
@@ -103,6 +100,15 @@ def _interfaces(state: LabState, shown: Shown) -> Section:
         lines.append((rank, partial(_interface, space, interface, marked, shown)))
     title = f"{len(state.spaces)} namespaces, {len(rows)} interfaces"
     return Section(title, tuple(lines), columns=RATES)
+
+
+def _fitted(place: str) -> str:
+    """Return a place as wide as its column; of a long name of a namespace its end is left out."""
+    if len(place) < NAME:
+        return place.ljust(NAME)
+    namespace, colon, interface = place.partition(":")
+    room = max(1, NAME - 2 - len(colon + interface))
+    return f"{namespace[:room]}…{colon}{interface}"[: NAME - 1].ljust(NAME)
 
 
 def _gone(state: LabState) -> list[str]:
@@ -117,7 +123,7 @@ def _interface(space: Space, interface: Interface, marked: bool, shown: Shown) -
     link = interface.link
     place = f"{space.name}:{link.name}"
     state, style = ("up", "green") if _is_well(interface) else ("no carrier", "red") if link.up else ("down", "red")
-    line = Text(place.ljust(NAME), "bold" if marked else "")
+    line = Text(_fitted(place), "bold" if marked else "")
     line.append(state.ljust(STATE), style)
     return _with_rates(line, interface.meter, shown)
 
@@ -140,13 +146,13 @@ def _engines(state: LabState, shown: Shown) -> Section:
 
 
 def _engine(engine: Engine, shown: Shown) -> Text:
-    line = Text(str(engine.spec.device).ljust(NAME))
+    line = Text(_fitted(str(engine.spec.device)))
     word = engine.state or "..."
     line.append(word.ljust(STATE), "green" if word == "running" else "bold red")
     return _with_rates(line, engine.meter, shown)
 
 
-def _drops(state: LabState, shown: Shown) -> Section | None:
+def _drops(state: LabState, shown: Shown) -> Section:
     now = {
         (event.place, event.reason)
         for at, event in shown.events
@@ -169,19 +175,19 @@ def _drops(state: LabState, shown: Shown) -> Section | None:
                     found.append((f"{space.name}:{interface.link.name}", reason, count, told))
     found.sort(key=lambda one: ((one[0], one[1]) in now, one[2]), reverse=True)
     lines = [
-        Text.assemble(place.ljust(NAME), (told, "red" if (place, reason) in now else "dim"))
+        Text.assemble(_fitted(place), (told, "red" if (place, reason) in now else "dim"))
         for place, reason, _, told in found
     ]
-    return Section("dropped", _in_order(line.copy for line in lines)) if lines else None
+    return Section("dropped", _in_order(line.copy for line in lines))
 
 
-def _impairments(state: LabState) -> Section | None:
+def _impairments(state: LabState) -> Section:
     lines = [
-        Text.assemble(str(device).ljust(NAME), way.ljust(4), (words, "yellow"))
+        Text.assemble(_fitted(str(device)), way.ljust(4), (words, "yellow"))
         for device, in_force in state.impairments.items()
         for way, words in in_force.items()
     ]
-    return Section("impaired", _in_order(line.copy for line in lines)) if lines else None
+    return Section("impaired", _in_order(line.copy for line in lines))
 
 
 _MARKS = {"failed": ("FAIL", "bold red"), "not-asked": ("????", "bold yellow")}
@@ -206,9 +212,7 @@ def _checks(state: LabState) -> Section:
 
 def _drift(state: LabState) -> Section:
     drift = state.drift or ()
-    lines = [
-        Text.assemble(one.subject.ljust(NAME), (one.change, "yellow"), (f"  {one.reason}", "dim")) for one in drift
-    ]
+    lines = [Text.assemble(_fitted(one.subject), (one.change, "yellow"), (f"  {one.reason}", "dim")) for one in drift]
     places = f"{len(drift)} place{'s' * (len(drift) != 1)}"
     return Section(f"differs from its file in {places}", _in_order(line.copy for line in lines), style="bold yellow")
 
@@ -223,7 +227,7 @@ def _packets(state: LabState) -> Section:
 def _packet(packet: Packet, tunnel_ports: Set[int]) -> Text:
     return Text.assemble(
         (clock(packet.at) + "  ", "dim"),
-        str(packet.place).ljust(NAME),
+        _fitted(str(packet.place)),
         "out  " if packet.outgoing else "in   ",
         words(dissect.frame(packet.frame, packet.ethernet, tunnel_ports)),
     )
