@@ -82,7 +82,7 @@ def _ask_until_changed(state: State, where: frozenset[str], known: dict[str, _Kn
             now = time.monotonic()
             result = _ask(state, wanted, checks[name], known[name])
             took = time.monotonic() - now
-        if at_work(state):  # it has taken the lab apart meanwhile, or was still making it
+        if at_work(state) or not state.begun():  # another labctl has taken the lab apart meanwhile, or still makes it
             break
         known[name] = _learned(known[name], result, now + took, took)
         if _is_telling(result, known[name]):
