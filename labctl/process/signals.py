@@ -63,7 +63,7 @@ def heard(*numbers: signal.Signals) -> Iterator[int]:
         end.setblocking(False)
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():
-        signal.signal(number, partial(_once, handler) if number in TERMINATION else lambda *_: None)
+        signal.signal(number, partial(_once, os.getpid(), handler) if number in TERMINATION else lambda *_: None)
     wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
         yield reader.fileno()
@@ -75,8 +75,12 @@ def heard(*numbers: signal.Signals) -> Iterator[int]:
         writer.close()
 
 
-def _once(handler: Any, number: int, _: object) -> None:
-    signal.signal(number, handler)
+def _once(listener: int, handler: Any, number: int, _: object) -> None:
+    if os.getpid() == listener:
+        signal.signal(number, handler)
+    else:  # it has just been forked from the one that listens: what that one had begun is not for it to unwind
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def numbers_of(descriptor: int) -> set[int]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -100,16 +102,17 @@ class Page:
 
 
 @contextmanager
-def browser() -> Iterator[Page]:
-    """Yield an empty page of a browser that is ended afterwards."""
+def browser(start: Callable[..., subprocess.Popen[Any]] = subprocess.Popen) -> Iterator[Page]:
+    """Yield an empty page of a browser that is ended afterwards; `start` starts it, as Popen does."""
     assert CHROMIUM is not None
-    theirs, requests = os.pipe()
-    replies, answers = os.pipe()
+    theirs, requests = _high_pipe()
+    replies, answers = _high_pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # It reads descriptor 3 and writes to 4.
-        script = f'exec "$0" "$@" 3<&{theirs} 4>&{answers}'
-        process = subprocess.Popen(
-            ["sh", "-c", script, CHROMIUM, *_OPTIONS, f"--user-data-dir={profile}"],
+        Path(profile).chmod(0o777)  # whoever it runs as
+        # It reads descriptor 3 and writes to 4; neither of ours may be one of these.
+        place = f"import os, sys; os.dup2({theirs}, 3); os.dup2({answers}, 4); os.execv(sys.argv[1], sys.argv[1:])"
+        process = start(
+            [sys.executable, "-c", place, CHROMIUM, *_OPTIONS, f"--user-data-dir={profile}"],
             pass_fds=(theirs, answers),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -125,3 +128,12 @@ def browser() -> Iterator[Page]:
             process.wait()
             os.close(requests)
             os.close(replies)
+
+
+def _high_pipe() -> tuple[int, int]:
+    """Return a pipe whose descriptors are none of the first ones."""
+    ends = os.pipe()
+    reader, writer = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends)
+    for end in ends:
+        os.close(end)
+    return reader, writer

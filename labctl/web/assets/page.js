@@ -273,7 +273,7 @@ function tellSample() {
   const shown = still.matches ? 'motion is off, as this device asks; ' : paused ? 'paused; ' : '';
   $('#sample').textContent = crossed
     ? `${shown}dots, slowed down: ${words} that a packet passed an interface in ${WINDOW / 1000} s`
-    : `${shown}no packet in the last ${WINDOW / 1000} s`;
+    : known.phase === 'up' ? `${shown}no packet in the last ${WINDOW / 1000} s` : '';
 }
 
 // What is said
@@ -393,6 +393,7 @@ function connect() {
   on('happened', happened);
   on('packets', ({ seen, crossed, moves }) => {
     samples.push({ at: performance.now(), seen, crossed });
+    tellSample();
     dots.add(moves);
   });
   on('ping', ladder);
