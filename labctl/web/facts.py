@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface
 
 from labctl.live.state import LabState
 from labctl.topology.interface_ref import InterfaceRef
@@ -14,32 +13,16 @@ from labctl.web.picture import engine_fault
 
 @dataclass(frozen=True)
 class KnownFacts:
-    """The answers of a model and of a picture; by which route a packet went they do not know."""
+    """The answers of a model and of a picture; what the kernel would do with a packet they do not know."""
 
     state: LabState
     lines: Lines
-    forwarding: frozenset[str]  # namespaces
 
     def route(self, namespace: str, packet: Packet, arrived: str) -> str:
         return ""
 
     def refusal(self, namespace: str, packet: Packet, arrived: str) -> str:
-        if self._is_for(namespace, packet.destination):
-            return ""
-        why = "and it was not seen to go on" if namespace in self.forwarding else "which does not forward"
-        return f"{packet.destination} is no address of {namespace}, {why}"
-
-    def _is_for(self, namespace: str, destination: str) -> bool:
-        """Return whether a namespace may take a packet for its own; what is no unicast address is anybody's."""
-        found, space = ip_address(destination), self.state.spaces.get(namespace)
-        interfaces = space.interfaces if space else ()
-        networks = [ip_interface(one.address) for interface in interfaces for one in interface.addresses]
-        return (
-            found.is_multicast
-            or found.is_loopback
-            or not networks
-            or any(found in (one.ip, one.network.broadcast_address) for one in networks)
-        )
+        return ""
 
     def receiver(self, leaving: InterfaceRef) -> InterfaceRef | None:
         way = self.lines.cables.get(leaving)
@@ -58,5 +41,5 @@ class KnownFacts:
         return f"it {fault}" if fault else ""
 
     def reader(self, namespace: str, port: int) -> InterfaceRef | None:
-        specs = (engine.spec for engine in self.state.engines.values() if engine.spec.device.namespace == namespace)
-        return next((spec.device for spec in specs if spec.bind.port == port), None)
+        found = (device for device in self.state.engines if device.namespace == namespace)
+        return next((device for device in found if self.state.engines[device].spec.bind.port == port), None)

@@ -95,7 +95,7 @@ class Feed:
         seen = state.packets[start:]
         ports = frozenset(end.port for one in state.engines.values() for end in (one.spec.bind, one.spec.peer))
         self._sample.add(seen, ports, left_out > 0)
-        facts = KnownFacts(state, self._lines, self._forwarding())
+        facts = KnownFacts(state, self._lines)
         over = self._sample.over(now, state.spaces.keys(), facts)
         if seen or left_out or over:
             yield http.event(
@@ -104,9 +104,6 @@ class Feed:
         if ping := last_ping(over, self._lines, facts):
             self._ping = ping
             yield http.event("ping", ping)
-
-    def _forwarding(self) -> frozenset[str]:
-        return frozenset(space.name for space in self._picture.namespaces if space.forwards)
 
     def _moves(self, over: list[Ladder]) -> list[dict[str, object]]:
         """Return the moves of packets along the lines, each with the index of the one that it comes after."""

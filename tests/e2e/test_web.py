@@ -134,7 +134,12 @@ def _merge(target: dict[str, Any], change: dict[str, Any]) -> None:
 
 @contextmanager
 def serving(here: World, *words: str, end: signal.Signals = signal.SIGINT) -> Iterator[Served]:
-    """Serve the page; it ends by a signal, and without a word on standard error."""
+    """Serve the page; it ends by a signal, and without a word on standard error. As these do:
+
+    labctl watch --web
+    labctl watch --web --verify
+    labctl watch --web 0.0.0.0:8484
+    """
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
     with here.start_labctl("watch", "--web", *(words or ("0",)), **pipes) as process:
         try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 
 from labctl.live.readings import Packet
+from labctl.live.state import LabState
 from labctl.report.graph.of_topology import of_topology
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import loads
-from labctl.trace.dissect import Packet as Dissected
 from labctl.trace.ladder import Hop
+from labctl.web.facts import KnownFacts
 from labctl.web.lines import Lines
 from labctl.web.moves import as_json
 from labctl.web.sample import PATIENCE, SETTLED, Sample
@@ -22,29 +22,7 @@ PORTS = frozenset({9000})
 BEGAN = 1_700_000_000.0
 
 
-@dataclass(frozen=True)
-class Facts:
-    """Nothing is known beside what was seen."""
-
-    engines: frozenset[InterfaceRef] = field(default=frozenset(LINES.tunnels))
-
-    def route(self, namespace: str, packet: Dissected, arrived: str) -> str:
-        return ""
-
-    def refusal(self, namespace: str, packet: Dissected, arrived: str) -> str:
-        return ""
-
-    def receiver(self, leaving: InterfaceRef) -> InterfaceRef | None:
-        return None
-
-    def engine(self, device: InterfaceRef) -> str:
-        return ""
-
-    def has_engine(self, device: InterfaceRef) -> bool:
-        return device in self.engines
-
-    def bridge(self, port: InterfaceRef) -> str:
-        return ""
+FACTS = KnownFacts(LabState("tunnel"), LINES)
 
 
 def ip(source: str, destination: str, protocol: int, payload: bytes) -> bytes:
@@ -92,7 +70,7 @@ def shown(packets: list[Packet], after: float, left_out: bool = False) -> list[t
     """How packets end and move that are over so many seconds after the first of them."""
     sample = Sample()
     sample.add(packets, PORTS, left_out)
-    found = sample.over(BEGAN + after, ("siteA", "siteB"), Facts())
+    found = sample.over(BEGAN + after, ("siteA", "siteB"), FACTS)
     return [(ladder.end, as_json(ladder, LINES, None)) for ladder in found]
 
 
@@ -138,10 +116,10 @@ def test_of_a_sample_that_was_cut_nothing_is_lost() -> None:
 def test_what_was_shown_is_forgotten_and_so_is_what_is_old() -> None:
     sample = Sample()
     sample.add(there(0) + back(0.01), PORTS, False)
-    assert len(sample.over(BEGAN + 0.2, ("siteA", "siteB"), Facts())) == 2
-    assert sample.over(BEGAN + 9, ("siteA", "siteB"), Facts()) == []
+    assert len(sample.over(BEGAN + 0.2, ("siteA", "siteB"), FACTS)) == 2
+    assert sample.over(BEGAN + 9, ("siteA", "siteB"), FACTS) == []
     sample.add(there(10)[:2], PORTS, True)
-    assert sample.over(BEGAN + 12, ("siteA", "siteB"), Facts()) == []
+    assert sample.over(BEGAN + 12, ("siteA", "siteB"), FACTS) == []
     sample.add(there(13)[2:], PORTS, False)
-    [late] = sample.over(BEGAN + 15, ("siteA", "siteB"), Facts())
+    [late] = sample.over(BEGAN + 15, ("siteA", "siteB"), FACTS)
     assert late.journey.first.station.ref == InterfaceRef("siteB", "wan0")
