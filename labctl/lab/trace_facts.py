@@ -49,6 +49,9 @@ class LabFacts:
         found = self._ways(namespace, _flow(packet), arrived)
         if not isinstance(found, NoWay) or ip_address(packet.destination).is_multicast:
             return ""
+        space = self._observed(namespace)
+        if space is None or space.tables:  # what the kernel was asked about may have been rewritten before
+            return ""
         if self._changes_before_routing(namespace):
             return ""
         if found.refused_by_route and found.route:

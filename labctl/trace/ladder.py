@@ -211,6 +211,8 @@ def _not_answered(last: Sighting, packet: Packet, facts: Facts) -> Iterator[Rung
         yield Rung(Hop.DROPPED, station.namespace, station.interface, words=words)
     elif refusal := facts.refusal(station.namespace, outer, station.interface):
         yield Rung(Hop.DROPPED, station.namespace, words=refusal)
+    elif (route := facts.route(station.namespace, outer, station.interface)) and not route.startswith(_DELIVERED):
+        yield Rung(Hop.LOST, station.namespace, words=f"it came in, not seen leaving by {route}")
     elif outer.inside:
         device = facts.reader(station.namespace, outer.ports[1] if outer.ports else 0)
         told = facts.engine(device) if device else ""
@@ -219,6 +221,9 @@ def _not_answered(last: Sighting, packet: Packet, facts: Facts) -> Iterator[Rung
         yield Rung(Hop.LOST, station.namespace, device.interface if device else "", words=words)
     elif _asks(packet):
         yield Rung(Hop.LOST, station.namespace, words="it came in, and no answer was seen")
+
+
+_DELIVERED = ("local ", "broadcast ", "anycast ", "multicast ")  # types of routes, ip-route(8)
 
 
 def _and(told: str) -> str:

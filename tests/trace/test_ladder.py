@@ -23,7 +23,8 @@ class Facts:
         self.known = known
 
     def route(self, namespace: str, packet: Packet, arrived: str) -> str:
-        return f"{packet.destination} from {arrived or 'here'}"
+        kind = "" if namespace in self.known.get("forwards", ()) else "local "
+        return f"{kind}{packet.destination} from {arrived or 'here'}"
 
     def refusal(self, namespace: str, packet: Packet, arrived: str) -> str:
         return str(self.known.get("refusals", {}).get(namespace, ""))
@@ -130,3 +131,8 @@ def test_where_frames_were_missed_nothing_is_lost_for_certain() -> None:
     error = Ether() / IP(src="10.0.0.9", dst="10.0.0.1") / ICMP(type=3, code=1) / Raw(bytes(PING[IP]))
     one, other = of(seen(*FLOOD)), of(seen(FLOOD[0], ("r:eth0 out", error)))
     assert [last(each)[0] for each in (*uncertain(one), *uncertain(other))] == ["unknown", "dropped", "unknown"]
+
+
+def test_what_is_to_be_forwarded_and_was_not_seen_leaving_is_lost() -> None:
+    (ladder,) = of(seen(("r:one in", PING)), forwards=["r"])
+    assert last(ladder) == ("lost", "r:", "it came in, not seen leaving by 10.0.0.2 from one")
