@@ -47,7 +47,7 @@ def source(case: Case, number: int) -> Iterator[Verdict]:
         yield from unusable
         return
     evidence = (
-        Witness(stage.namespace, f"route look-up for {_packet(stage)}", f"from {way.source}"),
+        Witness(stage.namespace, f"route look-up {_packet(stage)}", f"from {way.source}"),
         Witness(stage.namespace, "by the file", f"from {meant}"),
         *([Witness(stage.namespace, "route", way.route.words)] if way.route else []),
     )
@@ -79,7 +79,7 @@ def back_again(case: Case, number: int) -> Iterator[Verdict]:
         or before.depth != stage.depth
     ):
         return
-    answer = Witness(stage.namespace, f"route look-up for {_packet(stage)}", _told(way))
+    answer = Witness(stage.namespace, f"route look-up {_packet(stage)}", _told(way))
     words = f"{stage.namespace} sends it back to {before.namespace}, where it came from: {_told(way)}"
     fix = _right_route(case, stage, way)
     if way.route and not _is_of_file(case, stage, way):
@@ -97,7 +97,7 @@ def left_elsewhere(case: Case, number: int) -> Iterator[Verdict]:
             station = each.station
             same = station.namespace == stage.namespace and station.outgoing and len(each.layers) == stage.depth + 1
             if same and station.interface != stage.leaves:
-                answer = Witness(stage.namespace, f"route look-up for {_packet(stage)}", _told(way))
+                answer = Witness(stage.namespace, f"route look-up {_packet(stage)}", _told(way))
                 seen = Witness(str(station.ref), "left", "seen on the wire")
                 words = (
                     f"it left by {station.ref}, though its route leads through {stage.leaves}: a mark sends it there"
@@ -108,7 +108,7 @@ def left_elsewhere(case: Case, number: int) -> Iterator[Verdict]:
 
 def _refused(case: Case, stage: Stage, way: NoWay) -> Iterator[Verdict]:
     here = stage.namespace
-    answer = Witness(here, f"route look-up for {_packet(stage)}", kernel_words(OSError(way.errno, "")))
+    answer = Witness(here, f"route look-up {_packet(stage)}", kernel_words(OSError(way.errno, "")))
     if way.refused_by_route:
         taken = way.route.words if way.route else ""
         rule = f"rule {way.rule.priority}: {way.rule.words}" if way.rule and not way.route else ""
@@ -171,7 +171,7 @@ def _without(case: Case, stage: Stage, way: NoWay | Way) -> str:
 def _elsewhere(case: Case, stage: Stage, way: Way) -> Iterator[Verdict]:
     """Yield how the way of the kernel differs from that of the file."""
     here = stage.namespace
-    answer = Witness(here, f"route look-up for {_packet(stage)}", _told(way))
+    answer = Witness(here, f"route look-up {_packet(stage)}", _told(way))
     if way.local:
         yield _owns(case, stage, answer)
     elif way.interface != stage.leaves:

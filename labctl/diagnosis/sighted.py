@@ -87,7 +87,7 @@ def last_seen(case: Case, number: int) -> Iterator[Witness]:
         if seen:
             stage = case.stages[earlier]
             verb = "left" if stage.outgoing else "arrived"
-            what = "answers" if stage.back else "packets"
-            yield Witness(stage.place, verb, f"{len(seen)} {what} seen on the wire")
+            what = "answer" if stage.back else "packet"
+            yield Witness(stage.place, verb, f"{len(seen)} {what}{'s' * (len(seen) != 1)} seen on the wire")
             return
     yield Witness(case.asked.sender, "sent", "no packet of the probe was seen on the wire")

@@ -158,15 +158,16 @@ def _placed(stage: Stage, verdict: Verdict) -> Verdict:
 def _unknown(case: Case, number: int) -> Verdict:
     before = case.stages[number - 1].place if number else case.asked.sender
     after = case.stages[number].place
-    between = f"{before} and {after}" if before != after else before
+    several = before != after
+    between, where = (f"{before} and {after}", f"between {before} and {after}") if several else (before, f"at {before}")
     moved = [
         Witness(namespace, name, f"+{count}")
         for namespace in dict.fromkeys(place.partition(":")[0] for place in (before, after))
         for name, count in case.space(namespace).moved.items()
         if _tells_of_loss(name)
     ]
-    words = f"the packet was lost between {before} and {after}; what took it is not known"
-    return Verdict(between, Reason.UNKNOWN, words, tuple(moved), "")
+    words = f"the packet was lost {where}; what took it is not known"
+    return Verdict(between, Reason.UNKNOWN, words, tuple(moved), "", where=where if several else "")
 
 
 def _tells_of_loss(name: str) -> bool:

@@ -49,6 +49,11 @@ def test_where_nothing_explains_a_loss_it_is_unknown_between_two_places(lab: str
         found = walk.verdicts(followed(whole, seen))
         assert {verdict.reason for verdict in found} == {Reason.UNKNOWN}
         assert all(verdict.fix == "" and "not known" in verdict.words for verdict in found)
+        for verdict in found:
+            one, _, other = verdict.hop.partition(" and ")
+            assert one != other and verdict.where.startswith(f"between {verdict.hop}" if other else "")
+            assert (f"lost between {verdict.hop};" if other else f"lost at {one};") in verdict.words
+            assert not any(witness.value.startswith(("1 packets", "1 answers")) for witness in verdict.evidence)
 
 
 TUNNEL = ("two-site", "ping-across-a-to-b")

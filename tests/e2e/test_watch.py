@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from tests.e2e.labs import PAIR, many_namespaces, tunnel
-from tests.e2e.terminal import Screen, screen
+from tests.e2e.terminal import Screen, screen, terminal
 from tests.e2e.world import World, eventually
 
 LEAVES_ITS_SCREEN = "\x1b[?1049l"  # the alternate screen of xterm (ctlseqs(ms)); rich switches to it and back
@@ -48,6 +48,15 @@ def test_a_lab_is_watched_through_all_that_happens(here: World) -> None:
         watching.type("q")
         ends_well(watching)
     here.labctl("down")
+
+
+def test_a_terminal_that_has_only_lines_is_told_what_writes_lines(as_user: World) -> None:
+    as_user.labctl("up", as_user.file("pair.yaml", PAIR))
+    with terminal(as_user, *as_user.command("watch"), env={"TERM": "dumb"}) as watching:
+        watching.expect("TERM=dumb has lines only")
+        watching.expect("labctl events")
+        assert watching.end() == 2
+    as_user.labctl("down")
 
 
 def test_a_check_turns_red_and_green(here: World) -> None:

@@ -17,11 +17,21 @@ from labctl.process.signals import TERMINATION, heard, numbers_of
 from labctl.report.watch.sections import Shown
 from labctl.report.watch.view import WatchView
 
+_ONLY_LINES = ("dumb", "unknown")
+"""Terminals whose cursor cannot be moved (terminfo(5)): rich draws nothing on them."""
+
 
 def watch(lab: str, shown: Shown) -> None:
-    """Show a lab until the key q or a signal ends it, or its terminal is gone. Raise UsageError without a terminal."""
+    """Show a lab until the key q or a signal ends it, or its terminal is gone.
+
+    Raise UsageError where there is no terminal, or one whose cursor cannot be moved.
+    """
     if not sys.stdout.isatty():
         raise UsageError("labctl watch draws on a terminal", "standard output is none", "labctl events writes lines")
+    if (kind := os.environ.get("TERM", "")) in _ONLY_LINES:
+        raise UsageError(
+            "labctl watch draws on a terminal", f"TERM={kind} has lines only", "labctl events writes lines"
+        )
     view = WatchView(shown)
     try:
         with (
