@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import click
 
 from labctl.cli import completion
 from labctl.cli.base import cli, format_option, lab_option
-from labctl.cli.labs import running_lab, topology_of
+from labctl.cli.labs import own_labs, running_lab, topology_of
 from labctl.errors import ExitCode, UsageError, kernel_words
 from labctl.report.reporter import reporter
 
@@ -40,12 +41,22 @@ def graph(file: str | None, language: str | None, output: str | None, lab: str |
     if file is not None and lab is not None:
         raise click.UsageError("a file is drawn, or a running lab, not both")
     language = language or _language_of(output)
-    picture = _of_running(lab) if file is None else _of_file(file)
+    picture = _of_running(lab) if file is None else _of(file)
     drawn = LANGUAGES[language](picture)
     if output is not None:
         _write(output, drawn)
     reporter(form).picture(picture.lab, language, drawn, output or "")
     return ExitCode.SUCCESS
+
+
+def _of(word: str) -> Picture:
+    """Return the picture of a file or a shipped topology, or of the running lab where the word names nothing else."""
+    try:
+        return _of_file(word)
+    except UsageError:
+        if os.path.lexists(word) or word not in own_labs():
+            raise
+    return _of_running(word)
 
 
 def _of_file(file: str) -> Picture:

@@ -139,8 +139,8 @@ class RootlessContext:
             if self._ends():
                 raise _just_ended() from None
             raise LabError(
-                f"the rootless environment of lab {self.lab} ended while a command was at work in it",
-                f"its process ended with status {ended.exit_code}",
+                f"labctl was ended at its work in lab {self.lab}",
+                _how_ended(ended.exit_code),
                 "labctl list shows what is running",
             ) from None
 
@@ -261,6 +261,13 @@ def _make(lab: str) -> RootlessContext:
 
 def _at_work(lab: str, claimant: str) -> UsageError:
     return UsageError(f"another labctl is at work on lab {lab}", f"it is {claimant}", "wait until it has ended")
+
+
+def _how_ended(status: int) -> str:
+    """Return how a process in the environment ended, by what the one that waits for it there made its own status."""
+    with suppress(ValueError):
+        return f"its process there was ended by {signal.Signals(256 - status).name}"
+    return f"its process there ended with status {status}"
 
 
 def _just_ended() -> UsageError:

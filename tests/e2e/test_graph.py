@@ -57,6 +57,11 @@ def test_a_lab_that_is_as_its_file_says_has_nothing_red(lab: World) -> None:
     assert f"running ({lab.mode}), as its file says" in {each.text for each in top.iter(f"{SVG}text")}
 
 
+def test_a_running_lab_is_drawn_by_its_name_where_no_file_has_it(lab: World) -> None:
+    assert lab.labctl("graph", "tunnel").stdout == lab.labctl("graph").stdout
+    assert "no shipped topology 'tunnels'" in lab.labctl("graph", "tunnels", code=2).stderr
+
+
 def test_a_link_that_is_down_is_dead_with_all_that_it_carries(lab: World) -> None:
     lab.labctl("exec", "siteB", "--", "ip", "link", "set", "wan0", "down")
     top = drawn(lab)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.labs import many_namespaces, tunnel
+from tests.e2e.labs import PAIR, many_namespaces, tunnel
 from tests.e2e.world import DEADLINE, World, eventually, names
 
 KILLS = 15
@@ -212,3 +212,10 @@ def test_a_ctrl_c_amidst_a_fork_is_heard() -> None:
     """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("heard\n", "")
+
+
+def test_a_command_that_ends_labctl_does_not_end_the_lab_in_its_words(as_user: World) -> None:
+    as_user.labctl("up", as_user.file("pair.yaml", PAIR))
+    said = as_user.labctl("exec", "left", "--", "sh", "-c", "kill -KILL $PPID", code=1).stderr.splitlines()
+    assert said[:2] == ["labctl was ended at its work in lab pair", "  its process there was ended by SIGKILL"]
+    as_user.labctl("down")
