@@ -189,3 +189,20 @@ def test_whoever_looks_ends_with_a_command_that_is_killed(here: World) -> None:
     process.wait()
     eventually(lambda: {pid for pid, _ in here.processes()} <= before, "they have ended")
     here.labctl("down")
+
+
+def test_what_comes_too_fast_is_said_and_what_is_there_then_is_told(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    before = {pid for pid, _ in here.processes()}
+    changes = [f"link set dev eth0 mtu {1300 + number % 2}\n" for number in range(3000)]
+    many = here.file("many", "".join([*changes, "link set dev eth0 mtu 1400\n"]))
+    with events(here) as told:
+        looking = {pid for pid, _ in here.processes()} - before - {told.process.pid}
+        for pid in looking:
+            os.kill(pid, signal.SIGSTOP)  # as on a machine that is too busy for it
+        here.labctl("exec", "left", "--", "ip", "-batch", many)
+        for pid in looking:
+            os.kill(pid, signal.SIGCONT)
+        told.expect("missed", "overrun", place="left")
+        told.expect("link", "mtu", place="left:eth0", after="1400")
+    here.labctl("down")
