@@ -7,6 +7,8 @@ reached without a next hop. A namespace that lost one has lost all three.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_network
 
 from labctl.diagnosis import fixes
 from labctl.diagnosis.facts import Case
@@ -14,6 +16,8 @@ from labctl.diagnosis.links import broken
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.kernel.lookup import Way
+from labctl.plan.mtu import SMALLEST
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.values import Host, Prefix
 
@@ -25,7 +29,22 @@ def target(case: Case, number: int) -> Iterator[Verdict]:
     """Yield why a namespace does not take in what is sent to its address: it has the address no more, or not yet."""
     stage = case.stages[number]
     if stage.kind is Kind.DELIVER:
-        yield from not_usable(case, stage.namespace, stage.flow.to)
+        found = list(not_usable(case, stage.namespace, stage.flow.to))
+        yield from found or _not_local(case, stage)
+
+
+def _not_local(case: Case, stage: Stage) -> Iterator[Verdict]:
+    """Yield that an address is there, and its route in table local is not: packets to it are not taken in."""
+    address, way = str(stage.flow.to), case.ways.get(stage)
+    owners = [ref for ref, _ in case.owners_of(address) if ref.namespace == stage.namespace]
+    link = case.link(owners[0]) if owners else None
+    if link is None or not link.up or way is None or (isinstance(way, Way) and way.local):
+        return
+    local = f"{address}/{stage.flow.to.max_prefixlen}"
+    if not any(local in each.local for each in case.space(stage.namespace).links.values()):
+        words = f"{stage.namespace} has lost the route to its own address {address} in table local"
+        seen = Witness(str(owners[0]), "local routes", " ".join(link.local) or "none")
+        yield Verdict(str(owners[0]), Reason.NO_ROUTE, words, (seen,), fixes.up(case))
 
 
 def missing_source(case: Case, stage: Stage, answer: Witness) -> Iterator[Verdict]:
@@ -88,7 +107,12 @@ def _flagged(ref: InterfaceRef, flags: frozenset[str], address: str, case: Case)
 
 
 def _without_ipv6(case: Case, ref: InterfaceRef, address: Host) -> Iterator[Verdict]:
-    space = case.space(ref.namespace)
+    space, link = case.space(ref.namespace), case.link(ref)
+    if address.version == 6 and link is not None and link.mtu < SMALLEST[6]:
+        words = f"{ref} has no IPv6: its MTU of {link.mtu} is below {SMALLEST[6]}"
+        seen = Witness(str(ref), "MTU", f"{link.mtu} bytes")
+        yield Verdict(str(ref), Reason.IPV6_OFF, words, (seen,), fixes.up(case))
+        return
     if address.version == 6 and ref.interface:
         for scope in (ref.interface, "all"):
             path = f"net/ipv6/conf/{scope}/disable_ipv6"
@@ -124,6 +148,20 @@ def prefix(case: Case, number: int) -> Iterator[Verdict]:
         for each in case.space(stage.namespace).addresses.get(stage.ref.interface, ()):
             if each.host == str(own.ip) and each.prefix_length != own.network.prefixlen:
                 yield _wrong_prefix(case, stage.ref, own, each.prefix_length)
+
+
+def by_prefix(case: Case, namespace: str, network: str, answer: Witness) -> list[Verdict]:
+    """Return the address of a namespace whose wrong prefix length has brought the route to a network."""
+    found = []
+    for interface, addresses in case.space(namespace).addresses.items():
+        ref = InterfaceRef(namespace, interface)
+        for own in _written(case, ref):
+            for each in addresses:
+                differs = each.host == str(own.ip) and each.prefix_length != own.network.prefixlen
+                if differs and str(ip_network(f"{each.host}/{each.prefix_length}", strict=False)) == network:
+                    verdict = _wrong_prefix(case, ref, own, each.prefix_length)
+                    found.append(replace(verdict, evidence=(*verdict.evidence, answer)))
+    return found
 
 
 def _wrong_prefix(case: Case, ref: InterfaceRef, own: Prefix, length: int) -> Verdict:

@@ -85,6 +85,10 @@ def not_running(case: Case, device: InterfaceRef) -> Iterator[Verdict]:
         words = f"the engine of {device} is stopped, as after Ctrl-Z: it forwards nothing until it is continued"
         fix = fixes.inside(device.namespace, f"kill -CONT {engine.pid}")
         yield Verdict(str(device), Reason.ENGINE_STOPPED, words, (state, reading), fix)
+    elif (link := case.link(device)) is not None and link.up and not link.carrier and readers:
+        lost = Witness(str(device), "link", "up, NO-CARRIER")
+        words = f"{device} has no carrier, though its engine has it open: it was switched off (ip link set carrier off)"
+        yield Verdict(str(device), Reason.NO_CARRIER, words, (lost, reading), fixes.up(case))
     elif not readers:
         alive = Witness(str(device), f"PID {engine.pid}", "runs")
         words = f"the engine of {device} runs, and does not have the device open: it reads nothing from it"
@@ -282,14 +286,9 @@ def _unimpaired(case: Case, engine: Engine, direction: str) -> str:
 
 def stranger(case: Case, number: int) -> Iterator[Verdict]:
     """Yield that an engine dropped datagrams as a stranger's that the probe's own packets came in: where from."""
-    stage, device = case.stages[number], case.engine_behind(number)
+    device = case.engine_behind(number)
     engine = case.engines.get(device) if device else None
     strange = case.counted(device, "in_not_from_peer")
     if engine is None or not strange:
         return
-    begin = max(each for each in range(number) if case.stages[each].kind is Kind.READ)
-    for earlier in range(begin, number):
-        found = list(filters.rewritten(case, earlier)) if case.stages[earlier].depth == stage.depth else []
-        if found:
-            yield from found
-            return
+    yield from filters.rewritten(case, number)

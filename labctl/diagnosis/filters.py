@@ -7,6 +7,8 @@ have matched is no witness. NAT is named by the rule that a packet met, or by wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from ipaddress import ip_address
 
 from labctl.diagnosis import fixes
 from labctl.diagnosis.facts import Case
@@ -15,6 +17,7 @@ from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.kernel.conntrack import Connection
 from labctl.kernel.flow import Flow
+from labctl.kernel.lookup import Way
 from labctl.kernel.neighbours import UNRESOLVED
 from labctl.kernel.nftables.ruleset import Chain, Rule
 from labctl.kernel.nftables.trace import Event
@@ -157,12 +160,14 @@ def _rules(namespace: str, rules: Iterable[str]) -> Iterator[Witness]:
 
 
 def rewritten(case: Case, number: int) -> Iterator[Verdict]:
-    """Yield that the headers of a packet are others behind a namespace than they were before it."""
-    stage = case.stages[number]
-    found = list(_rewritten(case, number))
-    if found and stage.kind in (Kind.SEND, Kind.FORWARD):
-        words = f"{stage.namespace} translates the addresses of the packet ({found[0].value})"
-        yield Verdict(stage.place, Reason.NAT, words, tuple(found), fixes.up(case))
+    """Yield the first namespace on the way up to a stage behind which the headers of a packet are others."""
+    for each in range(number + 1):
+        stage = case.stages[each]
+        found = list(_rewritten(case, each)) if stage.kind in (Kind.SEND, Kind.FORWARD) else []
+        if found:
+            words = f"{stage.namespace} translates the addresses of the packet ({found[0].value})"
+            yield Verdict(stage.place, Reason.NAT, words, tuple(found), fixes.up(case))
+            return
 
 
 def _rewritten(case: Case, number: int) -> Iterator[Witness]:
@@ -172,14 +177,24 @@ def _rewritten(case: Case, number: int) -> Iterator[Witness]:
         for each in journey.sightings:
             if (each.station.ref, each.station.outgoing) != (stage.ref, stage.outgoing):
                 continue
-            if len(each.layers) == stage.depth + 1 and (told := _difference(stage, each.layers[0])):
+            if len(each.layers) == stage.depth + 1 and (told := _difference(case, stage, each.layers[0])):
                 yield Witness(stage.place, "headers as it left", told)
                 return
 
 
-def _difference(stage: Stage, found: Packet) -> str:
+def as_sent(case: Case, stage: Stage) -> Flow:
+    """Return the flow of a stage with the source address that the sender's kernel has chosen."""
+    way = case.ways.get(case.stages[0])
+    if stage.depth or not isinstance(way, Way) or not way.source or way.interface != case.stages[0].leaves:
+        return stage.flow
+    chosen = ip_address(way.source)
+    return replace(stage.flow, to=chosen) if stage.back else replace(stage.flow, source=chosen)
+
+
+def _difference(case: Case, stage: Stage, found: Packet) -> str:
     """Return in words how the headers of a packet differ from those of the stage's flow; empty where they do not."""
-    flow, ports = stage.flow, found.ports or (0, 0)
+    flow = as_sent(case, stage)
+    ports = found.ports or (flow.sport, flow.dport)  # a fragment has none
     compared = (
         ("source", found.source, str(flow.source or found.source)),
         ("destination", found.destination, str(flow.to)),

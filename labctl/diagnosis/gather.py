@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 
 from labctl.diagnosis.facts import Space
 from labctl.diagnosis.path import Asked, Kind, Stage
@@ -142,11 +143,12 @@ def _policies() -> Sequence[Policy]:
     return ()
 
 
-def look_ups(stages: Iterable[Stage], source: Host | None) -> tuple[dict[Stage, Way | NoWay], dict[Stage, Way | NoWay]]:
+def look_ups(stages: Iterable[Stage]) -> tuple[dict[Stage, Way | NoWay], dict[Stage, Way | NoWay]]:
     """Return what the kernel says of the packet of each stage, and of the way back to its source where it arrives.
 
-    `source` is the address that the sender's kernel has chosen; None where no packet was seen.
+    Where the sender's kernel lets packets leave as the file says, but from another address, that is their source.
     """
+    source: Host | None = None
     ways: dict[Stage, Way | NoWay] = {}
     returns: dict[Stage, Way | NoWay] = {}
     for stage in stages:
@@ -155,7 +157,9 @@ def look_ups(stages: Iterable[Stage], source: Host | None) -> tuple[dict[Stage, 
         flow = _as_sent(stage, source)
         with namespaces.inside(stage.namespace):
             if not stage.arrives or stage.arrives == "lo":
-                ways[stage] = route_out(flow)
+                ways[stage] = way = route_out(flow)
+                if flow.source is None and isinstance(way, Way) and way.interface == stage.leaves and way.source:
+                    source = ip_address(way.source)
                 continue
             with suppress(OSError):  # the interface is not there
                 ways[stage] = route_in(flow, stage.arrives)

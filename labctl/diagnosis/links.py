@@ -128,6 +128,28 @@ def port(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
             yield Verdict(str(ref), Reason.PORT_NOT_FORWARDING, words, (seen,), fixes.up(case))
 
 
+def flooding(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a bridge was told not to flood by a port, or to have the receiver behind another one."""
+    stage = case.stages[number]
+    link = case.link(stage.ref)
+    if stage.kind is not Kind.SWITCH or link is None or not stage.leaves:
+        return
+    for option in ("flood", "bcast_flood", "mcast_flood"):
+        if link.options.get(f"type bridge_slave {option}") == "off":
+            seen = Witness(str(stage.ref), option, "off")
+            words = f"the bridge {link.master} does not flood by its port {stage.ref}: {option} is off"
+            yield Verdict(str(stage.ref), Reason.PORT_NOT_FORWARDING, words, (seen,), fixes.up(case))
+            return
+    macs = {each.frame.destination_mac for journey in (*case.probes, *case.answers) for each in journey.sightings}
+    for name, other in case.space(stage.namespace).links.items():
+        strange = macs.intersection(other.forwarding) if name != stage.leaves and other.master == link.master else ()
+        for mac in strange:
+            place = f"{stage.namespace}:{name}"
+            words = f"the bridge {link.master} was told that {mac} is behind its port {place}, not behind {stage.ref}"
+            seen = Witness(place, "forwarding entry", mac)
+            yield Verdict(place, Reason.PORT_NOT_FORWARDING, words, (seen,), fixes.up(case))
+
+
 def _gone(case: Case, namespace: str) -> Verdict:
     seen = Witness(namespace, "namespace", "is gone")
     return Verdict(namespace, Reason.INTERFACE_MISSING, f"the namespace {namespace} is gone", (seen,), fixes.up(case))

@@ -170,8 +170,21 @@ def other_host(case: Case, number: int) -> Iterator[Verdict]:
     """Yield that the frames that came to a stage are for another link-layer address than their next hop has."""
     for earlier in range(number - 1, -1, -1):
         if case.stages[earlier].kind in (Kind.SEND, Kind.FORWARD):
-            yield from wrong(case, earlier)
+            yield from list(wrong(case, earlier)) or list(_strayed(case, case.stages[earlier]))
             return
+
+
+def _strayed(case: Case, stage: Stage) -> Iterator[Verdict]:
+    """Yield that frames came for another address than the interface has, though the entry may be right by now."""
+    link = case.link(stage.meets) if stage.meets else None
+    for each in _strays(case):
+        if link is None or each.station.ref != stage.meets or each.frame.destination_mac == link.mac:
+            continue
+        seen = Witness(str(stage.meets), "frame for another host", each.frame.destination_mac)
+        has = Witness(str(stage.meets), "link-layer address", link.mac)
+        words = f"{stage.ref} sent to {each.frame.destination_mac}; {stage.meets} has {link.mac}"
+        yield Verdict(str(stage.ref), Reason.NEIGHBOUR_WRONG, words, (seen, has), fixes.up(case))
+        return
 
 
 def _strays(case: Case) -> Iterator[Sighting]:

@@ -11,7 +11,7 @@ import errno
 from collections.abc import Iterator
 
 from labctl.diagnosis import fixes
-from labctl.diagnosis.addresses import missing_source, not_usable, own_network
+from labctl.diagnosis.addresses import by_prefix, missing_source, not_usable, own_network
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.links import broken
 from labctl.diagnosis.path import Kind, Stage
@@ -172,11 +172,14 @@ def _elsewhere(case: Case, stage: Stage, way: Way) -> Iterator[Verdict]:
     """Yield how the way of the kernel differs from that of the file."""
     here = stage.namespace
     answer = Witness(here, f"route look-up {_packet(stage)}", _told(way))
-    if way.local:
+    taken = by_prefix(case, here, way.route.to if way.route else "", answer)
+    if way.local and any(ref.namespace == here for ref, _ in case.owners_of(str(stage.flow.to))):
         yield _owns(case, stage, answer)
-    elif way.interface != stage.leaves:
-        causes = [*broken(case, stage.ref), *own_network(case, stage, answer)]
+    elif way.local or way.interface != stage.leaves:
+        causes = [*broken(case, stage.ref), *own_network(case, stage, answer), *taken]
         yield from causes or [_by_another(case, stage, way, answer)]
+    elif taken and way.via is None and stage.via is not None:
+        yield from taken
     elif way.via != (str(stage.via) if stage.via else None) and stage.by_file:
         yield _wrong_next_hop(case, stage, way, answer)
 
@@ -204,7 +207,8 @@ def _by_another(case: Case, stage: Stage, way: Way, answer: Witness) -> Verdict:
     here, to = stage.namespace, stage.flow.to
     expected = _file_route(case, stage)
     evidence = (answer, Witness(here, "by the file", f"through {stage.leaves}"))
-    if expected and not any(is_same_route(expected, route) for route in case.space(here).routes):
+    lost = expected and not any(is_same_route(expected, route) for route in case.space(here).routes)
+    if expected and lost and not (way.route and way.route.to == expected.to):
         words = f"{here} has lost its route to {to} (`{expected.words}`), so it goes {_told(way)}"
         return Verdict(here, Reason.NO_ROUTE, words, evidence, fixes.up(case))
     by_rule = way.rule and way.rule.table not in ("main", "local", "default")

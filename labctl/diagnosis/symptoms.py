@@ -17,6 +17,7 @@ _FOLLOWS: Mapping[Reason, tuple[Reason, ...]] = {
     Reason.ADDRESS_ELSEWHERE: (Reason.MARTIAN, *_BY_A_LOST_ADDRESS),
     Reason.ADDRESS_DUPLICATE: (Reason.MARTIAN, Reason.WRONG_NEXT_HOP),
     Reason.IPV6_OFF: (Reason.ADDRESS_MISSING, *_BY_A_LOST_ADDRESS),
+    Reason.ROUTE_ELSEWHERE: (Reason.MARTIAN,),
     Reason.LINK_DOWN: (Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),
     Reason.INTERFACE_MISSING: (Reason.ADDRESS_MISSING, Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),
 }

@@ -54,7 +54,7 @@ _ON_THE_WAY_OUT = (
 _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
     Kind.SEND: _ON_THE_WAY_OUT,
     Kind.CROSS: (neighbours.other_host, sizes.next_mtu, filters.queue),
-    Kind.SWITCH: (neighbours.other_host, sizes.next_mtu, filters.queue),
+    Kind.SWITCH: (neighbours.other_host, links.flooding, sizes.next_mtu, filters.queue),
     Kind.FORWARD: (settings.time_to_live, *_ON_THE_WAY_OUT),
     Kind.DELIVER: (
         *(filters.queue, filters.translated, filters.corrupted, filters.policy, sockets.buffers, engines.stranger),

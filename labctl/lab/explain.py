@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from ipaddress import ip_address
 from pathlib import Path
 
 from labctl.checks.probes import Probes
@@ -31,8 +30,6 @@ from labctl.process.patience import Patience
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check
 from labctl.topology.shipped import as_typed
-from labctl.topology.values import Host
-from labctl.trace.sightings import Journey
 
 AGAIN = 0.2
 """Seconds that are waited for the answer to a probe that is sent once more."""
@@ -107,9 +104,7 @@ class Explainer:
         spaces = {name: gather.elsewhere(space) for name, space in found.namespaces.items()}
         for name in self._on_the_way[result.name]:
             spaces[name] = gather.space(name, found.namespaces.get(name), self._watch)
-        first = stages[0] if stages else None
-        as_meant = [each for each in probes if first and (each.first.station.ref, True) == (first.ref, first.outgoing)]
-        ways, returns = gather.look_ups(stages, _source(as_meant))
+        ways, returns = gather.look_ups(stages)
         return Case(
             topology,
             self._file,
@@ -177,11 +172,6 @@ class Explainer:
 def _waits(space: Space) -> bool:
     """Return whether packets of a namespace wait for the link-layer address of a neighbour."""
     return any(each.state == "incomplete" for found in space.neighbours.values() for each in found)
-
-
-def _source(probes: Iterable[Journey]) -> Host | None:
-    """Return the address that packets were sent from; None where none was seen."""
-    return next((ip_address(each.packet.source) for each in probes if each.packet), None)
 
 
 def _lines(file: str, wanted: Desired) -> dict[tuple[str | int, ...], int]:
