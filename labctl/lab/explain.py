@@ -15,6 +15,7 @@ from labctl.diagnosis import gather
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File, Space
 from labctl.diagnosis.path import Paths
+from labctl.diagnosis.sighted import stops
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.diagnosis.walk import in_question, verdicts
 from labctl.errors import LabError
@@ -34,6 +35,9 @@ from labctl.topology.shipped import as_typed
 AGAIN = 0.2
 """Seconds that are waited for the answer to a probe that is sent once more."""
 
+
+PASSED = 6
+"""Stages before the first that took a packet about which the kernel is asked all the same."""
 
 NEXT_REQUEST = 1.1
 """Seconds between two ARP requests, at most (arp(7), retrans_time_ms)."""
@@ -98,25 +102,20 @@ class Explainer:
             tools.nc(check.nc.model_copy(update={"timeout": AGAIN}))
 
     def _case(self, result: Result) -> Case:
+        """Return what was seen and counted, and then, of the stages that were not passed, what the kernel says."""
         asked, stages = self._asked[result.name], self._stages[result.name]
-        topology, found = self._wanted.topology, self._facts
+        found = self._facts.namespaces
         every, probes, answers = gather.seen_of(asked, self._watch.crossed(), self._ports)
-        spaces = {name: gather.elsewhere(space) for name, space in found.namespaces.items()}
-        for name in self._on_the_way[result.name]:
-            spaces[name] = gather.space(name, found.namespaces.get(name), self._watch)
-        ways, returns = gather.look_ups(stages)
-        return Case(
-            topology,
+        case = Case(
+            self._wanted.topology,
             self._file,
             asked,
             stages,
-            spaces,
+            {name: gather.elsewhere(space) for name, space in found.items()},
             dict(self._engines()),
-            ways,
-            returns,
-            every,
-            probes,
-            answers,
+            journeys=every,
+            probes=probes,
+            answers=answers,
             changes=self._changes,
             outcome=result.outcome,
             miscounted=[
@@ -125,6 +124,13 @@ class Explainer:
                 if not each.holds
             ],
         )
+        passed = max(min(stops(case), default=0) - PASSED, 0)
+        open_ = (*stages[:1], *stages[passed:])
+        ahead = {stage.namespace for stage in open_}
+        around = [name for name in self._on_the_way[result.name] if not passed or name in ahead]
+        spaces = {name: gather.space(name, found.get(name), self._watch) for name in around}
+        ways, returns = gather.look_ups(dict.fromkeys(open_))
+        return replace(case, spaces={**case.spaces, **spaces}, ways=ways, returns=returns)
 
     @cached_property
     def _facts(self) -> Facts:
