@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 
@@ -22,7 +21,6 @@ _KINDS = {
 _NOT_FOUND = Response(HTTPStatus.NOT_FOUND, body=b"There is nothing at this address.\n")
 
 
-@cache
 def answer(name: str) -> Response:
     """Return what is at a path relative to the page; the stream of events is `events`."""
     if name == "events":

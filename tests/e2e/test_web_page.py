@@ -51,7 +51,7 @@ def test_it_shows_the_lab_and_packets_move(here: World, page: Page) -> None:
             page.wait_for("document.querySelector('#picture .dot.ICMP') !== null")
             page.wait_for("/[1-9]\\d* pkt/.test(document.querySelector('#rates td').textContent)")
             page.wait_for("document.querySelectorAll('#ping .ladder .decapsulated').length === 2")
-            page.wait_for("document.querySelector('#sample').textContent.includes('packet passed an interface')")
+            page.wait_for("document.querySelector('#sample').textContent.includes('packets at interfaces')")
         page.wait_for("document.querySelector('#rates td').textContent === '0 pkt/s'")
         assert page.said == []  # no error, and nothing that its policy has refused
 

@@ -3,7 +3,7 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 const MINUTE = 60; // rates that are remembered, one a second
-const MOST_ROWS = 8; // rows of rates; of more lines those with the most packets
+const MOST_ROWS = 6; // rows of rates; of more lines those that carry most
 const MOST_LABELS = 12; // cables with rates in the picture; of more the table alone tells
 const MOST_DOTS = 80;
 const MOST_LINES = 100; // of what happened
@@ -48,7 +48,7 @@ const bits = ([, number]) => `${short(number)}bit/s`.replace(/^([\d.]+)/, '$1 ')
 
 // The picture
 
-const picture = { lines: new Map(), layer: null };
+const picture = { lines: new Map(), layer: null, scale: 1 };
 
 function draw(text) {
   const parsed = new DOMParser().parseFromString(text, 'image/svg+xml').documentElement;
@@ -64,9 +64,18 @@ function draw(text) {
   picture.labels = over.appendChild(element('svg:g', { 'aria-hidden': 'true' }));
   picture.crosses = over.appendChild(element('svg:g', { 'aria-hidden': 'true' }));
   picture.layer = over.appendChild(element('svg:g', { 'aria-hidden': 'true' }));
+  resized();
   label();
   mark({});
   rates();
+}
+
+function resized() { // dots can be seen in a large picture, too
+  const drawn = $('#picture svg');
+  if (!drawn) return;
+  const { width, height } = drawn.viewBox.baseVal;
+  const shrunk = Math.max(width / (drawn.clientWidth || width), height / (drawn.clientHeight || height));
+  picture.scale = Math.min(5, Math.max(1, 0.9 * shrunk));
 }
 
 function crop(drawn) { // the page has its own heading
@@ -121,7 +130,7 @@ function cross(name) {
 }
 
 function crossAt({ x, y }, kind) {
-  return element('svg:g', { class: `cross ${kind}`, transform: `translate(${x} ${y})` },
+  return element('svg:g', { class: `cross ${kind}`, transform: `translate(${x} ${y}) scale(${picture.scale})` },
     element('svg:circle', { r: 8 }), element('svg:path', { d: 'M-3.2,-3.2L3.2,3.2M3.2,-3.2L-3.2,3.2' }));
 }
 
@@ -178,7 +187,7 @@ const dots = {
       picture.layer.append(dot.group);
     }
     const { x, y } = pointOn(leg, leg.part * (time - leg.begin) / (leg.end - leg.begin));
-    dot.group.setAttribute('transform', `translate(${x} ${y})`);
+    dot.group.setAttribute('transform', `translate(${x} ${y}) scale(${picture.scale})`);
     return true;
   },
 };
@@ -228,9 +237,12 @@ function rates() {
     rows.push({ name, line, there, back });
   }
   rows.sort((one, other) => other.name.startsWith('tun-') - one.name.startsWith('tun-'));
+  const total = ({ there, back }) => there[0] + back[0];
   const shown = rows.length <= MOST_ROWS ? rows
-    : rows.sort((one, other) => other.there[0] + other.back[0] - one.there[0] - one.back[0]).slice(0, MOST_ROWS);
-  $('#rates tbody').replaceChildren(...shown.map(row));
+    : rows.filter(total).sort((one, other) => total(other) - total(one)).slice(0, MOST_ROWS);
+  const others = rows.length - shown.length;
+  const told = others ? [element('tr', {}, element('td', { colspan: 6 }, `${others} other lines carry less`))] : [];
+  $('#rates tbody').replaceChildren(...shown.map(row), ...told);
 }
 
 function row({ name, line, there, back }) {
@@ -269,11 +281,10 @@ function tellSample() {
   samples = samples.filter((sample) => now - sample.at < WINDOW);
   const seen = samples.reduce((sum, sample) => sum + sample.seen, 0);
   const crossed = samples.reduce((sum, sample) => sum + sample.crossed, 0);
-  const words = seen === crossed ? `all ${crossed} times` : `a sample, ${seen} of the ${crossed.toLocaleString('en')} times`;
-  const shown = still.matches ? 'motion is off, as this device asks; ' : paused ? 'paused; ' : '';
-  $('#sample').textContent = crossed
-    ? `${shown}dots, slowed down: ${words} that a packet passed an interface in ${WINDOW / 1000} s`
-    : known.phase === 'up' ? `${shown}no packet in the last ${WINDOW / 1000} s` : '';
+  const words = seen === crossed ? `all ${crossed}` : `a sample, ${seen} of ${crossed.toLocaleString('en')}`;
+  const shown = still.matches ? 'motion is off, as this device asks' : paused ? 'paused' : 'dots, slowed down';
+  $('#sample').textContent = crossed ? `${shown}: ${words} packets at interfaces in ${WINDOW / 1000} s`
+    : known.phase === 'up' ? `no packet in the last ${WINDOW / 1000} s` : '';
 }
 
 // What is said
@@ -419,8 +430,16 @@ function pause() {
   tellSample();
 }
 
+function alone() { // the picture takes the whole page
+  $('#alone').setAttribute('aria-pressed', document.body.classList.toggle('alone'));
+  resized();
+}
+
+const keys = { p: pause, f: alone };
 $('#pause').addEventListener('click', pause);
+$('#alone').addEventListener('click', alone);
 document.addEventListener('keydown', (key) => {
-  if (key.key === 'p' && !key.ctrlKey && !key.metaKey && !key.altKey) pause();
+  if (!key.ctrlKey && !key.metaKey && !key.altKey) keys[key.key]?.();
 });
+addEventListener('resize', resized);
 connect();
