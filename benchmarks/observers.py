@@ -2,7 +2,8 @@
 
 One stream runs all the time, and what arrives is counted at the far TUN device: alone, and beside each observer in
 turn, in interleaved rounds. A trace of something else is idle to the stream, and so is a capture whose filter lets
-nothing of it pass; a capture of one end of the cable writes every frame. `watch` draws on a pseudo-terminal.
+nothing of it pass; a capture of one end of the cable writes every frame. `watch` draws on a pseudo-terminal, and
+`watch --web` has one browser.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ OBSERVERS: Mapping[str, tuple[str, ...]] = {
     "events": (*LABCTL, "events"),
     "watch": (*ON_A_TERMINAL, *LABCTL, "watch"),
     "watch-packets": (*ON_A_TERMINAL, *LABCTL, "watch", "--packets"),
+    "watch-web": (sys.executable, "-m", "benchmarks.viewer"),
 }
 """What looks on; each writes something when it does."""
 

@@ -68,6 +68,7 @@ GOALS = (
         "TCP beside an idle trace / alone", ("observed-tcp", "idle-trace"), ("observed-tcp", "nothing"), at_least=0.98
     ),
     Goal("TCP beside watch / alone", ("observed-tcp", "watch"), ("observed-tcp", "nothing"), at_least=0.98),
+    Goal("TCP beside watch --web / alone", ("observed-tcp", "watch-web"), ("observed-tcp", "nothing"), at_least=0.98),
     Goal("one more engine, MB", ("engine-memory", "labctl"), None, at_most=12),
     Goal("up two-site, seconds", ("up-two-site", "labctl"), None, at_most=0.45),
     Goal("script / labctl, 100 sites", ("up-100", "script"), ("up-100", "labctl"), at_least=3),

@@ -132,9 +132,10 @@ class Server:
 
     def _respond(self, connection: _Connection, asked: Request, response: Response, events: bytes) -> None:
         connection.answered = True
-        if response.is_stream and asked.method == "GET":
+        whole = asked.method == "GET"
+        if response.is_stream and whole:
             connection.until = None
-        self._queue(connection, response.encoded(asked.method == "GET") + events)
+        self._queue(connection, response.encoded(whole) + (events if whole else b""))
 
     def _queue(self, connection: _Connection, data: bytes) -> None:
         connection.unsent += data
