@@ -105,10 +105,14 @@ def at_work(state: State) -> bool:
 
 
 def _holder(fd: int) -> str:
-    """Return which process holds the lock on a file, from /proc/locks (proc(5)); empty where none does."""
-    inode = os.fstat(fd).st_ino
+    """Return which process holds the lock on a file, by /proc/locks (proc(5)); empty where none does.
+
+    Inodes have the same numbers on every tmpfs, and each rootless environment has one of its own.
+    """
+    found = os.fstat(fd)
+    file = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
     for line in Path("/proc/locks").read_text().splitlines():
-        found = re.search(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+\S+:(\d+)\s", line)
-        if found and int(found[2]) == inode:
-            return f"process {found[1]}"
+        held = re.search(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+(\S+)\s", line)
+        if held and held[2] == file:
+            return f"process {held[1]}"
     return ""

@@ -1,0 +1,40 @@
+"""Who holds a lock, and who does not."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+
+from labctl.lab import lock
+from labctl.process.child import in_child
+from labctl.process.syscalls import CLONE_NEWNS, MS_REC, MS_SLAVE, mount, unshare
+
+
+def test_a_lock_is_held_by_the_process_that_has_it(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    assert lock._holder(fd) == ""
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    assert lock._holder(fd) == f"process {os.getpid()}"
+    os.close(fd)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_file_of_the_same_number_on_another_file_system_is_another(tmp_path: Path) -> None:
+    def look() -> tuple[bool, str, str]:
+        unshare(CLONE_NEWNS)
+        mount("", "/", flags=MS_REC | MS_SLAVE)
+        opened = []
+        for name in ("one", "other"):
+            (tmp_path / name).mkdir()
+            mount("tmpfs", str(tmp_path / name), "tmpfs")
+            (tmp_path / name / "lab").mkdir()
+            opened.append(os.open(tmp_path / name / "lab", os.O_RDONLY))
+        one, other = opened
+        fcntl.flock(one, fcntl.LOCK_EX)
+        same = os.fstat(one).st_ino == os.fstat(other).st_ino
+        return same, lock._holder(one).partition(" ")[0], lock._holder(other)
+
+    assert in_child(look) == (True, "process", "")
