@@ -111,10 +111,19 @@ class Paths:
         bound = Flow(asked.to, None, asked.protocol, 0, asked.port)
         there, end = self._gathered(self._walk(asked.sender, bound, asked.receiver, list(asked.crosses), 0, False))
         flow = there[0].flow if there else bound
+        if asked.answered and end is None:
+            there += self._not_passed_on(there)
         if not (asked.answered and end and flow.source):
             return tuple(there)
         back = list(reversed(asked.crosses))
         return (*there, *self._gathered(self._walk(end, flow.answer, asked.sender, back, 0, True))[0])
+
+    @staticmethod
+    def _not_passed_on(way: list[Stage]) -> Iterator[Stage]:
+        """Yield the stage at which a way ends by the file: what comes in there is neither taken in nor passed on."""
+        last = way[-1] if 0 < len(way) < MOST_STAGES else None
+        if last and last.arrives and last.kind in (Kind.CROSS, Kind.SWITCH, Kind.WRITE) and not last.depth:
+            yield Stage(Kind.FORWARD, last.namespace, last.flow, last.arrives, by_file=False)
 
     def owners(self, sender: str, address: Host) -> set[str]:
         """Return the namespaces that take in what is sent to an address, or those that have it if no way leads."""

@@ -58,7 +58,7 @@ def source(case: Case, number: int) -> Iterator[Verdict]:
 def came_back(case: Case, number: int) -> Iterator[Verdict]:
     """Yield the router that has sent a packet back which has come to its end where it went away."""
     stage = case.stages[number]
-    if stage.kind is Kind.FORWARD and not stage.leaves and not stage.by_file:
+    if stage.kind is Kind.FORWARD and any(each.leaves and each.ref == stage.ref for each in case.stages[:number]):
         routers = (each for each in range(number - 1, -1, -1) if case.stages[each].kind is Kind.FORWARD)
         for router in list(routers)[:1]:
             yield from back_again(case, router)

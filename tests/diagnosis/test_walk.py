@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
 from labctl.diagnosis import walk
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.grouping import by_cause
-from labctl.diagnosis.path import Kind
+from labctl.diagnosis.path import Asked, Kind, Paths
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.symptoms import without_symptoms
 from labctl.diagnosis.verdict import Verdict
@@ -54,6 +55,13 @@ def test_where_nothing_explains_a_loss_it_is_unknown_between_two_places(lab: str
             assert one != other and verdict.where.startswith(f"between {verdict.hop}" if other else "")
             assert (f"lost between {verdict.hop};" if other else f"lost at {one};") in verdict.words
             assert not any(witness.value.startswith(("1 packets", "1 answers")) for witness in verdict.evidence)
+
+
+def test_a_way_to_an_address_that_no_namespace_has_ends_where_it_is_not_passed_on() -> None:
+    paths, nowhere = Paths(topology("two-site")), ip_address("10.0.102.9")
+    last = paths.stages(Asked("siteA", nowhere))[-1]
+    assert (last.kind, str(last.ref), last.leaves, last.by_file) == (Kind.FORWARD, "siteB:tun1", "", False)
+    assert paths.stages(Asked("siteA", nowhere, answered=False))[-1].kind is Kind.WRITE  # it is meant to end there
 
 
 TUNNEL = ("two-site", "ping-across-a-to-b")
