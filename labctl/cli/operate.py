@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,6 +28,9 @@ IMPAIRMENTS = {
     "rate": "10mbit",
     "seed": "7",
 }
+
+
+_BROADCAST = IPv4Address("255.255.255.255")  # RFC 919
 
 
 @cli.command()
@@ -70,6 +73,8 @@ def why(words: tuple[str, ...], verbose: bool, lab: str | None, form: str) -> in
         address = ip_address(left[1])
     except ValueError:
         raise click.UsageError(f"{left[1]!r} is no IP address, as in: labctl why siteA 10.0.102.1") from None
+    if address.is_multicast or address.is_unspecified or address == _BROADCAST:
+        raise click.UsageError(f"{address} is not the address of one host, as in: labctl why siteA 10.0.102.1")
     found = context.call(lambda: asked(name, left[0], address))
     reporter(form).why(found, verbose)
     return ExitCode.SUCCESS if found.reached else ExitCode.FAILED

@@ -75,7 +75,8 @@ def _told(path: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise LabError(f"{path} could not be written to its end", kernel_words(error)) from None
+        what = "standard output" if path == STANDARD_OUTPUT else path
+        raise LabError(f"{what} could not be written to its end", kernel_words(error)) from None
 
 
 def capture_file(

@@ -263,6 +263,12 @@ def test_timeout_ends_it_as_one_signal_does(tunnelled: World) -> None:
     assert watching.returncode == 0
 
 
+def test_a_full_disk_behind_standard_output_is_told(pair: World) -> None:
+    with open("/dev/full", "w") as full:
+        said = pair.labctl("capture", "-w", "-", "--duration", "0.1", stdout=full, code=1).stderr
+    assert "standard output could not be written to its end" in said and "(ENOSPC)" in said
+
+
 def test_it_ends_after_the_time_that_was_asked_for(pair: World) -> None:
     assert pair.labctl("capture", "left:eth0", "right", "--duration", "0.1").stdout == ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.world import World
 
 ROUTER = """\
@@ -26,3 +28,10 @@ def test_the_router_that_has_no_route_to_an_address_is_named(here: World) -> Non
     assert (cause["hop"], cause["reason"]) == ("router", "no-route")
     assert cause["evidence"][0] == {"place": "router:eth0", "what": "arrived", "value": "3 packets seen on the wire"}
     here.labctl("down")
+
+
+@pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1", "0.0.0.0", "255.255.255.255"])
+def test_an_address_that_is_not_of_one_host_is_refused(as_user: World, address: str) -> None:
+    as_user.labctl("up", as_user.file("near.yaml", ROUTER))
+    assert "not the address of one host" in as_user.labctl("why", "left", address, code=2).stderr
+    as_user.labctl("down")
