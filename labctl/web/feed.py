@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from labctl.engine.packets.impairment import Impairment
 from labctl.lab.live.watch import Moment
 from labctl.live.state import LabState
 from labctl.report.graph.model import Picture
@@ -96,7 +97,7 @@ class Feed:
         ports = frozenset(end.port for one in state.engines.values() for end in (one.spec.bind, one.spec.peer))
         self._sample.add(seen, ports, left_out > 0)
         facts = KnownFacts(state, self._lines)
-        over = self._sample.over(now, state.spaces.keys(), facts)
+        over = self._sample.over(now, held_back(state), state.spaces.keys(), facts)
         if seen or left_out or over:
             yield http.event(
                 "packets", {"seen": len(seen), "crossed": len(seen) + left_out, "moves": self._moves(over)}
@@ -116,3 +117,9 @@ class Feed:
                 places[ladder.number] = len(found)
                 found.append(move)
         return found
+
+
+def held_back(state: LabState) -> float:
+    """Return for how many seconds a packet is held back at most: one that passes all there is, one after the other."""
+    found = (Impairment.from_text(words) for ways in state.impairments.values() for words in ways.values())
+    return sum(impairment.delay + impairment.jitter for impairment in found)

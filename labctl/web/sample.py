@@ -20,7 +20,7 @@ SETTLED = 0.1
 """Seconds after which a packet that has arrived somewhere is not forwarded any more."""
 
 PATIENCE = 1.0
-"""Seconds after which a packet that was not seen again is lost."""
+"""Seconds after which a packet that was not seen again is lost, beside those for which it may be held back."""
 
 _SECOND = 1_000_000_000
 
@@ -38,17 +38,18 @@ class Sample:
         if left_out and self._sightings:
             self._whole_since = self._sightings[-1].at + 1
 
-    def over(self, now: float, namespaces: Collection[str], facts: Facts) -> list[Ladder]:
+    def over(self, now: float, held: float, namespaces: Collection[str], facts: Facts) -> list[Ladder]:
         """Return the ladders of the packets that are over at `now`, in seconds since the epoch; they are forgotten.
 
-        Each is numbered by its place in the list, from 1.
+        On the whole way impairments hold a packet back for `held` seconds at most. Each ladder is numbered by its place
+        in the list, from 1.
         """
-        at = int(now * _SECOND)
+        at, patience = int(now * _SECOND), PATIENCE + held
         all_ = journeys(self._sightings)
         found = ladders(concerning(all_, namespaces), facts)
-        over = [ladder for ladder in _over(found, at) if not self._may_have_gone_on(ladder)]
+        over = [ladder for ladder in _over(found, at, patience) if not self._may_have_gone_on(ladder)]
         gone = {id(sighting) for ladder in over for sighting in ladder.journey.sightings}
-        gone |= {id(one) for journey in all_ if _age(journey.last, at) > PATIENCE for one in journey.sightings}
+        gone |= {id(one) for journey in all_ if _age(journey.last, at) > patience for one in journey.sightings}
         self._sightings = [one for one in self._sightings if id(one) not in gone]
         return ladders([ladder.journey for ladder in over], facts)
 
@@ -56,20 +57,20 @@ class Sample:
         return ladder.end in ENDED and ladder.journey.first.at < self._whole_since
 
 
-def _over(found: Sequence[Ladder], at: int) -> Iterable[Ladder]:
+def _over(found: Sequence[Ladder], at: int, patience: float) -> Iterable[Ladder]:
     """Yield those that are over: a packet and its answer together."""
     answers = {ladder.answer_to: ladder for ladder in found if ladder.answer_to is not None}
     asked = {ladder.number: ladder for ladder in found}
     for ladder in found:
         other = answers.get(ladder.number) or asked.get(ladder.answer_to or 0)
-        if _is_over(ladder, at) and (other is None or _is_over(other, at)):
+        if _is_over(ladder, at, patience) and (other is None or _is_over(other, at, patience)):
             yield ladder
 
 
-def _is_over(ladder: Ladder, at: int) -> bool:
+def _is_over(ladder: Ladder, at: int, patience: float) -> bool:
     age = _age(ladder.journey.last, at)
     if ladder.end is Hop.LOST:
-        return age > PATIENCE
+        return age > patience
     return ladder.end is Hop.ACCEPTED or age > SETTLED
 
 

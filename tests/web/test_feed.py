@@ -21,7 +21,7 @@ from labctl.plan.steps import StartEngine
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import loads
 from labctl.web.document import readable
-from labctl.web.feed import Feed
+from labctl.web.feed import Feed, held_back
 from tests.e2e.labs import tunnel
 
 TOPOLOGY = loads(tunnel(), "tunnel.yaml")
@@ -126,6 +126,8 @@ def test_drift_is_marked_where_it_is(viewer: Viewer) -> None:
 def test_another_impairment_is_drawn_anew(viewer: Viewer) -> None:
     (kind, drawn), *_ = viewer.after(readings.Impaired(TUN, {"out": "delay 50ms"}))
     assert kind == "picture" and "out delay 50ms" in drawn
+    viewer.after(readings.Impaired(WAN, {"out": "delay 2s jitter 100ms loss 10%"}))
+    assert held_back(viewer.state) == pytest.approx(2.15)
 
 
 def test_rates_are_sent_when_they_differ_to_a_reader(viewer: Viewer) -> None:

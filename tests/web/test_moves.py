@@ -66,11 +66,13 @@ def back(at: float) -> list[Packet]:
     ]
 
 
-def shown(packets: list[Packet], after: float, left_out: bool = False) -> list[tuple[Hop, dict[str, object] | None]]:
+def shown(
+    packets: list[Packet], after: float, left_out: bool = False, held: float = 0.0
+) -> list[tuple[Hop, dict[str, object] | None]]:
     """How packets end and move that are over so many seconds after the first of them."""
     sample = Sample()
     sample.add(packets, PORTS, left_out)
-    found = sample.over(BEGAN + after, ("siteA", "siteB"), FACTS)
+    found = sample.over(BEGAN + after, held, ("siteA", "siteB"), FACTS)
     return [(ladder.end, as_json(ladder, LINES, None)) for ladder in found]
 
 
@@ -95,6 +97,11 @@ def test_a_packet_without_an_answer_has_arrived_and_is_lost_there() -> None:
     assert move is not None and move["lost"] and move["legs"] == [{"line": "tun-siteA:tun0", "back": False, "ms": 3.0}]
 
 
+def test_a_packet_that_is_held_back_is_waited_for() -> None:
+    assert shown(there(0)[:1], PATIENCE + 0.1, held=2.0) == []
+    assert [end for end, _ in shown(there(0)[:1], PATIENCE + 2.1, held=2.0)] == [Hop.LOST]
+
+
 def test_a_packet_goes_as_far_as_it_was_seen() -> None:
     [(end, move)] = shown(there(0)[:3], PATIENCE + 0.1)
     assert end is Hop.LOST and move is not None
@@ -116,10 +123,10 @@ def test_of_a_sample_that_was_cut_nothing_is_lost() -> None:
 def test_what_was_shown_is_forgotten_and_so_is_what_is_old() -> None:
     sample = Sample()
     sample.add(there(0) + back(0.01), PORTS, False)
-    assert len(sample.over(BEGAN + 0.2, ("siteA", "siteB"), FACTS)) == 2
-    assert sample.over(BEGAN + 9, ("siteA", "siteB"), FACTS) == []
+    assert len(sample.over(BEGAN + 0.2, 0.0, ("siteA", "siteB"), FACTS)) == 2
+    assert sample.over(BEGAN + 9, 0.0, ("siteA", "siteB"), FACTS) == []
     sample.add(there(10)[:2], PORTS, True)
-    assert sample.over(BEGAN + 12, ("siteA", "siteB"), FACTS) == []
+    assert sample.over(BEGAN + 12, 0.0, ("siteA", "siteB"), FACTS) == []
     sample.add(there(13)[2:], PORTS, False)
-    [late] = sample.over(BEGAN + 15, ("siteA", "siteB"), FACTS)
+    [late] = sample.over(BEGAN + 15, 0.0, ("siteA", "siteB"), FACTS)
     assert late.journey.first.station.ref == InterfaceRef("siteB", "wan0")
