@@ -42,7 +42,7 @@ def start(
     `become` is called first, as `preexec_fn` would be. subprocess takes the end of its pipe to the child for a
     successful execve(2), and the pipe ends when the child closes what it has inherited.
     """
-    _load()
+    load()
 
     def begin() -> None:
         _like_new(words, environment)
@@ -97,7 +97,8 @@ def _as_execve_leaves_it() -> None:
 
 
 @cache
-def _load() -> None:
+def load() -> None:
+    """Load all of labctl, once, for every command that is forked from here on."""
     for module in pkgutil.walk_packages(labctl.__path__, "labctl."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)

@@ -68,7 +68,7 @@ FAULTS = (
         "third host has the address and spoke last",
         "switch",
         "h1-h2",
-        at("h3:eth0", "h2:eth0", why=DUPLICATE),
+        at("h3:eth0", "h2:eth0", why=(Reason.ADDRESS_ELSEWHERE, *DUPLICATE)),
         (
             ("h1", "ping -qc1 10.9.0.2"),
             ("h3", "ip addr add 10.9.0.2/24 dev eth0 && ping -qc1 -I 10.9.0.2 10.9.0.1"),
