@@ -87,6 +87,8 @@ def not_usable(case: Case, namespace: str, address: Host) -> Iterator[Verdict]:
         yield Verdict(place, Reason.ADDRESS_ELSEWHERE, words, evidence, _fix(case, namespace, address))
         return
     words = f"{place} does not have the address {address}"
+    if not by_file and not any(_of_file(case, name, address) for name in case.topology.namespaces):
+        words = f"no interface of the lab has the address {address}; packets to it end in {namespace}"
     yield Verdict(place, Reason.ADDRESS_MISSING, words, (seen,), _fix(case, namespace, address))
 
 

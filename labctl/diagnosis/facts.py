@@ -6,8 +6,9 @@ while the check ran.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from labctl.diagnosis.path import Asked, Kind, Stage
 from labctl.diagnosis.verdict import Witness
@@ -72,7 +73,12 @@ class File:
 
     name: str
     path: str = ""
-    lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
+    located: Callable[[], Mapping[tuple[str | int, ...], int]] = dict
+
+    @cached_property
+    def lines(self) -> Mapping[tuple[str | int, ...], int]:
+        """The line of each part, by its path; found out once it is asked for."""
+        return self.located()
 
     def at(self, *path: str | int) -> str:
         """Return FILE:LINE of a part of the file, or of what is around it; the file where its lines are not known."""

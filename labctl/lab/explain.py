@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -144,9 +143,7 @@ class Explainer:
     def _file(self) -> File:
         file = self._recorded.file
         path = min(file, os.path.relpath(file), key=len) if file else "FILE"
-        with suppress(LabError):
-            return File(as_typed(file) or "FILE", path, _lines(file, self._wanted))
-        return File(as_typed(file) or "FILE", path)
+        return File(as_typed(file) or "FILE", path, partial(_lines, file, self._wanted))
 
     def _counters(self, device: InterfaceRef) -> dict[str, int]:
         return EngineStats.of(device, self._state).counters
@@ -185,7 +182,10 @@ def _lines(file: str, wanted: Desired) -> dict[tuple[str | int, ...], int]:
     from labctl.topology import yaml_tree
     from labctl.topology.load import load, text_of
 
-    if not file or load(Path(file)) != wanted.topology:
+    try:
+        if not file or load(Path(file)) != wanted.topology:
+            return {}
+    except LabError:  # it has mistakes by now, or is gone
         return {}
     tree = yaml_tree.read(text_of(Path(file)))
     return {path: tree.position(path).line + 1 for path in _paths(tree.root.value)} if tree else {}
