@@ -37,7 +37,14 @@ _STATES: Mapping[Kind, tuple[Question, ...]] = {
     Kind.SEND: _LEAVING,
     Kind.CROSS: (links.at_end,),
     Kind.SWITCH: (links.at_end,),
-    Kind.FORWARD: (settings.forwarding, settings.reverse_path, settings.martian, routes.came_back, *_LEAVING),
+    Kind.FORWARD: (
+        settings.forwarding,
+        settings.reverse_path,
+        settings.martian,
+        addresses.of_none,
+        routes.came_back,
+        *_LEAVING,
+    ),
     Kind.DELIVER: (
         *(addresses.target, settings.reverse_path, settings.martian, engines.ends, engines.runs, engines.bound),
         *(sockets.server, settings.echo),
