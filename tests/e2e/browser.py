@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+from tests.programs import CHROMIUM, needed
 
 _OPTIONS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"),
@@ -104,7 +103,6 @@ class Page:
 @contextmanager
 def browser(start: Callable[..., subprocess.Popen[Any]] = subprocess.Popen) -> Iterator[Page]:
     """Yield an empty page of a browser that is ended afterwards; `start` starts it, as Popen does."""
-    assert CHROMIUM is not None
     theirs, requests = _high_pipe()
     replies, answers = _high_pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -112,7 +110,7 @@ def browser(start: Callable[..., subprocess.Popen[Any]] = subprocess.Popen) -> I
         # It reads descriptor 3 and writes to 4; neither of ours may be one of these.
         place = f"import os, sys; os.dup2({theirs}, 3); os.dup2({answers}, 4); os.execv(sys.argv[1], sys.argv[1:])"
         process = start(
-            [sys.executable, "-c", place, CHROMIUM, *_OPTIONS, f"--user-data-dir={profile}"],
+            [sys.executable, "-c", place, needed(*CHROMIUM), *_OPTIONS, f"--user-data-dir={profile}"],
             pass_fds=(theirs, answers),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

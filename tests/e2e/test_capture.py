@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import struct
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 
 from tests.e2e.labs import PAIR, tunnel
 from tests.e2e.world import DEADLINE, World, eventually
+from tests.programs import needed
 
 
 @pytest.fixture
@@ -53,9 +53,7 @@ def test_it_ends_after_as_many_packets_as_were_asked_for(pair: World) -> None:
 
 
 def test_a_file_is_read_by_tcpdump(pair: World) -> None:
-    tcpdump = shutil.which("tcpdump")
-    if not tcpdump:
-        pytest.skip("no tcpdump here")
+    tcpdump = needed("tcpdump")
     file = pair.home / "seen.pcap"
     watching = capturing(pair, "left:eth0", "--write", str(file))
     pair.labctl("exec", "left", "--", "ping", "-c", "2", "-i", "0.2", "192.0.2.2")
@@ -176,11 +174,8 @@ def tunnelled(here: World) -> Iterator[World]:
 
 def fields(file: Path, names: str, *options: str) -> list[list[str]]:
     """Of every packet of a file what tshark says."""
-    tshark = shutil.which("tshark")
-    if not tshark:
-        pytest.skip("no tshark here")
     wanted = [word for name in names.split() for word in ("-e", name)]
-    command = [tshark, "-r", str(file), "-T", "fields", *wanted, *options]
+    command = [needed("tshark"), "-r", str(file), "-T", "fields", *wanted, *options]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return [line.split("\t") for line in told.splitlines()]
 

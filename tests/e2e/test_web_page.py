@@ -7,12 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.browser import CHROMIUM, Page, browser
+from tests.e2e.browser import Page, browser
 from tests.e2e.labs import tunnel
 from tests.e2e.test_web import Served, kill_engine, pinging, serving
 from tests.e2e.world import World, world
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 DEAD = "document.getElementById('engine-siteB:tun1').classList.contains('dead')"
 RED = "getComputedStyle(document.querySelector('[id=\"engine-siteB:tun1\"] .pill')).stroke"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html as html_
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -26,6 +25,7 @@ from labctl.topology.shipped import find
 from tests.e2e.labs import ROUTED
 from tests.graph.drawn import assert_drawn_well
 from tests.graph.labs import SHAPES
+from tests.programs import needed
 
 TWO_SITE = of_topology(load(find("two-site")))
 PICTURES = {
@@ -89,10 +89,9 @@ def test_mermaid_keeps_to_its_simplest_constructs(picture: Picture) -> None:
     assert sum("subgraph" in line for line in lines) == lines.count("  end")
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz")
 @pytest.mark.parametrize("picture", [*PICTURES.values(), ODD_PICTURE], ids=[*PICTURES, "odd"])
 def test_graphviz_reads_dot(picture: Picture) -> None:
-    done = subprocess.run(["dot", "-Tplain"], input=dot(picture), capture_output=True, text=True, check=False)
+    done = subprocess.run([needed("dot"), "-Tplain"], input=dot(picture), capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "syntax" not in done.stderr, done.stderr
     edges = sum(line.startswith("edge ") for line in done.stdout.splitlines())
     ports = sum(bool(one.master) for one in picture.interfaces)

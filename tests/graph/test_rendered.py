@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
-
-import pytest
 
 from labctl.report.graph.model import Engine, Interface, Namespace, Picture
 from labctl.report.graph.of_topology import of_topology
@@ -18,8 +15,7 @@ from labctl.topology.load import load, loads
 from labctl.topology.shipped import find, names
 from tests.graph.labs import SHAPES
 from tests.graph.test_layout import OTHERS, load_nested
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests.programs import CHROMIUM, needed
 
 LOOK = """
 const found = [];
@@ -78,13 +74,13 @@ PICTURES = [
 ]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_no_words_meet_and_no_pipe_runs_behind_words(tmp_path: Path) -> None:
     page = tmp_path / "pictures.html"
     pictures = "".join(map(svg, PICTURES))
     page.write_text(f'<!DOCTYPE html><meta charset="utf-8"><body>{pictures}<script>{LOOK}</script>', encoding="utf-8")
-    look = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
-    done = subprocess.run([*look, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
+    look = [needed(*CHROMIUM), *options, page.as_uri()]
+    done = subprocess.run(look, capture_output=True, text=True, timeout=120, check=True)
     assert "<title>looked</title>" in done.stdout, done.stderr
     answer = re.search(r"<body>(.*)</body>", done.stdout, re.S)
     assert answer and json.loads(answer[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")) == []
