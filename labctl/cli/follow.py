@@ -19,15 +19,15 @@ from labctl.errors import ExitCode
 @format_option
 def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
     """Tell what happens in a lab, a line each, until Ctrl-C; it goes on through `down` and `up`."""
-    from labctl.engine.loop.signals import stop_signals
     from labctl.lab.live.watch import Watch
     from labctl.lab.live.works import CHECKS, LOOKS
+    from labctl.process.signals import heard
     from labctl.report.happenings import line_in
 
     _, name = running_lab(lab or named)
     line, output = line_in(form), sys.stdout.fileno()
     works = {**LOOKS, **(CHECKS if verify else {})}
-    with stop_signals(signal.SIGINT, signal.SIGTERM) as stop, Watch(name, works) as watch:
+    with heard(signal.SIGINT, signal.SIGTERM) as stop, Watch(name, works) as watch:
         for moment in watch.moments(also=(stop,), output=(output,)):
             for at, event in moment.events:
                 click.echo(line(name, at, event))
