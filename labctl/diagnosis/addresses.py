@@ -158,15 +158,6 @@ def own_network(case: Case, stage: Stage, answer: Witness) -> Iterator[Verdict]:
             yield _wrong_prefix(case, stage.ref, own, there[0].prefix_length)
 
 
-def prefix(case: Case, number: int) -> Iterator[Verdict]:
-    """Yield an address of the interface that a packet leaves by that has another prefix length than in the file."""
-    stage = case.stages[number]
-    for own in _written(case, stage.ref):
-        for each in case.space(stage.namespace).addresses.get(stage.ref.interface, ()):
-            if each.host == str(own.ip) and each.prefix_length != own.network.prefixlen:
-                yield _wrong_prefix(case, stage.ref, own, each.prefix_length)
-
-
 def by_prefix(case: Case, namespace: str, network: str, answer: Witness) -> list[Verdict]:
     """Return the address of a namespace whose wrong prefix length has brought the route to a network."""
     found = []
