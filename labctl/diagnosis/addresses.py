@@ -6,7 +6,6 @@ reached without a next hop. A namespace that lost one has lost all three.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_network
@@ -17,8 +16,7 @@ from labctl.diagnosis.links import broken
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
-from labctl.errors import kernel_words
-from labctl.kernel.lookup import NoWay, Way
+from labctl.kernel.lookup import Way
 from labctl.plan.mtu import SMALLEST
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.values import Host, Prefix
@@ -33,19 +31,6 @@ def target(case: Case, number: int) -> Iterator[Verdict]:
     if stage.kind is Kind.DELIVER:
         found = list(not_usable(case, stage.namespace, stage.flow.to))
         yield from found or _not_local(case, stage)
-
-
-def of_none(case: Case, number: int) -> Iterator[Verdict]:
-    """Yield that a packet ends in a namespace because no interface of the lab has its address."""
-    stage, address = case.stages[number], case.stages[number].flow.to
-    known = any(_of_file(case, name, address) for name in case.topology.namespaces)
-    if stage.kind is not Kind.FORWARD or stage.leaves or stage.by_file or known or list(case.owners_of(str(address))):
-        return
-    way = case.ways.get(stage)
-    if isinstance(way, NoWay) and way.errno == errno.EHOSTUNREACH:
-        words = f"no interface of the lab has the address {address}, and {stage.namespace} does not pass it on"
-        seen = Witness(stage.namespace, "look-up as it arrives", kernel_words(OSError(way.errno, "")))
-        yield Verdict(stage.place, Reason.ADDRESS_MISSING, words, (seen,), _fix(case, stage.namespace, address))
 
 
 def _not_local(case: Case, stage: Stage) -> Iterator[Verdict]:

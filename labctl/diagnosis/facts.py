@@ -149,13 +149,18 @@ class Case:
     def is_at(self, sighting: Sighting, stage: Stage) -> bool:
         """Return whether a sighting is at the end of a stage, in as many tunnels, and in a frame that is taken in."""
         station = sighting.station
-        if stage.kind in (Kind.READ, Kind.DELIVER) or (station.ref, station.outgoing) != (stage.ref, stage.outgoing):
+        if not stage.is_on_the_wire or (station.ref, station.outgoing) != (stage.ref, stage.outgoing):
             return False
         link = self.link(stage.ref)
         strange = sighting.kind is PacketType.OTHERHOST and not (link and link.master)
         if strange or len(sighting.layers) != stage.depth + 1:
             return False
         return sighting.layers[0].destination == str(stage.flow.to)
+
+    def counts(self, namespace: str, *names: str) -> Iterator[Witness]:
+        """Yield those of some SNMP counters of a namespace that have moved while the check ran."""
+        moved = self.space(namespace).moved
+        yield from (Witness(namespace, name, f"+{moved[name]}") for name in names if name in moved)
 
     def owners_of(self, address: str) -> Iterator[tuple[InterfaceRef, Address]]:
         """Yield the interfaces of the lab that have an address."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
-from labctl.diagnosis import fixes
+from labctl.diagnosis import destinations, fixes
 from labctl.diagnosis.addresses import not_usable
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
@@ -90,9 +90,7 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
     if entry is None and not requests:
         return
     if not requests:
-        if case.space(stage.namespace).control.get(stage.leaves) or case.space(stage.namespace).chains:
-            return  # it may ask, and what is seen on the wire has passed the queue
-        yield from _asks_nobody(case, stage, next_hop, state)
+        yield from _without_request(case, stage, next_hop, state)
         return
     last = requests[-1]
     evidence = (state, Witness(str(last.station.ref), "request for it seen", "out" if last.station.outgoing else "in"))
@@ -101,10 +99,8 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
     usable = [] if meets is None else list(not_usable(case, meets.namespace, ip_address(next_hop)))
     if usable:
         yield from (replace(verdict, evidence=(*verdict.evidence, *evidence)) for verdict in usable)
-    elif not owners and stage.via is None:
-        words = f"no host behind {stage.ref} has the address {next_hop}"
-        fix = fixes.mend(case, stage.namespace, "namespaces", text=f"give an interface there the address {next_hop}")
-        yield Verdict(str(stage.ref), Reason.ADDRESS_MISSING, words, evidence, fix)
+    elif not owners and next_hop == str(stage.flow.to):
+        yield destinations.on_link(case, stage, evidence)
     elif not owners:
         words = f"no host has the next hop {next_hop} of {stage.ref}"
         yield Verdict(str(stage.ref), Reason.WRONG_NEXT_HOP, words, evidence, _route_of_file(case, stage))
@@ -114,15 +110,19 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
         yield from _not_answered(case, last.station.ref, next_hop, evidence)
 
 
-def _asks_nobody(case: Case, stage: Stage, next_hop: str, state: Witness) -> Iterator[Verdict]:
-    """Yield the setting for which no request leaves the interface, where it has it so."""
-    words = f"{stage.ref} asks no neighbour for the address of {next_hop}"
+def _without_request(case: Case, stage: Stage, next_hop: str, state: Witness) -> Iterator[Verdict]:
+    """Yield why no request was seen: none is sent by a setting; or the last was sent before, to a host that is none.
+
+    Requests are a second apart, so that there may have been one before the first look.
+    """
     path = f"net/ipv{stage.flow.to.version}/neigh/{stage.leaves}/mcast_solicit"
-    if case.space(stage.namespace).settings.get(path) != "0":
-        return
-    fix = fixes.inside(stage.namespace, f"sysctl -w {path.replace('/', '.')}=3")
-    evidence = (state, Witness(str(stage.ref), path, "0"))
-    yield Verdict(str(stage.ref), Reason.NEIGHBOUR_FAILED, f"{words}: {path} is 0", evidence, fix)
+    if case.space(stage.namespace).settings.get(path) == "0":
+        words = f"{stage.ref} asks no neighbour for the address of {next_hop}: {path} is 0"
+        fix = fixes.inside(stage.namespace, f"sysctl -w {path.replace('/', '.')}=3")
+        evidence = (state, Witness(str(stage.ref), path, "0"))
+        yield Verdict(str(stage.ref), Reason.NEIGHBOUR_FAILED, words, evidence, fix)
+    elif stage.meets is None and next_hop == str(stage.flow.to) and not destinations.has_owner(case, stage):
+        yield destinations.on_link(case, stage, (state,))
 
 
 def _not_joined(

@@ -13,7 +13,8 @@ A stage is a part of the way at whose end a packet can be seen, on an interface 
 Between READ and WRITE are the stages of the datagram, one level deeper, by the addresses of the endpoints.
 
 Where the file shows no way but says what it means (`crosses`, the namespace of a server), the stages follow what it
-means: what the file lacks is then found at the stage that lacks it.
+means: what the file lacks is then found at the stage that lacks it. Where it means nothing either, as for an address
+that no namespace has, the last stage is a FORWARD by no interface, in the namespace that the packet comes to at last.
 """
 
 from __future__ import annotations
@@ -96,6 +97,16 @@ class Stage:
         """Whether the packet leaves through that interface, and does not enter by it."""
         return bool(self.leaves)
 
+    @property
+    def leads_nowhere(self) -> bool:
+        """Whether the file knows no way for a packet that has come here."""
+        return self.kind is Kind.FORWARD and not self.leaves
+
+    @property
+    def is_on_the_wire(self) -> bool:
+        """Whether a tap can see a packet at its end."""
+        return self.kind not in (Kind.READ, Kind.DELIVER) and not self.leads_nowhere
+
 
 class Paths:
     """The ways of a topology, stage by stage."""
@@ -122,8 +133,8 @@ class Paths:
     def _not_passed_on(way: list[Stage]) -> Iterator[Stage]:
         """Yield the stage at which a way ends by the file: what comes in there is neither taken in nor passed on."""
         last = way[-1] if 0 < len(way) < MOST_STAGES else None
-        if last and last.arrives and last.kind in (Kind.CROSS, Kind.SWITCH, Kind.WRITE) and not last.depth:
-            yield Stage(Kind.FORWARD, last.namespace, last.flow, last.arrives, by_file=False)
+        if last and last.arrives and last.kind in (Kind.CROSS, Kind.SWITCH, Kind.WRITE):
+            yield Stage(Kind.FORWARD, last.namespace, last.flow, last.arrives, depth=last.depth, by_file=False)
 
     def owners(self, sender: str, address: Host) -> set[str]:
         """Return the namespaces that take in what is sent to an address, or those that have it if no way leads."""

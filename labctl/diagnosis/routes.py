@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from labctl.diagnosis import fixes
+from labctl.diagnosis import destinations, fixes
 from labctl.diagnosis.addresses import by_prefix, missing_source, not_usable, own_network
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.links import broken
@@ -129,8 +129,12 @@ def _refused(case: Case, stage: Stage, way: NoWay) -> Iterator[Verdict]:
 def missing(case: Case, stage: Stage, answer: Witness) -> Verdict:
     """Return that a namespace has no route to where a packet goes."""
     here, to = stage.namespace, stage.flow.to
-    back = " back" if stage.back else ""
-    return Verdict(here, Reason.NO_ROUTE, f"{here} has no route{back} to {to}", (answer,), _with_route(case, stage))
+    evidence = (answer, *case.counts(here, "IpExtInNoRoutes", "Ip6InNoRoutes", "IpOutNoRoutes", "Ip6OutNoRoutes"))
+    words = f"{here} has no route{' back' if stage.back else ''} to {to}"
+    if not destinations.has_owner(case, stage):
+        fix = fixes.up(case) if fixes.drifted(case, here) else destinations.give(case, stage)
+        return Verdict(here, Reason.NO_ROUTE, f"{words}, an address that no namespace has", evidence, fix)
+    return Verdict(here, Reason.NO_ROUTE, words, evidence, _with_route(case, stage))
 
 
 def _with_route(case: Case, stage: Stage) -> str:

@@ -58,7 +58,7 @@ def reverse_path(case: Case, number: int) -> Iterator[Verdict]:
         Witness(stage.namespace, "look-up as it arrives", kernel_words(OSError(way.errno, ""))),
         Witness(place, path, str(value)),
         Witness(stage.namespace, f"look-up back to {stage.flow.source}", returns),
-        *_moved(case, stage.namespace, "TcpExtIPReversePathFilter"),
+        *case.counts(stage.namespace, "TcpExtIPReversePathFilter"),
     )
     words = (
         f"the reverse path filter of {stage.namespace} drops it ({path} is {value}): "
@@ -119,7 +119,7 @@ def echo(case: Case, number: int) -> Iterator[Verdict]:
     if case.space(stage.namespace).settings.get(path, "0") == "0":
         return
     counters = ("IcmpInEchos", "IcmpOutEchoReps", "Icmp6InEchos", "Icmp6OutEchoReplies")
-    evidence = (Witness(stage.namespace, path, "1"), *_moved(case, stage.namespace, *counters))
+    evidence = (Witness(stage.namespace, path, "1"), *case.counts(stage.namespace, *counters))
     words = f"{stage.namespace} answers no echo requests: {path} is 1"
     key = path.replace("/", ".")
     fix = fixes.inside(stage.namespace, f"sysctl -w {key}=0")
@@ -164,8 +164,3 @@ def _first_ttl(case: Case, ref: InterfaceRef, version: int) -> list[tuple[str, s
     path = "net/ipv4/ip_default_ttl" if version == 4 else f"net/ipv6/conf/{ref.interface}/hop_limit"
     value = case.space(ref.namespace).settings.get(path, "64")
     return [(path, value)] if int(value) < 64 else []
-
-
-def _moved(case: Case, namespace: str, *names: str) -> Iterator[Witness]:
-    moved = case.space(namespace).moved
-    yield from (Witness(namespace, name, f"+{moved.get(name, 0)}") for name in names if name in moved)

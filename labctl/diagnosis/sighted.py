@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind
 from labctl.diagnosis.verdict import Witness
+from labctl.trace.dissect import Icmp
 from labctl.trace.journeys import answers
+from labctl.trace.ladder import error_words
 from labctl.trace.sightings import Journey
 
 
@@ -91,3 +93,14 @@ def last_seen(case: Case, number: int) -> Iterator[Witness]:
             yield Witness(stage.place, verb, f"{len(seen)} {what}{'s' * (len(seen) != 1)} seen on the wire")
             return
     yield Witness(case.asked.sender, "sent", "no packet of the probe was seen on the wire")
+
+
+def refusals(case: Case) -> Iterator[Witness]:
+    """Yield which namespaces told by ICMP that packets of the probe do not arrive, and how often."""
+    told: Counter[tuple[str, str]] = Counter()
+    for journey in case.journeys:
+        message = journey.packet.transport if journey.packet else None
+        if isinstance(message, Icmp) and message.is_error and any(answers(probe, journey) for probe in case.probes):
+            told[journey.first.station.namespace, error_words(message)] += 1
+    for (namespace, words), count in told.items():
+        yield Witness(namespace, "says", f"ICMP {words}" + (f", {count} times" if count > 1 else ""))

@@ -14,11 +14,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from labctl.diagnosis import addresses, answered, engines, filters, links, neighbours, routes, settings, sizes, sockets
+from labctl.diagnosis import (
+    addresses,
+    answered,
+    destinations,
+    engines,
+    filters,
+    links,
+    neighbours,
+    routes,
+    settings,
+    sizes,
+    sockets,
+)
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
-from labctl.diagnosis.sighted import last_seen, stops
+from labctl.diagnosis.sighted import last_seen, refusals, stops
 from labctl.diagnosis.symptoms import namespace_of, without_symptoms
 from labctl.diagnosis.verdict import Verdict, Witness
 
@@ -38,11 +50,7 @@ _STATES: Mapping[Kind, tuple[Question, ...]] = {
     Kind.CROSS: (links.at_end,),
     Kind.SWITCH: (links.at_end,),
     Kind.FORWARD: (
-        settings.forwarding,
-        settings.reverse_path,
-        settings.martian,
-        addresses.of_none,
-        routes.came_back,
+        *(settings.forwarding, settings.reverse_path, settings.martian, routes.came_back),
         *_LEAVING,
     ),
     Kind.DELIVER: (
@@ -62,7 +70,7 @@ _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
     Kind.SEND: _ON_THE_WAY_OUT,
     Kind.CROSS: (neighbours.other_host, sizes.next_mtu, filters.queue),
     Kind.SWITCH: (neighbours.other_host, links.flooding, sizes.next_mtu, filters.queue),
-    Kind.FORWARD: (settings.time_to_live, *_ON_THE_WAY_OUT),
+    Kind.FORWARD: (settings.time_to_live, destinations.of_none, *_ON_THE_WAY_OUT),
     Kind.DELIVER: (
         *(filters.queue, filters.translated, filters.corrupted, filters.policy, sockets.buffers, engines.stranger),
     ),
@@ -81,11 +89,16 @@ def verdicts(case: Case) -> list[Verdict]:
     causes = {number: explained(case, number) for number in lost_at}
     found = [_seen(case, number, verdict) for number, told in causes.items() for verdict in told]
     for number in range(min(lost_at, default=len(case.stages)) + 1, len(case.stages)):
-        if number not in lost_at:
+        if number not in lost_at and not _is_beside(case, case.stages[number]):
             found += (_placed(case.stages[number], verdict) for verdict in _asked(case, number, _STATES))
     known = without_symptoms(_each_once(found)) or list(answered.by_another(case))
     unknown = (number for number, told in causes.items() if not told and not _is_told(case, number, known))
     return [*known, *(_seen(case, number, _unknown(case, number)) for number in unknown)] or [_miscounted(case)]
+
+
+def _is_beside(case: Case, stage: Stage) -> bool:
+    """Return whether a packet need not come through a stage: one for an address of none may end up anywhere."""
+    return stage.leads_nowhere and not destinations.has_owner(case, stage)
 
 
 def _each_once(found: Iterable[Verdict]) -> list[Verdict]:
@@ -149,7 +162,7 @@ def _asked(case: Case, number: int, questions: Mapping[Kind, tuple[Question, ...
 def _seen(case: Case, number: int, verdict: Verdict) -> Verdict:
     """Return a verdict with what was seen of the packets, as its first evidence."""
     placed = next((_placed(case.stages[each], verdict) for each in _span(case, number)), verdict)
-    return replace(placed, evidence=(*last_seen(case, number), *verdict.evidence))
+    return replace(placed, evidence=(*last_seen(case, number), *refusals(case), *verdict.evidence))
 
 
 def _placed(stage: Stage, verdict: Verdict) -> Verdict:

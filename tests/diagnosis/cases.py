@@ -9,7 +9,7 @@ from typing import Any
 
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File, Space
-from labctl.diagnosis.path import Kind, Paths, Stage
+from labctl.diagnosis.path import Asked, Kind, Paths, Stage
 from labctl.diagnosis.verdict import Verdict
 from labctl.kernel.addresses import Address
 from labctl.kernel.lookup import NoWay, Way
@@ -38,9 +38,13 @@ def topology(name: str) -> Topology:
 
 def healthy(found: Topology, check: str, seen: int | None = None) -> Case:
     """A lab that is as its file says, in which the packets of a check were seen up to a stage; None: everywhere."""
-    paths = Paths(found)
-    asked = asked_of(next(one for one in found.checks if one.name == check), paths)
-    stages = paths.stages(asked)
+    asked = asked_of(next(one for one in found.checks if one.name == check), Paths(found))
+    return asking(found, asked, seen)
+
+
+def asking(found: Topology, asked: Asked, seen: int | None = None) -> Case:
+    """A lab that is as its file says, in which the packets of a probe were seen up to a stage; None: everywhere."""
+    stages = Paths(found).stages(asked)
     spaces = {name: _space(found, name) for name in found.namespaces}
     engines = {
         end.device: Engine(end.device, PID, True, False, str(end.bind), str(end.peer), counted=_counted())
@@ -149,7 +153,7 @@ def _journey(case: Case, stages: list[Stage], kind: int) -> Journey | None:
 
 
 def _shows(stage: Stage) -> bool:
-    return stage.kind not in (Kind.READ, Kind.DELIVER) and bool(stage.ref.interface)
+    return stage.is_on_the_wire and bool(stage.ref.interface)
 
 
 def _sighting(case: Case, stage: Stage, kind: int, at: int) -> Sighting:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.e2e.world import World
@@ -13,20 +15,33 @@ namespaces:
     interfaces:
       eth0: {kind: veth, peer: "router:eth0", addresses: [192.0.2.1/30]}
     routes: [{to: default, via: 192.0.2.2}]
+    sysctls: {net.ipv4.ip_forward: 0}
   router:
     sysctls: {net.ipv4.ip_forward: 1}
     interfaces:
       eth0: {kind: veth, peer: "left:eth0", addresses: [192.0.2.2/30]}
+      eth1: {kind: veth, peer: "right:eth0", addresses: [192.0.2.9/29]}
+    routes: [{to: 198.51.100.0/24, via: 192.0.2.1}]
+  right:
+    interfaces:
+      eth0: {kind: veth, peer: "router:eth1", addresses: [192.0.2.10/29]}
 """
 
 
-def test_the_router_that_has_no_route_to_an_address_is_named(here: World) -> None:
+def test_where_an_address_that_the_lab_does_not_have_is_not_reached(here: World) -> None:
     here.labctl("up", here.file("near.yaml", ROUTER))
     assert here.json("why", "left", "192.0.2.2")["reached"]
-    told = here.json("why", "left", "203.0.113.7", code=1)
-    (cause,) = told["diagnosis"]
+    cause = only_cause(here, "left", "203.0.113.7")
     assert (cause["hop"], cause["reason"]) == ("router", "no-route")
-    assert cause["evidence"][0] == {"place": "router:eth0", "what": "arrived", "value": "3 packets seen on the wire"}
+    arrived, said = cause["evidence"][:2]
+    assert arrived == {"place": "router:eth0", "what": "arrived", "value": "3 packets seen on the wire"}
+    assert said["value"].startswith("ICMP network unreachable")
+    for _ in range(2):  # the second time while the kernel still waits for the answer to an earlier request
+        cause = only_cause(here, "left", "192.0.2.12")
+        assert (cause["hop"], cause["reason"]) == ("router:eth1", "address-missing")
+    cause = only_cause(here, "router", "198.51.100.7")
+    assert (cause["hop"], cause["reason"]) == ("left:eth0", "address-missing")
+    assert any(each["what"] == "IpInAddrErrors" for each in cause["evidence"])
     here.labctl("down")
 
 
@@ -35,3 +50,8 @@ def test_an_address_that_is_not_of_one_host_is_refused(as_user: World, address: 
     as_user.labctl("up", as_user.file("near.yaml", ROUTER))
     assert "not the address of one host" in as_user.labctl("why", "left", address, code=2).stderr
     as_user.labctl("down")
+
+
+def only_cause(here: World, sender: str, address: str) -> Any:
+    (cause,) = here.json("why", sender, address, code=1)["diagnosis"]
+    return cause
