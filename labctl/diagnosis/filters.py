@@ -92,7 +92,8 @@ def _ended(case: Case, stage: Stage, event: Event) -> Verdict:
     )
     packets = "what asks for a neighbour" if event.is_of_neighbours else "it"
     packets = "ARP" if event.family == "arp" else packets
-    words = f"the firewall of {here} drops {packets}: {name}{hook}: {what}"
+    verb = "rejects" if rule and "reject" in rule.words.split() else "drops"
+    words = f"the firewall of {here} {verb} {packets}: {name}{hook}: {what}"
     fix = fixes.up(case)
     if rule:
         delete = f"nft delete rule {event.family} {event.table} {event.chain} handle {rule.handle}"

@@ -35,6 +35,8 @@ def at_end(case: Case, number: int) -> Iterator[Verdict]:
         yield from broken(case, stage.ref)
         if stage.kind is Kind.SWITCH or _is_port(case, stage.ref):
             yield from port(case, stage.ref)
+        else:
+            yield from taken_by_a_bridge(case, stage.ref)
 
 
 def broken(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
@@ -148,6 +150,21 @@ def flooding(case: Case, number: int) -> Iterator[Verdict]:
             words = f"the bridge {link.master} was told that {mac} is behind its port {place}, not behind {stage.ref}"
             seen = Witness(place, "forwarding entry", mac)
             yield Verdict(place, Reason.PORT_NOT_FORWARDING, words, (seen,), fixes.up(case))
+
+
+def taken_by_a_bridge(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
+    """Yield that an interface is a port of a bridge of which the file knows nothing, so that the bridge has its frames.
+
+    What answers an ARP request comes to the bridge then, and the interface learns no neighbour.
+    """
+    link = case.link(ref)
+    bridge = case.link(InterfaceRef(ref.namespace, link.master)) if link and link.master else None
+    if bridge is not None and bridge.kind == "bridge":
+        seen = Witness(str(ref), "port of", bridge.name)
+        words = f"{ref} was made a port of the bridge {bridge.name}, which takes in what arrives there"
+        fix = fixes.inside(ref.namespace, f"ip link set dev {ref.interface} nomaster")
+        fix = fixes.up(case) if fixes.drifted(case, ref.namespace) else fix
+        yield Verdict(str(ref), Reason.PORT_NOT_FORWARDING, words, (seen,), fix)
 
 
 def _gone(case: Case, namespace: str) -> Verdict:

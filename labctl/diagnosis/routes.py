@@ -168,7 +168,8 @@ def _without(case: Case, stage: Stage, way: NoWay | Way) -> str:
         for number, rule in enumerate(case.topology.namespaces[here].rules):
             if rule.priority == way.rule.priority:
                 return fixes.write(case, "namespaces", here, "rules", number, text="remove this rule, or make it right")
-        return fixes.inside(here, f"ip {family}rule del priority {way.rule.priority}")
+        # Several rules may have the same priority, that of the local table among them: all words name this one.
+        return fixes.inside(here, f"ip {family}rule del priority {way.rule.priority} {way.rule.words}")
     return fixes.up(case)
 
 
@@ -211,15 +212,17 @@ def _by_another(case: Case, stage: Stage, way: Way, answer: Witness) -> Verdict:
     here, to = stage.namespace, stage.flow.to
     expected = _file_route(case, stage)
     evidence = (answer, Witness(here, "by the file", f"through {stage.leaves}"))
-    lost = expected and not any(is_same_route(expected, route) for route in case.space(here).routes)
-    if expected and lost and not (way.route and way.route.to == expected.to):
+    is_lost = expected is not None and not any(is_same_route(expected, each) for each in case.space(here).routes)
+    is_changed = is_lost and way.route is not None and expected is not None and way.route.to == expected.to
+    if expected and is_lost and not is_changed:
         words = f"{here} has lost its route to {to} (`{expected.words}`), so it goes {_told(way)}"
         return Verdict(here, Reason.NO_ROUTE, words, evidence, fixes.up(case))
     by_rule = way.rule and way.rule.table not in ("main", "local", "default")
     rule = f", looked up in table {way.rule.table} by rule {way.rule.priority}" if by_rule and way.rule else ""
     taken = f"the route `{way.route.words}`" if way.route else "another route"
     words = f"{taken} of {here}{rule} takes it through {way.interface}, not through {stage.leaves}"
-    fix = _without(case, stage, way) if way.route and not _is_of_file(case, stage, way) else ""
+    is_more = way.route is not None and not is_changed and not _is_of_file(case, stage, way)
+    fix = _without(case, stage, way) if is_more else ""
     return Verdict(here, Reason.ROUTE_ELSEWHERE, words, evidence, fix or _right_route(case, stage, way))
 
 

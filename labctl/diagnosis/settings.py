@@ -136,7 +136,7 @@ def time_to_live(case: Case, number: int) -> Iterator[Verdict]:
         if not seen or stage.kind is not Kind.FORWARD:
             continue
         first, last = seen[0], seen[-1]
-        ttl, began = last.layers[-1].ttl, first.layers[-1].ttl
+        ttl, began = last.layers[0].ttl, first.layers[0].ttl
         if ttl > 1:
             continue
         visits = [each for each in seen if each.station == last.station]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind
 from labctl.diagnosis.verdict import Witness
-from labctl.trace.dissect import Icmp
+from labctl.trace.dissect import Icmp, Tcp
 from labctl.trace.journeys import answers
 from labctl.trace.ladder import error_words
 from labctl.trace.sightings import Journey
@@ -40,8 +40,18 @@ def _alike(case: Case) -> list[list[Journey]]:
     """
     if case.asked.protocol != "tcp":
         return [[probe] for probe in case.probes]
-    loaded = [probe for probe in case.probes if probe.packet and probe.packet.payload]
+    loaded = [probe for probe in case.probes if _is_loaded(probe)]
     return [each for each in ([probe for probe in case.probes if probe not in loaded], loaded) if each]
+
+
+def _is_loaded(journey: Journey) -> bool:
+    return bool(journey.packet and journey.packet.payload)
+
+
+def _opens(journey: Journey) -> bool:
+    """Return whether a packet opens a connection: a SYN, or the answer to it, which may be sent again and again."""
+    transport = journey.packet.transport if journey.packet else None
+    return isinstance(transport, Tcp) and "SYN" in transport.flags
 
 
 def _stop(case: Case, probes: list[Journey]) -> int:
@@ -50,6 +60,8 @@ def _stop(case: Case, probes: list[Journey]) -> int:
     A connection is merged and split on its way, so of that the stage behind the last one counts.
     """
     answered = [each for each in case.answers if any(answers(probe, each) for probe in probes)]
+    if all(map(_is_loaded, probes)):
+        answered = [each for each in answered if not _opens(each)]
     passed = {number for number in range(len(case.stages)) if _is_seen(case, number, probes, answered)}
     if case.asked.protocol == "tcp":
         return _behind(case, max(passed, default=-1) + 1)

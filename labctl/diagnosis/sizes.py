@@ -57,6 +57,25 @@ def next_mtu(case: Case, number: int) -> Iterator[Verdict]:
     yield Verdict(str(ref), reason, words, evidence, _fix(case, ref))
 
 
+def cut(case: Case) -> Iterator[Verdict]:
+    """Yield that packets were cut into fragments at an interface that more packets left by than is expected."""
+    counted = {each.place for each in case.miscounted}
+    for number, stage in enumerate(case.stages):
+        link = case.link(stage.ref)
+        if stage.kind not in (Kind.SEND, Kind.FORWARD) or link is None or str(stage.ref) not in counted:
+            continue
+        fragments = [each.layers[0] for each in case.seen_at(number) if each.layers[0].more_fragments]
+        if fragments:
+            words = f"packets are cut into fragments at {stage.ref}, whose MTU is {link.mtu}: each is counted"
+            evidence = (
+                Witness(str(stage.ref), "MTU", f"{link.mtu} bytes"),
+                Witness(str(stage.ref), "fragments seen", f"of at most {max(each.length for each in fragments)} bytes"),
+                *case.miscounted,
+            )
+            yield Verdict(str(stage.ref), Reason.MTU, words, evidence, _fix(case, stage.ref))
+            return
+
+
 def _narrow(case: Case, stage: Stage) -> InterfaceRef | None:
     return stage.ref if stage.kind in (Kind.SEND, Kind.FORWARD, Kind.CROSS, Kind.SWITCH) else None
 

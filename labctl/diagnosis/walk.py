@@ -72,7 +72,8 @@ _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
     Kind.SWITCH: (neighbours.other_host, links.flooding, sizes.next_mtu, filters.queue),
     Kind.FORWARD: (settings.time_to_live, destinations.of_none, *_ON_THE_WAY_OUT),
     Kind.DELIVER: (
-        *(filters.queue, filters.translated, filters.corrupted, filters.policy, sockets.buffers, engines.stranger),
+        *(filters.queue, filters.translated, filters.rewritten, filters.corrupted, filters.policy),
+        *(sockets.buffers, engines.stranger),
     ),
     Kind.READ: (engines.drops, engines.impaired),
     Kind.WRITE: (engines.drops, engines.impaired),
@@ -93,7 +94,8 @@ def verdicts(case: Case) -> list[Verdict]:
             found += (_placed(case.stages[number], verdict) for verdict in _asked(case, number, _STATES))
     known = without_symptoms(_each_once(found)) or list(answered.by_another(case))
     unknown = (number for number, told in causes.items() if not told and not _is_told(case, number, known))
-    return [*known, *(_seen(case, number, _unknown(case, number)) for number in unknown)] or [_miscounted(case)]
+    found = [*known, *(_seen(case, number, _unknown(case, number)) for number in unknown)]
+    return found or list(sizes.cut(case)) or [_miscounted(case)]
 
 
 def _is_beside(case: Case, stage: Stage) -> bool:

@@ -84,8 +84,8 @@ class NoWay:
 
 
 def route_out(flow: Flow) -> Way | NoWay:
-    """Return the way of packets that this thread's namespace sends."""
-    return _look_up(flow, policy.LOOPBACK)
+    """Return the way of packets that this thread's namespace sends, out of a socket of this process's user."""
+    return _look_up(replace(flow, user=os.geteuid()), policy.LOOPBACK)
 
 
 def route_in(flow: Flow, interface: str) -> Way | NoWay:

@@ -5,7 +5,7 @@ goes on elsewhere. In a table the longest prefix that has the destination in it 
 table has none, or throws the packet back, or the rule suppresses what was found, the next rule follows
 (net/core/fib_rules.c: fib_rules_lookup(); net/ipv4/fib_rules.c: fib4_rule_action(), fib4_rule_suppress()).
 
-A rule may look at what a flow does not have, such as the user of a socket. Then what follows is not certain.
+A rule may look at what a flow does not have, such as its type of service. Then what follows is not certain.
 """
 
 from __future__ import annotations
@@ -134,8 +134,12 @@ def _answers(rule: Rule, flow: Flow, arrived: str) -> Iterator[bool | None]:
     for ports, port in ((rule.sport, flow.sport), (rule.dport, flow.dport)):
         if ports is not None:
             yield _in_range(port, ports)
-    if rule.more:
-        yield None
+    match rule.more:
+        case ("uidrange", users) if flow.user is not None and arrived == LOOPBACK:
+            first, _, last = users.partition("-")
+            yield int(first) <= flow.user <= int(last)
+        case (_, *_):
+            yield None
 
 
 def _within(address: Host | None, network: str) -> bool:

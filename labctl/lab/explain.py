@@ -18,6 +18,7 @@ from labctl.diagnosis.sighted import stops
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.diagnosis.walk import in_question, verdicts
 from labctl.errors import LabError
+from labctl.kernel.neighbours import UNRESOLVED
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Recorded
 from labctl.lab.observed import facts
@@ -174,7 +175,7 @@ class Explainer:
 
 def _waits(space: Space) -> bool:
     """Return whether packets of a namespace wait for the link-layer address of a neighbour."""
-    return any(each.state == "incomplete" for found in space.neighbours.values() for each in found)
+    return any(each.state in UNRESOLVED for found in space.neighbours.values() for each in found)
 
 
 def _lines(file: str, wanted: Desired) -> dict[tuple[str | int, ...], int]:

@@ -17,7 +17,7 @@ from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.symptoms import without_symptoms
 from labctl.diagnosis.verdict import Verdict
 from labctl.kernel.lookup import NoWay, Way
-from labctl.plan.facts import Neighbour
+from labctl.plan.facts import Link, Neighbour
 from labctl.plan.routes import Route
 from tests.diagnosis.cases import (
     OURS,
@@ -141,6 +141,16 @@ CAUSES: dict[str, tuple[Callable[[Case], Case], tuple[str, str]]] = {
         ),
         ("siteA", "route-rejects"),
     ),
+    "another leg of a multipath route": (
+        lambda case: with_way(
+            at(case, Kind.SEND, "siteA"), 0, Way("wan0", "192.0.2.2", None, False, route=Route("10.0.102.0/24"))
+        ),
+        ("siteA", "route-elsewhere"),
+    ),
+    "made a port of another bridge": (
+        lambda case: _bridged(at(case, Kind.DELIVER, "siteB", 1), "siteB", "wan0"),
+        ("siteB:wan0", "port-not-forwarding"),
+    ),
     "address gone": (
         lambda case: _without_address(at(case, Kind.DELIVER, "siteB"), "siteB", "tun1"),
         ("siteB:tun1", "address-missing"),
@@ -160,6 +170,14 @@ CAUSES: dict[str, tuple[Callable[[Case], Case], tuple[str, str]]] = {
         ("siteB", "echo-ignored"),
     ),
 }
+
+
+def _bridged(case: Case, namespace: str, interface: str) -> Case:
+    space = case.spaces[namespace]
+    bridge = Link("mine", "bridge", True, True, "up", 1500)
+    return with_link(
+        with_space(case, namespace, links={**space.links, "mine": bridge}), f"{namespace}:{interface}", master="mine"
+    )
 
 
 def _without_address(case: Case, namespace: str, interface: str) -> Case:

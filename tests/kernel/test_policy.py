@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -89,6 +90,13 @@ def test_what_a_flow_does_not_say_makes_the_rest_uncertain() -> None:
     assert not decided([rule(9, more=("uidrange", "0-5"))], WIDE).certain
     assert decided([rule(40000, more=("uidrange", "0-5"))], WIDE).certain, "it comes after the one that takes"
     assert decided([rule(9, more=("uidrange", "0-5"), to="10.9.0.0/16")], WIDE).certain, "it does not match anyway"
+
+
+def test_a_rule_for_users_takes_the_packets_of_their_sockets() -> None:
+    forbids = rule(9, action="prohibit", table=None, more=("uidrange", "0-5"))
+    for user, taken in ((0, forbids), (5, forbids), (6, WIDE)):
+        found = decide(replace(FLOW, user=user), "lo", (forbids, *DEFAULT_RULES[4]), (WIDE,))
+        assert (found.route or found.rule, found.certain) == (taken, True)
 
 
 def test_routes_that_no_packet_of_ours_takes_are_passed_over() -> None:
