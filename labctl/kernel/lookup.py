@@ -27,6 +27,7 @@ _MATCHED = {4: _RTM_F_FIB_MATCH | _RTM_F_LOOKUP_TABLE, 6: _RTM_F_FIB_MATCH}  # I
 _DST, _SRC, _IIF, _OIF, _MARK, _IP_PROTO, _SPORT, _DPORT = 1, 2, 3, 4, 16, 27, 28, 29
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _ASKED_WITH = {"tcp", "udp", "icmp", "ipv6-icmp"}  # net/ipv4/ip_input.c: rtm_getroute_parse_ip_proto()
+_ROOT = 0  # whom a process in a lab is, whether of the machine or of a rootless environment
 _REFUSED_WITH = {
     "blackhole": errno.EINVAL,
     "unreachable": errno.EHOSTUNREACH,
@@ -84,8 +85,8 @@ class NoWay:
 
 
 def route_out(flow: Flow) -> Way | NoWay:
-    """Return the way of packets that this thread's namespace sends, out of a socket of this process's user."""
-    return _look_up(replace(flow, user=os.geteuid()), policy.LOOPBACK)
+    """Return the way of packets that this thread's namespace sends, out of a socket of this process."""
+    return _look_up(replace(flow, user=_ROOT), policy.LOOPBACK)
 
 
 def route_in(flow: Flow, interface: str) -> Way | NoWay:
