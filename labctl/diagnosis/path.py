@@ -100,7 +100,7 @@ class Stage:
     @property
     def leads_nowhere(self) -> bool:
         """Whether the file knows no way for a packet that has come here."""
-        return self.kind is Kind.FORWARD and not self.leaves
+        return self.kind in (Kind.SEND, Kind.FORWARD) and not self.leaves
 
     @property
     def is_on_the_wire(self) -> bool:

@@ -13,6 +13,7 @@ from labctl.checks.results import Result
 from labctl.diagnosis import gather
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File, Space
+from labctl.diagnosis.onward import onward
 from labctl.diagnosis.path import Paths
 from labctl.diagnosis.sighted import stops
 from labctl.diagnosis.verdict import Verdict, Witness
@@ -57,7 +58,8 @@ class Explainer:
         self._asked = {name: asked_of(check, paths) for name, check in self._checks.items()}
         self._stages = {name: paths.stages(asked) for name, asked in self._asked.items()}
         self._on_the_way = {name: paths.namespaces(asked) for name, asked in self._asked.items()}
-        self._watch = gather.Watch(dict.fromkeys(each for found in self._on_the_way.values() for each in found))
+        self._watched = {name: self._around(name) for name in self._checks}
+        self._watch = gather.Watch(dict.fromkeys(each for found in self._watched.values() for each in found))
         self._ports = {port for end in wanted.topology.ttun for port in (end.bind.port, end.peer.port)}
         self._counted: dict[InterfaceRef, dict[str, int]] = {}
 
@@ -70,7 +72,13 @@ class Explainer:
     def begin(self, check: Check) -> None:
         """Look from now on, for a check that follows."""
         self._counted = {device: self._counters(device) for device in self._recorded.engines}
-        self._watch.begin(self._on_the_way[check.name])
+        self._watch.begin(self._watched[check.name])
+
+    def _around(self, check: str) -> Iterable[str]:
+        """Return the namespaces that the packets of a check may come through: all where the file leads nowhere."""
+        stages = self._stages[check]
+        nowhere = self._asked[check].answered and any(stage.leads_nowhere for stage in stages)
+        return self._wanted.topology.namespaces if nowhere else self._on_the_way[check]
 
     def answered_elsewhere(self, check: Check) -> str:
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
@@ -105,6 +113,8 @@ class Explainer:
         """Return what was seen and counted, and then, of the stages that were not passed, what the kernel says."""
         asked, stages = self._asked[result.name], self._stages[result.name]
         found = self._facts.namespaces
+        if stages and asked.answered:
+            stages = tuple(onward(stages, found))
         every, probes, answers = gather.seen_of(asked, self._watch.crossed(), self._ports)
         case = Case(
             self._wanted.topology,
@@ -128,7 +138,7 @@ class Explainer:
         open_ = (*stages[:1], *stages[passed:])
         ahead = {stage.namespace for stage in open_}
         around = [name for name in self._on_the_way[result.name] if not passed or name in ahead]
-        spaces = {name: gather.space(name, found.get(name), self._watch) for name in around}
+        spaces = {name: gather.space(name, found.get(name), self._watch) for name in dict.fromkeys((*around, *ahead))}
         ways, returns = gather.look_ups(dict.fromkeys(open_))
         return replace(case, spaces={**case.spaces, **spaces}, ways=ways, returns=returns)
 

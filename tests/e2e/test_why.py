@@ -25,6 +25,7 @@ namespaces:
   right:
     interfaces:
       eth0: {kind: veth, peer: "router:eth1", addresses: [192.0.2.10/29]}
+    sysctls: {net.ipv4.ip_forward: 0}
 """
 
 
@@ -42,6 +43,25 @@ def test_where_an_address_that_the_lab_does_not_have_is_not_reached(here: World)
     cause = only_cause(here, "router", "198.51.100.7")
     assert (cause["hop"], cause["reason"]) == ("left:eth0", "address-missing")
     assert any(each["what"] == "IpInAddrErrors" for each in cause["evidence"])
+    here.labctl("down")
+
+
+@pytest.mark.parametrize(
+    ("route", "named"),
+    [
+        ("203.0.113.0/24 via 192.0.2.10", ("right:eth0", "address-missing")),
+        ("203.0.113.0/24 via 192.0.2.1", ("router:eth0", "wrong-next-hop")),
+        ("203.0.113.0/24 dev eth1", ("router:eth1", "address-missing")),
+        ("blackhole 203.0.113.0/24", ("router", "route-rejects")),
+    ],
+)
+def test_packets_are_followed_by_the_routes_that_the_file_does_not_have(
+    here: World, route: str, named: tuple[str, str]
+) -> None:
+    here.labctl("up", here.file("near.yaml", ROUTER))
+    here.labctl("exec", "router", "--", "ip", "route", "add", *route.split())
+    cause = only_cause(here, "left", "203.0.113.7")
+    assert (cause["hop"], cause["reason"]) == named
     here.labctl("down")
 
 
