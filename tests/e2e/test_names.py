@@ -78,6 +78,6 @@ def test_completion_offers_both_spellings(among_others: World) -> None:
     assert completed(here, "impair", "mine", "siteA") == {"siteA:tun0"}
     assert completed(here, "logs", "mine", "mine-siteB") == {"mine-siteB:tun1"}
     assert completed(here, "restart", "siteA:tun0", "siteB") == {"siteB:tun1"}
-    assert completed(here, "capture", "mine", "siteB") == {"siteB:tun1"}
+    assert completed(here, "capture", "mine", "siteB") == {"siteB", "siteB:tun1"}
     assert completed(here, "shell", "mine", "siteB") == {"siteB"}
     assert completed(here, "verify", "mine", "") == {"across"}

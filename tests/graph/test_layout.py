@@ -47,7 +47,7 @@ def test_labs_of_other_tests_are_drawn_well(name: str) -> None:
     assert_drawn_well(of_topology(loads(OTHERS[name], "lab.yaml")))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(near_the_edge())
 def test_any_file_that_is_right_is_drawn_well(text: str) -> None:
     try:
@@ -57,7 +57,7 @@ def test_any_file_that_is_right_is_drawn_well(text: str) -> None:
     assert_drawn_well(of_topology(topology))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(2, 12), st.integers(0, 8), st.integers(0, 2**32))
 def test_cables_anyhow_are_drawn_well(number: int, more: int, seed: int) -> None:
     assert_drawn_well(of_topology(anyhow(number, number - 1 + more, seed)))

@@ -71,18 +71,25 @@ def test_changes_are_told_in_their_order(space: Space) -> None:
             told.append(seen(monitor))
         return told
 
+    def but_links(told: list[n.Notification]) -> list[n.Notification]:
+        return [
+            one for one in told if not isinstance(one, n.LinkThere)
+        ]  # a carrier is noticed whenever link_watch.c runs
+
     up, address, address6, route, rule, neighbour, mtu, unrouted, unaddressed, gone = monitored(space, look)
     (v0,) = {one for one in up if isinstance(one, n.LinkThere) and one.name == "v0" and one.carrier}
     assert (v0.kind, v0.up, v0.mtu) == ("veth", True, 1500)
-    assert address == [n.AddressThere(v0.index, "192.0.2.1/24")]
-    assert address6 == [n.AddressThere(v0.index, "fd00::1/64")]
+    assert but_links(address) == [n.AddressThere(v0.index, "192.0.2.1/24")]
+    assert but_links(address6) == [n.AddressThere(v0.index, "fd00::1/64")]
     wanted = Route("198.51.100.0/24", via="192.0.2.9", dev="v0")
-    assert route == [n.RouteThere(wanted)]
-    assert rule == [n.RuleThere(Rule("inet", 100, to="198.51.100.0/24", table="100"))]
-    assert neighbour == [n.NeighbourThere(v0.index, Neighbour("192.0.2.9", "02:00:00:00:00:09", "permanent"))]
+    assert but_links(route) == [n.RouteThere(wanted)]
+    assert but_links(rule) == [n.RuleThere(Rule("inet", 100, to="198.51.100.0/24", table="100"))]
+    assert but_links(neighbour) == [
+        n.NeighbourThere(v0.index, Neighbour("192.0.2.9", "02:00:00:00:00:09", "permanent"))
+    ]
     assert [one.mtu for one in mtu if isinstance(one, n.LinkThere)] == [1400]
-    assert unrouted == [n.RouteGone(wanted)]
-    assert unaddressed == [n.AddressGone(v0.index, "192.0.2.1/24")]
+    assert but_links(unrouted) == [n.RouteGone(wanted)]
+    assert but_links(unaddressed) == [n.AddressGone(v0.index, "192.0.2.1/24")]
     assert n.LinkGone(v0.index, "v0") in gone
 
 

@@ -27,7 +27,7 @@ def received(line: Line, number: int) -> list[Any]:
     return found
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(objects, max_size=6))
 def test_what_is_sent_arrives_whole_and_in_order(sent: list[object]) -> None:
     near, far = Line.pair()

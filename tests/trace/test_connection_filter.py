@@ -65,7 +65,7 @@ def refused(packet: Any, connections: set[tuple[int, int]]) -> bool:
     return ports in connections or ports[::-1] in connections
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(segments | others, st.sets(st.tuples(few, few), max_size=4), st.booleans())
 def test_a_connection_is_refused_in_both_directions(packet: Any, old: set[tuple[int, int]], wire: bool) -> None:
     frame = bytes(Ether() / packet if wire else packet)
@@ -85,7 +85,7 @@ trains = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(trains, st.integers(0, 20), st.sets(st.tuples(few, few), max_size=8), headers, st.sampled_from([TUN, ETHERNET]))
 def test_a_train_in_a_tunnel_is_refused_if_each_of_its_packets_is(
     carried: list[Any], shorter: int, old: set[tuple[int, int]], outer: Any, device: int

@@ -65,7 +65,7 @@ a_packet = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(a_packet, st.integers(1, len(WAY))), max_size=8))
 def test_each_packet_ends_where_it_was_lost(sent: list[tuple[Any, int]]) -> None:
     seen = [sighting for packet, until in sent for sighting in passing(packet, until)]
@@ -76,7 +76,7 @@ def test_each_packet_ends_where_it_was_lost(sent: list[tuple[Any, int]]) -> None
         assert ended == sorted(until for _, until in sent)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(a_packet, min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_packets_under_way_together_are_told_apart(sent: list[Any], random: Any) -> None:
     """All are at a station before the first is at the next, in the same order."""
@@ -137,7 +137,7 @@ def segment(sequence: int, size: int, **more: Any) -> Any:
 
 
 def test_what_a_superframe_is_cut_into_belongs_to_it() -> None:
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     @given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 2000), min_size=2, max_size=5))
     def holds(start: int, cuts: list[int]) -> None:
         bounds = [start + sum(cuts[:number]) for number in range(len(cuts) + 1)]

@@ -1,0 +1,9 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# How long an example takes is the machine's business: other tests run beside it.
+settings.register_profile("labctl", deadline=None)
+settings.load_profile("labctl")
