@@ -31,6 +31,10 @@ class NextHop:
         yield from self.more
 
 
+_SHOWN = {"0.0.0.0/0": "default", "::/0": "default"}
+"""Destinations that are shown otherwise than they are typed, where the word alone leaves the IP version open."""
+
+
 @dataclass(frozen=True)
 class Route:
     """A route; where a wanted one leaves an interface open, the kernel finds it by the next hop."""
@@ -53,16 +57,17 @@ class Route:
 
     @property
     def words(self) -> str:
-        return " ".join((*self.head, *self.hops))
+        """The route as ip-route(8) shows it."""
+        return " ".join((*self._head(_SHOWN.get(self.to, self.to)), *self.hops))
 
     @property
     def head(self) -> tuple[str, ...]:
-        """All words but those of several next hops, which ip(8) takes last."""
-        return tuple(self._head())
+        """All words of a command but those of several next hops, which ip(8) takes last."""
+        return tuple(self._head(self.to))
 
-    def _head(self) -> Iterator[str]:
+    def _head(self, to: str) -> Iterator[str]:
         yield from () if self.type == "unicast" else (self.type,)
-        yield self.to
+        yield to
         yield from _via(self.via, self.to)
         yield from ("dev", self.dev) if self.dev else ()
         yield from ("table", self.table) if self.table != "main" else ()

@@ -99,7 +99,7 @@ def test_the_mtu_of_a_route_is_told(router: Space) -> None:
         (
             flow("10.6.0.1", protocol="udp", dport=9),
             errno.EINVAL,
-            "blackhole 0.0.0.0/0 table 77",
+            "blackhole default table 77",
             "100: from all to 10.6.0.0/16 ipproto udp dport 9 lookup 77",
         ),
         (
@@ -173,9 +173,9 @@ def test_reverse_path_filtering_is_no_refusing_route(router: Space, setting: str
 
 
 def test_a_rule_that_looks_at_more_than_a_flow_says_leaves_the_rule_unknown(router: Space) -> None:
-    router.sh("ip rule add uidrange 0-0 lookup 77 pref 50")
+    router.sh("ip rule add realms 5 lookup 77 pref 50")
     try:
-        refused = out(router, flow("10.0.0.9"))  # by the rule: the question is asked by user 0
+        refused = out(router, flow("10.0.0.9"))
         assert isinstance(refused, NoWay) and (refused.rule, refused.route) == (None, None)
     finally:
         router.sh("ip rule del pref 50")

@@ -77,6 +77,9 @@ RULES = {
         ct mark 0x00000001 drop
         ct direction reply drop
         ct status dnat drop
+        ct original ip daddr 10.9.9.9 drop
+        ct reply ip saddr 10.0.0.0/8 drop
+        ct original ip6 daddr fd00::1 drop
         ip ttl 1 drop
         ip ttl < 5 drop
         ip ttl set 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 Show = Callable[[bytes], str]
@@ -228,3 +228,16 @@ CT = {
     3: of_host("ct mark", 4, mark),
 }
 """What connection tracking knows, by NFT_CT_*."""
+
+_CT_OF_DIRECTION = {
+    19: Field("ip saddr", 4, address, is_address=True),
+    20: Field("ip daddr", 4, address, is_address=True),
+    21: Field("ip6 saddr", 16, address, is_address=True),
+    22: Field("ip6 daddr", 16, address, is_address=True),
+}
+
+
+def ct_of(key: int, direction: int) -> Field:
+    """Return what connection tracking knows of one direction (IP_CT_DIR_*), by NFT_CT_*."""
+    field = _CT_OF_DIRECTION[key]
+    return replace(field, words=f"ct {('original', 'reply')[direction]} {field.words}")

@@ -104,6 +104,8 @@ class _Machine:
                 self._field(self._meta[number(told[2])], told.get(1), told.get(3))  # NFTA_META_*
             case "ct" if 3 not in told:  # NFTA_CT_DIRECTION
                 self._field(CT[number(told[2])], told.get(1), told.get(4))
+            case "ct":
+                self._load(told[1], Loaded((fields.ct_of(number(told[2]), number(told[3])),)))
             case "cmp":
                 self._cmp(told)
             case "range":
