@@ -155,7 +155,13 @@ class Case:
         strange = sighting.kind is PacketType.OTHERHOST and not (link and link.master)
         if strange or len(sighting.layers) != stage.depth + 1:
             return False
-        return sighting.layers[0].destination == str(stage.flow.to)
+        return sighting.layers[0].destination in (str(stage.flow.to), *self._translated_sources(stage))
+
+    def _translated_sources(self, stage: Stage) -> Iterator[str]:
+        """Yield where answers go at a stage if NAT has hidden the sender before: the sources of the probe there."""
+        for each in (each for probe in self.probes for each in probe.sightings) if stage.back else ():
+            if each.station.ref == stage.ref and len(each.layers) == stage.depth + 1:
+                yield each.layers[0].source
 
     def counts(self, namespace: str, *names: str) -> Iterator[Witness]:
         """Yield those of some SNMP counters of a namespace that have moved while the check ran."""

@@ -6,6 +6,7 @@ have matched is no witness. NAT is named by the rule that a packet met, or by wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address
@@ -26,6 +27,9 @@ from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Packet, packet
 
 _TRANSLATES = ("dnat", "snat", "masquerade", "redirect")
+_REWRITES = re.compile(r"\b(ip|ip6|icmp|icmpv6|tcp|udp|th) \w+ set\b")
+"""What sets a field of a header, as nft(8) shows it."""
+
 _AGAIN = "trace of the probe, sent again"
 _OUTGOING = ("output", "postrouting", "egress")
 
@@ -48,6 +52,19 @@ def _has_not_answered(case: Case) -> bool:
     """Return whether a neighbour was asked for in vain. Only packets that concern the next hops are traced."""
     known = (each for space in case.spaces.values() for found in space.neighbours.values() for each in found)
     return any(each.state in UNRESOLVED for each in known)
+
+
+def marked(case: Case) -> Iterator[tuple[Stage, int]]:
+    """Yield the stages whose packets the firewall has marked before they are routed, with the last mark of each."""
+    for stage in case.stages:
+        for event in case.traced.get(stage.namespace, ()):
+            chain = _chain(case, stage.namespace, event)
+            own = stage.kind is Kind.SEND
+            is_before = chain and (
+                chain.hook == "prerouting" or (own and (chain.hook, chain.type) == ("output", "route"))
+            )
+            if event.mark and is_before and _is_of(stage, event):
+                yield stage, event.mark
 
 
 def _is_of(stage: Stage, event: Event) -> bool:
@@ -140,6 +157,24 @@ def _begins(original: Flow, flow: Flow) -> bool:
     same = (original.to, original.protocol) == (flow.to, flow.protocol)
     source = flow.source in (None, original.source)
     return same and source and flow.sport in (0, original.sport) and flow.dport in (0, original.dport)
+
+
+def changed(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield the rule that a packet met and that sets a field of its headers."""
+    stage = case.stages[number]
+    for event in case.traced.get(stage.namespace, ()):
+        rule = _rule(case, stage.namespace, event)
+        if rule and _REWRITES.search(rule.words) and _is_of(stage, event):
+            name = f"table {event.family} {event.table}, chain {event.chain}"
+            evidence = (
+                Witness(stage.namespace, _AGAIN, f"met {event.family} {event.table} {event.chain}"),
+                Witness(stage.namespace, "rule", rule.words),
+            )
+            words = f"the firewall of {stage.namespace} rewrites it: {name}: `{rule.words}`"
+            delete = f"nft delete rule {event.family} {event.table} {event.chain} handle {rule.handle}"
+            fix = fixes.inside(stage.namespace, delete)
+            yield Verdict(_place(stage, event), Reason.FIREWALL, words, evidence, fix)
+            return
 
 
 def _connection(case: Case, stage: Stage, each: Connection) -> Verdict:
@@ -270,7 +305,8 @@ def _taken(case: Case, ref: InterfaceRef, outgoing: bool) -> Iterator[Verdict]:
         return
     for each in control.queues if outgoing else ():
         if each.counted.drops and each.netem is None:
-            words = f"the queue of {ref} ({each.kind}) dropped {each.counted.drops} packets"
+            count = f"{each.counted.drops} packet{'s' if each.counted.drops > 1 else ''}"
+            words = f"the queue of {ref} ({each.kind}) dropped {count}"
             seen = Witness(str(ref), f"qdisc {each.kind} {each.place}", f"{each.counted.drops} drops")
             yield Verdict(str(ref), Reason.TRAFFIC_CONTROL, words, (seen,), fixes.up(case))
     for one in control.filters:

@@ -23,7 +23,7 @@ from labctl.kernel.lookup import NoWay, Way, route_in, route_out
 from labctl.kernel.nftables.ruleset import Chain, chains
 from labctl.kernel.nftables.trace import Event, FirewallTrace
 from labctl.kernel.packet_taps import PacketTaps, Seen
-from labctl.kernel.traffic_control import traffic_control
+from labctl.kernel.traffic_control import TrafficControl, traffic_control
 from labctl.kernel.xfrm import Policy
 from labctl.plan import facts as plan
 from labctl.topology.values import Host
@@ -71,14 +71,17 @@ class Watch:
 
 @dataclass(frozen=True)
 class Counted:
-    """What the kernel counted in a namespace: by the names of nstat(8), and what interfaces did not take in."""
+    """What the kernel counted in a namespace: by the names of nstat(8), what interfaces did not take in, and queues."""
 
     snmp: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    control: Mapping[str, TrafficControl] = field(default_factory=dict)
 
     def since(self, before: Counted) -> Counted:
         """Return what was added, without what did not change."""
-        return Counted(snmp.moved(before.snmp, self.snmp), snmp.moved(before.dropped, self.dropped))
+        nothing = TrafficControl((), ())
+        control = {name: each.since(before.control.get(name, nothing)) for name, each in self.control.items()}
+        return Counted(snmp.moved(before.snmp, self.snmp), snmp.moved(before.dropped, self.dropped), control)
 
 
 def counted(name: str) -> Counted:
@@ -86,7 +89,7 @@ def counted(name: str) -> Counted:
     with suppress(LabError, OSError), namespaces.inside(name):
         found = interfaces.details()
         dropped = {each: details.statistics.get("rx_dropped", 0) for each, details in found.items()}
-        return Counted(snmp.counters(), dropped)
+        return Counted(snmp.counters(), dropped, traffic_control())
     return Counted()
 
 
@@ -99,7 +102,7 @@ def space(name: str, seen: plan.Namespace | None, watch: Watch) -> Space:
         settings = sysctls.on_the_way(list(found))
         sockets = [*sock_diag.sockets("udp"), *sock_diag.sockets("tcp")]
         readers = programs.with_tun_devices()
-        firewall, control, followed, policies = _chains(), traffic_control(), connections(), _policies()
+        firewall, followed, policies = _chains(), connections(), _policies()
     owners = programs.with_sockets({each.inode for each in sockets})
     moved = watch.moved(name)
     return replace(
@@ -113,7 +116,7 @@ def space(name: str, seen: plan.Namespace | None, watch: Watch) -> Space:
         readers=readers,
         chains=firewall,
         connections=followed,
-        control=control,
+        control=moved.control,
         policies=policies,
         moved=moved.snmp,
         dropped=moved.dropped,
@@ -143,10 +146,13 @@ def _policies() -> Sequence[Policy]:
     return ()
 
 
-def look_ups(stages: Iterable[Stage]) -> tuple[dict[Stage, Way | NoWay], dict[Stage, Way | NoWay]]:
+def look_ups(
+    stages: Iterable[Stage], marks: Mapping[Stage, int] | None = None
+) -> tuple[dict[Stage, Way | NoWay], dict[Stage, Way | NoWay]]:
     """Return what the kernel says of the packet of each stage, and of the way back to its source where it arrives.
 
     Where the sender's kernel lets packets leave as the file says, but from another address, that is their source.
+    `marks` are those that the packets of some stages have.
     """
     source: Host | None = None
     ways: dict[Stage, Way | NoWay] = {}
@@ -154,7 +160,7 @@ def look_ups(stages: Iterable[Stage]) -> tuple[dict[Stage, Way | NoWay], dict[St
     for stage in stages:
         if stage.kind not in (Kind.SEND, Kind.FORWARD, Kind.DELIVER) or not namespaces.taken(stage.namespace):
             continue
-        flow = _as_sent(stage, source)
+        flow = replace(_as_sent(stage, source), mark=(marks or {}).get(stage, 0))
         with namespaces.inside(stage.namespace):
             if not stage.arrives or stage.arrives == "lo":
                 ways[stage] = way = route_out(flow)

@@ -36,12 +36,15 @@ def stops(case: Case) -> list[int]:
 def _alike(case: Case) -> list[list[Journey]]:
     """Return the packets of a probe that are followed together: each by itself, those of a connection as one.
 
-    Of a connection the packets with payload are followed by themselves, for they are larger.
+    Of a connection the packets with payload are followed by themselves, for they are larger. Where there are none
+    although some were to be sent, it was never opened: what should have completed it is followed by itself.
     """
     if case.asked.protocol != "tcp":
         return [[probe] for probe in case.probes]
-    loaded = [probe for probe in case.probes if _is_loaded(probe)]
-    return [each for each in ([probe for probe in case.probes if probe not in loaded], loaded) if each]
+    rest = list(filter(_is_loaded, case.probes))
+    if not rest and case.asked.size:
+        rest = [probe for probe in case.probes if not _opens(probe)]
+    return [each for each in ([probe for probe in case.probes if probe not in rest], rest) if each]
 
 
 def _is_loaded(journey: Journey) -> bool:
@@ -60,7 +63,7 @@ def _stop(case: Case, probes: list[Journey]) -> int:
     A connection is merged and split on its way, so of that the stage behind the last one counts.
     """
     answered = [each for each in case.answers if any(answers(probe, each) for probe in probes)]
-    if all(map(_is_loaded, probes)):
+    if not any(map(_opens, probes)):
         answered = [each for each in answered if not _opens(each)]
     passed = {number for number in range(len(case.stages)) if _is_seen(case, number, probes, answered)}
     if case.asked.protocol == "tcp":

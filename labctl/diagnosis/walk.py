@@ -63,7 +63,15 @@ _STATES: Mapping[Kind, tuple[Question, ...]] = {
 """What loses every packet of a stage by itself."""
 
 _ON_THE_WAY_OUT = (
-    *(routes.left_elsewhere, filters.translated, filters.rewritten, filters.policy, filters.queue, sizes.next_mtu),
+    *(
+        routes.left_elsewhere,
+        filters.translated,
+        filters.changed,
+        filters.rewritten,
+        filters.policy,
+        filters.queue,
+        sizes.next_mtu,
+    ),
     neighbours.unresolved,
 )
 _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
@@ -72,7 +80,7 @@ _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
     Kind.SWITCH: (neighbours.other_host, links.flooding, sizes.next_mtu, filters.queue),
     Kind.FORWARD: (settings.time_to_live, destinations.of_none, *_ON_THE_WAY_OUT),
     Kind.DELIVER: (
-        *(filters.queue, filters.translated, filters.rewritten, filters.corrupted, filters.policy),
+        *(filters.queue, filters.translated, filters.changed, filters.rewritten, filters.corrupted, filters.policy),
         *(sockets.buffers, engines.stranger),
     ),
     Kind.READ: (engines.drops, engines.impaired),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labctl.kernel import rtnetlink as rt
 from labctl.plan.facts import Qdisc
@@ -31,6 +31,17 @@ class Counted:
     drops: int = 0
     overlimits: int = 0
     waiting: int = 0
+
+    def since(self, before: Counted) -> Counted:
+        """Return what was counted since an earlier look. What has begun to count anew since then is told as it is."""
+        if self.packets < before.packets or self.drops < before.drops:
+            return self
+        return replace(
+            self,
+            packets=self.packets - before.packets,
+            drops=self.drops - before.drops,
+            overlimits=self.overlimits - before.overlimits,
+        )
 
 
 @dataclass(frozen=True)

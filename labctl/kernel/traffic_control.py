@@ -6,7 +6,7 @@ import socket
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labctl.engine.packets.impairment import Impairment
 from labctl.kernel import netem, qdiscs
@@ -71,6 +71,31 @@ class TrafficControl:
 
     queues: tuple[Queue, ...]
     filters: tuple[Filter, ...]
+
+    def since(self, before: TrafficControl) -> TrafficControl:
+        """Return the same with what was counted since an earlier look."""
+        queues = {(each.kind, each.place): each.counted for each in before.queues}
+        actions = {(one.words, number): each.counted for one in before.filters for number, each in _numbered(one)}
+        return TrafficControl(
+            tuple(
+                replace(each, counted=each.counted.since(queues.get((each.kind, each.place), Counted())))
+                for each in self.queues
+            ),
+            tuple(
+                replace(
+                    one,
+                    actions=tuple(
+                        replace(each, counted=each.counted.since(actions.get((one.words, number), Counted())))
+                        for number, each in _numbered(one)
+                    ),
+                )
+                for one in self.filters
+            ),
+        )
+
+
+def _numbered(one: Filter) -> Iterator[tuple[int, Action]]:
+    yield from enumerate(one.actions)
 
 
 def traffic_control() -> dict[str, TrafficControl]:

@@ -13,6 +13,7 @@ from labctl.checks.results import Result
 from labctl.diagnosis import gather
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File, Space
+from labctl.diagnosis.filters import marked
 from labctl.diagnosis.onward import onward
 from labctl.diagnosis.path import Paths
 from labctl.diagnosis.sighted import stops
@@ -97,8 +98,16 @@ class Explainer:
         if any(case.space(name).chains for name in names):
             patience = NEXT_REQUEST if any(_waits(case.space(name)) for name in names) else 0.0
             again = partial(self._again, result.name)
-            case = replace(case, traced=gather.traced(case.stages, case.spaces, again, patience))
+            case = self._with_marks(replace(case, traced=gather.traced(case.stages, case.spaces, again, patience)))
         return verdicts(case)
+
+    def _with_marks(self, case: Case) -> Case:
+        """Return a case with the ways that packets take with the marks that the firewall has given them."""
+        marks = dict(marked(case))
+        if not marks:
+            return case
+        ways, returns = gather.look_ups(case.ways, marks)
+        return replace(case, ways=ways, returns=returns)
 
     def _again(self, name: str) -> None:
         """Send the probe of a check once more, and wait only for as long as its packets need."""

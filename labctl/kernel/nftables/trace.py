@@ -64,6 +64,7 @@ class _Trace(IntEnum):
     TRANSPORT_HEADER = 9
     IIF = 10
     OIF = 12
+    MARK = 14
     POLICY = 16
 
 
@@ -109,6 +110,7 @@ class Event:
     transport: bytes
     iif: str
     oif: str
+    mark: int = 0  # of the packet, as rules of ip-rule(8) look at it
 
     @property
     def is_empty(self) -> bool:
@@ -265,5 +267,7 @@ def _event(message: bytes, names: Mapping[int, str]) -> Event:
         _VERDICTS.get(code, str(code)) + target,
         told.get(_Trace.NETWORK_HEADER, b""),
         told.get(_Trace.TRANSPORT_HEADER, b""),
-        *(names.get(number(told.get(kind, b"")), "") for kind in (_Trace.IIF, _Trace.OIF)),
+        names.get(number(told.get(_Trace.IIF, b"")), ""),
+        names.get(number(told.get(_Trace.OIF, b"")), ""),
+        mark=number(told.get(_Trace.MARK, b"")),
     )
