@@ -146,6 +146,12 @@ class Case:
         for journey in self.answers if stage.back else self.probes:
             yield from (each for each in journey.sightings if self.is_at(each, stage))
 
+    def all_seen_at(self, number: int) -> bool:
+        """Return whether each of a stage's packets was seen at its end."""
+        stage = self.stages[number]
+        packets = self.answers if stage.back else self.probes
+        return bool(packets) and all(any(self.is_at(each, stage) for each in one.sightings) for one in packets)
+
     def is_at(self, sighting: Sighting, stage: Stage) -> bool:
         """Return whether a sighting is at the end of a stage, in as many tunnels, and in a frame that is taken in."""
         station = sighting.station

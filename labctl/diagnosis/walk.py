@@ -98,7 +98,7 @@ def verdicts(case: Case) -> list[Verdict]:
     causes = {number: explained(case, number) for number in lost_at}
     found = [_seen(case, number, verdict) for number, told in causes.items() for verdict in told]
     for number in range(min(lost_at, default=len(case.stages)) + 1, len(case.stages)):
-        if number not in lost_at and not _is_beside(case, case.stages[number]):
+        if number not in lost_at and not _is_refuted(case, number):
             found += (_placed(case.stages[number], verdict) for verdict in _asked(case, number, _STATES))
     known = without_symptoms(_each_once(found)) or list(answered.by_another(case))
     unknown = (number for number, told in causes.items() if not told and not _is_told(case, number, known))
@@ -106,9 +106,15 @@ def verdicts(case: Case) -> list[Verdict]:
     return found or list(sizes.cut(case)) or [_miscounted(case)]
 
 
-def _is_beside(case: Case, stage: Stage) -> bool:
-    """Return whether a packet need not come through a stage: one for an address of none may end up anywhere."""
-    return stage.leads_nowhere and not destinations.has_owner(case, stage)
+def _is_refuted(case: Case, number: int) -> bool:
+    """Return whether nothing at a later stage can lose every packet: some have passed it, or none need come to it.
+
+    A packet for an address that no namespace has may end up anywhere.
+    """
+    stage = case.stages[number]
+    beside = stage.leads_nowhere and not destinations.has_owner(case, stage)
+    further = (each for each in range(number, len(case.stages)) if case.stages[each].back is stage.back)
+    return beside or any(True for each in further for _ in case.seen_at(each))
 
 
 def _each_once(found: Iterable[Verdict]) -> list[Verdict]:
@@ -186,8 +192,10 @@ def _placed(stage: Stage, verdict: Verdict) -> Verdict:
 
 
 def _unknown(case: Case, number: int) -> Verdict:
-    before = case.stages[number - 1].place if number else case.asked.sender
     after = case.stages[number].place
+    before = case.stages[number - 1].place if number else case.asked.sender
+    if case.all_seen_at(number):
+        before = after
     several = before != after
     between, where = (f"{before} and {after}", f"between {before} and {after}") if several else (before, f"at {before}")
     moved = [
