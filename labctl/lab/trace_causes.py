@@ -20,6 +20,7 @@ from labctl.lab.state import State
 from labctl.lab.verify import means_of
 from labctl.plan.desired import desired
 from labctl.topology.model import Check
+from labctl.topology.one_host import not_of_one_host
 from labctl.topology.values import parse_host
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
 from labctl.trace.ladder import Hop, Ladder
@@ -42,6 +43,9 @@ def causes(state: State, namespace: str, ladders: Iterable[Ladder]) -> tuple[Ver
     paths = Paths(topology)
     probes: dict[tuple[object, ...], dict[str, Any]] = {}
     for ladder in lost:
+        to = ladder.journey.packet
+        if to and not_of_one_host(topology, parse_host(to.destination)):
+            continue
         for key, probe in _like(ladder, namespace, paths):
             probes.setdefault(key, {"name": f"packet-{ladder.number}", **probe})
     checks = [Check.model_validate(probe) for probe in islice(probes.values(), MOST)]

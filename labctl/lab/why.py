@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from labctl.checks.probes import Probes
 from labctl.checks.run import run
 from labctl.diagnosis.verdict import Verdict
+from labctl.errors import UsageError
 from labctl.lab.explain import Explainer
 from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import applied, existing
 from labctl.lab.verify import means_of
 from labctl.plan.desired import desired
 from labctl.topology.model import Check
+from labctl.topology.one_host import not_of_one_host
 from labctl.topology.values import Host
 
 COUNT, TIMEOUT = 3, 0.5
@@ -34,11 +36,14 @@ class Reached:
 def why(lab: str, namespace: str, address: Host) -> Reached:
     """Ping an address from a namespace of a lab, and explain what becomes of the packets where none comes back.
 
-    Raise UsageError where there is no such lab or namespace, KernelRefused where the lab never came up.
+    Raise UsageError where there is no such lab or namespace, or the address is not of one host; KernelRefused where
+    the lab never came up.
     """
     state = existing(lab)
     wanted = desired(applied(state))
     sender = resolve(lab, namespace, namespaces_of(lab), "no namespace named")
+    if reason := not_of_one_host(wanted.topology, address):
+        raise UsageError(f"{address} is not the address of one host", reason, "labctl status shows those of the hosts")
     ping = {"from": sender, "to": str(address), "count": COUNT, "timeout": TIMEOUT}
     check = Check.model_validate({"name": "why", "ping": ping})
     with Explainer(state, wanted, [check]) as explainer:

@@ -65,7 +65,10 @@ def test_packets_are_followed_by_the_routes_that_the_file_does_not_have(
     here.labctl("down")
 
 
-@pytest.mark.parametrize("address", ["224.0.0.1", "ff02::1", "0.0.0.0", "255.255.255.255"])
+NOT_OF_ONE_HOST = ["224.0.0.1", "ff02::1", "0.0.0.0", "255.255.255.255", "192.0.2.3", "192.0.2.15", "fe80::1"]
+
+
+@pytest.mark.parametrize("address", NOT_OF_ONE_HOST)
 def test_an_address_that_is_not_of_one_host_is_refused(as_user: World, address: str) -> None:
     as_user.labctl("up", as_user.file("near.yaml", ROUTER))
     assert "not the address of one host" in as_user.labctl("why", "left", address, code=2).stderr
