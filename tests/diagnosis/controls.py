@@ -39,4 +39,20 @@ CONTROLS = (
     Control("slow machine", "two-site", tuple(("siteB", "program busy") for _ in range(3))),
     Control("server of another port", "two-site", (("siteB", "program tcp 0.0.0.0 8001"),)),
     Control("larger MTU", "ipv6", (("r", "ip link set dev b mtu 9000"),)),
+    Control(
+        "queue that has dropped packets before",
+        "routed",
+        (
+            (
+                "r1",
+                "tc qdisc add dev b root tbf rate 100kbit burst 2000 limit 2000; ping -qf -c20 -l20 -s1400 192.0.2.6; "
+                "tc qdisc change dev b root tbf rate 1gbit burst 200000 limit 200000",
+            ),
+        ),
+    ),
+    Control(
+        "router that masquerades",
+        "routed",
+        (("r1", rule("postrouting", "oif b ip protocol icmp masquerade", "ip", "nat", 100)),),
+    ),
 )

@@ -6,7 +6,20 @@ from collections.abc import Mapping
 from itertools import chain
 
 from tests.diagnosis.fault import Fault, Pair
-from tests.diagnosis.faults import addresses, engines, files, firewalls, links, others, pairs, routes, settings
+from tests.diagnosis.faults import (
+    addresses,
+    afterwards,
+    engines,
+    files,
+    firewalls,
+    links,
+    others,
+    pairs,
+    routes,
+    settings,
+)
+
+AFTERWARDS = "thought of afterwards"
 
 BY_CLASS: Mapping[str, tuple[Fault, ...]] = {
     "file wrong": files.FAULTS,
@@ -17,6 +30,7 @@ BY_CLASS: Mapping[str, tuple[Fault, ...]] = {
     "engines, sockets": engines.FAULTS,
     "firewalls, NAT": firewalls.FAULTS,
     "tc, xfrm, others": others.FAULTS,
+    AFTERWARDS: afterwards.FAULTS,
 }
 
 PAIRS: tuple[Pair, ...] = pairs.among(chain.from_iterable(BY_CLASS.values()))
