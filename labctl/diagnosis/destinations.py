@@ -19,6 +19,19 @@ def has_owner(case: Case, stage: Stage) -> bool:
     return any(True for _ in case.owners_of(str(stage.flow.to)))
 
 
+_NOT_ROUTED = ("IpExtInNoRoutes", "IpInAddrErrors", "Ip6InNoRoutes", "Ip6InAddrErrors")
+
+
+def may_be_changed(case: Case, stage: Stage) -> bool:
+    """Return whether a packet that arrives may be routed by another destination or mark than it was looked up with.
+
+    A firewall may change them before. What the kernel counts of packets that it did not route refutes that.
+    """
+    chains = case.space(stage.namespace).chains
+    firewall = any(chain.hook == "prerouting" and chain.rules and not chain.dormant for chain in chains)
+    return bool(stage.arrives) and firewall and not any(True for _ in case.counts(stage.namespace, *_NOT_ROUTED))
+
+
 def of_none(case: Case, number: int) -> Iterator[Verdict]:
     """Yield that a packet has come to a host that neither has its destination nor forwards, and no other has it.
 
@@ -30,7 +43,7 @@ def of_none(case: Case, number: int) -> Iterator[Verdict]:
         return
     path = f"net/ipv4/conf/{stage.arrives}/forwarding" if to.version == 4 else "net/ipv6/conf/all/forwarding"
     refused = isinstance(way, NoWay) and way.errno == errno.EHOSTUNREACH and not way.refused_by_route
-    if case.space(here).settings.get(path) != "0" or not (refused or to.version == 6):
+    if may_be_changed(case, stage) or case.space(here).settings.get(path) != "0" or not (refused or to.version == 6):
         return
     told = (
         [Witness(here, "look-up as it arrives", kernel_words(OSError(way.errno, "")))] if isinstance(way, NoWay) else []

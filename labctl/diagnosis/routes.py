@@ -117,7 +117,7 @@ def _refused(case: Case, stage: Stage, way: NoWay) -> Iterator[Verdict]:
         yield Verdict(here, Reason.ROUTE_REJECTS, words, evidence, _without(case, stage, way))
         return
     yield from missing_source(case, stage, answer)
-    if way.errno != errno.ENETUNREACH:
+    if way.errno != errno.ENETUNREACH or destinations.may_be_changed(case, stage):
         return
     causes = [*(broken(case, stage.ref) if stage.leaves else ()), *own_network(case, stage, answer)]
     if causes:

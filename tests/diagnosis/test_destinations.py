@@ -13,6 +13,7 @@ from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Asked
 from labctl.diagnosis.reasons import Reason
 from labctl.kernel.lookup import NoWay
+from labctl.kernel.nftables.ruleset import Chain, Rule
 from labctl.plan.facts import Neighbour
 from labctl.trace.dissect import Icmp
 from tests.diagnosis.cases import asking, followed, named, topology, with_space, with_way
@@ -62,6 +63,16 @@ def test_a_router_without_a_route_is_named_with_what_it_counted_and_said() -> No
         ("says", "ICMP network unreachable"),
         ("IpExtInNoRoutes", "+3"),
     }
+
+
+@pytest.mark.parametrize("number", [errno.ENETUNREACH, errno.EHOSTUNREACH])
+def test_a_look_up_says_nothing_of_packets_that_are_rewritten_before_they_are_routed(number: int) -> None:
+    """A destination may be translated to one that there is; only a counter tells that there was no route."""
+    nat = Chain("ip", "n", "pre", "prerouting", -100, "nat", "accept", rules=(Rule(2, "ip daddr 10.0.102.9 dnat"),))
+    case = refused(with_space(at_its_end(NOWHERE), "siteB", chains=[nat], settings={FORWARDS: "0"}), number)
+    assert {each.reason for each in walk.verdicts(case)} == {Reason.UNKNOWN}
+    counted = with_space(case, "siteB", moved={"IpExtInNoRoutes": 1, "IpInAddrErrors": 1})
+    assert Reason.UNKNOWN not in {each.reason for each in walk.verdicts(counted)}
 
 
 @pytest.mark.parametrize("state", ["incomplete", "failed"])
