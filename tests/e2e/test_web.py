@@ -28,7 +28,7 @@ def here(request: pytest.FixtureRequest) -> Iterator[World]:
     """A lab, which each test leaves as it found it."""
     possible(request.param)
     with world(request.param) as made:
-        made.inside(lambda: os.system("ip link set lo up"))  # of what is the machine to labctl
+        made.have_loopback()
         made.labctl("up", made.file("tunnel.yaml", tunnel()))
         yield made
         made.labctl("down")

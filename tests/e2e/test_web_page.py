@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -20,7 +19,7 @@ STATE = "document.body.dataset"
 @pytest.fixture(scope="module")
 def here() -> Iterator[World]:
     with world("rootless") as made:
-        made.inside(lambda: os.system("ip link set lo up"))  # of what is the machine to labctl
+        made.have_loopback()
         made.labctl("up", made.file("tunnel.yaml", tunnel()))
         yield made
         made.labctl("down")

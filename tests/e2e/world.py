@@ -19,6 +19,7 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,7 @@ FURNISHED = CLONE_NEWNS | CLONE_NEWNET | (0 if SUITE_IS_ROOT else CLONE_NEWUSER)
 
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1  # linux/sockios.h, linux/if.h
 _STARTED: set[int] = set()
 
 
@@ -237,6 +239,15 @@ class World:
             text = answers.read()
         os.waitpid(child, 0)
         return json.loads(text)
+
+    def have_loopback(self) -> None:
+        """Set `lo` up in what is the machine's own network to labctl; a program would lose the right to (execve(2))."""
+
+        def set_up() -> None:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+                fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+
+        self.inside(set_up)
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that a lab could leave behind."""
