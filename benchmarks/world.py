@@ -40,7 +40,8 @@ def enter(command: list[str]) -> int:
     """Run the command in mount and network namespaces of its own, as root or as one's own root."""
     own = ["--user", "--map-root-user"] if os.geteuid() else []
     # Named namespaces are mounts below /run/netns; a private /run keeps them, and sockets, to ourselves.
-    script = 'mount -t tmpfs tmpfs /run && mkdir /run/netns && exec "$@"'
+    # The page of `watch --web` is served on the loopback interface.
+    script = 'mount -t tmpfs tmpfs /run && mkdir /run/netns && ip link set lo up && exec "$@"'
     # In a PID namespace of its own all that was started ends with the benchmark, whatever becomes of it.
     own += ["--pid", "--fork", "--kill-child", "--mount-proc"]
     words = ["unshare", *own, "--mount", "--net", "--propagation", "private", "sh", "-c", script, "sh"]
