@@ -250,7 +250,7 @@ def policy(case: Case, number: int) -> Iterator[Verdict]:
     if stage.arrives == "lo" or stage.leaves == "lo":
         return
     for each in space.policies:
-        if each.direction == _DIRECTIONS.get(stage.kind) and _selects(each, stage):
+        if each.direction == _DIRECTIONS.get(stage.kind) and _takes(each, stage):
             moved = {name: count for name, count in space.moved.items() if name.startswith("Xfrm")}
             evidence = (
                 Witness(stage.namespace, "IPsec policy", each.words),
@@ -262,16 +262,8 @@ def policy(case: Case, number: int) -> Iterator[Verdict]:
             return
 
 
-def _selects(each: Policy, stage: Stage) -> bool:
-    flow = stage.flow
-    if each.to.version != flow.to.version or flow.to not in each.to:
-        return False
-    if flow.source is not None and flow.source not in each.source:
-        return False
-    ports = ((each.sport, flow.sport), (each.dport, flow.dport))
-    if any(wanted and port and wanted != port for wanted, port in ports):
-        return False
-    fits = each.protocol in ("", flow.protocol) and each.interface in ("", stage.ref.interface)
+def _takes(each: Policy, stage: Stage) -> bool:
+    fits = each.selects(stage.flow) and each.interface in ("", stage.ref.interface)
     return fits and (each.action == "block" or each.transformed)
 
 

@@ -56,15 +56,14 @@ class Policy:
         return f"{found} dir {self.direction} action {self.action} priority {self.priority}"
 
     def selects(self, flow: Flow) -> bool:
-        """Return whether the packets of a flow are meant, whose source is chosen."""
+        """Return whether the packets of a flow are meant; a source or a port that is not known yet may be any."""
+        ports = ((self.sport, flow.sport), (self.dport, flow.dport))
         return (
-            flow.source is not None
-            and flow.to.version == self.to.version
+            flow.to.version == self.to.version
             and flow.to in self.to
-            and flow.source in self.source
+            and (flow.source is None or flow.source in self.source)
             and self.protocol in ("", flow.protocol)
-            and self.sport in (0, flow.sport)
-            and self.dport in (0, flow.dport)
+            and all(wanted in (0, port) or not port for wanted, port in ports)
         )
 
 
