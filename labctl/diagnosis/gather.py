@@ -31,9 +31,6 @@ from labctl.trace.dissect import Icmp, Tcp
 from labctl.trace.journeys import answers, journeys
 from labctl.trace.sightings import Journey, sightings
 
-_REQUESTS = (8, 128)  # echo requests: RFC 792, RFC 4443
-
-
 PAUSE = 0.02
 """Seconds between two looks at a trace."""
 
@@ -237,5 +234,5 @@ def _is_probe(asked: Asked, journey: Journey) -> bool:
     if packet is None or station.namespace != asked.sender or packet.destination != str(asked.to):
         return False
     if asked.protocol.startswith("icmp") or asked.protocol == "ipv6-icmp":
-        return isinstance(packet.transport, Icmp) and packet.transport.kind in _REQUESTS
+        return isinstance(packet.transport, Icmp) and packet.transport.is_echo_request
     return packet.ports is not None and packet.ports[1] == asked.port

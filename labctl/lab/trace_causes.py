@@ -11,13 +11,11 @@ from itertools import islice
 from typing import Any
 
 from labctl.checks.probes import Probes
-from labctl.checks.run import run
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.path import Paths
 from labctl.diagnosis.verdict import Verdict
-from labctl.lab.explain import Explainer
 from labctl.lab.state import State
-from labctl.lab.verify import means_of
+from labctl.lab.verify import explained
 from labctl.plan.desired import desired
 from labctl.topology.model import Check
 from labctl.topology.one_host import not_of_one_host
@@ -30,8 +28,6 @@ MOST = 3
 
 TIMEOUT = 0.5
 """Seconds that are waited for an answer."""
-
-_REQUESTS = (8, 128)  # echo requests: RFC 792, RFC 4443
 
 
 def causes(state: State, namespace: str, ladders: Iterable[Ladder]) -> tuple[Verdict, ...]:
@@ -49,12 +45,8 @@ def causes(state: State, namespace: str, ladders: Iterable[Ladder]) -> tuple[Ver
         for key, probe in _like(ladder, namespace, paths):
             probes.setdefault(key, {"name": f"packet-{ladder.number}", **probe})
     checks = [Check.model_validate(probe) for probe in islice(probes.values(), MOST)]
-    explained = []
-    with Explainer(state, desired(topology), checks) as explainer:
-        for result in run(desired(topology), checks, means_of(state, state.read(), Probes, explainer)):
-            if result.asked and not result.passed:
-                explained.append((result.name.replace("-", " "), explainer.explain(result)))
-    return by_cause(explained)
+    found = explained(state, desired(topology), checks, Probes)
+    return by_cause((result.name.replace("-", " "), causes) for result, causes in found if result.asked)
 
 
 def _is_own(ladder: Ladder, namespace: str) -> bool:
@@ -68,7 +60,7 @@ def _like(ladder: Ladder, sender: str, paths: Paths) -> Iterator[tuple[tuple[obj
     if isinstance(content, Arp) and content.is_request:
         yield ("ping", content.target), {"ping": _ping(sender, content.target)}
     elif isinstance(content, Packet) and isinstance(content.transport, Icmp):
-        if content.transport.kind in _REQUESTS and not content.is_fragment:
+        if content.transport.is_echo_request and not content.is_fragment:
             size = content.payload_length
             yield ("ping", content.destination), {"ping": {**_ping(sender, content.destination), "size": size}}
     elif isinstance(content, Packet) and isinstance(content.transport, Tcp):

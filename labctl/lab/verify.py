@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +27,7 @@ from labctl.lab.journal import Recorded
 from labctl.lab.lock import asking
 from labctl.lab.reconcile import pending
 from labctl.lab.state import State, applied, existing
-from labctl.plan.desired import desired
+from labctl.plan.desired import Desired, desired
 from labctl.plan.difference import Change
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.interface_ref import InterfaceRef
@@ -56,18 +56,22 @@ def verify(
     Raise UsageError for a lab or a check that does not exist, KernelRefused where the lab never came up.
     """
     state = existing(lab)
-    wanted, recorded = desired(applied(state)), state.read()
-    chosen = _chosen(wanted.topology, checks)
-    results, explained = [], []
-    with asking(state), Explainer(state, wanted, chosen) as explainer:
-        for result in run(wanted, chosen, means_of(state, recorded, tools, explainer)):
-            if not result.passed:
-                causes = explainer.explain(result)
-                explained.append((result.name, causes))
-                result = replace(result, lost=in_a_line(causes))
-            results.append(result)
-            show(result)
-    return Verified(lab, recorded.file, tuple(results), pending(wanted, state).changes, by_cause(explained))
+    wanted = desired(applied(state))
+    results, causes = [], []
+    for result, found in explained(state, wanted, _chosen(wanted.topology, checks), tools):
+        results.append(replace(result, lost=in_a_line(found)))
+        causes.append((result.name, found))
+        show(results[-1])
+    return Verified(lab, state.read().file, tuple(results), pending(wanted, state).changes, by_cause(causes))
+
+
+def explained(
+    state: State, wanted: Desired, checks: Sequence[Check], tools: Callable[[PatienceFor], Tools]
+) -> Iterator[tuple[Result, Sequence[Verdict]]]:
+    """Run checks of a lab, while no other command does, and yield the result of each with why it has failed."""
+    with asking(state), Explainer(state, wanted, checks) as explainer:
+        for result in run(wanted, checks, means_of(state, state.read(), tools, explainer)):
+            yield result, () if result.passed else explainer.explain(result)
 
 
 def means_of(

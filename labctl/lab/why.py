@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from labctl.checks.probes import Probes
-from labctl.checks.run import run
 from labctl.diagnosis.verdict import Verdict
 from labctl.errors import UsageError
-from labctl.lab.explain import Explainer
 from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import applied, existing
-from labctl.lab.verify import means_of
+from labctl.lab.verify import explained
 from labctl.plan.desired import desired
 from labctl.topology.model import Check
 from labctl.topology.one_host import not_of_one_host
@@ -46,7 +44,5 @@ def why(lab: str, namespace: str, address: Host) -> Reached:
         raise UsageError(f"{address} is not the address of one host", reason, "labctl status shows those of the hosts")
     ping = {"from": sender, "to": str(address), "count": COUNT, "timeout": TIMEOUT}
     check = Check.model_validate({"name": "why", "ping": ping})
-    with Explainer(state, wanted, [check]) as explainer:
-        (result,) = run(wanted, [check], means_of(state, state.read(), Probes, explainer))
-        causes = () if result.passed else tuple(explainer.explain(result))
-    return Reached(lab, sender, str(address), result.passed, result.observed, causes)
+    ((result, causes),) = explained(state, wanted, [check], Probes)
+    return Reached(lab, sender, str(address), result.passed, result.observed, tuple(causes))

@@ -69,6 +69,11 @@ class Icmp:
     target: str = ""
     is_error: bool = False
 
+    @property
+    def is_echo_request(self) -> bool:
+        """Whether it asks for an echo (RFC 792, RFC 4443 4.1)."""
+        return self.kind in (8, 128)
+
 
 @dataclass(frozen=True, slots=True)
 class Packet:

@@ -48,8 +48,8 @@ def answers(one: Journey, other: Journey) -> bool:
         return _target(request, 135) == _target(reply, 136)
     if (request.source, request.destination) != (reply.destination, reply.source):
         return False
-    if request.echo:
-        return request.echo == reply.echo and _kind(request) in (8, 128) and _kind(reply) in (0, 129)
+    if isinstance(request.transport, Icmp) and request.echo:
+        return request.echo == reply.echo and request.transport.is_echo_request and _kind(reply) in (0, 129)
     if not request.ports or request.ports != (reply.ports or ())[::-1]:
         return False
     return not isinstance(request.transport, Tcp) or _acknowledges(reply, request, request.transport)
