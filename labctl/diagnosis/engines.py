@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from labctl.diagnosis import filters, fixes
+from labctl.diagnosis import fixes, nat
 from labctl.diagnosis.facts import Case, Engine
 from labctl.diagnosis.links import broken
 from labctl.diagnosis.path import Kind
@@ -291,4 +291,4 @@ def stranger(case: Case, number: int) -> Iterator[Verdict]:
     strange = case.counted(device, "in_not_from_peer")
     if engine is None or not strange:
         return
-    yield from filters.rewritten(case, number)
+    yield from nat.rewritten(case, number)

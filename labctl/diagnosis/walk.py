@@ -20,7 +20,9 @@ from labctl.diagnosis import (
     destinations,
     engines,
     filters,
+    firewall,
     links,
+    nat,
     neighbours,
     routes,
     settings,
@@ -65,9 +67,9 @@ _STATES: Mapping[Kind, tuple[Question, ...]] = {
 _ON_THE_WAY_OUT = (
     *(
         routes.left_elsewhere,
-        filters.translated,
-        filters.changed,
-        filters.rewritten,
+        nat.translated,
+        firewall.changed,
+        nat.rewritten,
         filters.policy,
         filters.queue,
         sizes.next_mtu,
@@ -80,7 +82,7 @@ _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
     Kind.SWITCH: (neighbours.other_host, links.flooding, sizes.next_mtu, filters.queue),
     Kind.FORWARD: (settings.time_to_live, destinations.of_none, *_ON_THE_WAY_OUT),
     Kind.DELIVER: (
-        *(filters.queue, filters.translated, filters.changed, filters.rewritten, filters.corrupted, filters.policy),
+        *(filters.queue, nat.translated, firewall.changed, nat.rewritten, filters.corrupted, filters.policy),
         *(sockets.buffers, engines.stranger),
     ),
     Kind.READ: (engines.drops, engines.impaired),
@@ -146,7 +148,7 @@ def in_question(case: Case) -> set[str]:
 def explained(case: Case, number: int) -> list[Verdict]:
     """Return the causes that took a packet at a stage: by state, or else by what was counted and seen there."""
     span = _span(case, number)
-    by_state = [verdict for each in span for verdict in (*_asked(case, each, _STATES), *filters.dropped(case, each))]
+    by_state = [verdict for each in span for verdict in (*_asked(case, each, _STATES), *firewall.dropped(case, each))]
     return by_state or [verdict for each in span for verdict in _asked(case, each, _EVENTS)]
 
 

@@ -13,7 +13,7 @@ from labctl.checks.results import Result
 from labctl.diagnosis import gather
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File, Space
-from labctl.diagnosis.filters import marked
+from labctl.diagnosis.firewall import marked
 from labctl.diagnosis.onward import onward
 from labctl.diagnosis.path import Paths
 from labctl.diagnosis.sighted import stops
