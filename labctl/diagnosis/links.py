@@ -75,7 +75,7 @@ def broken(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
 
 
 def _without_carrier(case: Case, ref: InterfaceRef, lost: Witness) -> Iterator[Verdict]:
-    """Yield the ports that are down of a bridge none of whose ports is up; else that nobody knows why."""
+    """Yield the ports that are down of a bridge without any port that is up; else that the reason is unknown."""
     space = case.space(ref.namespace)
     ports = [name for name, link in space.links.items() if link.master == ref.interface]
     found = [verdict for name in ports for verdict in broken(case, InterfaceRef(ref.namespace, name))]

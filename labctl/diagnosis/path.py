@@ -187,7 +187,7 @@ class Paths:
                 return here
             passes_on = not arrives or forwards(self._spaces[here], arrives, flow.to.version)
             if arrives and meant is None and (decision is None or not passes_on) and not receiver:
-                return None  # nobody is meant to take it in
+                return None  # by the file, no namespace takes it in
             leaves = meant.interface if meant else decision.interface if decision else ""
             by_file = decision is not None and not decision.local and passes_on and decision.interface == leaves
             leaving = InterfaceRef(here, leaves)

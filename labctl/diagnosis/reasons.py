@@ -17,7 +17,7 @@ class Reason(StrEnum):
     ENGINE_NOT_READING = "engine-not-reading"  # no program has the TUN device open, or it does not read it
     ENGINE_BOUND_ELSEWHERE = "engine-bound-elsewhere"  # not where the other end sends to
     ENGINE_SENDS_ELSEWHERE = "engine-sends-elsewhere"  # not where the other end is bound
-    STRANGER = "stranger"  # the engine takes the sender for somebody other than its peer
+    STRANGER = "stranger"  # the sender is not the peer of the engine, which drops its datagrams
     ROUTING_LOOP = "routing-loop"
     ENGINE_DROP = "engine-drop"  # any other drop that an engine counts, by its name
 

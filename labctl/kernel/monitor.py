@@ -1,7 +1,7 @@
 """Following a namespace: what is there, and then what the kernel tells of by itself (rtnetlink(7), multicast groups).
 
 Two sockets of the namespace: one that only listens, and one that asks. The first listens before the second asks what
-is there, so no change falls between; one that is told of in both ways is the same.
+is there, so no change falls between; a change that both report is the same.
 
 The kernel keeps what is not read yet, up to the size of the socket's buffer. What comes then is lost, and the next read
 says so (ENOBUFS). What is still in the buffer is then older than what would be found by asking: it is thrown away, and

@@ -72,7 +72,7 @@ def _after(space: Space, notification: Notification) -> Space:
 
 
 def _interface(space: Space, link: LinkThere) -> Interface:
-    """Return an interface as it is told of; what else is known of it stays."""
+    """Return an interface with what a notification says of it; what else is known of it stays."""
     known = space.links.get(link.index)
     return replace(known, link=link) if known else Interface(link)
 

@@ -15,7 +15,7 @@ from labctl.plan.routes import Route, Rule
 
 @dataclass(frozen=True)
 class LinkThere:
-    """An interface as it is now: new, changed, or told of again.
+    """An interface as it is now: new, changed, or reported again.
 
     `up` is the administrative state, `carrier` whether something is at the other end, `master` an index or 0.
     """

@@ -1,10 +1,10 @@
 """Which rules the packets of a flow meet, as `nft monitor trace` shows it, and what becomes of them there.
 
-A packet whose mark `nftrace` is set is told of at every rule that it matches. It is set by a table of our own, which
-the kernel removes with the socket that owns it (NFT_TABLE_F_OWNER). Its chains are called before all others, only for
+The kernel reports each rule that a packet matches whose mark `nftrace` is set. A table of our own sets it, which the
+kernel removes with the socket that owns it (NFT_TABLE_F_OWNER). Its chains are called before all others, only for
 the families and devices that have chains, and they match nothing but the packets that are asked for. Others may be
-traced at the same time, by a rule of the lab's or by another diagnosis: a packet is told of where our table has met it,
-or it has the ports of one that it met, as after NAT.
+traced at the same time, by a rule of the lab's or by another diagnosis: a packet is reported here if our table has met
+it, or it has the ports of one that it met, as after NAT.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ class Drops:
         self._before = {device: EngineStats.of(device, state).counters for device in self._engines}
 
     def since(self, device: InterfaceRef) -> str:
-        """Return what an engine dropped, or was told of datagrams that it had sent, in words; empty where nothing."""
+        """Return in words what an engine dropped, and which errors came back for datagrams of its; empty if none."""
         now, before = EngineStats.of(device, self._state).counters, self._before.get(device, {})
         names = (*DROPS_OUT, *DROPS_IN, "icmp_errors")
         counts = {name: now.get(name, 0) - before.get(name, 0) for name in names}

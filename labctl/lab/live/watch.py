@@ -28,7 +28,7 @@ from labctl.process.line import Hangup, Line
 from labctl.rootless.context import Context, context_for
 
 MOST_NAMED = 20
-"""Namespaces that those who look are told of at once as changed."""
+"""How many changed namespaces are named to the processes that look, at most."""
 
 LOOK = 0.3
 """Seconds between two looks whether the lab is there again."""
