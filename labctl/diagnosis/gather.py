@@ -7,7 +7,7 @@ failed. What the kernel would do with each packet of the way is asked afterwards
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
@@ -211,11 +211,9 @@ def traced(
             time.sleep(PAUSE)
 
 
-def seen_of(
-    asked: Asked, seen: Iterable[Seen], ports: Collection[int]
-) -> tuple[list[Journey], list[Journey], list[Journey]]:
+def seen_of(asked: Asked, seen: Iterable[Seen], ports: Set[int]) -> tuple[list[Journey], list[Journey], list[Journey]]:
     """Return the journeys of all packets, of those that a probe has sent, and of those that answer them."""
-    every = journeys(sightings(seen, frozenset(ports)))
+    every = journeys(sightings(seen, ports))
     probes = [each for each in every if _is_probe(asked, each)]
     back = [each for each in every if not _is_refusal(each) and any(answers(probe, each) for probe in probes)]
     return every, probes, back

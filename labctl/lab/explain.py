@@ -21,6 +21,7 @@ from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.diagnosis.walk import in_question, verdicts
 from labctl.errors import LabError
 from labctl.kernel.neighbours import UNRESOLVED
+from labctl.lab.capture import tunnel_ports
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Recorded
 from labctl.lab.observed import facts
@@ -36,7 +37,6 @@ from labctl.topology.shipped import as_typed
 
 AGAIN = 0.2
 """Seconds that are waited for the answer to a probe that is sent once more."""
-
 
 PASSED = 6
 """Stages before the first that took a packet about which the kernel is asked all the same."""
@@ -61,7 +61,7 @@ class Explainer:
         self._on_the_way = {name: paths.namespaces(asked) for name, asked in self._asked.items()}
         self._watched = {name: self._around(name) for name in self._checks}
         self._watch = gather.Watch(dict.fromkeys(each for found in self._watched.values() for each in found))
-        self._ports = {port for end in wanted.topology.ttun for port in (end.bind.port, end.peer.port)}
+        self._ports = tunnel_ports(self._recorded)
         self._counted: dict[InterfaceRef, dict[str, int]] = {}
 
     def __enter__(self) -> Explainer:
