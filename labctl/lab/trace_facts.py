@@ -7,11 +7,10 @@ from contextlib import suppress
 from functools import cache
 from ipaddress import ip_address
 
-from labctl.errors import KernelRefused, UsageError
+from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_in, route_out
-from labctl.kernel.nftables.ruleset import chains
 from labctl.kernel.observe import observe
 from labctl.lab.engines.drops import Drops
 from labctl.lab.state import State
@@ -21,7 +20,6 @@ from labctl.topology.iproute import IP_PROTOCOLS
 from labctl.trace.dissect import Packet
 
 _PROTOCOLS = {number: name for name, number in IP_PROTOCOLS.items()}
-
 
 _REFUSALS = {  # of what arrives (kernel.lookup.NoWay)
     errno.EHOSTUNREACH: "{} is no address of {}, which does not forward it (EHOSTUNREACH)",
@@ -39,7 +37,6 @@ class LabFacts:
         self._drops = drops
         self._observed = cache(self._observe)
         self._ways = cache(_look_up)
-        self._changes_before_routing = cache(_changes_before_routing)
 
     def route(self, namespace: str, packet: Packet, arrived: str) -> str:
         found = self._ways(namespace, _flow(packet), arrived)
@@ -51,8 +48,6 @@ class LabFacts:
             return ""
         space = self._observed(namespace)
         if space is None or space.tables:  # what the kernel was asked about may have been rewritten before
-            return ""
-        if self._changes_before_routing(namespace):
             return ""
         if found.refused_by_route and found.route:
             return f"by {found.route.words}"
@@ -92,13 +87,6 @@ def _look_up(namespace: str, flow: Flow, arrived: str) -> Way | NoWay | None:
     with suppress(UsageError, OSError), namespaces.inside(namespace):
         return route_in(flow, arrived) if arrived else route_out(flow)
     return None
-
-
-def _changes_before_routing(namespace: str) -> bool:
-    """Return whether a firewall may give what arrives another destination or mark before it is routed."""
-    with suppress(UsageError, OSError, KernelRefused), namespaces.inside(namespace):
-        return any(chain.hook == "prerouting" and not chain.dormant for chain in chains())
-    return False
 
 
 def _flow(packet: Packet) -> Flow:
