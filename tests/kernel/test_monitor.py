@@ -13,6 +13,7 @@ from labctl.plan import notifications as n
 from labctl.plan.facts import Neighbour
 from labctl.plan.routes import Route, Rule
 from labctl.process.syscalls import CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE, mount, unshare
+from tests.engine.world import wait_for
 from tests.kernel.space import Space
 
 NAME = "here"
@@ -48,33 +49,44 @@ def seen(monitor: Monitor) -> list[n.Notification]:
     return [one for one in monitor.read() if not isinstance(one, n.RoutesAre | n.OtherChange)]
 
 
+def until(monitor: Monitor, command: str, kind: type[n.Notification]) -> list[n.Notification]:
+    """What was told of a command, up to a notification of a kind: some come from the kernel's work queues."""
+    told: list[n.Notification] = []
+
+    def is_told() -> bool:
+        told.extend(seen(monitor))
+        return any(isinstance(one, kind) and getattr(one, "carrier", True) for one in told)
+
+    ip(command)
+    wait_for(is_told, command)
+    return told
+
+
 def test_changes_are_told_in_their_order(space: Space) -> None:
     def look(monitor: Monitor) -> list[list[n.Notification]]:
         ip("link add v0 type veth peer name v1", "link set v0 addrgenmode none", "link set v1 addrgenmode none")
         ip("link set v1 up")
         monitor.look()
         monitor.read()
-        told = []
-        for command in (
-            "link set v0 up",
-            "address add 192.0.2.1/24 dev v0",
-            "address add fd00::1/64 dev v0 nodad",
-            "route add 198.51.100.0/24 via 192.0.2.9",
-            "rule add priority 100 to 198.51.100.0/24 table 100",
-            "neighbour add 192.0.2.9 lladdr 02:00:00:00:00:09 dev v0",
-            "link set v0 mtu 1400",
-            "route del 198.51.100.0/24",
-            "address del 192.0.2.1/24 dev v0",
-            "link del v0",
-        ):
-            ip(command)
-            told.append(seen(monitor))
-        return told
+        return [
+            until(monitor, command, kind)
+            for command, kind in (
+                ("link set v0 up", n.LinkThere),
+                ("address add 192.0.2.1/24 dev v0", n.AddressThere),
+                ("address add fd00::1/64 dev v0 nodad", n.AddressThere),
+                ("route add 198.51.100.0/24 via 192.0.2.9", n.RouteThere),
+                ("rule add priority 100 to 198.51.100.0/24 table 100", n.RuleThere),
+                ("neighbour add 192.0.2.9 lladdr 02:00:00:00:00:09 dev v0", n.NeighbourThere),
+                ("link set v0 mtu 1400", n.LinkThere),
+                ("route del 198.51.100.0/24", n.RouteGone),
+                ("address del 192.0.2.1/24 dev v0", n.AddressGone),
+                ("link del v0", n.LinkGone),
+            )
+        ]
 
     def but_links(told: list[n.Notification]) -> list[n.Notification]:
-        return [
-            one for one in told if not isinstance(one, n.LinkThere)
-        ]  # a carrier is noticed whenever link_watch.c runs
+        """A carrier is noticed whenever link_watch.c runs."""
+        return [one for one in told if not isinstance(one, n.LinkThere)]
 
     up, address, address6, route, rule, neighbour, mtu, unrouted, unaddressed, gone = monitored(space, look)
     (v0,) = {one for one in up if isinstance(one, n.LinkThere) and one.name == "v0" and one.carrier}
