@@ -35,6 +35,8 @@ def _advanced(state: LabState, reading: Reading) -> tuple[LabState, list[Event]]
     match reading:
         case readings.NotThere():
             return _not_there(state)
+        case readings.Compared() | readings.Listed() | readings.Checked() if state.phase == "down":
+            return state, []  # who looks at more was faster than who says that it is there; then they look again
         case readings.Recorded():
             return _recorded(state, reading)
         case readings.Written(topology):

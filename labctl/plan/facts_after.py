@@ -31,10 +31,11 @@ def without(facts: Facts, removals: Iterable[Step]) -> Facts:
             case steps.StopEngine():
                 engines.pop(step.ref, None)
             case steps.DeleteLink(interface=interface):
-                peer = spaces[name].links[interface].peer
-                spaces[name] = _without_link(spaces[name], interface)
-                if peer and peer.namespace in spaces:
-                    spaces[peer.namespace] = _without_link(spaces[peer.namespace], peer.interface)
+                # Of a lab that changes while it is looked at, perhaps only one end tells of the other: it is gone then.
+                link = spaces[name].links.get(interface)
+                for end in (step.ref, link.peer if link else None):
+                    if end and end.namespace in spaces:
+                        spaces[end.namespace] = _without_link(spaces[end.namespace], end.interface)
             case steps.DeleteAddress():
                 spaces[name] = _without_address(spaces[name], step)
             case steps.ClearMaster(interface=interface):

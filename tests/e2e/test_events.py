@@ -45,8 +45,17 @@ class Events:
             return False
         part = os.read(self._pipe, 1 << 16).decode()
         *whole, self._text = (self._text + part).split("\n")
-        self.lines += map(json.loads, whole)
-        return bool(part)
+        try:
+            self.lines += map(json.loads, whole)
+        except ValueError:
+            raise AssertionError(self.ended(part)) from None
+        assert part, self.ended("")
+        return True
+
+    def ended(self, said: str) -> str:
+        """Return what a command that should go on said at its end."""
+        out, errors = self.process.communicate(timeout=DEADLINE)
+        return f"it ended with {self.process.returncode}: {said}{out}{errors}"
 
 
 @contextmanager

@@ -174,6 +174,14 @@ def test_impairments_checks_and_drift_are_told_when_they_change() -> None:
     ]
 
 
+def test_what_is_said_of_a_lab_that_is_not_known_to_be_there_is_told_after_that() -> None:
+    """Who runs the checks may be faster than who says that the lab is up, and the lab that was up may just be down."""
+    checked = r.Checked("across", "passed", "1 reply")
+    early = (r.Listed(("across",)), checked, r.Compared((r.Difference("a:wan0", "MTU 1500", "is 1400", "ip ..."),)))
+    assert run(LabState("lab"), *early, RECORDED, checked)[1] == ["lab: is up", "check: across passed: 1 reply"]
+    assert run(FOLLOWED, r.NotThere(), *early)[1] == ["lab: is down"]
+
+
 def test_checks_that_are_no_more_have_no_verdict() -> None:
     checked = r.Checked("across", "passed", "1 reply")
     after, words = run(FOLLOWED, r.Listed(("across", "back")), checked, r.Listed(("back", "new")))

@@ -386,6 +386,30 @@ def test_one_lab_becomes_another_from_any_moment_on(one: Topology, other: Topolo
     assert plan(other, kernel.facts()) == []
 
 
+@given(topologies(), topologies(), st.data())
+def test_facts_of_two_moments_make_a_plan(one: Topology, other: Topology, data: st.DataObject) -> None:
+    """A lab is looked at namespace by namespace, and may change meanwhile: who follows it plans over both moments."""
+    kernel, seen = Kernel(), list[Facts]()
+    for topology in (one, other):
+        steps = plan(topology, kernel.facts())
+        for step in steps[: data.draw(st.integers(0, len(steps)))]:
+            kernel.perform(step)
+        seen.append(kernel.facts())
+    names = sorted({name for facts in seen for name in facts.namespaces})
+    looked = {name: data.draw(st.sampled_from(seen)).namespaces.get(name) for name in names}
+    torn = {name: half_seen(space, data) for name, space in looked.items() if space}
+    for topology in (one, other):
+        changes(topology, Facts(torn, data.draw(st.sampled_from(seen)).engines))
+
+
+def half_seen(space: Namespace, data: st.DataObject) -> Namespace:
+    """Return a namespace in which the other end of a cable may not be known: its namespace has just lost its name."""
+    unknown = data.draw(st.sets(st.sampled_from(sorted(space.links)))) if space.links else set()
+    return replace(
+        space, links={name: replace(link, peer=None) if name in unknown else link for name, link in space.links.items()}
+    )
+
+
 STRAY_ROUTES = [
     Route("172.16.1.0/24", type="prohibit"),
     Route("172.16.1.0/24", dev="lo", more=("tos", "0x10")),
