@@ -1,0 +1,45 @@
+"""The topology file as types: what can be written, and nothing else.
+
+The model says what a single value may be. What must hold between values (a peer that exists, an address that is used
+once) is in `rules`; where a mistake stands in the file is in `load`. The JSON Schema that editors use is generated
+from here. Lists are tuples and every model is frozen: a topology is read, never changed.
+"""
+
+from __future__ import annotations
+
+from labctl.topology.model.base import Model
+from labctl.topology.model.checks import Check, Expectation, Nc, Ping
+from labctl.topology.model.impair import Impair
+from labctl.topology.model.interfaces import Bridge, Dummy, Interface, Loopback, Tap, Tun, Veth
+from labctl.topology.model.namespace import Namespace
+from labctl.topology.model.routes import METRICS, NextHop, Route, RouteType, Rule, RuleType
+from labctl.topology.model.topology import SCHEMA_ID, Topology, json_schema
+from labctl.topology.model.tunnels import Program, TunnelEndpoint
+
+__all__ = [
+    "METRICS",
+    "SCHEMA_ID",
+    "Bridge",
+    "Check",
+    "Dummy",
+    "Expectation",
+    "Impair",
+    "Interface",
+    "Loopback",
+    "Model",
+    "Namespace",
+    "Nc",
+    "NextHop",
+    "Ping",
+    "Program",
+    "Route",
+    "RouteType",
+    "Rule",
+    "RuleType",
+    "Tap",
+    "Topology",
+    "Tun",
+    "TunnelEndpoint",
+    "Veth",
+    "json_schema",
+]

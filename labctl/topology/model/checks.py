@@ -1,0 +1,59 @@
+"""The checks: what is asked, and what must be observed and counted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from labctl.topology.fields import CheckName, HostField, InterfaceRefField, NamespaceName, Port, Seconds, Whole
+from labctl.topology.model.base import Model
+
+
+class Ping(Model):
+    """ICMP echo requests from a namespace to an address."""
+
+    from_: NamespaceName = Field(alias="from", description="The namespace that sends.", examples=["siteA"])
+    to: HostField = Field(description="The address that is pinged.", examples=["10.0.102.1"])
+    count: Whole = Field(3, ge=1, le=1000, description="How many requests are sent.")
+    size: Whole = Field(56, ge=0, le=65000, description="Payload of each request in bytes, as ping -s.")
+    interval: Seconds = Field(0.05, ge=0.002, le=60, description="Seconds between two requests.")
+    timeout: Seconds = Field(1.0, gt=0, le=60, description="Seconds to wait for the replies after the last request.")
+
+
+class Nc(Model):
+    """Data through a TCP or UDP connection between two namespaces, compared byte for byte."""
+
+    from_: NamespaceName = Field(alias="from", description="The namespace of the client.", examples=["siteA"])
+    to: NamespaceName = Field(description="The namespace of the server.", examples=["siteB"])
+    server: bool = Field(True, description="false: the server is a program that runs there already.")
+    address: HostField = Field(description="The address that the server listens on.", examples=["10.0.102.1"])
+    port: Port = Field(description="The port that the server listens on.", examples=[8000])
+    protocol: Literal["tcp", "udp"] = Field("tcp", description="The transport.")
+    send: str = Field("Hello World", min_length=1, max_length=65000, description="What the client sends.")
+    reply: str | None = Field(None, min_length=1, max_length=65000, description="What the server answers, if it does.")
+    timeout: Seconds = Field(3.0, gt=0, le=60, description="Seconds until it counts as not delivered.")
+
+
+Expectation = Literal["reply", "no-reply", "delivered", "not-delivered", "not-sent"]
+
+
+class Check(Model):
+    """What must be observed, and where the packets must be counted."""
+
+    name: CheckName = Field(description="The name of the check.", examples=["own-tun-address"])
+    description: str = Field("", description="What it shows, for a person.")
+    ping: Ping | None = Field(None, description="Send echo requests.")
+    nc: Nc | None = Field(None, description="Send data.")
+    expect: Expectation | None = Field(
+        None,
+        description="reply (the default) or no-reply for ping, delivered (the default) or not-delivered for nc; "
+        "not-sent for both: the sender's own kernel refuses at once.",
+    )
+    crosses: tuple[InterfaceRefField, ...] = Field(
+        (), description="The way of the packets: out of the first, in at the second, out of the third...; counted."
+    )
+    quiet: tuple[InterfaceRefField, ...] = Field((), description="Interfaces on which no packet may be counted.")
+    wait: Seconds = Field(0.0, ge=0, le=600, description="Seconds for which it is tried again until it holds.")
+    pass_: str = Field("", alias="pass", description="What to say when it holds.")
+    fail: str = Field("", description="What to say when it does not.")

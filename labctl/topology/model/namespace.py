@@ -1,0 +1,26 @@
+"""A network namespace, and what is in it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from labctl.topology.fields import InterfaceName, SysctlValue
+from labctl.topology.model.base import Model
+from labctl.topology.model.interfaces import Interface
+from labctl.topology.model.routes import Route, Rule, default_means_any
+
+
+def nothing_is_empty(value: Any) -> Any:
+    """Return what a namespace is for which only the name is written."""
+    return {} if value is None else value
+
+
+class Namespace(Model):
+    """A network namespace: interfaces, routes and sysctls of its own."""
+
+    interfaces: dict[InterfaceName, Interface] = Field({}, description="Interfaces by name.")
+    routes: tuple[Annotated[Route, BeforeValidator(default_means_any)], ...] = Field((), description="Static routes.")
+    rules: tuple[Rule, ...] = Field((), description="Rules that say which packets are looked up in which table.")
+    sysctls: dict[str, SysctlValue] = Field({}, description="Settings below net., for example net.ipv4.ip_forward: 1.")
