@@ -1,4 +1,4 @@
-"""Confidence limits against slow oracles: exact fractions, and exact rates of wrong verdicts over all that may happen."""
+"""Confidence limits against slow oracles: exact fractions, and the exact rate of wrong verdicts over all outcomes."""
 
 from __future__ import annotations
 
