@@ -19,6 +19,7 @@ from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.kernel.lookup import Way
 from labctl.kernel.packet_taps import PacketType
 from labctl.plan.facts import Neighbour
+from labctl.plan.steps import SetMac
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Arp, Icmp
 from labctl.trace.sightings import Sighting
@@ -37,7 +38,10 @@ def wrong(case: Case, number: int) -> Iterator[Verdict]:
     if _is_port_of_frames(case, stage) or entry.state == "proxy":
         return
     here = stage.ref
+    written = _of_file(case, here, entry.to)
     made = " (permanent: made by hand)" if entry.state in _BY_HAND else ""
+    if written is not None and written[1] == entry.lladdr:
+        made = " (permanent: as the file says)"
     words = f"{here} sends to {entry.lladdr} for {entry.to}{made}; {meets} has {link.mac}"
     others = [f"{ref}" for ref in _with_mac(case, entry.lladdr)]
     evidence = (
@@ -53,11 +57,30 @@ def wrong(case: Case, number: int) -> Iterator[Verdict]:
         words = f"{others[0]} has the address {entry.to}, too, and {here} sends to it ({entry.lladdr}), not to {meets}"
         yield Verdict(others[0], Reason.ADDRESS_DUPLICATE, words, evidence, fixes.up(case))
         return
+    yield Verdict(str(here), Reason.NEIGHBOUR_WRONG, words, evidence, _right_entry(case, stage, entry, written))
+
+
+def _of_file(case: Case, here: InterfaceRef, to: str) -> tuple[int, str | None] | None:
+    """Return the place of a permanent neighbour in the file, and its link-layer address; None where it has none."""
+    space = case.topology.namespaces.get(here.namespace)
+    for number, each in enumerate(space.neighbours if space else ()):
+        if (each.dev, str(each.to), each.proxy) == (here.interface, to, False):
+            return number, each.lladdr
+    return None
+
+
+def _right_entry(case: Case, stage: Stage, entry: Neighbour, written: tuple[int, str | None] | None) -> str:
+    """Return what mends an entry that has another link-layer address than its next hop."""
+    here, meets = stage.ref, stage.meets
+    link = case.link(meets) if meets else None
+    if written is not None and link is not None and written[1] == entry.lladdr:
+        drifted = any(isinstance(each.step, SetMac) and each.step.ref == meets for each in case.changes)
+        path = ("namespaces", here.namespace, "neighbours", written[0])
+        return fixes.up(case) if drifted else fixes.write(case, *path, text=f"write lladdr {link.mac}")
+    if written is not None or (case.changes and any(_with_mac(case, entry.lladdr))):
+        return fixes.up(case)
     family = "-6 " if stage.flow.to.version == 6 else ""
-    fix = fixes.inside(here.namespace, f"ip {family}neigh del {entry.to} dev {here.interface}")
-    if others and case.changes:
-        fix = fixes.up(case)
-    yield Verdict(str(here), Reason.NEIGHBOUR_WRONG, words, evidence, fix)
+    return fixes.inside(here.namespace, f"ip {family}neigh del {entry.to} dev {here.interface}")
 
 
 def _is_port_of_frames(case: Case, stage: Stage) -> bool:

@@ -11,7 +11,7 @@ from labctl.plan import steps
 from labctl.process.syscalls import network_namespace
 
 Foreign = steps.DeleteTable | steps.FlushXfrm | steps.DeleteQdisc | steps.DeleteNeighbour | steps.DeleteForwarding
-"""The steps that remove what no file can ask for."""
+"""The steps that remove what the file does not ask for."""
 
 
 def remove(step: Foreign, namespace: int, netlink: rt.Rtnetlink, indexes: Mapping[str, int]) -> None:

@@ -19,10 +19,11 @@ _NDA_DST, _NDA_LLADDR, _NDA_MASTER = 1, 2, 9
 _NTF_MASTER, _NTF_PROXY = 0x04, 0x08
 _AF_BRIDGE = 7
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
+_PERMANENT = 0x80  # NUD_PERMANENT
 _GROUP_BIT = 1  # of the first byte of a MAC address: multicast and broadcast (IEEE 802)
 _STATES = {
     0x01: "incomplete", 0x02: "reachable", 0x04: "stale", 0x08: "delay", 0x10: "probe", 0x20: "failed", 0x40: "noarp",
-    0x80: "permanent",
+    _PERMANENT: "permanent",
 }  # fmt: skip
 """NUD_* in the words of ip-neighbour(8)."""
 
@@ -89,12 +90,22 @@ def static_forwarding(netlink: rt.Rtnetlink, own: Collection[str]) -> dict[int, 
     return found
 
 
+def add(netlink: rt.Rtnetlink, index: int, neighbour: Neighbour) -> None:
+    """Make an entry that stays, in place of any other for its address. Raise Refused."""
+    lladdr = rt.attribute(_NDA_LLADDR, bytes.fromhex(neighbour.lladdr.replace(":", ""))) if neighbour.lladdr else b""
+    netlink.request(RTM_NEWNEIGH, _entry(index, neighbour, _PERMANENT) + lladdr, rt.NLM_F_CREATE | rt.NLM_F_REPLACE)
+
+
 def forget(netlink: rt.Rtnetlink, index: int, neighbour: Neighbour) -> None:
     """Delete a neighbour. Raise Refused."""
+    netlink.request(RTM_DELNEIGH, _entry(index, neighbour))
+
+
+def _entry(index: int, neighbour: Neighbour, state: int = 0) -> bytes:
     address = ipaddress.ip_address(neighbour.to)
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     flags = _NTF_PROXY if neighbour.state == "proxy" else 0
-    netlink.request(RTM_DELNEIGH, _NDMSG.pack(family, index, 0, flags, 0) + rt.attribute(_NDA_DST, address.packed))
+    return _NDMSG.pack(family, index, state, flags, 0) + rt.attribute(_NDA_DST, address.packed)
 
 
 def forget_forwarding(netlink: rt.Rtnetlink, index: int, mac: str) -> None:

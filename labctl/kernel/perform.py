@@ -15,7 +15,7 @@ from typing import Any
 
 from labctl.engine.carrier import notice_carrier
 from labctl.errors import MachineError, kernel_errors_as, kernel_words
-from labctl.kernel import foreign, namespaces, netem, options, qdiscs, routes, rules, sysctls, tuntap
+from labctl.kernel import foreign, namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
 from labctl.plan import steps
@@ -257,6 +257,8 @@ class _Space:
             case steps.SetUp():
                 self._change_link(index, flags=IFF_UP, change=IFF_UP)
                 self._set_up.append(step.interface)
+            case steps.AddNeighbour(neighbour=neighbour):
+                neighbours.add(self._netlink, index, neighbour)
             case steps.SetOption(option=option, value=value):
                 options.change(self._netlink, index, option, value)
             case _:

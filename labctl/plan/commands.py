@@ -74,6 +74,10 @@ def command(step: Step) -> str:
             return shlex.join((*ip, "xfrm", what, "flush"))
         case steps.DeleteQdisc(interface=interface, place=place):
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, *place.split()))
+        case steps.AddNeighbour(interface=interface, neighbour=neighbour):
+            entry = ("lladdr", neighbour.lladdr, "nud", "permanent") if neighbour.lladdr else ()
+            proxy = () if entry else ("proxy",)
+            return shlex.join((*ip, "neigh", "replace", *proxy, neighbour.to, *entry, "dev", interface))
         case steps.DeleteNeighbour(interface=interface, neighbour=neighbour):
             proxy = ("proxy",) if neighbour.state == "proxy" else ()
             return shlex.join((*ip, "neigh", "del", *proxy, neighbour.to, "dev", interface))

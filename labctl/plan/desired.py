@@ -15,6 +15,7 @@ from labctl.engine.packets.impairment import Impairment
 from labctl.plan import settings, steps
 from labctl.plan.desired_routes import route_of, rule_of
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
+from labctl.plan.facts import Neighbour
 from labctl.plan.mtu import SMALLEST, Mtus
 from labctl.plan.netem import as_kept
 from labctl.plan.steps import Step
@@ -62,6 +63,8 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
             yield steps.AddRoute(name, route_of(route))
         for rule in space.rules:
             yield steps.AddRule(name, rule_of(rule))
+        for neighbour in space.neighbours:
+            yield steps.AddNeighbour(name, neighbour.dev, _neighbour(neighbour))
     for endpoint in topology.ttun:
         spec = _engine(topology, endpoint)
         yield steps.StartEngine(*spec.device, spec)
@@ -130,6 +133,10 @@ def _properties(mtus: Mtus, name: str, space: model.Namespace) -> Iterator[Step]
     for interface_name, interface in space.interfaces.items():
         if interface.kind != "lo":
             yield steps.SetUp(name, interface_name)
+
+
+def _neighbour(written: model.Neighbour) -> Neighbour:
+    return Neighbour(str(written.to), written.lladdr or "", "proxy" if written.proxy else "permanent")
 
 
 def _engine(topology: Topology, endpoint: model.TunnelEndpoint) -> EngineSpec:

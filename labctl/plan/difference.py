@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from labctl.plan import steps
 from labctl.plan.commands import command
-from labctl.plan.facts import Facts, Link, Namespace, RunningEngine
+from labctl.plan.facts import Facts, Link, Namespace, Neighbour, RunningEngine
 from labctl.plan.routes import is_same_route
 from labctl.plan.steps import InterfaceStep, Step
 
@@ -97,9 +97,16 @@ def _of_link(step: InterfaceStep, link: Link) -> str | None:
             return _of_addrgenmode(link, mode)
         case steps.AddAddress(address=address):
             return _unless(address in link.addresses, ABSENT)
+        case steps.AddNeighbour(neighbour=neighbour):
+            return _of_neighbour(neighbour, link)
         case steps.SetUp():
             return _unless(link.up, "is down")
     raise TypeError(f"no way to compare {step!r}")
+
+
+def _of_neighbour(wanted: Neighbour, link: Link) -> str | None:
+    found = next((each for each in link.neighbours if wanted.is_in_place_of(each)), None)
+    return ABSENT if found is None else _unless(found == wanted, f"is {found.lladdr} {found.state}")
 
 
 def _of_addrgenmode(link: Link, mode: str) -> str | None:

@@ -39,6 +39,10 @@ class Neighbour:
     lladdr: str
     state: str
 
+    def is_in_place_of(self, other: Neighbour) -> bool:
+        """Return whether a table that has the one cannot have the other beside it."""
+        return self.to == other.to and (self.state == "proxy") == (other.state == "proxy")
+
 
 @dataclass(frozen=True)
 class Table:

@@ -1,4 +1,4 @@
-"""What is in a namespace of a lab and no file can ask for: it was made by hand, and it decides where packets go.
+"""What is in a namespace of a lab and its file does not ask for: it was made by hand, and it decides where packets go.
 
 Firewalls, queues, IPsec, and neighbours that are not learned. The facts are without what the kernel makes by itself. An
 entry that was learned stays, unless it is of the lab and leads to none of its interfaces.
@@ -6,28 +6,37 @@ entry that was learned stays, unless it is of the lab and leads to none of its i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from labctl.plan import steps
 from labctl.plan.difference import UNWANTED, Change
 from labctl.plan.facts import Facts, Link, Namespace, Neighbour
 from labctl.plan.steps import Step
+from labctl.topology.interface_ref import InterfaceRef
 
 _BY_HAND = ("permanent", "noarp", "proxy")
 
 
 class Hosts(NamedTuple):
-    """The addresses that the interfaces of a lab are to have, and the MAC addresses that they do have."""
+    """The addresses that the interfaces of a lab are to have, and the MAC addresses that they do have.
+
+    `known` are the neighbours that the lab is to have, with the interface that each is behind.
+    """
 
     addresses: frozenset[str]
     macs: frozenset[str]
+    known: Mapping[InterfaceRef, Sequence[Neighbour]]
 
     @classmethod
-    def of(cls, wanted: Iterable[Step], facts: Facts) -> Hosts:
+    def of(cls, wanted: Collection[Step], facts: Facts) -> Hosts:
+        known: dict[InterfaceRef, list[Neighbour]] = {}
+        for step in wanted:
+            if isinstance(step, steps.AddNeighbour):
+                known.setdefault(step.ref, []).append(step.neighbour)
         links = (link for space in facts.namespaces.values() for link in space.links.values())
         addresses = (step.address.partition("/")[0] for step in wanted if isinstance(step, steps.AddAddress))
-        return cls(frozenset(addresses), frozenset(link.mac for link in links))
+        return cls(frozenset(addresses), frozenset(link.mac for link in links), known)
 
 
 def foreign(name: str, space: Namespace, staying: Mapping[str, Link], hosts: Hosts) -> Iterator[Change]:
@@ -39,7 +48,10 @@ def foreign(name: str, space: Namespace, staying: Mapping[str, Link], hosts: Hos
     for interface, link in staying.items():
         for qdisc in link.qdiscs:
             yield Change(steps.DeleteQdisc(name, interface, qdisc.kind, qdisc.place), UNWANTED)
+        asked_for = hosts.known.get(InterfaceRef(name, interface), ())
         for neighbour in link.neighbours:
+            if any(neighbour.is_in_place_of(each) for each in asked_for):
+                continue  # it stays, or becomes another
             if why := _why_wrong(neighbour, link, hosts):
                 yield Change(steps.DeleteNeighbour(name, interface, neighbour), why)
         for mac in link.forwarding:

@@ -371,7 +371,7 @@ class DeleteQdisc(Removal, InterfaceStep):
 
 
 @dataclass(frozen=True)
-class DeleteNeighbour(Removal, InterfaceStep):
+class _Neighbour(InterfaceStep):
     """An entry of the neighbour table: ARP or NDP, or one that is answered for another host (proxy)."""
 
     neighbour: Neighbour
@@ -380,6 +380,16 @@ class DeleteNeighbour(Removal, InterfaceStep):
     def words(self) -> str:
         to, lladdr, state = self.neighbour.to, self.neighbour.lladdr, self.neighbour.state
         return f"proxy neighbour {to}" if state == "proxy" else f"neighbour {to} lladdr {lladdr} {state}"
+
+
+class AddNeighbour(_Neighbour):
+    """An entry that stays, in place of any other for its address."""
+
+    action = "create"
+
+
+class DeleteNeighbour(Removal, _Neighbour):
+    """Exactly that entry."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from labctl.topology.model import (
     Interface,
     Namespace,
     Nc,
+    Neighbour,
     NextHop,
     Ping,
     Program,
@@ -178,6 +179,8 @@ def _model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseMod
             return NextHop, "a next hop"
         case ("namespaces", _, "rules", _):
             return Rule, "a rule"
+        case ("namespaces", _, "neighbours", _):
+            return Neighbour, "a neighbour"
         case ("namespaces", _):
             return Namespace, "a namespace"
         case ("ttun", _, "engine"):

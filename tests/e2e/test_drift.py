@@ -33,6 +33,10 @@ namespaces:
       tap0: {kind: tap}
     routes: [{to: 10.0.101.0/24, dev: tun1}]
     sysctls: {net.ipv4.ip_forward: 1, net.ipv4.conf.tap0.rp_filter: 1}
+    neighbours:
+      - {to: 192.0.2.50, lladdr: "02:00:00:00:00:50", dev: eth0}
+      - {to: 192.0.2.51, lladdr: "02:00:00:00:00:51", dev: eth0}
+      - {to: "fd00::52", dev: eth0, proxy: true}
 ttun:
   - {device: "left:tun0", bind: "192.0.2.1:9000", peer: "192.0.2.2:9000"}
   - {device: "right:tun1", bind: "192.0.2.2:9000", peer: "192.0.2.1:9000"}
@@ -70,6 +74,13 @@ BY_HAND: dict[str, list[str]] = {
         "- right:eth0 neighbour 192.0.2.77 lladdr 02:00:00:00:00:99 noarp  (is not in the file)"
     ],
     "right ip neigh add proxy 192.0.2.9 dev eth0": ["- right:eth0 proxy neighbour 192.0.2.9  (is not in the file)"],
+    "right ip neigh del 192.0.2.50 dev eth0": [
+        "+ right:eth0 neighbour 192.0.2.50 lladdr 02:00:00:00:00:50 permanent  (is not there)"
+    ],
+    "right ip neigh replace 192.0.2.51 lladdr 02:00:00:00:00:99 dev eth0 nud reachable": [
+        "+ right:eth0 neighbour 192.0.2.51 lladdr 02:00:00:00:00:51 permanent  (is 02:00:00:00:00:99 reachable)"
+    ],
+    "right ip neigh del proxy fd00::52 dev eth0": ["+ right:eth0 proxy neighbour fd00::52  (is not there)"],
     "right tc qdisc add dev eth0 root tbf rate 1mbit burst 10k latency 10ms": [
         "- right:eth0 qdisc tbf at root  (is not in the file)"
     ],

@@ -147,6 +147,16 @@ SHAKEN = (
     .replace("h: {kind: dummy", "h: {kind: bridge")
 )
 
+KNOWN = BASE.replace("192.0.2.2/30]", '192.0.2.2/30], mac: "02:00:00:00:00:02"').replace("""\
+    routes:
+      - {to: 10.0.2.0/24""", """\
+    neighbours:
+      - {to: 192.0.2.2, lladdr: "02:00:00:00:00:02", dev: wan0}
+      - {to: 192.0.2.9, dev: wan0, proxy: true}
+    routes:
+      - {to: 10.0.2.0/24""")  # fmt: skip
+OTHER_KNOWN = KNOWN.replace('"02:00:00:00:00:02"', '"02:00:00:00:00:03"').replace("192.0.2.9", "192.0.2.10")
+
 EDITS = {
     "the only address of a tunnel": (BASE, edited(("10.0.101.", "10.0.201."))),
     "the prefix of the underlay": (BASE, edited(("1/30]", "1/29]"), ("2/30]", "2/29]"))),
@@ -179,6 +189,9 @@ EDITS = {
     "routes and rules become others": (POLICY, OTHER_POLICY),
     "routes and rules go": (POLICY, BASE),
     "what routes are made with is made anew": (RESTING, SHAKEN),
+    "neighbours come": (BASE, KNOWN),
+    "neighbours become others": (KNOWN, OTHER_KNOWN),
+    "neighbours go": (KNOWN, BASE),
     "addresses with two spellings": (BASE, dummies(e='"::10.9.9.9/96", "64:ff9b::10.3.3.3/128"')),
 }
 

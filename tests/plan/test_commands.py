@@ -8,10 +8,12 @@ import pytest
 
 from labctl.engine.packets.impairment import Impairment
 from labctl.plan.commands import command, stand_in
+from labctl.plan.facts import Neighbour
 from labctl.plan.routes import NextHop, Route, Rule
 from labctl.plan.steps import (
     AddAddress,
     AddLink,
+    AddNeighbour,
     AddRoute,
     AddRule,
     AddVeth,
@@ -19,6 +21,7 @@ from labctl.plan.steps import (
     ClearNetem,
     DeleteAddress,
     DeleteLink,
+    DeleteNeighbour,
     DeleteRoute,
     DeleteRule,
     NoAutomaticAddresses,
@@ -53,6 +56,11 @@ STEPS: list[Step] = [
     AddRule("ns", Rule("inet", 100, iif=HERE, oif=THERE)),
     DeleteRule("ns", Rule("inet", 100, iif=HERE, oif=THERE)),
     SetUp("ns", HERE),
+    *(
+        step("ns", HERE, neighbour)
+        for step in (AddNeighbour, DeleteNeighbour)
+        for neighbour in (Neighbour("10.0.0.2", "02:00:00:00:00:02", "permanent"), Neighbour("10.0.0.3", "", "proxy"))
+    ),
 ]
 
 

@@ -69,6 +69,8 @@ ODD: dict[str, list[Any]] = {
     "quiet": REFS,
     "to": [*HOSTS, *PREFIXES, *NAMES, "default"],
     "via": HOSTS,
+    "lladdr": MACS,
+    "proxy": [True, False, "yes"],
     "address": HOSTS,
     "dev": NAMES,
     "from": [*NAMES, *HOSTS, "0.0.0.0/0", "::/0", "10.0.0.0/8"],
@@ -202,6 +204,12 @@ ROUTER: dict[str, Any] = {
                  "fwmark": "0x1/0xff", "ipproto": "udp", "sport": 53, "dport": "8000-8999", "table": 100,
                  "suppress_prefixlength": 0},
                 {"priority": 101, "family": "inet6", "type": "prohibit"},
+            ],
+            "neighbours": [
+                {"to": "10.0.0.9", "lladdr": "02:00:00:00:00:02", "dev": "e"},
+                {"to": "fe80::9", "lladdr": "02:00:00:00:00:03", "dev": "f"},
+                {"to": "192.0.2.9", "lladdr": "02:00:00:00:00:04", "dev": "e"},
+                {"to": "10.1.0.9", "dev": "f", "proxy": True},
             ],
         }
     },

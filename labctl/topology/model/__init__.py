@@ -12,6 +12,7 @@ from labctl.topology.model.checks import Check, Expectation, Nc, Ping
 from labctl.topology.model.impair import Impair
 from labctl.topology.model.interfaces import Bridge, Dummy, Interface, Loopback, Tap, Tun, Veth
 from labctl.topology.model.namespace import Namespace
+from labctl.topology.model.neighbours import Neighbour
 from labctl.topology.model.routes import METRICS, NextHop, Route, RouteType, Rule, RuleType
 from labctl.topology.model.topology import SCHEMA_ID, Topology, json_schema
 from labctl.topology.model.tunnels import Program, TunnelEndpoint
@@ -29,6 +30,7 @@ __all__ = [
     "Model",
     "Namespace",
     "Nc",
+    "Neighbour",
     "NextHop",
     "Ping",
     "Program",

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from labctl.topology.fields import InterfaceName, SysctlValue
 from labctl.topology.model.base import Model
 from labctl.topology.model.interfaces import Interface
+from labctl.topology.model.neighbours import Neighbour
 from labctl.topology.model.routes import Route, Rule, default_means_any
 
 
@@ -23,4 +24,5 @@ class Namespace(Model):
     interfaces: dict[InterfaceName, Interface] = Field({}, description="Interfaces by name.")
     routes: tuple[Annotated[Route, BeforeValidator(default_means_any)], ...] = Field((), description="Static routes.")
     rules: tuple[Rule, ...] = Field((), description="Rules that say which packets are looked up in which table.")
+    neighbours: tuple[Neighbour, ...] = Field((), description="Neighbours whose MAC address is known beforehand.")
     sysctls: dict[str, SysctlValue] = Field({}, description="Settings below net., for example net.ipv4.ip_forward: 1.")

@@ -1,4 +1,4 @@
-"""What a namespace has beside its interfaces: routes and rules, and sysctls that belong to a namespace."""
+"""What a namespace has beside its interfaces: routes and rules, neighbours, and sysctls that belong to it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from labctl.topology.model import Namespace, Topology
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding
+from labctl.topology.rules.neighbours import of_neighbours
 from labctl.topology.rules.routes import of_routes, of_rules
 from labctl.topology.unknown_names import did_you_mean
 from labctl.topology.values import SAME_SYSCTL, sysctl_parts
@@ -17,10 +18,11 @@ _SYSCTL_PART = re.compile(r"[A-Za-z0-9_.:@-]+")
 
 
 def of_namespaces(topology: Topology) -> Iterator[Finding]:
-    """Yield what is wrong with routes, rules and sysctls."""
+    """Yield what is wrong with routes, rules, neighbours and sysctls."""
     for where, namespace in topology.namespaces.items():
         yield from of_routes(topology, where, namespace)
         yield from of_rules(topology, where, namespace)
+        yield from of_neighbours(topology, where, namespace)
         yield from _sysctls(where, namespace)
 
 

@@ -17,6 +17,7 @@ from tests.diagnosis.faults import (
     pairs,
     routes,
     settings,
+    written,
 )
 
 AFTERWARDS = "thought of afterwards"
@@ -30,6 +31,7 @@ BY_CLASS: Mapping[str, tuple[Fault, ...]] = {
     "engines, sockets": engines.FAULTS,
     "firewalls, NAT": firewalls.FAULTS,
     "tc, xfrm, others": others.FAULTS,
+    "filters, neighbours of the file": written.FAULTS,
     AFTERWARDS: afterwards.FAULTS,
 }
 
