@@ -137,10 +137,34 @@ def own_network(case: Case, stage: Stage, answer: Witness) -> Iterator[Verdict]:
             each for each in case.space(stage.namespace).addresses.get(stage.leaves, ()) if each.host == str(own.ip)
         ]
         if not there:
-            for verdict in not_usable(case, stage.namespace, own.ip):
+            for verdict in (*moved(case, stage.ref, own.ip), *not_usable(case, stage.namespace, own.ip)):
                 yield Verdict(verdict.hop, verdict.reason, verdict.words, (*verdict.evidence, answer), verdict.fix)
         elif all(each.prefix_length != own.network.prefixlen for each in there):
             yield _wrong_prefix(case, stage.ref, own, there[0].prefix_length)
+
+
+def emptied(case: Case, stage: Stage) -> Iterator[Verdict]:
+    """Yield that an interface has lost its last IPv4 address to another one, and with it every route through it.
+
+    The kernel disables IPv4 there then (net/ipv4/fib_frontend.c: fib_disable_ip()).
+    """
+    there = case.space(stage.namespace).addresses.get(stage.leaves, ())
+    written = [own for own in _written(case, stage.ref) if own.version == 4] if stage.leaves else []
+    if stage.flow.to.version == 4 and not any(":" not in each.host for each in there):
+        for own in written:
+            yield from moved(case, stage.ref, own.ip)
+
+
+def moved(case: Case, ref: InterfaceRef, address: Host) -> Iterator[Verdict]:
+    """Yield that an address of an interface is on another one of its namespace: with it goes the way to its network."""
+    owners = [other for other, _ in case.owners_of(str(address)) if other.namespace == ref.namespace]
+    if owners and ref not in owners and any(own.ip == address for own in _written(case, ref)):
+        words = f"{owners[0]} has the address {address}, which by the file {ref} has"
+        evidence = (
+            Witness(str(ref), "addresses", _listed(case, ref) or "none"),
+            *(Witness(str(other), "address", str(address)) for other in owners),
+        )
+        yield Verdict(str(ref), Reason.ADDRESS_ELSEWHERE, words, evidence, fixes.up(case))
 
 
 def by_prefix(case: Case, namespace: str, network: str, answer: Witness) -> list[Verdict]:

@@ -43,22 +43,15 @@ def broken(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
     """Yield why an interface carries nothing: it is missing or down, or its other end is, or it has no carrier."""
     link = case.link(ref)
     if link is None:
-        other = _other_end(case, ref)
-        if other and case.link(other) is None and not case.space(other.namespace).gone:
-            one, two = sorted((ref, other))
-            words = f"the cable from {one} to {two} is gone: neither end is there"
-            seen = Witness(one.namespace, "interfaces", " ".join(case.space(one.namespace).links) or "none")
-            yield Verdict(str(one), Reason.INTERFACE_MISSING, words, (seen,), fixes.up(case))
-            return
-        words = f"{ref.namespace} has no interface {ref.interface}"
-        seen = Witness(ref.namespace, "interfaces", " ".join(case.space(ref.namespace).links) or "none")
-        yield Verdict(str(ref), Reason.INTERFACE_MISSING, words, (seen,), fixes.up(case))
+        yield _missing(case, ref)
         return
     if not link.up:
         seen = Witness(str(ref), "link", "administratively down (no IFF_UP)")
         yield Verdict(str(ref), Reason.LINK_DOWN, f"the interface {ref} is down", (seen,), fixes.up(case))
         return
-    if link.carrier or link.kind in ("tun", "tap"):
+    cabled = list(cabled_elsewhere(case, ref))
+    yield from cabled
+    if cabled or link.carrier or link.kind in ("tun", "tap"):
         return
     lost = Witness(str(ref), "link", "up, NO-CARRIER")
     other = _other_end(case, ref)
@@ -72,6 +65,40 @@ def broken(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
         yield Verdict(str(other), Reason.LINK_DOWN, words, (seen, lost), fixes.up(case))
     else:
         yield from _without_carrier(case, ref, lost)
+
+
+def _missing(case: Case, ref: InterfaceRef) -> Verdict:
+    """Return that an interface is not there, and where it is now: the other end of its cable shows that."""
+    names = " ".join(case.space(ref.namespace).links) or "none"
+    other = _by_file(case, ref)
+    there = case.link(other) if other else None
+    if other and there is None and not case.space(other.namespace).gone:
+        one, two = sorted((ref, other))
+        words = f"the cable from {one} to {two} is gone: neither end is there"
+        names = " ".join(case.space(one.namespace).links) or "none"
+        seen = Witness(one.namespace, "interfaces", names)
+        return Verdict(str(one), Reason.INTERFACE_MISSING, words, (seen,), fixes.up(case))
+    words = f"{ref.namespace} has no interface {ref.interface}"
+    evidence = [Witness(ref.namespace, "interfaces", names)]
+    if other and there and there.peer:
+        words += f"; the cable from {other} ends at {there.peer} now"
+        evidence.append(Witness(str(other), "other end", str(there.peer)))
+    return Verdict(str(ref), Reason.INTERFACE_MISSING, words, tuple(evidence), fixes.up(case))
+
+
+def cabled_elsewhere(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
+    """Yield that the cable of an interface leads to another one than by the file: that one is missing, or elsewhere."""
+    link, meant = case.link(ref), _by_file(case, ref)
+    there = case.link(meant) if meant else None
+    if link is None or meant is None or meant in (link.peer, None) or case.space(meant.namespace).gone:
+        return
+    if there is None:
+        yield _missing(case, meant)
+    elif there.peer != ref and (link.peer or there.peer):
+        ends = sorted(((ref, link), (meant, there)))
+        evidence = tuple(Witness(str(end), "other end", str(found.peer or "not in the lab")) for end, found in ends)
+        words = f"{ends[0][0]} and {ends[1][0]} are not the two ends of one cable, as they are by the file"
+        yield Verdict(str(ends[0][0]), Reason.CABLED_ELSEWHERE, words, evidence, fixes.up(case))
 
 
 def _without_carrier(case: Case, ref: InterfaceRef, lost: Witness) -> Iterator[Verdict]:
@@ -89,8 +116,11 @@ def _without_carrier(case: Case, ref: InterfaceRef, lost: Witness) -> Iterator[V
 def _other_end(case: Case, ref: InterfaceRef) -> InterfaceRef | None:
     """Return the other end of a cable: as the kernel has it, or else the file."""
     link = case.link(ref)
-    if link is not None and link.peer is not None:
-        return link.peer
+    return link.peer if link is not None and link.peer is not None else _by_file(case, ref)
+
+
+def _by_file(case: Case, ref: InterfaceRef) -> InterfaceRef | None:
+    """Return the other end of a cable as the file has it; None for an interface that is no end of one."""
     space = case.topology.namespaces.get(ref.namespace)
     interface = space.interfaces.get(ref.interface) if space else None
     return interface.peer if isinstance(interface, Veth) else None

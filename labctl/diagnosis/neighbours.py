@@ -11,7 +11,7 @@ from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
 from labctl.diagnosis import destinations, fixes
-from labctl.diagnosis.addresses import not_usable
+from labctl.diagnosis.addresses import moved, not_usable
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
@@ -21,6 +21,7 @@ from labctl.kernel.packet_taps import PacketType
 from labctl.plan.facts import Neighbour
 from labctl.plan.steps import SetMac
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.values import Host
 from labctl.trace.dissect import Arp, Icmp
 from labctl.trace.sightings import Sighting
 
@@ -119,9 +120,9 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
     evidence = (state, Witness(str(last.station.ref), "request for it seen", "out" if last.station.outgoing else "in"))
     if stage.via is not None and next_hop != str(stage.via):
         return
-    usable = [] if meets is None else list(not_usable(case, meets.namespace, ip_address(next_hop)))
-    if usable:
-        yield from (replace(verdict, evidence=(*verdict.evidence, *evidence)) for verdict in usable)
+    unusable = [] if meets is None else _not_usable(case, meets, ip_address(next_hop))
+    if unusable:
+        yield from (replace(verdict, evidence=(*verdict.evidence, *evidence)) for verdict in unusable)
     elif not owners and next_hop == str(stage.flow.to):
         yield destinations.on_link(case, stage, evidence)
     elif not owners:
@@ -131,6 +132,17 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
         yield from _not_joined(case, {each.station.namespace for each in requests}, owners, evidence)
     elif meets and last.station.ref.namespace == meets.namespace and not last.station.outgoing:
         yield from _not_answered(case, last.station.ref, next_hop, evidence)
+
+
+def _not_usable(case: Case, meets: InterfaceRef, next_hop: Host) -> list[Verdict]:
+    """Return why the interface that has a next hop does not answer for it.
+
+    A host answers ARP requests for every address that it has (ip-sysctl: arp_ignore); neighbour solicitations only for
+    those of the interface that they come to (net/ipv6/ndisc.c: ndisc_recv_ns()).
+    """
+    if next_hop.version == 6 and (elsewhere := list(moved(case, meets, next_hop))):
+        return elsewhere
+    return list(not_usable(case, meets.namespace, next_hop))
 
 
 def _without_request(case: Case, stage: Stage, next_hop: str, state: Witness) -> Iterator[Verdict]:

@@ -30,6 +30,7 @@ class Reason(StrEnum):
 
     # Links
     INTERFACE_MISSING = "interface-missing"
+    CABLED_ELSEWHERE = "cabled-elsewhere"  # the cable leads to another interface than the file says
     LINK_DOWN = "link-down"  # at the hop that is named
     NO_CARRIER = "no-carrier"  # neither end is down
     PORT_NOT_FORWARDING = "port-not-forwarding"  # of a bridge: STP state, isolation, VLAN filter, not in the bridge

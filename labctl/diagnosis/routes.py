@@ -11,7 +11,7 @@ import errno
 from collections.abc import Iterator
 
 from labctl.diagnosis import destinations, fixes
-from labctl.diagnosis.addresses import by_prefix, missing_source, not_usable, own_network
+from labctl.diagnosis.addresses import by_prefix, emptied, missing_source, not_usable, own_network
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.links import broken
 from labctl.diagnosis.path import Kind, Stage
@@ -119,7 +119,8 @@ def _refused(case: Case, stage: Stage, way: NoWay) -> Iterator[Verdict]:
     yield from missing_source(case, stage, answer)
     if way.errno != errno.ENETUNREACH or destinations.may_be_changed(case, stage):
         return
-    causes = [*(broken(case, stage.ref) if stage.leaves else ()), *own_network(case, stage, answer)]
+    links = broken(case, stage.ref) if stage.leaves else ()
+    causes = [*links, *own_network(case, stage, answer), *emptied(case, stage)]
     if causes:
         yield from causes
         return

@@ -12,6 +12,13 @@ from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict
 
 _BY_A_LOST_ADDRESS = (Reason.NO_ROUTE, Reason.WRONG_NEXT_HOP, Reason.NEIGHBOUR_FAILED, Reason.ROUTE_ELSEWHERE)
+_BY_A_LOST_INTERFACE = (
+    Reason.ADDRESS_MISSING,
+    Reason.ADDRESS_ELSEWHERE,
+    Reason.NO_ROUTE,
+    Reason.ROUTE_ELSEWHERE,
+    Reason.NO_CARRIER,
+)
 _FOLLOWS: Mapping[Reason, tuple[Reason, ...]] = {
     Reason.ADDRESS_MISSING: _BY_A_LOST_ADDRESS,
     Reason.ADDRESS_ELSEWHERE: (Reason.MARTIAN, *_BY_A_LOST_ADDRESS),
@@ -19,7 +26,8 @@ _FOLLOWS: Mapping[Reason, tuple[Reason, ...]] = {
     Reason.IPV6_OFF: (Reason.ADDRESS_MISSING, *_BY_A_LOST_ADDRESS),
     Reason.ROUTE_ELSEWHERE: (Reason.MARTIAN,),
     Reason.LINK_DOWN: (Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),
-    Reason.INTERFACE_MISSING: (Reason.ADDRESS_MISSING, Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),
+    Reason.INTERFACE_MISSING: _BY_A_LOST_INTERFACE,
+    Reason.CABLED_ELSEWHERE: _BY_A_LOST_INTERFACE,
 }
 """What a cause brings along in its namespace: routes go with the address, the link, the interface."""
 

@@ -19,6 +19,7 @@ from labctl.diagnosis.verdict import Verdict
 from labctl.kernel.lookup import NoWay, Way
 from labctl.plan.facts import Link, Neighbour
 from labctl.plan.routes import Route
+from labctl.topology.interface_ref import InterfaceRef
 from tests.diagnosis.cases import (
     OURS,
     SHIPPED,
@@ -155,6 +156,22 @@ CAUSES: dict[str, tuple[Callable[[Case], Case], tuple[str, str]]] = {
         lambda case: _without_address(at(case, Kind.DELIVER, "siteB"), "siteB", "tun1"),
         ("siteB:tun1", "address-missing"),
     ),
+    "address on another interface of the namespace": (
+        lambda case: _moved_address(at(case, Kind.DELIVER, "siteB"), "siteB", "wan0", "dummy1"),
+        ("siteB:wan0", "address-elsewhere"),
+    ),
+    "interface under another name": (
+        lambda case: _renamed(at(case, Kind.SEND, "siteA", 1), "siteB", "wan0", "eth9"),
+        ("siteB:wan0", "interface-missing"),
+    ),
+    "cable leads elsewhere": (
+        lambda case: with_link(
+            with_link(at(case, Kind.CROSS, "siteB", 1), "siteA:wan0", peer=InterfaceRef("siteB", "old")),
+            "siteB:wan0",
+            peer=InterfaceRef("siteB", "stray"),
+        ),
+        ("siteA:wan0", "cabled-elsewhere"),
+    ),
     "wrong neighbour": (
         lambda case: with_space(
             at(case, Kind.CROSS, "siteB", 1),
@@ -178,6 +195,22 @@ def _bridged(case: Case, namespace: str, interface: str) -> Case:
     return with_link(
         with_space(case, namespace, links={**space.links, "mine": bridge}), f"{namespace}:{interface}", master="mine"
     )
+
+
+def _moved_address(case: Case, namespace: str, left: str, has: str) -> Case:
+    """The case with the addresses of an interface on another one, which the way back to their network follows."""
+    addresses = case.spaces[namespace].addresses
+    moved = with_space(case, namespace, addresses={**addresses, left: [], has: [*addresses[has], *addresses[left]]})
+    back = number_of(moved, Kind.SEND, namespace, 1, True)
+    return with_way(moved, back, Way(has, None, None, False, route=Route("192.0.2.0/30")))
+
+
+def _renamed(case: Case, namespace: str, before: str, after: str) -> Case:
+    """The case with an interface under another name, down, as its cable shows that leads there."""
+    links = dict(case.spaces[namespace].links)
+    link = links.pop(before)
+    renamed = with_space(case, namespace, links={**links, after: replace(link, name=after, up=False)})
+    return with_link(renamed, str(link.peer), peer=InterfaceRef(namespace, after), carrier=False)
 
 
 def _without_address(case: Case, namespace: str, interface: str) -> Case:

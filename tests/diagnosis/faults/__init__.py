@@ -13,6 +13,7 @@ from tests.diagnosis.faults import (
     files,
     firewalls,
     links,
+    moved,
     others,
     pairs,
     routes,
@@ -32,7 +33,7 @@ BY_CLASS: Mapping[str, tuple[Fault, ...]] = {
     "firewalls, NAT": firewalls.FAULTS,
     "tc, xfrm, others": others.FAULTS,
     "filters, neighbours of the file": written.FAULTS,
-    AFTERWARDS: afterwards.FAULTS,
+    AFTERWARDS: (*afterwards.FAULTS, *moved.FAULTS),
 }
 
 PAIRS: tuple[Pair, ...] = pairs.among(chain.from_iterable(BY_CLASS.values()))
