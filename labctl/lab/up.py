@@ -26,6 +26,7 @@ from labctl.plan.coverage import Coverage
 from labctl.plan.desired import Desired, desired
 from labctl.plan.difference import Change
 from labctl.plan.facts import Substitution
+from labctl.process.processes import Process
 from labctl.process.signals import TERMINATION, ignored
 from labctl.topology.model import Topology
 
@@ -52,8 +53,12 @@ class UpReport:
 
 
 @contextmanager
-def up(wanted: Desired, file: str, mode: str, fork: Fork, notify: Listener) -> Iterator[UpReport]:
+def up(
+    wanted: Desired, file: str, mode: str, fork: Fork, notify: Listener, owner: Process | None = None
+) -> Iterator[UpReport]:
     """Make a lab what the topology of this file asks for. Yield the report; TERMINATION is ignored in the body.
+
+    `owner` is the process with which a new lab ends, if it does (lab/guardian.py).
 
     Raise LabError. A lab that was not there before is then removed, one that was is put back as it was.
     """
@@ -72,7 +77,7 @@ def up(wanted: Desired, file: str, mode: str, fork: Fork, notify: Listener) -> I
             try:
                 notify(Planned(changes, fresh))
                 if not state.begun():
-                    state.begin(mode)
+                    state.begin(mode, owner)
                 prepare_names()
                 for name in recorded.namespaces:
                     namespaces.remove_claim(name)

@@ -36,6 +36,11 @@ class Process:
         return any(state_of(pid) in ("T", "t") for pid in (self.pid, *children(self.pid)[:1]))
 
 
+def own() -> Process:
+    """Return this process."""
+    return Process(os.getpid(), start_time(os.getpid()) or 0)
+
+
 def start_time(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot; None if there is none, or only its zombie."""
     fields = _fields_of_stat(pid)

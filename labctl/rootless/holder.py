@@ -6,7 +6,7 @@
 
 H watches P (a pidfd) until P says `keep`, and answers to its name only then. If P ends before that, however it ends, H
 ends, and the kernel ends everything in its PID namespace and frees every other namespace with it: a killed `up` leaves
-nothing.
+nothing. Where P says `tie`, H answers to its name, too, and goes on watching P: the environment ends with it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pickle
 import select
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -51,6 +52,9 @@ SOURCE = "labctl/"
 EMPTY_OF_PROC = {Path("/proc/sys/fs/binfmt_misc"), Path("/proc/fs/nfsd"), Path("/proc/openprom")}
 """Directories that are there to be mounted on, and hide nothing (proc_create_mount_point())."""
 
+
+KEEP, TIE = b"keep", b"tie"
+"""What P says at the end: the environment stays without P, or ends with it."""
 
 NOT_MADE = "no rootless environment could be made for the lab"
 
@@ -118,7 +122,17 @@ def _ended_at_once() -> MachineError:
 
 def keep(control: socket.socket) -> None:
     """Have a holder stay when its maker ends, and answer to its name. Raise MachineError if it has ended."""
-    control.send(b"keep")
+    _tell(control, KEEP)
+
+
+def tie(control: socket.socket) -> None:
+    """Have a holder answer to its name, and end when its maker ends. Raise MachineError if it has ended."""
+    _tell(control, TIE)
+
+
+def _tell(control: socket.socket, what: bytes) -> None:
+    with suppress(BrokenPipeError):
+        control.send(what)
     if _report(control)[0] != b"kept":
         raise _ended_at_once()
     control.close()
@@ -231,12 +245,12 @@ def _wait_for_the_end(claim: socket.socket, maker: int, control: socket.socket) 
         events, _, _ = select.select(waited, [], [])
         if claim in events:
             claim.accept()[0].close()
-        if control in events and control.recv(16) == b"keep":
-            # Not before: no other command is to enter an environment that may still end with its maker.
+        if control in events and (told := control.recv(16)):
+            # Not before: no other command is to enter an environment that is not yet what it is to be.
             claim.listen()
             control.send(b"kept")
             control.close()
-            waited = [claim]
+            waited = [claim] if told == KEEP else [claim, maker]
         elif maker in events:
             return
 
