@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
-from labctl.checks.results import Evidence
+from labctl.checks.kinds import Counts, kind_of
+from labctl.checks.results import WANTED, Evidence
 from labctl.plan.desired import Desired
-from labctl.plan.mtu import packets
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.model import Check, Nc, Ping, Topology
+from labctl.topology.model import Check, Topology
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,7 @@ class Expected:
     there: Sequence[ev.CountingPoint]
     back: Sequence[ev.CountingPoint]
     quiet: Sequence[ev.CountingPoint]
-    sent: int | None
-    returned: int | None
+    packets: Counts
     chatty: frozenset[InterfaceRef]  # those that carry more than the probe
 
     @classmethod
@@ -48,7 +47,7 @@ class Expected:
             ev.row(check.crosses, engines),
             ev.row_back(check.crosses, engines),
             ev.silence(check.quiet, engines),
-            *_numbers(desired, check),
+            _counts(desired, check),
             frozenset(ref for ref in check.crosses if _is_chatty(desired.topology, ref)),
         )
 
@@ -59,8 +58,8 @@ class Expected:
 
     def judge(self, before: ev.Snapshot, after: ev.Snapshot) -> Judgement:
         """Return what the counters show of the check between two moments."""
-        there = self._counted(self.there, self.sent, before, after)
-        back = self._counted(self.back, self.returned, before, after)
+        there = self._counted(self.there, self.packets.there, before, after)
+        back = self._counted(self.back, self.packets.back, before, after)
         quiet = ev.exactly(self.quiet, 0, frozenset(), before, after)
         return Judgement((*there, *back, *quiet))
 
@@ -77,18 +76,9 @@ def _is_chatty(topology: Topology, ref: InterfaceRef) -> bool:
     return topology.namespaces[ref.namespace].interfaces[ref.interface].kind not in ("tun", "lo")
 
 
-def _numbers(desired: Desired, check: Check) -> tuple[int | None, int | None]:
+def _counts(desired: Desired, check: Check) -> Counts:
     """Return how many packets have to go and to come back; None where only the protocol knows."""
     if not check.crosses:
-        return 0, 0
+        return Counts(0, 0)
     leaving, arriving = desired.mtus.of(check.crosses[0]), desired.mtus.of(check.crosses[-1])
-    match check:
-        case Check(ping=Ping(count=count, size=size, to=to)):
-            there, back = (count * packets(size, mtu, to.version) for mtu in (leaving, arriving))
-            return there, 0 if check.expect == "no-reply" else back
-        case Check(nc=Nc(protocol="udp", address=address) as nc):
-            reply = nc.reply if check.expect != "not-delivered" else None
-            there = packets(len(nc.send.encode()), leaving, address.version)
-            return there, packets(len(reply.encode()), arriving, address.version) if reply else 0
-        case _:
-            return None, None if check.expect != "not-delivered" else 0
+    return kind_of(check.probe).counts(WANTED[check.expect], leaving, arriving)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from labctl.checks.kinds import kind_of
 from labctl.kernel.lookup import NoWay, Way
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check
@@ -26,13 +27,10 @@ class Kernel(Protocol):
 
 def held_back(check: Check, kernel: Kernel) -> bool:
     """Return whether the packets of a probe have not left by the first interface of their way."""
-    probe = check.ping or check.nc
-    assert probe is not None, "the rules of the file demand one of the two"
-    to = check.ping.to if check.ping else check.nc.address if check.nc else None
-    first = check.crosses[0]
-    if to is None or first.namespace != probe.from_:
+    target, first = kind_of(check.probe).target(), check.crosses[0]
+    if target is None or first.namespace != target.sender:
         return False
-    way = kernel.way(probe.from_, to)
+    way = kernel.way(target.sender, target.to)
     if isinstance(way, NoWay) or way.local or way.interface != first.interface:
         return False
-    return not kernel.resolved(first, way.via or str(to))
+    return not kernel.resolved(first, way.via or str(target.to))

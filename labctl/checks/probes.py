@@ -1,4 +1,4 @@
-"""ping and nc in Python: the same on every machine, whatever is installed there.
+"""labctl's own probes: the same on every machine, whatever is installed there.
 
 A socket belongs to the namespace in which it was opened, for as long as it lives. So a probe only opens its sockets
 inside; sending, receiving and comparing is done outside.
@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labctl.checks.command_lines import nc_openbsd, ping_typed
-from labctl.checks.nc import nc
-from labctl.checks.ping import ping
+from labctl.checks.kinds import kind_of
 from labctl.checks.results import Outcome
 from labctl.process.patience import PatienceFor
-from labctl.topology.model import Check, Nc, Ping
+from labctl.topology.model import Check, Probe
 
 
 class Probes:
-    """The built-in ping and nc."""
+    """Probes in Python."""
 
     def __init__(self, patience: PatienceFor) -> None:
         self._patience = patience
@@ -25,18 +23,10 @@ class Probes:
     def prepare(self, checks: Sequence[Check]) -> None:
         """Nothing is needed but Python."""
 
-    def ping(self, asked: Ping) -> Outcome:
-        """Send echo requests from a raw socket."""
-        return ping(asked, self._patience)
+    def ask(self, probe: Probe) -> Outcome:
+        """Make a probe."""
+        return kind_of(probe).ask(self._patience)
 
-    def nc(self, asked: Nc) -> Outcome:
-        """Carry data between two sockets."""
-        return nc(asked, self._patience)
-
-    def ping_command(self, ping: Ping) -> str:
-        """Return what a person types for the same, with the ping of iputils."""
-        return ping_typed(ping)
-
-    def nc_command(self, nc: Nc) -> str:
-        """Return what a person types for the same, with OpenBSD's nc."""
-        return nc_openbsd(nc)
+    def typed(self, probe: Probe) -> str:
+        """Return what a person types for the same, with the usual programs of Debian."""
+        return kind_of(probe).typed()

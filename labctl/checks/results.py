@@ -13,15 +13,26 @@ A check expects one of answered, silent and not-sent, so the other two never pas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from labctl.topology.model import Check, Nc, Ping
+    from labctl.topology.model import Check, Probe
 
 
 State = Literal["answered", "differs", "silent", "not-sent", "unasked"]
+
+
+WANTED: Mapping[str | None, State] = {
+    None: "answered",
+    "reply": "answered",
+    "delivered": "answered",
+    "no-reply": "silent",
+    "not-delivered": "silent",
+    "not-sent": "not-sent",
+}
+"""How the probe of a check has to end, by what the check expects."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +85,13 @@ class Result:
 
 
 class Tools(Protocol):
-    """Something that can ping and carry data between namespaces."""
+    """What probes are made with."""
 
     def prepare(self, checks: Sequence[Check]) -> None:
         """Be ready for these checks. Raise MachineError where something is missing for that."""
 
-    def ping(self, ping: Ping) -> Outcome:
-        """Send echo requests; answered when every request got its reply, and silent when none did."""
+    def ask(self, probe: Probe) -> Outcome:
+        """Make a probe, and return how it ended."""
 
-    def nc(self, nc: Nc) -> Outcome:
-        """Carry data; answered when every byte arrived as it was sent, and silent when none did."""
-
-    def ping_command(self, ping: Ping) -> str:
-        """Return what a person types for the same."""
-
-    def nc_command(self, nc: Nc) -> str:
+    def typed(self, probe: Probe) -> str:
         """Return what a person types for the same."""

@@ -7,30 +7,21 @@ they are read no engine has packets left to carry: those of one check are never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.expected import Expected, Judgement
 from labctl.checks.held_back import Kernel, held_back
-from labctl.checks.results import Outcome, Result, State, Tools
+from labctl.checks.kinds import kind_of
+from labctl.checks.results import WANTED, Outcome, Result, Tools
 from labctl.plan.desired import Desired
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.model import Check
 
 SETTLE = 0.5
 BETWEEN_TRIES = 0.2
-
-WANTED: Mapping[str | None, State] = {
-    None: "answered",
-    "reply": "answered",
-    "delivered": "answered",
-    "no-reply": "silent",
-    "not-delivered": "silent",
-    "not-sent": "not-sent",
-}
-"""How the probe of a check has to end, by what the check expects."""
 
 
 class Watch(Protocol):
@@ -85,7 +76,7 @@ def _once(expected: Expected, check: Check, means: Means) -> Result:
     _come_to_rest(means.patience)
     means.watch.begin(check)
     before = means.observe(expected.points)
-    outcome, command = _probe(check, means.tools)
+    outcome = means.tools.ask(check.probe)
     wanted = WANTED[check.expect]
     # Where the answer is not the wanted one, no count can make it so, and those that are late have had a time-out.
     judgement = _settled(expected, before, means, SETTLE if outcome.state == wanted else 0)
@@ -101,10 +92,10 @@ def _once(expected: Expected, check: Check, means: Means) -> Result:
         passed,
         outcome.is_answer_to(wanted),
         outcome.state,
-        expectation(check),
+        kind_of(check.probe).expectation(wanted),
         observed,
         judgement.evidence,
-        command,
+        means.tools.typed(check.probe),
         message=_message(check, passed, outcome),
     )
 
@@ -115,13 +106,6 @@ def _message(check: Check, passed: bool, outcome: Outcome) -> str:
         return check.pass_
     wanted = WANTED[check.expect]
     return check.fail if outcome.is_answer_to(wanted) and outcome.state != wanted else ""
-
-
-def _probe(check: Check, tools: Tools) -> tuple[Outcome, str]:
-    if check.ping is not None:
-        return tools.ping(check.ping), tools.ping_command(check.ping)
-    assert check.nc is not None, "the rules of the file demand one of the two"
-    return tools.nc(check.nc), tools.nc_command(check.nc)
 
 
 def _come_to_rest(patience: PatienceFor) -> None:
@@ -138,13 +122,3 @@ def _settled(expected: Expected, before: Snapshot, means: Means, seconds: float)
         if judgement.holds:
             break
     return judgement
-
-
-def expectation(check: Check) -> str:
-    """Return what a check expects, in words."""
-    if check.ping is not None:
-        answer = {"no-reply": "no reply", "not-sent": "not sent"}.get(check.expect or "", "every reply")
-        return f"{check.ping.count} echo requests to {check.ping.to}: {answer}"
-    assert check.nc is not None
-    verb = {"not-delivered": "not delivered", "not-sent": "not sent"}.get(check.expect or "", "delivered")
-    return f"{check.nc.protocol.upper()} {check.nc.address}:{check.nc.port}: {len(check.nc.send.encode())} bytes {verb}"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
+from labctl.checks.kinds import kind_of
 from labctl.checks.probes import Probes
 from labctl.checks.results import Result
 from labctl.diagnosis import gather
@@ -56,10 +57,11 @@ class Explainer:
         self._recorded: Recorded = state.read()
         paths = Paths(wanted.topology)
         self._checks = {check.name: check for check in checks}
-        self._asked = {name: asked_of(check, paths) for name, check in self._checks.items()}
+        asked = {name: asked_of(check, paths) for name, check in self._checks.items()}
+        self._asked = {name: one for name, one in asked.items() if one is not None}
         self._stages = {name: paths.stages(asked) for name, asked in self._asked.items()}
         self._on_the_way = {name: paths.namespaces(asked) for name, asked in self._asked.items()}
-        self._watched = {name: self._around(name) for name in self._checks}
+        self._watched = {name: self._around(name) for name in self._asked}
         self._watch = gather.Watch(dict.fromkeys(each for found in self._watched.values() for each in found))
         self._ports = tunnel_ports(self._recorded)
         self._counted: dict[InterfaceRef, dict[str, int]] = {}
@@ -73,7 +75,7 @@ class Explainer:
     def begin(self, check: Check) -> None:
         """Look from now on, for a check that follows."""
         self._counted = {device: self._counters(device) for device in self._recorded.engines}
-        self._watch.begin(self._watched[check.name])
+        self._watch.begin(self._watched.get(check.name, ()))
 
     def _around(self, check: str) -> Iterable[str]:
         """Return the namespaces that the packets of a check may come through: all where the file leads nowhere."""
@@ -83,8 +85,8 @@ class Explainer:
 
     def answered_elsewhere(self, check: Check) -> str:
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
-        asked = self._asked[check.name]
-        if not asked.receiver or not asked.answered or asked.receiver not in self._watch.names:
+        asked = self._asked.get(check.name)
+        if asked is None or not asked.receiver or not asked.answered or asked.receiver not in self._watch.names:
             return ""
         _, probes, answers = gather.seen_of(asked, self._watch.crossed(), self._ports)
         arrived = any(each.station.namespace == asked.receiver for probe in probes for each in probe.sightings)
@@ -92,7 +94,9 @@ class Explainer:
         return "" if arrived or not answering or asked.receiver in answering else answering[0]
 
     def explain(self, result: Result) -> list[Verdict]:
-        """Return why a check has failed that has just been run."""
+        """Return why a check has failed that has just been run; nothing where its packets are not known."""
+        if result.name not in self._asked:
+            return []
         case = self._case(result)
         names = in_question(case)
         if any(case.space(name).chains for name in names):
@@ -111,12 +115,7 @@ class Explainer:
 
     def _again(self, name: str) -> None:
         """Send the probe of a check once more, and wait only for as long as its packets need."""
-        check, tools = self._checks[name], Probes(Patience)
-        if check.ping is not None:
-            count = min(check.ping.count, TIMES)
-            tools.ping(check.ping.model_copy(update={"count": count, "interval": 0.01, "timeout": AGAIN}))
-        elif check.nc is not None:
-            tools.nc(check.nc.model_copy(update={"timeout": AGAIN}))
+        Probes(Patience).ask(kind_of(self._checks[name].probe).briefly(AGAIN, TIMES))
 
     def _case(self, result: Result) -> Case:
         """Return what was seen and counted, and then, of the stages that were not passed, what the kernel says."""

@@ -89,8 +89,7 @@ def trace_check(lab: str, check: str, tools: Callable[[PatienceFor], Tools], sho
     assert topology is not None, "verify has read it"
     name = verified.results[0].name
     (asked,) = (each for each in topology.checks if each.name == name)
-    ends = {asked.ping.from_} if asked.ping else {asked.nc.from_, asked.nc.to} if asked.nc else set()
-    found = watch.traced((name,), ends, int(not verified.results[0].passed))
+    found = watch.traced((name,), set(asked.probe.namespaces.values()), int(not verified.results[0].passed))
     return replace(found, diagnosis=verified.diagnosis)
 
 

@@ -181,13 +181,11 @@ class Tools:
     def prepare(self, checks: object) -> None:
         pass
 
-    def ping(self, ping: object) -> Outcome:
+    def ask(self, probe: object) -> Outcome:
         return Outcome(next(self._states), "seen")
 
-    def ping_command(self, ping: object) -> str:
+    def typed(self, probe: object) -> str:
         return "ping"
-
-    nc, nc_command = ping, ping_command
 
 
 def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], int], silent: str = "") -> Any:

@@ -39,6 +39,7 @@ def topology(name: str) -> Topology:
 def healthy(found: Topology, check: str, seen: int | None = None) -> Case:
     """A lab that is as its file says, in which the packets of a check were seen up to a stage; None: everywhere."""
     asked = asked_of(next(one for one in found.checks if one.name == check), Paths(found))
+    assert asked is not None
     return asking(found, asked, seen)
 
 

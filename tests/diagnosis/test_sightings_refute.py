@@ -22,7 +22,9 @@ def one_way(lab: str) -> Iterable[Case]:
     """The probes of a lab's checks on their way there, without an answer."""
     found = topology(lab)
     for check in found.checks:
-        case = asking(found, replace(asked_of(check, Paths(found)), answered=False))
+        asked = asked_of(check, Paths(found))
+        assert asked is not None
+        case = asking(found, replace(asked, answered=False))
         if len(case.stages) > 1:
             yield case
 

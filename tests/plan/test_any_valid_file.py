@@ -7,7 +7,7 @@ import shlex
 from hypothesis import event, given, settings
 from rich.console import Console
 
-from labctl.checks.run import expectation
+from labctl.checks.kinds import kind_of
 from labctl.engine import ttun
 from labctl.errors import UsageError
 from labctl.kernel import routes, rules
@@ -72,7 +72,7 @@ def make_all_of(topology: Topology) -> None:
             assert not owner.isdigit() or uid_of(owner) < NO_USER
             assert 68 <= wanted.mtus.of(InterfaceRef(where, name)) <= 65536
     for check in topology.checks:
-        assert expectation(check)
+        assert kind_of(check.probe).expectation("answered")
 
 
 @settings(deadline=None, max_examples=200)

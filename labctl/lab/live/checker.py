@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from labctl.checks.kinds import kind_of
 from labctl.checks.probes import Probes
-from labctl.checks.results import Evidence, Result
-from labctl.checks.run import WANTED, Means, run
+from labctl.checks.results import WANTED, Evidence, Result
+from labctl.checks.run import Means, run
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
 from labctl.lab.explain import Explainer
@@ -109,10 +110,7 @@ def _changed(line: Line, seconds: float) -> frozenset[str]:
 
 def _namespaces(check: Check) -> Iterator[str]:
     """Yield the namespaces that a check names."""
-    if check.ping is not None:
-        yield check.ping.from_
-    if check.nc is not None:
-        yield from (check.nc.from_, check.nc.to)
+    yield from check.probe.namespaces.values()
     yield from (ref.namespace for ref in (*check.crosses, *check.quiet))
 
 
@@ -143,13 +141,8 @@ def _is_disturbed(found: Evidence) -> bool:
 
 def _brisk(check: Check, seconds: float) -> Check:
     """Return a check that asks once, and waits for an answer no longer than so many seconds."""
-    changes: dict[str, object] = {"wait": 0.0}
-    if check.ping is not None:
-        timeout = min(check.ping.timeout, seconds)
-        changes["ping"] = check.ping.model_copy(update={"count": 1, "timeout": timeout})
-    if check.nc is not None:
-        changes["nc"] = check.nc.model_copy(update={"timeout": min(check.nc.timeout, seconds)})
-    return check.model_copy(update=changes)
+    brief = check.asking(kind_of(check.probe).briefly(seconds, times=1))
+    return brief.model_copy(update={"wait": 0.0})
 
 
 def _learned(known: _Known, result: Result, at: float, took: float) -> _Known:

@@ -8,7 +8,7 @@ from here. Lists are tuples and every model is frozen: a topology is read, never
 from __future__ import annotations
 
 from labctl.topology.model.base import Model
-from labctl.topology.model.checks import Check, Expectation, Nc, Ping
+from labctl.topology.model.checks import Check, Expectation, Nc, Ping, Probe
 from labctl.topology.model.impair import Impair
 from labctl.topology.model.interfaces import Bridge, Dummy, Interface, Loopback, Tap, Tun, Veth
 from labctl.topology.model.namespace import Namespace
@@ -33,6 +33,7 @@ __all__ = [
     "Neighbour",
     "NextHop",
     "Ping",
+    "Probe",
     "Program",
     "Route",
     "RouteType",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from labctl.topology.fields import CheckName, HostField, InterfaceRefField, NamespaceName, Port, Seconds, Whole
 from labctl.topology.model.base import Model
 
+Expectation = Literal["reply", "no-reply", "delivered", "not-delivered", "not-sent"]
+
 
 class Ping(Model):
     """ICMP echo requests from a namespace to an address."""
+
+    ANSWERS: ClassVar[tuple[Expectation, ...]] = ("reply", "no-reply", "not-sent")
 
     from_: NamespaceName = Field(alias="from", description="The namespace that sends.", examples=["siteA"])
     to: HostField = Field(description="The address that is pinged.", examples=["10.0.102.1"])
@@ -20,9 +24,16 @@ class Ping(Model):
     interval: Seconds = Field(0.05, ge=0.002, le=60, description="Seconds between two requests.")
     timeout: Seconds = Field(1.0, gt=0, le=60, description="Seconds to wait for the replies after the last request.")
 
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """Return the namespaces that it names, by key; the first asks."""
+        return {"from": self.from_}
+
 
 class Nc(Model):
     """Data through a TCP or UDP connection between two namespaces, compared byte for byte."""
+
+    ANSWERS: ClassVar[tuple[Expectation, ...]] = ("delivered", "not-delivered", "not-sent")
 
     from_: NamespaceName = Field(alias="from", description="The namespace of the client.", examples=["siteA"])
     to: NamespaceName = Field(description="The namespace of the server.", examples=["siteB"])
@@ -34,8 +45,14 @@ class Nc(Model):
     reply: str | None = Field(None, min_length=1, max_length=65000, description="What the server answers, if it does.")
     timeout: Seconds = Field(3.0, gt=0, le=60, description="Seconds until it counts as not delivered.")
 
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """Return the namespaces that it names, by key; the first asks."""
+        return {"from": self.from_, "to": self.to}
 
-Expectation = Literal["reply", "no-reply", "delivered", "not-delivered", "not-sent"]
+
+Probe = Ping | Nc
+"""What a check asks: exactly one of these."""
 
 
 class Check(Model):
@@ -57,3 +74,25 @@ class Check(Model):
     wait: Seconds = Field(0.0, ge=0, le=600, description="Seconds for which it is tried again until it holds.")
     pass_: str = Field("", alias="pass", description="What to say when it holds.")
     fail: str = Field("", description="What to say when it does not.")
+
+    @property
+    def probes(self) -> dict[str, Probe]:
+        """Return all that is asked, by key; the rules of the file demand exactly one."""
+        found = {"ping": self.ping, "nc": self.nc}
+        return {key: probe for key, probe in found.items() if probe is not None}
+
+    @property
+    def kind(self) -> str:
+        """Return the key of what it asks: ping, nc..."""
+        (kind,) = self.probes
+        return kind
+
+    @property
+    def probe(self) -> Probe:
+        """Return what it asks."""
+        (probe,) = self.probes.values()
+        return probe
+
+    def asking(self, probe: Probe) -> Check:
+        """Return the same check with another probe of its kind."""
+        return self.model_copy(update={self.kind: probe})

@@ -13,8 +13,6 @@ from labctl.topology.yaml_tree import Path
 
 _LARGEST_DATAGRAM = {4: 65535 - 20 - 8, 6: 65535 - 8}  # IPv4 counts its own header in (RFC 791, RFC 8200)
 
-_ANSWERS = {"ping": ("reply", "no-reply", "not-sent"), "nc": ("delivered", "not-delivered", "not-sent")}
-
 
 def of_checks(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
     """Yield what is wrong with the checks of a topology."""
@@ -41,16 +39,16 @@ def of_checks(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
 
 
 def _one_question(check: Check, here: Path) -> Iterator[Finding]:
-    asked = [name for name, probe in (("ping", check.ping), ("nc", check.nc)) if probe is not None]
+    asked = list(check.probes)
     if not asked:
         example = "for example ping: {from: siteA, to: 10.0.102.1}"
         yield Finding(here, f"the check {check.name!r} has neither 'ping' nor 'nc'", example, (here,))
-    elif len(asked) == 2:
-        what = f"the check {check.name!r} has both 'ping' and 'nc'"
-        yield Finding((*here, "nc"), what, "make two checks of it")
-    elif check.expect is not None and check.expect not in _ANSWERS[asked[0]]:
+    elif len(asked) > 1:
+        what = f"the check {check.name!r} has both {asked[0]!r} and {asked[1]!r}"
+        yield Finding((*here, asked[1]), what, "make two checks of it")
+    elif check.expect is not None and check.expect not in check.probe.ANSWERS:
         what = f"{check.expect!r} cannot be the outcome of {asked[0]}"
-        yield Finding((*here, "expect"), what, f"it is one of: {', '.join(_ANSWERS[asked[0]])}")
+        yield Finding((*here, "expect"), what, f"it is one of: {', '.join(check.probe.ANSWERS)}")
 
 
 def _one_datagram(nc: Nc, here: Path) -> Iterator[Finding]:
@@ -81,15 +79,11 @@ def _networks(topology: Topology) -> Iterator[Network]:
 
 
 def _namespaces(topology: Topology, check: Check, here: Path) -> Iterator[Finding]:
-    named: list[tuple[str, Path]] = []
-    if check.ping is not None:
-        named.append((check.ping.from_, (*here, "ping", "from")))
-    if check.nc is not None:
-        named += [(check.nc.from_, (*here, "nc", "from")), (check.nc.to, (*here, "nc", "to"))]
-    for name, path in named:
-        unknown = unknown_namespace(topology, name, path)
-        if unknown is not None:
-            yield unknown
+    for kind, probe in check.probes.items():
+        for key, name in probe.namespaces.items():
+            unknown = unknown_namespace(topology, name, (*here, kind, key))
+            if unknown is not None:
+                yield unknown
 
 
 def _interfaces(topology: Topology, check: Check, here: Path) -> Iterator[Finding]:

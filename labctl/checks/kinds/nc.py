@@ -14,18 +14,64 @@ import struct
 import termios
 from contextlib import ExitStack, suppress
 
+from labctl.checks.command_lines import nc_openbsd
 from labctl.checks.delivery import delivery
+from labctl.checks.kinds.kind import Counts, Target
 from labctl.checks.refusal import refused_at_once
-from labctl.checks.results import Outcome
+from labctl.checks.results import Outcome, State
 from labctl.checks.tcp_close import wait_until_closed
 from labctl.errors import kernel_words
 from labctl.kernel import namespaces
 from labctl.kernel.sockets import holders
+from labctl.plan.mtu import packets
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.model import Nc
 
 LARGEST = 1 << 16
 PAUSE = 0.002
+
+
+class NcKind:
+    """Data from a client to a server, and back."""
+
+    def __init__(self, asked: Nc) -> None:
+        self.asked = asked
+
+    def ask(self, patience: PatienceFor) -> Outcome:
+        """Carry the data between two sockets."""
+        return nc(self.asked, patience)
+
+    def typed(self) -> str:
+        """Return the command lines of OpenBSD's nc."""
+        return nc_openbsd(self.asked)
+
+    def expectation(self, wanted: State) -> str:
+        """Return how much is sent, and what has to come of it."""
+        asked = self.asked
+        verb = {"silent": "not delivered", "not-sent": "not sent"}.get(wanted, "delivered")
+        return f"{asked.protocol.upper()} {asked.address}:{asked.port}: {len(asked.send.encode())} bytes {verb}"
+
+    def counts(self, wanted: State, leaving: int, arriving: int) -> Counts:
+        """Return the fragments of a datagram, and of the one that answers; a TCP connection sends what it likes."""
+        asked, silent = self.asked, wanted == "silent"
+        if asked.protocol == "tcp":
+            return Counts(None, 0 if silent else None)
+        there = packets(len(asked.send.encode()), leaving, asked.address.version)
+        reply = None if silent else asked.reply
+        return Counts(there, packets(len(reply.encode()), arriving, asked.address.version) if reply else 0)
+
+    def target(self) -> Target:
+        """Return the address and the port of the server."""
+        asked = self.asked
+        replied = asked.protocol == "tcp" or bool(asked.reply)
+        size = len(asked.send.encode())
+        return Target(
+            asked.from_, asked.address, asked.protocol, asked.port, size, asked.to, replied, own_server=asked.server
+        )
+
+    def briefly(self, seconds: float, times: int) -> Nc:
+        """Return the same with a shorter time-out."""
+        return self.asked.model_copy(update={"timeout": min(self.asked.timeout, seconds)})
 
 
 class _Received:

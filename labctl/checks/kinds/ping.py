@@ -15,16 +15,66 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from labctl.checks import icmp
+from labctl.checks.command_lines import ping_typed
+from labctl.checks.kinds.kind import Counts, Target
 from labctl.checks.refusal import refused_at_once
-from labctl.checks.results import Outcome
+from labctl.checks.results import Outcome, State
 from labctl.errors import kernel_words
 from labctl.kernel import namespaces, timestamps
+from labctl.plan.mtu import packets
 from labctl.process.patience import PatienceFor
 from labctl.topology.model import Ping
 
 SOL_RAW, ICMP_FILTER = 255, 1  # linux/socket.h, linux/icmp.h
 ICMPV6_FILTER = 1  # linux/icmpv6.h
 LARGEST = 1 << 16
+
+
+BRIEF = 0.01
+"""Seconds between two requests at most, where it is asked briefly."""
+
+
+class PingKind:
+    """Echo requests, and the reply to each."""
+
+    def __init__(self, asked: Ping) -> None:
+        self.asked = asked
+
+    def ask(self, patience: PatienceFor) -> Outcome:
+        """Send echo requests from a raw socket."""
+        return ping(self.asked, patience)
+
+    def typed(self) -> str:
+        """Return the command line of the ping of iputils."""
+        return ping_typed(self.asked)
+
+    def expectation(self, wanted: State) -> str:
+        """Return how many requests are sent, and what has to come of them."""
+        answer = {"silent": "no reply", "not-sent": "not sent"}.get(wanted, "every reply")
+        return f"{self.asked.count} echo requests to {self.asked.to}: {answer}"
+
+    def counts(self, wanted: State, leaving: int, arriving: int) -> Counts:
+        """Return the fragments of all requests, and of all replies."""
+        asked = self.asked
+        there, back = (asked.count * packets(asked.size, mtu, asked.to.version) for mtu in (leaving, arriving))
+        return Counts(there, 0 if wanted == "silent" else back)
+
+    def target(self) -> Target:
+        """Return the address that is pinged. The kernel of whoever has it answers."""
+        asked = self.asked
+        protocol = "icmp" if asked.to.version == 4 else "ipv6-icmp"
+        return Target(asked.from_, asked.to, protocol, size=asked.size, own_server=True)
+
+    def briefly(self, seconds: float, times: int) -> Ping:
+        """Return a ping with fewer requests, one right after the other."""
+        asked = self.asked
+        return asked.model_copy(
+            update={
+                "count": min(asked.count, times),
+                "interval": min(asked.interval, BRIEF),
+                "timeout": min(asked.timeout, seconds),
+            }
+        )
 
 
 def ping(asked: Ping, patience: PatienceFor) -> Outcome:

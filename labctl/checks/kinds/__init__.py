@@ -1,0 +1,23 @@
+"""The kinds of probes: a table of those that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from labctl.checks.kinds.kind import Counts, Kind, Target
+from labctl.checks.kinds.nc import NcKind
+from labctl.checks.kinds.ping import PingKind
+from labctl.topology.model import Nc, Ping, Probe
+
+_KINDS: Mapping[type[Probe], Callable[[Any], Kind]] = {
+    Ping: PingKind,
+    Nc: NcKind,
+}
+
+__all__ = ["Counts", "Kind", "Target", "kind_of"]
+
+
+def kind_of(probe: Probe) -> Kind:
+    """Return the kind of a probe, which knows all about it."""
+    return _KINDS[type(probe)](probe)

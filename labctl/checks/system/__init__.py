@@ -1,0 +1,1 @@
+"""The programs of the machine that make a probe, each recognised and parsed."""

@@ -1,0 +1,85 @@
+"""The nc of the machine at both ends, run inside the namespaces.
+
+It is not trusted to end: both ends are read until every byte has come, and then ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from labctl.checks import command_lines, programs
+from labctl.checks.delivery import delivery
+from labctl.checks.kinds.nc import holding
+from labctl.checks.results import Outcome
+from labctl.checks.running_program import Program, read_output, running
+from labctl.checks.system.recognised import STARTING, recognised
+from labctl.checks.tcp_close import wait_until_closed
+from labctl.kernel import namespaces
+from labctl.kernel.sockets import holders
+from labctl.process.patience import PatienceFor
+from labctl.topology.model import Nc
+
+
+class SystemNc:
+    """nc, whichever is first in PATH."""
+
+    def __init__(self, patience: PatienceFor) -> None:
+        """Raise MachineError where there is none, or it is not known."""
+        self._patience = patience
+        self._nc = recognised("nc", "-h", programs.nc_words, "netcat-openbsd")
+
+    def ask(self, nc: Nc) -> Outcome:
+        """Run an nc at either end, and conclude from the bytes that came."""
+        server_words, client_words = self._nc(nc)
+        if nc.server:
+            outcome = self._with_server(nc, server_words, client_words)
+        elif nc.reply:
+            with running(nc.from_, client_words) as client:
+                outcome = self._exchanged(nc, None, client)
+        else:
+            return Outcome("unasked", "nc does not say whether what it sent arrived, and no `reply` is named")
+        if nc.protocol == "tcp":
+            wait_until_closed((nc.from_, nc.to), nc.port, self._patience)
+        return outcome
+
+    def typed(self, nc: Nc) -> str:
+        """Return what a person types for the same, with the nc of this machine."""
+        return command_lines.nc_typed(nc, *self._nc(nc))
+
+    def _with_server(self, nc: Nc, server_words: Sequence[str], client_words: Sequence[str]) -> Outcome:
+        if taken := holding(nc):
+            return Outcome("unasked", f"{nc.to} cannot listen{taken}")
+        with running(nc.to, server_words) as server:
+            if problem := self._until_listening(nc, server):
+                return Outcome("unasked", problem)
+            server.write(nc.reply or "")
+            with running(nc.from_, client_words) as client:
+                return self._exchanged(nc, server, client)
+
+    def _until_listening(self, nc: Nc, server: Program) -> str:
+        """Wait until the server has its socket; return what kept it from that, if anything did."""
+        for _ in self._patience(STARTING, server.pid).looks():
+            with namespaces.inside(nc.to):
+                if holders(nc.protocol, str(nc.address), nc.port):
+                    return ""
+            if server.process.poll() is not None:
+                while read_output([server], self._patience(0)):
+                    pass
+                return f"the server ended; it said: {programs.joined(server.messages())}"
+        return f"the server did not listen within {STARTING:g} s"
+
+    def _exchanged(self, nc: Nc, server: Program | None, client: Program) -> Outcome:
+        """Read both ends until every byte has come, the time is over, or the client has ended."""
+        ends = [client] if server is None else [client, server]
+        waiting = self._patience(nc.timeout, *(end.pid for end in ends))
+        sent, reply = len(nc.send.encode()), len((nc.reply or "").encode())
+        client.write(nc.send)
+        ended = ""
+        while (server and len(server.data) < sent) or len(client.data) < reply:
+            if not read_output(ends, self._patience(0) if client.has_ended() else waiting):
+                by_itself = f"nc ended; it said: {programs.joined(client.messages())}"
+                ended = by_itself if client.has_ended() else f"timed out after {nc.timeout:g} s"
+                break
+        nothing = not client.data and not (server and server.data)
+        failure = programs.client_failure(client.messages()) if nothing and client.has_ended() else None
+        return failure or delivery(nc, bytes(server.data) if server else None, bytes(client.data), ended)

@@ -1,0 +1,37 @@
+"""The ping of the machine, run inside the namespace."""
+
+from __future__ import annotations
+
+from labctl.checks import command_lines, programs
+from labctl.checks.results import Outcome
+from labctl.checks.running_program import read_output, running
+from labctl.checks.system.recognised import STARTING, recognised
+from labctl.process.patience import PatienceFor
+from labctl.topology.model import Ping
+
+
+class SystemPing:
+    """ping(8), whichever is first in PATH."""
+
+    def __init__(self, patience: PatienceFor) -> None:
+        """Raise MachineError where there is none, or it is not known."""
+        self._patience = patience
+        self._ping = recognised("ping", "-V", programs.ping_words, "iputils-ping")
+
+    def ask(self, ping: Ping) -> Outcome:
+        """Run ping, and conclude from what it prints."""
+        with running(ping.from_, self._ping(ping)) as program:
+            waiting = self._patience(ping.count * ping.interval + ping.timeout + STARTING, program.pid)
+            while not program.has_ended() and read_output([program], waiting):
+                pass
+            outcome = programs.ping_outcome(program.data.decode(errors="replace") + program.messages(), ping.count)
+        # It goes by its own clock: on a busy machine it may have ended before what was still to come.
+        patience = {"silent": ping.timeout, "differs": ping.interval}.get(outcome.state)
+        waited = waiting.waited()
+        if patience is not None and waited > patience:
+            return Outcome("unasked", f"{outcome.words}; too early: programs waited {waited:.1f} s for a CPU")
+        return outcome
+
+    def typed(self, ping: Ping) -> str:
+        """Return what a person types for the same."""
+        return command_lines.ping_typed(ping)
