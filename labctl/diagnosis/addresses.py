@@ -45,6 +45,12 @@ def _not_local(case: Case, stage: Stage) -> Iterator[Verdict]:
         words = f"{stage.namespace} has lost the route to its own address {address} in table local"
         seen = Witness(str(owners[0]), "local routes", " ".join(link.local) or "none")
         yield Verdict(str(owners[0]), Reason.NO_ROUTE, words, (seen,), fixes.up(case))
+        return
+    rules = case.space(stage.namespace).rules.get(stage.flow.to.version, ())
+    if rules and not any(rule.table == "local" for rule in rules):
+        words = f"no rule of {stage.namespace} looks up table local, so it takes in nothing that is sent to {address}"
+        told = Witness(stage.namespace, "rules", ", ".join(f"{rule.priority}: {rule.words}" for rule in rules))
+        yield Verdict(str(owners[0]), Reason.NO_ROUTE, words, (told,), fixes.up(case))
 
 
 def missing_source(case: Case, stage: Stage, answer: Witness) -> Iterator[Verdict]:

@@ -25,7 +25,7 @@ from labctl.kernel.traffic_control import TrafficControl
 from labctl.kernel.xfrm import Policy
 from labctl.plan.difference import Change
 from labctl.plan.facts import Link, Neighbour
-from labctl.plan.routes import Route
+from labctl.plan.routes import Route, Rule
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 from labctl.trace.sightings import Journey, Sighting
@@ -33,13 +33,18 @@ from labctl.trace.sightings import Journey, Sighting
 
 @dataclass(frozen=True)
 class Space:
-    """One namespace, as it was found once the check had failed; `gone` where there is none of that name."""
+    """One namespace, as it was found once the check had failed.
+
+    It is `gone` where it is not there; `remade` where there is another one of its name, which labctl did not make.
+    """
 
     gone: bool = False
+    remade: bool = False
     links: Mapping[str, Link] = field(default_factory=dict)
     addresses: Mapping[str, Sequence[Address]] = field(default_factory=dict)
     neighbours: Mapping[str, Sequence[Neighbour]] = field(default_factory=dict)
     routes: Sequence[Route] = ()
+    rules: Mapping[int, Sequence[Rule]] = field(default_factory=dict)  # by IP version
     settings: Mapping[str, str] = field(default_factory=dict)  # by path below /proc/sys
     sockets: Sequence[Socket] = ()
     owners: Mapping[int, Sequence[Program]] = field(default_factory=dict)  # of the sockets, by inode
@@ -105,6 +110,7 @@ class Case:
     traced: Mapping[str, Sequence[Event]] = field(default_factory=dict)  # by namespace, of the probe sent once more
     changes: Sequence[Change] = ()  # what `up` would do
     outcome: str = ""  # results.State
+    observed: str = ""  # what the probe saw, in words
     miscounted: Sequence[Witness] = ()  # what was counted otherwise than expected
 
     def space(self, namespace: str) -> Space:

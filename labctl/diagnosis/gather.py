@@ -7,12 +7,12 @@ failed. What the kernel would do with each packet of the way is asked afterwards
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
-from labctl.diagnosis.facts import Space
+from labctl.diagnosis.facts import Case, Space
 from labctl.diagnosis.path import Asked, Kind, Stage
 from labctl.errors import LabError
 from labctl.kernel import interfaces, namespaces, programs, snmp, sock_diag, sysctls, xfrm
@@ -26,11 +26,13 @@ from labctl.kernel.packet_taps import PacketTaps, Seen
 from labctl.kernel.traffic_control import TrafficControl, traffic_control
 from labctl.kernel.xfrm import Policy
 from labctl.plan import facts as plan
+from labctl.topology.iproute import IP_PROTOCOLS
 from labctl.topology.values import Host
 from labctl.trace.dissect import Icmp, Tcp
 from labctl.trace.journeys import answers, journeys
 from labctl.trace.sightings import Journey, sightings
 
+_NAMES = {number: name for name, number in IP_PROTOCOLS.items()}
 PAUSE = 0.02
 """Seconds between two looks at a trace."""
 
@@ -93,7 +95,7 @@ def counted(name: str) -> Counted:
 def space(name: str, seen: plan.Namespace | None, watch: Watch) -> Space:
     """Return what there is of a namespace on the way; `seen` is what was observed of it already."""
     if seen is None or not namespaces.taken(name):
-        return Space(gone=True)
+        return Space(gone=True, remade=namespaces.taken(name))
     with namespaces.inside(name):
         found = interfaces.details()
         settings = sysctls.on_the_way(list(found))
@@ -107,6 +109,7 @@ def space(name: str, seen: plan.Namespace | None, watch: Watch) -> Space:
         addresses={each: details.addresses for each, details in found.items()},
         neighbours={each: details.neighbours for each, details in found.items()},
         routes=seen.routes,
+        rules=seen.rules,
         settings=settings,
         sockets=sockets,
         owners=owners,
@@ -180,19 +183,18 @@ def _as_sent(stage: Stage, source: Host | None) -> Flow:
     return replace(stage.flow, to=source) if stage.back else replace(stage.flow, source=source)
 
 
-def traced(
-    stages: Sequence[Stage], spaces: Mapping[str, Space], again: Callable[[], object], patience: float
-) -> dict[str, list[Event]]:
+def traced(case: Case, again: Callable[[], object], patience: float) -> dict[str, list[Event]]:
     """Send a probe `again`, and return which rules its packets met in each namespace that has a firewall.
 
+    They are known by the flows of the file, and, as NAT may change them, by those of the answers that were seen.
     `patience` are the seconds for which packets may still come, as the next ARP request. The tables of the trace go
     with it.
     """
-    hops = [stage.via or stage.flow.to for stage in stages if stage.kind in (Kind.SEND, Kind.FORWARD)]
+    hops = [stage.via or stage.flow.to for stage in case.stages if stage.kind in (Kind.SEND, Kind.FORWARD)]
     traces: dict[str, FirewallTrace] = {}
     with ExitStack() as opened:
-        for name, space_ in spaces.items():
-            flows = [stage.flow for stage in stages if stage.namespace == name]
+        for name, space_ in case.spaces.items():
+            flows = [*(stage.flow for stage in case.stages if stage.namespace == name), *_flows(case, name)]
             errors = [Flow(flow.source, None, "icmp") for flow in flows if flow.source and flow.source.version == 4]
             if space_.chains and flows:
                 with suppress(OSError), namespaces.inside(name):
@@ -209,6 +211,17 @@ def traced(
             if time.monotonic() > end or any(event.is_end for events in found.values() for event in events):
                 return found
             time.sleep(PAUSE)
+
+
+def _flows(case: Case, namespace: str) -> Iterator[Flow]:
+    """Yield the flows of the answers as they came to a namespace."""
+    for journey in case.answers:
+        for each in journey.sightings:
+            if each.station.namespace == namespace and not each.station.outgoing and each.layers:
+                packet = each.layers[0]
+                protocol = _NAMES.get(packet.protocol, "")
+                ports = packet.ports or (0, 0)
+                yield Flow(ip_address(packet.destination), ip_address(packet.source), protocol, *ports)
 
 
 def seen_of(asked: Asked, seen: Iterable[Seen], ports: Set[int]) -> tuple[list[Journey], list[Journey], list[Journey]]:

@@ -29,9 +29,7 @@ _WORDS = {"state": "is not forwarding (ip -d link shows it)"}
 def at_end(case: Case, number: int) -> Iterator[Verdict]:
     """Yield why the interface at the end of a stage carries nothing."""
     stage = case.stages[number]
-    if case.space(stage.namespace).gone:
-        yield _gone(case, stage.namespace)
-    elif stage.ref.interface:
+    if stage.ref.interface:
         yield from broken(case, stage.ref)
         if stage.kind is Kind.SWITCH or _is_port(case, stage.ref):
             yield from port(case, stage.ref)
@@ -72,7 +70,10 @@ def _missing(case: Case, ref: InterfaceRef) -> Verdict:
     names = " ".join(case.space(ref.namespace).links) or "none"
     other = _by_file(case, ref)
     there = case.link(other) if other else None
-    if other and there is None and not case.space(other.namespace).gone:
+    for namespace in (ref.namespace, *([other.namespace] if other else ())):
+        if case.space(namespace).gone:
+            return gone(case, namespace)
+    if other and there is None:
         one, two = sorted((ref, other))
         words = f"the cable from {one} to {two} is gone: neither end is there"
         names = " ".join(case.space(one.namespace).links) or "none"
@@ -197,6 +198,13 @@ def taken_by_a_bridge(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
         yield Verdict(str(ref), Reason.PORT_NOT_FORWARDING, words, (seen,), fix)
 
 
-def _gone(case: Case, namespace: str) -> Verdict:
+def gone(case: Case, namespace: str) -> Verdict:
+    """Return that a namespace is gone; with it go its interfaces, and the other ends of their cables."""
+    words, fix = f"the namespace {namespace} is gone", fixes.up(case)
     seen = Witness(namespace, "namespace", "is gone")
-    return Verdict(namespace, Reason.INTERFACE_MISSING, f"the namespace {namespace} is gone", (seen,), fixes.up(case))
+    others = [name for name, space in case.spaces.items() if not space.gone]
+    if case.space(namespace).remade and others:
+        words += "; that of its name is another one, which was made by hand"
+        fix = f"{fixes.inside(others[0], f'ip netns del {namespace}')} && {fix}"
+        seen = Witness(namespace, "namespace", "is not the one that labctl made")
+    return Verdict(namespace, Reason.INTERFACE_MISSING, words, (seen,), fix)

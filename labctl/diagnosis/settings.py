@@ -18,6 +18,7 @@ from labctl.errors import kernel_words
 from labctl.kernel.lookup import NoWay, Way
 from labctl.topology.interface_ref import InterfaceRef
 
+_ECHO_REPLY = 129  # of ICMPv6 (RFC 4443 4.2)
 _REFUSED_SOURCE = (errno.EINVAL, errno.EXDEV)
 
 
@@ -126,6 +127,35 @@ def echo(case: Case, number: int) -> Iterator[Verdict]:
     if key in case.topology.namespaces[stage.namespace].sysctls:
         fix = fixes.write(case, "namespaces", stage.namespace, "sysctls", key, text=f"write {key}: 0")
     yield Verdict(stage.namespace, Reason.ECHO_IGNORED, words, evidence, fix)
+
+
+def echo_limited(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a namespace sends fewer echo replies than it should, for it limits their rate: the kernel counts that.
+
+    Of IPv4 the types that are limited are bits of a mask, of IPv6 ranges (ip-sysctl: icmp_ratemask, ratemask).
+    """
+    stage = case.stages[number]
+    version, here = stage.flow.to.version, stage.namespace
+    if stage.depth or stage.back or not case.asked.protocol.endswith("icmp"):
+        return
+    base, prefix = ("net/ipv4/icmp_", "IcmpOut") if version == 4 else ("net/ipv6/icmp/", "Icmp6Out")
+    counted = tuple(case.counts(here, f"{prefix}RateLimitHost", f"{prefix}RateLimitGlobal"))
+    mask = case.space(here).settings.get(f"{base}ratemask", "")
+    limits = int(mask or 0) & 1 if version == 4 else _contains(mask, _ECHO_REPLY)
+    if counted and limits:
+        evidence = (Witness(here, f"{base}ratemask", mask), *counted)
+        words = f"{here} limits the rate of its echo replies: {base}ratemask is {mask}"
+        key, usual = f"{base}ratemask".replace("/", "."), "6168" if version == 4 else "0-1,3-127"
+        fix = fixes.inside(here, f"sysctl -w {key}={usual}")
+        if key in case.topology.namespaces[here].sysctls:
+            fix = fixes.write(case, "namespaces", here, "sysctls", key, text=f"write {key}: {usual}")
+        yield Verdict(here, Reason.ECHO_IGNORED, words, evidence, fix)
+
+
+def _contains(ranges: str, number: int) -> bool:
+    """Return whether a number is in one of some ranges, as "0-1,3-127"."""
+    ends = (each.partition("-") for each in ranges.split(",") if each)
+    return any(int(low) <= number <= int(high or low) for low, _, high in ends)
 
 
 def time_to_live(case: Case, number: int) -> Iterator[Verdict]:

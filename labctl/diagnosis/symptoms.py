@@ -25,13 +25,14 @@ _FOLLOWS: Mapping[Reason, tuple[Reason, ...]] = {
     Reason.ADDRESS_DUPLICATE: (Reason.MARTIAN, Reason.WRONG_NEXT_HOP),
     Reason.IPV6_OFF: (Reason.ADDRESS_MISSING, *_BY_A_LOST_ADDRESS),
     Reason.ROUTE_ELSEWHERE: (Reason.MARTIAN,),
+    Reason.FIREWALL: (Reason.NAT,),  # a rule took it, or set what is translated; other packets passed with their NAT
     Reason.LINK_DOWN: (Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),
     Reason.INTERFACE_MISSING: _BY_A_LOST_INTERFACE,
     Reason.CABLED_ELSEWHERE: _BY_A_LOST_INTERFACE,
 }
 """What a cause brings along in its namespace: routes go with the address, the link, the interface."""
 
-_ONCE = (Reason.FORWARDING_OFF,)
+_ONCE = (Reason.FORWARDING_OFF, Reason.NAT)
 """What is one cause in a namespace at however many interfaces it shows."""
 
 

@@ -83,7 +83,7 @@ _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
     Kind.FORWARD: (settings.time_to_live, destinations.of_none, *_ON_THE_WAY_OUT),
     Kind.DELIVER: (
         *(filters.queue, nat.translated, firewall.changed, nat.rewritten, filters.corrupted, filters.policy),
-        *(sockets.buffers, engines.stranger),
+        *(settings.echo_limited, sockets.buffers, engines.stranger),
     ),
     Kind.READ: (engines.drops, engines.impaired),
     Kind.WRITE: (engines.drops, engines.impaired),
@@ -120,10 +120,14 @@ def _is_refuted(case: Case, number: int) -> bool:
 
 
 def _each_once(found: Iterable[Verdict]) -> list[Verdict]:
-    """Return the first verdict of each hop and reason."""
+    """Return the first verdict of each hop and reason; a rule that takes packets there and back is one cause."""
     first: dict[tuple[str, Reason], Verdict] = {}
     for verdict in found:
-        first.setdefault((verdict.hop, verdict.reason), verdict)
+        again = any(
+            each.words == verdict.words and namespace_of(each) == namespace_of(verdict) for each in first.values()
+        )
+        if not again:
+            first.setdefault((verdict.hop, verdict.reason), verdict)
     return list(first.values())
 
 
@@ -171,10 +175,10 @@ def _span(case: Case, number: int) -> list[int]:
 
 
 def _asked(case: Case, number: int, questions: Mapping[Kind, tuple[Question, ...]]) -> list[Verdict]:
-    found: list[Verdict] = []
-    for question in questions[case.stages[number].kind]:
-        found += question(case, number)
-    return found
+    stage = case.stages[number]
+    if case.space(stage.namespace).gone:
+        return [links.gone(case, stage.namespace)]
+    return [verdict for question in questions[stage.kind] for verdict in question(case, number)]
 
 
 def _seen(case: Case, number: int, verdict: Verdict) -> Verdict:
@@ -194,6 +198,9 @@ def _placed(stage: Stage, verdict: Verdict) -> Verdict:
 
 
 def _unknown(case: Case, number: int) -> Verdict:
+    if case.outcome == "unasked" and not case.probes:
+        seen = Witness(case.asked.sender, "says", case.observed)
+        return Verdict(case.asked.sender, Reason.NOT_STARTED, case.observed, (seen,), "")
     after = case.stages[number].place
     before = case.stages[number - 1].place if number else case.asked.sender
     if case.all_seen_at(number):

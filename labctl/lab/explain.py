@@ -102,7 +102,7 @@ class Explainer:
         if any(case.space(name).chains for name in names):
             patience = NEXT_REQUEST if any(_waits(case.space(name)) for name in names) else 0.0
             again = partial(self._again, result.name)
-            case = self._with_marks(replace(case, traced=gather.traced(case.stages, case.spaces, again, patience)))
+            case = self._with_marks(replace(case, traced=gather.traced(case, again, patience)))
         return verdicts(case)
 
     def _with_marks(self, case: Case) -> Case:
@@ -136,6 +136,7 @@ class Explainer:
             answers=answers,
             changes=self._changes,
             outcome=result.outcome,
+            observed=result.observed,
             miscounted=[
                 Witness(each.place, each.counter, f"{each.observed} packets, not {each.expected}")
                 for each in result.evidence

@@ -17,8 +17,11 @@ class _PipeConsole(Console):
 
 
 def console() -> Console:
-    """Return a console on standard output. rich honours NO_COLOR; a pipe has no width, so nothing is cut for it."""
-    out = _PipeConsole(highlight=False, soft_wrap=True)
+    """Return a console on standard output. rich honours NO_COLOR; a pipe has no width, so nothing is cut for it.
+
+    `r2:a: up` is an interface, and no emoji of that name.
+    """
+    out = _PipeConsole(highlight=False, soft_wrap=True, emoji=False)
     if not out.is_terminal:
         out.width = 1000
     return out

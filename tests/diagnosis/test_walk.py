@@ -10,7 +10,7 @@ from ipaddress import ip_address
 import pytest
 
 from labctl.diagnosis import walk
-from labctl.diagnosis.facts import Case
+from labctl.diagnosis.facts import Case, Space
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.path import Asked, Kind, Paths
 from labctl.diagnosis.reasons import Reason
@@ -231,6 +231,20 @@ def test_what_packets_have_passed_is_no_cause() -> None:
     """The interface went down after the packets had been seen behind it."""
     case = with_link(at(healthy(topology(TUNNEL[0]), TUNNEL[1]), Kind.DELIVER, "siteB"), "siteA:tun0", up=False)
     assert ("siteA:tun0", "link-down") not in named(walk.explained(case, number_of(case, Kind.DELIVER, "siteB")))
+
+
+def test_a_namespace_that_another_has_taken_the_name_of_is_removed_first() -> None:
+    case = at(healthy(topology(TUNNEL[0]), TUNNEL[1]), Kind.SEND, "siteA", 1)
+    found = walk.verdicts(replace(case, spaces={**case.spaces, "siteB": Space(gone=True, remade=True)}))
+    assert named(found) == {("siteB", "interface-missing")}
+    assert found[0].fix == "labctl exec siteA -- ip netns del siteB && labctl up lab.yaml"
+
+
+def test_a_probe_that_could_not_be_sent_is_not_lost() -> None:
+    case = followed(healthy(topology(TUNNEL[0]), TUNNEL[1]), 0)
+    found = walk.verdicts(replace(case, outcome="unasked", observed="nothing could be sent: No buffer space"))
+    assert named(found) == {("siteA", "not-started")}
+    assert found[0].words == "nothing could be sent: No buffer space"
 
 
 def test_a_second_cause_on_the_way_is_named_along_with_the_first() -> None:

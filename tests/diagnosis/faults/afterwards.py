@@ -170,4 +170,75 @@ FAULTS = (
         at("r1:a", "siteA:wan0", why=(Reason.TTL, Reason.FIREWALL)),
         (("siteA", rule("postrouting", "udp dport 9000 ip ttl set 1")),),
     ),
+    Fault(
+        "router masquerades, and drops what is established",
+        "routed",
+        "underlay",
+        at("r1:a", "r1:b", why=Reason.FIREWALL),
+        (
+            ("r1", rule("postrouting", "oif b masquerade", "ip", "nat", 100)),
+            ("r1", rule("forward", "ct state established drop")),
+        ),
+    ),
+    Fault(
+        "destination becomes that of a host that does not answer",
+        "routed",
+        "underlay",
+        at("r1:a", "r1:b", why=Reason.NAT),
+        (
+            ("r1", rule("prerouting", "ip daddr 10.0.2.1 dnat to 192.0.2.6", "ip", "nat", -100)),
+            ("r2", "sysctl -qw net.ipv4.icmp_echo_ignore_all=1"),
+        ),
+    ),
+    Fault(
+        "destination is rewritten without NAT",
+        "routed",
+        "underlay",
+        at("r1:a", "r1:b", why=NAT_OR_RULE),
+        (("r1", rule("prerouting", "ip daddr 10.0.2.1 ip daddr set 10.0.2.77", "ip")),),
+    ),
+    Fault(
+        "echo replies are limited",
+        "two-site",
+        "underlay",
+        at("siteB:wan0", why=Reason.ECHO_IGNORED),
+        (
+            ("siteB", "sysctl -qw net.ipv4.icmp_ratemask=1 net.ipv4.icmp_ratelimit=100000000"),
+            ("siteA", "ping -qc10 -i0.01 -W0.1 192.0.2.2 || true"),
+        ),
+    ),
+    Fault(
+        "echo replies are limited in IPv6",
+        "ipv6",
+        "underlay",
+        at("siteB:wan0", why=Reason.ECHO_IGNORED),
+        (
+            ("siteB", "sysctl -qw net.ipv6.icmp.ratemask=129 net.ipv6.icmp.ratelimit=100000000"),
+            ("siteA", "ping -qc10 -i0.01 -W0.1 2001:db8:2::1 || true"),
+        ),
+    ),
+    Fault(
+        "no rule looks up table local",
+        "two-site",
+        "underlay",
+        at("siteB:wan0", why=(Reason.NO_ROUTE, Reason.ADDRESS_MISSING)),
+        (("siteB", "ip rule del pref 0"),),
+    ),
+    Fault(
+        "sender has no port left",
+        "routed",
+        "udp",
+        at("siteA:wan0", why=Reason.NOT_STARTED),
+        (
+            ("siteA", "sysctl -qw net.ipv4.ip_local_port_range='40000 40000'"),
+            ("siteA", "program udp 0.0.0.0 40000"),
+        ),
+    ),
+    Fault(
+        "namespace deleted",
+        "routed",
+        "underlay",
+        at("r2:a", why=Reason.INTERFACE_MISSING),
+        (("siteA", "ip netns del r2"),),
+    ),
 )
