@@ -17,12 +17,13 @@ from labctl.report.reporter import reporter
 def validate(file: str, form: str) -> int:
     """Check a topology file without making anything."""
     from labctl.topology.load import loads, text_of, warnings
+    from labctl.topology.program_paths import directory_of
     from labctl.topology.shipped import find
     from labctl.topology.source import name_of
 
     path = find(file)
     name, text = name_of(path), text_of(path)
-    topology = loads(text, name)
+    topology = loads(text, name, directory_of(path))
     reporter(form).valid(file, topology, warnings(topology, text, name))
     return ExitCode.SUCCESS
 

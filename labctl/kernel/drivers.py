@@ -12,6 +12,7 @@ import os
 from labctl.errors import LabError, kernel_words
 from labctl.kernel import tuntap, view
 from labctl.kernel.namespaces import LOOPBACK_INDEX
+from labctl.kernel.surroundings import Mounts
 from labctl.process.syscalls import CLONE_NEWNET, CLONE_NEWNS, unshare
 from labctl.rootless import trial
 from labctl.rootless.userns_diagnosis import Diagnosis
@@ -90,7 +91,7 @@ def _settings() -> Diagnosis:
 def _sysfs() -> Diagnosis:
     try:
         unshare(CLONE_NEWNS)
-        view.mount_sysfs()
+        view.mount_sysfs(Mounts())
         return Diagnosis("sysfs", "ok", "mounted: programs in a namespace see its own /sys/class/net")
     except OSError as error:
         helps = "programs in a namespace see the machine's /sys/class/net; `ip link` shows that of the namespace"

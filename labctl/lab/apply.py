@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
+from labctl.kernel import own_files
 from labctl.kernel.perform import Performer
 from labctl.lab import stray_processes
 from labctl.lab.engines import control, start
@@ -14,11 +15,12 @@ from labctl.lab.events import Done, Listener
 from labctl.lab.journal import Recorded
 from labctl.lab.session import Session
 from labctl.lab.state import State
-from labctl.plan import steps
+from labctl.plan import steps, steps_of_files
 from labctl.plan.facts import Substitution
 from labctl.plan.steps import Step
 from labctl.process import processes
 from labctl.process.descriptors import many_descriptors
+from labctl.process.disk import kept_in
 
 
 def apply(changes: Iterable[Step], session: Session) -> None:
@@ -52,6 +54,12 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
         case steps.StopEngine():
             processes.end([recorded.engines[step.ref].process])
             state.forget_engine(step.ref)
+        case steps.AddNamespace(namespace=name):
+            with kept_in(state.directory):
+                own_files.forget(name)  # of a lab whose namespace of this name is gone
+            performer.perform(step)
+        case steps_of_files.WriteFile() | steps_of_files.MakeDirectory() | steps_of_files.RemoveFile():
+            _file(step, state)
         case steps.ImpairEngine():
             _impair(step, recorded, state)
         case steps.DeleteNamespace(namespace=name):
@@ -65,6 +73,23 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
     if substitution:
         state.record_substitution(substitution)
     return substitution
+
+
+def _file(
+    step: steps_of_files.WriteFile | steps_of_files.MakeDirectory | steps_of_files.RemoveFile, state: State
+) -> None:
+    own = state.files_of(step.namespace)
+    with kept_in(own.directory):
+        match step:
+            case steps_of_files.WriteFile(path=path, mode=mode, content=content):
+                state.record_file(step.namespace, path)
+                own.write(path, content, mode)
+            case steps_of_files.MakeDirectory(path=path, mode=mode):
+                state.record_file(step.namespace, path)
+                own.make(path, mode)
+            case steps_of_files.RemoveFile(path=path):
+                own.remove(path)
+                state.forget_file(step.namespace, path)
 
 
 def _impair(step: steps.ImpairEngine, recorded: Recorded, state: State) -> None:

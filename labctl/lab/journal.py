@@ -53,6 +53,7 @@ class Recorded:
     complete: bool = False
     file: str = ""  # the topology file that it was made from; empty where that was no file
     namespaces: dict[str, NamespaceId] = field(default_factory=dict)
+    files: dict[str, set[str]] = field(default_factory=dict)  # the paths of own files by namespace
     engines: dict[InterfaceRef, Engine] = field(default_factory=dict)
     substitutions: dict[InterfaceRef, Substitution] = field(default_factory=dict)
 
@@ -88,6 +89,11 @@ def _apply(entry: Any, recorded: Recorded) -> None:
         case {"namespace": str(name), "device": int(device), "inode": int(inode), "mark": str(mark)}:
             if _NAME.fullmatch(name):
                 recorded.namespaces[name] = NamespaceId(device, inode, mark)
+                recorded.files.pop(name, None)
+        case {"file": str(path), "of": str(name)} if _NAME.fullmatch(name) and os.path.normpath(path) == path:
+            recorded.files.setdefault(name, set()).add(path)
+        case {"forget_file": str(path), "of": str(name)}:
+            recorded.files.get(name, set()).discard(path)
         case {"engine": engine, "pid": int(pid), "started": int(started), "files": files}:
             if pid in _PIDS:
                 spec = _spec(engine)
@@ -97,6 +103,7 @@ def _apply(entry: Any, recorded: Recorded) -> None:
             recorded.substitutions[subject] = Substitution(subject, wanted, used, why)
         case {"forget_namespace": str(name)}:
             recorded.namespaces.pop(name, None)
+            recorded.files.pop(name, None)
         case {"forget_engine": device}:
             recorded.engines.pop(_ref(device), None)
         case {"forget_substitution": subject}:

@@ -15,7 +15,8 @@ from labctl.lab.journal import Recorded
 from labctl.lab.state import State
 from labctl.plan import settings, steps
 from labctl.plan.desired import Desired
-from labctl.plan.facts import Facts, Link, Namespace
+from labctl.plan.facts import Facts, Link, Namespace, OwnFile
+from labctl.process.disk import kept_in
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Tap, Topology, Tun, Veth
 
@@ -29,8 +30,18 @@ def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
         if namespaces.is_ours(name, known):
             there = observe(name, paths.get(name, ()), [*_peers_of(name, topology), *recorded.namespaces])
             if there is not None:
-                found[name] = replace(there, links=dict(_with_owners(name, there, topology, recorded)))
+                links = dict(_with_owners(name, there, topology, recorded))
+                found[name] = replace(there, links=links, files=dict(_files(name, state, recorded)))
     return Facts(found, dict(running(recorded.engines, state, desired.steps if desired else (), found)))
+
+
+def _files(name: str, state: State, recorded: Recorded) -> Iterator[tuple[str, OwnFile]]:
+    """Yield what is there of what a namespace alone has, by path."""
+    own = state.files_of(name)
+    with kept_in(own.directory):
+        for path in sorted(recorded.files.get(name, ())):
+            if found := own.look(path):
+                yield path, found
 
 
 def _paths(desired: Desired) -> dict[str, list[str]]:

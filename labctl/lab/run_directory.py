@@ -13,12 +13,12 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from labctl.kernel import namespaces
+from labctl.kernel.own_files import LABS
 from labctl.process.disk import contents, kept_in, refuse_if_others_may_write
 
-ROOT = Path("/run/labctl")
+ROOT = LABS
 _FOUND_NAMES = ROOT / ".netns"
 
 

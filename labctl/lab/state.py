@@ -3,6 +3,7 @@
     /run/labctl/LAB/                0700; the lock of the lab is a flock(2) on this directory (lock.py)
         topology.json               the topology as applied
         journal                     what exists of the lab (journal.py)
+        files/NAMESPACE/            what its programs alone see (kernel/own_files.py)
         engines/DEVICE.log          what an engine wrote
         engines/DEVICE.counters     what it has counted
         engines/DEVICE.control      the socket on which its impairments are changed
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel.namespaces import NamespaceId
+from labctl.kernel.own_files import FILES, Own
 from labctl.lab.journal import Engine, Journal, Recorded, boot_id
 from labctl.lab.run_directory import ROOT
 from labctl.plan.facts import Substitution
@@ -70,9 +72,19 @@ class State:
         """Record an engine, before it begins; or that it has other impairments now."""
         self._journal.append({"engine": asdict(engine.spec), **asdict(engine.process), "files": dict(engine.files)})
 
+    def record_file(self, namespace: str, path: str) -> None:
+        """Record a file or a directory that a namespace alone has, before it is there."""
+        self._journal.append({"file": path, "of": namespace})
+
+    def forget_file(self, namespace: str, path: str) -> None:
+        """Record that it is gone."""
+        self._journal.append({"forget_file": path, "of": namespace})
+
     def forget_namespace(self, name: str) -> None:
-        """Record that a namespace is gone."""
+        """Record that a namespace is gone, and remove what it alone had."""
         self._journal.append({"forget_namespace": name})
+        with kept_in(self.directory):
+            self.files_of(name).forget()
 
     def forget_engine(self, device: InterfaceRef) -> None:
         """Record that an engine has ended."""
@@ -117,6 +129,10 @@ class State:
             return recorded
         return Recorded(recorded.mode, namespaces=recorded.namespaces)
 
+    def files_of(self, namespace: str) -> Own:
+        """Return what is kept for the programs of a namespace."""
+        return Own(self.directory, namespace)
+
     def log_of(self, device: InterfaceRef) -> Path:
         """Return the path of the log of an engine."""
         return self.directory / "engines" / f"{device}.log"
@@ -134,7 +150,7 @@ class State:
         engines = self.directory / "engines"
         # The directory itself stays until the lab is forgotten: an engine that has not begun may be making its files.
         within = engines.iterdir() if engines.is_dir() and not engines.is_symlink() else (engines,)
-        for path in (*within, self._topology):
+        for path in (*within, self.directory / FILES, self._topology):
             remove(path)
         self._journal.path.unlink(missing_ok=True)
 

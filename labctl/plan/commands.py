@@ -12,7 +12,8 @@ import re
 import shlex
 
 from labctl.engine.packets.impairment import Impairment, show
-from labctl.plan import steps
+from labctl.plan import steps, steps_of_files
+from labctl.plan.commands_of_files import file_command
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.netem import as_typed
 from labctl.plan.routes import DEFAULT_RULES, Route, Rule
@@ -106,6 +107,8 @@ def command(step: Step) -> str:
             return shlex.join((*ip, *_rule("add", rule), "protocol", maker))
         case steps.DeleteRule(rule=rule):
             return shlex.join((*ip, *_rule("del", rule)))
+        case steps_of_files.WriteFile() | steps_of_files.MakeDirectory() | steps_of_files.RemoveFile():
+            return file_command(step)
         case steps.StartEngine(spec=spec):
             return _start(spec)
         case steps.ImpairEngine(direction=direction, before=before, impairment=after):

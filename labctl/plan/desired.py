@@ -1,7 +1,7 @@
 """What a topology asks for: every step that makes the lab on a bare machine, in an order that the kernel accepts.
 
-Namespaces, links, their properties, addresses, up, routes, engines. It is worked out once, and whoever plans, looks,
-shows or checks is handed it.
+Namespaces, links, their properties, addresses, up, routes, files, engines. It is worked out once, and whoever plans,
+looks, shows or checks is handed it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
-from labctl.plan import settings, steps
+from labctl.plan import settings, steps, steps_of_files
 from labctl.plan.desired_routes import route_of, rule_of
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
 from labctl.plan.facts import Neighbour
@@ -65,9 +65,20 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
             yield steps.AddRule(name, rule_of(rule))
         for neighbour in space.neighbours:
             yield steps.AddNeighbour(name, neighbour.dev, _neighbour(neighbour))
+    for name, space in spaces:
+        yield from _files(name, space)
     for endpoint in topology.ttun:
         spec = _engine(topology, endpoint)
         yield steps.StartEngine(*spec.device, spec)
+
+
+def _files(name: str, space: model.Namespace) -> Iterator[Step]:
+    """Yield what its programs alone see, a directory before what is in it."""
+    for path, file in sorted(space.files.items()):
+        if file.directory:
+            yield steps_of_files.MakeDirectory(name, path, file.permissions)
+        else:
+            yield steps_of_files.WriteFile(name, path, file.permissions, file.data)
 
 
 def _early_sysctls(name: str, space: model.Namespace) -> Iterator[Step]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from labctl.plan import steps
+from labctl.plan import steps, steps_of_files
 from labctl.plan.commands import command
-from labctl.plan.facts import Facts, Link, Namespace, Neighbour, RunningEngine
+from labctl.plan.facts import Facts, Link, Namespace, Neighbour, OwnFile, RunningEngine
 from labctl.plan.routes import is_same_route
 from labctl.plan.steps import InterfaceStep, Step
 
@@ -69,7 +69,19 @@ def _of_namespace(step: Step, there: Namespace) -> str | None:
             return _unless(any(is_same_route(wanted, route) for route in there.routes), ABSENT)
         case steps.AddRule(rule=rule):
             return _unless(any(rule in rules for rules in there.rules.values()), ABSENT)
+        case steps_of_files.WriteFile(path=path) | steps_of_files.MakeDirectory(path=path):
+            return _of_file(there.files.get(path), step.makes)
     raise TypeError(f"no way to compare {step!r}")
+
+
+def _of_file(found: OwnFile | None, wanted: OwnFile) -> str | None:
+    if found is None:
+        return ABSENT
+    if found.kind != wanted.kind:
+        return f"is a {found.kind}" if found.kind else "is something else"
+    if found.digest != wanted.digest:
+        return "has another content"
+    return _unless(found.mode == wanted.mode, f"its mode is {found.mode:04o}")
 
 
 def _of_link(step: InterfaceStep, link: Link) -> str | None:

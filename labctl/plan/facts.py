@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from labctl.engine.packets.impairment import Impairment
 from labctl.plan.engine_spec import Direction, EngineSpec
@@ -55,6 +56,23 @@ class Table:
 
 
 @dataclass(frozen=True)
+class OwnFile:
+    """What a namespace alone has at a path: `kind` is file, directory, or empty for anything else; `mode` as chmod(2).
+
+    `digest` tells the content of a file from another.
+    """
+
+    kind: str
+    mode: int
+    digest: str = ""
+
+
+def digest(content: bytes) -> str:
+    """Return what tells one content of a file from another."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
 class Link:
     """An interface: `state` is the operational state of RFC 2863 in lower case, `up` the administrative one."""
 
@@ -94,6 +112,7 @@ class Namespace:
     rules: Mapping[int, tuple[Rule, ...]] = field(default_factory=dict)
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
+    files: Mapping[str, OwnFile] = field(default_factory=dict)  # what it alone has, by path
     xfrm: Mapping[str, int] = field(default_factory=dict)
     unseen: Mapping[str, str] = field(default_factory=dict)
 

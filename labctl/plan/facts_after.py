@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TypeVar
 
-from labctl.plan import steps
+from labctl.plan import steps, steps_of_files
 from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.steps import Step
 
@@ -44,6 +45,9 @@ def without(facts: Facts, removals: Iterable[Step]) -> Facts:
                 spaces[name] = _changed(spaces[name], replace(spaces[name].links[interface], netem=None))
             case steps.DeleteRoute(route=route):
                 spaces[name] = replace(spaces[name], routes=_without_one(spaces[name].routes, route))
+            case steps_of_files.RemoveFile(path=path):
+                files = {p: f for p, f in spaces[name].files.items() if not PurePosixPath(p).is_relative_to(path)}
+                spaces[name] = replace(spaces[name], files=files)
             case steps.DeleteRule(rule=rule):
                 left = {way: _without_one(rules, rule) for way, rules in spaces[name].rules.items()}
                 spaces[name] = replace(spaces[name], rules=left)

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Iterator
+from pathlib import PurePosixPath
 
-from labctl.plan import steps
+from labctl.plan import steps, steps_of_files
 from labctl.plan.difference import UNWANTED, Change, is_whole
-from labctl.plan.facts import Facts, Link
+from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.foreign import Hosts, foreign
 from labctl.plan.route_removals import Loss, route_removals, rule_removals
 from labctl.plan.steps import Step
@@ -47,6 +48,7 @@ def removals(wanted: Collection[Step], facts: Facts) -> Iterator[Change]:
             yield from (Change(step, why) for step, why in going)
             yield from _masters(kept[name], name, staying)
             yield from _netems(kept[name], name, staying)
+            yield from _files(kept[name], name, space)
     for ref in sorted(doomed):
         link = facts.link(ref)
         peer = link.peer if link else None
@@ -162,3 +164,12 @@ def _netems(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iter
     for interface, link in links.items():
         if link.netem is not None and interface not in impaired:
             yield Change(steps.ClearNetem(name, interface, link.netem), UNWANTED)
+
+
+def _files(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[Change]:
+    """Yield the removal of own files and directories; what is in a directory goes with it."""
+    made = {step.path for step in wanted if isinstance(step, steps_of_files.WriteFile | steps_of_files.MakeDirectory)}
+    going = {path for path in space.files if path not in made}
+    for path, found in space.files.items():
+        if path in going and going.isdisjoint(map(str, PurePosixPath(path).parents)):
+            yield Change(steps_of_files.RemoveFile(name, path, found.kind or "file"), UNWANTED)

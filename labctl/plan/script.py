@@ -11,8 +11,9 @@ import shlex
 import textwrap
 from itertools import groupby
 
-from labctl.plan import steps
+from labctl.plan import steps, steps_of_files
 from labctl.plan.commands import STAND_IN, command
+from labctl.plan.commands_of_files import is_for_ip_netns
 from labctl.plan.desired import Desired
 from labctl.plan.steps import InterfaceStep, Step
 from labctl.topology.model import Topology
@@ -25,13 +26,14 @@ stand_in() {{
 }}
 """
 
-_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _RULES, _ENGINES = range(7)
+_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _RULES, _FILES, _ENGINES = range(8)
 _HEADINGS = {
     _NAMESPACES: "Namespaces: each is a network stack of its own.",
     _SETTINGS: "Settings that a new namespace would else take from the machine.",
     _PORTS: "Bridges get their ports.",
     _ROUTES: "What is not next door has a way.",
     _RULES: "Rules: which packets are looked up in which table.",
+    _FILES: "Files that `ip netns exec` shows in one namespace alone.",
     _ENGINES: "The engines: each carries the packets of its TUN device to its peer, one per UDP datagram.",
 }
 
@@ -46,7 +48,7 @@ def script(desired: Desired) -> str:
         f"# As root:  sh {name}.sh        makes it; where a command fails it stops there\n"
         f"#           sh {name}.sh down   takes away these namespaces and whatever runs in them\n"
         "# It needs ip(8), sysctl(8) and ttun in the PATH.\n",
-        _down(topology),
+        _down(desired),
         "set -e\n",
     ]
     if any(isinstance(step, steps.AddLink) and step.kind == "dummy" for step in ordered):
@@ -64,15 +66,20 @@ def _commented(text: str) -> str:
     return "".join(f"# {line}\n" for line in textwrap.wrap(text, 110))
 
 
-def _down(topology: Topology) -> str:
-    names = shlex.join(topology.namespaces)
+def _down(desired: Desired) -> str:
+    names = shlex.join(desired.topology.namespaces)
+    files = {
+        step.namespace: f"    rm -rf {shlex.quote(f'/etc/netns/{step.namespace}')}\n"
+        for step in desired.steps
+        if isinstance(step, steps_of_files.WriteFile) and is_for_ip_netns(step.path)
+    }
     return f"""\
 if [ "$1" = down ]; then
     for name in {names}; do
         ip netns pids "$name" | xargs -r kill
         ip netns del "$name"
     done
-    exit
+{"".join(files.values())}    exit
 fi
 """
 
@@ -97,6 +104,8 @@ def _place(step: Step, topology: Topology) -> tuple[int, ...]:
             return (_ROUTES, space)
         case steps.AddRule():
             return (_RULES, space)
+        case steps_of_files.WriteFile() | steps_of_files.MakeDirectory():
+            return (_FILES, space)
         case steps.StartEngine():
             return (_ENGINES,)
         case _ if interface is None:

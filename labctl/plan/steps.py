@@ -343,7 +343,7 @@ class DeleteTable(Removal):
 
     @property
     def words(self) -> str:
-        return f"nftables table {self.family} {self.name} ({_many(self.chains, 'chain')}, {_many(self.rules, 'rule')})"
+        return f"nftables table {self.family} {self.name} ({many(self.chains, 'chain')}, {many(self.rules, 'rule')})"
 
 
 @dataclass(frozen=True)
@@ -403,5 +403,6 @@ class DeleteForwarding(Removal, InterfaceStep):
         return f"fdb entry {self.mac}"
 
 
-def _many(number: int, what: str) -> str:
+def many(number: int, what: str) -> str:
+    """Return a number of things in words."""
     return f"{number} {what}{'s' * (number != 1)}"

@@ -17,9 +17,11 @@ CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_REMOUNT = 32
 MS_BIND = 4096
 MS_MOVE = 8192
 MS_REC = 16384
+MS_UNBINDABLE = 1 << 17
 MS_SLAVE = 1 << 19
 MS_SHARED = 1 << 20
 MNT_DETACH = 2
@@ -61,6 +63,11 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def unmount(target: str) -> None:
     """Unmount, even while it is in use (MNT_DETACH)."""
     _checked(_libc.umount2(target.encode(), MNT_DETACH), target)
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """Make a mount the root of this mount namespace, and move the root that was before (pivot_root(2))."""
+    _checked(_libc.pivot_root(new_root.encode(), put_old.encode()), new_root)
 
 
 def bind(fd: int, address: bytes) -> None:

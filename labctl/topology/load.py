@@ -25,6 +25,7 @@ from labctl.topology.pydantic_errors import Broken, worded
 from labctl.topology.routed import Network, Routed
 from labctl.topology.rules import mistakes_of, warnings_of
 from labctl.topology.source import EXAMPLE, content_of, name_of
+from labctl.topology.sources import with_contents
 from labctl.topology.yaml_tree import NotYaml, Position, Tree
 
 
@@ -35,8 +36,9 @@ def load(path: Path) -> Topology:
 
 def load_routed(path: Path) -> Routed:
     """Return the topology in a file with the ways of its tunnels. Raise as `load` does."""
-    found = _routed(text_of(path), name_of(path))
-    return replace(found, topology=anchored(found.topology, directory_of(path)))
+    directory = directory_of(path)
+    found = _routed(text_of(path), name_of(path), directory)
+    return replace(found, topology=anchored(found.topology, directory))
 
 
 def text_of(path: Path) -> str:
@@ -48,12 +50,15 @@ def text_of(path: Path) -> str:
         raise UsageError(f"{name_of(path)} is no text file", why, "a topology is YAML, in UTF-8") from None
 
 
-def loads(text: str, filename: str) -> Topology:
-    """Return the topology in a text; `filename` is what messages call it. Raise as `load` does."""
-    return _routed(text, filename).topology
+def loads(text: str, filename: str, directory: str = "") -> Topology:
+    """Return the topology in a text; `filename` is what messages call it, its paths begin at the directory.
+
+    Raise as `load` does.
+    """
+    return _routed(text, filename, directory).topology
 
 
-def _routed(text: str, filename: str) -> Routed:
+def _routed(text: str, filename: str, directory: str) -> Routed:
     if "\0" in text:
         raise UsageError(f"{filename} is no text file", "there are zero bytes in it", "a topology is YAML, in UTF-8")
     try:
@@ -71,6 +76,8 @@ def _routed(text: str, filename: str) -> Routed:
         raise _located(found, text, filename)
     network = Network(topology)
     found += _between_values(tree, network, remainder, broken)
+    topology, unreadable = with_contents(topology, directory)
+    found += ((tree.position(remainder.original(path)), what, hint) for path, what, hint, _ in unreadable)
     if found:
         raise _located(found, text, filename)
     return Routed(topology, network.ways.of_tunnels)

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from labctl.topology.model import (
     Check,
+    File,
     Impair,
     Interface,
     Namespace,
@@ -181,6 +182,8 @@ def _model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseMod
             return Rule, "a rule"
         case ("namespaces", _, "neighbours", _):
             return Neighbour, "a neighbour"
+        case ("namespaces", _, "files", _):
+            return File, "a file"
         case ("namespaces", _):
             return Namespace, "a namespace"
         case ("ttun", _, "engine"):

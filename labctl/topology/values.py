@@ -48,7 +48,8 @@ def mistake(what: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError("mistake", "{what}", {"what": what, "hint": hint})
 
 
-def _text(value: Any, kind: str) -> str:
+def as_text(value: Any, kind: str) -> str:
+    """Return a scalar as text, which is to be what `kind` says."""
     if value is None or isinstance(value, (dict, list, bool)):
         raise mistake(f"expected {kind}, found {shape(value)}")
     return str(value)
@@ -68,7 +69,7 @@ def shape(value: Any) -> str:
 def check_name(value: Any, kind: str, longest: int) -> str:
     """Return a name that is safe as a file name and as a word in a shell."""
     article = "an" if kind[0] in "aeio" else "a"
-    name = _text(value, f"the name of {article} {kind}")
+    name = as_text(value, f"the name of {article} {kind}")
     if not name:
         raise mistake(f"{article} {kind} needs a name, this one is empty")
     size = len(name.encode())
@@ -96,7 +97,7 @@ def parse_interface_ref(value: Any) -> InterfaceRef:
     """Return an interface that is written NAMESPACE:INTERFACE."""
     if isinstance(value, InterfaceRef):
         return value
-    text = _text(value, "an interface as NAMESPACE:INTERFACE")
+    text = as_text(value, "an interface as NAMESPACE:INTERFACE")
     ref = InterfaceRef.typed(text)
     if not all(ref):
         raise mistake(f"{text!r} is no interface", "write NAMESPACE:INTERFACE, for example siteA:tun0")
@@ -107,7 +108,7 @@ def parse_socket_address(value: Any) -> SocketAddress:
     """Return an address that is written ADDRESS:PORT, an IPv6 address in brackets."""
     if isinstance(value, SocketAddress):
         return value
-    text = _text(value, "ADDRESS:PORT")
+    text = as_text(value, "ADDRESS:PORT")
     host, colon, port = text.rpartition(":")
     if not colon or not host:
         raise mistake(f"{text!r} is no ADDRESS:PORT", "for example 10.0.1.1:9000 or [fd00::1]:9000")
@@ -123,7 +124,7 @@ def _is_whole(text: str) -> bool:
 
 def parse_port(value: Any) -> int:
     """Return a port, 1 to 65535."""
-    text = _text(value, "a port")
+    text = as_text(value, "a port")
     if not _is_whole(text) or not 1 <= int(text) <= 65535:
         raise mistake(f"{text!r} is no port", "a port is a whole number from 1 to 65535")
     return int(text)
@@ -133,7 +134,7 @@ def parse_host(value: Any) -> Host:
     """Return an address without prefix length or zone."""
     if isinstance(value, Host):
         return value
-    text = _text(value, "an IP address")
+    text = as_text(value, "an IP address")
     try:
         host = host_of(text)
     except ValueError as error:
@@ -148,7 +149,7 @@ def parse_prefix(value: Any) -> Prefix:
     """Return a unicast address with its prefix length."""
     if isinstance(value, Prefix):
         return value
-    text = _text(value, "an address with its prefix length")
+    text = as_text(value, "an address with its prefix length")
     address, slash, length = text.partition("/")
     host = parse_host(address)
     longest = 32 if host.version == 4 else 128
@@ -168,7 +169,7 @@ def parse_network(value: Any) -> Network:
     """Return a network that has no bits set behind its prefix length."""
     if isinstance(value, Network):
         return value
-    text = _text(value, "a network")
+    text = as_text(value, "a network")
     if text == "default":
         raise mistake("'default' does not say of which IP version", "write 0.0.0.0/0 or ::/0")
     try:
@@ -186,7 +187,7 @@ UINT32 = 2**32 - 1
 
 def parse_table(value: Any) -> str:
     """Return a routing table by its name, or by its number where it has none."""
-    text = _text(value, "a routing table")
+    text = as_text(value, "a routing table")
     if text in TABLES:
         return text
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= UINT32):
@@ -197,7 +198,7 @@ def parse_table(value: Any) -> str:
 
 def parse_mark(value: Any) -> str:
     """Return a mark of packets and the mask under which it counts, in hex as `ip rule` shows them."""
-    text = _text(value, "a mark")
+    text = as_text(value, "a mark")
     parts = text.split("/")
     numbers = [int(part, 16 if part[1:2] in ("x", "X") else 10) for part in parts if _MARK.fullmatch(part)]
     if len(numbers) != len(parts) or len(parts) > 2 or max(numbers) > UINT32 or numbers[1:] == [0]:
@@ -208,7 +209,7 @@ def parse_mark(value: Any) -> str:
 
 def parse_ports(value: Any) -> str:
     """Return a port or a range of ports that a rule can name."""
-    text = _text(value, "a port or a range of ports")
+    text = as_text(value, "a port or a range of ports")
     first, dash, last = text.partition("-")
     low, high = parse_port(first), parse_port(last if dash else first)
     if low > high:
@@ -220,7 +221,7 @@ def parse_ports(value: Any) -> str:
 
 def parse_ip_protocol(value: Any) -> str:
     """Return an IP protocol by its name, or by its number where it has none."""
-    text = _text(value, "an IP protocol")
+    text = as_text(value, "an IP protocol")
     if text in IP_PROTOCOLS:
         return text
     if not _is_whole(text) or not 1 <= int(text) <= 255:
@@ -230,7 +231,7 @@ def parse_ip_protocol(value: Any) -> str:
 
 def parse_mac(value: Any) -> str:
     """Return a unicast MAC address in lower case."""
-    text = _text(value, "a MAC address").lower()
+    text = as_text(value, "a MAC address").lower()
     if not _MAC.fullmatch(text):
         raise mistake(f"{text!r} is no MAC address", "for example 02:00:00:00:00:01")
     if int(text[:2], 16) & 1:
@@ -268,7 +269,7 @@ ENDPOINT_WORDS = ("device", "bind_address", "bind_port", "peer_address", "peer_p
 
 def parse_command(value: Any) -> str:
     """Return a command line, which is split as a shell would (shlex) but never run by one."""
-    text = _text(value, "a command line")
+    text = as_text(value, "a command line")
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -290,7 +291,7 @@ def parse_command(value: Any) -> str:
 
 def parse_directory(value: Any) -> str:
     """Return a directory."""
-    text = _text(value, "a directory")
+    text = as_text(value, "a directory")
     if not text.isprintable():
         raise mistake(f"{text!r} is no directory", "for example ./my_ttun")
     return text
@@ -298,7 +299,7 @@ def parse_directory(value: Any) -> str:
 
 def parse_impairment(word: str, value: Any) -> str:
     """Return a value of an impairment, as tc netem writes it."""
-    text = _text(value, f"a value for {word}")
+    text = as_text(value, f"a value for {word}")
     try:
         return show(word, read(word, text))
     except ValueError as error:
@@ -307,7 +308,7 @@ def parse_impairment(word: str, value: Any) -> str:
 
 def parse_sysctl(value: Any) -> str:
     """Return the value of a sysctl, its words apart by one space."""
-    text = " ".join(_text(value, "the value of a sysctl").split())
+    text = " ".join(as_text(value, "the value of a sysctl").split())
     if not text.isprintable() or not text:
         raise mistake(f"{text!r} is no value of a sysctl", "for example 1")
     return text

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from labctl.topology.model.base import Model
 from labctl.topology.model.checks import Check, Expectation, Nc, Ping, Probe
+from labctl.topology.model.files import File
 from labctl.topology.model.impair import Impair
 from labctl.topology.model.interfaces import Bridge, Dummy, Interface, Loopback, Tap, Tun, Veth
 from labctl.topology.model.namespace import Namespace
@@ -24,6 +25,7 @@ __all__ = [
     "Check",
     "Dummy",
     "Expectation",
+    "File",
     "Impair",
     "Interface",
     "Loopback",

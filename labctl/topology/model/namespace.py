@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from labctl.topology.fields import InterfaceName, SysctlValue
+from labctl.topology.file_values import FilePath
 from labctl.topology.model.base import Model
+from labctl.topology.model.files import File
 from labctl.topology.model.interfaces import Interface
 from labctl.topology.model.neighbours import Neighbour
 from labctl.topology.model.routes import Route, Rule, default_means_any
@@ -25,4 +27,5 @@ class Namespace(Model):
     routes: tuple[Annotated[Route, BeforeValidator(default_means_any)], ...] = Field((), description="Static routes.")
     rules: tuple[Rule, ...] = Field((), description="Rules that say which packets are looked up in which table.")
     neighbours: tuple[Neighbour, ...] = Field((), description="Neighbours whose MAC address is known beforehand.")
+    files: dict[FilePath, File] = Field({}, description="Files and directories that its programs alone see, by path.")
     sysctls: dict[str, SysctlValue] = Field({}, description="Settings below net., for example net.ipv4.ip_forward: 1.")
