@@ -11,6 +11,7 @@ from labctl.errors import kernel_words
 from labctl.kernel import xfrm
 from labctl.kernel.nftables import tables as nftables
 from labctl.plan.facts import Table
+from labctl.plan.firewall import Listing
 
 _LEGACY = ("iptables", "ip6tables", "arptables")
 
@@ -20,6 +21,7 @@ class Filters:
     """What was found, and what could not be looked at, with the reason."""
 
     tables: tuple[Table, ...]
+    listing: Listing
     xfrm: Mapping[str, int]
     unseen: Mapping[str, str]
 
@@ -27,17 +29,25 @@ class Filters:
 def found() -> Filters:
     """Return the filters of this thread's namespace."""
     tables: tuple[Table, ...] = ()
+    whole: Listing = {}
     counted: dict[str, int] = {}
     unseen = _legacy()
     try:
         tables = tuple(nftables.tables())
+        whole = _listing() if tables else {}
     except OSError as error:
         unseen["nftables"] = kernel_words(error)
     try:
         counted = xfrm.counted()
     except OSError as error:
         unseen["IPsec"] = kernel_words(error)
-    return Filters(tables, counted, unseen)
+    return Filters(tables, whole, counted, unseen)
+
+
+def _listing() -> Listing:
+    from labctl.kernel.nftables.listing import listing  # most labs have no table, and do without
+
+    return listing()
 
 
 def _legacy() -> dict[str, str]:

@@ -47,7 +47,7 @@ def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) ->
         finally:
             netlink.close()
         unseen = found.unseen if there.rules else {**found.unseen, "rules": "this kernel has no policy routing"}
-        return replace(there, tables=found.tables, xfrm=found.xfrm, unseen=unseen)
+        return replace(there, tables=found.tables, listing=found.listing, xfrm=found.xfrm, unseen=unseen)
     finally:
         os.close(fd)
 

@@ -21,9 +21,11 @@ from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
 from labctl.plan import steps
 from labctl.plan.commands import ADDRGENMODES, STAND_IN, link_local_settings
 from labctl.plan.facts import Substitution
+from labctl.plan.firewall import Firewall, Listing
 from labctl.plan.netem import Netem
 from labctl.plan.settings import BORN_WITH
 from labctl.plan.steps import InterfaceStep, Step
+from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.process.syscalls import network_namespace
 
 IFF_UP = 0x1  # linux/if.h
@@ -78,6 +80,11 @@ class Performer:
                     raise MachineError(what, kernel_words(error), f"load the driver as root: {driver}") from error
                 raise
 
+    def listing(self, namespace: str) -> Listing:
+        """Return what a namespace has of nftables. Raise KernelRefused."""
+        with kernel_errors_as(f"could not read the firewall of {namespace}"):
+            return self._space(namespace).listing()
+
     def _perform(self, step: Step) -> Substitution | None:
         match step:
             case steps.AddNamespace(namespace=name):
@@ -104,6 +111,8 @@ class Performer:
                 self._space(step.namespace).address(rt.RTM_NEWADDR, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
             case steps.DeleteAddress():
                 self._space(step.namespace).address(rt.RTM_DELADDR, step)
+            case SetFirewall(namespace=name, firewall=firewall):
+                self._space(name).set_firewall(firewall)
             case steps.DeleteLink():
                 self._space(step.namespace).delete_link(step)
             case _ if isinstance(step, foreign.Foreign):
@@ -180,6 +189,18 @@ class _Space:
         # /proc/sys/net shows the namespace of whoever opens it, so the file is opened inside.
         with network_namespace(self._fd):
             sysctls.write(path, value)
+
+    def set_firewall(self, firewall: Firewall) -> None:
+        from labctl.kernel.nftables.commit import commit  # most labs have none, and do without
+
+        with network_namespace(self._fd):
+            commit(firewall)
+
+    def listing(self) -> Listing:
+        from labctl.kernel.nftables.listing import listing
+
+        with network_namespace(self._fd):
+            return listing()
 
     def differing(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Return those of some settings that have another value here."""

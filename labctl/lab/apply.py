@@ -17,7 +17,9 @@ from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan import steps, steps_of_files
 from labctl.plan.facts import Substitution
+from labctl.plan.firewall import Applied
 from labctl.plan.steps import Step
+from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.process import processes
 from labctl.process.descriptors import many_descriptors
 from labctl.process.disk import kept_in
@@ -66,6 +68,9 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
             stray_processes.end_inside([recorded.namespaces[name]])
             performer.perform(step)
             state.forget_namespace(name)
+        case SetFirewall(namespace=name, firewall=firewall):
+            performer.perform(step)
+            state.record_firewall(name, Applied(firewall, performer.listing(name)))
         case _:
             substitution = performer.perform(step)
             if isinstance(step, steps.DeleteLink) and step.ref in recorded.substitutions:

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.engines.program_files import Signature
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.facts import Substitution
+from labctl.plan.firewall import PART_KINDS, Applied, Entry, Firewall, Part
 from labctl.process.disk import contents, kept_in
 from labctl.process.processes import Process
 from labctl.topology.interface_ref import InterfaceRef
@@ -56,6 +57,7 @@ class Recorded:
     files: dict[str, set[str]] = field(default_factory=dict)  # the paths of own files by namespace
     engines: dict[InterfaceRef, Engine] = field(default_factory=dict)
     substitutions: dict[InterfaceRef, Substitution] = field(default_factory=dict)
+    firewalls: dict[str, Applied] = field(default_factory=dict)  # by namespace
 
 
 class Journal:
@@ -101,9 +103,14 @@ def _apply(entry: Any, recorded: Recorded) -> None:
         case {"substitution": {"subject": found, "wanted": str(wanted), "used": str(used), "reason": str(why)}}:
             subject = _ref(found)
             recorded.substitutions[subject] = Substitution(subject, wanted, used, why)
+        case {"firewall": str(name), "asked": asked, "listing": list(listing)}:
+            recorded.firewalls[name] = _applied(asked, listing)
+        case {"forget_firewall": str(name)}:
+            recorded.firewalls.pop(name, None)
         case {"forget_namespace": str(name)}:
             recorded.namespaces.pop(name, None)
             recorded.files.pop(name, None)
+            recorded.firewalls.pop(name, None)
         case {"forget_engine": device}:
             recorded.engines.pop(_ref(device), None)
         case {"forget_substitution": subject}:
@@ -149,6 +156,36 @@ def _process(entry: Any) -> Process | None:
         case [int(pid), int(started)] if pid in _PIDS:
             return Process(pid, started)
     return None
+
+
+def as_entry(applied: Applied) -> dict[str, Any]:
+    """Return the entry of a firewall, without its namespace."""
+    listing = [[list(part), [list(entry) for entry in entries]] for part, entries in applied.listing.items()]
+    return {"asked": asdict(applied.asked), "listing": listing}
+
+
+def _applied(asked: Any, listing: list[Any]) -> Applied:
+    """Return the firewall of an entry. Raise ValueError where it is none."""
+    match asked:
+        case {"nft": str(nft), "masquerade": [*masquerade], "versions": [*versions]}:
+            firewall = Firewall(nft, tuple(map(str, masquerade)), tuple(map(int, versions)))
+        case _:
+            raise ValueError("no firewall")
+    found: dict[Part, tuple[Entry, ...]] = {}
+    for each in listing:
+        match each:
+            case [[str(family), str(table), str(kind), str(name)], [*entries]] if kind in PART_KINDS:
+                found[Part(family, table, kind, name)] = tuple(map(_entry, entries))
+            case _:
+                raise ValueError("no part of a firewall")
+    return Applied(firewall, found)
+
+
+def _entry(entry: Any) -> Entry:
+    match entry:
+        case [str(words), str(digest)]:
+            return Entry(words, digest)
+    raise ValueError("no entry of a firewall")
 
 
 def _ref(entry: Any) -> InterfaceRef:

@@ -31,7 +31,8 @@ def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
             there = observe(name, paths.get(name, ()), [*_peers_of(name, topology), *recorded.namespaces])
             if there is not None:
                 links = dict(_with_owners(name, there, topology, recorded))
-                found[name] = replace(there, links=links, files=dict(_files(name, state, recorded)))
+                files, firewall = dict(_files(name, state, recorded)), recorded.firewalls.get(name)
+                found[name] = replace(there, links=links, files=files, firewall=firewall)
     return Facts(found, dict(running(recorded.engines, state, desired.steps if desired else (), found)))
 
 

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel.namespaces import NamespaceId
 from labctl.kernel.own_files import FILES, Own
-from labctl.lab.journal import Engine, Journal, Recorded, boot_id
+from labctl.lab.journal import Engine, Journal, Recorded, as_entry, boot_id
 from labctl.lab.run_directory import ROOT
 from labctl.plan.facts import Substitution
+from labctl.plan.firewall import Applied
 from labctl.process.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
 from labctl.process.processes import Process
 from labctl.topology.interface_ref import InterfaceRef
@@ -97,6 +98,14 @@ class State:
     def forget_substitution(self, subject: InterfaceRef) -> None:
         """Record that a substitute is gone."""
         self._journal.append({"forget_substitution": subject})
+
+    def record_firewall(self, namespace: str, applied: Applied) -> None:
+        """Record the firewall that a namespace has now, and what the kernel has made of it."""
+        self._journal.append({"firewall": namespace, **as_entry(applied)})
+
+    def forget_firewall(self, namespace: str) -> None:
+        """Record that a namespace has no firewall any more."""
+        self._journal.append({"forget_firewall": namespace})
 
     def complete(self, topology: str, file: str) -> None:
         """Record that the lab is up, and is from here on what this topology (as JSON), of this file, says."""

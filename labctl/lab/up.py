@@ -161,6 +161,10 @@ def _forget_what_is_gone(topology: Topology, state: State) -> None:
     for name in recorded.namespaces:
         if name not in topology.namespaces:
             state.forget_namespace(name)
+    for name in recorded.firewalls:
+        space = topology.namespaces.get(name)
+        if space is None or not (space.nft or space.masquerade):
+            state.forget_firewall(name)
     for subject in recorded.substitutions:
         space = topology.namespaces.get(subject.namespace)
         if space is None or subject.interface not in space.interfaces:

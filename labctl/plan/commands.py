@@ -18,6 +18,7 @@ from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.netem import as_typed
 from labctl.plan.routes import DEFAULT_RULES, Route, Rule
 from labctl.plan.steps import Step
+from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.topology.iproute import DEFAULT_METRIC
 
 STAND_IN = "labctl: bridge stands in for dummy"
@@ -33,7 +34,7 @@ def link_local_settings(mode: str) -> dict[str, str]:
 
 
 def command(step: Step) -> str:
-    """Return one line of shell. Raise TypeError for a step of an unknown kind."""
+    """Return one command of a shell. Raise TypeError for a step of an unknown kind."""
     ip = ("ip", "-n", step.namespace)
     match step:
         case steps.AddNamespace(namespace=name):
@@ -75,6 +76,10 @@ def command(step: Step) -> str:
             return shlex.join((*ip, "xfrm", what, "flush"))
         case steps.DeleteQdisc(interface=interface, place=place):
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, *place.split()))
+        case SetFirewall(firewall=firewall):
+            load = shlex.join(("ip", "netns", "exec", step.namespace, "nft", "-f", "-"))
+            end = "EOF" if "EOF" not in firewall.text.splitlines() else "END OF RULESET"
+            return f"{load} <<'{end}'\nflush ruleset\n{firewall.text}{end}"
         case steps.AddNeighbour(interface=interface, neighbour=neighbour):
             entry = ("lladdr", neighbour.lladdr, "nud", "permanent") if neighbour.lladdr else ()
             proxy = () if entry else ("proxy",)

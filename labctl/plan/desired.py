@@ -16,9 +16,11 @@ from labctl.plan import settings, steps, steps_of_files
 from labctl.plan.desired_routes import route_of, rule_of
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
 from labctl.plan.facts import Neighbour
+from labctl.plan.firewall import Firewall
 from labctl.plan.mtu import SMALLEST, Mtus
 from labctl.plan.netem import as_kept
 from labctl.plan.steps import Step
+from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.topology import model
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
@@ -56,6 +58,9 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
         yield from _early_sysctls(name, space)
     for name, space in spaces:
         yield from _links(order, name, space)
+    # Before any interface is up: no packet comes by beforehand.
+    for name, space in spaces:
+        yield from _firewall(name, space)
     for name, space in spaces:
         yield from _properties(mtus, name, space)
     for name, space in spaces:
@@ -101,6 +106,13 @@ def _links(order: Mapping[str, int], name: str, space: model.Namespace) -> Itera
                 yield steps.AddLink(name, interface_name, interface.kind)
             case model.Loopback():
                 pass  # every namespace has it
+
+
+def _firewall(name: str, space: model.Namespace) -> Iterator[Step]:
+    if space.nft or space.masquerade:
+        addresses = (address for interface in space.interfaces.values() for address in interface.addresses)
+        versions = tuple(sorted({address.version for address in addresses})) or (4, 6)
+        yield SetFirewall(name, Firewall(space.nft or "", space.masquerade, versions if space.masquerade else (4, 6)))
 
 
 def _properties(mtus: Mtus, name: str, space: model.Namespace) -> Iterator[Step]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from labctl.plan import steps, steps_of_files
+from labctl.plan import firewall, steps, steps_of_files
 from labctl.plan.commands import command
 from labctl.plan.facts import Facts, Link, Namespace, Neighbour, OwnFile, RunningEngine
 from labctl.plan.routes import is_same_route
 from labctl.plan.steps import InterfaceStep, Step
+from labctl.plan.steps_of_firewall import SetFirewall
 
 _NUMBER = re.compile(r"-?[0-9]+")
 ABSENT = "is not there"
@@ -71,6 +72,8 @@ def _of_namespace(step: Step, there: Namespace) -> str | None:
             return _unless(any(rule in rules for rules in there.rules.values()), ABSENT)
         case steps_of_files.WriteFile(path=path) | steps_of_files.MakeDirectory(path=path):
             return _of_file(there.files.get(path), step.makes)
+        case SetFirewall(firewall=wanted):
+            return firewall.difference(wanted, there.firewall, there.listing)
     raise TypeError(f"no way to compare {step!r}")
 
 

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from labctl.engine.packets.impairment import Impairment
 from labctl.plan.engine_spec import Direction, EngineSpec
+from labctl.plan.firewall import Applied, Listing
 from labctl.plan.routes import Route, Rule
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -104,6 +105,7 @@ class Namespace:
     """One namespace; `sysctls` by their path below /proc/sys, None for one that can only be written.
 
     `routes` are those that the kernel did not make by itself, of every table; `rules` are all, by IP version.
+    `tables` and `listing` are what it has of nftables, `firewall` what labctl has made of it as the file asked for.
     `xfrm` counts the policies and states of IPsec; `unseen` is what could not be looked at here, and why.
     """
 
@@ -113,6 +115,8 @@ class Namespace:
     sysctls: Mapping[str, str | None] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
     files: Mapping[str, OwnFile] = field(default_factory=dict)  # what it alone has, by path
+    listing: Listing = field(default_factory=dict)
+    firewall: Applied | None = None
     xfrm: Mapping[str, int] = field(default_factory=dict)
     unseen: Mapping[str, str] = field(default_factory=dict)
 

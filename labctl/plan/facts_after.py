@@ -43,14 +43,17 @@ def without(facts: Facts, removals: Iterable[Step]) -> Facts:
                 spaces[name] = _changed(spaces[name], replace(spaces[name].links[interface], master=""))
             case steps.ClearNetem(interface=interface):
                 spaces[name] = _changed(spaces[name], replace(spaces[name].links[interface], netem=None))
+            case steps.DeleteTable(family=family, name=table):
+                left = {part: entries for part, entries in spaces[name].listing.items() if part[:2] != (family, table)}
+                spaces[name] = replace(spaces[name], listing=left)
             case steps.DeleteRoute(route=route):
                 spaces[name] = replace(spaces[name], routes=_without_one(spaces[name].routes, route))
             case steps_of_files.RemoveFile(path=path):
                 files = {p: f for p, f in spaces[name].files.items() if not PurePosixPath(p).is_relative_to(path)}
                 spaces[name] = replace(spaces[name], files=files)
             case steps.DeleteRule(rule=rule):
-                left = {way: _without_one(rules, rule) for way, rules in spaces[name].rules.items()}
-                spaces[name] = replace(spaces[name], rules=left)
+                by_version = {way: _without_one(rules, rule) for way, rules in spaces[name].rules.items()}
+                spaces[name] = replace(spaces[name], rules=by_version)
     return replace(facts, namespaces=spaces, engines=engines)
 
 

@@ -13,6 +13,7 @@ from labctl.plan import steps
 from labctl.plan.difference import UNWANTED, Change
 from labctl.plan.facts import Facts, Link, Namespace, Neighbour
 from labctl.plan.steps import Step
+from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.topology.interface_ref import InterfaceRef
 
 _BY_HAND = ("permanent", "noarp", "proxy")
@@ -21,12 +22,14 @@ _BY_HAND = ("permanent", "noarp", "proxy")
 class Hosts(NamedTuple):
     """The addresses that the interfaces of a lab are to have, and the MAC addresses that they do have.
 
-    `known` are the neighbours that the lab is to have, with the interface that each is behind.
+    `known` are the neighbours that the lab is to have, with the interface that each is behind; `with_firewall` are the
+    namespaces that are to have a firewall.
     """
 
     addresses: frozenset[str]
     macs: frozenset[str]
     known: Mapping[InterfaceRef, Sequence[Neighbour]]
+    with_firewall: frozenset[str]
 
     @classmethod
     def of(cls, wanted: Collection[Step], facts: Facts) -> Hosts:
@@ -36,12 +39,16 @@ class Hosts(NamedTuple):
                 known.setdefault(step.ref, []).append(step.neighbour)
         links = (link for space in facts.namespaces.values() for link in space.links.values())
         addresses = (step.address.partition("/")[0] for step in wanted if isinstance(step, steps.AddAddress))
-        return cls(frozenset(addresses), frozenset(link.mac for link in links), known)
+        firewalls = frozenset(step.namespace for step in wanted if isinstance(step, SetFirewall))
+        return cls(frozenset(addresses), frozenset(link.mac for link in links), known, firewalls)
 
 
 def foreign(name: str, space: Namespace, staying: Mapping[str, Link], hosts: Hosts) -> Iterator[Change]:
     """Yield its removal from one namespace, except what goes with an interface that does not stay."""
+    own = space.firewall.tables if space.firewall and name in hosts.with_firewall else ()
     for table in space.tables:
+        if (table.family, table.name) in own:
+            continue  # it stays, or is replaced together with the others
         yield Change(steps.DeleteTable(name, table.family, table.name, table.chains, table.rules), UNWANTED)
     for what, number in space.xfrm.items():
         yield Change(steps.FlushXfrm(name, what, number), UNWANTED)

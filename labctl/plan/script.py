@@ -16,6 +16,7 @@ from labctl.plan.commands import STAND_IN, command
 from labctl.plan.commands_of_files import is_for_ip_netns
 from labctl.plan.desired import Desired
 from labctl.plan.steps import InterfaceStep, Step
+from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.topology.model import Topology
 
 _STAND_IN = f"""\
@@ -26,7 +27,7 @@ stand_in() {{
 }}
 """
 
-_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _RULES, _FILES, _ENGINES = range(8)
+_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _RULES, _FIREWALLS, _FILES, _ENGINES = range(9)
 _HEADINGS = {
     _NAMESPACES: "Namespaces: each is a network stack of its own.",
     _SETTINGS: "Settings that a new namespace would else take from the machine.",
@@ -34,6 +35,7 @@ _HEADINGS = {
     _ROUTES: "What is not next door has a way.",
     _RULES: "Rules: which packets are looked up in which table.",
     _FILES: "Files that `ip netns exec` shows in one namespace alone.",
+    _FIREWALLS: "Firewalls: what may pass, and from which address it goes on.",
     _ENGINES: "The engines: each carries the packets of its TUN device to its peer, one per UDP datagram.",
 }
 
@@ -106,6 +108,8 @@ def _place(step: Step, topology: Topology) -> tuple[int, ...]:
             return (_RULES, space)
         case steps_of_files.WriteFile() | steps_of_files.MakeDirectory():
             return (_FILES, space)
+        case SetFirewall():
+            return (_FIREWALLS, space)
         case steps.StartEngine():
             return (_ENGINES,)
         case _ if interface is None:

@@ -8,6 +8,7 @@ from rich.tree import Tree
 from labctl.plan import steps
 from labctl.plan.facts import Substitution
 from labctl.plan.steps import InterfaceStep, Step
+from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.topology.interface_ref import InterfaceRef
 
 
@@ -36,7 +37,7 @@ class LabTree:
             case steps.StartEngine():
                 branch, _ = self._node(step.ref)
                 branch.add(Text(step.spec.command, "green"))
-            case steps.AddRoute() | steps.AddRule():
+            case steps.AddRoute() | steps.AddRule() | SetFirewall():
                 self._space(step.namespace).add(Text(step.words, "dim"))
             case steps.SetMtu() | steps.SetMaster() | steps.SetNetem():
                 self._line(step.ref).append(f"  {step.words}", "dim")

@@ -23,6 +23,7 @@ from labctl.topology.values import (
     parse_host,
     parse_impairment,
     parse_interface_name,
+    parse_interface_names,
     parse_interface_ref,
     parse_ip_protocol,
     parse_mac,
@@ -33,6 +34,7 @@ from labctl.topology.values import (
     parse_port,
     parse_ports,
     parse_prefix,
+    parse_ruleset,
     parse_socket_address,
     parse_sysctl,
     parse_table,
@@ -54,6 +56,12 @@ NamespaceName = Annotated[str, _named("namespace", LONGEST_NAMESPACE)]
 CheckName = Annotated[str, _named("check", 60)]
 UserName = Annotated[str, BeforeValidator(parse_user)]
 InterfaceName = Annotated[str, BeforeValidator(parse_interface_name)]
+InterfaceNames = Annotated[
+    tuple[InterfaceName, ...],
+    BeforeValidator(parse_interface_names),
+    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "examples": ["wan0"]}),
+]
+Ruleset = Annotated[str, BeforeValidator(parse_ruleset), WithJsonSchema({"type": "string"})]
 NUMBER = BeforeValidator(parse_number)
 Whole = Annotated[int, NUMBER]
 Seconds = Annotated[float, BeforeValidator(parse_number)]

@@ -30,6 +30,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _MARK = re.compile(r"0[xX][0-9A-Fa-f]{1,8}|[0-9]{1,10}")
+_INCLUDE = re.compile(r"\s*include\b")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -91,6 +92,22 @@ def parse_interface_name(value: Any) -> str:
     if name in ("all", "default"):  # devinet_sysctl_register() refuses both
         raise mistake(f"the kernel keeps the name {name!r} for sysctls", "choose another name")
     return name
+
+
+def parse_interface_names(value: Any) -> Any:
+    """Return a list of names of interfaces; one name alone is a list of one."""
+    return value if isinstance(value, list | tuple) else (parse_interface_name(value),)
+
+
+def parse_ruleset(value: Any) -> str:
+    """Return a ruleset in the language of nft(8), as it is written: what it says only nft(8) knows."""
+    text = _text(value, "a ruleset of nft as text")
+    if not text.strip():
+        raise mistake("the ruleset is empty", "leave it out, or write it below `nft: |`")
+    for number, line in enumerate(text.splitlines(), 1):
+        if _INCLUDE.match(line):
+            raise mistake(f"line {number} includes another file", "write its rules here: the lab is one file")
+    return text
 
 
 def parse_interface_ref(value: Any) -> InterfaceRef:

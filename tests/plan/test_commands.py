@@ -9,6 +9,7 @@ import pytest
 from labctl.engine.packets.impairment import Impairment
 from labctl.plan.commands import command, stand_in
 from labctl.plan.facts import Neighbour
+from labctl.plan.firewall import Firewall
 from labctl.plan.routes import NextHop, Route, Rule
 from labctl.plan.steps import (
     AddAddress,
@@ -32,6 +33,7 @@ from labctl.plan.steps import (
     SetUp,
     Step,
 )
+from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.topology.interface_ref import InterfaceRef
 
 HERE, THERE = "link-netns", "vf"  # names that ip(8) knows as words
@@ -62,6 +64,14 @@ STEPS: list[Step] = [
         for neighbour in (Neighbour("10.0.0.2", "02:00:00:00:00:02", "permanent"), Neighbour("10.0.0.3", "", "proxy"))
     ),
 ]
+
+
+def test_a_ruleset_ends_where_no_line_of_it_does() -> None:
+    lines = command(SetFirewall("ns", Firewall("table inet a {\n}", ("wan0",), (4,)))).splitlines()
+    assert lines[0] == "ip netns exec ns nft -f - <<'EOF'" and lines[-1] == "EOF"
+    assert lines[1:4] == ["flush ruleset", "table inet a {", "}"]
+    assert '        meta nfproto ipv4 oifname "wan0" masquerade' in lines
+    assert command(SetFirewall("ns", Firewall("EOF"))).endswith("\nEOF\nEND OF RULESET")
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: type(step).__name__)

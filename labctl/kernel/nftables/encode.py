@@ -5,7 +5,7 @@ from __future__ import annotations
 from labctl.kernel.nftables.messages import nested, string, u32
 
 LINK, NETWORK, TRANSPORT = 0, 1, 2  # NFT_PAYLOAD_*: the header that an offset counts from
-META_PROTOCOL, META_NFTRACE, META_NFPROTO, META_L4PROTO = 1, 12, 15, 16  # NFT_META_*
+META_PROTOCOL, META_OIFNAME, META_NFTRACE, META_NFPROTO, META_L4PROTO = 1, 7, 12, 15, 16  # NFT_META_*
 _REGISTER = 1  # NFT_REG_1
 _ELEMENT, _NAME, _DATA, _VALUE = 1, 1, 2, 1  # NFTA_LIST_ELEM, NFTA_EXPR_*, NFTA_DATA_VALUE
 _PAYLOAD_REGISTER, _PAYLOAD_BASE, _PAYLOAD_OFFSET, _PAYLOAD_LENGTH = 1, 2, 3, 4  # NFTA_PAYLOAD_*
@@ -28,6 +28,11 @@ def header_is(base: int, offset: int, value: bytes) -> bytes:
 def meta_is(key: int, value: bytes) -> bytes:
     """Return the expressions that match packets of which the kernel knows this."""
     return _expression("meta", u32(_META_KEY, key) + u32(_META_REGISTER, _REGISTER)) + _is(value)
+
+
+def masquerade() -> bytes:
+    """Return the expression that sends a packet from the address of the interface that it leaves by."""
+    return _expression("masq", b"")
 
 
 def set_nftrace() -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from labctl.kernel import rtnetlink as rt
+from labctl.kernel.nftables import digests
 from labctl.kernel.nftables.messages import (
     GETCHAIN,
     GETRULE,
@@ -46,6 +47,7 @@ class Rule:
     handle: int
     words: str
     packets: int | None = None
+    digest: str = ""  # of its expressions, without what they have counted
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,10 @@ def _rules(netlink: rt.Rtnetlink) -> _Rules:
     found: _Rules = {}
     for family, told in list(dump(netlink, GETRULE)):
         table, chain = text(told[NAME]), text(told[_RULE_CHAIN])
-        says = said(family, elements(told.get(_RULE_EXPRESSIONS, b"")), partial(sets.of, family, table), names)
-        rule = Rule(number(told[_RULE_HANDLE]), says.words, says.packets)
+        expressions = list(elements(told.get(_RULE_EXPRESSIONS, b"")))
+        says = said(family, expressions, partial(sets.of, family, table), names)
+        digest = digests.of_expressions(expressions, partial(sets.of, family, table))
+        rule = Rule(number(told[_RULE_HANDLE]), says.words, says.packets, digest)
         found.setdefault((family, table, chain), []).append(rule)
     return found
 

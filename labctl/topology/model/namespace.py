@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from labctl.topology.fields import InterfaceName, SysctlValue
+from labctl.topology.fields import InterfaceName, InterfaceNames, Ruleset, SysctlValue
 from labctl.topology.file_values import FilePath
 from labctl.topology.model.base import Model
 from labctl.topology.model.files import File
@@ -26,6 +26,10 @@ class Namespace(Model):
     interfaces: dict[InterfaceName, Interface] = Field({}, description="Interfaces by name.")
     routes: tuple[Annotated[Route, BeforeValidator(default_means_any)], ...] = Field((), description="Static routes.")
     rules: tuple[Rule, ...] = Field((), description="Rules that say which packets are looked up in which table.")
+    nft: Ruleset | None = Field(None, description="A ruleset in the language of nft(8), as block scalar (`nft: |`).")
+    masquerade: InterfaceNames = Field(
+        (), description="An interface, or a list: what is forwarded out of it is sent from its own address."
+    )
     neighbours: tuple[Neighbour, ...] = Field((), description="Neighbours whose MAC address is known beforehand.")
     files: dict[FilePath, File] = Field({}, description="Files and directories that its programs alone see, by path.")
     sysctls: dict[str, SysctlValue] = Field({}, description="Settings below net., for example net.ipv4.ip_forward: 1.")

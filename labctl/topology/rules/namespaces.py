@@ -1,4 +1,4 @@
-"""What a namespace has beside its interfaces: routes and rules, neighbours, files, and sysctls that belong to it."""
+"""What a namespace has beside its interfaces: routes, rules, NAT, neighbours, files, and sysctls that belong to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from labctl.topology.model import Namespace, Topology
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.files import of_files
 from labctl.topology.rules.finding import Finding
+from labctl.topology.rules.firewall import of_masquerade
 from labctl.topology.rules.neighbours import of_neighbours
 from labctl.topology.rules.routes import of_routes, of_rules
 from labctl.topology.unknown_names import did_you_mean
@@ -19,10 +20,11 @@ _SYSCTL_PART = re.compile(r"[A-Za-z0-9_.:@-]+")
 
 
 def of_namespaces(topology: Topology) -> Iterator[Finding]:
-    """Yield what is wrong with routes, rules, neighbours, files and sysctls."""
+    """Yield what is wrong with routes, rules, masquerading, neighbours, files and sysctls."""
     for where, namespace in topology.namespaces.items():
         yield from of_routes(topology, where, namespace)
         yield from of_rules(topology, where, namespace)
+        yield from of_masquerade(topology, where, namespace)
         yield from of_neighbours(topology, where, namespace)
         yield from of_files(where, namespace)
         yield from _sysctls(where, namespace)
