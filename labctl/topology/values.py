@@ -101,13 +101,13 @@ def parse_interface_names(value: Any) -> Any:
 
 def parse_ruleset(value: Any) -> str:
     """Return a ruleset in the language of nft(8), as it is written: what it says only nft(8) knows."""
-    text = _text(value, "a ruleset of nft as text")
-    if not text.strip():
+    found = as_text(value, "a ruleset of nft as text")
+    if not found.strip():
         raise mistake("the ruleset is empty", "leave it out, or write it below `nft: |`")
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(found.splitlines(), 1):
         if _INCLUDE.match(line):
             raise mistake(f"line {number} includes another file", "write its rules here: the lab is one file")
-    return text
+    return found
 
 
 def parse_interface_ref(value: Any) -> InterfaceRef:
