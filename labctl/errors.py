@@ -3,7 +3,9 @@
     LabError                what failed, why, what to do now
     ├── UsageError          the file or the call is wrong
     ├── MachineError        this machine cannot: no right, no driver
-    └── KernelRefused       the kernel refused; what was made is taken back
+    ├── KernelRefused       the kernel refused; what was made is taken back
+    ├── CommandFailed       a command in a namespace has ended, and not well
+    └── CommandTimedOut     a command in a namespace has not ended in time
 
 Each is three short lines for a person: `what` failed (in words a student knows), `why` (errno and the kernel's own
 words) and `hint` (what to do now). Each class has its exit code.
@@ -13,8 +15,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 
@@ -72,6 +75,33 @@ class KernelRefused(LabError):
     """The kernel refused a step of a lab."""
 
     exit_code = ExitCode.REFUSED
+
+
+class CommandFailed(LabError):
+    """A command in a namespace has ended, and not with exit code 0."""
+
+    def __init__(self, args: Sequence[str], returncode: int, stdout: str = "", stderr: str = "") -> None:
+        ending = f"exit code {returncode}" if returncode >= 0 else signal.Signals(-returncode).name
+        super().__init__(f"{shlex.join(args)!r} ended with {ending}", _end_of(stderr) or _end_of(stdout))
+        self.args = (args, returncode, stdout, stderr)  # what pickle calls the class with
+        self.command, self.returncode, self.stdout, self.stderr = args, returncode, stdout, stderr
+
+
+class CommandTimedOut(LabError):
+    """A command in a namespace has not ended within so many seconds."""
+
+    def __init__(self, args: Sequence[str], timeout: float, stdout: str = "", stderr: str = "") -> None:
+        super().__init__(f"{shlex.join(args)!r} has not ended in {timeout:g} s", _end_of(stderr) or _end_of(stdout))
+        self.args = (args, timeout, stdout, stderr)  # what pickle calls the class with
+        self.command, self.timeout, self.stdout, self.stderr = args, timeout, stdout, stderr
+
+
+_QUOTED = 12
+"""Lines of what a command wrote that an error quotes at most: the last ones."""
+
+
+def _end_of(written: str) -> str:
+    return "\n".join(written.strip().splitlines()[-_QUOTED:])
 
 
 def kernel_words(error: OSError) -> str:

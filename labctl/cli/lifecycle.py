@@ -11,7 +11,8 @@ import click
 
 from labctl.cli import completion
 from labctl.cli.base import cli, explain_option, file_argument, format_option, lab_argument, lab_option
-from labctl.cli.labs import VARIABLE, desired_of, file_of, lab_of, own_labs, which_lab
+from labctl.cli.labs import VARIABLE, desired_of, lab_of, own_labs, which_lab
+from labctl.cli.own_lab import make
 from labctl.cli.streams import tolerate_unwritable_output
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
@@ -26,40 +27,18 @@ if TYPE_CHECKING:
 @explain_option
 @click.option("--fresh", is_flag=True, help="Make it anew: end the lab of that name first, if it is running.")
 @format_option
-@click.pass_obj
 @tolerate_unwritable_output()
-def up(until_the_end: ExitStack, file: str, name: str | None, explain: bool, fresh: bool, form: str) -> int:
+def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
-    from labctl.lab.engines.forkserver_client import forkserver
+    report = reporter(form)
+    with ExitStack() as view:
 
-    with forkserver() as server:  # first of all: it has something to load
-        from labctl.lab.down import end
-        from labctl.lab.up import up as make
-        from labctl.process.signals import TERMINATION, ignored
-        from labctl.rootless.context import context_of_new
+        def show(made: UpReport) -> None:
+            view.close()
+            report.up(made, several=bool(own_labs().keys() - {made.lab}))
+            sys.stdout.flush()
 
-        desired, source = desired_of(file, name), file_of(file)
-        lab = desired.topology.name
-        if fresh and (before := own_labs().get(lab)):
-            end(lab, before)
-        context, report = context_of_new(lab), reporter(form)
-
-        def work() -> UpReport:
-            with report.making(lab, explain) as notify:
-                made = make(desired, source, context.mode, server.at(context), notify)
-                return until_the_end.enter_context(made)
-
-        try:
-            made = context.call(work)
-            until_the_end.enter_context(ignored(*TERMINATION))  # the lab is made: all that is left is to report it
-        except BaseException:
-            context.abandon()
-            raise
-    try:
-        report.up(made, desired.topology, several=bool(own_labs().keys() - {lab}))
-        sys.stdout.flush()
-    finally:
-        context.keep()  # the very last: until here a rootless environment ends with the command
+        make(file, name, fresh, view.enter_context(report.making(explain)), show)
     return ExitCode.SUCCESS
 
 

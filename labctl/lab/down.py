@@ -71,7 +71,7 @@ def _ended(lab: str) -> Iterator[list[Removed]]:
         yield removed
 
 
-def rollback(state: State, notify: Callable[[Removed], None]) -> None:
+def rollback(state: State, notify: Callable[[Removed], object]) -> None:
     """End everything that is recorded, and record that nothing is left."""
     recorded = state.read()
     with removable(state.lab):

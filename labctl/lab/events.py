@@ -12,8 +12,9 @@ from labctl.plan.steps import Step
 
 @dataclass(frozen=True)
 class Planned:
-    """The changes that are about to be made; `fresh` where nothing of the lab was there."""
+    """The changes of a lab that are about to be made; `fresh` where nothing of it was there."""
 
+    lab: str
     changes: tuple[Change, ...]
     fresh: bool
 
@@ -47,4 +48,4 @@ class Removed:
 
 
 Event = Planned | Done | RollingBack | Removed
-Listener = Callable[[Event], None]
+Listener = Callable[[Event], object]

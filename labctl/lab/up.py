@@ -45,6 +45,8 @@ class UpReport:
 
     lab: str
     mode: str
+    fresh: bool  # whether nothing of the lab was there before
+    topology: Topology  # what it is from now on
     changes: tuple[Change, ...]
     substitutions: tuple[Substitution, ...]
     seconds: float
@@ -75,7 +77,7 @@ def up(
             changes = looked.changes
             check_names_free(changes, recorded)
             try:
-                notify(Planned(changes, fresh))
+                notify(Planned(topology.name, changes, fresh))
                 if not state.begun():
                     state.begin(mode, owner)
                 prepare_names()
@@ -100,7 +102,7 @@ def up(
             substitutions = tuple(state.read().substitutions.values())
             notes = _notes(topology)
         seconds = time.monotonic() - began
-        yield UpReport(topology.name, mode, changes, substitutions, seconds, looked.coverage, notes)
+        yield UpReport(topology.name, mode, fresh, topology, changes, substitutions, seconds, looked.coverage, notes)
 
 
 def _notes(topology: Topology) -> tuple[str, ...]:
@@ -127,7 +129,7 @@ def _what_it_took_along(wanted: Desired, session: Session) -> tuple[Change, ...]
     for _ in range(LOOKS):
         if not left:
             return more
-        session.notify(Planned(left, fresh=False))
+        session.notify(Planned(session.state.lab, left, fresh=False))
         apply((change.step for change in left), session)
         more += left
         left = pending(wanted, session.state).changes

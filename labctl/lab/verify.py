@@ -47,7 +47,7 @@ class Verified:
 
 
 def verify(
-    lab: str, checks: Sequence[str], tools: Callable[[PatienceFor], Tools], show: Callable[[Result], None]
+    lab: str, checks: Sequence[str], tools: Callable[[PatienceFor], Tools], show: Callable[[Result], object]
 ) -> Verified:
     """Run the named checks of a lab, or all, and show each result as soon as it is there.
 

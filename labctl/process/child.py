@@ -1,7 +1,7 @@
 """Work in a child process, and what came of it: fork(2), a pipe(7), and pickle.
 
-The child replies once, with a result or an error, and may go on after that. A pipe that closes without a reply means
-that the child has ended, or has become another program.
+The child may tell of its progress, replies once, with a result or an error, and may go on after that. A pipe that
+closes without a reply means that the child has ended, or has become another program.
 """
 
 from __future__ import annotations
@@ -11,12 +11,19 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO, NoReturn, TypeVar
+from typing import Any, BinaryIO, NamedTuple, NoReturn, TypeVar
 
 from labctl.errors import LabError, kernel_errors_as
 from labctl.process.signals import KEYBOARD, fork, ignored
 
 Result = TypeVar("Result")
+
+Tell = Callable[[Any], object]
+"""Called with what happens, while some work is done."""
+
+
+class _Told(NamedTuple):
+    what: object
 
 
 class Reply:
@@ -27,6 +34,11 @@ class Reply:
 
     def __call__(self, result: object) -> None:
         self._send(None, result)
+
+    def tell(self, what: object) -> None:
+        """Tell of progress, before the reply."""
+        pickle.dump(_Told(what), self._pipe)
+        self._pipe.flush()
 
     def fail(self, error: BaseException) -> None:
         """Reply that the work has failed."""
@@ -59,15 +71,28 @@ class Child:
         self.pid = pid
         self._pipe = pipe
 
-    def reply(self) -> tuple[BaseException | None, Any] | None:
-        """Wait for the reply. Return an error or a result, None where the pipe closes without either."""
-        with self._pipe:
-            text = self._pipe.read()
-        return pickle.loads(text) if text else None
+    def reply(self, listener: Tell = lambda _: None) -> tuple[BaseException | None, Any] | None:
+        """Wait for the reply, and hand the listener what is told before it.
 
-    def result(self) -> Any:
-        """Wait for the reply. Return the result. Raise the error, ChildEnded where there is none; then it has ended."""
-        reply = self.reply()
+        Return an error or a result, None where the pipe closes without either.
+        """
+        with self._pipe:
+            while True:
+                try:
+                    said = pickle.load(self._pipe)
+                except (EOFError, pickle.UnpicklingError):  # it has ended, perhaps amidst a word
+                    return None
+                if not isinstance(said, _Told):
+                    reply: tuple[BaseException | None, Any] = said
+                    return reply
+                listener(said.what)
+
+    def result(self, listener: Tell = lambda _: None) -> Any:
+        """Wait for the reply as `reply` does. Return the result.
+
+        Raise the error, ChildEnded where there is none; then it has ended.
+        """
+        reply = self.reply(listener)
         if reply is None:
             raise ChildEnded(self.wait())
         error, result = reply

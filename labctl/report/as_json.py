@@ -40,10 +40,10 @@ class JsonReporter:
     """Writes one JSON value to standard output, at the end of a command (report.reporter)."""
 
     @contextmanager
-    def making(self, lab: str, explain: bool) -> Iterator[Listener]:
+    def making(self, explain: bool) -> Iterator[Listener]:
         yield lambda _: None
 
-    def up(self, report: UpReport, topology: Topology, several: bool) -> None:
+    def up(self, report: UpReport, several: bool) -> None:
         _write(
             {
                 "lab": report.lab,

@@ -30,8 +30,7 @@ BETWEEN_LOOKS = 0.05
 class UpView:
     """Shows a lab while it grows, on a terminal; in a pipe the whole tree at its end."""
 
-    def __init__(self, title: str, explain: bool = False) -> None:
-        self._title = title
+    def __init__(self, explain: bool = False) -> None:
         self._console = console()
         self._explain = explain
         self._changes: dict[Step, Change] = {}
@@ -45,11 +44,11 @@ class UpView:
     def notify(self, event: Event) -> None:
         """Show what has happened."""
         match event:
-            case Planned(changes, fresh):
+            case Planned(lab, changes, fresh):
                 self._changes = {change.step: change for change in changes}
                 self._fresh, self._as_diff = fresh, self._explain or not fresh
                 if changes and not self._as_diff:
-                    self._begin(len(changes))
+                    self._begin(lab, len(changes))
             case Done(step) if self._as_diff:
                 for line in diff.lines(self._changes[step], self._fresh, self._explain):
                     self._console.print(line)
@@ -66,10 +65,10 @@ class UpView:
             case Done() | Removed():
                 pass
 
-    def _begin(self, steps: int) -> None:
+    def _begin(self, lab: str, steps: int) -> None:
         drawn = steps <= MOST_DRAWN
         if drawn or self._console.is_terminal:
-            self._picture = LabTree(self._title) if drawn else StepCount(self._title, steps)
+            self._picture = LabTree(lab) if drawn else StepCount(lab, steps)
         if self._console.is_terminal:
             from rich.live import Live
 

@@ -29,10 +29,10 @@ class Reporter(Protocol):
     Where `several` labs run, commands that are suggested name the one that is meant.
     """
 
-    def making(self, lab: str, explain: bool) -> AbstractContextManager[Listener]:
+    def making(self, explain: bool) -> AbstractContextManager[Listener]:
         """Return a context that yields the listener of `up`; with `explain` each step is shown as a command, too."""
 
-    def up(self, report: UpReport, topology: Topology, several: bool) -> None:
+    def up(self, report: UpReport, several: bool) -> None:
         """Report a lab that is up."""
 
     def plan(self, found: Planned, fresh: bool, explain: bool) -> None:

@@ -31,16 +31,16 @@ class TerminalReporter:
     """Writes to standard output as things happen (report.reporter)."""
 
     @contextmanager
-    def making(self, lab: str, explain: bool) -> Iterator[Listener]:
+    def making(self, explain: bool) -> Iterator[Listener]:
         from labctl.report.live import UpView
 
-        with closing(UpView(lab, explain)) as view:
+        with closing(UpView(explain)) as view:
             yield view.notify
 
-    def up(self, report: UpReport, topology: Topology, several: bool) -> None:
+    def up(self, report: UpReport, several: bool) -> None:
         from labctl.report import tables
 
-        tables.up(report, hints(topology, several))
+        tables.up(report, hints(report.topology, several))
 
     def plan(self, found: Planned, fresh: bool, explain: bool) -> None:
         from labctl.report import tables

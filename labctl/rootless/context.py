@@ -20,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 from labctl.errors import LabError, UsageError, kernel_errors_as
 from labctl.process import working_directory
-from labctl.process.child import Child, ChildEnded, Reply, start, worker
+from labctl.process.child import Child, ChildEnded, Reply, Tell, start, worker
 from labctl.process.signals import KEYBOARD, beside_terminal, fork, ignored
 from labctl.process.syscalls import die_with_parent, setns
 from labctl.rootless import context_names
@@ -43,6 +43,9 @@ class Context(Protocol):
 
     def call(self, work: Callable[[], Result]) -> Result:
         """Do some work there. Return its result, raise what it raised."""
+
+    def follow(self, work: Callable[[Tell], Result], listener: Tell) -> Result:
+        """Do some work there that tells of its progress; the listener is called in this process. Return as `call`."""
 
     def start(self, work: Callable[[], object]) -> Child:
         """Start some work there beside this command, with which it ends. It does not hear Ctrl-C; that is ours."""
@@ -79,6 +82,9 @@ class HostContext:
 
     def call(self, work: Callable[[], Result]) -> Result:
         return work()
+
+    def follow(self, work: Callable[[Tell], Result], listener: Tell) -> Result:
+        return work(listener)
 
     def start(self, work: Callable[[], object]) -> Child:
         parent = os.getpid()
@@ -135,7 +141,10 @@ class RootlessContext:
         return self.lab, [self._holder]
 
     def call(self, work: Callable[[], Result]) -> Result:
-        result: Result = self._result_of(lambda reply: reply(work()), lambda: None)
+        return self.follow(lambda _: work(), lambda _: None)
+
+    def follow(self, work: Callable[[Tell], Result], listener: Tell) -> Result:
+        result: Result = self._result_of(lambda reply: reply(work(reply.tell)), lambda: None, listener)
         return result
 
     def start(self, work: Callable[[], object]) -> Child:
@@ -154,11 +163,13 @@ class RootlessContext:
         result: Result = self._result_of(last, self._close)
         return result
 
-    def _result_of(self, work: Callable[[Reply], None], then: Callable[[], None]) -> Any:
+    def _result_of(
+        self, work: Callable[[Reply], None], then: Callable[[], None], listener: Tell = lambda _: None
+    ) -> Any:
         """Return what a process in the environment replies; `then` is called while it may still be at work."""
         try:
             with worker(self._entering(work)) as child:
-                result = child.result()
+                result = child.result(listener)
                 then()
             return result
         except ChildEnded as ended:

@@ -1,0 +1,261 @@
+"""A Python program's side of the process that works for it (server.py), which all labs of the program share.
+
+It is started by the first call, in a session of its own, so that Ctrl-C is heard here alone, and ends when no lab of
+the program uses it any more. Calls may come from any thread: each has a line of its own. Nothing of the program is
+changed for it: no signal handler, no directory, no namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import socket
+import subprocess
+import threading
+import weakref
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+from labctl.api import server
+from labctl.api.caller import Work
+from labctl.api.server import Bind, Do, Free, Interrupt, Reply, Request, Told
+from labctl.errors import LabError, kernel_errors_as
+from labctl.lab.engines.forkserver_client import python
+from labctl.process.child import Tell
+from labctl.process.line import Hangup, Line
+
+Result = TypeVar("Result")
+
+_NOTHING: Tell = lambda _: None  # noqa: E731
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where some work is done: `environment` and `directory` of this process unless others are given."""
+
+    environment: Mapping[str, str] | None = None
+    directory: str | None = None
+    streams: Sequence[int] = ()  # what becomes the standard streams
+    descriptors: Sequence[int] = ()
+
+    def request(self, work: Work[Any]) -> Request:
+        """Return a request for some work there."""
+        return Request(
+            work,
+            dict(os.environ if self.environment is None else self.environment),
+            os.path.abspath(self.directory or ""),
+            _umask(),
+            len(self.streams),
+        )
+
+
+HERE = Surroundings()
+
+
+def _umask() -> int:
+    """Return the umask of this process: umask(2) cannot tell it without a change (proc(5), /proc/PID/status)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("\nUmask:")[2].split(maxsplit=1)[0], 8)
+
+
+class Client:
+    """The process that works for this one."""
+
+    def __init__(self) -> None:
+        with kernel_errors_as("the process that works for this program could not be started"):
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                process = subprocess.Popen(
+                    python(f"from {server.__name__} import main; main()"),
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+        self._requests = ours
+        self._numbers = count(1)
+        self._process = process
+        self._end = weakref.finalize(self, _end, ours, process)
+
+    def leave(self) -> None:
+        """Leave it to the process that this one was forked from."""
+        self._end.detach()
+        self._process.returncode = 0  # it is no child of this process: there is nothing to wait for
+        self._requests.close()
+
+    @property
+    def usable(self) -> bool:
+        """Return whether it was started by this process; one that was just forked has its own."""
+        return self._end.alive
+
+    def do(
+        self, work: Work[Result], listener: Tell = _NOTHING, accept: Callable[[Result], object] = _NOTHING
+    ) -> Result:
+        """Have some work done, and call the listener in this thread with what is told. Return its result.
+
+        What it did is taken back where this program ends before `accept` has returned. Raise what it raised. Where
+        this thread is interrupted, so is the work, and what it had begun is taken back before this returns.
+        """
+        with self.start(work) as call:
+            result: Result = call.result(listener)
+            accept(result)
+            call.accept()
+            return result
+
+    def start(self, work: Work[Any], around: Surroundings = HERE) -> Call:
+        """Have some work done, and do not wait for it."""
+        number = next(self._numbers)
+        self._process.poll()  # it has long ended, and left its work to a child of its own
+        with ExitStack() as ours, kernel_errors_as("labctl could not begin its work"):
+            line, end = socket.socketpair()
+            ours.enter_context(line)
+            with end:
+                file = os.memfd_create("request")
+                with open(file, "w+b") as whole:
+                    pickle.dump(around.request(work), whole)
+                    whole.flush()
+                    whole.seek(0)
+                    descriptors = [file, end.fileno(), *around.streams, *around.descriptors]
+                    socket.send_fds(self._requests, [pickle.dumps(Do(number))], descriptors)
+            ours.pop_all()
+        return Call(self, number, Line(line))
+
+    def interrupt(self, number: int) -> None:
+        """Interrupt some work, as Ctrl-C does."""
+        self._say(Interrupt(number))
+
+    def bind(self, lab: str) -> None:
+        """Have a lab end when this program ends, however that ends."""
+        self._say(Bind(lab))
+
+    def free(self, lab: str) -> None:
+        """Do not have a lab end when this program ends."""
+        self._say(Free(lab))
+
+    def _say(self, what: object) -> None:
+        with suppress(OSError):  # it has been ended: there is nothing more that it could do
+            self._requests.send(pickle.dumps(what))
+
+
+def _end(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    requests.close()
+    process.wait()
+
+
+class Call:
+    """Some work that is being done."""
+
+    def __init__(self, client: Client, number: int, line: Line) -> None:
+        self._client: Client | None = client
+        self._number = number
+        self._line = line
+        self._over = False
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Interrupt the work if it is not over, and wait until it is. A second Ctrl-C does not wait."""
+        try:
+            if not self._over and self._client is not None:
+                self._client.interrupt(self._number)
+                with suppress(Hangup):
+                    while not any(isinstance(said, Reply) for said in self._heard()):
+                        pass
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Wait for nothing more. What is not over goes on until this program ends."""
+        self._line.close()
+        self._client = None  # which may end, where it has no other use
+
+    def result(self, listener: Tell = _NOTHING) -> Any:
+        """Wait for the result. Raise what the work raised, LabError where it was ended."""
+        told = self.told()
+        while True:
+            try:
+                listener(next(told))
+            except StopIteration as end:
+                reply: Reply | None = end.value
+                break
+        try:
+            assert reply is not None
+            if reply.error is not None:
+                raise reply.error
+            return reply.result
+        finally:
+            reply = None  # else the error holds this frame by its traceback, and this frame the error
+
+    def told(self) -> Generator[Any, None, Reply]:
+        """Yield what is told, until there is a reply, which is what the generator returns. Raise LabError."""
+        while True:
+            try:
+                heard = self._heard()
+            except Hangup:
+                self._over = True
+                raise LabError(
+                    "labctl was ended at its work", "its process is gone", "labctl list shows what is running"
+                ) from None
+            for said in heard:
+                if isinstance(said, Reply):
+                    self._over = True
+                    return said
+                yield said.what
+
+    def accept(self) -> None:
+        """Say that the result is received, and wait until what the work did lasts."""
+        self._line.offer(True)
+        with suppress(Hangup):
+            while True:
+                self._heard()
+
+    def _heard(self) -> list[Told | Reply]:
+        """Wait until something is said. Raise Hangup."""
+        poll = select.poll()
+        poll.register(self._line, select.POLLIN)
+        poll.poll()
+        return self._line.received()
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until something is said, for so many seconds at most. Return whether that is so."""
+        poll = select.poll()
+        poll.register(self._line, select.POLLIN)
+        return bool(poll.poll(None if seconds is None else 1000 * seconds))
+
+
+class _Shared:
+    """The client that all labs of this process use, as long as one does."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._client: weakref.ref[Client] | None = None
+
+    def client(self) -> Client:
+        """Return the client, started where there is none. Raise KernelRefused where it cannot be."""
+        with self._lock:
+            client = self._client() if self._client else None
+            if client is None:
+                client = Client()
+                self._client = weakref.ref(client)
+            return client
+
+    def forked(self) -> None:
+        """Leave the client to the process that this one was just forked from, in which nothing holds the lock."""
+        client = self._client() if self._client else None
+        if client is not None:
+            client.leave()
+        self._lock, self._client = threading.Lock(), None
+
+
+_shared = _Shared()
+os.register_at_fork(after_in_child=_shared.forked)
+
+
+def client() -> Client:
+    """Return the process that works for this one, started where there is none. Raise KernelRefused."""
+    return _shared.client()

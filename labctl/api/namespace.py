@@ -1,0 +1,86 @@
+"""A namespace of a lab, and commands in it."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from labctl.errors import CommandFailed, CommandTimedOut, UsageError
+
+if TYPE_CHECKING:
+    from labctl.api.lab import Lab
+    from labctl.api.process import Process, Stream
+
+Command = str | Sequence[str]
+"""Words, or a line that is cut into words as a shell does (shlex), and never run by one."""
+
+
+class Namespace:
+    """A namespace of a lab: `lab["siteA"]`."""
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self.lab = lab
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<Namespace {self.name} of lab {self.lab.name}>"
+
+    def run(
+        self,
+        command: Command,
+        *,
+        check: bool = False,
+        timeout: float | None = None,
+        input: str | None = None,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command here to its end, as subprocess.run does with its output captured as text.
+
+        A line is cut into words and no shell runs it; `["sh", "-c", LINE]` is for that. Without `input` it reads
+        nothing. With `check`, raise CommandFailed where its exit code is not 0. Raise CommandTimedOut where it has not
+        ended in `timeout` seconds; it is then ended. Raise UsageError where there is no such command, or no such
+        namespace any more.
+        """
+        words = _words(command)
+        pipe = subprocess.PIPE
+        given = subprocess.DEVNULL if input is None else pipe
+        with self.popen(words, stdin=given, stdout=pipe, stderr=pipe, cwd=cwd, env=env) as process:
+            try:
+                stdout, stderr = process.communicate(input, timeout)
+            except CommandTimedOut:
+                process.kill()
+                raise
+        returncode = process.wait()
+        if check and returncode:
+            raise CommandFailed(words, returncode, stdout, stderr)
+        return subprocess.CompletedProcess(words, returncode, stdout, stderr)
+
+    def popen(
+        self,
+        command: Command,
+        *,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Process:
+        """Start a command here, with streams as subprocess.Popen has them, and do not wait for its end.
+
+        It ends when the context manager that it is is left, or else with this program. Raise UsageError where there is
+        no such command, or no such namespace any more.
+        """
+        from labctl.api.client import client
+        from labctl.api.process import Process
+
+        return Process(client(), self.lab.name, self.name, _words(command), (stdin, stdout, stderr), cwd, env)
+
+
+def _words(command: Command) -> list[str]:
+    words = shlex.split(command) if isinstance(command, str) else list(command)
+    if not words:
+        raise UsageError("a command is needed", "", 'for example: lab["siteA"].run("ip route")')
+    return words

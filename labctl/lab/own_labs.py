@@ -1,0 +1,25 @@
+"""The labs of this user, and where each of them lives."""
+
+from __future__ import annotations
+
+from labctl.lab.names import no_lab
+from labctl.lab.run_directory import recorded_labs
+from labctl.rootless.context import Context, contexts, refuse_elsewhere
+
+
+def own_labs() -> dict[str, Context]:
+    """Return every lab of this user, with the context in which it runs."""
+    return {
+        name: context
+        for context in contexts()
+        for name in ([context.lab] if context.lab else context.call(recorded_labs))
+    }
+
+
+def context_of(lab: str) -> Context:
+    """Return the context in which a lab of this user runs. Raise UsageError where there is no such lab."""
+    running = own_labs()
+    if lab not in running:
+        refuse_elsewhere(lab)
+        raise no_lab(lab, running)
+    return running[lab]
