@@ -45,6 +45,11 @@ def namespaces(context: click.Context, parameter: click.Parameter, typed: str) -
     return _inside(context, parameter, typed, lambda names: names.namespaces)
 
 
+def running(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Return its tunnel endpoints and programs."""
+    return _inside(context, parameter, typed, lambda names: (*names.devices, *names.programs))
+
+
 def devices(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Return its tunnel endpoints."""
     return _inside(context, parameter, typed, lambda names: names.devices)

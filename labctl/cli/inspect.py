@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @lab_option
 @format_option
 def status(named: str | None, lab: str | None, form: str) -> int:
-    """Show what is there: namespaces, interfaces, addresses, engines with their counters."""
+    """Show what is there: namespaces, interfaces, addresses, engines with their counters, programs."""
     from labctl.lab.status import status as status_of
 
     context, name = running_lab(lab or named)
@@ -78,18 +78,18 @@ def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
 
 
 @cli.command()
-@click.argument("words", nargs=-1, metavar="[LAB] [NS:DEVICE]...", shell_complete=completion.devices)
-@click.option("--follow", is_flag=True, help="Go on as the engines write, until Ctrl-C.")
+@click.argument("words", nargs=-1, metavar="[LAB] [NS:NAME]...", shell_complete=completion.running)
+@click.option("-F", "--follow", is_flag=True, help="Go on as they write, until Ctrl-C.")
 @lab_option
 @format_option
 def logs(words: tuple[str, ...], follow: bool, lab: str | None, form: str) -> int:
-    """Show what the engines of a lab said: all, or those of the devices named."""
+    """Show what the engines and programs of a lab said: all, or those named."""
     from labctl.lab.engines.logs import lines
 
-    context, name, devices = lab_of(words, lab)
+    context, name, named = lab_of(words, lab)
 
     def work() -> None:
-        for line in lines(name, devices, follow):
+        for line in lines(name, named, follow):
             click.echo(line)
 
     context.call(work)

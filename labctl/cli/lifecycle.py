@@ -43,20 +43,20 @@ def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> in
 
 
 @cli.command()
-@click.argument("words", nargs=-1, metavar="[LAB] [NS:DEVICE]...", shell_complete=completion.devices)
+@click.argument("words", nargs=-1, metavar="[LAB] [NS:NAME]...", shell_complete=completion.running)
 @lab_option
 @format_option
 @tolerate_unwritable_output()
 def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
-    """End the engines of a lab, all or those of the devices named, and start them again."""
+    """End the engines and programs of a lab, all or those named, and start them again."""
     from labctl.lab.engines.forkserver_client import forkserver
 
     with forkserver() as server:
         from labctl.lab.restart import restart as again
 
-        context, name, devices = lab_of(words, lab)
-        engines = context.call(lambda: again(name, devices, server.at(context)))
-    reporter(form).restart(name, engines)
+        context, name, named = lab_of(words, lab)
+        found = context.call(lambda: again(name, named, server.at(context)))
+    reporter(form).restart(name, found)
     return ExitCode.SUCCESS
 
 

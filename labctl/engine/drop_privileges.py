@@ -16,6 +16,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 NOBODY = 65534
@@ -24,7 +26,7 @@ NOBODY = 65534
 PR_SET_KEEPCAPS = 8
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
-PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 47, 2, 4
 CAPABILITY_VERSION_3 = 0x20080522
 CAPABILITIES = 64
 NET_BIND_SERVICE = 1 << 10
@@ -56,6 +58,22 @@ def enter(run_as: int | None = NOBODY, keep: int = 0) -> None:
     left = (_Data * 2)(_Data(effective=keep, permitted=keep))
     _call(_libc.capset, ctypes.byref(_Header(CAPABILITY_VERSION_3, 0)), ctypes.byref(left))
     _call(_libc.prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+@contextmanager
+def keep_through_exec(keep: int) -> Iterator[None]:
+    """Change user and groups in the body, and keep those capabilities of a mask that there are, in what is executed.
+
+    They become ambient (capabilities(7)). Raise OSError if the kernel refuses.
+    """
+    keep &= _permitted()
+    _call(_libc.prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    yield
+    left = (_Data * 2)(_Data(effective=keep, permitted=keep, inheritable=keep))
+    _call(_libc.capset, ctypes.byref(_Header(CAPABILITY_VERSION_3, 0)), ctypes.byref(left))
+    for number in range(32):
+        if keep >> number & 1:
+            _call(_libc.prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0)
 
 
 def gain_nothing() -> None:

@@ -42,6 +42,11 @@ def holders(protocol: str, host: str, port: int) -> list[Holder]:
     return [Holder(each.pid, each.name, inodes[inode]) for inode, having in found.items() for each in having]
 
 
+def receivers(protocol: str, port: int) -> frozenset[int]:
+    """Return the inodes of the sockets that get what comes in on a port. Follows the thread's namespace."""
+    return frozenset(found.inode for found in _receivers(protocol, port))
+
+
 def hosts(protocol: str, port: int) -> set[str]:
     """Return the addresses that the sockets with a port are bound to or connected from. Follows the thread."""
     return {found.host for found in _receivers(protocol, port)}

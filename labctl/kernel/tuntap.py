@@ -10,12 +10,11 @@ import ctypes
 import errno
 import fcntl
 import os
-import pwd
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
-from labctl.errors import MachineError, UsageError, kernel_words
+from labctl.errors import MachineError, kernel_words
+from labctl.process.users import uid_here
 
 DEVICE = Path("/dev/net/tun")
 
@@ -29,7 +28,7 @@ def create(name: str, kind: str, index: int, owner: str | None) -> bool:
 
     Raise MachineError without /dev/net/tun, UsageError for an unknown owner, OSError where the kernel refuses.
     """
-    uid = _uid_here(owner) if owner else None
+    uid = uid_here(owner) if owner else None
     fd = open_device()
     try:
         fcntl.ioctl(fd, TUNSETIFINDEX, struct.pack("=i", index))
@@ -62,44 +61,3 @@ def how_to_mend(error: int) -> str:
         errno.EACCES: f"let users open it, as distributions do: chmod 0666 {DEVICE} (as root)",
         errno.EPERM: "in a container start it with --device /dev/net/tun",
     }.get(error, "run labctl doctor")
-
-
-def uid_of(owner: str) -> int:
-    """Return the user ID of a name or a number. Raise UsageError."""
-    if owner.isascii() and owner.isdigit():
-        return int(owner)
-    try:
-        return pwd.getpwnam(owner).pw_uid
-    except KeyError:
-        raise UsageError(
-            f"there is no user {owner!r} on this machine",
-            "an interface names it as its owner",
-            "id -un tells your name",
-        ) from None
-
-
-def user_name(uid: int) -> str:
-    """Return the name of a user ID; the number itself where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def outside(uid: int) -> int:
-    """Return what a user ID of this user namespace is on the machine, the inverse of `_uid_here`."""
-    return next((outer + uid - inner for inner, outer, count in _uid_map() if inner <= uid < inner + count), uid)
-
-
-def _uid_here(owner: str) -> int | None:
-    """Return the owner as this user namespace numbers it, None where it has no number (user_namespaces(7), uid_map)."""
-    uid = uid_of(owner)
-    inside = (inner + uid - outer for inner, outer, count in _uid_map() if outer <= uid < outer + count)
-    return next(inside, None)
-
-
-def _uid_map() -> Iterator[tuple[int, int, int]]:
-    """Yield the first number here, the first number outside, and how many they are."""
-    for line in Path("/proc/self/uid_map").read_text().splitlines():
-        inner, outer, count = map(int, line.split())
-        yield inner, outer, count

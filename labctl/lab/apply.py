@@ -1,4 +1,7 @@
-"""Steps become a lab, each an event: what goes, then what comes. Engines are forked between the two, and begin last."""
+"""Steps become a lab, each an event: what goes, then what comes.
+
+Engines are forked between the two, and begin when all is there. Programs end before all else, and start last.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from labctl.lab import stray_processes
 from labctl.lab.engines import control, start
 from labctl.lab.events import Done, Listener
 from labctl.lab.journal import Recorded
+from labctl.lab.programs import start as programs
+from labctl.lab.programs import stop
+from labctl.lab.programs.supervisor import GRACE
 from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan import steps, steps_of_files
@@ -20,6 +26,7 @@ from labctl.plan.facts import Substitution
 from labctl.plan.firewall import Applied
 from labctl.plan.steps import Step
 from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps_of_programs import StartProgram, StopProgram
 from labctl.process import processes
 from labctl.process.descriptors import many_descriptors
 from labctl.process.disk import kept_in
@@ -28,20 +35,29 @@ from labctl.process.disk import kept_in
 def apply(changes: Iterable[Step], session: Session) -> None:
     """Perform steps. Raise the LabError of the first that fails."""
     changes = list(changes)
-    going = [step for step in changes if step.action == "remove"]
+    to_end = {step.spec.ref: step for step in changes if isinstance(step, StopProgram)}
+    going = [step for step in changes if step.action == "remove" and not isinstance(step, StopProgram)]
     to_start = [step for step in changes if isinstance(step, steps.StartEngine)]
-    coming = [step for step in changes if step.action != "remove" and not isinstance(step, steps.StartEngine)]
+    to_run = [step for step in changes if isinstance(step, StartProgram)]
+    coming = [step for step in changes if step.action != "remove" and step not in (*to_start, *to_run)]
     state, notify = session.state, session.notify
     recorded = state.read()
     performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
     do = partial(_do, performer, recorded, state)
     with many_descriptors(), closing(performer):
+        for ref in stop.ended([recorded.programs[ref] for ref in to_end]):
+            state.forget_program(ref)
+            if ref in recorded.substitutions:
+                state.forget_substitution(ref)
+            notify(Done(to_end[ref]))
         _each(going, do, notify)
         with start.forked(to_start, session) as started:
             _each(coming, do, notify)
             performer.settle()
             for step in started:
                 notify(Done(step))
+        for done in programs.started(to_run, session):
+            notify(done)
 
 
 def _each(changes: Iterable[Step], do: Callable[[Step], Substitution | None], notify: Listener) -> None:
@@ -54,7 +70,7 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
     substitution = None
     match step:
         case steps.StopEngine():
-            processes.end([recorded.engines[step.ref].process])
+            processes.end([recorded.engines[step.ref].process], GRACE)
             state.forget_engine(step.ref)
         case steps.AddNamespace(namespace=name):
             with kept_in(state.directory):

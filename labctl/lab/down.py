@@ -13,6 +13,8 @@ from labctl.lab import stray_processes
 from labctl.lab.ended_labs import refuse_misspelled, remembered
 from labctl.lab.events import Removed
 from labctl.lab.lock import locked
+from labctl.lab.programs import stop
+from labctl.lab.programs.supervisor import GRACE
 from labctl.lab.run_directory import tidy
 from labctl.lab.state import State
 from labctl.process import processes
@@ -61,7 +63,7 @@ def end(lab: str, context: Context) -> Sequence[Removed]:
 
 @contextmanager
 def _ended(lab: str) -> Iterator[list[Removed]]:
-    """End a lab: its engines, every process inside it, its namespaces, its state; or what an earlier down left of it.
+    """End a lab: programs, engines, every process inside it, namespaces, state; or what an earlier down left of it.
 
     Yield what was removed. As long as the body lasts, no other labctl makes a lab of that name there.
     """
@@ -75,7 +77,9 @@ def rollback(state: State, notify: Callable[[Removed], object]) -> None:
     """End everything that is recorded, and record that nothing is left."""
     recorded = state.read()
     with removable(state.lab):
-        processes.end(engine.process for engine in recorded.engines.values())
+        for ref in stop.ended(recorded.programs.values()):
+            notify(Removed("program", str(ref)))
+        processes.end((engine.process for engine in recorded.engines.values()), GRACE)
         for device in recorded.engines:
             notify(Removed("engine", str(device)))
         ours = {name for name, known in recorded.namespaces.items() if namespaces.is_ours(name, known)}

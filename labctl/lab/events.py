@@ -36,7 +36,7 @@ class RollingBack:
 
 @dataclass(frozen=True)
 class Removed:
-    """Something of the lab has been removed; `kind` is engine, process or namespace."""
+    """Something of the lab has been removed; `kind` is program, engine, process or namespace."""
 
     kind: str
     name: str

@@ -19,13 +19,15 @@ from typing import Any
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.namespaces import NamespaceId
-from labctl.lab.engines.program_files import Signature
+from labctl.lab.programs.program_files import Signature
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.facts import Substitution
 from labctl.plan.firewall import PART_KINDS, Applied, Entry, Firewall, Part
+from labctl.plan.program_spec import ProgramSpec, Readiness
 from labctl.process.disk import contents, kept_in
 from labctl.process.processes import Process
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.program_ref import ProgramRef
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -43,6 +45,15 @@ class Engine:
     files: Mapping[str, Signature] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Program:
+    """A program that was started: the process that supervises it, what it was started as, and its files."""
+
+    process: Process
+    spec: ProgramSpec
+    files: Mapping[str, Signature] = field(default_factory=dict)
+
+
 @dataclass
 class Recorded:
     """What the journal of a lab says."""
@@ -56,8 +67,10 @@ class Recorded:
     namespaces: dict[str, NamespaceId] = field(default_factory=dict)
     files: dict[str, set[str]] = field(default_factory=dict)  # the paths of own files by namespace
     engines: dict[InterfaceRef, Engine] = field(default_factory=dict)
-    substitutions: dict[InterfaceRef, Substitution] = field(default_factory=dict)
     firewalls: dict[str, Applied] = field(default_factory=dict)  # by namespace
+
+    programs: dict[ProgramRef, Program] = field(default_factory=dict)
+    substitutions: dict[InterfaceRef | ProgramRef, Substitution] = field(default_factory=dict)
 
 
 class Journal:
@@ -100,8 +113,12 @@ def _apply(entry: Any, recorded: Recorded) -> None:
             if pid in _PIDS:
                 spec = _spec(engine)
                 recorded.engines[spec.device] = Engine(Process(pid, started), spec, dict(_signatures(files)))
-        case {"substitution": {"subject": found, "wanted": str(wanted), "used": str(used), "reason": str(why)}}:
-            subject = _ref(found)
+        case {"program": program, "pid": int(pid), "started": int(started), "files": files}:
+            if pid in _PIDS:
+                found = _program(program)
+                recorded.programs[found.ref] = Program(Process(pid, started), found, dict(_signatures(files)))
+        case {"substitution": {"subject": named, "wanted": str(wanted), "used": str(used), "reason": str(why)}}:
+            subject = _ref(named)
             recorded.substitutions[subject] = Substitution(subject, wanted, used, why)
         case {"firewall": str(name), "asked": asked, "listing": list(listing)}:
             recorded.firewalls[name] = _applied(asked, listing)
@@ -113,6 +130,8 @@ def _apply(entry: Any, recorded: Recorded) -> None:
             recorded.firewalls.pop(name, None)
         case {"forget_engine": device}:
             recorded.engines.pop(_ref(device), None)
+        case {"forget_program": program}:
+            recorded.programs.pop(_program_ref(program), None)
         case {"forget_substitution": subject}:
             recorded.substitutions.pop(_ref(subject), None)
         case {"complete": bool(complete), **more}:
@@ -186,6 +205,32 @@ def _entry(entry: Any) -> Entry:
         case [str(words), str(digest)]:
             return Entry(words, digest)
     raise ValueError("no entry of a firewall")
+
+
+def _program(entry: Any) -> ProgramSpec:
+    """Return the program of an entry, which is `dataclasses.asdict` of it. Raise ValueError where it is none."""
+    match entry:
+        case {
+            "ref": ref,
+            "words": [*words],
+            "cwd": str(cwd),
+            "env": [*env],
+            "user": str() | None as user,
+            "restart": "never" | "on-failure" | "always" as restart,
+            "stop_signal": str(stop_signal),
+            "ready": ready,
+            "after": [*after],
+        } if words and all(isinstance(word, str) for word in words):
+            variables = tuple((str(name), str(value)) for name, value in env)
+            earlier = tuple(map(_program_ref, after))
+            readiness = Readiness(**ready) if isinstance(ready, dict) else None
+            found = _program_ref(ref)
+            return ProgramSpec(found, tuple(words), cwd, variables, user, restart, stop_signal, readiness, earlier)
+    raise ValueError("no program")
+
+
+def _program_ref(entry: Any) -> ProgramRef:
+    return ProgramRef(*_ref(entry))
 
 
 def _ref(entry: Any) -> InterfaceRef:

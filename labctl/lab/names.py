@@ -1,4 +1,4 @@
-"""The names inside a lab that a person types: a namespace, NS:DEVICE, NS:INTERFACE, a check.
+"""The names inside a lab that a person types: a namespace, NS:DEVICE, NS:INTERFACE, NS:PROGRAM, a check.
 
 In a lab that was named with `up --name` every namespace begins with the name of the lab and a dash (topology.rename),
 and in its file none does. So wherever a name is typed, that prefix may be left out.
@@ -15,7 +15,7 @@ from labctl.errors import UsageError
 from labctl.lab.state import existing
 from labctl.topology.unknown_names import no_such
 
-NO_ENGINE = "no engine on"
+NOTHING_RUNS = "no engine or program"
 
 
 def meant(lab: str, typed: str, known: Collection[str]) -> str | None:
@@ -57,6 +57,7 @@ class Names:
 
     namespaces: tuple[str, ...]
     devices: tuple[str, ...]
+    programs: tuple[str, ...]
     checks: tuple[str, ...]
 
 
@@ -65,7 +66,12 @@ def names(lab: str) -> Names:
     state = existing(lab)
     recorded, topology = state.read(), state.topology()
     checks = topology.checks if topology else ()
-    return Names(tuple(recorded.namespaces), tuple(map(str, recorded.engines)), tuple(check.name for check in checks))
+    return Names(
+        tuple(recorded.namespaces),
+        tuple(map(str, recorded.engines)),
+        tuple(map(str, recorded.programs)),
+        tuple(check.name for check in checks),
+    )
 
 
 def namespaces_of(lab: str) -> tuple[str, ...]:

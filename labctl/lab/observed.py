@@ -9,14 +9,15 @@ from dataclasses import replace
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
-from labctl.kernel.tuntap import uid_of, user_name
 from labctl.lab.engines.running import running
 from labctl.lab.journal import Recorded
+from labctl.lab.programs.found import found_programs
 from labctl.lab.state import State
 from labctl.plan import settings, steps
 from labctl.plan.desired import Desired
 from labctl.plan.facts import Facts, Link, Namespace, OwnFile
 from labctl.process.disk import kept_in
+from labctl.process.users import uid_of, user_name
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Tap, Topology, Tun, Veth
 
@@ -33,7 +34,9 @@ def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
                 links = dict(_with_owners(name, there, topology, recorded))
                 files, firewall = dict(_files(name, state, recorded)), recorded.firewalls.get(name)
                 found[name] = replace(there, links=links, files=files, firewall=firewall)
-    return Facts(found, dict(running(recorded.engines, state, desired.steps if desired else (), found)))
+    steps_wanted = desired.steps if desired else ()
+    engines = dict(running(recorded.engines, state, steps_wanted, found))
+    return Facts(found, engines, dict(found_programs(recorded.programs, state, steps_wanted)))
 
 
 def _files(name: str, state: State, recorded: Recorded) -> Iterator[tuple[str, OwnFile]]:

@@ -1,53 +1,78 @@
-"""Restart: engines end, and are started again as the topology of the lab says. Nothing else of the lab is touched."""
+"""Restart: engines and programs end, and are started again as the topology of the lab says. The rest is not touched."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
-from labctl.errors import KernelRefused, LabError
+from labctl.errors import LabError
 from labctl.lab import names
 from labctl.lab.apply import apply
 from labctl.lab.engines.forkserver_client import Fork
-from labctl.lab.engines.supervisor import ProgramFailed
+from labctl.lab.journal import Engine, Program, Recorded
 from labctl.lab.lock import locked
+from labctl.lab.programs.errors import ProgramFailed
 from labctl.lab.session import Session
-from labctl.lab.state import State, existing
-from labctl.lab.status import EngineStatus, engine_status
+from labctl.lab.state import applied, existing
+from labctl.lab.status import EngineStatus, ProgramStatus, engine_status, program_status
 from labctl.plan.desired import desired
-from labctl.plan.steps import StartEngine, StopEngine
+from labctl.plan.steps import StartEngine, Step, StopEngine
+from labctl.plan.steps_of_programs import StartProgram, StopProgram
 from labctl.process.signals import TERMINATION, ignored
 
 
-def restart(lab: str, devices: Sequence[str], fork: Fork) -> tuple[EngineStatus, ...]:
-    """End the engines of these devices, or all, and start them again; return them when they are ready.
+@dataclass(frozen=True)
+class Restarted:
+    """What was started again."""
 
-    Raise UsageError for a lab or a device that does not exist, ProgramFailed for a program that does not become ready.
+    engines: tuple[EngineStatus, ...]
+    programs: tuple[ProgramStatus, ...]
+
+
+def restart(lab: str, named: Sequence[str], fork: Fork) -> Restarted:
+    """End the engines and programs that are named, or all, and start them again; return them when they are ready.
+
+    Raise UsageError for a lab or a name that does not exist, ProgramFailed for a program that does not become ready.
     """
     existing(lab)
     with locked(lab) as state:
         session = Session(state, fork, lambda _: None)
-        topology = state.topology()
-        if topology is None:
-            raise KernelRefused(f"lab {lab} never came up", "its labctl up was cut off", f"labctl down -l {lab}")
-        starts = {step.subject: step for step in desired(topology).steps if isinstance(step, StartEngine)}
-        chosen = [starts[device] for device in names.chosen(lab, devices, starts, names.NO_ENGINE)]
+        found = (step for step in desired(applied(state)).steps if isinstance(step, StartEngine | StartProgram))
+        starts = {step.subject: step for step in found}
+        chosen = [starts[name] for name in names.chosen(lab, named, starts, names.NOTHING_RUNS)]
         try:
-            apply([*_stops(chosen, state), *chosen], session)
+            apply([*_stops(chosen, state.read()), *chosen], session)
         except BaseException as error:
             if not isinstance(error, ProgramFailed):  # else it would fail again
                 with ignored(*TERMINATION), suppress(LabError):
-                    apply(_not_running(chosen, state), session)
+                    apply(_not_running(chosen, state.read()), session)
             raise
-        engines = state.read().engines
-        return tuple(engine_status(engines[step.ref], state) for step in chosen)
+        recorded = state.read()
+        return Restarted(
+            tuple(engine_status(recorded.engines[step.ref], state) for step in chosen if isinstance(step, StartEngine)),
+            tuple(
+                program_status(recorded.programs[step.spec.ref], state)
+                for step in chosen
+                if isinstance(step, StartProgram)
+            ),
+        )
 
 
-def _stops(starts: Iterable[StartEngine], state: State) -> list[StopEngine]:
-    engines = state.read().engines
-    return [StopEngine(*step.ref, engines[step.ref].spec) for step in starts if step.ref in engines]
+def _stops(starts: Iterable[StartEngine | StartProgram], recorded: Recorded) -> Iterable[Step]:
+    for step in starts:
+        if isinstance(step, StartProgram):
+            if step.spec.ref in recorded.programs:
+                yield StopProgram(step.namespace, recorded.programs[step.spec.ref].spec)
+        elif step.ref in recorded.engines:
+            yield StopEngine(*step.ref, recorded.engines[step.ref].spec)
 
 
-def _not_running(starts: Iterable[StartEngine], state: State) -> list[StartEngine]:
-    engines = state.read().engines
-    return [step for step in starts if step.ref not in engines or not engines[step.ref].process.alive()]
+def _not_running(starts: Iterable[StartEngine | StartProgram], recorded: Recorded) -> Iterable[Step]:
+    for step in starts:
+        if isinstance(step, StartProgram):
+            known: Engine | Program | None = recorded.programs.get(step.spec.ref)
+        else:
+            known = recorded.engines.get(step.ref)
+        if known is None or not known.process.alive():
+            yield step

@@ -4,7 +4,8 @@
         topology.json               the topology as applied
         journal                     what exists of the lab (journal.py)
         files/NAMESPACE/            what its programs alone see (kernel/own_files.py)
-        engines/DEVICE.log          what an engine wrote
+        engines/DEVICE.log          what an engine wrote, or a program
+        engines/DEVICE.run          what has become of a program (programs/run_record.py)
         engines/DEVICE.counters     what it has counted
         engines/DEVICE.control      the socket on which its impairments are changed
 
@@ -25,13 +26,14 @@ from typing import TYPE_CHECKING
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel.namespaces import NamespaceId
 from labctl.kernel.own_files import FILES, Own
-from labctl.lab.journal import Engine, Journal, Recorded, as_entry, boot_id
+from labctl.lab.journal import Engine, Journal, Program, Recorded, as_entry, boot_id
 from labctl.lab.run_directory import ROOT
 from labctl.plan.facts import Substitution
 from labctl.plan.firewall import Applied
 from labctl.process.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
 from labctl.process.processes import Process
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.program_ref import ProgramRef
 
 if TYPE_CHECKING:
     from labctl.topology.model import Topology
@@ -91,11 +93,19 @@ class State:
         """Record that an engine has ended."""
         self._journal.append({"forget_engine": device})
 
+    def record_program(self, program: Program) -> None:
+        """Record a program of a namespace, before it begins."""
+        self._journal.append({"program": asdict(program.spec), **asdict(program.process), "files": dict(program.files)})
+
+    def forget_program(self, ref: ProgramRef) -> None:
+        """Record that a program has ended."""
+        self._journal.append({"forget_program": ref})
+
     def record_substitution(self, substitution: Substitution) -> None:
         """Record what stands in for what this machine lacks."""
         self._journal.append({"substitution": asdict(substitution)})
 
-    def forget_substitution(self, subject: InterfaceRef) -> None:
+    def forget_substitution(self, subject: InterfaceRef | ProgramRef) -> None:
         """Record that a substitute is gone."""
         self._journal.append({"forget_substitution": subject})
 
@@ -142,9 +152,13 @@ class State:
         """Return what is kept for the programs of a namespace."""
         return Own(self.directory, namespace)
 
-    def log_of(self, device: InterfaceRef) -> Path:
-        """Return the path of the log of an engine."""
-        return self.directory / "engines" / f"{device}.log"
+    def log_of(self, ref: InterfaceRef | ProgramRef) -> Path:
+        """Return the path of the log of an engine, or of a program: no program is called as an interface is."""
+        return self.directory / "engines" / f"{ref}.log"
+
+    def run_record_of(self, ref: InterfaceRef | ProgramRef) -> Path:
+        """Return the path of what the supervisor of a program shows."""
+        return self.directory / "engines" / f"{ref}.run"
 
     def control_of(self, device: InterfaceRef) -> Path:
         """Return the path of the socket on which the impairments of a built-in engine are changed."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from labctl.errors import MachineError
 from labctl.lab.engines.stats import EngineStats
-from labctl.lab.journal import Engine, Recorded
+from labctl.lab.journal import Engine, Program, Recorded
 from labctl.lab.observed import facts
+from labctl.lab.programs.found import found_program
+from labctl.lab.programs.run_record import RunRecord
 from labctl.lab.state import State, existing
 from labctl.plan.desired import desired
 from labctl.plan.facts import Namespace, Substitution
@@ -32,6 +34,19 @@ class EngineStatus:
 
 
 @dataclass(frozen=True)
+class ProgramStatus:
+    """One program; of one that does not run now `ended` says how it ended, and a `waiting` one is started again."""
+
+    program: str
+    command: str
+    state: Literal["running", "stopped", "waiting", "ended"]
+    running: bool
+    pid: int  # 0 where it does not run
+    restarts: int  # how often it was started again by itself
+    ended: str
+
+
+@dataclass(frozen=True)
 class Status:
     """What is there of a lab. A namespace that is gone is None."""
 
@@ -43,6 +58,7 @@ class Status:
     substitutions: tuple[Substitution, ...] = field(default=())
     pending: Pending | None = None  # what `up` would do to make it what its file says; None where that cannot be read
     topology: Topology | None = None  # what its file said when `up` made it; None where `up` was cut off
+    programs: tuple[ProgramStatus, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +89,7 @@ def status(lab: str) -> Status:
         tuple(recorded.substitutions.values()),
         between(wanted, found) if wanted else None,
         topology,
+        tuple(program_status(program, state) for program in recorded.programs.values()),
     )
 
 
@@ -82,6 +99,17 @@ def engine_status(engine: Engine, state: State) -> EngineStatus:
     running, pid = engine.process.alive(), engine.process.pid
     seen = [*(children(pid) if running else []), pid][0]
     return EngineStatus(str(engine.spec.device), engine.spec.command, running, seen, shown.counters, shown.offload)
+
+
+def program_status(program: Program, state: State) -> ProgramStatus:
+    """Return what can be seen of a program."""
+    found = found_program(program, state)
+    record = RunRecord.of(state.run_record_of(program.spec.ref))
+    running = found.state == "running"
+    pid = record.pid if running or found.state == "stopped" else 0
+    return ProgramStatus(
+        str(program.spec.ref), program.spec.command, found.state, running, pid, record.restarts, found.ended
+    )
 
 
 def summary(lab: str, mode: str) -> Summary:

@@ -22,7 +22,7 @@ def end_inside(wanted: Collection[NamespaceId]) -> list[Process]:
     """
     ended = []
     for finish in (end, *[kill] * ROUNDS):
-        found = _inside(wanted)
+        found = inside(wanted)
         if not found:
             break
         finish(found)
@@ -32,10 +32,10 @@ def end_inside(wanted: Collection[NamespaceId]) -> list[Process]:
 
 def holders(known: NamespaceId, interface: str) -> list[Process]:
     """Return the processes in a network namespace that have a TUN device of it open."""
-    return [process for process in _inside([known]) if interface in tun_devices(process.pid).values()]
+    return [process for process in inside([known]) if interface in tun_devices(process.pid).values()]
 
 
-def _inside(wanted: Iterable[NamespaceId]) -> list[Process]:
+def inside(wanted: Iterable[NamespaceId]) -> list[Process]:
     """Return every process that is in one of these network namespaces, named or not, but for this one."""
     spaces = {(known.device, known.inode): known for known in wanted}
     found = []

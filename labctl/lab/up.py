@@ -15,9 +15,9 @@ from labctl.kernel import namespaces
 from labctl.lab.apply import apply
 from labctl.lab.down import rollback
 from labctl.lab.engines.forkserver_client import Fork
-from labctl.lab.engines.supervisor import ProgramFailed
 from labctl.lab.events import Listener, Planned, RollingBack
 from labctl.lab.lock import locked
+from labctl.lab.programs.errors import ProgramFailed
 from labctl.lab.reconcile import check_names_free, pending
 from labctl.lab.run_directory import prepare_names
 from labctl.lab.session import Session
@@ -28,6 +28,7 @@ from labctl.plan.difference import Change
 from labctl.plan.facts import Substitution
 from labctl.process.processes import Process
 from labctl.process.signals import TERMINATION, ignored
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 
 LOOKS = 3
@@ -160,6 +161,9 @@ def _forget_what_is_gone(topology: Topology, state: State) -> None:
     for device in recorded.engines:
         if device not in served:
             state.forget_engine(device)
+    for ref in recorded.programs:
+        if ref.name not in _names_in(topology, ref.namespace):
+            state.forget_program(ref)
     for name in recorded.namespaces:
         if name not in topology.namespaces:
             state.forget_namespace(name)
@@ -167,7 +171,12 @@ def _forget_what_is_gone(topology: Topology, state: State) -> None:
         space = topology.namespaces.get(name)
         if space is None or not (space.nft or space.masquerade):
             state.forget_firewall(name)
-    for subject in recorded.substitutions:
-        space = topology.namespaces.get(subject.namespace)
-        if space is None or subject.interface not in space.interfaces:
-            state.forget_substitution(subject)
+    for namespace, name in recorded.substitutions:
+        if name not in _names_in(topology, namespace):
+            state.forget_substitution(InterfaceRef(namespace, name))
+
+
+def _names_in(topology: Topology, namespace: str) -> tuple[str, ...]:
+    """Return the names of the interfaces and the programs of a namespace, which all differ."""
+    space = topology.namespaces.get(namespace)
+    return (*space.interfaces, *(program.name for program in space.programs)) if space else ()

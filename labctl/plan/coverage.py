@@ -19,6 +19,7 @@ _ALWAYS = (
     "IPsec",
     "settings that decide about packets",
     "engines",
+    "programs",
 )
 _NEVER = ("BPF programs but XDP", "ethtool features", "connection tracking", "other settings", "other processes")
 

@@ -1,7 +1,7 @@
 """What a topology asks for: every step that makes the lab on a bare machine, in an order that the kernel accepts.
 
-Namespaces, links, their properties, addresses, up, routes, files, engines. It is worked out once, and whoever plans,
-looks, shows or checks is handed it.
+Namespaces, links, their properties, addresses, up, routes, files, engines, programs. It is worked out once, and whoever
+plans, looks, shows or checks is handed it.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from dataclasses import dataclass
 
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
-from labctl.plan import settings, steps, steps_of_files
+from labctl.plan import settings, steps, steps_of_files, steps_of_programs
 from labctl.plan.desired_routes import route_of, rule_of
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
 from labctl.plan.facts import Neighbour
 from labctl.plan.firewall import Firewall
 from labctl.plan.mtu import SMALLEST, Mtus
 from labctl.plan.netem import as_kept
+from labctl.plan.program_spec import ProgramSpec, Readiness, in_waves
 from labctl.plan.steps import Step
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.topology import model
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
+from labctl.topology.program_ref import ProgramRef
 from labctl.topology.routed import Routed
 from labctl.topology.values import ENDPOINT_WORDS
 
@@ -75,6 +77,10 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
     for endpoint in topology.ttun:
         spec = _engine(topology, endpoint)
         yield steps.StartEngine(*spec.device, spec)
+    programs = [_program(name, program) for name, space in spaces for program in space.programs]
+    for wave in in_waves(programs):
+        for each in wave:
+            yield steps_of_programs.StartProgram(each.ref.namespace, each)
 
 
 def _files(name: str, space: model.Namespace) -> Iterator[Step]:
@@ -174,7 +180,7 @@ def _engine(topology: Topology, endpoint: model.TunnelEndpoint) -> EngineSpec:
         impair=_impairment(endpoint.impair),
         impair_in=_impairment(endpoint.impair_in),
         run_as=device.owner if isinstance(device, model.Tun) else None,
-        program=_program(endpoint),
+        program=_own_engine(endpoint),
         directory=endpoint.engine.directory if endpoint.engine else "",
     )
 
@@ -183,13 +189,38 @@ def _impairment(written: model.Impair | None) -> Impairment:
     return NO_IMPAIRMENT if written is None else written.impairment
 
 
-def _program(endpoint: model.TunnelEndpoint) -> tuple[str, ...]:
+def _own_engine(endpoint: model.TunnelEndpoint) -> tuple[str, ...]:
     """Return the words of the user's own program. They are split first and filled in then: no value becomes two."""
     if endpoint.engine is None:
         return ()
     values = (endpoint.device.interface, *endpoint.bind, *endpoint.peer)
     filled_in = dict(zip(ENDPOINT_WORDS, values, strict=True))
     return tuple(word.format_map(filled_in) for word in shlex.split(endpoint.engine.command))
+
+
+def _program(namespace: str, program: model.Program) -> ProgramSpec:
+    return ProgramSpec(
+        ProgramRef(namespace, program.name),
+        tuple(shlex.split(program.command)),
+        cwd=program.cwd,
+        env=tuple(program.env.items()),
+        user=program.user,
+        restart=program.restart,
+        stop_signal=program.stop_signal,
+        ready=_readiness(program.ready) if program.ready else None,
+        after=tuple(ProgramRef.near(other, namespace) for other in program.after),
+    )
+
+
+def _readiness(ready: model.Ready) -> Readiness:
+    if ready.tcp is not None:
+        return Readiness("tcp", str(ready.tcp), ready.within)
+    if ready.udp is not None:
+        return Readiness("udp", str(ready.udp), ready.within)
+    if ready.log is not None:
+        return Readiness("log", ready.log, ready.within)
+    assert ready.command is not None, "the model has exactly one of them"
+    return Readiness("command", ready.command, ready.within)
 
 
 def _belongs_to_an_interface(key: str, space: model.Namespace) -> bool:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from labctl.plan import firewall, steps, steps_of_files
+from labctl.plan import firewall, steps, steps_of_files, steps_of_programs
 from labctl.plan.commands import command
-from labctl.plan.facts import Facts, Link, Namespace, Neighbour, OwnFile, RunningEngine
+from labctl.plan.facts import Facts, FoundProgram, Link, Namespace, Neighbour, OwnFile, RunningEngine
+from labctl.plan.program_spec import ProgramSpec
 from labctl.plan.routes import is_same_route
 from labctl.plan.steps import InterfaceStep, Step
 from labctl.plan.steps_of_firewall import SetFirewall
@@ -48,6 +49,8 @@ def difference(step: Step, facts: Facts) -> str | None:
         return ABSENT
     if isinstance(step, steps.StartEngine):
         return _of_engine(step, facts.engines.get(step.ref))
+    if isinstance(step, steps_of_programs.StartProgram):
+        return of_program(step.spec, facts.programs.get(step.spec.ref))
     if isinstance(step, steps.ImpairEngine):
         return _of_impairment(step, facts.engines.get(step.ref))
     if isinstance(step, steps.AddVeth) and is_whole(step, facts):
@@ -136,6 +139,20 @@ def _of_engine(step: steps.StartEngine, running: RunningEngine | None) -> str | 
     if not running.spec.can_become(step.spec):
         return f"runs as {running.spec.command}"
     return "is stopped" if running.stopped else None
+
+
+def of_program(wanted: ProgramSpec, found: FoundProgram | None) -> str | None:
+    """Return what is found in place of a program; None where it runs as it should."""
+    if found is None or found.state == "ended":
+        return f"is not running: {found.ended}" if found and found.ended else "is not running"
+    if found.state == "waiting":
+        return f"{found.ended}, and waits to be started again"
+    if found.outdated:
+        return found.outdated
+    changed = found.spec.changed(wanted)
+    if changed:
+        return f"runs as {found.spec.command}" if "command" in changed else f"its {' and '.join(changed)} changed"
+    return "is stopped" if found.state == "stopped" else None
 
 
 def _of_impairment(step: steps.ImpairEngine, running: RunningEngine | None) -> str | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Literal
 
 from labctl.engine.packets.impairment import Impairment
 from labctl.plan.engine_spec import Direction, EngineSpec
 from labctl.plan.firewall import Applied, Listing
+from labctl.plan.program_spec import ProgramSpec
 from labctl.plan.routes import Route, Rule
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.program_ref import ProgramRef
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class Namespace:
 class Substitution:
     """Something that this machine lacks, and what labctl used instead."""
 
-    subject: InterfaceRef
+    subject: InterfaceRef | ProgramRef
     wanted: str
     used: str
     reason: str
@@ -142,11 +145,27 @@ class RunningEngine:
 
 
 @dataclass(frozen=True)
+class FoundProgram:
+    """A program that was started, and what has become of it; `waiting`: it has ended, and will be started again."""
+
+    spec: ProgramSpec
+    state: Literal["running", "stopped", "waiting", "ended"]
+    ended: str = ""  # how it ended the last time
+    outdated: str = ""  # why it has to be started again, though it was started as the file asks
+
+    @property
+    def is_there(self) -> bool:
+        """Return whether there is anything of it to end."""
+        return self.state != "ended"
+
+
+@dataclass(frozen=True)
 class Facts:
-    """Everything observed of one lab: its namespaces by name, and the engines that run by their device."""
+    """Everything observed of one lab: its namespaces, the engines that run by their device, and its programs."""
 
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     engines: Mapping[InterfaceRef, RunningEngine] = field(default_factory=dict)
+    programs: Mapping[ProgramRef, FoundProgram] = field(default_factory=dict)
 
     def link(self, ref: InterfaceRef) -> Link | None:
         """Return what was observed of an interface; None where it is not there."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from labctl.plan import steps, steps_of_files
+from labctl.plan import steps, steps_of_files, steps_of_programs
 from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.steps import Step
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 def without(facts: Facts, removals: Iterable[Step]) -> Facts:
     """Return the facts after the removals."""
     spaces = dict(facts.namespaces)
-    engines = dict(facts.engines)
+    engines, programs = dict(facts.engines), dict(facts.programs)
     for step in removals:
         name = step.namespace
         match step:
@@ -31,6 +31,8 @@ def without(facts: Facts, removals: Iterable[Step]) -> Facts:
                 spaces.pop(name, None)
             case steps.StopEngine():
                 engines.pop(step.ref, None)
+            case steps_of_programs.StopProgram(spec=spec):
+                programs.pop(spec.ref, None)
             case steps.DeleteLink(interface=interface):
                 # Of a lab that changes while it is looked at, perhaps only one end tells of the other: it is gone then.
                 link = spaces[name].links.get(interface)
@@ -54,7 +56,7 @@ def without(facts: Facts, removals: Iterable[Step]) -> Facts:
             case steps.DeleteRule(rule=rule):
                 by_version = {way: _without_one(rules, rule) for way, rules in spaces[name].rules.items()}
                 spaces[name] = replace(spaces[name], rules=by_version)
-    return replace(facts, namespaces=spaces, engines=engines)
+    return replace(facts, namespaces=spaces, engines=engines, programs=programs)
 
 
 def _without_one(found: tuple[T, ...], gone: T) -> tuple[T, ...]:

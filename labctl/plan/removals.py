@@ -14,10 +14,11 @@ import ipaddress
 from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
-from labctl.plan import steps, steps_of_files
-from labctl.plan.difference import UNWANTED, Change, is_whole
+from labctl.plan import steps, steps_of_files, steps_of_programs
+from labctl.plan.difference import UNWANTED, Change, is_whole, of_program
 from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.foreign import Hosts, foreign
+from labctl.plan.program_spec import in_waves
 from labctl.plan.route_removals import Loss, route_removals, rule_removals
 from labctl.plan.steps import Step
 from labctl.topology.interface_ref import InterfaceRef
@@ -27,12 +28,13 @@ _OWN_OF_LO = ("127.0.0.1/8", "::1/128")
 
 
 def removals(wanted: Collection[Step], facts: Facts) -> Iterator[Change]:
-    """Yield the removal of what no wanted step makes, and why: engines, routes, addresses, links, namespaces."""
+    """Yield the removal of what no wanted step makes, and why: programs and engines first, namespaces last."""
     kept: dict[str, list[Step]] = {step.namespace: [] for step in wanted if isinstance(step, steps.AddNamespace)}
     for step in wanted:
         kept[step.namespace].append(step)
     doomed = dict(_links(wanted, facts, kept))
     hosts = Hosts.of(wanted, facts)
+    yield from _programs(wanted, facts)
     yield from _engines(wanted, facts, doomed)
     for name, space in facts.namespaces.items():
         if name in kept:
@@ -84,6 +86,22 @@ def _no_such_cable(link: Link, other: InterfaceRef) -> str:
     if link.kind != "veth":
         return f"is a {link.kind}, not a veth"
     return f"leads to {link.peer or 'nothing of the lab'}, not to {other}"
+
+
+def _programs(wanted: Collection[Step], facts: Facts) -> Iterator[Change]:
+    """Yield the end of each program that is not wanted, or that has to be started again: the last to start first."""
+    asked = {step.spec.ref: step.spec for step in wanted if isinstance(step, steps_of_programs.StartProgram)}
+    there = {ref: found for ref, found in facts.programs.items() if found.is_there}
+    for wave in reversed([*in_waves([found.spec for found in there.values()])]):
+        for spec in wave:
+            if spec.ref.namespace not in facts.namespaces:
+                why: str | None = "its namespace is gone"
+            elif spec.ref in asked:
+                why = of_program(asked[spec.ref], there[spec.ref])
+            else:
+                why = UNWANTED
+            if why:
+                yield Change(steps_of_programs.StopProgram(spec.ref.namespace, spec), why)
 
 
 def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[InterfaceRef]) -> Iterator[Change]:

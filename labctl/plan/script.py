@@ -1,8 +1,8 @@
 """A whole lab as the script that a person would type, with its own way back.
 
 It is the desired steps, in an order for people: one interface after the other, each with everything that belongs to
-it, then the routes, then the engines. The state that it leaves is the one that `labctl up` leaves; a test compares the
-two.
+it, then the routes, the engines and the programs. The state that it leaves is the one that `labctl up` leaves; a test
+compares the two.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import shlex
 import textwrap
 from itertools import groupby
 
-from labctl.plan import steps, steps_of_files
+from labctl.plan import script_of_programs, steps, steps_of_files
 from labctl.plan.commands import STAND_IN, command
 from labctl.plan.commands_of_files import is_for_ip_netns
 from labctl.plan.desired import Desired
 from labctl.plan.steps import InterfaceStep, Step
 from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps_of_programs import StartProgram
 from labctl.topology.model import Topology
 
 _STAND_IN = f"""\
@@ -27,7 +28,7 @@ stand_in() {{
 }}
 """
 
-_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _RULES, _FIREWALLS, _FILES, _ENGINES = range(9)
+_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _RULES, _FIREWALLS, _FILES, _ENGINES, _PROGRAMS = range(10)
 _HEADINGS = {
     _NAMESPACES: "Namespaces: each is a network stack of its own.",
     _SETTINGS: "Settings that a new namespace would else take from the machine.",
@@ -37,6 +38,7 @@ _HEADINGS = {
     _FILES: "Files that `ip netns exec` shows in one namespace alone.",
     _FIREWALLS: "Firewalls: what may pass, and from which address it goes on.",
     _ENGINES: "The engines: each carries the packets of its TUN device to its peer, one per UDP datagram.",
+    _PROGRAMS: "The programs: each starts once those that it needs are ready.",
 }
 
 
@@ -55,6 +57,8 @@ def script(desired: Desired) -> str:
     ]
     if any(isinstance(step, steps.AddLink) and step.kind == "dummy" for step in ordered):
         parts.append(_STAND_IN)
+    programs = [step.spec for step in ordered if isinstance(step, StartProgram)]
+    parts.extend(script_of_programs.preamble(programs))
     for heading, group in groupby(ordered, key=lambda step: _heading(step, topology)):
         parts.append(f"# {heading}\n" + "".join(f"{_typed(step)}\n" for step in group))
     return "\n".join(parts)
@@ -87,6 +91,8 @@ fi
 
 
 def _typed(step: Step) -> str:
+    if isinstance(step, StartProgram):
+        return "\n".join(script_of_programs.typed(step.spec))
     line = command(step)
     if isinstance(step, steps.AddLink) and step.kind == "dummy":
         return f"{line} 2>/dev/null || stand_in {shlex.join((step.namespace, step.interface))}"
@@ -112,6 +118,8 @@ def _place(step: Step, topology: Topology) -> tuple[int, ...]:
             return (_FIREWALLS, space)
         case steps.StartEngine():
             return (_ENGINES,)
+        case StartProgram():
+            return (_PROGRAMS,)
         case _ if interface is None:
             return (_SETTINGS, space)
     order = ["lo", *topology.namespaces[step.namespace].interfaces]

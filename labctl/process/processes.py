@@ -55,6 +55,16 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def descendants(pid: int) -> list[int]:
+    """Return the children of a process, theirs, and so on."""
+    found = [pid]
+    for each in found:  # which grows
+        with suppress(OSError, ValueError):  # it has ended
+            for thread in Path(f"/proc/{each}/task").iterdir():
+                found += map(int, (thread / "children").read_text().split())
+    return found[1:]
+
+
 def state_of(pid: int) -> str:
     """Return the letter of the state that a process is in (proc(5), field 3 of stat); empty if there is none."""
     return "".join(_fields_of_stat(pid)[:1])
@@ -77,9 +87,9 @@ def _fields_of_stat(pid: int) -> list[str]:
     return stat[stat.rindex(")") + 2 :].split()  # the name in parentheses may hold anything
 
 
-def end(processes: Iterable[Process]) -> None:
-    """End processes and wait until they are gone: SIGTERM to all, SIGKILL to those that are still there after GRACE."""
-    kill(_left_after(signal.SIGTERM, list(processes), GRACE))
+def end(processes: Iterable[Process], grace: float = GRACE) -> None:
+    """End processes and wait until they are gone: SIGTERM to all, SIGKILL after `grace` seconds to who is left."""
+    kill(_left_after(signal.SIGTERM, list(processes), grace))
 
 
 def kill(processes: Sequence[Process]) -> None:

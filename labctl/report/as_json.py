@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from labctl.lab.events import Listener
     from labctl.lab.impair import InForce
     from labctl.lab.reconcile import Planned
-    from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.restart import Restarted
+    from labctl.lab.status import Status, Summary
     from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
@@ -60,8 +61,8 @@ class JsonReporter:
         changes = [_change(change) for change in found.pending.changes]
         _write({"lab": found.lab, "file": found.file, "changes": changes, **_coverage(found.pending.coverage)})
 
-    def restart(self, lab: str, engines: Iterable[EngineStatus]) -> None:
-        _write({"lab": lab, "engines": [asdict(engine) for engine in engines]})
+    def restart(self, lab: str, found: Restarted) -> None:
+        _write({"lab": lab, **asdict(found)})
 
     def down(self, report: DownReport, wanted: str | None) -> None:
         labs = [{"lab": lab, "removed": [asdict(one) for one in found]} for lab, found in report.removed.items()]
@@ -75,6 +76,7 @@ class JsonReporter:
                 "file": report.file,
                 "namespaces": {name: _namespace(space) for name, space in report.namespaces.items()},
                 "engines": [asdict(engine) for engine in report.engines],
+                "programs": [asdict(program) for program in report.programs],
                 "substitutions": [_substitution(substitution) for substitution in report.substitutions],
                 "drift": [_change(change) for change in report.pending.changes] if report.pending else [],
                 **(_coverage(report.pending.coverage) if report.pending else {}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from labctl.lab.events import Listener
     from labctl.lab.impair import InForce
     from labctl.lab.reconcile import Planned
-    from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.restart import Restarted
+    from labctl.lab.status import Status, Summary
     from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
@@ -38,8 +39,8 @@ class Reporter(Protocol):
     def plan(self, found: Planned, fresh: bool, explain: bool) -> None:
         """Report what `up` would do; `fresh` where nothing of the lab is there."""
 
-    def restart(self, lab: str, engines: Iterable[EngineStatus]) -> None:
-        """Report the engines that were started again."""
+    def restart(self, lab: str, found: Restarted) -> None:
+        """Report the engines and programs that were started again."""
 
     def down(self, report: DownReport, wanted: str | None) -> None:
         """Report what `down` removed, and what it could not; `wanted` is the lab that was named."""

@@ -17,6 +17,7 @@ from labctl.lab.events import Removed
 from labctl.plan import steps
 from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Link, Substitution
+from labctl.plan.steps_of_programs import StartProgram
 from labctl.report import diff
 from labctl.report.console import console
 from labctl.rootless.userns_diagnosis import Diagnosis
@@ -24,7 +25,7 @@ from labctl.topology.shipped import as_typed
 
 if TYPE_CHECKING:
     from labctl.lab.reconcile import Planned
-    from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.status import EngineStatus, ProgramStatus, Status, Summary
     from labctl.lab.up import UpReport
 
 MOST_NAMED = 12
@@ -46,6 +47,7 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
         (sum(isinstance(step, steps.AddNamespace) for step in done), "namespace"),
         (sum(2 if isinstance(step, steps.AddVeth) else isinstance(step, steps.AddLink) for step in done), "interface"),
         (sum(isinstance(step, steps.StartEngine) for step in done), "engine"),
+        (sum(isinstance(step, StartProgram) for step in done), "program"),
     ]
     told = ", ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in counts if number)
     what = told or f"{len(report.changes)} change{'s' * (len(report.changes) != 1)}"
@@ -123,6 +125,11 @@ def status(report: Status) -> None:
             )
         out.print(engines)
         _offloads(out, report.engines)
+    if report.programs:
+        programs = _table("program", "state", ">restarts", "command")
+        for program in report.programs:
+            programs.add_row(program.program, _state(program), str(program.restarts), escape(program.command))
+        out.print(programs)
     _substitutions(out, report.substitutions)
     if report.pending and report.pending.changes:
         out.print(f"[yellow]differs from its file[/] (labctl up {escape(as_typed(report.file) or 'FILE')} repairs it):")
@@ -132,6 +139,13 @@ def status(report: Status) -> None:
     elif report.pending:
         out.print(f"{report.lab} is as its file says")
         _looked(out, report.pending.coverage)
+
+
+def _state(program: ProgramStatus) -> str:
+    if program.state == "running":
+        return f"pid {program.pid}"
+    told = {"waiting": f"{program.ended}, waits", "stopped": "stopped"}.get(program.state, program.ended or "ended")
+    return f"[red]{told}[/] (labctl logs)"
 
 
 def _made_from(file: str) -> str:

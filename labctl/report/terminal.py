@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from labctl.lab.events import Listener
     from labctl.lab.impair import InForce
     from labctl.lab.reconcile import Planned
-    from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.restart import Restarted
+    from labctl.lab.status import Status, Summary
     from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
@@ -47,8 +48,9 @@ class TerminalReporter:
 
         tables.plan(found, fresh, explain)
 
-    def restart(self, lab: str, engines: Iterable[EngineStatus]) -> None:
-        print(f"{lab}: started again: {', '.join(engine.device for engine in engines)}")
+    def restart(self, lab: str, found: Restarted) -> None:
+        names = [*(engine.device for engine in found.engines), *(program.program for program in found.programs)]
+        print(f"{lab}: started again: {', '.join(names)}")
 
     def down(self, report: DownReport, wanted: str | None) -> None:
         from labctl.report import tables

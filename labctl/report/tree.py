@@ -9,6 +9,7 @@ from labctl.plan import steps
 from labctl.plan.facts import Substitution
 from labctl.plan.steps import InterfaceStep, Step
 from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps_of_programs import StartProgram
 from labctl.topology.interface_ref import InterfaceRef
 
 
@@ -37,6 +38,12 @@ class LabTree:
             case steps.StartEngine():
                 branch, _ = self._node(step.ref)
                 branch.add(Text(step.spec.command, "green"))
+            case StartProgram(spec=spec):
+                line = Text(spec.ref.name)
+                line.append(f"  {spec.command}", "green")
+                if substitution:
+                    line.append(f" ({substitution.used})", "yellow")
+                self._space(step.namespace).add(line)
             case steps.AddRoute() | steps.AddRule() | SetFirewall():
                 self._space(step.namespace).add(Text(step.words, "dim"))
             case steps.SetMtu() | steps.SetMaster() | steps.SetNetem():

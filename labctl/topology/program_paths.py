@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeVar
 
-from labctl.topology.model import Topology
+from labctl.topology.model import Engine, Namespace, Program, Topology
 from labctl.topology.source import STDIN
+
+Runs = TypeVar("Runs", Engine, Program)
 
 
 def anchored(topology: Topology, directory: str) -> Topology:
     """Return the topology with the directory of every program absolute, whoever reads it from where."""
     return topology.model_copy(
         update={
+            "namespaces": {name: _with_programs(space, directory) for name, space in topology.namespaces.items()},
             "ttun": tuple(
-                endpoint.model_copy(
-                    update={
-                        "engine": endpoint.engine.model_copy(
-                            update={"directory": os.path.normpath(os.path.join(directory, endpoint.engine.directory))}
-                        )
-                    }
-                )
+                endpoint.model_copy(update={"engine": _at(endpoint.engine, "directory", directory)})
                 if endpoint.engine
                 else endpoint
                 for endpoint in topology.ttun
-            )
+            ),
         }
     )
+
+
+def _with_programs(space: Namespace, directory: str) -> Namespace:
+    if not space.programs:
+        return space
+    return space.model_copy(update={"programs": tuple(_at(program, "cwd", directory) for program in space.programs)})
+
+
+def _at(program: Runs, key: str, directory: str) -> Runs:
+    """Return a program whose directory, which this key of it names, is absolute."""
+    return program.model_copy(update={key: os.path.normpath(os.path.join(directory, getattr(program, key)))})
 
 
 def directory_of(file: Path) -> str:

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from labctl.topology.model import (
     Check,
+    Engine,
     File,
     Impair,
     Interface,
@@ -28,6 +29,7 @@ from labctl.topology.model import (
     NextHop,
     Ping,
     Program,
+    Ready,
     Route,
     Rule,
     Topology,
@@ -184,10 +186,14 @@ def _model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseMod
             return Neighbour, "a neighbour"
         case ("namespaces", _, "files", _):
             return File, "a file"
+        case ("namespaces", _, "programs", _):
+            return Program, "a program"
+        case ("namespaces", _, "programs", _, "ready"):
+            return Ready, "`ready`"
         case ("namespaces", _):
             return Namespace, "a namespace"
         case ("ttun", _, "engine"):
-            return Program, "an engine"
+            return Engine, "an engine"
         case ("ttun", _, "impair" | "impair_in"):
             return Impair, "an impairment"
         case ("ttun", _):

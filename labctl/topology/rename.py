@@ -48,6 +48,8 @@ def _renamed(topology: Topology, name: str) -> Topology:
     for space in data["namespaces"].values():
         for interface in space.get("interfaces", {}).values():
             _replace(interface, ("peer",), prefixed)
+        for program in space.get("programs", ()):
+            program["after"] = [prefixed(other) if ":" in other else other for other in program.get("after", ())]
     for endpoint in data.get("ttun", ()):
         _replace(endpoint, ("device",), prefixed)
     for check in data.get("checks", ()):

@@ -284,7 +284,7 @@ ENDPOINT_WORDS = ("device", "bind_address", "bind_port", "peer_address", "peer_p
 """What a command line of an engine can ask for, each in braces."""
 
 
-def parse_command(value: Any) -> str:
+def parse_words(value: Any, example: str) -> str:
     """Return a command line, which is split as a shell would (shlex) but never run by one."""
     text = as_text(value, "a command line")
     try:
@@ -292,8 +292,14 @@ def parse_command(value: Any) -> str:
     except ValueError as error:
         raise mistake(f"{text!r} cannot be split into words: {error}", "close every quote") from None
     if not words:
-        raise mistake("the command is empty", "for example ./my_ttun {device} {bind_address} {bind_port} ...")
-    for word in words:
+        raise mistake("the command is empty", f"for example {example}")
+    return text
+
+
+def parse_command(value: Any) -> str:
+    """Return the command line of an engine, which may have placeholders."""
+    text = parse_words(value, "./my_ttun {device} {bind_address} {bind_port} ...")
+    for word in shlex.split(text):
         try:
             fields = [field for field in Formatter().parse(word) if field[1] is not None]
         except ValueError as error:

@@ -13,7 +13,7 @@ import pytest
 from labctl.engine.packets.address import Address
 from labctl.errors import KernelRefused, LabError
 from labctl.lab.engines.forkserver_client import Waiting, forkserver
-from labctl.lab.engines.task import Task
+from labctl.lab.engines.task import EngineTask
 from labctl.plan.engine_spec import EngineSpec
 from labctl.process.processes import Process
 from labctl.rootless.context import HostContext
@@ -23,14 +23,14 @@ from tests.e2e.world import eventually
 SPEC = EngineSpec(InterfaceRef("a", "tun0"), Address("127.0.0.1", 1), Address("127.0.0.2", 1))
 
 
-def task(home: Path, **changes: object) -> Task:
+def task(home: Path, **changes: object) -> EngineTask:
     files = {"log": home / "log", "counters": home / "counters", "control": home / "control"}
-    made = {"spec": SPEC, "namespace": home / "no-namespace", "run_as": None, "directory": "/", **files}
-    return Task(**{**made, **changes})  # type: ignore[arg-type]
+    made = {"spec": SPEC, "namespace": home / "no-namespace", "run_as": None, **files}
+    return EngineTask(**{**made, **changes})  # type: ignore[arg-type]
 
 
 @contextmanager
-def waiting(*tasks: Task) -> Iterator[Waiting]:
+def waiting(*tasks: EngineTask) -> Iterator[Waiting]:
     with forkserver() as server, server.at(HostContext())(tasks) as engines:
         yield engines
 

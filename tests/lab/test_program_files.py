@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.lab.engines.program_files import signatures, why_outdated
+from labctl.lab.programs.program_files import signatures, why_outdated
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from labctl.checks.kinds import kind_of
 from labctl.engine import ttun
 from labctl.errors import UsageError
 from labctl.kernel import routes, rules
-from labctl.kernel.tuntap import uid_of
 from labctl.lab.engines.engine_process import endpoint_of
 from labctl.plan.commands import command, stand_in
 from labctl.plan.desired import desired
@@ -20,6 +19,7 @@ from labctl.plan.plan import between
 from labctl.plan.routes import is_same_route
 from labctl.plan.script import script
 from labctl.plan.steps import AddRoute, AddRule, StartEngine
+from labctl.process.users import uid_of
 from labctl.report.tree import LabTree
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import loads

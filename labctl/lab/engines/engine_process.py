@@ -1,7 +1,7 @@
-"""What the process of an engine does, from its fork to its end.
+"""What the process of an engine or a program does, from its fork to its end.
 
-All this is loaded once, in the process that forks engines, and shared by them: so nothing is imported here but what an
-engine needs.
+All this is loaded once, in the process that forks them, and shared by them: so nothing is imported here but what they
+need.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
 from labctl.errors import KernelRefused, LabError, kernel_errors_as
 from labctl.kernel import view
-from labctl.lab.engines.supervisor import run
-from labctl.lab.engines.task import Task
+from labctl.lab.engines.task import EngineTask, Task
+from labctl.lab.programs.supervisor import run
+from labctl.lab.programs.task import ProgramTask
 from labctl.plan.engine_spec import EngineSpec
 from labctl.process.detach import redirect_output
 from labctl.process.log_file import LogFile
@@ -28,7 +29,7 @@ from labctl.process.title import set_title
 
 Signal = Callable[[], None]
 Work = Callable[[Signal, Signal], None]
-"""What the process of an engine does. It calls the first argument, which waits for permission, before it touches the
+"""What the process of a task does. It calls the first argument, which waits for permission, before it touches the
 network of the lab, and the second once it forwards. It raises LabError."""
 
 Forward = Callable[[LogFile, Signal, Signal], None]
@@ -37,7 +38,7 @@ Forward = Callable[[LogFile, Signal, Signal], None]
 
 def work_of(task: Task) -> Work:
     """Return the work of a task. What can be computed before the process is forked is."""
-    forward = _program(task) if task.spec.program else _built_in(task)
+    forward = _program(task) if isinstance(task, ProgramTask) else _built_in(task)
 
     def work(begin: Signal, ready: Signal) -> None:
         def enter() -> None:
@@ -67,7 +68,7 @@ def endpoint_of(spec: EngineSpec) -> Endpoint:
     )
 
 
-def _built_in(task: Task) -> Forward:
+def _built_in(task: EngineTask) -> Forward:
     endpoint, device = endpoint_of(task.spec), task.spec.device
 
     def forward(log: LogFile, enter: Signal, ready: Signal) -> None:
@@ -92,12 +93,12 @@ def _built_in(task: Task) -> Forward:
     return forward
 
 
-def _program(task: Task) -> Forward:
+def _program(task: ProgramTask) -> Forward:
     def forward(log: LogFile, enter: Signal, ready: Signal) -> None:
         enter()
         for problem in view.show(task.namespace.name):
             print(problem, file=log)
-        set_title(f"labctl: runs {task.spec.command}")
+        set_title(f"labctl: runs {task.command}")
         run(task, log, ready)
 
     return forward

@@ -81,7 +81,7 @@ def _fork(number: int, task: Task, work: Work, go: int, answer: socket.socket) -
     try:
         os.setsid()
         close_all_but((go, answer.fileno()))
-        set_title(task.spec.command)
+        set_title(task.command)
         _live(number, work, go, answer)
     finally:
         os._exit(0)

@@ -1,8 +1,9 @@
-"""The logs of engines, read while they are written."""
+"""The logs of engines and programs, read while they are written."""
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from pathlib import Path
 from labctl.lab import names
 from labctl.lab.state import existing
 from labctl.process.log_file import Line, lines_of, stamp
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.program_ref import ProgramRef
 
 PAUSE = 0.1
 """Seconds between two looks at the logs when following."""
@@ -19,34 +22,43 @@ PAUSE = 0.1
 QUOTED, WIDEST = 12, 200
 """Lines of a log that an error quotes at most, and characters of each."""
 
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")  # ECMA-48: select graphic rendition
+
 NO_TIME = " " * len("13:03:07.123")
 
 
-def lines(lab: str, devices: Sequence[str], follow: bool) -> Iterator[str]:
-    """Yield the lines of engines' logs in the order of time, each with its time, and its device if there are several.
+def lines(lab: str, named: Sequence[str], follow: bool) -> Iterator[str]:
+    """Yield the lines of logs in the order of time, each with its time, and whose it is if there are several.
 
-    Raise UsageError for a device without an engine.
+    What would control a terminal is not in them. Raise UsageError for a name that is no engine or program.
     """
     state = existing(lab)
-    logs = {str(device): state.log_of(device) for device in state.read().engines}
-    chosen = names.chosen(lab, devices, logs, names.NO_ENGINE)
-    width = max((len(device) for device in chosen), default=0)
-    for line, device in _in_order([Tail(device, logs[device]) for device in chosen], follow):
-        name = f"{device.ljust(width)}  " if len(chosen) > 1 else ""
-        yield f"{_clock(line.time)}  {name}{line.text}"
+    recorded = state.read()
+    runs: list[InterfaceRef | ProgramRef] = [*recorded.engines, *recorded.programs]
+    logs = {str(ref): state.log_of(ref) for ref in runs}
+    chosen = names.chosen(lab, named, logs, names.NOTHING_RUNS)
+    width = max((len(name) for name in chosen), default=0)
+    for line, whose in _in_order([Tail(name, logs[name]) for name in chosen], follow):
+        name = f"{whose.ljust(width)}  " if len(chosen) > 1 else ""
+        yield f"{_clock(line.time)}  {name}{_harmless(line.text)}"
 
 
 def last_words(path: Path, since: str) -> list[str]:
     """Return the last lines that were written to a log since a time, without what would control a terminal."""
     said = [line.text for line in Tail("", path).more() if line.time >= since][-QUOTED:]
-    return ["".join(char if char.isprintable() or char == "\t" else "?" for char in line[:WIDEST]) for line in said]
+    return [_harmless(line)[:WIDEST] for line in said]
+
+
+def _harmless(text: str) -> str:
+    """Return a line of a log without colours, and with a ? for all else that would control a terminal."""
+    return "".join(char if char.isprintable() or char == "\t" else "?" for char in _COLOUR.sub("", text))
 
 
 class Tail:
     """A log that is read from where the last read ended."""
 
-    def __init__(self, device: str, path: Path) -> None:
-        self.device = device
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
         self._path = path
         self._read = 0
         self._last = ""
@@ -69,7 +81,7 @@ class Tail:
 
 
 def _in_order(tails: Sequence[Tail], follow: bool) -> Iterator[tuple[Line, str]]:
-    """Yield the lines of logs, with their devices, in the order of time.
+    """Yield the lines of logs, with whose they are, in the order of time.
 
     When following, what was written since the last look waits for the next: an earlier line of another log may be on
     its way.
@@ -78,7 +90,7 @@ def _in_order(tails: Sequence[Tail], follow: bool) -> Iterator[tuple[Line, str]]
     looked = ""
     while True:
         now = stamp(time.time_ns())
-        waiting += [(line, tail.device) for tail in tails for line in tail.more()]
+        waiting += [(line, tail.name) for tail in tails for line in tail.more()]
         waiting.sort(key=lambda found: found[0].time)  # stable: lines of one log and of one time keep their order
         if not follow:
             yield from waiting

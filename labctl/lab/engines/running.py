@@ -10,9 +10,9 @@ from labctl.engine.control import ask
 from labctl.engine.packets.impairment import Impairment
 from labctl.kernel import namespaces
 from labctl.kernel.sockets import hosts
-from labctl.lab.engines.program_files import why_outdated
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Engine
+from labctl.lab.programs.program_files import why_outdated
 from labctl.lab.state import State
 from labctl.plan import steps
 from labctl.plan.engine_spec import Direction, EngineSpec

@@ -14,14 +14,17 @@ from contextlib import contextmanager
 from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
 from labctl.kernel.sockets import bound
-from labctl.kernel.tuntap import uid_of
 from labctl.lab import stray_processes
 from labctl.lab.engines.forkserver_client import Waiting
-from labctl.lab.engines.logs import last_words
-from labctl.lab.engines.program_files import signatures
-from labctl.lab.engines.supervisor import ProgramFailed
-from labctl.lab.engines.task import Task
+from labctl.lab.engines.task import EngineTask, Task
 from labctl.lab.journal import Engine
+from labctl.lab.programs.errors import ProgramFailed
+from labctl.lab.programs.failure import failed
+from labctl.lab.programs.launch import Launch
+from labctl.lab.programs.program_files import signatures
+from labctl.lab.programs.strays import marks
+from labctl.lab.programs.supervisor import GRACE
+from labctl.lab.programs.task import ProgramTask
 from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan.engine_spec import EngineSpec
@@ -31,6 +34,8 @@ from labctl.process.disk import remove
 from labctl.process.log_file import stamp
 from labctl.process.patience import Patience
 from labctl.process.processes import Process, title_of
+from labctl.process.users import uid_of, user_here
+from labctl.topology.program_ref import ProgramRef
 
 PATIENCE = 5.0
 """Seconds that a program has to open its device and its port."""
@@ -63,7 +68,7 @@ def _begun(
         if spec.program:  # of a built-in engine that served the device before
             remove(state.counters_of(spec.device))
             remove(state.control_of(spec.device))
-        files = signatures(spec.program, tasks[number].directory) if spec.program else {}
+        files = signatures(spec.program, _directory(spec)) if spec.program else {}
         state.record_engine(Engine(process, spec, files))
 
     for step, process in zip(steps, waiting.begin(record), strict=True):
@@ -73,15 +78,21 @@ def _begun(
 
 
 def _task(spec: EngineSpec, state: State) -> Task:
-    return Task(
-        spec,
-        namespaces.path_of(spec.device.namespace),
-        uid_of(spec.run_as) if spec.run_as else None,
-        spec.directory or working_directory.here(),
-        state.log_of(spec.device),
-        state.counters_of(spec.device),
-        state.control_of(spec.device),
-    )
+    namespace, log = namespaces.path_of(spec.device.namespace), state.log_of(spec.device)
+    if not spec.program:
+        run_as = uid_of(spec.run_as) if spec.run_as else None
+        return EngineTask(spec, namespace, run_as, log, state.counters_of(spec.device), state.control_of(spec.device))
+    user = user_here(spec.run_as) if spec.run_as else None
+    launch = Launch(spec.program, _directory(spec), marks(state.lab, ProgramRef(*spec.device)), user)
+    return ProgramTask(_name(spec), spec.command, launch, namespace, log, state.run_record_of(spec.device))
+
+
+def _directory(spec: EngineSpec) -> str:
+    return spec.directory or working_directory.here()
+
+
+def _name(spec: EngineSpec) -> str:
+    return f"the engine of {spec.device}"
 
 
 def _refuse_if_open(spec: EngineSpec, state: State) -> None:
@@ -106,20 +117,12 @@ def _until_ready(spec: EngineSpec, process: Process, state: State, since: str) -
         if not lacking:
             return
         if not process.alive():
-            raise _failed(spec, "ended before it was ready", state, since)
+            raise failed(_name(spec), spec.command, "ended before it was ready", state.log_of(spec.device), since)
     lacks = f"is not ready after {PATIENCE:g} s: it has not {' and not '.join(lacking)}"
-    failed = _failed(spec, lacks, state, since)  # first: the program may write to its log when it is ended
-    processes.end([process])
-    raise failed
-
-
-def _failed(spec: EngineSpec, what: str, state: State, since: str) -> ProgramFailed:
-    said = "".join(f"\n    {line}" for line in last_words(state.log_of(spec.device), since))
-    return ProgramFailed(
-        f"the engine of {spec.device} {what}",
-        f"  {spec.command} said:{said}" if said else f"{spec.command} said nothing",
-        "correct the program, then run the same command again",
-    )
+    # First: the program may write to its log when it is ended.
+    error = failed(_name(spec), spec.command, lacks, state.log_of(spec.device), since)
+    processes.end([process], GRACE)
+    raise error
 
 
 def _opened(spec: EngineSpec) -> str:

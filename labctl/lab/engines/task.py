@@ -1,21 +1,21 @@
-"""What the process of an engine is to do, as plain data that is sent to the process that forks it."""
+"""What a process that is to be forked will do, as plain data that is sent to the process that forks it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.lab.programs.task import ProgramTask
 from labctl.plan.engine_spec import EngineSpec
 
 
 @dataclass(frozen=True)
-class Task:
-    """An engine that is to run: the built-in one, or a program that the file names."""
+class EngineTask:
+    """A built-in engine that is to run."""
 
     spec: EngineSpec
     namespace: Path
-    run_as: int | None  # a user ID; by default `nobody` for the built-in one, and the user of labctl for a program
-    directory: str  # where a program runs
+    run_as: int | None  # a user ID; by default `nobody`
     log: Path
     counters: Path
     control: Path
@@ -25,7 +25,14 @@ class Task:
         """Return the subject of messages about it."""
         return f"the engine of {self.spec.device}"
 
+    @property
+    def command(self) -> str:
+        """Return the command that starts the same from a shell."""
+        return self.spec.command
+
+
+Task = EngineTask | ProgramTask
 
 FORKER = -1
-"""The number of the forking process in its answer, which is the PIDs of all or an error. That of an engine is its index
-in the request."""
+"""The number of the forking process in its answer, which is the PIDs of all or an error. That of a task is its index in
+the request."""

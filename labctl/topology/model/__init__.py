@@ -14,9 +14,10 @@ from labctl.topology.model.impair import Impair
 from labctl.topology.model.interfaces import Bridge, Dummy, Interface, Loopback, Tap, Tun, Veth
 from labctl.topology.model.namespace import Namespace
 from labctl.topology.model.neighbours import Neighbour
+from labctl.topology.model.programs import Program, Ready, RestartPolicy
 from labctl.topology.model.routes import METRICS, NextHop, Route, RouteType, Rule, RuleType
 from labctl.topology.model.topology import SCHEMA_ID, Topology, json_schema
-from labctl.topology.model.tunnels import Program, TunnelEndpoint
+from labctl.topology.model.tunnels import Engine, TunnelEndpoint
 
 __all__ = [
     "METRICS",
@@ -24,6 +25,7 @@ __all__ = [
     "Bridge",
     "Check",
     "Dummy",
+    "Engine",
     "Expectation",
     "File",
     "Impair",
@@ -37,6 +39,8 @@ __all__ = [
     "Ping",
     "Probe",
     "Program",
+    "Ready",
+    "RestartPolicy",
     "Route",
     "RouteType",
     "Rule",

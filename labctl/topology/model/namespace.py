@@ -12,6 +12,7 @@ from labctl.topology.model.base import Model
 from labctl.topology.model.files import File
 from labctl.topology.model.interfaces import Interface
 from labctl.topology.model.neighbours import Neighbour
+from labctl.topology.model.programs import Program
 from labctl.topology.model.routes import Route, Rule, default_means_any
 
 
@@ -33,3 +34,4 @@ class Namespace(Model):
     neighbours: tuple[Neighbour, ...] = Field((), description="Neighbours whose MAC address is known beforehand.")
     files: dict[FilePath, File] = Field({}, description="Files and directories that its programs alone see, by path.")
     sysctls: dict[str, SysctlValue] = Field({}, description="Settings below net., for example net.ipv4.ip_forward: 1.")
+    programs: tuple[Program, ...] = Field((), description="Programs that run in it for as long as the lab is up.")

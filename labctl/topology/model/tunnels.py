@@ -11,7 +11,7 @@ from labctl.topology.model.base import Model
 from labctl.topology.model.impair import Impair
 
 
-class Program(Model):
+class Engine(Model):
     """A forwarder of your own in place of the built-in engine."""
 
     command: Command = Field(
@@ -40,4 +40,4 @@ class TunnelEndpoint(Model):
     )
     impair: Impair | None = Field(None, description="What packets suffer on their way out.")
     impair_in: Impair | None = Field(None, description="What packets suffer on their way in.")
-    engine: Program | None = Field(None, description="Another program in place of the built-in engine.")
+    engine: Engine | None = Field(None, description="Another program in place of the built-in engine.")

@@ -14,6 +14,7 @@ from labctl.topology.rules.checks import of_checks
 from labctl.topology.rules.finding import Finding
 from labctl.topology.rules.interfaces import of_interfaces
 from labctl.topology.rules.namespaces import of_namespaces
+from labctl.topology.rules.programs import of_programs
 from labctl.topology.rules.recursion import of_recursion
 from labctl.topology.rules.tunnels import of_tunnels
 from labctl.topology.rules.warnings import warnings_of
@@ -28,6 +29,7 @@ def mistakes_of(network: Network) -> Iterator[Finding]:
     yield from of_addresses(topology, segments, ways)
     yield from of_macs(topology, segments)
     yield from of_namespaces(topology)
+    yield from of_programs(topology)
     yield from of_tunnels(topology, fibs)
     yield from of_recursion(topology, ways.of_tunnels)
     yield from of_checks(topology, fibs)
