@@ -53,19 +53,25 @@ class Program(Model):
         description="Its name; commands call it NAMESPACE:NAME.", examples=["web"]
     )
     command: _Command = Field(
-        description="How it is started: words, split as a shell would, but run by none.",
+        description="How it is started; it is split into words as a shell would, but no shell runs it.",
         examples=["python3 -m http.server 80"],
     )
-    ready: Ready | None = Field(None, description="When it is ready; where absent, once it has run for half a second.")
+    ready: Ready | None = Field(
+        None, description="What is seen once it is ready; where absent, that it has run for half a second."
+    )
     after: tuple[Annotated[str, BeforeValidator(parse_earlier)], ...] = Field(
         (), description="Programs that must be ready before it starts: NAME or NAMESPACE:NAME.", examples=[["db"]]
     )
     env: dict[Annotated[str, BeforeValidator(parse_variable)], Annotated[str, BeforeValidator(parse_setting)]] = Field(
         {}, description="Environment variables that it gets besides those of `labctl up`."
     )
-    cwd: Directory = Field("", description="Where it runs, seen from the directory of the file; that where absent.")
-    user: UserName | None = Field(None, description="The user it runs as, where labctl runs as root.")
-    restart: RestartPolicy = Field("never", description="When it is started again by itself: after which ends.")
+    cwd: Directory = Field(
+        "", description="Where it runs, seen from the directory of the file; that where absent.", examples=["www"]
+    )
+    user: UserName | None = Field(None, description="The user it runs as; without root there is only your own.")
+    restart: RestartPolicy = Field(
+        "never", description="Whether it is started again once it has ended: when it has failed, or always."
+    )
     stop_signal: Annotated[str, BeforeValidator(parse_signal)] = Field(
         "TERM", description="The signal that asks it to end; KILL follows after two seconds."
     )
