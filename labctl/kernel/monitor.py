@@ -172,7 +172,7 @@ class Monitor:
                 yield told.AddressGone(index, str(address))
             case rt.RTM_NEWROUTE | rt.RTM_DELROUTE:
                 seen = routes.seen(message, self._names)
-                if seen and seen.protocol not in routes.MADE_BY_KERNEL:
+                if seen and seen.is_by_hand:
                     if flags & rt.NLM_F_REPLACE or (seen.route.version == 6 and seen.route.nexthops):
                         yield _REPLACED
                     else:
@@ -188,7 +188,7 @@ class Monitor:
 
     def _routes(self) -> tuple[Route, ...]:
         found = routes.routes(self._asking, self._names)
-        return tuple(seen.route for seen in found if seen.protocol not in routes.MADE_BY_KERNEL)
+        return tuple(seen.route for seen in found if seen.is_by_hand)
 
 
 def _there(index: int, address: Address) -> told.AddressThere:

@@ -82,7 +82,7 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
             forwarding=tuple(forwarding.get(index, ())),
         )
         settings |= sysctls.of_link(link)
-    by_hand = tuple(route for route, protocol, _ in seen if protocol not in routes.MADE_BY_KERNEL)
+    by_hand = tuple(each.route for each in seen if each.is_by_hand)
     return Namespace(found, by_hand, rules.rules(netlink), settings)
 
 

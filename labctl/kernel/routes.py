@@ -23,8 +23,7 @@ FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _VERSIONS = {4: socket.AF_INET, 6: socket.AF_INET6}
 TABLE_NAMES = {number: name for name, number in TABLES.items()}
 
-RTPROT_KERNEL, RTPROT_STATIC, RTPROT_RA = 2, 4, 9
-MADE_BY_KERNEL = (RTPROT_KERNEL, RTPROT_RA)  # what comes with an address, and by a router advertisement
+RTPROT_KERNEL, RTPROT_STATIC, _RTPROT_GATED = 2, 4, 8
 
 _RTMSG = struct.Struct("=8BI")  # family, dst_len, src_len, tos, table, protocol, scope, type, flags
 _RTNEXTHOP = struct.Struct("=HBBi")  # length, flags, hops (the weight less one), ifindex
@@ -83,6 +82,16 @@ class Seen(NamedTuple):
     route: Route
     protocol: int
     message: bytes
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Return whether a person or labctl made it.
+
+        What comes with an address is the kernel's. The protocols from RTPROT_GATED on are those of programs: routing
+        daemons (zebra, bird, ospf, bgp), DHCP, and the kernel's for router advertisements (linux/rtnetlink.h). What
+        these have learned they change and take back themselves.
+        """
+        return self.protocol != RTPROT_KERNEL and self.protocol < _RTPROT_GATED
 
 
 def routes(netlink: rt.Rtnetlink, names: Mapping[int, str]) -> Iterator[Seen]:

@@ -26,6 +26,7 @@ from labctl.errors import kernel_words
 from labctl.kernel import own_files
 from labctl.kernel.surroundings import Mounts
 from labctl.process import working_directory
+from labctl.process.groups import let_groups_be_dropped
 from labctl.process.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -65,7 +66,9 @@ def show(name: str) -> list[str]:
     mounts = Mounts()
     with suppress(OSError):
         mount_sysfs(mounts)
-    return [*_mount_files(name, mounts), *_mount_own_files(name, mounts)]
+    problems = [*_mount_files(name, mounts), *_mount_own_files(name, mounts)]
+    let_groups_be_dropped()
+    return problems
 
 
 def mount_sysfs(mounts: Mounts) -> None:

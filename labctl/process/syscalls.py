@@ -28,6 +28,7 @@ MNT_DETACH = 2
 
 _PIDFD_GETFD = 438  # of every architecture
 _PR_SET_PDEATHSIG = 1
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -89,6 +90,16 @@ def die_with_parent(parent: int) -> None:
 def adopt_orphans() -> None:
     """Become the parent of every process below this one that loses its own (PR_SET_CHILD_SUBREAPER)."""
     _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+
+
+class _BpfProgram(ctypes.Structure):
+    _fields_ = (("instructions", ctypes.c_ushort), ("filter", ctypes.c_char_p))  # linux/filter.h: struct sock_fprog
+
+
+def filter_system_calls(program: bytes) -> None:
+    """Have a program of classic BPF decide about each system call of this process and its children (seccomp(2))."""
+    loaded = ctypes.byref(_BpfProgram(len(program) // 8, program))
+    _checked(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, loaded, 0, 0), "seccomp")
 
 
 @contextmanager

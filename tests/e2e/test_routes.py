@@ -25,7 +25,7 @@ BY_HAND = {
     "ip route append 10.0.2.0/24 via 192.0.2.2 mtu lock 900 advmss 800 initcwnd 9": (
         "route 10.0.2.0/24 via 192.0.2.2 dev wan0 mtu lock 900 advmss 800 initcwnd 9"
     ),
-    "ip route append 10.0.2.0/24 via 192.0.2.2 proto bird": "route 10.0.2.0/24 via 192.0.2.2 dev wan0",
+    "ip route append 10.0.2.0/24 via 192.0.2.2 proto 5": "route 10.0.2.0/24 via 192.0.2.2 dev wan0",
     "ip route add 10.76.0.0/16 table 1000 nexthop via 192.0.2.2 weight 3 nexthop dev tun0": (
         "route 10.76.0.0/16 table 1000 nexthop via 192.0.2.2 dev wan0 weight 3 nexthop dev tun0 weight 1"
     ),
@@ -77,6 +77,25 @@ def test_what_is_made_by_hand_is_told_and_goes(here: World) -> None:
     by_hand("ip nexthop flush")
     assert sorted(by_hand(LOOK).splitlines()) == sorted(before.splitlines())
     assert here.json("verify", "ping-across-a-to-b", "own-tun-address-a")["passed"]
+    here.labctl("down")
+
+
+def test_what_a_routing_daemon_has_learned_is_left_to_it(here: World) -> None:
+    """Also where the daemon makes nexthop objects, as zebra does."""
+    here.labctl("up", "two-site")
+    learned = [
+        "ip route add 10.9.0.0/16 via 192.0.2.2 proto ospf metric 20",
+        "ip route add 10.9.1.0/24 via 192.0.2.2 proto zebra",
+        "ip route add 10.9.2.0/24 via 192.0.2.2 proto 42",
+        "ip nexthop add id 7 via 192.0.2.2 dev wan0 proto zebra",
+        "ip route add 10.9.3.0/24 nhid 7 proto bgp",
+    ]
+    here.labctl("exec", "siteA", "--", "sh", "-ec", "; ".join(learned))
+    assert here.json("status")["drift"] == []
+    assert here.json("up", "two-site")["changes"] == []
+    assert here.labctl("exec", "siteA", "--", "ip", "route", "show", "root", "10.9.0.0/16").stdout.count("via") == 4
+    here.labctl("exec", "siteA", "--", "ip", "route", "add", "10.9.4.0/24", "via", "192.0.2.2")
+    assert [step["change"] for step in here.json("status")["drift"]] == ["route 10.9.4.0/24 via 192.0.2.2 dev wan0"]
     here.labctl("down")
 
 

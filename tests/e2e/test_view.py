@@ -74,6 +74,15 @@ def test_all_else_is_as_outside(pair: World) -> None:
     pair.labctl("exec", "left", "--", "ip", "netns", "del", "made-inside")
 
 
+def test_a_program_may_give_up_its_groups_as_every_daemon_does(pair: World) -> None:
+    """Where the kernel denies that, there are no other groups to give up; another user is still out of reach."""
+    give_up = "import os; os.setgroups([0]); os.setgid(0)"
+    assert pair.labctl("exec", "left", "--", "python3", "-c", give_up).stderr == ""
+    other = "import os, sys\ntry: os.setuid(12345)\nexcept OSError as error: sys.exit(error.strerror)"
+    refused = pair.labctl("exec", "left", "--", "python3", "-c", other, code=None).stderr
+    assert refused == ("" if pair.is_root else "Invalid argument\n")
+
+
 def test_a_program_that_forwards_sees_it_too(here: World) -> None:
     program = Path(here.file("forwarder", f'#!/bin/sh\n{LOOK}\nexec "$@"\n'))
     program.chmod(0o755)
