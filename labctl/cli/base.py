@@ -5,12 +5,29 @@ Everything heavy is imported by the command that needs it, so that --help and co
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import click
 
 from labctl import __version__
 from labctl.cli import completion
 from labctl.errors import ExitCode
 
+
+class _Seconds(click.FloatRange):
+    """A span of time: not negative, and with an end."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        seconds = float(super().convert(value, param, context))
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is not a number of seconds.", param, context)
+        return seconds
+
+
+SECONDS = _Seconds(min=0)
 format_option = click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table", help="For a person or a program."
 )

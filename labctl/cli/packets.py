@@ -12,14 +12,20 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import cli, format_option, lab_option
+from labctl.cli.base import SECONDS, cli, format_option, lab_option
 from labctl.cli.labs import lab_of
 from labctl.errors import ExitCode, KernelRefused
+from labctl.process.child import ChildEnded
+from labctl.process.signals import KEYBOARD, ignored, passed_on
 from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
     from labctl.kernel.packet_taps import Seen
     from labctl.lab.capture import Capture
+    from labctl.lab.trace import Traced
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""What ends the command that is traced, and not the trace: what was seen is told."""
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
@@ -36,6 +42,8 @@ if TYPE_CHECKING:
 @format_option
 def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None, form: str) -> int:
     """Follow each packet of a command or a check through all interfaces and engines. Its exit code is ours."""
+    from labctl.checks.probes import Probes
+    from labctl.engine.loop.signals import heard
     from labctl.lab.trace import trace_check, trace_command
     from labctl.report.capture_file import STANDARD_OUTPUT, created
     from labctl.report.traced_file import write
@@ -47,26 +55,36 @@ def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None,
         raise click.UsageError("a command or a check is needed, as in: labctl trace siteA -- ping -c1 10.0.102.1")
     report = reporter(form)
 
-    def work() -> int:
+    def told(follow: Callable[[], Traced]) -> int:
         with created(file) if file is not None else nullcontext() as out:
-            if len(left) == 1:
-                from labctl.checks.probes import Probes
-
-                found = trace_check(name, left[0], Probes, partial(report.check, whole=False))
-            else:
-                found = trace_command(name, left[0], left[1:], to_stderr=form == "json")
+            found = follow()
             report.trace(found, count)
             if file is not None and out is not None:
                 write(file, out, found)
         return found.exit_code
 
-    return context.call(work)
+    if len(left) == 1:
+        show = partial(report.check, whole=False)
+        return context.call(lambda: told(lambda: trace_check(name, left[0], Probes, show)))
+
+    def command() -> int:
+        with heard(again=ENDING) as stop:
+            return told(lambda: trace_command(name, left[0], left[1:], form == "json", stop))
+
+    child = context.start(command)
+    try:
+        with passed_on(child.pid, ENDING), ignored(*KEYBOARD):
+            code: int = child.result()
+            child.wait()
+    except ChildEnded:
+        raise KernelRefused("the trace was cut off", f"lab {name} has ended", "labctl list") from None
+    return code
 
 
 @cli.command()
 @click.argument("words", nargs=-1, metavar="[LAB] [NS[:INTERFACE]]...", shell_complete=completion.tapped)
 @click.option("-c", "--count", type=click.IntRange(min=1), help="End after so many packets; else Ctrl-C ends it.")
-@click.option("--duration", type=click.FloatRange(min=0), metavar="SECONDS", help="End after so many seconds.")
+@click.option("--duration", type=SECONDS, metavar="SECONDS", help="End after so many seconds.")
 @click.option("--filter", "expression", metavar="EXPR", help="Only these, in the words of tcpdump: 'icmp or arp'.")
 @click.option(
     "-w",
@@ -87,9 +105,8 @@ def capture(
     form: str,
 ) -> int:
     """Show packets as they come, or write them for Wireshark: of interfaces, of namespaces, or of the whole lab."""
-    from labctl.engine.loop.signals import stop_signals
+    from labctl.engine.loop.signals import heard
     from labctl.lab.capture import capture as capturing
-    from labctl.process.child import ChildEnded
 
     context, name, typed = lab_of(words, lab)
 
@@ -105,7 +122,7 @@ def capture(
             if missed := captured.missed():
                 click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
 
-    with stop_signals(signal.SIGINT, signal.SIGTERM) as stop:
+    with heard(signal.SIGINT, signal.SIGTERM) as stop:
         child = context.start(partial(work, stop))
         try:
             child.result()

@@ -24,7 +24,7 @@ from labctl.engine.forward import Forwarder
 from labctl.engine.loop.cache_warmer import CacheWarmer
 from labctl.engine.loop.event_loop import Ending, run
 from labctl.engine.loop.network_changes import NetworkChanges
-from labctl.engine.loop.signals import stop_signals
+from labctl.engine.loop.signals import heard
 from labctl.engine.packets.address import Address, check_bind, check_peer
 from labctl.engine.packets.describe import describe
 from labctl.engine.packets.impairment import Impairment
@@ -81,7 +81,7 @@ def serve(
     Raise EngineError if the endpoint cannot open.
     """
     with ExitStack() as open_things:
-        stop = open_things.enter_context(stop_signals(signal.SIGTERM, signal.SIGINT))
+        stop = open_things.enter_context(heard(signal.SIGTERM, signal.SIGINT))
         counters = open_things.enter_context(_counters(counters_path))
         features = Features(lambda line: print(f"{endpoint.device}: {line}", file=out, flush=True))
         features.show_in(counters.feature_cell)

@@ -6,6 +6,7 @@ Taps are open only while it runs. Afterwards the kernel is asked by which route 
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 import time
@@ -55,16 +56,19 @@ class Traced:
     missed: int  # frames that were not kept
 
 
-def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: bool) -> Traced:
-    """Run a command in a namespace of a lab and follow its packets.
+def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: bool, stop: int) -> Traced:
+    """Run a command in a namespace of a lab and follow its packets, until it ends.
 
-    What it prints goes to standard output, or to standard error. Raise UsageError if there is no such namespace or
+    It is asked to end once the descriptor `stop` is readable. What it prints goes to standard output, or to standard
+    error. Raise UsageError if there is no such namespace or
     command, KernelRefused where packets cannot be seen.
     """
     state = existing(lab)
     name = resolve(lab, namespace, namespaces_of(lab), "no namespace named")
     with _watching(state) as watch:
-        code = execute(lab, name, command, watch.until_it_ends, sys.stderr.fileno() if to_stderr else None)
+        code = execute(
+            lab, name, command, partial(watch.until_it_ends, stop), sys.stderr.fileno() if to_stderr else None
+        )
         watch.settle()
     found = watch.traced(tuple(command), {name}, code)
     if any(ladder.end in (Hop.LOST, Hop.DROPPED) for ladder in found.ladders):
@@ -120,12 +124,21 @@ class _Watch:
         self._seen: list[Seen] = []
         self._bytes = self._missed = 0
 
-    def until_it_ends(self, process: subprocess.Popen[bytes]) -> int:
-        """Read packets until a process has ended. Return its exit code as Popen has it."""
+    def until_it_ends(self, stop: int, process: subprocess.Popen[bytes]) -> int:
+        """Read packets until a process has ended, which is asked to end once the descriptor `stop` is readable.
+
+        Return its exit code as Popen has it.
+        """
         ended = os.pidfd_open(process.pid)
         try:
-            while not self._taps.wait(READS, ended):
-                self._keep(self._taps.some())
+            with select.epoll() as either:
+                for descriptor in (ended, stop):
+                    either.register(descriptor, select.EPOLLIN)
+                while ended not in dict(either.poll(0)):
+                    if self._taps.wait(READS, either.fileno()) and stop in dict(either.poll(0)):
+                        process.terminate()
+                        either.unregister(stop)
+                    self._keep(self._taps.some())
         finally:
             os.close(ended)
         return process.wait()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 TERMINATION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a process to end."""
@@ -24,6 +21,24 @@ def ignored(*numbers: signal.Signals) -> Iterator[None]:
     try:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def passed_on(pid: int, numbers: Iterable[signal.Signals]) -> Iterator[None]:
+    """Pass signals on to another process in the body: this one waits for what that one makes of them."""
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def tell(number: int, _: object) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+    for number in before:
+        signal.signal(number, tell)
+    try:
         yield
     finally:
         for number, handler in before.items():
@@ -50,45 +65,6 @@ def block_signals() -> Iterator[Callable[[], None]]:
         yield unblock
     finally:
         unblock()
-
-
-@contextmanager
-def heard(*numbers: signal.Signals) -> Iterator[int]:
-    """Yield a descriptor that becomes readable with each of these signals; `numbers_of` reads which they were.
-
-    Those of TERMINATION are heard once: the second one ends a process that is stuck, as it would without this.
-    """
-    reader, writer = socket.socketpair()
-    for end in (reader, writer):
-        end.setblocking(False)
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number, handler in before.items():
-        signal.signal(number, partial(_once, os.getpid(), handler) if number in TERMINATION else lambda *_: None)
-    wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    try:
-        yield reader.fileno()
-    finally:
-        signal.set_wakeup_fd(wakeup)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        reader.close()
-        writer.close()
-
-
-def _once(listener: int, handler: Any, number: int, _: object) -> None:
-    if os.getpid() == listener:
-        signal.signal(number, handler)
-    else:  # it has just been forked from the one that listens: what that one had begun is not for it to unwind
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-
-def numbers_of(descriptor: int) -> set[int]:
-    """Return the signals that came since the last call."""
-    try:
-        return set(os.read(descriptor, 1 << 12))
-    except BlockingIOError:
-        return set()
 
 
 def fork() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from labctl.topology import patterns
 from labctl.topology.interface_ref import InterfaceRef
@@ -64,7 +64,7 @@ InterfaceNames = Annotated[
 Ruleset = Annotated[str, BeforeValidator(parse_ruleset), WithJsonSchema({"type": "string"})]
 NUMBER = BeforeValidator(parse_number)
 Whole = Annotated[int, NUMBER]
-Seconds = Annotated[float, BeforeValidator(parse_number)]
+Seconds = Annotated[float, BeforeValidator(parse_number), Field(allow_inf_nan=False)]
 InterfaceRefField = Annotated[
     InterfaceRef,
     BeforeValidator(parse_interface_ref),

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from labctl.engine.loop.signals import heard
 from labctl.lab.live.tapper import tap
 from labctl.lab.live.watch import Watch, Work
 from labctl.lab.live.works import CHECKS, LOOKS, TOPOLOGY
-from labctl.process.signals import TERMINATION, heard
+from labctl.process.signals import TERMINATION
 from labctl.web import pages
 from labctl.web.access import Access, Place
 from labctl.web.feed import Feed

@@ -264,6 +264,11 @@ def test_a_full_disk_behind_standard_output_is_told(pair: World) -> None:
     assert "standard output could not be written to its end" in said and "(ENOSPC)" in said
 
 
+@pytest.mark.parametrize("span", ["nan", "inf", "-1", "soon"])
+def test_a_time_without_an_end_is_refused(pair: World, span: str) -> None:
+    assert "'--duration'" in pair.labctl("capture", "--duration", span, code=2).stderr
+
+
 def test_it_ends_after_the_time_that_was_asked_for(pair: World) -> None:
     assert pair.labctl("capture", "left:eth0", "right", "--duration", "0.1").stdout == ""
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.e2e.labs import PAIR, tunnel
-from tests.e2e.world import World, running
+from tests.e2e.world import DEADLINE, World, running
 
 THERE = [
     ("transmitted", "siteA:tun0"),
@@ -80,6 +83,20 @@ def test_the_exit_code_is_that_of_the_command(tunnelled: World) -> None:
     assert "as in: labctl trace" in tunnelled.labctl("trace", "tunnel", code=2).stderr  # a lab, and nothing else
     for command in ("trace", "exec"):
         assert "No such option '--json'" in tunnelled.labctl(command, "--json", "siteA", "--", "true", code=2).stderr
+
+
+@pytest.mark.parametrize("kill", [os.kill, os.killpg])
+def test_sigterm_ends_the_command_and_what_was_seen_is_told(tunnelled: World, kill: Callable[[int, int], None]) -> None:
+    """timeout(1) sends it to the whole group, kill(1) to one process."""
+    command = tunnelled.command("trace", "siteA", "--", "ping", "-i", "0.05", "10.0.102.1")
+    tracing = tunnelled.start(command, os.setsid, stdout=subprocess.PIPE)
+    assert tracing.stdout is not None
+    while "icmp_seq=2" not in tracing.stdout.readline():
+        pass
+    kill(tracing.pid, signal.SIGTERM)
+    told, _ = tracing.communicate(timeout=DEADLINE)
+    assert tracing.returncode == 128 + signal.SIGTERM
+    assert "10.0.101.1→10.0.102.1 ICMP echo request 2" in told and "no frames missed" in told
 
 
 def test_options_of_ping_that_trace_does_not_have_are_those_of_ping(tunnelled: World) -> None:

@@ -16,7 +16,7 @@ from labctl.engine.counters import Counters
 from labctl.engine.loop.cache_warmer import CacheWarmer
 from labctl.engine.loop.event_loop import Ending
 from labctl.engine.loop.idling import WARMINGS
-from labctl.engine.loop.signals import stop_signals
+from labctl.engine.loop.signals import heard
 from labctl.engine.tun.device import TunDevice
 from labctl.engine.tun.offload import OffloadTun
 from labctl.engine.udp.offload import OffloadPeer
@@ -59,7 +59,7 @@ def test_caches_are_warmed_for_a_while_after_each_packet_and_then_no_more(rig: R
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
     rig.tun.arrive(PING)
-    with stop_signals(signal.SIGTERM) as stop:
+    with heard(signal.SIGTERM) as stop:
         assert rig.run(stop, warm) is Ending.STOPPED
     assert warmed == 3 + WARMINGS
     assert rig.peer.sent == [PING, PING]
@@ -68,7 +68,7 @@ def test_caches_are_warmed_for_a_while_after_each_packet_and_then_no_more(rig: R
 def test_nothing_is_warmed_before_the_first_packet(rig: Rig) -> None:
     warmed: list[str] = []
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
-    with stop_signals(signal.SIGTERM) as stop:
+    with heard(signal.SIGTERM) as stop:
         assert rig.run(stop, lambda: warmed.append("once")) is Ending.STOPPED
     assert warmed == []
 

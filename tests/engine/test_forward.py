@@ -16,7 +16,7 @@ from labctl.engine.counters import NAMES, Counters
 from labctl.engine.forward import DeviceGone, Forwarder
 from labctl.engine.loop.event_loop import Ending, run
 from labctl.engine.loop.network_changes import NetworkChanges
-from labctl.engine.loop.signals import stop_signals
+from labctl.engine.loop.signals import heard
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.routing_loop import OwnDatagrams
 from labctl.engine.ports import MemoryPort
@@ -211,7 +211,7 @@ def test_every_packet_is_forwarded_or_is_exactly_one_drop(
 @pytest.mark.parametrize("code", [errno.EBADFD, errno.EFAULT])
 def test_the_end_of_the_device_ends_the_loop(rig: Rig, code: int) -> None:
     rig.tun.arrive(PING, OSError(code, ""))
-    with stop_signals(signal.SIGTERM) as stop:
+    with heard(signal.SIGTERM) as stop:
         assert rig.run(stop) is Ending.DEVICE_GONE
     assert rig.peer.sent == [PING]
 
@@ -220,7 +220,7 @@ def test_a_hang_up_ends_the_loop_even_where_reading_shows_nothing(rig: Rig) -> N
     reader, writer = os.pipe()
     os.close(writer)
     rig.tun.fileno = lambda: reader  # type: ignore[method-assign]
-    with stop_signals(signal.SIGTERM) as stop:
+    with heard(signal.SIGTERM) as stop:
         assert rig.run(stop) is Ending.DEVICE_GONE
     os.close(reader)
 
@@ -235,7 +235,7 @@ def test_an_unknown_fault_of_the_device_is_not_hidden(rig: Rig) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_loop_and_the_old_handler_returns(rig: Rig, number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with stop_signals(signal.SIGTERM, signal.SIGINT) as stop:
+    with heard(signal.SIGTERM, signal.SIGINT) as stop:
         os.kill(os.getpid(), number)
         assert rig.run(stop) is Ending.STOPPED
     assert signal.getsignal(number) is before

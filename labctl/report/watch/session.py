@@ -9,11 +9,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 
+from labctl.engine.loop.signals import heard, numbers_of
 from labctl.errors import UsageError
 from labctl.lab.live.watch import Watch, Work
 from labctl.lab.live.works import CHECKS, LOOKS, TAPS
 from labctl.process import terminal
-from labctl.process.signals import TERMINATION, heard, numbers_of
+from labctl.process.signals import TERMINATION
 from labctl.report.watch.sections import Shown
 from labctl.report.watch.view import WatchView
 
@@ -35,7 +36,7 @@ def watch(lab: str, shown: Shown) -> None:
     view = WatchView(shown)
     try:
         with (
-            heard(*TERMINATION, signal.SIGWINCH, signal.SIGTSTP) as signals,
+            heard(*TERMINATION, again=(signal.SIGWINCH, signal.SIGTSTP)) as signals,
             Watch(lab, _works(shown)) as following,
         ):
             while _shown_until_suspended(view, following, signals):
