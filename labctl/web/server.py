@@ -1,7 +1,8 @@
 """Browsers that look at a page: one process, no threads, and a descriptor that is readable when one of them needs care.
 
 Whoever has the server calls `serve` then. A browser that reads too slowly for what is sent is cut off: it connects
-again by itself, and begins with all there is.
+again by itself, and begins with all there is. Where as many look as may, another one is told so. Of connections that
+ask nothing the oldest makes way for a new one, so that none who keeps them open keeps others out.
 """
 
 from __future__ import annotations
@@ -14,13 +15,19 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import TracebackType
 
 from labctl.errors import UsageError, kernel_words
 from labctl.web.access import Place
 from labctl.web.http import BadRequest, Request, Response, request
 
-MOST_CONNECTIONS = 100
+MOST_STREAMS = 250
+"""Browsers that look at once."""
+
+MOST_WAITING = 100
+"""Connections that have not been answered in full."""
+
 MOST_UNREAD = 8 << 20
 """Bytes that wait for a browser to read them."""
 
@@ -28,6 +35,7 @@ PATIENCE = 10.0
 """Seconds that a browser has for its request, and to read what closes the connection."""
 
 _PART = 1 << 16
+_FULL = "as many browsers look at this lab as may at once: try again when one of them is closed\n"
 
 Answer = Callable[[Request], tuple[Response, bytes]]
 """Return the answer to a request, and the events that a stream begins with."""
@@ -99,9 +107,9 @@ class Server:
             while True:
                 accepted, _ = self._listener.accept()
                 accepted.setblocking(False)
-                if len(self._connections) >= MOST_CONNECTIONS:
-                    accepted.close()
-                    continue
+                waiting = [one for one in self._connections.values() if not one.is_stream]
+                if len(waiting) >= MOST_WAITING:
+                    self._close(waiting[0])
                 self._connections[accepted.fileno()] = _Connection(accepted, time.monotonic() + PATIENCE)
                 self._epoll.register(accepted, select.EPOLLIN | select.EPOLLRDHUP)
 
@@ -126,7 +134,9 @@ class Server:
         except BadRequest as bad:
             self._respond(connection, Request("GET", "", ""), bad.response, b"")
             return True
-        if asked is not None:
+        if asked is not None and self.streams >= MOST_STREAMS:
+            self._respond(connection, asked, Response(HTTPStatus.SERVICE_UNAVAILABLE, body=_FULL.encode()), b"")
+        elif asked is not None:
             self._respond(connection, asked, *self._answer(asked))
         return bool(part)
 

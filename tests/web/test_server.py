@@ -6,6 +6,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -118,14 +119,33 @@ def test_who_asks_nothing_is_cut_off(server: Server, monkeypatch: pytest.MonkeyP
         assert served_until(server, browser, b"") == b""
 
 
-def test_more_than_so_many_are_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "MOST_CONNECTIONS", 1)
+@pytest.mark.parametrize("asked", [FILE, STREAM])
+def test_where_as_many_look_as_may_another_is_told_so(
+    server: Server, monkeypatch: pytest.MonkeyPatch, asked: bytes
+) -> None:
+    monkeypatch.setattr(serving, "MOST_STREAMS", 1)
     with connected(server, STREAM) as one:
         served_until(server, one, b"hello\n\n")
-        with connected(server) as other:
-            assert served_until(server, other, b"") == b""
+        with connected(server, asked) as other:
+            told = served_until(server, other, b"")
+            assert told.startswith(b"HTTP/1.1 503 ") and b"as many browsers" in told
         server.send(b"data: news\n\n")
         served_until(server, one, b"news\n\n")
+
+
+def test_connections_that_ask_nothing_keep_none_out(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "MOST_WAITING", 3)
+    with ExitStack() as opened:
+        looks = opened.enter_context(connected(server, STREAM))
+        served_until(server, looks, b"hello\n\n")
+        idle = [opened.enter_context(connected(server)) for _ in range(4)]
+        asks = opened.enter_context(connected(server, FILE))
+        assert served_until(server, asks, b"").startswith(b"HTTP/1.1 200")
+        assert [served_until(server, each, b"") for each in idle[:2]] == [b"", b""]  # the oldest made way
+        idle[3].sendall(FILE)
+        assert served_until(server, idle[3], b"").startswith(b"HTTP/1.1 200")
+        server.send(b"data: news\n\n")
+        served_until(server, looks, b"news\n\n")
 
 
 def test_where_it_ends_its_browsers_are_told() -> None:
