@@ -35,6 +35,7 @@ def _ping(ping: Ping, *options: str) -> list[str]:
 def ping_typed(ping: Ping) -> str:
     """Return what a person types to ping the same address by hand."""
     words = ["ping", "-c", str(ping.count)]
+    words += ["-i", f"{ping.interval:g}"] if ping.bounded else []
     words += ["-s", str(ping.size)] if ping.size != 56 else []
     return _in(ping.from_, [*words, str(ping.to)])
 

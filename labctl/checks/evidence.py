@@ -6,9 +6,10 @@ receives it (rx). Every other interface is one point. The way back is the same r
 
 At every point of the row the number must be the same: exactly as many as were sent, where that is known beforehand
 (a ping, one datagram), or else exactly as many as at the other engines (a TCP connection sends what it likes, and its
-large segments are one packet to an interface and many to an engine). Interfaces that speak ARP or neighbour discovery
-carry more than the probe, so for them the number is a lower bound. And an engine receives what other hosts send to its
-port; what it has dropped as not its peer's is not counted against the probe.
+large segments are one packet to an interface and many to an engine). Where packets may be lost on the way (a ping with
+`loss`) it is at most as many as were sent, and at least as many as came back. Interfaces that speak ARP or neighbour
+discovery carry more than the probe, so for them the number is a lower bound. And an engine receives what other hosts
+send to its port; what it has dropped as not its peer's is not counted against the probe.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from labctl.checks.results import Evidence
+from labctl.checks.results import Carried, Evidence
 from labctl.plan.facts import LinkCounters
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -94,24 +95,23 @@ def silence(quiet: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> l
     return list(points)
 
 
-def exactly(
-    points: Iterable[CountingPoint], number: int, chatty: frozenset[InterfaceRef], before: Snapshot, after: Snapshot
+def within(
+    points: Iterable[CountingPoint], number: Carried, chatty: frozenset[InterfaceRef], before: Snapshot, after: Snapshot
 ) -> list[Evidence]:
-    """Return what was counted against a known number, the least on an interface that carries more than the probe."""
+    """Return what was counted against known numbers, the least on an interface that carries more than the probe."""
     found = []
     for point in points:
         count = point.count(before, after)
-        loose = point.ref in chatty and number > 0
-        found.append(
-            Evidence(
-                str(point.ref),
-                point.words,
-                f"at least {number}" if loose else str(number),
-                count,
-                count >= number if loose else count == number,
-            )
-        )
+        most = None if point.ref in chatty and number.most != 0 else number.most
+        holds = number.least <= count and (most is None or count <= most)
+        found.append(Evidence(str(point.ref), point.words, _in_words(number.least, most), count, holds))
     return found
+
+
+def _in_words(least: int, most: int | None) -> str:
+    if most is None:
+        return f"at least {least}"
+    return str(least) if least == most else f"{least} to {most}"
 
 
 def conserved(points: Iterable[CountingPoint], before: Snapshot, after: Snapshot) -> list[Evidence]:

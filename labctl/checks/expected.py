@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
-from labctl.checks.kinds import Counts, kind_of
-from labctl.checks.results import WANTED, Evidence
+from labctl.checks.kinds import Counts, Each, kind_of
+from labctl.checks.results import WANTED, Carried, Evidence
 from labctl.plan.desired import Desired
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check, Topology
@@ -56,19 +56,29 @@ class Expected:
         """Return all that has to be read."""
         return (*self.there, *self.back, *self.quiet)
 
-    def judge(self, before: ev.Snapshot, after: ev.Snapshot) -> Judgement:
-        """Return what the counters show of the check between two moments."""
-        there = self._counted(self.there, self.packets.there, before, after)
-        back = self._counted(self.back, self.packets.back, before, after)
-        quiet = ev.exactly(self.quiet, 0, frozenset(), before, after)
+    def judge(self, before: ev.Snapshot, after: ev.Snapshot, carried: Carried | None = None) -> Judgement:
+        """Return what the counters show of the check between two moments, in which its probe has `carried` requests."""
+        there = self._counted(self.there, _resolved(self.packets.there, carried), before, after)
+        back = self._counted(self.back, _resolved(self.packets.back, carried), before, after)
+        quiet = ev.within(self.quiet, Carried(0, 0), frozenset(), before, after)
         return Judgement((*there, *back, *quiet))
 
     def _counted(
-        self, points: Sequence[ev.CountingPoint], number: int | None, before: ev.Snapshot, after: ev.Snapshot
+        self, points: Sequence[ev.CountingPoint], number: Carried | None, before: ev.Snapshot, after: ev.Snapshot
     ) -> list[Evidence]:
         if number is None:
             return ev.conserved(points, before, after)
-        return ev.exactly(points, number, self.chatty, before, after)
+        return ev.within(points, number, self.chatty, before, after)
+
+
+def _resolved(number: int | Each | None, carried: Carried | None) -> Carried | None:
+    """Return how many packets have to be counted; None where only the protocol knows."""
+    if isinstance(number, int):
+        return Carried(number, number)
+    if number is None or carried is None:
+        return None
+    most = None if carried.most is None else carried.most * number.packets
+    return Carried(carried.least * number.packets, most)
 
 
 def _is_chatty(topology: Topology, ref: InterfaceRef) -> bool:

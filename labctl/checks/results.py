@@ -1,14 +1,15 @@
 """What a probe saw and what a check concludes from it, as plain data.
 
-A probe ends in one of five states:
+A probe ends in one of six states:
 
     answered   everything that was expected came back (a reply to every request) or arrived as it was sent
     differs    something came, but not that: some replies only, other bytes than those that were sent
     silent     packets were sent, and nothing came of them, or a refusal: a RST, an ICMP error, no answer to ARP
     not-sent   the sender's own kernel refused at once: no route, a blackhole, a firewall on the way out
     unasked    the probe could not be made: no server, no tool, an output that is not understood
+    undecided  what was measured does not tell: a bound lies between the limits of the number that it is for
 
-A check expects one of answered, silent and not-sent, so the other two never pass.
+A check expects one of answered, silent and not-sent, so the other three never pass.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from labctl.topology.model import Check, Probe
 
 
-State = Literal["answered", "differs", "silent", "not-sent", "unasked"]
+State = Literal["answered", "differs", "silent", "not-sent", "unasked", "undecided"]
 
 
 WANTED: Mapping[str | None, State] = {
@@ -36,18 +37,27 @@ WANTED: Mapping[str | None, State] = {
 
 
 @dataclass(frozen=True)
+class Carried:
+    """How many requests have crossed for sure, and at most; None where nothing limits that."""
+
+    least: int
+    most: int | None
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What a probe saw: how it ended, and that in words."""
+    """What a probe saw: how it ended, that in words, and what has crossed where only the probe knows."""
 
     state: State
     words: str
+    carried: Carried | None = None
 
     def is_answer_to(self, wanted: State) -> bool:
         """Return whether it is an answer, yes or no, to a check that expects `wanted`.
 
         Where nothing was sent, silence proves nothing: a check that expects silence has then not been asked.
         """
-        return self.state != "unasked" and (self.state, wanted) != ("not-sent", "silent")
+        return self.state not in ("unasked", "undecided") and (self.state, wanted) != ("not-sent", "silent")
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def _once(expected: Expected, check: Check, means: Means) -> Result:
     outcome = means.tools.ask(check.probe)
     wanted = WANTED[check.expect]
     # Where the answer is not the wanted one, no count can make it so, and those that are late have had a time-out.
-    judgement = _settled(expected, before, means, SETTLE if outcome.state == wanted else 0)
+    judgement = _settled(expected, before, outcome, means, SETTLE if outcome.state == wanted else 0)
     passed = outcome.state == wanted and judgement.holds
     if passed and wanted == "silent" and check.crosses:
         passed = not held_back(check, means.kernel)
@@ -114,11 +114,11 @@ def _come_to_rest(patience: PatienceFor) -> None:
         pass
 
 
-def _settled(expected: Expected, before: Snapshot, means: Means, seconds: float) -> Judgement:
+def _settled(expected: Expected, before: Snapshot, outcome: Outcome, means: Means, seconds: float) -> Judgement:
     """Return the judgement as soon as it holds, or the last one within so many seconds."""
     _come_to_rest(means.patience)
     for _ in means.patience(seconds).looks():
-        judgement = expected.judge(before, means.observe(expected.points))
+        judgement = expected.judge(before, means.observe(expected.points), outcome.carried)
         if judgement.holds:
             break
     return judgement

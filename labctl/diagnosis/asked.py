@@ -32,4 +32,5 @@ def asked_of(check: Check, paths: Paths) -> Asked | None:
         arrives and target.replied,
         target.own_server,
         check.crosses,
+        target.measured,
     )

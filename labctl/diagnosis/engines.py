@@ -6,7 +6,7 @@ engine was started otherwise than the file says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from labctl.diagnosis import fixes, nat
 from labctl.diagnosis.facts import Case, Engine
@@ -273,6 +273,18 @@ def impaired(case: Case, number: int) -> Iterator[Verdict]:
             f"an impairment of the engine of {engine.device} holds packets back for longer than the check waits: {told}"
         )
         yield Verdict(str(engine.device), Reason.IMPAIRED, words, evidence, _unimpaired(case, engine, direction))
+
+
+def impairs(case: Case, number: int, words: Collection[str]) -> Iterator[Verdict]:
+    """Yield that the engine of a stage impairs its packets by one of these words of tc netem."""
+    stage = case.stages[number]
+    engine = case.engines.get(stage.ref)
+    direction = "out" if stage.kind is Kind.READ else "in"
+    told = engine.impaired.get(direction, "") if engine else ""
+    if engine and not set(told.split()).isdisjoint(words):
+        seen = Witness(str(engine.device), f"impairment {direction}", told)
+        what = f"an impairment of the engine of {engine.device} is on the way {direction}: {told}"
+        yield Verdict(str(engine.device), Reason.IMPAIRED, what, (seen,), _unimpaired(case, engine, direction))
 
 
 def _unimpaired(case: Case, engine: Engine, direction: str) -> str:

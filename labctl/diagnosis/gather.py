@@ -22,7 +22,7 @@ from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_in, route_out
 from labctl.kernel.nftables.ruleset import Chain, chains
 from labctl.kernel.nftables.trace import Event, FirewallTrace
-from labctl.kernel.packet_taps import PacketTaps, Seen
+from labctl.kernel.packet_taps import EVERYTHING, PacketTaps, Seen
 from labctl.kernel.traffic_control import TrafficControl, traffic_control
 from labctl.kernel.xfrm import Policy
 from labctl.plan import facts as plan
@@ -51,8 +51,12 @@ class Watch:
         """See no more."""
         self._taps.close()
 
-    def begin(self, names: Iterable[str]) -> None:
-        """Forget what was seen until now, and count from now on in some of the namespaces."""
+    def begin(self, names: Iterable[str], program: bytes = EVERYTHING) -> None:
+        """Forget what was seen until now, and count from now on in some of the namespaces.
+
+        What a filter does not accept is not looked at.
+        """
+        self._taps.show(program)
         self._taps.crossed()
         self._seen = []
         self._before = {name: counted(name) for name in names}

@@ -63,6 +63,7 @@ class Asked:
     answered: bool = True  # whether an answer is expected
     own_server: bool = True  # whether the check itself listens
     crosses: tuple[InterfaceRef, ...] = ()
+    measured: tuple[str, ...] = ()  # loss, rtt, throughput: by so many packets that they are not looked at one by one
 
 
 @dataclass(frozen=True)

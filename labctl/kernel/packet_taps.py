@@ -44,6 +44,10 @@ _STATISTICS = struct.Struct("=II")
 _AUXDATA = struct.Struct("=IIIHHHH")  # struct tpacket_auxdata: status, two lengths, two offsets, TCI, TPID
 _TAG = struct.Struct("!HH")  # TPID, TCI (IEEE 802.1Q)
 _ANCILLARY = timestamps.SPACE + socket.CMSG_SPACE(_AUXDATA.size)
+_RETURN = 0x06  # linux/bpf_common.h: BPF_RET|BPF_K
+EVERYTHING, NOTHING = (struct.pack("=HBBI", _RETURN, 0, 0, kept) for kept in (0xFFFFFFFF, 0))
+"""Filters that accept every packet, and none."""
+
 _EVERY_INTERFACE = struct.pack("=HHiHBB8s", socket.AF_PACKET, socket.htons(ETH_P_ALL), 0, 0, 0, 0, b"")  # sockaddr_ll
 
 
@@ -132,6 +136,11 @@ class PacketTaps:
                 ready.register(descriptor, select.POLLIN)
         return stop in dict(ready.poll(seconds * 1000))
 
+    def show(self, program: bytes) -> None:
+        """See from now on only what another filter accepts."""
+        for tap in self._taps:
+            tap.show(program)
+
     def some(self) -> list[Seen]:
         """Return packets that were not read yet, in order: not more than come while they are read.
 
@@ -182,6 +191,9 @@ class _Tap:
         except OSError as error:
             self.close()
             raise OSError(error.errno, error.strerror, str(ref)) from None
+
+    def show(self, program: bytes) -> None:
+        attach(self._socket, program)
 
     def some(self) -> Iterator[Seen]:
         for _ in range(self._SOME):

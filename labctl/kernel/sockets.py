@@ -12,6 +12,7 @@ from labctl.kernel import programs
 # net/tcp_states.h. A UDP socket is ESTABLISHED once it is connected, and CLOSE until then.
 _ESTABLISHED, _TIME_WAIT, _CLOSE, _LISTEN = 0x01, 0x06, 0x07, 0x0A
 _ANYWHERE = ("0.0.0.0", "::")
+_SO_MEMINFO, _MEMORY, _DROPS = 55, struct.Struct("=9I"), 8  # asm-generic/socket.h; SK_MEMINFO_* of linux/sock_diag.h
 
 
 class _Socket(NamedTuple):
@@ -45,6 +46,12 @@ def holders(protocol: str, host: str, port: int) -> list[Holder]:
 def receivers(protocol: str, port: int) -> frozenset[int]:
     """Return the inodes of the sockets that get what comes in on a port. Follows the thread's namespace."""
     return frozenset(found.inode for found in _receivers(protocol, port))
+
+
+def receive_drops(connection: socket.socket) -> int:
+    """Return how many packets did not fit into a socket."""
+    found = connection.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMORY.size)
+    return int(_MEMORY.unpack(found)[_DROPS])
 
 
 def hosts(protocol: str, port: int) -> set[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from labctl.checks.kinds import kind_of
 from labctl.checks.probes import Probes
 from labctl.checks.results import Result
-from labctl.diagnosis import gather
+from labctl.diagnosis import gather, measured
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File, Space
 from labctl.diagnosis.firewall import marked
@@ -22,6 +22,7 @@ from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.diagnosis.walk import in_question, verdicts
 from labctl.errors import LabError
 from labctl.kernel.neighbours import UNRESOLVED
+from labctl.kernel.packet_taps import EVERYTHING, NOTHING
 from labctl.lab.capture import tunnel_ports
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Recorded
@@ -74,8 +75,12 @@ class Explainer:
 
     def begin(self, check: Check) -> None:
         """Look from now on, for a check that follows."""
+        asked = self._asked.get(check.name)
+        self._look(check.name, NOTHING if asked and asked.measured else EVERYTHING)
+
+    def _look(self, check: str, program: bytes) -> None:
         self._counted = {device: self._counters(device) for device in self._recorded.engines}
-        self._watch.begin(self._watched.get(check.name, ()))
+        self._watch.begin(self._watched.get(check, ()), program)
 
     def _around(self, check: str) -> Iterable[str]:
         """Return the namespaces that the packets of a check may come through: all where the file leads nowhere."""
@@ -95,8 +100,14 @@ class Explainer:
 
     def explain(self, result: Result) -> list[Verdict]:
         """Return why a check has failed that has just been run; nothing where its packets are not known."""
-        if result.name not in self._asked:
+        asked = self._asked.get(result.name)
+        if asked is None or result.outcome == "undecided":
             return []
+        if asked.measured and result.outcome == "differs":
+            return measured.verdicts(self._case(result))
+        if asked.measured:  # nothing came of it, which a few packets show as well: those are looked at
+            self._look(result.name, EVERYTHING)
+            self._again(result.name)
         case = self._case(result)
         names = in_question(case)
         if any(case.space(name).chains for name in names):

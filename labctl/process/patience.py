@@ -49,6 +49,10 @@ class Patience:
         before = self._waited_before
         return sum(waited - before.get(thread, 0) for thread, waited in self._waited().items()) / 1e9
 
+    def spent(self) -> dict[Path, tuple[float, float]]:
+        """Return the seconds for which each thread of the processes has had a CPU, and waited for one, in all."""
+        return {thread: (ran / 1e9, waited / 1e9) for thread in self._threads() for ran, waited in [_times(thread)]}
+
     def left(self) -> float:
         """Return the seconds until it is over, as far as that is known now; 0 when they have passed."""
         return max(0.0, self.end() - time.monotonic())

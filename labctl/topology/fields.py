@@ -18,6 +18,7 @@ from labctl.topology.values import (
     Prefix,
     SocketAddress,
     check_name,
+    parse_bit_rate,
     parse_command,
     parse_directory,
     parse_host,
@@ -109,6 +110,7 @@ Corrupt = Annotated[str, *_impaired_by("corrupt", "1%")]
 Reorder = Annotated[str, *_impaired_by("reorder", "25%")]
 Rate = Annotated[str, *_impaired_by("rate", "10mbit")]
 Seed = Annotated[str, *_impaired_by("seed", "7")]
+BitRate = Annotated[str, BeforeValidator(parse_bit_rate), _written("50Mbit/s", "Bits per second, as in tc netem.")]
 Mac = Annotated[str, BeforeValidator(parse_mac), _written("02:00:00:00:00:01", "A unicast MAC address.", patterns.MAC)]
 Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
 Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema({"type": "integer", "minimum": 68, "maximum": 65535})]

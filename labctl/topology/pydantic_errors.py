@@ -23,6 +23,7 @@ from labctl.topology.model import (
     File,
     Impair,
     Interface,
+    LossBounds,
     Namespace,
     Nc,
     Neighbour,
@@ -31,6 +32,7 @@ from labctl.topology.model import (
     Program,
     Ready,
     Route,
+    RttBounds,
     Rule,
     Topology,
     TunnelEndpoint,
@@ -140,7 +142,7 @@ def _worded(error: ErrorDetails, path: Path, is_key: bool) -> Broken:
             what, hint = f"{name} is {value}", f"it must be {words} {context[bound]:.10g}"
         case _ if type_ in _TYPES:
             what = f"{name} must be {_TYPES[type_]}, found {shape(value)}"
-            hint = _right_form(type_, value) if path else "it begins with `name:` and `namespaces:`"
+            hint = _right_form(type_, value, path[-1]) if path else "it begins with `name:` and `namespaces:`"
         case _:
             what, hint = f"{name} cannot be {shape(value)}", error["msg"]
     return Broken(at, what, hint, cut, meant)
@@ -150,9 +152,11 @@ def _to_key(path: Path) -> Path:
     return (*path[:-1], Key(path[-1]))
 
 
-def _right_form(type_: str, value: Any) -> str:
+def _right_form(type_: str, value: Any, key: str | int) -> str:
     if type_ == "string_type" and isinstance(value, (bool, int, float)):
         return f'put it in quotes: "{shape(value)}"'
+    if key in ("loss", "rtt"):
+        return f"for example {key}: {{at_most: {value}}}"
     if type_ == "model_attributes_type":
         return "for example {kind: dummy}"
     if type_ == "tuple_type" and isinstance(value, (str, int)):
@@ -199,6 +203,10 @@ def _model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseMod
             return Impair, "an impairment"
         case ("ttun", _):
             return TunnelEndpoint, "an endpoint of ttun"
+        case ("checks", _, "ping", "loss"):
+            return LossBounds, "a loss"
+        case ("checks", _, "ping", "rtt"):
+            return RttBounds, "a round-trip time"
         case ("checks", _, "ping"):
             return Ping, "a ping"
         case ("checks", _, "nc"):

@@ -329,6 +329,11 @@ def parse_impairment(word: str, value: Any) -> str:
         raise mistake(str(error), "as tc netem writes it: delay: 50ms, loss: 10%, rate: 10mbit") from None
 
 
+def parse_bit_rate(value: Any) -> str:
+    """Return bits per second, as tc writes a rate; the time may be named, as in 50Mbit/s."""
+    return parse_impairment("rate", value.strip().removesuffix("/s") if isinstance(value, str) else value)
+
+
 def parse_sysctl(value: Any) -> str:
     """Return the value of a sysctl, its words apart by one space."""
     text = " ".join(as_text(value, "the value of a sysctl").split())

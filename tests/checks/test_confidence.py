@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from labctl.checks.bounds import Answer, compared, together
 from labctl.checks.confidence import SURE, Limits, chance, given_up, quantile
+from labctl.topology.model import Bounds
 
 WRONG = 1 - Fraction(str(SURE))
 TRIALS = st.integers(1, 300)
@@ -89,7 +90,7 @@ def test_who_tries_until_it_suits_is_not_wrong_more_often(p: float, bound: float
     def wrong(times: int, trials: int) -> bool:
         if trials % 20:
             return False
-        return compared(chance(times, trials), None, bound) == ("holds" if p > bound else "fails")
+        return compared(chance(times, trials), Bounds(None, bound)) == ("holds" if p > bound else "fails")
 
     assert ever(p, 200, wrong) <= 1 - SURE
 
@@ -138,7 +139,7 @@ def test_fourteen_values_on_one_side_tell_where_a_median_is() -> None:
 def test_a_number_is_compared_by_its_limits(
     found: Limits, at_least: float | None, at_most: float | None, answer: Answer
 ) -> None:
-    assert compared(found, at_least, at_most) == answer
+    assert compared(found, Bounds(at_least, at_most)) == answer
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labctl.checks.kinds.kind import Counts, Kind, Target
+from labctl.checks.kinds.kind import Counts, Each, Kind, Target
 from labctl.checks.kinds.nc import NcKind
 from labctl.checks.kinds.ping import PingKind
 from labctl.topology.model import Nc, Ping, Probe
@@ -15,7 +15,7 @@ _KINDS: Mapping[type[Probe], Callable[[Any], Kind]] = {
     Nc: NcKind,
 }
 
-__all__ = ["Counts", "Kind", "Target", "kind_of"]
+__all__ = ["Counts", "Each", "Kind", "Target", "kind_of"]
 
 
 def kind_of(probe: Probe) -> Kind:

@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Each:
+    """So many packets for each request, where only the outcome says how many of them have crossed (`Carried`)."""
+
+    packets: int
+
+
+@dataclass(frozen=True)
 class Counts:
     """How many packets go and come back; None where only the protocol knows: then engines must agree on a number."""
 
-    there: int | None
-    back: int | None
+    there: int | Each | None
+    back: int | Each | None
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Target:
     receiver: str = ""  # the namespace that the file means by the address; empty where it does not say
     replied: bool = True  # whether something comes back where all is well
     own_server: bool = False  # whether the check itself listens at the other end
+    measured: tuple[str, ...] = ()  # loss, rtt, throughput: by so many packets that they are not looked at one by one
 
 
 class Kind(Protocol):

@@ -11,12 +11,14 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from ipaddress import ip_address
 
-from labctl.checks import icmp
+from labctl.checks import echoes, icmp
 from labctl.checks.command_lines import ping_typed
-from labctl.checks.kinds.kind import Counts, Target
+from labctl.checks.echoes import Echoes
+from labctl.checks.kinds.kind import Counts, Each, Target
 from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome, State
 from labctl.errors import kernel_words
@@ -50,20 +52,24 @@ class PingKind:
 
     def expectation(self, wanted: State) -> str:
         """Return how many requests are sent, and what has to come of them."""
-        answer = {"silent": "no reply", "not-sent": "not sent"}.get(wanted, "every reply")
-        return f"{self.asked.count} echo requests to {self.asked.to}: {answer}"
+        answer = {"silent": "no reply", "not-sent": "not sent"}.get(wanted) or echoes.expectation(self.asked)
+        up_to = "up to " if self.asked.bounded else ""
+        return f"{up_to}{self.asked.count} echo requests to {self.asked.to}: {answer}"
 
     def counts(self, wanted: State, leaving: int, arriving: int) -> Counts:
         """Return the fragments of all requests, and of all replies."""
         asked = self.asked
-        there, back = (asked.count * packets(asked.size, mtu, asked.to.version) for mtu in (leaving, arriving))
-        return Counts(there, 0 if wanted == "silent" else back)
+        there, back = (packets(asked.size, mtu, asked.to.version) for mtu in (leaving, arriving))
+        if asked.bounded:
+            return Counts(Each(there), Each(back))
+        return Counts(asked.count * there, 0 if wanted == "silent" else asked.count * back)
 
     def target(self) -> Target:
         """Return the address that is pinged. The kernel of whoever has it answers."""
         asked = self.asked
         protocol = "icmp" if asked.to.version == 4 else "ipv6-icmp"
-        return Target(asked.from_, asked.to, protocol, size=asked.size, own_server=True)
+        measured = tuple(name for name, bounds in (("loss", asked.loss), ("rtt", asked.rtt)) if bounds is not None)
+        return Target(asked.from_, asked.to, protocol, size=asked.size, own_server=True, measured=measured)
 
     def briefly(self, seconds: float, times: int) -> Ping:
         """Return a ping with fewer requests, one right after the other."""
@@ -73,39 +79,77 @@ class PingKind:
                 "count": min(asked.count, times),
                 "interval": min(asked.interval, BRIEF),
                 "timeout": min(asked.timeout, seconds),
+                "loss": None,
+                "rtt": None,
             }
         )
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """Between which nanoseconds since the epoch a request was sent, and for how long processes had waited for a CPU."""
+
+    before: int
+    after: int
+    waited: float
+
+    def round_trip(self, seen: int | None, waited: float) -> tuple[float, float]:
+        """Return the least and the most seconds that it took to the reply, which the kernel has `seen`."""
+        if seen is None:
+            return 0.0, (time.time_ns() - self.before) / 1e9
+        least, most = (seen - self.after) / 1e9, (seen - self.before) / 1e9
+        return max(least - (waited - self.waited), 0.0), max(most, 0.0)
+
+
 def ping(asked: Ping, patience: PatienceFor) -> Outcome:
-    """Send echo requests, and gather the replies until the time-out after the last of them."""
-    identifier, payload = random.getrandbits(16), random.randbytes(asked.size)
-    missing: set[icmp.Echo] = set()
+    """Send echo requests, and gather the replies until the time-out after the last of them; more, if that decides."""
+    identifier, payload, seen = random.getrandbits(16), random.randbytes(asked.size), Echoes()
+    waited = _waited(patience) if asked.rtt else float
     with _opened(asked) as connection:
         ready = select.poll()
         ready.register(connection, select.POLLIN)
-        for number in range(asked.count):
-            due = time.monotonic() + (asked.interval if number else 0)
-            while (left := due - time.monotonic()) > 0:
-                ready.poll(left * 1000)
-                missing -= {echo for echo, _ in _replies(connection, asked)}
-            echo = icmp.Echo(identifier, number, payload)
-            try:
-                connection.sendto(icmp.request(asked.to.version, echo), (str(asked.to), 0))
-            except OSError as error:
-                if number:
-                    return Outcome("unasked", f"request {number + 1} could not be sent: {kernel_words(error)}")
-                return refused_at_once(error)
-            missing.add(echo)
-        waiting = patience(asked.timeout)
-        while missing and waiting.wait(ready):
-            missing -= {echo for echo, seen in _replies(connection, asked) if seen <= waiting.end()}
-    received = asked.count - len(missing)
-    if not received:
-        return Outcome("silent", f"{asked.count} sent, no reply")
-    return Outcome(
-        "differs" if missing else "answered", f"{asked.count} sent, {received} repl{'y' if received == 1 else 'ies'}"
-    )
+        for numbers in echoes.batches(asked):
+            missing: dict[icmp.Echo, _Sent] = {}
+            for number in numbers:
+                due = time.monotonic() + (asked.interval if number else 0)
+                while (left := due - time.monotonic()) > 0:
+                    ready.poll(left * 1000)
+                    _gather(_replies(connection, asked), missing, seen, waited)
+                echo = icmp.Echo(identifier, number, payload)
+                request, waited_before, before = icmp.request(asked.to.version, echo), waited(), time.time_ns()
+                try:
+                    connection.sendto(request, (str(asked.to), 0))
+                except OSError as error:
+                    if number:
+                        return Outcome("unasked", f"request {number + 1} could not be sent: {kernel_words(error)}")
+                    return refused_at_once(error)
+                missing[echo] = _Sent(before, time.time_ns(), waited_before)
+                seen.sent += 1
+            waiting = patience(asked.timeout)
+            while missing and waiting.wait(ready):
+                in_time = ((echo, at) for echo, at in _replies(connection, asked) if _before(at, waiting.end()))
+                _gather(in_time, missing, seen, waited)
+            if echoes.answer(asked, seen) != "open":
+                break
+    return echoes.outcome(asked, seen)
+
+
+def _waited(patience: PatienceFor) -> Callable[[], float]:
+    """Return what tells for how many seconds those that carry packets have waited for a CPU so far."""
+    carriers = patience(0)
+    return lambda: sum(waited for _, waited in carriers.spent().values())
+
+
+def _gather(
+    replies: Iterator[tuple[icmp.Echo, int | None]],
+    missing: dict[icmp.Echo, _Sent],
+    seen: Echoes,
+    waited: Callable[[], float],
+) -> None:
+    """Take the requests that were answered out of those that are missing, each with its round-trip time."""
+    for echo, at in replies:
+        if sent := missing.pop(echo, None):
+            seen.times.append(sent.round_trip(at, waited()))
 
 
 def _opened(asked: Ping) -> socket.socket:
@@ -128,8 +172,11 @@ def _opened(asked: Ping) -> socket.socket:
     return connection
 
 
-def _replies(connection: socket.socket, asked: Ping) -> Iterator[tuple[icmp.Echo, float]]:
-    """Yield the echo replies of the address that wait in the socket, and when the kernel saw each (time.monotonic)."""
+def _replies(connection: socket.socket, asked: Ping) -> Iterator[tuple[icmp.Echo, int | None]]:
+    """Yield the echo replies of the address that wait in the socket, and when the kernel saw each, as time.time_ns.
+
+    The kernel begins to stamp a moment after it is asked to. When it saw a packet from before is not known.
+    """
     while True:
         now = time.time_ns()
         try:
@@ -138,6 +185,10 @@ def _replies(connection: socket.socket, asked: Ping) -> Iterator[tuple[icmp.Echo
             return
         echo = icmp.reply(asked.to.version, shown)
         if echo and ip_address(sender[0]) == asked.to:
-            # The kernel begins to stamp a moment after it is asked to; a packet from before is stamped when it is read.
-            age = now - timestamps.stamp(ancillary)
-            yield echo, time.monotonic() - age / 1e9 if age > 0 else 0.0
+            stamp = timestamps.stamp(ancillary)
+            yield echo, stamp if stamp < now else None  # a later one is of the moment when it is read
+
+
+def _before(at: int | None, end: float) -> bool:
+    """Return whether the kernel saw a packet before a moment of time.monotonic, as far as that is known."""
+    return at is None or time.monotonic() - (time.time_ns() - at) / 1e9 <= end

@@ -8,6 +8,7 @@ from here. Lists are tuples and every model is frozen: a topology is read, never
 from __future__ import annotations
 
 from labctl.topology.model.base import Model
+from labctl.topology.model.bounds import Bounds, LossBounds, RttBounds
 from labctl.topology.model.checks import Check, Expectation, Nc, Ping, Probe
 from labctl.topology.model.files import File
 from labctl.topology.model.impair import Impair
@@ -22,6 +23,7 @@ from labctl.topology.model.tunnels import Engine, TunnelEndpoint
 __all__ = [
     "METRICS",
     "SCHEMA_ID",
+    "Bounds",
     "Bridge",
     "Check",
     "Dummy",
@@ -31,6 +33,7 @@ __all__ = [
     "Impair",
     "Interface",
     "Loopback",
+    "LossBounds",
     "Model",
     "Namespace",
     "Nc",
@@ -43,6 +46,7 @@ __all__ = [
     "RestartPolicy",
     "Route",
     "RouteType",
+    "RttBounds",
     "Rule",
     "RuleType",
     "Tap",

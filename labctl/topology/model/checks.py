@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from labctl.topology.fields import CheckName, HostField, InterfaceRefField, NamespaceName, Port, Seconds, Whole
 from labctl.topology.model.base import Model
+from labctl.topology.model.bounds import LossBounds, RttBounds
 
 Expectation = Literal["reply", "no-reply", "delivered", "not-delivered", "not-sent"]
 
@@ -19,10 +20,29 @@ class Ping(Model):
 
     from_: NamespaceName = Field(alias="from", description="The namespace that sends.", examples=["siteA"])
     to: HostField = Field(description="The address that is pinged.", examples=["10.0.102.1"])
-    count: Whole = Field(3, ge=1, le=1000, description="How many requests are sent.")
+    count: Whole = Field(
+        3, ge=1, le=10_000, description="How many requests are sent; with bounds at most, and 1000 where absent."
+    )
     size: Whole = Field(56, ge=0, le=65000, description="Payload of each request in bytes, as ping -s.")
-    interval: Seconds = Field(0.05, ge=0.002, le=60, description="Seconds between two requests.")
+    interval: Seconds = Field(
+        0.05, ge=0.002, le=60, description="Seconds between two requests; with loss alone 0.01 where absent."
+    )
     timeout: Seconds = Field(1.0, gt=0, le=60, description="Seconds to wait for the replies after the last request.")
+    loss: LossBounds | None = Field(None, description="How many may get no reply; none where absent.")
+    rtt: RttBounds | None = Field(None, description="How long the round trip to a reply may take.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _more_for_bounds(cls, written: Any) -> Any:
+        if not isinstance(written, dict) or {"loss", "rtt"}.isdisjoint(written):
+            return written
+        # What takes the time of one request may not be busy with others.
+        return {"count": 1000, "interval": 0.05 if "rtt" in written else 0.01, **written}
+
+    @property
+    def bounded(self) -> bool:
+        """Return whether as many requests are sent as it takes to be sure of a bound."""
+        return self.loss is not None or self.rtt is not None
 
     @property
     def namespaces(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from labctl.topology.model import Check, Nc, Topology
+from labctl.topology.model import Check, Nc, Ping, Topology
 from labctl.topology.routing import Fib, connected
 from labctl.topology.rules.finding import Finding, unknown_interface, unknown_namespace
 from labctl.topology.unknown_names import listed
@@ -27,6 +27,7 @@ def of_checks(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
         yield from _namespaces(topology, check, here)
         yield from _interfaces(topology, check, here)
         if check.ping is not None:
+            yield from _replies(check, check.ping, here)
             yield from _silence(topology, fibs, check, check.ping.to, (*here, "ping", "to"))
         if check.nc is not None and check.nc.protocol == "udp":
             yield from _one_datagram(check.nc, (*here, "nc"))
@@ -49,6 +50,14 @@ def _one_question(check: Check, here: Path) -> Iterator[Finding]:
     elif check.expect is not None and check.expect not in check.probe.ANSWERS:
         what = f"{check.expect!r} cannot be the outcome of {asked[0]}"
         yield Finding((*here, "expect"), what, f"it is one of: {', '.join(check.probe.ANSWERS)}")
+
+
+def _replies(check: Check, ping: Ping, here: Path) -> Iterator[Finding]:
+    """Yield a finding where replies are measured that must not come."""
+    if ping.bounded and check.expect not in (None, "reply"):
+        key = "loss" if ping.loss is not None else "rtt"
+        what = f"there are no replies to measure with 'expect: {check.expect}'"
+        yield Finding((*here, "ping", key), what, f"leave {key!r} out, or expect a reply")
 
 
 def _one_datagram(nc: Nc, here: Path) -> Iterator[Finding]:

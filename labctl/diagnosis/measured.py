@@ -1,0 +1,44 @@
+"""Why a check measures another loss, time or throughput than its bounds allow: what was counted along its way.
+
+So many packets are not looked at one by one. Where they were dropped is counted, by engines and queues; where none
+were, it is known which engine delays them, or carries no more of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.diagnosis import engines, filters
+from labctl.diagnosis.facts import Case
+from labctl.diagnosis.path import Kind
+from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.verdict import Verdict
+
+_SLOWS = ("delay", "jitter", "rate")
+_IMPAIRS = {"loss": (), "rtt": _SLOWS, "throughput": (*_SLOWS, "loss", "corrupt", "reorder")}
+"""What of an impairment changes a number, beside the packets that it drops, which are counted."""
+
+
+def verdicts(case: Case) -> list[Verdict]:
+    """Return the causes of what was measured, each once, or that they are not known. There is at least one."""
+    first: dict[tuple[str, Reason], Verdict] = {}
+    for verdict in list(_dropped(case)) or _impaired(case):
+        first.setdefault((verdict.hop, verdict.reason), verdict)
+    return list(first.values()) or [_unknown(case)]
+
+
+def _dropped(case: Case) -> Iterator[Verdict]:
+    for number, stage in enumerate(case.stages):
+        yield from (engines.drops if stage.kind in (Kind.READ, Kind.WRITE) else filters.queue)(case, number)
+
+
+def _impaired(case: Case) -> Iterator[Verdict]:
+    words = {word for measured in case.asked.measured for word in _IMPAIRS[measured]}
+    for number, stage in enumerate(case.stages):
+        if stage.kind in (Kind.READ, Kind.WRITE):
+            yield from engines.impairs(case, number, words)
+
+
+def _unknown(case: Case) -> Verdict:
+    words = "nothing on its way is known to lose or to delay packets; why it was measured so is not known"
+    return Verdict(case.asked.sender, Reason.UNKNOWN, words, (), "")

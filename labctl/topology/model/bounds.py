@@ -1,0 +1,75 @@
+"""The bounds of what a check measures: at least, at most, or both.
+
+A bound is shown by as many trials as it takes, so it has to leave some to show: what is never exceeded by anything,
+or by nothing at all, is no bound, and two bounds that are one cannot be told from outside.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydantic import Field, model_validator
+
+from labctl.engine.packets.impairment import read
+from labctl.topology.fields import Delay, Loss, Whole
+from labctl.topology.model.base import Model
+from labctl.topology.values import mistake
+
+
+class Bounds(NamedTuple):
+    """Two numbers, in seconds, bits per second, or as a fraction of 1; None where nothing bounds."""
+
+    at_least: float | None
+    at_most: float | None
+
+
+def bounds(word: str, at_least: str | None, at_most: str | None, example: str) -> Bounds:
+    """Return the bounds of an impairment's `word`. Raise a mistake where they are none, or no number is between."""
+    least, most = (None if text is None else float(read(word, text) or 0) for text in (at_least, at_most))
+    if least is None and most is None:
+        raise mistake(f"the {example.split(':')[0]} has no bound", f"for example {example}")
+    if least is not None and most is not None and least >= most:
+        raise mistake(f"nothing is at least {at_least} and at most {at_most}", "leave more between the two")
+    return Bounds(least, most)
+
+
+class LossBounds(Model):
+    """The fraction of echo requests that get no reply in time."""
+
+    at_least: Loss | None = Field(None, description="The smallest fraction that is lost.", examples=["5%"])
+    at_most: Loss | None = Field(None, description="The largest.", examples=["5%"])
+
+    @model_validator(mode="after")
+    def _can_be_shown(self) -> LossBounds:
+        least, most = self.bounds
+        if most == 0:
+            raise mistake("no number of replies shows that none is ever lost", "without `loss` every reply has to come")
+        if least == 0 or most == 1:
+            raise mistake("every loss is from 0% to 100%", "for example loss: {at_most: 5%}")
+        if least == 1:
+            raise mistake("no number of requests shows that all are ever lost", "write expect: no-reply")
+        return self
+
+    @property
+    def bounds(self) -> Bounds:
+        """Return the fractions of 1."""
+        return bounds("loss", self.at_least, self.at_most, "loss: {at_most: 5%}")
+
+
+class RttBounds(Model):
+    """The round-trip time of echo requests that got their reply."""
+
+    percentile: Whole = Field(50, ge=1, le=99, description="Which percentile of the times; 50 is their median.")
+    at_least: Delay | None = Field(None, description="The shortest time that it may be.", examples=["20ms"])
+    at_most: Delay | None = Field(None, description="The longest.", examples=["20ms"])
+
+    @model_validator(mode="after")
+    def _can_be_shown(self) -> RttBounds:
+        if 0 in self.bounds:
+            raise mistake("a round-trip time is more than 0", "for example rtt: {at_most: 20ms}")
+        return self
+
+    @property
+    def bounds(self) -> Bounds:
+        """Return the times in seconds."""
+        return bounds("delay", self.at_least, self.at_most, "rtt: {at_most: 20ms}")

@@ -1,0 +1,41 @@
+"""How fast data comes from one namespace to another."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from labctl.topology.fields import BitRate, HostField, NamespaceName, Port, Seconds
+from labctl.topology.model.base import Model
+from labctl.topology.model.bounds import Bounds, bounds
+from labctl.topology.values import mistake
+
+
+class Throughput(Model):
+    """As much data as will go through, measured where it arrives."""
+
+    from_: NamespaceName = Field(alias="from", description="The namespace that sends.", examples=["siteA"])
+    to: NamespaceName = Field(description="The namespace that receives.", examples=["siteB"])
+    address: HostField = Field(description="The address that the receiver listens on.", examples=["10.0.102.1"])
+    port: Port = Field(5201, description="The port that the receiver listens on.")
+    protocol: Literal["tcp", "udp"] = Field("tcp", description="The transport; UDP sends a tenth more than its bounds.")
+    seconds: Seconds = Field(2.0, ge=0.2, le=600, description="For how long it is measured, at least.")
+    at_least: BitRate | None = Field(None, description="The fewest bits per second.", examples=["50Mbit/s"])
+    at_most: BitRate | None = Field(None, description="The most bits per second.", examples=["50Mbit/s"])
+
+    @model_validator(mode="after")
+    def _can_be_shown(self) -> Throughput:
+        if 0 in self.bounds:
+            raise mistake("a throughput is more than 0", "for example at_least: 50Mbit/s")
+        return self
+
+    @property
+    def bounds(self) -> Bounds:
+        """Return the rates in bits per second."""
+        return bounds("rate", self.at_least, self.at_most, "throughput: {..., at_least: 50Mbit/s}")
+
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """Return the namespaces that it names, by key; the first asks."""
+        return {"from": self.from_, "to": self.to}

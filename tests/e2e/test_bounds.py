@@ -1,0 +1,44 @@
+"""What is measured against bounds: verdicts that pass by no luck and fail by none, and what is not decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.e2e.labs import tunnel
+from tests.e2e.world import World
+
+LOST = """\
+  - name: allowed
+    ping: {from: siteA, to: 10.0.102.1, timeout: 0.3, loss: {at_least: 10%, at_most: 60%}}
+    crosses: ["siteA:tun0", "siteB:tun1"]
+  - name: too-many
+    ping: {from: siteA, to: 10.0.102.1, timeout: 0.3, loss: {at_most: 3%}}
+    crosses: ["siteA:tun0", "siteB:tun1"]
+  - {name: none-may, ping: {from: siteA, to: 10.0.102.1, count: 40, interval: 0.01, timeout: 0.3}}
+  - {name: near, ping: {from: siteA, to: 192.0.2.2, interval: 0.01, rtt: {at_most: 5s}}, crosses: ["siteA:wan0"]}
+  - {name: late, ping: {from: siteA, to: 10.0.102.1, timeout: 0.3, rtt: {at_least: 5s}, loss: {at_most: 90%}}}
+  - {name: too-few, ping: {from: siteA, to: 192.0.2.2, count: 10, loss: {at_most: 1%}}}
+  - {name: nobody, ping: {from: siteA, to: 10.0.102.9, timeout: 0.2, loss: {at_least: 10%}}}
+"""
+
+
+def verified(here: World, checks: str, *words: str) -> dict[str, Any]:
+    here.labctl("up", here.file("bounds.yaml", tunnel(checks=checks)))
+    here.labctl("impair", "siteA:tun0", "--loss", "30%", "--seed", "7")
+    return {check["name"]: check for check in here.json("verify", *words, code=1)["checks"]}
+
+
+def test_losses_and_times_are_compared_with_their_bounds(here: World) -> None:
+    found = verified(here, LOST)
+    assert [name for name, check in found.items() if check["passed"]] == ["allowed", "near"]
+    assert [name for name, check in found.items() if not check["asked"]] == ["too-few"]
+    assert {name: check["outcome"] for name, check in found.items() if not check["passed"]} == {
+        "too-many": "differs", "none-may": "differs", "late": "differs", "too-few": "undecided", "nobody": "silent",
+    }  # fmt: skip
+    for name in ("allowed", "too-many", "near", "too-few"):
+        assert "99.9% sure" in found[name]["observed"]
+    counted = [each["observed"] for each in found["allowed"]["evidence"]]
+    assert {each["expected"] for each in found["allowed"]["evidence"]} == {f"{min(counted)} to {max(counted)}"}
+    assert "lost by an impairment" in found["too-many"]["lost"]
+    assert found["too-few"]["lost"] == ""
+    here.labctl("down")
