@@ -1,6 +1,7 @@
 """Steps become a lab, each an event: what goes, then what comes.
 
-Engines are forked between the two, and begin when all is there. Programs end before all else, and start last.
+Engines are forked between the two, and begin when all is there. Then lines run that run once. Programs end before all
+else, and start last.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import partial
 
 from labctl.kernel import own_files
 from labctl.kernel.perform import Performer
-from labctl.lab import stray_processes
+from labctl.lab import exec_lines, stray_processes
 from labctl.lab.engines import control, start
 from labctl.lab.events import Done, Listener
 from labctl.lab.journal import Recorded
@@ -25,6 +26,7 @@ from labctl.plan import steps, steps_of_files
 from labctl.plan.facts import Substitution
 from labctl.plan.firewall import Applied
 from labctl.plan.steps import Step
+from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.plan.steps_of_programs import StartProgram, StopProgram
 from labctl.process import processes
@@ -39,7 +41,8 @@ def apply(changes: Iterable[Step], session: Session) -> None:
     going = [step for step in changes if step.action == "remove" and not isinstance(step, StopProgram)]
     to_start = [step for step in changes if isinstance(step, steps.StartEngine)]
     to_run = [step for step in changes if isinstance(step, StartProgram)]
-    coming = [step for step in changes if step.action != "remove" and step not in (*to_start, *to_run)]
+    lines = [step for step in changes if isinstance(step, RunLine)]
+    coming = [step for step in changes if step.action != "remove" and step not in (*to_start, *to_run, *lines)]
     state, notify = session.state, session.notify
     recorded = state.read()
     performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
@@ -56,6 +59,10 @@ def apply(changes: Iterable[Step], session: Session) -> None:
             performer.settle()
             for step in started:
                 notify(Done(step))
+        for line in lines:
+            exec_lines.run(line, state.lab)
+            state.record_line(line.namespace, line.line)
+            notify(Done(line))
         for done in programs.started(to_run, session):
             notify(done)
 

@@ -21,7 +21,7 @@ from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.programs.program_files import Signature
 from labctl.plan.engine_spec import EngineSpec
-from labctl.plan.facts import Substitution
+from labctl.plan.facts import Ran, Substitution
 from labctl.plan.firewall import PART_KINDS, Applied, Entry, Firewall, Part
 from labctl.plan.program_spec import ProgramSpec, Readiness
 from labctl.process.disk import contents, kept_in
@@ -66,6 +66,7 @@ class Recorded:
     file: str = ""  # the topology file that it was made from; empty where that was no file
     namespaces: dict[str, NamespaceId] = field(default_factory=dict)
     files: dict[str, set[str]] = field(default_factory=dict)  # the paths of own files by namespace
+    ran: dict[str, set[Ran]] = field(default_factory=dict)  # the lines that have run, by namespace
     engines: dict[InterfaceRef, Engine] = field(default_factory=dict)
     firewalls: dict[str, Applied] = field(default_factory=dict)  # by namespace
 
@@ -105,6 +106,11 @@ def _apply(entry: Any, recorded: Recorded) -> None:
             if _NAME.fullmatch(name):
                 recorded.namespaces[name] = NamespaceId(device, inode, mark)
                 recorded.files.pop(name, None)
+                recorded.ran.pop(name, None)
+        case {"ran": {"command": str(line), "exit": int(code), "directory": str(directory)}, "of": str(name)}:
+            recorded.ran.setdefault(name, set()).add(Ran(line, code, directory))
+        case {"forget_ran": {"command": str(line), "exit": int(code), "directory": str(directory)}, "of": str(name)}:
+            recorded.ran.get(name, set()).discard(Ran(line, code, directory))
         case {"file": str(path), "of": str(name)} if _NAME.fullmatch(name) and os.path.normpath(path) == path:
             recorded.files.setdefault(name, set()).add(path)
         case {"forget_file": str(path), "of": str(name)}:
@@ -127,6 +133,7 @@ def _apply(entry: Any, recorded: Recorded) -> None:
         case {"forget_namespace": str(name)}:
             recorded.namespaces.pop(name, None)
             recorded.files.pop(name, None)
+            recorded.ran.pop(name, None)
             recorded.firewalls.pop(name, None)
         case {"forget_engine": device}:
             recorded.engines.pop(_ref(device), None)

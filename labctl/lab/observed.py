@@ -33,7 +33,8 @@ def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
             if there is not None:
                 links = dict(_with_owners(name, there, topology, recorded))
                 files, firewall = dict(_files(name, state, recorded)), recorded.firewalls.get(name)
-                found[name] = replace(there, links=links, files=files, firewall=firewall)
+                ran = frozenset(recorded.ran.get(name, ()))
+                found[name] = replace(there, links=links, files=files, ran=ran, firewall=firewall)
     steps_wanted = desired.steps if desired else ()
     engines = dict(running(recorded.engines, state, steps_wanted, found))
     return Facts(found, engines, dict(found_programs(recorded.programs, state, steps_wanted)))

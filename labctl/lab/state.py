@@ -28,7 +28,7 @@ from labctl.kernel.namespaces import NamespaceId
 from labctl.kernel.own_files import FILES, Own
 from labctl.lab.journal import Engine, Journal, Program, Recorded, as_entry, boot_id
 from labctl.lab.run_directory import ROOT
-from labctl.plan.facts import Substitution
+from labctl.plan.facts import Ran, Substitution
 from labctl.plan.firewall import Applied
 from labctl.process.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
 from labctl.process.processes import Process
@@ -82,6 +82,14 @@ class State:
     def forget_file(self, namespace: str, path: str) -> None:
         """Record that it is gone."""
         self._journal.append({"forget_file": path, "of": namespace})
+
+    def record_line(self, namespace: str, line: Ran) -> None:
+        """Record a line of shell that has run in a namespace."""
+        self._journal.append({"ran": asdict(line), "of": namespace})
+
+    def forget_line(self, namespace: str, line: Ran) -> None:
+        """Record that it is not in the file any more: should it come back, it runs again."""
+        self._journal.append({"forget_ran": asdict(line), "of": namespace})
 
     def forget_namespace(self, name: str) -> None:
         """Record that a namespace is gone, and remove what it alone had."""

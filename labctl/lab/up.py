@@ -25,7 +25,7 @@ from labctl.lab.state import State
 from labctl.plan.coverage import Coverage
 from labctl.plan.desired import Desired, desired
 from labctl.plan.difference import Change
-from labctl.plan.facts import Substitution
+from labctl.plan.facts import Ran, Substitution
 from labctl.process.processes import Process
 from labctl.process.signals import TERMINATION, ignored
 from labctl.topology.interface_ref import InterfaceRef
@@ -167,6 +167,10 @@ def _forget_what_is_gone(topology: Topology, state: State) -> None:
     for name in recorded.namespaces:
         if name not in topology.namespaces:
             state.forget_namespace(name)
+    for name, wanted in topology.namespaces.items():
+        asked = {Ran(line.command, line.exit, line.cwd) for line in wanted.exec}
+        for line in recorded.ran.get(name, set()) - asked:
+            state.forget_line(name, line)
     for name in recorded.firewalls:
         space = topology.namespaces.get(name)
         if space is None or not (space.nft or space.masquerade):

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
-from labctl.plan import settings, steps, steps_of_files, steps_of_programs
+from labctl.plan import settings, steps, steps_of_exec, steps_of_files, steps_of_programs
 from labctl.plan.desired_routes import route_of, rule_of
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
-from labctl.plan.facts import Neighbour
+from labctl.plan.facts import Neighbour, Ran
 from labctl.plan.firewall import Firewall
 from labctl.plan.mtu import SMALLEST, Mtus
 from labctl.plan.netem import as_kept
@@ -77,6 +77,9 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
     for endpoint in topology.ttun:
         spec = _engine(topology, endpoint)
         yield steps.StartEngine(*spec.device, spec)
+    for name, space in spaces:
+        for line in space.exec:
+            yield steps_of_exec.RunLine(name, Ran(line.command, line.exit, line.cwd), line.within)
     programs = [_program(name, program) for name, space in spaces for program in space.programs]
     for wave in in_waves(programs):
         for each in wave:

@@ -15,6 +15,7 @@ from labctl.plan.facts import Facts, FoundProgram, Link, Namespace, Neighbour, O
 from labctl.plan.program_spec import ProgramSpec
 from labctl.plan.routes import is_same_route
 from labctl.plan.steps import InterfaceStep, Step
+from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_firewall import SetFirewall
 
 _NUMBER = re.compile(r"-?[0-9]+")
@@ -75,6 +76,8 @@ def _of_namespace(step: Step, there: Namespace) -> str | None:
             return _unless(any(rule in rules for rules in there.rules.values()), ABSENT)
         case steps_of_files.WriteFile(path=path) | steps_of_files.MakeDirectory(path=path):
             return _of_file(there.files.get(path), step.makes)
+        case RunLine(line=line):
+            return _unless(line in there.ran, "has not run")
         case SetFirewall(firewall=wanted):
             return firewall.difference(wanted, there.firewall, there.listing)
     raise TypeError(f"no way to compare {step!r}")

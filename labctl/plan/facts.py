@@ -77,6 +77,15 @@ def digest(content: bytes) -> str:
 
 
 @dataclass(frozen=True)
+class Ran:
+    """A line of shell that runs once; it is the same line where all of this is the same."""
+
+    command: str
+    exit: int
+    directory: str
+
+
+@dataclass(frozen=True)
 class Link:
     """An interface: `state` is the operational state of RFC 2863 in lower case, `up` the administrative one."""
 
@@ -120,6 +129,7 @@ class Namespace:
     files: Mapping[str, OwnFile] = field(default_factory=dict)  # what it alone has, by path
     listing: Listing = field(default_factory=dict)
     firewall: Applied | None = None
+    ran: frozenset[Ran] = frozenset()
     xfrm: Mapping[str, int] = field(default_factory=dict)
     unseen: Mapping[str, str] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from labctl.plan.commands import STAND_IN, command
 from labctl.plan.commands_of_files import is_for_ip_netns
 from labctl.plan.desired import Desired
 from labctl.plan.steps import InterfaceStep, Step
+from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.plan.steps_of_programs import StartProgram
 from labctl.topology.model import Topology
@@ -28,7 +29,9 @@ stand_in() {{
 }}
 """
 
-_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _RULES, _FIREWALLS, _FILES, _ENGINES, _PROGRAMS = range(10)
+_NAMESPACES, _SETTINGS, _INTERFACES, _PORTS, _ROUTES, _RULES, _FIREWALLS, _FILES, _ENGINES, _LINES, _PROGRAMS = range(
+    11
+)
 _HEADINGS = {
     _NAMESPACES: "Namespaces: each is a network stack of its own.",
     _SETTINGS: "Settings that a new namespace would else take from the machine.",
@@ -38,6 +41,7 @@ _HEADINGS = {
     _FILES: "Files that `ip netns exec` shows in one namespace alone.",
     _FIREWALLS: "Firewalls: what may pass, and from which address it goes on.",
     _ENGINES: "The engines: each carries the packets of its TUN device to its peer, one per UDP datagram.",
+    _LINES: "Lines that run once.",
     _PROGRAMS: "The programs: each starts once those that it needs are ready.",
 }
 
@@ -118,6 +122,8 @@ def _place(step: Step, topology: Topology) -> tuple[int, ...]:
             return (_FIREWALLS, space)
         case steps.StartEngine():
             return (_ENGINES,)
+        case RunLine():
+            return (_LINES, space)
         case StartProgram():
             return (_PROGRAMS,)
         case _ if interface is None:

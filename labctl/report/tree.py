@@ -8,6 +8,8 @@ from rich.tree import Tree
 from labctl.plan import steps
 from labctl.plan.facts import Substitution
 from labctl.plan.steps import InterfaceStep, Step
+from labctl.plan.steps_of_exec import RunLine
+from labctl.plan.steps_of_files import MakeDirectory, WriteFile
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.plan.steps_of_programs import StartProgram
 from labctl.topology.interface_ref import InterfaceRef
@@ -44,7 +46,7 @@ class LabTree:
                 if substitution:
                     line.append(f" ({substitution.used})", "yellow")
                 self._space(step.namespace).add(line)
-            case steps.AddRoute() | steps.AddRule() | SetFirewall():
+            case steps.AddRoute() | steps.AddRule() | SetFirewall() | WriteFile() | MakeDirectory() | RunLine():
                 self._space(step.namespace).add(Text(step.words, "dim"))
             case steps.SetMtu() | steps.SetMaster() | steps.SetNetem():
                 self._line(step.ref).append(f"  {step.words}", "dim")

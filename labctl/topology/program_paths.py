@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
-from labctl.topology.model import Engine, Namespace, Program, Topology
+from labctl.topology.model import Engine, ExecLine, Namespace, Program, Topology
 from labctl.topology.source import STDIN
 
-Runs = TypeVar("Runs", Engine, Program)
+Runs = TypeVar("Runs", ExecLine, Engine, Program)
 
 
 def anchored(topology: Topology, directory: str) -> Topology:
@@ -28,9 +28,14 @@ def anchored(topology: Topology, directory: str) -> Topology:
 
 
 def _with_programs(space: Namespace, directory: str) -> Namespace:
-    if not space.programs:
+    if not (space.programs or space.exec):
         return space
-    return space.model_copy(update={"programs": tuple(_at(program, "cwd", directory) for program in space.programs)})
+    return space.model_copy(
+        update={
+            "programs": tuple(_at(program, "cwd", directory) for program in space.programs),
+            "exec": tuple(_at(line, "cwd", directory) for line in space.exec),
+        }
+    )
 
 
 def _at(program: Runs, key: str, directory: str) -> Runs:

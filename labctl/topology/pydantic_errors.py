@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from labctl.topology.model import (
     Check,
     Engine,
+    ExecLine,
     File,
     Impair,
     Interface,
@@ -189,6 +190,8 @@ def _model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseMod
             return Rule, "a rule"
         case ("namespaces", _, "neighbours", _):
             return Neighbour, "a neighbour"
+        case ("namespaces", _, "exec", _):
+            return ExecLine, "an exec line"
         case ("namespaces", _, "files", _):
             return File, "a file"
         case ("namespaces", _, "programs", _):

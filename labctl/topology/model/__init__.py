@@ -10,6 +10,7 @@ from __future__ import annotations
 from labctl.topology.model.base import Model
 from labctl.topology.model.bounds import Bounds, LossBounds, RttBounds
 from labctl.topology.model.checks import Check, Expectation, Nc, Ping, Probe
+from labctl.topology.model.exec_line import ExecLine
 from labctl.topology.model.files import File
 from labctl.topology.model.impair import Impair
 from labctl.topology.model.interfaces import Bridge, Dummy, Interface, Loopback, Tap, Tun, Veth
@@ -28,6 +29,7 @@ __all__ = [
     "Check",
     "Dummy",
     "Engine",
+    "ExecLine",
     "Expectation",
     "File",
     "Impair",

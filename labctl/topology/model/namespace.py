@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from labctl.topology.fields import InterfaceName, InterfaceNames, Ruleset, SysctlValue
 from labctl.topology.file_values import FilePath
 from labctl.topology.model.base import Model
+from labctl.topology.model.exec_line import Line
 from labctl.topology.model.files import File
 from labctl.topology.model.interfaces import Interface
 from labctl.topology.model.neighbours import Neighbour
@@ -33,5 +34,6 @@ class Namespace(Model):
     )
     neighbours: tuple[Neighbour, ...] = Field((), description="Neighbours whose MAC address is known beforehand.")
     files: dict[FilePath, File] = Field({}, description="Files and directories that its programs alone see, by path.")
+    exec: tuple[Line, ...] = Field((), description="Lines of shell that run once, in this order, when the lab is made.")
     sysctls: dict[str, SysctlValue] = Field({}, description="Settings below net., for example net.ipv4.ip_forward: 1.")
     programs: tuple[Program, ...] = Field((), description="Programs that run in it for as long as the lab is up.")
