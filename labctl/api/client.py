@@ -14,12 +14,13 @@ import socket
 import subprocess
 import threading
 import weakref
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from labctl.api import server
 from labctl.api.caller import Work
@@ -147,85 +148,94 @@ def _end(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:
 
 
 class Call:
-    """Some work that is being done."""
+    """Some work that is being done: an iterator of what is told of it, and then its result."""
 
     def __init__(self, client: Client, number: int, line: Line) -> None:
         self._client: Client | None = client
         self._number = number
         self._line = line
+        self._unheard: deque[Told | Reply] = deque()
         self._over = False
+        self._result: Any = None
 
-    def __enter__(self) -> Call:
+    def __iter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Interrupt the work if it is not over, and wait until it is. A second Ctrl-C does not wait."""
+    def __next__(self) -> Any:
+        """Wait for what is told next, or for the result. Raise what the work raised, LabError where it was ended."""
+        if self._over:
+            raise StopIteration
+        if not self._unheard:
+            self._hear()
+        said = self._unheard.popleft()
+        if isinstance(said, Told):
+            return said.what
+        self._over = True
         try:
-            if not self._over and self._client is not None:
-                self._client.interrupt(self._number)
-                with suppress(Hangup):
-                    while not any(isinstance(said, Reply) for said in self._heard()):
-                        pass
+            self._result = said.outcome()
         finally:
-            self.close()
-
-    def close(self) -> None:
-        """Wait for nothing more. What is not over goes on until this program ends."""
-        self._line.close()
-        self._client = None  # which may end, where it has no other use
+            del said  # else the error holds this frame by its traceback, and this frame the error
+        raise StopIteration
 
     def result(self, listener: Tell = _NOTHING) -> Any:
-        """Wait for the result. Raise what the work raised, LabError where it was ended."""
-        told = self.told()
-        while True:
-            try:
-                listener(next(told))
-            except StopIteration as end:
-                reply: Reply | None = end.value
-                break
-        try:
-            assert reply is not None
-            if reply.error is not None:
-                raise reply.error
-            return reply.result
-        finally:
-            reply = None  # else the error holds this frame by its traceback, and this frame the error
-
-    def told(self) -> Generator[Any, None, Reply]:
-        """Yield what is told, until there is a reply, which is what the generator returns. Raise LabError."""
-        while True:
-            try:
-                heard = self._heard()
-            except Hangup:
-                self._over = True
-                raise LabError(
-                    "labctl was ended at its work", "its process is gone", "labctl list shows what is running"
-                ) from None
-            for said in heard:
-                if isinstance(said, Reply):
-                    self._over = True
-                    return said
-                yield said.what
+        """Wait for the result, and call the listener with what is told before it. Raise as the iterator does."""
+        for what in self:
+            listener(what)
+        return self._result
 
     def accept(self) -> None:
         """Say that the result is received, and wait until what the work did lasts."""
         self._line.offer(True)
         with suppress(Hangup):
             while True:
-                self._heard()
-
-    def _heard(self) -> list[Told | Reply]:
-        """Wait until something is said. Raise Hangup."""
-        poll = select.poll()
-        poll.register(self._line, select.POLLIN)
-        poll.poll()
-        return self._line.received()
+                self._received()
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until something is said, for so many seconds at most. Return whether that is so."""
         poll = select.poll()
         poll.register(self._line, select.POLLIN)
-        return bool(poll.poll(None if seconds is None else 1000 * seconds))
+        return bool(self._unheard or poll.poll(None if seconds is None else 1000 * seconds))
+
+    def interrupt(self) -> None:
+        """Interrupt the work, as Ctrl-C does."""
+        if self._client is not None:
+            self._client.interrupt(self._number)
+
+    def close(self) -> None:
+        """Wait for nothing more. What is not over goes on until this program ends."""
+        self._line.close()
+        self._client = None  # which may end, where it has no other use
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Interrupt the work if it is not over, and wait until it is; a second Ctrl-C does not wait."""
+        try:
+            if not self._over and self._client is not None:
+                self.interrupt()
+                with suppress(Hangup):
+                    while not any(isinstance(said, Reply) for said in self._received()):
+                        pass
+        finally:
+            self._over = True
+            self.close()
+
+    def _hear(self) -> None:
+        try:
+            self._unheard.extend(self._received())
+        except Hangup:
+            self._over = True
+            raise LabError(
+                "labctl was ended at its work", "its process is gone", "labctl list shows what is running"
+            ) from None
+
+    def _received(self) -> list[Told | Reply]:
+        """Wait until something is said. Raise Hangup."""
+        poll = select.poll()
+        poll.register(self._line, select.POLLIN)
+        poll.poll()
+        return self._line.received()
 
 
 class _Shared:

@@ -7,18 +7,26 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from labctl.api import work
 from labctl.api.caller import Work, Worker
 from labctl.api.namespace import Namespace
+from labctl.api.work import inspect, lifecycle, operate, packets
 
 if TYPE_CHECKING:
+    from labctl.api.pictures import Language
+    from labctl.api.streams import Capture, Stream
     from labctl.checks.results import Result
+    from labctl.lab.engines.control import Changes
     from labctl.lab.events import Event, Removed
-    from labctl.lab.status import Status
+    from labctl.lab.impair import InForce
+    from labctl.lab.reconcile import Planned
+    from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
+    from labctl.lab.why import Reached
+    from labctl.live.events import Event as LabEvent
     from labctl.topology.model import Topology
 
 Answer = TypeVar("Answer")
@@ -26,6 +34,10 @@ Answer = TypeVar("Answer")
 
 def _silent(_: Any) -> None:
     pass
+
+
+def _source(topology: str | Path | Topology) -> str | Topology:
+    return os.fspath(topology) if isinstance(topology, str | Path) else topology
 
 
 class Lab:
@@ -46,7 +58,7 @@ class Lab:
         self._worker: Worker | None = None
         from labctl.lab.names import no_lab
 
-        running = self._do(work.running)
+        running = self._do(inspect.running)
         if name not in running:
             raise no_lab(name, running)
 
@@ -81,23 +93,49 @@ class Lab:
         Raise LabError; a lab that was not there before is then removed, one that was is put back as it was. So it is,
         too, where this is interrupted.
         """
-        source = os.fspath(topology) if isinstance(topology, str | Path) else topology
         worker = cls._new_worker()
 
         def accept(report: UpReport) -> None:
             if tied and report.fresh:
                 worker.bind(report.lab)
 
-        report = worker.do(partial(work.up, source, name, fresh), notify, accept)
+        report = worker.do(partial(lifecycle.up, _source(topology), name, fresh), notify, accept)
         lab = cls._known(report.lab, worker, made=report.fresh)
         lab.report = report
         return lab
 
     @classmethod
-    def running(cls) -> list[Self]:
+    def plan(cls, topology: str | Path | Topology, *, name: str | None = None) -> Planned:
+        """Look what `up` would do, without doing it. Raise LabError where it would."""
+        found: Planned = cls._new_worker().do(partial(lifecycle.plan, _source(topology), name), _silent, _silent)
+        return found
+
+    @staticmethod
+    def export(topology: str | Path | Topology, *, name: str | None = None) -> str:
+        """Return the lab of a topology as the script that a person would type, with its own way back."""
+        from labctl.api.sources import desired_of
+        from labctl.plan.script import script
+
+        return script(desired_of(_source(topology), name))
+
+    @staticmethod
+    def draw(topology: str | Path | Topology, language: Language = "mermaid") -> str:
+        """Draw a topology. Return the picture as text."""
+        from labctl.api.pictures import drawn
+        from labctl.api.sources import desired_of
+
+        return drawn(desired_of(_source(topology)).topology, language)
+
+    @classmethod
+    def list(cls) -> tuple[Summary, ...]:
+        """Return a line about each lab of this user, also about one whose `up` was cut off."""
+        return cls._new_worker().do(inspect.summaries, _silent, _silent)
+
+    @classmethod
+    def running(cls) -> tuple[Self, ...]:
         """Return the labs of this user that run."""
         worker = cls._new_worker()
-        return [cls._known(name, worker) for name in worker.do(work.running, _silent, _silent)]
+        return tuple(cls._known(name, worker) for name in worker.do(inspect.running, _silent, _silent))
 
     def _do(self, work: Work[Answer], notify: Callable[[Any], object] = _silent) -> Answer:
         answer: Answer = self._with_worker().do(work, notify, _silent)
@@ -126,12 +164,12 @@ class Lab:
         """Return a namespace of the lab, by its name with or without the prefix of the lab. Raise UsageError."""
         from labctl.lab.names import resolve
 
-        known = self._do(partial(work.namespaces, self.name))
+        known = self._do(partial(inspect.names, self.name)).namespaces
         return Namespace(self, resolve(self.name, namespace, known, "no namespace named"))
 
     def __iter__(self) -> Iterator[Namespace]:
         """Yield the namespaces of the lab."""
-        return iter([Namespace(self, name) for name in self._do(partial(work.namespaces, self.name))])
+        return iter([Namespace(self, name) for name in self._do(partial(inspect.names, self.name)).namespaces])
 
     def verify(
         self, *checks: str, system_tools: bool = False, notify: Callable[[Result], object] = _silent
@@ -142,16 +180,113 @@ class Lab:
         result as soon as it is there. With `system_tools` the ping and nc of this machine are used. Raise UsageError
         for a check that does not exist.
         """
-        return self._do(partial(work.verify, self.name, checks, system_tools), notify)
+        return self._do(partial(operate.verify, self.name, checks, system_tools), notify)
+
+    def why(self, namespace: str, address: str) -> Reached:
+        """Ping an address from a namespace, and explain where packets end, where none comes back.
+
+        Raise UsageError where there is no such namespace, or the address is not that of one host.
+        """
+        return self._do(partial(operate.why, self.name, namespace, str(address)))
 
     def status(self) -> Status:
-        """Return what is there: namespaces, interfaces, addresses, engines with their counters, and how that differs
-        from the file."""
-        return self._do(partial(work.status, self.name))
+        """Look what is there: namespaces, interfaces, addresses, engines with their counters, what differs."""
+        return self._do(partial(inspect.status, self.name))
+
+    def impair(
+        self,
+        device: str,
+        *,
+        direction: Literal["out", "in"] = "out",
+        delay: str | None = None,
+        jitter: str | None = None,
+        loss: str | None = None,
+        duplicate: str | None = None,
+        corrupt: str | None = None,
+        reorder: str | None = None,
+        rate: str | None = None,
+        seed: str | None = None,
+        reset: bool = False,
+    ) -> InForce:
+        """Change what packets of a tunnel endpoint or a cable suffer, as `tc netem` writes it: 50ms, 10%, 10mbit.
+
+        What is not named stays; with `reset` every impairment is taken away first, in both directions. Return what is
+        in force. Raise UsageError for a value that is wrong or that the device does not support.
+        """
+        words = {
+            "delay": delay, "jitter": jitter, "loss": loss, "duplicate": duplicate,
+            "corrupt": corrupt, "reorder": reorder, "rate": rate, "seed": seed,
+        }  # fmt: skip
+        named = {word: value for word, value in words.items() if value is not None}
+        changes: list[Changes] = [{"out": None, "in": None}] if reset else []
+        changes.append({direction: named} if named else {})
+        return self._do(partial(operate.impair, self.name, device, changes))
+
+    def trace(self, check: str) -> Traced:
+        """Run a check, and follow each of its packets through all interfaces and engines.
+
+        `lab["siteA"].trace(COMMAND)` follows those of a command. Raise UsageError for a check that does not exist,
+        KernelRefused where packets cannot be seen.
+        """
+        return self._do(partial(packets.trace_check, self.name, check))
+
+    def capture(
+        self,
+        *where: str,
+        filter: str | None = None,
+        file: str | os.PathLike[str] | None = None,
+        count: int | None = None,
+        duration: float | None = None,
+    ) -> Capture:
+        """Return a context manager that sees packets of interfaces NS:INTERFACE, of namespaces, or of the whole lab.
+
+        `filter` is in the words of tcpdump. With `file` they are written as pcapng, as they come. It ends with its
+        block, after `count` packets, or after `duration` seconds.
+        """
+        from labctl.api.streams import Capture
+
+        written = os.fspath(file) if file is not None else None
+        return Capture(partial(packets.capture, self.name, where, filter, written, count, duration))
+
+    def events(self, *, verify: bool = False) -> Stream[tuple[float, LabEvent]]:
+        """Return an iterator of what happens in the lab from now on, each with its time in seconds since the epoch.
+
+        It goes on through `down` and `up`. With `verify` the checks are run again and again, too.
+        """
+        from labctl.api.streams import Stream
+
+        return Stream(partial(inspect.events, self.name, verify), tells_when_ready=True)
+
+    def logs(self, *devices: str, follow: bool = False) -> Stream[str]:
+        """Return an iterator of the lines that the engines wrote: of all, or of the devices named.
+
+        With `follow` it goes on as they write, until it is closed. Raise UsageError for a device without an engine.
+        """
+        from labctl.api.streams import Stream
+
+        return Stream(partial(inspect.logs, self.name, devices, follow))
+
+    def graph(self, language: Language = "mermaid") -> str:
+        """Draw the lab as it runs, with what is dead or differs from its file in red. Return the picture as text."""
+        from labctl.api.pictures import drawn_running
+
+        return drawn_running(self.status(), language)
+
+    def restart(self, *devices: str) -> tuple[EngineStatus, ...]:
+        """End the engines of the lab, or those of the devices named, and start them again. Return them.
+
+        Raise UsageError for a device without an engine, LabError for a program that does not become ready.
+        """
+        return self._do(partial(lifecycle.restart, self.name, devices))
 
     def down(self) -> tuple[Removed, ...]:
-        """End the lab and leave no trace of it; a second time is no error. Return what was removed."""
-        removed = self._do(partial(work.down, self.name))
+        """End the lab and leave no trace of it; a second time is no error. Return what was removed.
+
+        Raise LabError where it cannot be ended.
+        """
+        report = self._do(partial(lifecycle.down, [self.name]))
+        for error in report.failed:
+            raise error
         self._with_worker().free(self.name)
         self._made, self._worker = False, None
-        return tuple(removed)
+        return tuple(report.removed.get(self.name, ()))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
+from labctl.api.work import packets
 from labctl.errors import CommandFailed, CommandTimedOut, UsageError
 
 if TYPE_CHECKING:
     from labctl.api.lab import Lab
     from labctl.api.process import Process, Stream
+    from labctl.lab.trace import Traced
 
 Command = str | Sequence[str]
 """Words, or a line that is cut into words as a shell does (shlex), and never run by one."""
@@ -44,7 +47,7 @@ class Namespace:
         ended in `timeout` seconds; it is then ended. Raise UsageError where there is no such command, or no such
         namespace any more.
         """
-        words = _words(command)
+        words = words_of(command)
         pipe = subprocess.PIPE
         given = subprocess.DEVNULL if input is None else pipe
         with self.popen(words, stdin=given, stdout=pipe, stderr=pipe, cwd=cwd, env=env) as process:
@@ -57,6 +60,14 @@ class Namespace:
         if check and returncode:
             raise CommandFailed(words, returncode, stdout, stderr)
         return subprocess.CompletedProcess(words, returncode, stdout, stderr)
+
+    def trace(self, command: Command) -> Traced:
+        """Run a command here, and follow each of its packets through all interfaces and engines.
+
+        What it prints is not kept. Raise UsageError where there is no such command, KernelRefused where packets cannot
+        be seen.
+        """
+        return self.lab._do(partial(packets.trace_command, self.lab.name, self.name, words_of(command), False))
 
     def popen(
         self,
@@ -76,10 +87,11 @@ class Namespace:
         from labctl.api.client import client
         from labctl.api.process import Process
 
-        return Process(client(), self.lab.name, self.name, _words(command), (stdin, stdout, stderr), cwd, env)
+        return Process(client(), self.lab.name, self.name, words_of(command), (stdin, stdout, stderr), cwd, env)
 
 
-def _words(command: Command) -> list[str]:
+def words_of(command: Command) -> list[str]:
+    """Return the words of a command. Raise UsageError where there is none."""
     words = shlex.split(command) if isinstance(command, str) else list(command)
     if not words:
         raise UsageError("a command is needed", "", 'for example: lab["siteA"].run("ip route")')

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from labctl.api import work
 from labctl.api.client import Call, Client, Surroundings
+from labctl.api.work.inspect import run
 from labctl.errors import CommandTimedOut, LabError
 from labctl.process.processes import GRACE
 
@@ -53,7 +53,7 @@ class Process:
             theirs.enter_context(started)
             theirs.enter_context(reports)
             around = Surroundings(environment, directory, inside, [reports.fileno()])
-            self._call: Call = client.start(partial(work.run, lab, namespace, self.args), around)
+            self._call: Call = client.start(partial(run, lab, namespace, self.args), around)
             ours.enter_context(self._call)
             reports.close()
             self._pidfd = self._once_started(started)

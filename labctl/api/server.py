@@ -30,6 +30,7 @@ from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from labctl.api.caller import Caller, Work
+from labctl.api.work.lifecycle import end_with_program
 from labctl.process.child import portable
 from labctl.process.detach import close_all_but, release_inherited
 from labctl.process.line import Hangup, Line
@@ -90,6 +91,17 @@ class Reply(NamedTuple):
 
     error: BaseException | None
     result: object
+
+    def outcome(self) -> object:
+        """Return the result. Raise the error."""
+        error, result = self
+        del self
+        try:
+            if error is not None:
+                raise error
+            return result
+        finally:
+            del error  # else the error holds this frame by its traceback, and this frame the error
 
 
 def main() -> NoReturn:
@@ -192,7 +204,7 @@ class _Server:
             while self._workers and (left := end - time.monotonic()) > 0:
                 self._wait(left, also_requests=False)
         for lab in self._bound:
-            self._start(0, partial(_end_lab, lab))
+            self._start(0, partial(end_with_program, lab))
         while self._workers:
             self._wait(None, also_requests=False)
 
@@ -201,12 +213,6 @@ def _signal(worker: _Worker, number: signal.Signals) -> None:
     """Send a signal to a worker, which is our child and not reaped, and to what it has started."""
     with suppress(ProcessLookupError):
         os.killpg(worker.pid, number)
-
-
-def _end_lab(lab: str) -> None:
-    from labctl.api.work import down
-
-    down(lab, Caller())
 
 
 def _in_worker(server: int, work: Callable[[], object]) -> NoReturn:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labctl.api import work
 from labctl.api.caller import Caller, Result, Work
 from labctl.api.lab import Lab
+from labctl.api.work.lifecycle import up
 from labctl.process.child import Tell
 
 if TYPE_CHECKING:
@@ -53,4 +53,4 @@ def make(
     file: str, name: str | None, fresh: bool, notify: Callable[[Event], object], accept: Callable[[UpReport], object]
 ) -> None:
     """Make a lab as `Lab.up` does. It outlives the command once `accept` has returned."""
-    ThisProcess().do(partial(work.up, file, name, fresh), notify, accept)
+    ThisProcess().do(partial(up, file, name, fresh), notify, accept)

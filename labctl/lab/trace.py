@@ -78,7 +78,9 @@ def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: b
     return found
 
 
-def trace_check(lab: str, check: str, tools: Callable[[PatienceFor], Tools], show: Callable[[Result], None]) -> Traced:
+def trace_check(
+    lab: str, check: str, tools: Callable[[PatienceFor], Tools], show: Callable[[Result], object]
+) -> Traced:
     """Run a check of a lab and follow its packets. Raise as `verify` does, KernelRefused where they cannot be seen."""
     from labctl.lab.verify import verify
 

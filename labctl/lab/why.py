@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, ip_address
 
 from labctl.checks.probes import Probes
 from labctl.diagnosis.verdict import Verdict
@@ -29,6 +30,21 @@ class Reached:
     reached: bool
     observed: str
     diagnosis: tuple[Verdict, ...]
+
+
+_BROADCAST = IPv4Address("255.255.255.255")  # RFC 919
+_AS_IN = "write that of one host, as in: labctl why siteA 10.0.102.1"
+
+
+def one_host(typed: str) -> Host:
+    """Return the address that is typed. Raise UsageError where it is none, or not that of one host."""
+    try:
+        address = ip_address(typed)
+    except ValueError:
+        raise UsageError(f"{typed!r} is no IP address", "", _AS_IN) from None
+    if address.is_multicast or address.is_unspecified or address == _BROADCAST:
+        raise UsageError(f"{address} is not the address of one host", "", _AS_IN)
+    return address
 
 
 def why(lab: str, namespace: str, address: Host) -> Reached:

@@ -75,7 +75,7 @@ def test_a_lab_in_a_with_block_is_made_proved_and_ended(here: World) -> None:
                 assert cat.stdout.readline() == "one line\\n"
                 assert cat.poll() is None and os.readlink(f"/proc/{cat.pid}/exe").endswith("cat")
             assert cat.returncode == -15
-        assert Lab.running() == []
+        assert Lab.running() == ()
         after = surroundings()
         assert after == before, [(key, before[key], after[key]) for key in before if before[key] != after[key]]
         """,

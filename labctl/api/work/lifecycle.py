@@ -1,0 +1,88 @@
+"""Work that makes, changes and ends a lab: up, restart, plan, down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from labctl.api.caller import Caller
+from labctl.process.child import Tell
+
+if TYPE_CHECKING:
+    from labctl.lab.down import DownReport
+    from labctl.lab.reconcile import Planned
+    from labctl.lab.status import EngineStatus
+    from labctl.lab.up import UpReport
+    from labctl.topology.model import Topology
+
+
+def up(source: str | Topology, name: str | None, fresh: bool, caller: Caller) -> UpReport:
+    """Make a lab what a topology asks for, and tell the steps; end one of that name first if it is to be `fresh`."""
+    from labctl.lab.engines.forkserver_client import forkserver
+
+    with forkserver() as server:  # first of all: it has something to load
+        from labctl.api.sources import desired_of, file_of
+        from labctl.lab.down import end as end_lab
+        from labctl.lab.own_labs import own_labs
+        from labctl.lab.up import up as make
+        from labctl.process.signals import TERMINATION, ignored
+        from labctl.rootless.context import context_of_new
+
+        wanted, file = desired_of(source, name), file_of(source)
+        lab = wanted.topology.name
+        if fresh and (before := own_labs().get(lab)):
+            end_lab(lab, before)
+        context = context_of_new(lab)
+
+        def work(tell: Tell) -> UpReport:
+            return caller.until_the_end.enter_context(make(wanted, file, context.mode, server.at(context), tell))
+
+        try:
+            made = context.follow(work, caller.tell)
+            caller.until_the_end.enter_context(ignored(*TERMINATION))  # the lab is made: what is left does not fail
+        except BaseException:
+            context.abandon()
+            raise
+    caller.if_received.append(context.keep)  # until then a rootless environment ends with this process
+    if made.fresh:
+        caller.unless_received.append(lambda: end_lab(lab, context))
+    return made
+
+
+def restart(lab: str, devices: Sequence[str], caller: Caller) -> tuple[EngineStatus, ...]:
+    """End engines of a lab, and start them again."""
+    from labctl.lab.engines.forkserver_client import forkserver
+
+    with forkserver() as server:
+        from labctl.lab.own_labs import context_of
+        from labctl.lab.restart import restart as again
+
+        context = context_of(lab)
+        return context.call(lambda: again(lab, devices, server.at(context)))
+
+
+def plan(source: str | Topology, name: str | None, caller: Caller) -> Planned:
+    """Look what `up` would do."""
+    from labctl.api.sources import desired_of
+    from labctl.lab.reconcile import planned
+    from labctl.rootless.context import context_for
+
+    wanted = desired_of(source, name)
+    return planned(wanted, context_for(wanted.topology.name))
+
+
+def down(labs: Sequence[str], caller: Caller) -> DownReport:
+    """End labs. One that does not run is left out, one that cannot be ended is reported."""
+    from labctl.lab.down import down as end
+    from labctl.lab.own_labs import own_labs
+
+    return end(labs, own_labs())
+
+
+def end_with_program(lab: str) -> None:
+    """End a lab whose program has ended: there is nobody to tell what fails."""
+    from labctl.errors import LabError
+
+    with suppress(LabError):
+        down([lab], Caller())

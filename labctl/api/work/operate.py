@@ -1,0 +1,59 @@
+"""Work that tries a lab out: verify, why, impair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from labctl.api.caller import Caller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from labctl.checks.results import Tools
+    from labctl.lab.engines.control import Changes
+    from labctl.lab.impair import InForce
+    from labctl.lab.verify import Verified
+    from labctl.lab.why import Reached
+    from labctl.process.patience import PatienceFor
+
+
+def verify(lab: str, checks: Sequence[str], system_tools: bool, caller: Caller) -> Verified:
+    """Run checks of a lab, and tell each result as soon as it is there."""
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.verify import verify as verified
+
+    tools = tools_of(system_tools)
+    return context_of(lab).follow(lambda tell: verified(lab, checks, tools, tell), caller.tell)
+
+
+def tools_of(system: bool) -> Callable[[PatienceFor], Tools]:
+    """Return what probes: our own, or the programs of this machine."""
+    if system:
+        from labctl.checks.system_tools import SystemTools
+
+        return SystemTools
+    from labctl.checks.probes import Probes
+
+    return Probes
+
+
+def why(lab: str, namespace: str, address: str, caller: Caller) -> Reached:
+    """Ask whether a namespace reaches an address, and why not."""
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.why import one_host
+    from labctl.lab.why import why as asked
+
+    to = one_host(address)
+    return context_of(lab).call(lambda: asked(lab, namespace, to))
+
+
+def impair(lab: str, device: str, changes: Sequence[Changes], caller: Caller) -> InForce:
+    """Change what packets suffer, one set of changes after the other. Return what is in force."""
+    from labctl.lab.impair import impair as change
+    from labctl.lab.own_labs import context_of
+
+    def work() -> InForce:
+        return [change(lab, device, each) for each in changes][-1]
+
+    return context_of(lab).call(work)
