@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from labctl.lab.engines.control import Changes
     from labctl.lab.events import Event, Removed
     from labctl.lab.impair import InForce
+    from labctl.lab.names import Names
     from labctl.lab.reconcile import Planned
-    from labctl.lab.status import EngineStatus, Status, Summary
+    from labctl.lab.restart import Restarted
+    from labctl.lab.status import Status, Summary
     from labctl.lab.trace import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
@@ -121,10 +123,9 @@ class Lab:
     @staticmethod
     def draw(topology: str | Path | Topology, language: Language = "mermaid") -> str:
         """Draw a topology. Return the picture as text."""
-        from labctl.api.pictures import drawn
-        from labctl.api.sources import desired_of
+        from labctl.api.pictures import LANGUAGES, picture_of
 
-        return drawn(desired_of(_source(topology)).topology, language)
+        return LANGUAGES[language](picture_of(_source(topology)))
 
     @classmethod
     def list(cls) -> tuple[Summary, ...]:
@@ -164,12 +165,15 @@ class Lab:
         """Return a namespace of the lab, by its name with or without the prefix of the lab. Raise UsageError."""
         from labctl.lab.names import resolve
 
-        known = self._do(partial(inspect.names, self.name)).namespaces
-        return Namespace(self, resolve(self.name, namespace, known, "no namespace named"))
+        return Namespace(self, resolve(self.name, namespace, self.names().namespaces, "no namespace named"))
 
     def __iter__(self) -> Iterator[Namespace]:
         """Yield the namespaces of the lab."""
-        return iter([Namespace(self, name) for name in self._do(partial(inspect.names, self.name)).namespaces])
+        return iter([Namespace(self, name) for name in self.names().namespaces])
+
+    def names(self) -> Names:
+        """Return the names inside the lab: of namespaces, tunnel endpoints, programs and checks."""
+        return self._do(partial(inspect.names, self.name))
 
     def verify(
         self, *checks: str, system_tools: bool = False, notify: Callable[[Result], object] = _silent
@@ -222,13 +226,14 @@ class Lab:
         changes.append({direction: named} if named else {})
         return self._do(partial(operate.impair, self.name, device, changes))
 
-    def trace(self, check: str) -> Traced:
+    def trace(self, check: str, *, notify: Callable[[Result], object] = _silent) -> Traced:
         """Run a check, and follow each of its packets through all interfaces and engines.
 
-        `lab["siteA"].trace(COMMAND)` follows those of a command. Raise UsageError for a check that does not exist,
-        KernelRefused where packets cannot be seen.
+        `notify` is told of its result. `lab["siteA"].trace(COMMAND)` follows those of a command.
+
+        Raise UsageError for a check that does not exist, KernelRefused where packets cannot be seen.
         """
-        return self._do(partial(packets.trace_check, self.name, check))
+        return self._do(partial(packets.trace_check, self.name, check), notify)
 
     def capture(
         self,
@@ -257,27 +262,27 @@ class Lab:
 
         return Stream(partial(inspect.events, self.name, verify), tells_when_ready=True)
 
-    def logs(self, *devices: str, follow: bool = False) -> Stream[str]:
-        """Return an iterator of the lines that the engines wrote: of all, or of the devices named.
+    def logs(self, *names: str, follow: bool = False) -> Stream[str]:
+        """Return an iterator of the lines that engines and programs wrote: all, or those that are named.
 
-        With `follow` it goes on as they write, until it is closed. Raise UsageError for a device without an engine.
+        With `follow` it goes on as they write, until it is closed. Raise UsageError for a name that is neither.
         """
         from labctl.api.streams import Stream
 
-        return Stream(partial(inspect.logs, self.name, devices, follow))
+        return Stream(partial(inspect.logs, self.name, names, follow))
 
     def graph(self, language: Language = "mermaid") -> str:
         """Draw the lab as it runs, with what is dead or differs from its file in red. Return the picture as text."""
-        from labctl.api.pictures import drawn_running
+        from labctl.api.pictures import LANGUAGES, picture_of_running
 
-        return drawn_running(self.status(), language)
+        return LANGUAGES[language](picture_of_running(self.status()))
 
-    def restart(self, *devices: str) -> tuple[EngineStatus, ...]:
-        """End the engines of the lab, or those of the devices named, and start them again. Return them.
+    def restart(self, *names: str) -> Restarted:
+        """End the engines and programs of the lab, or those that are named, and start them again. Return them.
 
-        Raise UsageError for a device without an engine, LabError for a program that does not become ready.
+        Raise UsageError for a name that is neither, LabError for a program that does not become ready.
         """
-        return self._do(partial(lifecycle.restart, self.name, devices))
+        return self._do(partial(lifecycle.restart, self.name, names))
 
     def down(self) -> tuple[Removed, ...]:
         """End the lab and leave no trace of it; a second time is no error. Return what was removed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from labctl.api.sources import desired_of
 from labctl.report.graph.languages import LANGUAGES
 from labctl.report.graph.model import Picture
 from labctl.report.graph.of_status import of_status
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
     from labctl.lab.status import Status
     from labctl.topology.model import Topology
 
+__all__ = ["LANGUAGES", "Language", "picture_of", "picture_of_running"]
+
 Language = Literal["mermaid", "dot", "svg", "html"]
 
 
-def drawn(topology: Topology, language: Language) -> str:
-    """Return the picture of a topology."""
-    return LANGUAGES[language](of_topology(topology))
+def picture_of(source: str | Topology) -> Picture:
+    """Return the picture of a topology. Raise UsageError where it is wrong or not there."""
+    return of_topology(desired_of(source).topology)
 
 
-def drawn_running(found: Status, language: Language) -> str:
+def picture_of_running(found: Status) -> Picture:
     """Return the picture of a lab as it runs, with what is dead or differs from its file in red."""
-    return LANGUAGES[language](of_status(of_topology(found.topology) if found.topology else Picture(found.lab), found))
+    return of_status(of_topology(found.topology) if found.topology else Picture(found.lab), found)

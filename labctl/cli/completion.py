@@ -74,15 +74,13 @@ def _inside(
     context: click.Context, parameter: click.Parameter, typed: str, of: Callable[[Names], Sequence[str]]
 ) -> list[CompletionItem]:
     """Return names of the lab that the words before mean, without the prefix of the lab if that is how they begin."""
-    from labctl.lab.names import names
-
     words = context.params.get(parameter.name or "") or ()
     try:
-        where, lab, _ = lab_of(words, context.params.get("lab"))
-        known = of(where.call(lambda: names(lab)))
+        own, _ = lab_of(words, context.params.get("lab"))
+        known = of(own.names())
     except (LabError, OSError):
         return []
-    return _begun(known, typed) or _begun((name.removeprefix(f"{lab}-") for name in known), typed)
+    return _begun(known, typed) or _begun((name.removeprefix(f"{own.name}-") for name in known), typed)
 
 
 def _begun(names: Iterable[str], typed: str) -> list[CompletionItem]:

@@ -6,7 +6,6 @@ import click
 
 from labctl.cli import completion
 from labctl.cli.base import cli, file_argument, format_option
-from labctl.cli.labs import desired_of, topology_of
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
@@ -35,6 +34,7 @@ def validate(file: str, form: str) -> int:
 @format_option
 def export(file: str, name: str | None, language: str, form: str) -> int:
     """Write the lab as the script that a person would type, with its own way back."""
+    from labctl.api.sources import desired_of
     from labctl.plan.script import script
 
     desired = desired_of(file, name)
@@ -58,11 +58,12 @@ def schema() -> int:
 @click.pass_context
 def topologies(context: click.Context, form: str) -> int:
     """List the topologies that ship with labctl; show one, or copy one to edit it."""
-    from labctl.topology.shipped import names
+    from labctl.topology.load import load
+    from labctl.topology.shipped import find, names
 
     if context.invoked_subcommand:
         return ExitCode.SUCCESS
-    reporter(form).topologies({name: topology_of(name).description for name in names()})
+    reporter(form).topologies({name: load(find(name)).description for name in names()})
     return ExitCode.SUCCESS
 
 

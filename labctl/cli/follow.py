@@ -24,7 +24,7 @@ def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
     from labctl.lab.live.works import CHECKS, LOOKS
     from labctl.report.happenings import line_in
 
-    _, name = running_lab(lab or named)
+    name = running_lab(lab or named).name
     line, output = line_in(form), sys.stdout.fileno()
     works = {**LOOKS, **(CHECKS if verify else {})}
     with heard(signal.SIGINT, signal.SIGTERM) as stop, Watch(name, works) as watch:
@@ -56,7 +56,7 @@ def watch(named: str | None, verify: bool, packets: bool, web: str | None, lab: 
     from labctl.report.watch.sections import Shown
     from labctl.report.watch.session import watch as watch_lab
 
-    _, name = running_lab(lab or named)
+    name = running_lab(lab or named).name
     watch_lab(name, Shown(checks=verify, packets=packets))
     return ExitCode.SUCCESS
 
@@ -67,5 +67,5 @@ def _serve(lab: str | None, written: str, verify: bool) -> None:
     from labctl.web.session import serve
 
     at = place(written or DEFAULT)
-    _, name = running_lab(lab)
+    name = running_lab(lab).name
     serve(name, at, verify, lambda url: click.echo(f"lab {name} is shown at {url}; Ctrl-C ends"))

@@ -10,7 +10,7 @@ import click
 
 from labctl.cli import completion
 from labctl.cli.base import cli, format_option, lab_option
-from labctl.cli.labs import own_labs, running_lab, topology_of
+from labctl.cli.labs import own_labs, running_lab
 from labctl.errors import ExitCode, UsageError, kernel_words
 from labctl.report.reporter import reporter
 
@@ -36,7 +36,7 @@ _BY_SUFFIX = {
 @format_option
 def graph(file: str | None, language: str | None, output: str | None, lab: str | None, form: str) -> int:
     """Draw a topology file, or else the running lab, with what is dead or differs from its file in red."""
-    from labctl.report.graph.languages import LANGUAGES
+    from labctl.api.pictures import LANGUAGES
 
     if file is not None and lab is not None:
         raise click.UsageError("a file is drawn, or a running lab, not both")
@@ -51,29 +51,20 @@ def graph(file: str | None, language: str | None, output: str | None, lab: str |
 
 def _of(word: str) -> Picture:
     """Return the picture of a file or a shipped topology, or of the running lab where the word names nothing else."""
+    from labctl.api.pictures import picture_of
+
     try:
-        return _of_file(word)
+        return picture_of(word)
     except UsageError:
         if os.path.lexists(word) or word not in own_labs():
             raise
     return _of_running(word)
 
 
-def _of_file(file: str) -> Picture:
-    from labctl.report.graph.of_topology import of_topology
-
-    return of_topology(topology_of(file))
-
-
 def _of_running(lab: str | None) -> Picture:
-    from labctl.lab.status import status
-    from labctl.report.graph.model import Picture
-    from labctl.report.graph.of_status import of_status
-    from labctl.report.graph.of_topology import of_topology
+    from labctl.api.pictures import picture_of_running
 
-    context, name = running_lab(lab)
-    found = context.call(lambda: status(name))
-    return of_status(of_topology(found.topology) if found.topology else Picture(name), found)
+    return picture_of_running(running_lab(lab).status())
 
 
 def _language_of(output: str | None) -> str:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from labctl.cli import completion
 from labctl.cli.base import cli, format_option, lab_argument, lab_option
-from labctl.cli.labs import lab_of, own_labs, running_lab, the_one
+from labctl.cli.labs import lab_of, running_lab, the_one
+from labctl.cli.own_lab import OwnLab
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
-
-if TYPE_CHECKING:
-    from labctl.lab.status import Summary
-    from labctl.rootless.context import Context
 
 
 @cli.command()
@@ -23,10 +18,7 @@ if TYPE_CHECKING:
 @format_option
 def status(named: str | None, lab: str | None, form: str) -> int:
     """Show what is there: namespaces, interfaces, addresses, engines with their counters, programs."""
-    from labctl.lab.status import status as status_of
-
-    context, name = running_lab(lab or named)
-    reporter(form).status(context.call(lambda: status_of(name)))
+    reporter(form).status(running_lab(lab or named).status())
     return ExitCode.SUCCESS
 
 
@@ -34,12 +26,7 @@ def status(named: str | None, lab: str | None, form: str) -> int:
 @format_option
 def list_(form: str) -> int:
     """List your labs."""
-    from labctl.lab.status import summary as summary_of
-
-    def summary(name: str, context: Context) -> Summary:
-        return context.call(lambda: summary_of(name, context.mode))
-
-    reporter(form).labs([summary(name, context) for name, context in own_labs().items()])
+    reporter(form).labs(OwnLab.list())
     return ExitCode.SUCCESS
 
 
@@ -54,9 +41,9 @@ def exec_(words: tuple[str, ...], lab: str | None, form: str) -> int:
     from labctl.lab import execute
 
     if len(words) > 1:
-        context, name, (namespace, *command) = lab_of(words, lab)
+        own, (namespace, *command) = lab_of(words, lab)
         if command:
-            return context.call(lambda: execute.execute(name, namespace, command))
+            return own.context.call(lambda: execute.execute(own.name, namespace, command))
     raise click.UsageError("a namespace and a command are needed, as in: labctl exec siteA -- ip route")
 
 
@@ -69,10 +56,10 @@ def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
     from labctl.lab import execute
     from labctl.process import terminal
 
-    context, name, left = lab_of(words, lab)
+    own, left = lab_of(words, lab)
     namespace = the_one(left, "a namespace", "labctl shell siteA")
     try:
-        return context.call(lambda: execute.shell(name, namespace))
+        return own.context.call(lambda: execute.shell(own.name, namespace))
     finally:
         terminal.give_back()
 
@@ -84,13 +71,6 @@ def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
 @format_option
 def logs(words: tuple[str, ...], follow: bool, lab: str | None, form: str) -> int:
     """Show what the engines and programs of a lab said: all, or those named."""
-    from labctl.lab.engines.logs import lines
-
-    context, name, named = lab_of(words, lab)
-
-    def work() -> None:
-        for line in lines(name, named, follow):
-            click.echo(line)
-
-    context.call(work)
+    own, named = lab_of(words, lab)
+    own.show_logs(named, follow, click.echo)
     return ExitCode.SUCCESS

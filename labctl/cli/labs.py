@@ -9,64 +9,30 @@ from typing import TYPE_CHECKING
 
 import click
 
+from labctl.cli.own_lab import OwnLab
 from labctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from labctl.plan.desired import Desired
     from labctl.rootless.context import Context
-    from labctl.topology.model import Topology
 
 VARIABLE = "LABCTL_LAB"
 """The environment variable that names a lab, as in `labctl shell`."""
 
 
-def topology_of(file: str) -> Topology:
-    """Return the topology of a file, or a shipped one. Raise UsageError where it is wrong."""
-    from labctl.topology.load import load
-    from labctl.topology.shipped import find
-
-    return load(find(file))
-
-
-def desired_of(file: str, name: str | None) -> Desired:
-    """Return what the topology of a file asks for, or a shipped one, renamed to `name`. Raise as `topology_of` does."""
-    from labctl.plan.desired import Desired
-    from labctl.topology.load import load_routed
-    from labctl.topology.rename import renamed
-    from labctl.topology.shipped import find
-
-    routed = load_routed(find(file))
-    return Desired.of(renamed(routed, name) if name is not None else routed)
-
-
-def file_of(file: str) -> str:
-    """Return the absolute path of a topology file or a shipped topology, empty where it is no plain file."""
-    from labctl.topology.shipped import find
-
-    path = find(file)
-    return str(path.resolve()) if path.is_file() else ""
-
-
-def own_labs() -> dict[str, Context]:
+def own_labs() -> Mapping[str, Context]:
     """Return every lab of this user, with the context in which it runs."""
-    from labctl.lab.run_directory import recorded_labs
-    from labctl.rootless.context import contexts
+    from labctl.lab.own_labs import own_labs
 
-    return {
-        name: context
-        for context in contexts()
-        for name in ([context.lab] if context.lab else context.call(recorded_labs))
-    }
+    return own_labs()
 
 
-def running_lab(lab: str | None) -> tuple[Context, str]:
-    """Return the context and the name of the lab that is meant. Raise UsageError where that is none or not clear."""
-    context, name, _ = lab_of((), lab)
-    return context, name
+def running_lab(lab: str | None) -> OwnLab:
+    """Return the lab that is meant. Raise UsageError where that is none or not clear."""
+    return lab_of((), lab)[0]
 
 
-def lab_of(words: Sequence[str], lab: str | None) -> tuple[Context, str, tuple[str, ...]]:
-    """Return the context and the name of the lab that is meant, and the words that are left.
+def lab_of(words: Sequence[str], lab: str | None) -> tuple[OwnLab, tuple[str, ...]]:
+    """Return the lab that is meant, and the words that are left.
 
     It is the one of `-l LAB`, or the first word where that names a lab, or the one whose namespace the first word
     names, or the one of the environment, or the only one. Raise UsageError where that is none or not clear, click's
@@ -82,7 +48,7 @@ def lab_of(words: Sequence[str], lab: str | None) -> tuple[Context, str, tuple[s
         raise _unknown(lab, running)
     if words and words[0].startswith("-"):
         raise click.NoSuchOption(words[0])
-    return running[lab], lab, words
+    return OwnLab.at(lab, running[lab]), words
 
 
 def _the_only_one(running: Mapping[str, Context], words: Sequence[str]) -> str | None:

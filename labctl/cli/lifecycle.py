@@ -11,8 +11,8 @@ import click
 
 from labctl.cli import completion
 from labctl.cli.base import cli, explain_option, file_argument, format_option, lab_argument, lab_option
-from labctl.cli.labs import VARIABLE, desired_of, lab_of, own_labs, which_lab
-from labctl.cli.own_lab import make
+from labctl.cli.labs import VARIABLE, lab_of, own_labs, which_lab
+from labctl.cli.own_lab import OwnLab, end, make
 from labctl.cli.streams import tolerate_unwritable_output
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
@@ -49,14 +49,8 @@ def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> in
 @tolerate_unwritable_output()
 def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """End the engines and programs of a lab, all or those named, and start them again."""
-    from labctl.lab.engines.forkserver_client import forkserver
-
-    with forkserver() as server:
-        from labctl.lab.restart import restart as again
-
-        context, name, named = lab_of(words, lab)
-        found = context.call(lambda: again(name, named, server.at(context)))
-    reporter(form).restart(name, found)
+    own, named = lab_of(words, lab)
+    reporter(form).restart(own.name, own.restart(*named))
     return ExitCode.SUCCESS
 
 
@@ -67,13 +61,8 @@ def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
 @format_option
 def plan(file: str, name: str | None, explain: bool, form: str) -> int:
     """Show what `up` would do, without doing it; exit code 1 where there is something to do."""
-    from labctl.lab.reconcile import planned
-    from labctl.rootless.context import context_for
-
-    desired = desired_of(file, name)
-    lab = desired.topology.name
-    found = planned(desired, context_for(lab))
-    reporter(form).plan(found, fresh=lab not in own_labs(), explain=explain)
+    found = OwnLab.plan(file, name=name)
+    reporter(form).plan(found, fresh=found.lab not in own_labs(), explain=explain)
     return ExitCode.PENDING if found.pending.changes else ExitCode.SUCCESS
 
 
@@ -85,12 +74,10 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
 @tolerate_unwritable_output()
 def down(named: str | None, lab: str | None, everything: bool, form: str) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
-    from labctl.lab.down import down as end
-
     running = own_labs()
     wanted = lab or named or os.environ.get(VARIABLE)
     if wanted is None and len(running) > 1 and not everything:
         raise which_lab(running)
-    report = end(list(running) if everything or wanted is None else [wanted], running)
+    report = end(list(running) if everything or wanted is None else [wanted])
     reporter(form).down(report, wanted)
     return report.failed[-1].exit_code if report.failed else ExitCode.SUCCESS

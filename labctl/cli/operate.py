@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from ipaddress import IPv4Address, ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
 import click
 
@@ -14,9 +13,6 @@ from labctl.cli.base import cli, format_option, lab_option
 from labctl.cli.labs import lab_of, own_labs, the_one
 from labctl.errors import ExitCode, UsageError
 from labctl.report.reporter import reporter
-
-if TYPE_CHECKING:
-    from labctl.lab.verify import Verified
 
 IMPAIRMENTS = {
     "delay": "50ms",
@@ -30,9 +26,6 @@ IMPAIRMENTS = {
 }
 
 
-_BROADCAST = IPv4Address("255.255.255.255")  # RFC 919
-
-
 @cli.command()
 @click.argument("words", nargs=-1, metavar="[LAB] [CHECK]...", shell_complete=completion.checks)
 @click.option("--system-tools", is_flag=True, help="Use the ping and nc of this machine.")
@@ -41,15 +34,9 @@ _BROADCAST = IPv4Address("255.255.255.255")  # RFC 919
 @format_option
 def verify(words: tuple[str, ...], system_tools: bool, verbose: bool, lab: str | None, form: str) -> int:
     """Run the checks of a lab, all or those named, and prove each with packet counts."""
-    context, name, checks = lab_of(words, lab)
+    own, checks = lab_of(words, lab)
     report = reporter(form)
-
-    def work() -> Verified:
-        from labctl.lab.verify import verify as verified
-
-        return verified(name, checks, _tools(system_tools), partial(report.check, whole=verbose))
-
-    found = context.call(work)
+    found = own.verify(*checks, system_tools=system_tools, notify=partial(report.check, whole=verbose))
     report.verify(found, verbose, several=len(own_labs()) > 1)
     if all(result.passed for result in found.results):
         return ExitCode.SUCCESS
@@ -64,30 +51,12 @@ def verify(words: tuple[str, ...], system_tools: bool, verbose: bool, lab: str |
 @format_option
 def why(words: tuple[str, ...], verbose: bool, lab: str | None, form: str) -> int:
     """Say why a namespace does not reach an address: where packets end, for which reason, and what mends it."""
-    from labctl.lab.why import why as asked
-
-    context, name, left = lab_of(words, lab)
+    own, left = lab_of(words, lab)
     if len(left) != 2:
         raise click.UsageError("a namespace and an address are needed, as in: labctl why siteA 10.0.102.1")
-    try:
-        address = ip_address(left[1])
-    except ValueError:
-        raise click.UsageError(f"{left[1]!r} is no IP address, as in: labctl why siteA 10.0.102.1") from None
-    if address.is_multicast or address.is_unspecified or address == _BROADCAST:
-        raise click.UsageError(f"{address} is not the address of one host, as in: labctl why siteA 10.0.102.1")
-    found = context.call(lambda: asked(name, left[0], address))
+    found = own.why(*left)
     reporter(form).why(found, verbose)
     return ExitCode.SUCCESS if found.reached else ExitCode.FAILED
-
-
-def _tools(system: bool) -> Any:
-    if system:
-        from labctl.checks.system_tools import SystemTools
-
-        return SystemTools
-    from labctl.checks.probes import Probes
-
-    return Probes
 
 
 def _impairments(command: Callable[..., int]) -> Callable[..., int]:
@@ -107,7 +76,7 @@ def _impairments(command: Callable[..., int]) -> Callable[..., int]:
 @format_option
 def impair(
     target: tuple[str, ...],
-    direction: str,
+    direction: Literal["out", "in"],
     show: bool,
     reset: bool,
     lab: str | None,
@@ -115,16 +84,12 @@ def impair(
     **words: str | None,
 ) -> int:
     """Change what packets of a running tunnel endpoint suffer; what is not named stays."""
-    from labctl.lab.impair import impair as change
-
-    context, name, left = lab_of(target, lab)
+    own, left = lab_of(target, lab)
     device = the_one(left, "a tunnel endpoint or an end of a cable", "labctl impair siteA:tun0 --loss 10%")
     named = {word: value for word, value in words.items() if value is not None}
     if not (named or show or reset):
         raise UsageError("nothing to change", "", "name an impairment, as in --delay 50ms, or --show, or --reset")
-    if reset:
-        context.call(lambda: change(name, device, {"out": None, "in": None}))
-    in_force = context.call(lambda: change(name, device, {direction: named} if named else {}))
+    in_force = own.impair(device, direction=direction, reset=reset, **named)
     reporter(form).impairments(in_force)
     return ExitCode.SUCCESS
 

@@ -42,16 +42,15 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 @format_option
 def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None, form: str) -> int:
     """Follow each packet of a command or a check through all interfaces and engines. Its exit code is ours."""
-    from labctl.checks.probes import Probes
     from labctl.engine.loop.signals import heard
-    from labctl.lab.trace import trace_check, trace_command
+    from labctl.lab.trace import trace_command
     from labctl.report.capture_file import STANDARD_OUTPUT, created
     from labctl.report.traced_file import write
 
     if file == STANDARD_OUTPUT:
         raise click.UsageError("standard output has the ladders: name a file")
-    context, name, left = lab_of(words, lab) if words else (None, "", ())
-    if context is None or not left:
+    own, left = lab_of(words, lab) if words else (None, ())
+    if own is None or not left:
         raise click.UsageError("a command or a check is needed, as in: labctl trace siteA -- ping -c1 10.0.102.1")
     report = reporter(form)
 
@@ -64,20 +63,19 @@ def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None,
         return found.exit_code
 
     if len(left) == 1:
-        show = partial(report.check, whole=False)
-        return context.call(lambda: told(lambda: trace_check(name, left[0], Probes, show)))
+        return told(lambda: own.trace(left[0], notify=partial(report.check, whole=False)))
 
     def command() -> int:
         with heard(again=ENDING) as stop:
-            return told(lambda: trace_command(name, left[0], left[1:], form == "json", stop))
+            return told(lambda: trace_command(own.name, left[0], left[1:], form == "json", stop))
 
-    child = context.start(command)
+    child = own.context.start(command)
     try:
         with passed_on(child.pid, ENDING), ignored(*KEYBOARD):
             code: int = child.result()
             child.wait()
     except ChildEnded:
-        raise KernelRefused("the trace was cut off", f"lab {name} has ended", "labctl list") from None
+        raise KernelRefused("the trace was cut off", f"lab {own.name} has ended", "labctl list") from None
     return code
 
 
@@ -108,10 +106,10 @@ def capture(
     from labctl.engine.loop.signals import heard
     from labctl.lab.capture import capture as capturing
 
-    context, name, typed = lab_of(words, lab)
+    own, typed = lab_of(words, lab)
 
     def work(stop: int) -> None:
-        with capturing(name, typed, expression) as captured, _output(captured, file, typed, form) as show:
+        with capturing(own.name, typed, expression) as captured, _output(captured, file, typed, form) as show:
             click.echo(f"watching {captured.words}; Ctrl-C ends", err=True)
             if file is not None and captured.tunnel_ports:
                 from labctl.report.capture_file import how_to_read
@@ -123,19 +121,19 @@ def capture(
                 click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
 
     with heard(signal.SIGINT, signal.SIGTERM) as stop:
-        child = context.start(partial(work, stop))
+        child = own.context.start(partial(work, stop))
         try:
             child.result()
         except ChildEnded:
             if select.select([stop], [], [], 0)[0]:  # timeout(1) sends SIGTERM to every process of the command
                 return ExitCode.SUCCESS
-            raise KernelRefused("there is nothing more to see", f"lab {name} has ended", "labctl list") from None
+            raise KernelRefused("there is nothing more to see", f"lab {own.name} has ended", "labctl list") from None
         child.wait()
     return ExitCode.SUCCESS
 
 
 @contextmanager
-def _output(captured: Capture, file: str | None, typed: Sequence[str], form: str) -> Iterator[Callable[[Seen], None]]:
+def _output(captured: Capture, file: str | None, typed: Sequence[str], form: str) -> Iterator[Callable[[Seen], object]]:
     """Yield what writes a packet: as a line, or to a file with a comment on what it carries."""
     from labctl.report import packets
 
@@ -147,8 +145,7 @@ def _output(captured: Capture, file: str | None, typed: Sequence[str], form: str
         several = len(typed) != 1 or ":" not in typed[0]
         yield lambda seen: click.echo(packets.line(seen, ports, several))
         return
-    from labctl.report.capture_file import capture_file, created
+    from labctl.api.work.packets import written
 
-    with created(file) as write:
-        writer = capture_file(file, write, captured.lab, captured.describe, ports)
-        yield lambda seen: writer.packet(seen, packets.comment(seen, ports))
+    with written(captured, file) as write:
+        yield write

@@ -49,13 +49,13 @@ def status(lab: str, caller: Caller) -> Status:
     return context_of(lab).call(partial(status_of, lab))
 
 
-def logs(lab: str, devices: Sequence[str], follow: bool, caller: Caller) -> None:
-    """Tell the lines that the engines of a lab wrote; with `follow` until this is interrupted."""
+def logs(lab: str, named: Sequence[str], follow: bool, caller: Caller) -> None:
+    """Tell the lines that engines and programs of a lab wrote; with `follow` until this is interrupted."""
     from labctl.lab.engines.logs import lines
     from labctl.lab.own_labs import context_of
 
     def work(tell: Tell) -> None:
-        for line in lines(lab, devices, follow):
+        for line in lines(lab, named, follow):
             tell(line)
 
     context_of(lab).follow(work, caller.tell)

@@ -12,7 +12,7 @@ from labctl.process.child import Tell
 if TYPE_CHECKING:
     from labctl.lab.down import DownReport
     from labctl.lab.reconcile import Planned
-    from labctl.lab.status import EngineStatus
+    from labctl.lab.restart import Restarted
     from labctl.lab.up import UpReport
     from labctl.topology.model import Topology
 
@@ -50,8 +50,8 @@ def up(source: str | Topology, name: str | None, fresh: bool, caller: Caller) ->
     return made
 
 
-def restart(lab: str, devices: Sequence[str], caller: Caller) -> tuple[EngineStatus, ...]:
-    """End engines of a lab, and start them again."""
+def restart(lab: str, named: Sequence[str], caller: Caller) -> Restarted:
+    """End engines and programs of a lab, and start them again."""
     from labctl.lab.engines.forkserver_client import forkserver
 
     with forkserver() as server:
@@ -59,7 +59,7 @@ def restart(lab: str, devices: Sequence[str], caller: Caller) -> tuple[EngineSta
         from labctl.lab.restart import restart as again
 
         context = context_of(lab)
-        return context.call(lambda: again(lab, devices, server.at(context)))
+        return context.call(lambda: again(lab, named, server.at(context)))
 
 
 def plan(source: str | Topology, name: str | None, caller: Caller) -> Planned:

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: bool, caller: Caller) -> Traced:
     """Run a command in a namespace, on the standard streams of this process, and follow its packets."""
+    from labctl.engine.loop.signals import heard
     from labctl.lab.own_labs import context_of
     from labctl.lab.trace import trace_command as traced
 
-    return context_of(lab).call(lambda: traced(lab, namespace, command, to_stderr))
+    def work() -> Traced:
+        with heard(signal.SIGTERM) as stop:
+            return traced(lab, namespace, command, to_stderr, stop)
+
+    return context_of(lab).call(work)
 
 
 def trace_check(lab: str, check: str, caller: Caller) -> Traced:
@@ -50,14 +55,14 @@ def capture(
     caller: Caller,
 ) -> Captured:
     """See packets until this is interrupted, and tell what is looked at once it is."""
-    from labctl.engine.loop.signals import stop_signals
+    from labctl.engine.loop.signals import heard
     from labctl.lab.capture import capture as capturing
     from labctl.lab.own_labs import context_of
 
     def work(tell: Tell) -> Captured:
         kept: list[Seen] = []
         with (
-            stop_signals(signal.SIGINT, signal.SIGTERM) as stop,
+            heard(signal.SIGINT, signal.SIGTERM) as stop,
             capturing(lab, typed, expression) as captured,
             written(captured, file) if file is not None else _kept(kept) as write,
         ):
