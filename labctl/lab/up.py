@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labctl.errors import KernelRefused, LabError, MachineError
 from labctl.kernel import namespaces
@@ -26,6 +26,7 @@ from labctl.plan.coverage import Coverage
 from labctl.plan.desired import Desired, desired
 from labctl.plan.difference import Change
 from labctl.plan.facts import Ran, Substitution
+from labctl.plan.steps_of_programs import StartProgram
 from labctl.process.processes import Process
 from labctl.process.signals import TERMINATION, ignored
 from labctl.topology.interface_ref import InterfaceRef
@@ -90,6 +91,7 @@ def up(
                 until_the_end.enter_context(ignored(*TERMINATION))  # from here on `up` does not fail
                 state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True), file)
                 _forget_what_is_gone(topology, state)
+                _record_order(wanted, state)
             except BaseException as error:
                 until_the_end.enter_context(ignored(*TERMINATION))
                 if fresh and state.begun():
@@ -178,6 +180,14 @@ def _forget_what_is_gone(topology: Topology, state: State) -> None:
     for namespace, name in recorded.substitutions:
         if name not in _names_in(topology, namespace):
             state.forget_substitution(InterfaceRef(namespace, name))
+
+
+def _record_order(wanted: Desired, state: State) -> None:
+    """Record of programs that were not started again after which others the file has them now: `down` goes by that."""
+    recorded = state.read().programs
+    for step in wanted.steps:
+        if isinstance(step, StartProgram) and (known := recorded.get(step.spec.ref)) and known.spec != step.spec:
+            state.record_program(replace(known, spec=step.spec))
 
 
 def _names_in(topology: Topology, namespace: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from labctl.process.processes import start_time
 from tests.e2e.world import World, eventually
 
 # What a program is told by, and by which it is found again among all processes.
@@ -84,3 +85,175 @@ def test_a_program_that_died_is_drift_and_brought_back(here: World) -> None:
     assert here.json("status")["drift"] == [change] == here.json("up", file)["changes"]
     assert fetched(here) == "200" and here.json("status")["drift"] == []
     here.labctl("down")
+
+
+SLOW = "sh -c 'echo starting; sleep 0.3; echo \"listening on x\"; exec sleep 1000'"
+
+
+def test_programs_start_in_order_side_by_side_and_end_the_other_way_round(here: World) -> None:
+    fetch = 'import urllib.request as u; u.urlopen(\\"http://192.0.2.1/\\")'
+    probe = (
+        '    programs: [{name: probe, command: sleep 1002, after: ["server:web"],\n'
+        f"      ready: {{command: \"python3 -c '{fetch}'\"}}}}]\n"
+    )
+    file = lab(
+        here,
+        "{name: web, command: python3 -m http.server 80, ready: {tcp: 80}, after: [db, cache]}",
+        f'{{name: db, command: "{SLOW.replace(chr(34), chr(92) + chr(34))}", ready: {{log: "^listening on .*"}}}}',
+        "{name: cache, command: sleep 1001}",
+        client=probe,
+    )
+    order = [change["subject"] for change in here.json("up", file)["changes"] if change["change"].startswith("program")]
+    assert order == ["server:db", "server:cache", "server:web", "client:probe"]
+    began = {name: started(here, name) for name in ("sleep 1000", "sleep 1001", "python3 -m http.server", "sleep 1002")}
+    assert max(began["sleep 1000"], began["sleep 1001"]) <= began["python3 -m http.server"] <= began["sleep 1002"]
+    assert all(program["running"] for program in programs(here).values())
+    (removed,) = here.json("down")["labs"]
+    gone = [one["name"] for one in removed["removed"] if one["kind"] == "program"]
+    assert gone == ["client:probe", "server:web", "server:db", "server:cache"]
+    assert here.processes() == []
+
+
+def started(here: World, words: str) -> int:
+    """When a process was started, in clock ticks since boot."""
+    (pid,) = running(here, words)
+    found = start_time(pid)
+    assert found is not None
+    return found
+
+
+def told(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(change["action"], change["subject"], change["reason"]) for change in report["changes"]]
+
+
+def test_a_changed_line_starts_that_program_again_and_no_other(here: World) -> None:
+    web = "{name: web, command: python3 -m http.server 80, ready: {tcp: 80}, after: [db]}"
+    here.labctl("up", lab(here, web, "{name: db, command: sleep 1000}"))
+    before = programs(here)
+    changed = lab(here, web, "{name: db, command: sleep 1000, env: {A: b}}", "{name: new, command: sleep 1001}")
+    assert told(here.json("plan", changed, code=1)) == [
+        ("remove", "server:db", "its env changed"),
+        ("make", "server:db", "its env changed"),
+        ("make", "server:new", "is not running"),
+    ]
+    here.labctl("up", changed)
+    after = programs(here)
+    assert (
+        after["server:web"]["pid"] == before["server:web"]["pid"]
+        and after["server:db"]["pid"] != before["server:db"]["pid"]
+    )
+    without = lab(here, web.replace("after: [db]", "restart: always"))
+    assert told(here.json("up", without)) == [
+        ("remove", "server:web", "its restart changed"),
+        ("remove", "server:db", "is not in the file"),
+        ("remove", "server:new", "is not in the file"),
+        ("make", "server:web", "its restart changed"),
+    ]
+    assert list(programs(here)) == ["server:web"] and here.json("status")["drift"] == []
+    here.labctl("down")
+
+
+def test_when_it_is_ready_is_of_the_start_alone(as_user: World) -> None:
+    db, web = "{name: db, command: sleep 1001}", "{name: web, command: sleep 1000%s}"
+    as_user.labctl("up", lab(as_user, db, web % ""))
+    assert as_user.json("up", lab(as_user, db, web % ", ready: {log: x}, after: [db]"))["changes"] == []
+    (removed,) = as_user.json("down")["labs"]
+    assert [one["name"] for one in removed["removed"] if one["kind"] == "program"] == ["server:web", "server:db"]
+
+
+def test_an_edited_program_is_started_again(here: World) -> None:
+    path = script(here, "#!/bin/sh\necho first\nexec sleep 1000\n")
+    file = lab(here, '{name: x, command: ./x, ready: {log: "first|second"}}')
+    here.labctl("up", file)
+    path.write_text("#!/bin/sh\necho second\nexec sleep 1001\n")
+    stop, start = here.json("up", file)["changes"]
+    assert stop["reason"] == start["reason"] == "its program ./x was edited since it was started"
+    assert running(here, "sleep 1001") and not running(here, "sleep 1000")
+    here.labctl("down")
+
+
+def test_restart_starts_anew_what_is_named(here: World) -> None:
+    here.labctl("up", lab(here, "{name: web, command: sleep 1000}", "{name: db, command: sleep 1001}"))
+    before = programs(here)
+    found = here.json("restart", "server:web")
+    assert [program["program"] for program in found["programs"]] == ["server:web"] and found["engines"] == []
+    after = programs(here)
+    assert after["server:web"]["pid"] != before["server:web"]["pid"] and after["server:db"] == before["server:db"]
+    assert "started again: server:web, server:db" in here.labctl("restart", "-l", "programs").stdout
+    said = here.labctl("restart", "server:wep", code=2).stderr
+    assert "lab programs has no engine or program 'server:wep'" in said and "did you mean 'server:web'" in said
+    here.labctl("down")
+
+
+def test_env_user_and_directory(here: World) -> None:
+    text = (
+        "#!/bin/sh\necho $A $B $LABCTL_LAB $LABCTL_NAMESPACE $LABCTL_PROGRAM $(id -u) $(basename $PWD)\n"
+        "umask; tty; cat; exec sleep 1000\n"
+    )
+    (here.home / "sub").mkdir()
+    script(here, text, "sub/x")
+    here.home.chmod(0o755)
+    user = "65534" if here.is_root else str(os.stat(here.home).st_uid)
+    file = lab(here, f'{{name: x, command: ./x, cwd: sub, env: {{A: b c, B: 1}}, user: "{user}", ready: {{log: tty}}}}')
+    here.labctl("up", file)
+    said = [line.split("  ", 1)[1] for line in here.labctl("logs", "server:x").stdout.splitlines()]
+    assert said == [f"b c 1 programs server server:x {65534 if here.is_root else 0} sub", "0022", "not a tty"]
+    assert here.json("status")["substitutions"] == []
+    here.labctl("down")
+
+
+def test_another_user_opens_a_low_port_as_root_and_is_told_to_be_missing_without(here: World) -> None:
+    file = lab(here, "{name: web, command: python3 -m http.server 80, ready: {tcp: 80}, user: nobody, cwd: /}")
+    here.labctl("up", file)
+    (pid,) = running(here, "python3 -m http.server")
+    found = here.json("status")["substitutions"]
+    if here.is_root:
+        assert found == [] and os.stat(f"/proc/{pid}").st_uid == 65534
+    else:
+        (one,) = found
+        assert (one["subject"], one["wanted"], one["used"]) == ("server:web", "user nobody", "your own user")
+        assert "in place of user nobody: your own user" in here.labctl("status").stdout
+    assert here.json("up", file)["changes"] == []
+    here.labctl("up", lab(here, "{name: web, command: python3 -m http.server 80, ready: {tcp: 80}}"))
+    assert here.json("status")["substitutions"] == []
+    said = here.labctl("up", lab(here, "{name: web, command: x, user: nosuchuser}"), code=2).stderr
+    assert "there is no user 'nosuchuser' on this machine" in said
+    here.labctl("down")
+
+
+def test_a_program_that_fails_is_started_again_after_a_pause_that_grows(here: World) -> None:
+    script(here, "#!/bin/sh\necho run >> runs\n[ $(wc -l < runs) -lt 4 ] && exit 3\necho ready\nexec sleep 1000\n")
+    file = lab(here, "{name: x, command: ./x, restart: on-failure, ready: {log: ready}}")
+    here.labctl("up", file)
+    x = programs(here)["server:x"]
+    assert (x["state"], x["restarts"], x["ended"]) == ("running", 3, "")
+    said = here.labctl("logs").stdout
+    pauses = [said.find(f"labctl: is started again in {pause} s") for pause in ("0.1", "0.2", "0.4")]
+    assert said.count("labctl: ended with exit code 3") == 3 and -1 not in pauses and pauses == sorted(pauses)
+
+    (pid,) = running(here, "sleep 1000")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: programs(here)["server:x"]["restarts"] == 4, "it is started again")
+    eventually(lambda: here.json("status")["drift"] == [], "nothing is left to do")
+    here.labctl("down")
+
+
+def test_always_is_also_after_success_and_a_pause_is_drift(here: World) -> None:
+    script(
+        here,
+        "#!/bin/sh\n[ -e gone ] && exit 0\ntrap 'touch gone; exit 0' USR1\necho ready\nwhile :; do sleep 0.05; done\n",
+    )
+    file = lab(here, "{name: x, command: ./x, restart: always, ready: {log: ready}}")
+    here.labctl("up", file)
+    (pid,) = running(here, "/bin/sh ./x")
+    os.kill(pid, signal.SIGUSR1)
+    eventually(lambda: programs(here)["server:x"]["restarts"] > 3, "it is started again and again")
+    eventually(lambda: programs(here)["server:x"]["state"] == "waiting", "there is a pause")
+    stop, start = here.json("plan", file, code=1)["changes"]
+    assert stop["reason"] == start["reason"] == "ended with exit code 0, and waits to be started again"
+    assert "ended with exit code 0, waits" in here.labctl("status").stdout
+    (here.home / "gone").unlink()
+    here.labctl("up", file)
+    assert programs(here)["server:x"]["state"] == "running" and here.json("status")["drift"] == []
+    here.labctl("down")
+    assert here.processes() == []
