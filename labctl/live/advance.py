@@ -11,7 +11,7 @@ from dataclasses import astuple, replace
 from typing import Literal, TypeVar
 
 from labctl.engine.counters import words_for
-from labctl.live import events, readings
+from labctl.live import events, programs, readings
 from labctl.live.events import Event
 from labctl.live.namespaces import told
 from labctl.live.readings import ProcessState, Reading
@@ -56,6 +56,8 @@ def _advanced(state: LabState, reading: Reading) -> tuple[LabState, list[Event]]
             return _with_space(state, gone), [events.NamespaceEvent("removed", namespace)]
         case readings.Process():
             return _process(state, reading)
+        case readings.ProgramSeen():
+            return _program(state, reading)
         case readings.Counted():
             return _counted(state, reading)
         case readings.Impaired(device, now):
@@ -93,6 +95,7 @@ def _recorded(state: LabState, reading: readings.Recorded) -> tuple[LabState, li
     for device, engine in state.engines.items():
         if device not in reading.engines:
             happened.append(events.EngineEvent("removed", str(device), engine.pid))
+    happened += programs.removed(state.programs, reading.programs)
     followed = state.phase != "down"  # what is new in a lab that is followed has just been made
     spaces = {
         name: state.spaces.get(name) or Space(name, seen=followed, there=not followed) for name in reading.namespaces
@@ -108,7 +111,7 @@ def _recorded(state: LabState, reading: readings.Recorded) -> tuple[LabState, li
         for device, spec in reading.engines.items()
     }
     changed = replace(state, phase=phase, mode=reading.mode, file=reading.file, spaces=spaces, engines=engines)
-    return changed, happened
+    return replace(changed, programs=programs.recorded(state.programs, reading.programs, followed)), happened
 
 
 def _process(state: LabState, reading: readings.Process) -> tuple[LabState, list[Event]]:
@@ -131,6 +134,15 @@ def _process(state: LabState, reading: readings.Process) -> tuple[LabState, list
         case "stopped", "running":
             happened.append(events.EngineEvent("continued", place, reading.pid))
     return after, happened
+
+
+def _program(state: LabState, reading: readings.ProgramSeen) -> tuple[LabState, list[Event]]:
+    before = state.programs.get(reading.ref)
+    if before is None:
+        return state, []
+    now = replace(before, state=reading.state, pid=reading.pid, restarts=reading.restarts, ended=reading.ended)
+    after = replace(state, programs=_with(state.programs, reading.ref, now))
+    return after, list(programs.happened(before, reading))
 
 
 def _counted(state: LabState, reading: readings.Counted) -> tuple[LabState, list[Event]]:

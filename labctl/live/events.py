@@ -126,6 +126,22 @@ class EngineEvent:
 
 
 @dataclass(frozen=True)
+class ProgramEvent:
+    """A program was started, has ended, was stopped by a signal, or continues; `removed`: the lab has it no more."""
+
+    kind: ClassVar[str] = "program"
+    change: Literal["started", "ended", "stopped", "continued", "removed"]
+    place: str
+    pid: int
+    how: str  # it ended, where that is known
+
+    @property
+    def words(self) -> str:
+        told = self.how if self.change == "ended" and self.how else self.change
+        return f"{self.place} {told}" + (f" (PID {self.pid})" if self.pid else "")
+
+
+@dataclass(frozen=True)
 class ImpairmentEvent:
     """Packets suffer something else now, in this direction; in the words of tc netem, `none` where nothing."""
 
@@ -213,6 +229,7 @@ Event = (
     | RuleEvent
     | NeighbourEvent
     | EngineEvent
+    | ProgramEvent
     | ImpairmentEvent
     | DropEvent
     | CheckEvent

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.facts import LinkCounters
 from labctl.plan.notifications import Notification
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.program_ref import ProgramRef
 
 if TYPE_CHECKING:
     from labctl.topology.model import Topology
 
 ProcessState = Literal["running", "stopped", "ended"]
+ProgramState = Literal["running", "stopped", "waiting", "ended"]
 Verdict = Literal["passed", "failed", "not-asked"]
 
 
@@ -27,6 +29,7 @@ class Recorded:
     complete: bool
     namespaces: tuple[str, ...]
     engines: Mapping[InterfaceRef, EngineSpec]
+    programs: Mapping[ProgramRef, str] = field(default_factory=dict)  # the command of each
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,17 @@ class Process:
     device: InterfaceRef
     pid: int
     state: ProcessState
+
+
+@dataclass(frozen=True)
+class ProgramSeen:
+    """A program of a namespace: whether it runs, or how it ended and whether it will be started again."""
+
+    ref: ProgramRef
+    state: ProgramState
+    pid: int
+    restarts: int
+    ended: str
 
 
 @dataclass(frozen=True)
@@ -142,6 +156,7 @@ Reading = (
     | Told
     | NamespaceGone
     | Process
+    | ProgramSeen
     | Counted
     | Impaired
     | Compared

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from labctl.engine.counters import DROPS_IN, DROPS_OUT
 from labctl.live.meter import Meter
+from labctl.live.programs import Program
 from labctl.live.readings import Difference, Packet, ProcessState, Verdict
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.notifications import AddressThere, LinkThere
 from labctl.plan.routes import Route, Rule
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.program_ref import ProgramRef
 
 if TYPE_CHECKING:
     from labctl.topology.model import Topology
@@ -103,6 +105,7 @@ class LabState:
     topology: Topology | None = None
     spaces: Mapping[str, Space] = field(default_factory=dict)
     engines: Mapping[InterfaceRef, Engine] = field(default_factory=dict)
+    programs: Mapping[ProgramRef, Program] = field(default_factory=dict)
     impairments: Mapping[InterfaceRef, Mapping[str, str]] = field(default_factory=dict)
     drift: tuple[Difference, ...] | None = None
     checks: Mapping[str, CheckState] = field(default_factory=dict)

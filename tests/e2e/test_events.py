@@ -123,6 +123,31 @@ def test_an_engine_is_followed_through_its_lives(here: World) -> None:
     here.labctl("down")
 
 
+def test_a_program_is_followed_through_its_lives(here: World) -> None:
+    program = "    programs: [{name: x, command: sleep 1000, restart: always}]\n"
+    file = here.file("pair.yaml", PAIR.replace("  right:\n", f"{program}  right:\n"))
+    here.labctl("up", file)
+    with events(here) as told:
+
+        def end(number: signal.Signals) -> None:
+            os.kill(next(pid for pid, title in here.processes() if title.startswith("sleep 1000")), number)
+
+        end(signal.SIGKILL)
+        told.expect("program", "ended", place="left:x", how="ended by SIGKILL")
+        told.expect("program", "started", place="left:x")
+        end(signal.SIGSTOP)
+        told.expect("program", "stopped", place="left:x")
+        told.expect("drift", "appeared", subject="left:x", reason="is stopped")
+        end(signal.SIGCONT)
+        told.expect("program", "continued", place="left:x")
+        here.labctl("restart", "left:x")
+        told.expect("program", "ended", place="left:x")
+        told.expect("program", "started", place="left:x")
+        here.labctl("up", here.file("pair.yaml", PAIR))
+        told.expect("program", "removed", place="left:x")
+    here.labctl("down")
+
+
 def test_it_goes_on_through_down_and_up(here: World) -> None:
     """Without root the environment ends with the lab, and whoever was inside to look at it."""
     file = here.file("pair.yaml", PAIR)

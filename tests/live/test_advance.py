@@ -14,12 +14,14 @@ from labctl.engine.packets.address import Address
 from labctl.live import readings as r
 from labctl.live.advance import advance
 from labctl.live.events import Event
+from labctl.live.readings import ProgramState
 from labctl.live.state import LabState
 from labctl.plan import notifications as n
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.facts import LinkCounters, Neighbour
 from labctl.plan.routes import DEFAULT_RULES, Route, Rule
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.program_ref import ProgramRef
 from tests.e2e.world import REPO
 
 TUN = InterfaceRef("a", "tun0")
@@ -50,6 +52,39 @@ FOLLOWED, _ = run(LabState("lab"), RECORDED, *told(ALL), r.Process(TUN, 7, "runn
 
 def test_what_is_there_at_first_is_no_news_but_the_lab() -> None:
     assert run(LabState("lab"), RECORDED, *told(ALL), r.Process(TUN, 7, "running"))[1] == ["lab: is up"]
+
+
+WEB = ProgramRef("a", "web")
+WITH_WEB = replace(RECORDED, programs={WEB: "httpd"})
+
+
+def seen(state: ProgramState, pid: int = 0, restarts: int = 0, ended: str = "") -> r.ProgramSeen:
+    return r.ProgramSeen(WEB, state, pid, restarts, ended)
+
+
+def test_a_program_starts_ends_and_starts_again() -> None:
+    state, happened = run(FOLLOWED, WITH_WEB, seen("running", 8), seen("waiting", ended="ended with exit code 1"))
+    assert happened == ["program: a:web started (PID 8)", "program: a:web ended with exit code 1 (PID 8)"]
+    assert (state.programs[WEB].state, state.programs[WEB].ended) == ("waiting", "ended with exit code 1")
+    again = seen("running", 9, 1)
+    state, happened = run(state, again, again, seen("stopped", 9, 1), again)
+    assert happened == [f"program: a:web {change} (PID 9)" for change in ("started", "stopped", "continued")]
+    state, happened = run(state, seen("running", 10, 2), seen("ended", ended="ended by SIGKILL"), RECORDED)
+    assert happened == [
+        "program: a:web ended (PID 9)",
+        "program: a:web started (PID 10)",
+        "program: a:web ended by SIGKILL (PID 10)",
+        "program: a:web removed",
+    ]
+    assert state.programs == {}
+
+
+def test_a_program_that_runs_at_first_is_no_news_and_one_that_does_not_is() -> None:
+    assert run(LabState("lab"), WITH_WEB, seen("running", 8))[1] == ["lab: is up"]
+    assert run(LabState("lab"), WITH_WEB, seen("ended", ended="ended by SIGTERM"))[1] == [
+        "lab: is up",
+        "program: a:web ended by SIGTERM",
+    ]
 
 
 def test_an_engine_that_has_ended_before_is_news() -> None:

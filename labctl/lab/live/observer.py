@@ -24,6 +24,7 @@ from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.engines.running import impairments
 from labctl.lab.journal import Engine, Recorded
 from labctl.lab.live import record
+from labctl.lab.live.program_watcher import ProgramWatcher
 from labctl.lab.state import State
 from labctl.live import readings
 from labctl.live.readings import ProcessState, Reading
@@ -80,10 +81,14 @@ class _Observer:
     namespaces: Mapping[str, NamespaceId] = field(default_factory=dict)  # by the record
     monitors: dict[str, tuple[NamespaceId, Monitor]] = field(default_factory=dict)
     engines: dict[InterfaceRef, _Watched] = field(default_factory=dict)
+    programs: ProgramWatcher = field(init=False)
     epoll: select.epoll = field(default_factory=select.epoll)
     ready: frozenset[int] = frozenset()  # the descriptors that have something to read
     next_sample: float = 0.0
     next_processes: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.programs = ProgramWatcher(self.state)
 
     def wait(self) -> None:
         """Wait until there is something to read, or it is time to look."""
@@ -100,6 +105,7 @@ class _Observer:
             yield from self._processes()
             self.next_processes = time.monotonic() + max(SAMPLE, SHARE * (time.monotonic() - now))
         yield from self._impaired()
+        yield from self.programs.readings()
         if now >= self.next_sample:
             self.next_sample = now + SAMPLE
             yield from self._forget_namespaces()
@@ -123,6 +129,7 @@ class _Observer:
             yield from self._forget_namespaces()
             yield from self._follow_namespaces()
             self._follow_engines(recorded)
+            self.programs.follow(recorded.programs)
             yield from self._processes()
 
     def _forget_all(self) -> None:
@@ -132,6 +139,7 @@ class _Observer:
             watched.close()
         self.monitors.clear()
         self.engines.clear()
+        self.programs.follow({})
 
     def _forget_namespaces(self) -> Iterator[Reading]:
         """Follow no more what is recorded no more, or has lost its name. Yield which these are."""
@@ -202,7 +210,9 @@ def _has_name(name: str, known: NamespaceId) -> bool:
 
 def _as_reading(recorded: Recorded) -> Reading:
     engines = {device: engine.spec for device, engine in recorded.engines.items()}
-    return readings.Recorded(recorded.mode, recorded.file, recorded.complete, tuple(recorded.namespaces), engines)
+    programs = {ref: program.spec.command for ref, program in recorded.programs.items()}
+    names = tuple(recorded.namespaces)
+    return readings.Recorded(recorded.mode, recorded.file, recorded.complete, names, engines, programs)
 
 
 def _pidfd(engine: Engine) -> int | None:

@@ -12,6 +12,7 @@ from rich.text import Text
 from labctl.engine.counters import words_for
 from labctl.live.events import DropEvent, Event
 from labctl.live.meter import Meter
+from labctl.live.programs import Program
 from labctl.live.readings import Packet
 from labctl.live.state import Engine, Interface, LabState, Space
 from labctl.report.happenings import clock
@@ -76,6 +77,7 @@ def sections(state: LabState, shown: Shown) -> list[Section]:
     found = [
         _interfaces(state, shown),
         _engines(state, shown),
+        _programs(state),
         _drops(state, shown),
         _impairments(state),
         *([_checks(state)] if shown.checks else []),
@@ -150,6 +152,23 @@ def _engine(engine: Engine, shown: Shown) -> Text:
     word = engine.state or "..."
     line.append(word.ljust(STATE), "green" if word == "running" else "bold red")
     return _with_rates(line, engine.meter, shown)
+
+
+def _programs(state: LabState) -> Section:
+    lines = [
+        ((program.state != "running", program.restarts), partial(_program, str(ref), program))
+        for ref, program in state.programs.items()
+    ]
+    return Section(f"{len(lines)} program{'s' * (len(lines) != 1)}", tuple(lines))
+
+
+def _program(name: str, program: Program) -> Text:
+    word = program.state or "..."
+    line = Text.assemble(_fitted(name), (word.ljust(STATE), "green" if word == "running" else "bold red"))
+    line.append(program.ended or program.command, "red" if program.ended else "dim")
+    if program.restarts:
+        line.append(f"  started again {program.restarts} times", "yellow")
+    return line
 
 
 def _drops(state: LabState, shown: Shown) -> Section:
