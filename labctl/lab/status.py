@@ -35,7 +35,7 @@ class EngineStatus:
 
 @dataclass(frozen=True)
 class ProgramStatus:
-    """One program; of one that does not run now `ended` says how it ended, and a `waiting` one is started again."""
+    """One program: `ended` says how it ended the last time, if it ever did; a `waiting` one will be started again."""
 
     program: str
     command: str

@@ -49,7 +49,7 @@ def happened(before: Program, reading: readings.ProgramSeen) -> Iterator[Event]:
         return
     again = there and (reading.pid != before.pid or reading.restarts > before.restarts)
     if was in ("running", "stopped") and (again or not there):
-        yield ProgramEvent("ended", place, before.pid, "" if there else reading.ended)
+        yield ProgramEvent("ended", place, before.pid, reading.ended)
     if again:
         yield ProgramEvent("started", place, reading.pid, "")
     elif (was, reading.state) == ("running", "stopped"):

@@ -70,7 +70,7 @@ class Process:
 
 @dataclass(frozen=True)
 class ProgramSeen:
-    """A program of a namespace: whether it runs, or how it ended and whether it will be started again."""
+    """A program of a namespace: whether it runs or will be started again, and how it ended the last time, if it did."""
 
     ref: ProgramRef
     state: ProgramState

@@ -160,7 +160,7 @@ class FoundProgram:
 
     spec: ProgramSpec
     state: Literal["running", "stopped", "waiting", "ended"]
-    ended: str = ""  # how it ended the last time
+    ended: str = ""  # how it ended the last time, if it ever did
     outdated: str = ""  # why it has to be started again, though it was started as the file asks
 
     @property

@@ -137,7 +137,6 @@ def test_a_program_is_followed_through_its_lives(here: World) -> None:
         told.expect("program", "started", place="left:x")
         end(signal.SIGSTOP)
         told.expect("program", "stopped", place="left:x")
-        told.expect("drift", "appeared", subject="left:x", reason="is stopped")
         end(signal.SIGCONT)
         told.expect("program", "continued", place="left:x")
         here.labctl("restart", "left:x")

@@ -226,7 +226,7 @@ def test_a_program_that_fails_is_started_again_after_a_pause_that_grows(here: Wo
     file = lab(here, "{name: x, command: ./x, restart: on-failure, ready: {log: ready}}")
     here.labctl("up", file)
     x = programs(here)["server:x"]
-    assert (x["state"], x["restarts"], x["ended"]) == ("running", 3, "")
+    assert (x["state"], x["restarts"], x["ended"]) == ("running", 3, "ended with exit code 3")
     said = here.labctl("logs").stdout
     pauses = [said.find(f"labctl: is started again in {pause} s") for pause in ("0.1", "0.2", "0.4")]
     assert said.count("labctl: ended with exit code 3") == 3 and -1 not in pauses and pauses == sorted(pauses)

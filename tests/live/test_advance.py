@@ -69,9 +69,11 @@ def test_a_program_starts_ends_and_starts_again() -> None:
     again = seen("running", 9, 1)
     state, happened = run(state, again, again, seen("stopped", 9, 1), again)
     assert happened == [f"program: a:web {change} (PID 9)" for change in ("started", "stopped", "continued")]
-    state, happened = run(state, seen("running", 10, 2), seen("ended", ended="ended by SIGKILL"), RECORDED)
+    state, happened = run(
+        state, seen("running", 10, 2, "ended by SIGABRT"), seen("ended", ended="ended by SIGKILL"), RECORDED
+    )
     assert happened == [
-        "program: a:web ended (PID 9)",
+        "program: a:web ended by SIGABRT (PID 9)",
         "program: a:web started (PID 10)",
         "program: a:web ended by SIGKILL (PID 10)",
         "program: a:web removed",

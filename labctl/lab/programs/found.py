@@ -34,6 +34,6 @@ def found_program(program: Program, state: State) -> FoundProgram:
     record = RunRecord.of(state.run_record_of(program.spec.ref))
     if not program.process.alive():
         return FoundProgram(program.spec, "ended", record.ended)
-    if record.ended:
+    if record.ended and not record.pid:
         return FoundProgram(program.spec, "waiting", record.ended)
-    return FoundProgram(program.spec, "stopped" if program.process.stopped() else "running")
+    return FoundProgram(program.spec, "stopped" if program.process.stopped() else "running", record.ended)

@@ -14,7 +14,7 @@ class RunRecord:
 
     pid: int = 0  # of the program itself; 0 while it does not run
     restarts: int = 0
-    ended: str = ""
+    ended: str = ""  # how, also while it runs again
 
     @classmethod
     def of(cls, path: Path) -> RunRecord:

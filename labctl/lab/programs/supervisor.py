@@ -138,7 +138,7 @@ class _Supervisor:
                 self._end_children(monotonic() >= self._deadline)
         self._drain()
         os.close(self._output)
-        if not self._record.ended:  # it was in the background
+        if self._record.pid:  # it was in the background
             self._tell(how_it_ended(self._code))
 
     def _anything_left(self) -> bool:
@@ -151,7 +151,7 @@ class _Supervisor:
                 code = os.waitstatus_to_exitcode(status)
                 if pid == self._program:
                     self._tell_end(code)
-                if pid == self._program or not self._record.ended:
+                if pid == self._program or self._record.pid:
                     self._code = code
         return False
 
@@ -188,7 +188,7 @@ class _Supervisor:
         except LabError as error:
             print(error, file=self._log)
             return False
-        self._show(RunRecord(self._program, self._record.restarts + 1))
+        self._show(replace(self._record, pid=self._program, restarts=self._record.restarts + 1))
         return True
 
     def _listen(self) -> None:

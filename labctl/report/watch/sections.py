@@ -165,7 +165,8 @@ def _programs(state: LabState) -> Section:
 def _program(name: str, program: Program) -> Text:
     word = program.state or "..."
     line = Text.assemble(_fitted(name), (word.ljust(STATE), "green" if word == "running" else "bold red"))
-    line.append(program.ended or program.command, "red" if program.ended else "dim")
+    there = word in ("running", "stopped", "...")
+    line.append(program.command if there else program.ended, "dim" if there else "red")
     if program.restarts:
         line.append(f"  started again {program.restarts} times", "yellow")
     return line
