@@ -24,6 +24,14 @@ _MEANINGS = {
 }
 
 
+class NotSent(Exception):
+    """The kernel refuses the first packet at once."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 def refused_at_once(error: OSError) -> Outcome:
     """Return the outcome of a first packet that the kernel did not take."""
     meaning = _MEANINGS.get(error.errno or 0)

@@ -3,10 +3,11 @@
 A probe ends in one of six states:
 
     answered   everything that was expected came back (a reply to every request) or arrived as it was sent
-    differs    something came, but not that: some replies only, other bytes than those that were sent
-    silent     packets were sent, and nothing came of them, or a refusal: a RST, an ICMP error, no answer to ARP
+    differs    something came, but not that: some replies only, other bytes than those that were sent, another status
+    silent     packets were sent, and nothing came of them, or a refusal: a RST, an ICMP error, no answer to ARP;
+               or a command did not end in its time
     not-sent   the sender's own kernel refused at once: no route, a blackhole, a firewall on the way out
-    unasked    the probe could not be made: no server, no tool, an output that is not understood
+    unasked    the probe could not be made: no server, no tool, no such command, an output that is not understood
     undecided  what was measured does not tell: a bound lies between the limits of the number that it is for
 
 A check expects one of answered, silent and not-sent, so the other three never pass.
@@ -78,7 +79,8 @@ class Evidence:
 class Result:
     """The verdict of one check. `lost` is what a diagnosis says of a failed one, in a line: where, and why.
 
-    `asked` is false where the question could not be put to the lab; such a check has not passed.
+    `asked` is false where the question could not be put to the lab; such a check has not passed. `lacks` are the checks
+    that it needs and that did not pass: then it was not even tried.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Result:
     command: str
     lost: str = ""
     message: str = ""
+    lacks: tuple[str, ...] = ()
 
 
 class Tools(Protocol):

@@ -15,6 +15,7 @@ from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.expected import Expected, Judgement
 from labctl.checks.held_back import Kernel, held_back
 from labctl.checks.kinds import kind_of
+from labctl.checks.needs import in_order, not_asked
 from labctl.checks.results import WANTED, Outcome, Result, Tools
 from labctl.plan.desired import Desired
 from labctl.process.patience import Patience, PatienceFor
@@ -57,10 +58,16 @@ class Means:
 
 
 def run(desired: Desired, checks: Sequence[Check], means: Means) -> Iterator[Result]:
-    """Run checks one after the other, because they count, and yield the result of each."""
+    """Run checks one after the other, because they count, and yield the result of each.
+
+    What a check needs comes before it, and it is not asked where that has not passed.
+    """
     means.tools.prepare(checks)
-    for check in checks:
-        yield _until_it_holds(Expected.of(desired, check), check, means)
+    results: dict[str, Result] = {}
+    for check in in_order(checks, checks):
+        result = not_asked(check, results) or _until_it_holds(Expected.of(desired, check), check, means)
+        results[check.name] = result
+        yield result
 
 
 def _until_it_holds(expected: Expected, check: Check, means: Means) -> Result:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from labctl.checks.evidence import CountingPoint, Snapshot
+from labctl.checks.needs import in_order
 from labctl.checks.results import Result, Tools
 from labctl.checks.run import Means, NoWatch, Watch, run
 from labctl.diagnosis.grouping import by_cause
@@ -71,7 +72,7 @@ def explained(
     """Run checks of a lab, while no other command does, and yield the result of each with why it has failed."""
     with asking(state), Explainer(state, wanted, checks) as explainer:
         for result in run(wanted, checks, means_of(state, state.read(), tools, explainer)):
-            yield result, () if result.passed else explainer.explain(result)
+            yield result, () if result.passed or result.lacks else explainer.explain(result)
 
 
 def means_of(
@@ -99,12 +100,12 @@ class _Kernel:
 
 
 def _chosen(topology: Topology, typed: Sequence[str]) -> list[Check]:
-    """Return the checks of these names, in the order of the file; all where none is typed."""
+    """Return the checks of these names with all that they need, in the order of the file; all where none is typed."""
     known = {check.name: check for check in topology.checks}
     wanted = names.chosen(topology.name, typed, known, "no check named")
     if not known:
         raise UsageError(f"lab {topology.name} has no checks", "its file has no `checks:`", "add some, then labctl up")
-    return [known[name] for name in wanted]
+    return in_order((known[name] for name in wanted), topology.checks)
 
 
 def _snapshot(state: State, points: Collection[CountingPoint]) -> Snapshot:

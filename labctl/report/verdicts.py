@@ -33,6 +33,9 @@ def result(found: Result, whole: bool = False) -> None:
         line.truncate(out.width, overflow="ellipsis")
         out.print(line)
         return
+    if found.lacks:
+        out.print(f"[yellow]skip[/] [bold]{escape(found.name.ljust(NAMES))}[/] {escape(found.observed)}")
+        return
     _hanging(out, f"{mark} [bold]{found.name}[/]  ", [escape(found.description)])
     style = "dim" if found.passed else ""
     if not found.passed:
@@ -84,8 +87,13 @@ def summary(found: Verified, several: bool) -> None:
     """
     out, which = console(), f" -l {found.lab}" if several else ""
     failed = [result.name for result in found.results if result.asked and not result.passed]
-    unasked = [result.name for result in found.results if not result.asked]
-    counts = [(len(failed), "red", "failed"), (len(unasked), "yellow", "could not be asked")]
+    skipped = [result.name for result in found.results if result.lacks]
+    unasked = [result.name for result in found.results if not result.asked and not result.lacks]
+    counts = [
+        (len(failed), "red", "failed"),
+        (len(unasked), "yellow", "could not be asked"),
+        (len(skipped), "yellow", "skipped"),
+    ]
     told = ", ".join(f"[bold {colour}]{count} {word}[/]" for count, colour, word in counts if count)
     number, places = len(found.results), len(found.drift)
     same = (
@@ -94,7 +102,7 @@ def summary(found: Verified, several: bool) -> None:
     verdict = told or "[bold green]all passed[/]"
     out.print(f"\n{found.lab}: {number} check{'s' * (number != 1)}, {verdict}; the lab {same}")
     grid = Table.grid(padding=(0, 2))
-    for label, names in (("failed", failed), ("not asked", unasked)):
+    for label, names in (("failed", failed), ("not asked", unasked), ("skipped", skipped)):
         if names:
             grid.add_row(label, ", ".join(names))
     if found.drift:

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
-from labctl.topology.model import Engine, ExecLine, Namespace, Program, Topology
+from labctl.topology.model import Check, Engine, Exec, ExecLine, Namespace, Program, Topology
 from labctl.topology.source import STDIN
 
-Runs = TypeVar("Runs", ExecLine, Engine, Program)
+Runs = TypeVar("Runs", Engine, Exec, ExecLine, Program)
 
 
 def anchored(topology: Topology, directory: str) -> Topology:
@@ -23,6 +23,7 @@ def anchored(topology: Topology, directory: str) -> Topology:
                 else endpoint
                 for endpoint in topology.ttun
             ),
+            "checks": tuple(_check(check, directory) for check in topology.checks),
         }
     )
 
@@ -41,6 +42,10 @@ def _with_programs(space: Namespace, directory: str) -> Namespace:
 def _at(program: Runs, key: str, directory: str) -> Runs:
     """Return a program whose directory, which this key of it names, is absolute."""
     return program.model_copy(update={key: os.path.normpath(os.path.join(directory, getattr(program, key)))})
+
+
+def _check(check: Check, directory: str) -> Check:
+    return check.asking(_at(check.exec, "cwd", directory)) if check.exec else check
 
 
 def directory_of(file: Path) -> str:

@@ -6,6 +6,7 @@ import re
 import signal
 from typing import Any
 
+from labctl.topology.check_values import parse_pattern
 from labctl.topology.values import LONGEST_NAMESPACE, check_name, mistake, parse_words, shape
 
 LONGEST_NAME = 40  # bytes, of a program
@@ -50,13 +51,9 @@ def parse_setting(value: Any) -> str:
     return text
 
 
-def parse_pattern(value: Any) -> str:
-    """Return a regular expression, in the words of Python's `re`."""
-    text = _text(value, "a regular expression", 'for example "listening on .*"')
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise mistake(f"{text!r} is no regular expression: {error}", "a \\ takes the next character as it is") from None
+def parse_line_pattern(value: Any) -> str:
+    """Return a regular expression that does not match every line."""
+    text = parse_pattern(value)
     if re.search(text, ""):
         raise mistake(f"{text!r} matches every line, an empty one too", "write what the program says once it is ready")
     return text

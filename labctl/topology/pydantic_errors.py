@@ -19,9 +19,12 @@ from pydantic_core import ErrorDetails
 
 from labctl.topology.model import (
     Check,
+    Dns,
     Engine,
+    Exec,
     ExecLine,
     File,
+    Http,
     Impair,
     Interface,
     LossBounds,
@@ -33,6 +36,7 @@ from labctl.topology.model import (
     Program,
     Ready,
     Route,
+    RouteLookup,
     RttBounds,
     Rule,
     Topology,
@@ -64,6 +68,15 @@ _TYPES = {
     "bool_type": "true or false",
     "bool_parsing": "true or false",
 }
+_PROBES: dict[str, tuple[type[BaseModel], str]] = {
+    "ping": (Ping, "a ping"),
+    "nc": (Nc, "an nc"),
+    "exec": (Exec, "an exec"),
+    "http": (Http, "an http"),
+    "dns": (Dns, "a dns"),
+    "route": (RouteLookup, "a route"),
+}
+
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "greater_than": ("gt", "more than"),
@@ -133,7 +146,9 @@ def _worded(error: ErrorDetails, path: Path, is_key: bool) -> Broken:
             choices = re.findall("'([^']*)'", context["expected"])
             what, hint = f"{name} cannot be {shape(value)}", did_you_mean(str(value), choices)
         case "too_short":
-            what, hint = f"{name} is empty", "a lab has at least one namespace, for example siteA: {}"
+            what, hint = f"{name} is empty", "write some, or leave the key out"
+            if path == ("namespaces",):
+                hint = "a lab has at least one namespace, for example siteA: {}"
         case "string_too_short":
             what, hint = f"{name} is empty", "write some text, or leave the key out"
         case "string_too_long":
@@ -210,10 +225,8 @@ def _model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseMod
             return LossBounds, "a loss"
         case ("checks", _, "ping", "rtt"):
             return RttBounds, "a round-trip time"
-        case ("checks", _, "ping"):
-            return Ping, "a ping"
-        case ("checks", _, "nc"):
-            return Nc, "an nc"
+        case ("checks", _, kind) if kind in _PROBES:
+            return _PROBES[str(kind)]
         case ("checks", _):
             return Check, "a check"
     return Topology, "a topology"

@@ -52,9 +52,8 @@ def _renamed(topology: Topology, name: str) -> Topology:
             program["after"] = [prefixed(other) if ":" in other else other for other in program.get("after", ())]
     for endpoint in data.get("ttun", ()):
         _replace(endpoint, ("device",), prefixed)
-    for check in data.get("checks", ()):
-        _replace(check.get("ping", {}), ("from",), prefixed)
-        _replace(check.get("nc", {}), ("from", "to"), prefixed)
+    for asked, check in zip(topology.checks, data.get("checks", ()), strict=True):
+        _replace(check[asked.kind], tuple(asked.probe.namespaces), prefixed)
         for key in ("crosses", "quiet"):
             check[key] = [prefixed(reference) for reference in check.get(key, ())]
     data["namespaces"] = {prefixed(space): value for space, value in data["namespaces"].items()}

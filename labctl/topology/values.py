@@ -293,6 +293,8 @@ def parse_words(value: Any, example: str) -> str:
         raise mistake(f"{text!r} cannot be split into words: {error}", "close every quote") from None
     if not words:
         raise mistake("the command is empty", f"for example {example}")
+    if "\0" in text:
+        raise mistake("the command has a zero byte in it", "no program can be given one: leave it out")
     return text
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labctl.checks import evidence as ev
 from labctl.checks.expected import Expected
-from labctl.checks.results import Outcome, State
+from labctl.checks.results import Outcome, Result, State
 from labctl.checks.run import Means, NoWatch, run
 from labctl.kernel.lookup import NoWay, Way
 from labctl.plan.desired import desired
@@ -194,6 +194,13 @@ def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], 
     kernel = Kernel({"siteA": Way("wan0", None, "192.0.2.1", False)}, silent)
     observe = lambda _: snapshots.pop(0) if len(snapshots) > 1 else snapshots[0]  # noqa: E731
     return next(run(desired(topology), [asked], Means(tools, NoWatch(), observe, kernel, Patience)))
+
+
+def run_all(text: str, tools: Tools) -> list[Result]:
+    """The results of all checks of a lab in which no packets are counted."""
+    topology = loads(text, "lab.yaml")
+    means = Means(tools, NoWatch(), lambda _: snapshot({}), Kernel({}, ""), Patience)
+    return list(run(desired(topology), topology.checks, means))
 
 
 def test_a_reply_without_the_packets_is_no_pass() -> None:

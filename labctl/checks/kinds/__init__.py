@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from labctl.checks.kinds.dns import DnsKind
+from labctl.checks.kinds.exec import ExecKind
+from labctl.checks.kinds.http import HttpKind
 from labctl.checks.kinds.kind import Counts, Each, Kind, Target
 from labctl.checks.kinds.nc import NcKind
 from labctl.checks.kinds.ping import PingKind
-from labctl.topology.model import Nc, Ping, Probe
+from labctl.checks.kinds.route import RouteKind
+from labctl.topology.model import Dns, Exec, Http, Nc, Ping, Probe, RouteLookup
 
 _KINDS: Mapping[type[Probe], Callable[[Any], Kind]] = {
     Ping: PingKind,
     Nc: NcKind,
+    Exec: ExecKind,
+    Http: HttpKind,
+    Dns: DnsKind,
+    RouteLookup: RouteKind,
 }
 
 __all__ = ["Counts", "Each", "Kind", "Target", "kind_of"]

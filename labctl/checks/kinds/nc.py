@@ -12,11 +12,12 @@ import select
 import socket
 import struct
 import termios
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from labctl.checks.command_lines import nc_openbsd
 from labctl.checks.delivery import delivery
 from labctl.checks.kinds.kind import Counts, Target
+from labctl.checks.patient_socket import LARGEST, once, opened, send_all, set_out, until_connected
 from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome, State
 from labctl.checks.tcp_close import wait_until_closed
@@ -27,7 +28,6 @@ from labctl.plan.mtu import packets
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.model import Nc
 
-LARGEST = 1 << 16
 PAUSE = 0.002
 
 
@@ -84,17 +84,17 @@ class _Received:
 
 def nc(asked: Nc, patience: PatienceFor) -> Outcome:
     """Carry the data of a check, and compare what came."""
-    with ExitStack() as opened:
+    with ExitStack() as stack:
         server = None
         if asked.server:
-            server = opened.enter_context(_opened(asked.to, asked))
+            server = stack.enter_context(opened(asked.to, asked.protocol, asked.address.version))
             try:
                 _listen(server, asked)
             except OSError as error:
                 return Outcome("unasked", f"{asked.to} cannot listen: {kernel_words(error)}{holding(asked)}")
-        client = opened.enter_context(_opened(asked.from_, asked))
+        client = stack.enter_context(opened(asked.from_, asked.protocol, asked.address.version))
         try:
-            _set_out(client, asked)
+            _begin(client, asked)
         except OSError as error:
             return refused_at_once(error)
         received, ended, waiting = _Received(), "", patience(asked.timeout)
@@ -118,13 +118,6 @@ def holding(asked: Nc) -> str:
     return f": {programs} has port {asked.port}; `server: false` in the file asks that one" if programs else ""
 
 
-def _opened(namespace: str, asked: Nc) -> socket.socket:
-    family = socket.AF_INET if asked.address.version == 4 else socket.AF_INET6
-    kind = socket.SOCK_STREAM if asked.protocol == "tcp" else socket.SOCK_DGRAM
-    with namespaces.inside(namespace):
-        return socket.socket(family, kind | socket.SOCK_NONBLOCK)
-
-
 def _listen(server: socket.socket, asked: Nc) -> None:
     """Raise OSError where the address is not there, or the port is another program's."""
     if asked.protocol == "tcp":
@@ -135,10 +128,9 @@ def _listen(server: socket.socket, asked: Nc) -> None:
         server.listen(1)
 
 
-def _set_out(client: socket.socket, asked: Nc) -> None:
+def _begin(client: socket.socket, asked: Nc) -> None:
     """Send the first packet: the SYN, or the datagram. Raise OSError where the kernel refuses it at once."""
-    with suppress(BlockingIOError):  # EINPROGRESS: the SYN is under way
-        client.connect((str(asked.address), asked.port))
+    set_out(client, asked.address, asked.port)
     if asked.protocol == "udp":
         client.send(asked.send.encode())
 
@@ -146,14 +138,14 @@ def _set_out(client: socket.socket, asked: Nc) -> None:
 def _tcp(
     asked: Nc, server: socket.socket | None, client: socket.socket, received: _Received, waiting: Patience
 ) -> None:
-    _until_connected(client, waiting)
+    until_connected(client, waiting)
     if server is None:
         _send(client, asked.send, waiting)
         _receive(client, received.by_client, waiting, len((asked.reply or "").encode()))
         if not asked.reply:
             _until_acknowledged(client, waiting)
         return
-    accepted, _ = _once(server, select.POLLIN, waiting).accept()
+    accepted, _ = once(server, select.POLLIN, waiting).accept()
     with accepted:
         accepted.setblocking(False)
         _send(client, asked.send, waiting)
@@ -162,33 +154,15 @@ def _tcp(
         _receive(client, received.by_client, waiting)
 
 
-def _once(connection: socket.socket, event: int, waiting: Patience) -> socket.socket:
-    """Return a socket once it is ready to be read or written. Raise TimeoutError."""
-    ready = select.poll()
-    ready.register(connection, event)
-    if not waiting.wait(ready):
-        raise TimeoutError
-    return connection
-
-
-def _until_connected(client: socket.socket, waiting: Patience) -> None:
-    """Raise OSError: the network's answer to the SYN, or TimeoutError where there is none."""
-    number = _once(client, select.POLLOUT, waiting).getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if number:
-        raise OSError(number, "")
-
-
 def _send(sender: socket.socket, text: str, waiting: Patience) -> None:
-    left = memoryview(text.encode())
-    while left:
-        left = left[_once(sender, select.POLLOUT, waiting).send(left) :]
+    send_all(sender, text.encode(), waiting)
     sender.shutdown(socket.SHUT_WR)
 
 
 def _receive(receiver: socket.socket, received: bytearray, waiting: Patience, most: int | None = None) -> None:
     """Take in what comes until its end, or until there are `most` bytes."""
     while most is None or len(received) < most:
-        _once(receiver, select.POLLIN, waiting)
+        once(receiver, select.POLLIN, waiting)
         part = receiver.recv(LARGEST if most is None else most - len(received))
         if not part:
             return
@@ -215,7 +189,7 @@ def _udp(
         if asked.reply:
             server.sendto(asked.reply.encode(), sender)
     if asked.reply:
-        received.by_client += _once(client, select.POLLIN, waiting).recv(LARGEST)
+        received.by_client += once(client, select.POLLIN, waiting).recv(LARGEST)
 
 
 def _ours(asked: Nc, server: socket.socket, client: socket.socket, waiting: Patience) -> tuple[bytes, tuple[str, int]]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from labctl.checks.kinds import kind_of
+from labctl.checks.needs import not_asked
 from labctl.checks.probes import Probes
 from labctl.checks.results import WANTED, Evidence, Result
 from labctl.checks.run import Means, run
@@ -34,6 +35,9 @@ BRISK = 0.2
 
 TIMES = 4
 """As many times as long as its last answer took a check waits for the next, at least."""
+
+LEAST = 0.005
+"""Seconds that count for a check that took less: what is not asked takes none."""
 
 PAUSE = 0.3
 """Seconds without a check while another labctl is at work, or there is no lab."""
@@ -73,6 +77,7 @@ def _ask_until_changed(state: State, where: frozenset[str], known: dict[str, _Kn
     wanted, changed = desired(topology), time.monotonic()
     checks = {one.name: one for one in topology.checks}
     concerned = {name for name, one in checks.items() if where.intersection(_namespaces(one))}
+    failed: dict[str, Result] = {}  # the last verdicts of those that are confirmed
     line.send([(time.time(), Listed(tuple(checks)))])
     for name in checks:
         known[name] = replace(known.get(name) or _Known(Asked(name)), confirmed=False)
@@ -81,11 +86,14 @@ def _ask_until_changed(state: State, where: frozenset[str], known: dict[str, _Kn
         name = _unexplained(own) or next_check((one.asked for one in own.values()), changed, concerned).name
         with asking(state):
             now = time.monotonic()
-            result = _ask(state, wanted, checks[name], known[name])
-            took = time.monotonic() - now
+            result = not_asked(checks[name], failed) or _ask(state, wanted, checks[name], known[name])
+            took = max(time.monotonic() - now, LEAST)
         if at_work(state) or not state.begun():  # another labctl has taken the lab apart meanwhile, or still makes it
             break
         known[name] = _learned(known[name], result, now + took, took)
+        failed.pop(name, None)
+        if known[name].confirmed:
+            failed[name] = result
         if _is_telling(result, known[name]):
             line.send([(time.time(), _verdict(result))])
         due = next_check((known[name].asked for name in checks), changed).due(changed)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from labctl.topology.model.base import Model
 from labctl.topology.model.bounds import Bounds, LossBounds, RttBounds
-from labctl.topology.model.checks import Check, Expectation, Nc, Ping, Probe
+from labctl.topology.model.checks import PROBES, Check, Nc, Ping, Probe
 from labctl.topology.model.exec_line import ExecLine
 from labctl.topology.model.files import File
 from labctl.topology.model.impair import Impair
 from labctl.topology.model.interfaces import Bridge, Dummy, Interface, Loopback, Tap, Tun, Veth
 from labctl.topology.model.namespace import Namespace
 from labctl.topology.model.neighbours import Neighbour
+from labctl.topology.model.probes import Dns, Exec, Http, RouteLookup
 from labctl.topology.model.programs import Program, Ready, RestartPolicy
 from labctl.topology.model.routes import METRICS, NextHop, Route, RouteType, Rule, RuleType
 from labctl.topology.model.topology import SCHEMA_ID, Topology, json_schema
@@ -23,15 +24,18 @@ from labctl.topology.model.tunnels import Engine, TunnelEndpoint
 
 __all__ = [
     "METRICS",
+    "PROBES",
     "SCHEMA_ID",
     "Bounds",
     "Bridge",
     "Check",
+    "Dns",
     "Dummy",
     "Engine",
+    "Exec",
     "ExecLine",
-    "Expectation",
     "File",
+    "Http",
     "Impair",
     "Interface",
     "Loopback",
@@ -47,6 +51,7 @@ __all__ = [
     "Ready",
     "RestartPolicy",
     "Route",
+    "RouteLookup",
     "RouteType",
     "RttBounds",
     "Rule",

@@ -9,8 +9,7 @@ from pydantic import Field, model_validator
 from labctl.topology.fields import CheckName, HostField, InterfaceRefField, NamespaceName, Port, Seconds, Whole
 from labctl.topology.model.base import Model
 from labctl.topology.model.bounds import LossBounds, RttBounds
-
-Expectation = Literal["reply", "no-reply", "delivered", "not-delivered", "not-sent"]
+from labctl.topology.model.probes import Dns, Exec, Expectation, Http, RouteLookup
 
 
 class Ping(Model):
@@ -71,8 +70,11 @@ class Nc(Model):
         return {"from": self.from_, "to": self.to}
 
 
-Probe = Ping | Nc
+Probe = Ping | Nc | Exec | Http | Dns | RouteLookup
 """What a check asks: exactly one of these."""
+
+PROBES = ("ping", "nc", "exec", "http", "dns", "route")
+"""The keys of a check that ask something."""
 
 
 class Check(Model):
@@ -82,15 +84,22 @@ class Check(Model):
     description: str = Field("", description="What it shows, for a person.")
     ping: Ping | None = Field(None, description="Send echo requests.")
     nc: Nc | None = Field(None, description="Send data.")
+    exec: Exec | None = Field(None, description="Run a command.")
+    http: Http | None = Field(None, description="Ask a web server.")
+    dns: Dns | None = Field(None, description="Ask a name server.")
+    route: RouteLookup | None = Field(None, description="Ask the kernel where it would send a packet.")
     expect: Expectation | None = Field(
         None,
-        description="reply (the default) or no-reply for ping, delivered (the default) or not-delivered for nc; "
-        "not-sent for both: the sender's own kernel refuses at once.",
+        description="reply (the default) or no-reply for ping, http and dns; delivered (the default) or "
+        "not-delivered for nc; not-sent for all of these and route: the sender's own kernel refuses at once.",
     )
     crosses: tuple[InterfaceRefField, ...] = Field(
         (), description="The way of the packets: out of the first, in at the second, out of the third...; counted."
     )
     quiet: tuple[InterfaceRefField, ...] = Field((), description="Interfaces on which no packet may be counted.")
+    needs: tuple[CheckName, ...] = Field(
+        (), description="Checks without which this one shows nothing: it is asked only if they pass."
+    )
     wait: Seconds = Field(0.0, ge=0, le=600, description="Seconds for which it is tried again until it holds.")
     pass_: str = Field("", alias="pass", description="What to say when it holds.")
     fail: str = Field("", description="What to say when it does not.")
@@ -98,8 +107,7 @@ class Check(Model):
     @property
     def probes(self) -> dict[str, Probe]:
         """Return all that is asked, by key; the rules of the file demand exactly one."""
-        found = {"ping": self.ping, "nc": self.nc}
-        return {key: probe for key, probe in found.items() if probe is not None}
+        return {key: probe for key in PROBES if (probe := getattr(self, key)) is not None}
 
     @property
     def kind(self) -> str:

@@ -10,7 +10,7 @@ from labctl.topology.fields import Directory, Port, Seconds, UserName
 from labctl.topology.model.base import Model
 from labctl.topology.program_values import (
     parse_earlier,
-    parse_pattern,
+    parse_line_pattern,
     parse_program_command,
     parse_program_name,
     parse_setting,
@@ -29,7 +29,7 @@ class Ready(Model):
 
     tcp: Port | None = Field(None, description="It listens on this TCP port.", examples=[80])
     udp: Port | None = Field(None, description="It has bound this UDP port.", examples=[53])
-    log: Annotated[str, BeforeValidator(parse_pattern)] | None = Field(
+    log: Annotated[str, BeforeValidator(parse_line_pattern)] | None = Field(
         None, description="It has written a line in which this regular expression (Python's) is found."
     )
     command: _Command | None = Field(

@@ -14,6 +14,7 @@ from labctl.topology.rules.checks import of_checks
 from labctl.topology.rules.finding import Finding
 from labctl.topology.rules.interfaces import of_interfaces
 from labctl.topology.rules.namespaces import of_namespaces
+from labctl.topology.rules.needs import of_needs
 from labctl.topology.rules.programs import of_programs
 from labctl.topology.rules.recursion import of_recursion
 from labctl.topology.rules.tunnels import of_tunnels
@@ -33,3 +34,4 @@ def mistakes_of(network: Network) -> Iterator[Finding]:
     yield from of_tunnels(topology, fibs)
     yield from of_recursion(topology, ways.of_tunnels)
     yield from of_checks(topology, fibs)
+    yield from of_needs(topology)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from labctl.topology.model import Check, Nc, Ping, Topology
+from labctl.topology.check_values import host_of_url
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.model import PROBES, Check, Dns, Nc, Ping, RouteLookup, Topology
 from labctl.topology.routing import Fib, connected
 from labctl.topology.rules.finding import Finding, unknown_interface, unknown_namespace
 from labctl.topology.unknown_names import listed
@@ -29,6 +31,14 @@ def of_checks(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
         if check.ping is not None:
             yield from _replies(check, check.ping, here)
             yield from _silence(topology, fibs, check, check.ping.to, (*here, "ping", "to"))
+        if check.http is not None and (host := host_of_url(check.http.url)):
+            yield from _silence(topology, fibs, check, host, (*here, "http", "url"))
+        if check.dns is not None:
+            yield from _answers(check.dns, (*here, "dns"))
+            if check.dns.server is not None:
+                yield from _silence(topology, fibs, check, check.dns.server, (*here, "dns", "server"))
+        if check.route is not None:
+            yield from _way(topology, check, check.route, (*here, "route"))
         if check.nc is not None and check.nc.protocol == "udp":
             yield from _one_datagram(check.nc, (*here, "nc"))
         if check.nc is not None and check.nc.server:
@@ -43,13 +53,16 @@ def _one_question(check: Check, here: Path) -> Iterator[Finding]:
     asked = list(check.probes)
     if not asked:
         example = "for example ping: {from: siteA, to: 10.0.102.1}"
-        yield Finding(here, f"the check {check.name!r} has neither 'ping' nor 'nc'", example, (here,))
+        what = f"the check {check.name!r} asks nothing: it has none of {', '.join(PROBES)}"
+        yield Finding(here, what, example, (here,))
     elif len(asked) > 1:
         what = f"the check {check.name!r} has both {asked[0]!r} and {asked[1]!r}"
         yield Finding((*here, asked[1]), what, "make two checks of it")
     elif check.expect is not None and check.expect not in check.probe.ANSWERS:
         what = f"{check.expect!r} cannot be the outcome of {asked[0]}"
-        yield Finding((*here, "expect"), what, f"it is one of: {', '.join(check.probe.ANSWERS)}")
+        known = f"it is one of: {', '.join(check.probe.ANSWERS)}"
+        hint = known if check.probe.ANSWERS else f"leave it out: {asked[0]!r} itself says what is expected"
+        yield Finding((*here, "expect"), what, hint)
 
 
 def _replies(check: Check, ping: Ping, here: Path) -> Iterator[Finding]:
@@ -133,3 +146,29 @@ def _program(check: Check, nc: Nc, path: Path) -> Iterator[Finding]:
     if nc.protocol == "udp" and nc.reply is None and check.expect != "not-sent":
         what = "nothing tells whether a datagram has arrived at a server that is a program of its own"
         yield Finding(path, what, "name its answer: 'reply', or use tcp")
+
+
+def _answers(dns: Dns, here: Path) -> Iterator[Finding]:
+    version = {"A": 4, "AAAA": 6}[dns.type]
+    for index, address in enumerate(dns.is_):
+        if address.version != version:
+            what = f"{address} is no answer to a question of type {dns.type}"
+            other = "AAAA" if version == 4 else "A"
+            yield Finding((*here, "is", index), what, f"ask for it with a check of its own, of type {other}")
+
+
+def _way(topology: Topology, check: Check, route: RouteLookup, here: Path) -> Iterator[Finding]:
+    for index, ref in enumerate(check.crosses):
+        what = f"a look-up sends no packet, so nothing crosses {ref}"
+        yield Finding((*here[:2], "crosses", index), what, "leave it out, or send one, with ping for example")
+    if route.src is not None and route.src.version != route.to.version:
+        what = f"{route.src} is no address that a packet to {route.to} can have"
+        yield Finding((*here, "src"), what, f"name one of IPv{route.to.version}")
+    if route.dev is not None and route.in_ in topology.namespaces:
+        unknown = unknown_interface(topology, InterfaceRef(route.in_, route.dev), (*here, "dev"))
+        if unknown is not None:
+            yield unknown
+    for key in ("via", "dev", "src"):
+        if check.expect == "not-sent" and getattr(route, key) is not None:
+            what = f"a packet that is not sent has no {key!r}"
+            yield Finding((*here, key), what, "leave it out, or leave out 'expect'")

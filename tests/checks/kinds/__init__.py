@@ -1,0 +1,1 @@
+"""What each kind of check concludes from what it has seen."""
