@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import pytest
@@ -197,13 +199,13 @@ def test_a_command_that_never_ends_is_ended_with_all_that_it_started(here: World
     here.labctl("down")
 
 
-@pytest.mark.parametrize("signal", ["INT", "TERM", "KILL"])
-def test_a_verify_that_is_ended_leaves_no_command_behind(here: World, signal: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_verify_that_is_ended_leaves_no_command_behind(here: World, number: signal.Signals) -> None:
     endless = '  - {name: sleeps, exec: {in: siteA, command: sh -c "sleep 4711 & sleep 4713", timeout: 600}}\n'
     here.labctl("up", here.file("endless.yaml", tunnel(checks=endless)))
-    verify = here.start_labctl("verify", stdout=-3, stderr=-3)
+    verify = here.start_labctl("verify", stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
     eventually(lambda: len(sleepers()) == 2, "the command runs")
-    os.kill(verify.pid, getattr(__import__("signal"), f"SIG{signal}"))
+    os.killpg(verify.pid, number)  # as a terminal does with Ctrl-C
     verify.wait()
     eventually(lambda: sleepers() == [], "nothing of it is left")
     here.labctl("down")
