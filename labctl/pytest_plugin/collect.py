@@ -1,0 +1,132 @@
+"""A topology file as a collector: one lab for each process that runs its checks, and each check a test.
+
+The lab is made where the first of its checks is set up, and taken down after the last one, as pytest does with what
+belongs to a file: also after -x, after Ctrl-C, and where it could not be made. A check that has failed is a failure.
+One that could not be asked is an error: it has not passed, and nothing is known of the lab.
+
+The module is a plugin by itself, registered with the first file that is collected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from labctl.errors import LabError
+from labctl.pytest_plugin import failure
+from labctl.pytest_plugin.labs import told, up
+from labctl.topology import yaml_tree
+from labctl.topology.load import load, text_of
+from labctl.topology.shipped import as_typed
+
+if TYPE_CHECKING:
+    from labctl.topology.model import Check
+
+PLUGIN = "labctl checks"
+
+
+class NotAsked(pytest.fail.Exception):
+    """A check that could not be put to the lab."""
+
+    __module__ = "builtins"  # as pytest's own: a report begins with the name of the class alone
+
+
+class LabFile(pytest.File):
+    """A topology file, and its lab while the checks run."""
+
+    why_not_made: BaseException | None = None
+    _told = False
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, path: Path) -> LabFile:
+        """Return the collector of a file; one outside the directory that pytest works in is named as --lab names it."""
+        inside = path.is_relative_to(parent.config.rootpath)
+        return cls.from_parent(parent, path=path, nodeid=None if inside else as_typed(str(path)))
+
+    def collect(self) -> Iterator[CheckItem]:
+        if not self.config.pluginmanager.hasplugin(PLUGIN):
+            import labctl.pytest_plugin.collect as this_module
+
+            self.config.pluginmanager.register(this_module, PLUGIN)
+        try:
+            topology = load(self.path)
+            tree = yaml_tree.read(text_of(self.path))
+        except LabError as error:
+            raise self.CollectError(failure.of_error(error)) from None
+        assert tree is not None, "it holds this topology"
+        self.lab_name = topology.name
+        for number, check in enumerate(topology.checks):
+            line = tree.position(("checks", number)).line
+            yield CheckItem.from_parent(self, name=check.name, check=check, line=line)
+
+    def setup(self) -> None:
+        """Make the lab. What keeps it from that is raised again by pytest for every other check."""
+        self._until_torn_down = ExitStack()
+        try:
+            self.lab = self._until_torn_down.enter_context(up(str(self.path)))
+        except pytest.fail.Exception as error:
+            self.why_not_made = error
+            raise
+
+    def teardown(self) -> None:
+        """Take the lab down."""
+        self._until_torn_down.close()
+
+    def told_already(self, error: BaseException) -> bool:
+        """Return whether an error is that the lab could not be made, and this has been asked before."""
+        if error is not self.why_not_made:
+            return False
+        told, self._told = self._told, True
+        return told
+
+
+class CheckItem(pytest.Item):
+    """A check as a test."""
+
+    def __init__(self, *, check: Check, line: int, **more: Any) -> None:
+        super().__init__(**more)
+        self._check = check
+        self._line = line
+        if check.description:
+            self.user_properties.append(("description", check.description))
+        if self.config.pluginmanager.hasplugin("xdist"):
+            self.add_marker(pytest.mark.xdist_group(self._file.nodeid))
+
+    @property
+    def _file(self) -> LabFile:
+        assert isinstance(self.parent, LabFile)
+        return self.parent
+
+    def reportinfo(self) -> tuple[Any, int, str]:
+        """Return the file, the line of the check in it (from 0), and what is shown of it."""
+        return self.path, self._line, self.name
+
+    def runtest(self) -> None:
+        """Ask the check. Raise pytest's failure where it has failed, NotAsked where it could not be asked."""
+        with told():
+            found = self._file.lab.verify(self._check.name)
+        (result,) = found.results
+        if not result.passed:
+            text = failure.of_check(result, found, self._file.lab_name)
+            raise (pytest.fail.Exception if result.asked else NotAsked)(text, pytrace=False)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Return what a report says; why there is no lab is told once, by the first of its checks."""
+        if self._file.told_already(excinfo.value):
+            return f"lab {self._file.lab_name} could not be made, as the first of its checks tells"
+        return super().repr_failure(excinfo, style)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Report a check that could not be asked as an error: that is what pytest calls what fails before a test."""
+    report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, NotAsked):
+        report.when = "setup"
+    return report
