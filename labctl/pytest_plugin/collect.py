@@ -9,6 +9,7 @@ The module is a plugin by itself, registered with the first file that is collect
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -53,8 +54,8 @@ class LabFile(pytest.File):
 
             self.config.pluginmanager.register(this_module, PLUGIN)
         try:
-            topology = load(self.path)
-            tree = yaml_tree.read(text_of(self.path))
+            path = Path(min(str(self.path), os.path.relpath(self.path), key=len))  # as messages show it
+            topology, tree = load(path), yaml_tree.read(text_of(path))
         except LabError as error:
             raise self.CollectError(failure.of_error(error)) from None
         assert tree is not None, "it holds this topology"

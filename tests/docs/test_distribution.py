@@ -61,3 +61,8 @@ def test_the_wheel_has_the_topologies_the_types_the_man_page_and_its_own_name(in
     (metadata,) = package.parent.glob("labctl_netns-*.dist-info/METADATA")
     told = HeaderParser().parsestr(metadata.read_text())
     assert (told["Name"], told["Version"]) == ("labctl-netns", labctl.__version__)
+
+
+def test_pytest_finds_the_plugin(installed: Path, tmp_path: Path) -> None:
+    words = ("-m", "pytest", "-p", "no:cacheprovider", "--collect-only", "-q", "--lab", "two-site")
+    assert run(str(installed / "bin/python"), *words, cwd=tmp_path).splitlines()[0] == "two-site::underlay"
