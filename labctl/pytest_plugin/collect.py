@@ -19,7 +19,7 @@ import pytest
 
 from labctl.errors import LabError
 from labctl.pytest_plugin import failure
-from labctl.pytest_plugin.labs import told, up
+from labctl.pytest_plugin.labs import labs_of, told
 from labctl.topology import yaml_tree
 from labctl.topology.load import load, text_of
 from labctl.topology.shipped import as_typed
@@ -30,17 +30,24 @@ if TYPE_CHECKING:
 PLUGIN = "labctl checks"
 
 
-class NotAsked(pytest.fail.Exception):
+class NotAsked(Exception):
     """A check that could not be put to the lab."""
 
     __module__ = "builtins"  # as pytest's own: a report begins with the name of the class alone
 
 
+class NoLab(pytest.fail.Exception):  # type: ignore[misc, name-defined]  # Exception is given to it by a decorator
+    """The lab could not be made. Why is told once, and then only `afterwards`."""
+
+    __module__ = "builtins"
+
+    def __init__(self, why: str, afterwards: str) -> None:
+        super().__init__(why, pytrace=False)
+        self.afterwards = afterwards
+
+
 class LabFile(pytest.File):
     """A topology file, and its lab while the checks run."""
-
-    why_not_made: BaseException | None = None
-    _told = False
 
     @classmethod
     def of(cls, parent: pytest.Collector, path: Path) -> LabFile:
@@ -65,24 +72,18 @@ class LabFile(pytest.File):
             yield CheckItem.from_parent(self, name=check.name, check=check, line=line)
 
     def setup(self) -> None:
-        """Make the lab. What keeps it from that is raised again by pytest for every other check."""
+        """Make the lab. Raise NoLab, which pytest raises again for every other check."""
         self._until_torn_down = ExitStack()
         try:
-            self.lab = self._until_torn_down.enter_context(up(str(self.path)))
+            self.lab = self._until_torn_down.enter_context(labs_of(self.session).up(self.path))
         except pytest.fail.Exception as error:
-            self.why_not_made = error
-            raise
+            raise NoLab(
+                str(error), f"lab {self.lab_name} could not be made, as the first of its checks tells"
+            ) from None
 
     def teardown(self) -> None:
         """Take the lab down."""
         self._until_torn_down.close()
-
-    def told_already(self, error: BaseException) -> bool:
-        """Return whether an error is that the lab could not be made, and this has been asked before."""
-        if error is not self.why_not_made:
-            return False
-        told, self._told = self._told, True
-        return told
 
 
 class CheckItem(pytest.Item):
@@ -94,8 +95,6 @@ class CheckItem(pytest.Item):
         self._line = line
         if check.description:
             self.user_properties.append(("description", check.description))
-        if self.config.pluginmanager.hasplugin("xdist"):
-            self.add_marker(pytest.mark.xdist_group(self._file.nodeid))
 
     @property
     def _file(self) -> LabFile:
@@ -108,18 +107,19 @@ class CheckItem(pytest.Item):
 
     def runtest(self) -> None:
         """Ask the check. Raise pytest's failure where it has failed, NotAsked where it could not be asked."""
-        with told():
-            found = self._file.lab.verify(self._check.name)
+        lab, own = self._file.lab, self._file.lab_name
+        with told(lab.name, own):
+            found = lab.verify(self._check.name)
         (result,) = found.results
         if not result.passed:
-            text = failure.of_check(result, found, self._file.lab_name)
-            raise (pytest.fail.Exception if result.asked else NotAsked)(text, pytrace=False)
+            text = failure.without_prefix(failure.of_check(result, found), lab.name, own)
+            if not result.asked:
+                raise NotAsked(text)
+            pytest.fail(text, pytrace=False)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Return what a report says; why there is no lab is told once, by the first of its checks."""
-        if self._file.told_already(excinfo.value):
-            return f"lab {self._file.lab_name} could not be made, as the first of its checks tells"
-        return super().repr_failure(excinfo, style)
+        """Return what a report says."""
+        return super().repr_failure(excinfo, "value" if isinstance(excinfo.value, NotAsked) else style)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -128,6 +128,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Report a check that could not be asked as an error: that is what pytest calls what fails before a test."""
     report = yield
-    if call.excinfo is not None and isinstance(call.excinfo.value, NotAsked):
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, NotAsked):
         report.when = "setup"
+    elif isinstance(error, NoLab):
+        error.msg = error.afterwards
     return report

@@ -25,14 +25,18 @@ def of_error(error: LabError) -> str:
     return "\n".join(line for line in (error.what, why, f"  → {error.hint}" if error.hint else "") if line)
 
 
-def of_check(result: Result, found: Verified, lab: str) -> str:
+def of_check(result: Result, found: Verified) -> str:
     """Return what was expected, observed and counted, and of each cause the hop, the reason, the evidence and the fix.
 
-    The first line says it all in short. `lab` is what the file calls the lab.
+    The first line says it all in short.
     """
-    lines = [result.lost or result.observed]
-    lines += (f"{label:{_LABELS}}{words}" for label, words in _parts(result, found))
-    return "\n".join(lines).replace(f"{found.lab}-", "").replace(found.lab, lab)
+    lines = (f"{label:{_LABELS}}{words}" for label, words in _parts(result, found))
+    return "\n".join((result.lost or result.observed, *lines))
+
+
+def without_prefix(text: str, name: str, own: str) -> str:
+    """Return a text about a lab that has another name for this run with the name that its file gives it."""
+    return text.replace(f"{name}-", "").replace(name, own)
 
 
 def _parts(result: Result, found: Verified) -> Iterator[tuple[str, str]]:
@@ -40,7 +44,8 @@ def _parts(result: Result, found: Verified) -> Iterator[tuple[str, str]]:
         yield "check", result.description
     yield "expected", result.expected
     yield "observed" if result.asked else "not asked", result.observed
-    yield from (("counted", _counted(each)) for each in result.evidence if not each.holds)
+    if not found.diagnosis:
+        yield from (("counted", _counted(each)) for each in result.evidence if not each.holds)
     for cause in found.diagnosis:
         yield "hop", cause.where or cause.hop
         yield "reason", f"{cause.reason}: {cause.words}"

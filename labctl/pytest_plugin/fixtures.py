@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from labctl.pytest_plugin.labs import Lab, Labs
+    from labctl.api.lab import Lab
+    from labctl.pytest_plugin.labs import Labs
 
 MARKER = (
     "lab(file, scope='function'): the topology of the fixture `lab`: a file, relative to that of the test, or one that "
@@ -31,22 +31,24 @@ _SHARED = pytest.StashKey[dict[str, "Lab | BaseException"]]()
 @pytest.fixture
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Return the lab of the marker `lab`, up. It is taken down after the test, or after the last of its scope."""
-    from labctl.pytest_plugin.labs import up
-
     file, scope = _marked(request)
     if scope == "function":
-        with up(file) as made:
+        with _labs(request.session).up(file) as made:
             yield made
     else:
         yield _shared(request.node.getparent(SCOPES[scope]), file)
 
 
 @pytest.fixture(scope="session")
-def labs() -> Labs:
+def labs(request: pytest.FixtureRequest) -> Labs:
     """Return what makes labs for fixtures of one's own, of any scope."""
-    from labctl.pytest_plugin.labs import Labs
+    return _labs(request.session)
 
-    return Labs()
+
+def _labs(session: pytest.Session) -> Labs:
+    from labctl.pytest_plugin.labs import labs_of
+
+    return labs_of(session)
 
 
 def _marked(request: pytest.FixtureRequest) -> tuple[str, str]:
@@ -80,14 +82,12 @@ def _checked(request: pytest.FixtureRequest, *files: Any, scope: str = "function
 
 def _shared(node: pytest.Collector, file: str) -> Lab:
     """Return the lab of a file that ends with a node, made by the first test that asks. Fail where it cannot be."""
-    from labctl.pytest_plugin.labs import up
-
     made = node.stash.setdefault(_SHARED, {})
     if file not in made:
         until_the_end = ExitStack()
         node.addfinalizer(until_the_end.close)
         try:
-            made[file] = until_the_end.enter_context(up(file))
+            made[file] = until_the_end.enter_context(_labs(node.session).up(file))
         except pytest.fail.Exception as error:
             made[file] = error
     found = made[file]

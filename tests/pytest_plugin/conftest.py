@@ -27,7 +27,12 @@ class Pytest:
         command += [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "xdist"]
         command += ["-p", "labctl.pytest_plugin", "--strict-markers", "-W", "error", *words]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return self.here.start(command, env={"COLUMNS": "160", "TMPDIR": str(self.here.home)}, start_new_session=True, **{**pipes, **options})
+        return self.here.start(
+            command,
+            env={"COLUMNS": "160", "TMPDIR": str(self.here.home)},
+            start_new_session=True,
+            **{**pipes, **options},
+        )
 
     def run(self, *words: str) -> pytest.RunResult:
         with self.start(*words) as process:
