@@ -6,30 +6,46 @@ stages of that way, like at those of the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import errno
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 
 from labctl.diagnosis.path import Kind, Stage
 from labctl.kernel import namespaces, sysctls
-from labctl.kernel.lookup import Way, route_in, route_out
+from labctl.kernel.lookup import NoWay, Way, route_in, route_out
 from labctl.plan.facts import Namespace
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.values import Host
 
 
 def onward(stages: Sequence[Stage], found: Mapping[str, Namespace]) -> Iterator[Stage]:
-    """Yield the stages of a way, with those by the kernel's routes in place of the last, where that leads nowhere."""
-    *known, stage = stages
+    """Yield the stages of a way, with those by the kernel's routes in place of the last, where that leads nowhere.
+
+    Where such a way ends at the destination, those of the answer follow: the file does not know its way either.
+    """
+    *known, last = stages
     yield from known
     left = {each.ref for each in known if each.leaves}
+    end = yield from _by_kernel(last, left, found)
+    if end is not None and not end.back and end.flow.source is not None:
+        answer = Stage(Kind.SEND, end.namespace, end.flow.answer, depth=end.depth, back=True, by_file=False)
+        yield from _by_kernel(answer, set(), found)
+
+
+def _by_kernel(
+    stage: Stage, left: set[InterfaceRef], found: Mapping[str, Namespace]
+) -> Generator[Stage, None, Stage | None]:
+    """Yield the stages of a way from one that leads nowhere by the file. Return the one that takes the packet in."""
     while stage.leads_nowhere and stage.ref not in left:
-        way = _way(stage)
+        way = _way(stage, found)
         if way is None or (way.local and not stage.arrives):
             break
         if way.local:
-            yield replace(stage, kind=Kind.DELIVER)
-            return
+            delivered = replace(stage, kind=Kind.DELIVER)
+            yield delivered
+            return delivered
         leaving = InterfaceRef(stage.namespace, way.interface)
         left.add(leaving)
         peer = _peer(leaving, found)
@@ -41,27 +57,49 @@ def onward(stages: Sequence[Stage], found: Mapping[str, Namespace]) -> Iterator[
         via = ip_address(way.via) if way.via else None
         yield replace(stage, flow=flow, leaves=way.interface, via=via, meets=meets, by_file=False)
         if peer is None:
-            return
-        yield Stage(Kind.CROSS, peer.namespace, flow, peer.interface, depth=stage.depth, before=leaving)
+            return None
+        following = replace(stage, namespace=peer.namespace, flow=flow, arrives=peer.interface)
+        yield replace(following, kind=Kind.CROSS, before=leaving, by_file=True)
         if found[peer.namespace].links[peer.interface].master:
-            return
-        stage = Stage(Kind.FORWARD, peer.namespace, flow, peer.interface, depth=stage.depth, by_file=False)
+            return None
+        stage = replace(following, kind=Kind.FORWARD, by_file=False)
     yield stage
-
-
-def _way(stage: Stage) -> Way | None:
-    """Return where the kernel takes a packet from here; None where it takes it nowhere."""
-    with suppress(OSError), namespaces.inside(stage.namespace):
-        way = route_in(stage.flow, stage.arrives) if stage.arrives else route_out(stage.flow)
-        if isinstance(way, Way) and (way.local or not stage.arrives or _forwards(stage.flow.to.version)):
-            return way
     return None
 
 
-def _forwards(version: int) -> bool:
-    """Return whether this thread's namespace forwards; a look-up says so of IPv4 alone."""
+def _way(stage: Stage, found: Mapping[str, Namespace]) -> Way | None:
+    """Return where the kernel takes a packet from here; None where it takes it nowhere.
+
+    Where it does not forward, that is where it would take a packet that some namespace is to have.
+    """
+    with suppress(OSError), namespaces.inside(stage.namespace):
+        if not stage.arrives:
+            return _if_way(route_out(stage.flow))
+        way = route_in(stage.flow, stage.arrives)
+        if _is_kept(stage, way) and _has_owner(stage.flow.to, found):
+            return _if_way(route_out(replace(stage.flow, source=None)))
+        return None if _is_kept(stage, way) else _if_way(way)
+    return None
+
+
+def _if_way(answer: Way | NoWay) -> Way | None:
+    return answer if isinstance(answer, Way) else None
+
+
+def _is_kept(stage: Stage, way: Way | NoWay) -> bool:
+    """Return whether a packet for another host is not passed on here; of IPv6 a look-up does not say so."""
+    if stage.flow.to.version == 4:
+        return isinstance(way, NoWay) and way.errno == errno.EHOSTUNREACH and not way.refused_by_route
     path = "net/ipv6/conf/all/forwarding"
-    return version == 4 or sysctls.read([path]).get(path) != "0"
+    return not (isinstance(way, Way) and way.local) and sysctls.read([path]).get(path) == "0"
+
+
+def _has_owner(address: Host, found: Mapping[str, Namespace]) -> bool:
+    return any(
+        str(address) in _addresses(InterfaceRef(name, link), found)
+        for name, space in found.items()
+        for link in space.links
+    )
 
 
 def _peer(leaving: InterfaceRef, found: Mapping[str, Namespace]) -> InterfaceRef | None:

@@ -78,3 +78,36 @@ def test_an_address_that_is_not_of_one_host_is_refused(as_user: World, address: 
 def only_cause(here: World, sender: str, address: str) -> Any:
     (cause,) = here.json("why", sender, address, code=1)["diagnosis"]
     return cause
+
+
+LEARNED = """\
+name: learned
+namespaces:
+  one:
+    interfaces: {eth0: {kind: veth, peer: "two:eth0", addresses: [192.0.2.1/30]}}
+  two:
+    sysctls: {net.ipv4.ip_forward: 1}
+    interfaces:
+      eth0: {kind: veth, peer: "one:eth0", addresses: [192.0.2.2/30]}
+      eth1: {kind: veth, peer: "three:eth0", addresses: [192.0.2.5/30]}
+  three:
+    interfaces:
+      eth0: {kind: veth, peer: "two:eth1", addresses: [192.0.2.6/30]}
+      lan0: {kind: bridge, addresses: [10.3.0.1/16]}
+"""
+
+
+def test_the_answer_is_followed_by_the_routes_that_were_learned(here: World) -> None:
+    """As with a routing daemon, the file has no routes; that there is no way back is found all the same."""
+    here.labctl("up", here.file("learned.yaml", LEARNED))
+    for space, via in (("one", "192.0.2.2"), ("two", "192.0.2.6")):
+        here.labctl("exec", space, "--", *f"ip route add 10.3.0.0/16 via {via} proto bgp".split())
+    cause = only_cause(here, "one", "10.3.0.1")
+    assert (cause["hop"], cause["reason"]) == ("three", "no-route")
+    assert "no route back to 192.0.2.1" in cause["words"]
+    here.labctl("exec", "three", "--", "ip", "route", "add", "192.0.2.0/30", "via", "192.0.2.5", "proto", "bgp")
+    assert here.json("why", "one", "10.3.0.1")["reached"]
+    here.labctl("exec", "two", "--", "sysctl", "-qw", "net.ipv4.ip_forward=0")
+    cause = only_cause(here, "one", "10.3.0.1")
+    assert (cause["hop"], cause["reason"]) == ("two:eth0", "forwarding-off")
+    here.labctl("down")
