@@ -244,7 +244,7 @@ def _replaced(tree: Any, path: Path, value: Any) -> None:
     if value is None:
         del tree[path[-1]]
     else:
-        tree[path[-1]] = value
+        tree[path[-1]] = copy.deepcopy(value)  # the second odd value may be put into it
 
 
 @st.composite
