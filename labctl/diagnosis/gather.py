@@ -158,13 +158,16 @@ def look_ups(
     Where the sender's kernel lets packets leave as the file says, but from another address, that is their source.
     `marks` are those that the packets of some stages have.
     """
+    meant: Host | None = None
     source: Host | None = None
     ways: dict[Stage, Way | NoWay] = {}
     returns: dict[Stage, Way | NoWay] = {}
     for stage in stages:
         if stage.kind not in (Kind.SEND, Kind.FORWARD, Kind.DELIVER) or not namespaces.taken(stage.namespace):
             continue
-        flow = replace(_as_sent(stage, source), mark=(marks or {}).get(stage, 0))
+        if not stage.depth and stage.kind is Kind.SEND and not stage.back:
+            meant = stage.flow.source
+        flow = replace(_as_sent(stage, meant, source), mark=(marks or {}).get(stage, 0))
         with namespaces.inside(stage.namespace):
             if not stage.arrives or stage.arrives == "lo":
                 ways[stage] = way = route_out(flow)
@@ -178,11 +181,11 @@ def look_ups(
     return ways, returns
 
 
-def _as_sent(stage: Stage, source: Host | None) -> Flow:
-    """Return the flow of a stage with the source that was really chosen, which replies go to."""
+def _as_sent(stage: Stage, meant: Host | None, source: Host | None) -> Flow:
+    """Return the flow of a stage with the source that was really chosen for the one that is `meant`."""
     if stage.depth or (stage.kind is Kind.SEND and not stage.back):
         return replace(stage.flow, source=None) if not stage.depth else stage.flow
-    if source is None:
+    if source is None or meant not in (stage.flow.to, stage.flow.source):  # it is hidden behind another one by then
         return stage.flow
     return replace(stage.flow, to=source) if stage.back else replace(stage.flow, source=source)
 

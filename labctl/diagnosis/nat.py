@@ -16,6 +16,7 @@ from labctl.kernel.conntrack import Connection
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import Way
 from labctl.kernel.nftables.ruleset import Rule
+from labctl.plan.firewall import MASQUERADE
 from labctl.trace.dissect import Packet
 
 _TRANSLATES = ("dnat", "snat", "masquerade", "redirect")
@@ -26,7 +27,7 @@ def translated(case: Case, number: int) -> Iterator[Verdict]:
     stage = case.stages[number]
     for event in case.traced.get(stage.namespace, ()):
         rule = rule_of(case, stage.namespace, event)
-        if rule and _translates(rule) and is_of(stage, event):
+        if rule and event.table != MASQUERADE and _translates(rule) and is_of(stage, event):
             words = f"{stage.namespace} translates its addresses: {chain_words(event)}: `{rule.words}`"
             evidence = (*met(stage, event, rule), *_rewritten(case, number))
             yield Verdict(place(stage, event), Reason.NAT, words, evidence, fixes.up(case))
@@ -57,7 +58,7 @@ def _connection(case: Case, stage: Stage, each: Connection) -> Verdict:
         f"table {chain.family} {chain.table}, chain {chain.name}: `{rule.words}`"
         for chain in case.space(stage.namespace).chains
         for rule in chain.rules
-        if _translates(rule)
+        if chain.table != MASQUERADE and _translates(rule)
     ]
     told = f" ({rules[0]})" if len(rules) == 1 else ""
     evidence = (
@@ -76,6 +77,8 @@ def rewritten(case: Case, number: int) -> Iterator[Verdict]:
         found = list(_rewritten(case, each)) if stage.kind in (Kind.SEND, Kind.FORWARD) else []
         if found:
             words = f"{stage.namespace} translates the addresses of the packet ({found[0].value})"
+            if stage.sent_from is not None:
+                words = f"{stage.namespace} is to masquerade at {stage.place}, and does not ({found[0].value})"
             yield Verdict(stage.place, Reason.NAT, words, tuple(found), fixes.up(case))
             return
 
@@ -94,8 +97,12 @@ def _rewritten(case: Case, number: int) -> Iterator[Witness]:
 
 def as_sent(case: Case, stage: Stage) -> Flow:
     """Return the flow of a stage with the source address that the sender's kernel has chosen."""
-    way = case.ways.get(case.stages[0])
-    if stage.depth or not isinstance(way, Way) or not way.source or way.interface != case.stages[0].leaves:
+    first, way = case.stages[0], case.ways.get(case.stages[0])
+    if stage.sent_from is not None:
+        return replace(stage.flow, source=stage.sent_from)
+    if first.flow.source not in (stage.flow.to, stage.flow.source):  # it is hidden behind another one by then
+        return stage.flow
+    if stage.depth or not isinstance(way, Way) or not way.source or way.interface != first.leaves:
         return stage.flow
     chosen = ip_address(way.source)
     return replace(stage.flow, to=chosen) if stage.back else replace(stage.flow, source=chosen)

@@ -132,9 +132,14 @@ def _each_once(found: Iterable[Verdict]) -> list[Verdict]:
 
 
 def _is_told(case: Case, number: int, known: Iterable[Verdict]) -> bool:
-    """Return whether one of the causes is at a stage, or in the namespace that its packets come to next."""
+    """Return whether one of the causes is at a stage, or in the namespace that its packets come to next.
+
+    Where nothing was sent, it may also be at the end that should listen.
+    """
     ahead = [case.stages[number], *[each for each in case.stages[number:] if each.arrives][:1]]
     names = {stage.namespace for stage in ahead} | {case.stages[each].namespace for each in _span(case, number)}
+    if case.outcome == "unasked" and not case.probes:
+        names.add(case.asked.receiver)
     return any(namespace_of(verdict) in names for verdict in known)
 
 

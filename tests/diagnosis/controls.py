@@ -50,6 +50,7 @@ CONTROLS = (
             ),
         ),
     ),
+    Control("masquerade by the file", "nat"),
     Control(
         "router that masquerades",
         "routed",

@@ -18,6 +18,7 @@ from tests.diagnosis.faults import (
     pairs,
     routes,
     settings,
+    translated,
     written,
 )
 
@@ -33,7 +34,7 @@ BY_CLASS: Mapping[str, tuple[Fault, ...]] = {
     "firewalls, NAT": firewalls.FAULTS,
     "tc, xfrm, others": others.FAULTS,
     "filters, neighbours of the file": written.FAULTS,
-    AFTERWARDS: (*afterwards.FAULTS, *moved.FAULTS),
+    AFTERWARDS: (*afterwards.FAULTS, *moved.FAULTS, *translated.FAULTS),
 }
 
 PAIRS: tuple[Pair, ...] = pairs.among(chain.from_iterable(BY_CLASS.values()))
