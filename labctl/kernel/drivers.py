@@ -68,7 +68,7 @@ def _drivers() -> list[Diagnosis]:
     except rt.Refused as error:
         helps = "`impair:` of a veth needs it (modprobe sch_netem), that of a tunnel endpoint does not"
         found.append(Diagnosis("netem", "note", kernel_words(error), helps))
-    return [*found, _tun(), _settings(), _sysfs()]
+    return [*found, _tun(), _nft(), _settings(), _sysfs()]
 
 
 def _tun() -> Diagnosis:
@@ -79,6 +79,20 @@ def _tun() -> Diagnosis:
         return Diagnosis("tun", "missing", error.why, f"{error.hint}; labs without a TUN work")
     except OSError as error:
         return Diagnosis("tun", "missing", kernel_words(error), tuntap.how_to_mend(error.errno or 0))
+
+
+def _nft() -> Diagnosis:
+    from labctl.kernel.nftables import program
+    from labctl.kernel.nftables.tables import tables
+
+    try:
+        list(tables())
+    except OSError as error:
+        return Diagnosis("nft", "note", kernel_words(error), "`nft:` and `masquerade:` need it: modprobe nf_tables")
+    if found := program.path():
+        return Diagnosis("nft", "ok", f"nftables, and {found}")
+    helps = "`nft:` of a namespace needs it (apt install nftables); `masquerade:` does not"
+    return Diagnosis("nft", "note", "nftables, but no program nft", helps)
 
 
 def _settings() -> Diagnosis:

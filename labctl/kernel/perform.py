@@ -75,7 +75,7 @@ class Performer:
         with kernel_errors_as(what):
             try:
                 return self._perform(step)
-            except rt.Refused as error:
+            except OSError as error:
                 if driver := _missing_driver(step, error.errno):
                     raise MachineError(what, kernel_words(error), f"load the driver as root: {driver}") from error
                 raise
@@ -328,6 +328,8 @@ def _missing_driver(step: Step, error: int | None) -> str:
     match step:
         case steps.SetNetem() if error == errno.ENOENT:  # tc_modify_qdisc(): the kind of qdisc is unknown
             return "modprobe sch_netem; `impair:` of a tunnel endpoint works without"
+        case SetFirewall() if error in (errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT):
+            return "modprobe -a nf_tables nft_chain_nat nft_masq"
         case steps.AddVeth() if error == errno.EOPNOTSUPP:  # rtnl_newlink(): the kind of link is unknown
             return "modprobe veth"
         case steps.AddLink(kind=kind) if error == errno.EOPNOTSUPP:

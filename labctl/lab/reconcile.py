@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from labctl.kernel import namespaces
+from labctl.lab import rulesets
 from labctl.lab.journal import Recorded
 from labctl.lab.observed import facts
 from labctl.lab.state import State
@@ -15,6 +16,7 @@ from labctl.plan.desired import Desired
 from labctl.plan.difference import Change
 from labctl.plan.facts import NOTHING
 from labctl.plan.plan import Pending, between
+from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.rootless.context import Context
 
 
@@ -32,14 +34,17 @@ class Planned:
     pending: Pending
 
 
-def planned(wanted: Desired, context: Context | None) -> Planned:
+def planned(wanted: Desired, context: Context | None, file: str) -> Planned:
     """Return what `up` would do where the lab lives or would live; None where that is still to be made.
 
-    Raise UsageError where `up` would.
+    Raise UsageError or MachineError where `up` would; `file` is that of the topology, empty where it is of none.
     """
     if context is None:
-        return Planned(wanted.topology.name, "", between(wanted, NOTHING))
-    return context.call(partial(_planned, wanted))
+        found = Planned(wanted.topology.name, "", between(wanted, NOTHING))
+    else:
+        found = context.call(partial(_planned, wanted))
+    rulesets.check(wanted.topology, with_ruleset(found.pending.changes), file)
+    return found
 
 
 def _planned(wanted: Desired) -> Planned:
@@ -47,6 +52,11 @@ def _planned(wanted: Desired) -> Planned:
     recorded, found = state.read(), pending(wanted, state)
     check_names_free(found.changes, recorded)
     return Planned(state.lab, recorded.file, found)
+
+
+def with_ruleset(changes: Iterable[Change]) -> frozenset[str]:
+    """Return the namespaces that some changes give a firewall."""
+    return frozenset(step.namespace for step, _ in changes if isinstance(step, SetFirewall))
 
 
 def check_names_free(planned: Iterable[Change], recorded: Recorded) -> None:

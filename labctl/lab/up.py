@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 
 from labctl.errors import KernelRefused, LabError, MachineError
 from labctl.kernel import namespaces
+from labctl.lab import rulesets
 from labctl.lab.apply import apply
 from labctl.lab.down import rollback
 from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.events import Listener, Planned, RollingBack
 from labctl.lab.lock import locked
 from labctl.lab.programs.errors import ProgramFailed
-from labctl.lab.reconcile import check_names_free, pending
+from labctl.lab.reconcile import check_names_free, pending, with_ruleset
 from labctl.lab.run_directory import prepare_names
 from labctl.lab.session import Session
 from labctl.lab.state import State
@@ -78,6 +79,7 @@ def up(
             looked = pending(wanted, state)
             changes = looked.changes
             check_names_free(changes, recorded)
+            rulesets.check(topology, with_ruleset(changes), file)
             try:
                 notify(Planned(topology.name, changes, fresh))
                 if not state.begun():

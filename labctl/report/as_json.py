@@ -127,7 +127,7 @@ class JsonReporter:
         found = [asdict(finding) for finding in findings]
         _write({"able": labs is Able.ALL, "labs": labs.name.lower(), "findings": found})
 
-    def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake]) -> None:
+    def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake], unseen: Sequence[str]) -> None:
         _write(
             {
                 "file": file,
@@ -136,6 +136,7 @@ class JsonReporter:
                 "endpoints": len(topology.ttun),
                 "checks": len(topology.checks),
                 "warnings": [asdict(warning) for warning in warnings],
+                "not_looked_at": list(unseen),
             }
         )
 

@@ -69,8 +69,8 @@ class Reporter(Protocol):
     def doctor(self, findings: Sequence[Diagnosis], labs: Able) -> None:
         """Report what this machine can do, and which labs that is enough for."""
 
-    def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake]) -> None:
-        """Report a file without mistakes."""
+    def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake], unseen: Sequence[str]) -> None:
+        """Report a file without mistakes, and what of it could not be looked at, with the reason."""
 
     def script(self, lab: str, language: str, text: str) -> None:
         """Report a lab as a script."""

@@ -16,7 +16,7 @@ from labctl.kernel.drivers import Able
 from labctl.lab.events import Removed
 from labctl.plan import steps
 from labctl.plan.coverage import Coverage
-from labctl.plan.facts import Link, Substitution
+from labctl.plan.facts import Link, Namespace, Substitution
 from labctl.plan.steps_of_programs import StartProgram
 from labctl.report import diff
 from labctl.report.console import console
@@ -130,6 +130,7 @@ def status(report: Status) -> None:
         for program in report.programs:
             programs.add_row(program.program, _state(program), str(program.restarts), escape(program.command))
         out.print(programs)
+    _firewalls(out, report.namespaces)
     _substitutions(out, report.substitutions)
     if report.pending and report.pending.changes:
         out.print(f"[yellow]differs from its file[/] (labctl up {escape(as_typed(report.file) or 'FILE')} repairs it):")
@@ -158,6 +159,17 @@ def _offloads(out: Console, engines: Iterable[EngineStatus]) -> None:
     for words, group in groupby(running, key=lambda pair: pair[0]):
         devices = ", ".join(device for _, device in group)
         out.print(f"[dim]offload engaged: {' '.join(words) or 'none'} ({devices})[/]")
+
+
+def _firewalls(out: Console, namespaces: Mapping[str, Namespace | None]) -> None:
+    """Print the tables of nftables; nothing where no namespace has one."""
+    grid = _table("namespace", "firewall", ">chains", ">rules")
+    for name, space in namespaces.items():
+        for table in space.tables if space else ():
+            grid.add_row(name, escape(f"table {table.family} {table.name}"), str(table.chains), str(table.rules))
+            name = ""
+    if grid.row_count:
+        out.print(grid)
 
 
 def _link(link: Link) -> list[str]:

@@ -104,7 +104,7 @@ class TerminalReporter:
 
         tables.doctor(findings, labs)
 
-    def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake]) -> None:
+    def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake], unseen: Sequence[str]) -> None:
         for warning in warnings:
             print(f"warning: {warning}", file=sys.stderr, flush=True)
         print(
@@ -112,6 +112,8 @@ class TerminalReporter:
             f"endpoints, {len(topology.checks)} checks: no mistakes"
             + (f", {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "")
         )
+        for each in unseen:
+            print(f"not looked at: {each}")
 
     def script(self, lab: str, language: str, text: str) -> None:
         print(text, end="")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TypeVar
 
-from labctl.errors import LabError, kernel_words
+from labctl.errors import LabError, MachineError, kernel_words
 from labctl.process.child import ChildEnded, in_child
 from labctl.rootless.holder import mount_private, new_namespaces
 from labctl.rootless.privileges import has_network_rights
 from labctl.rootless.userns_diagnosis import Diagnosis, obstacles, read
+
+Result = TypeVar("Result")
 
 ENVIRONMENT = "rootless environment"
 """The name of the row that says whether one can be made."""
@@ -36,13 +39,30 @@ def examine(drivers: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:
         return [*rows, Diagnosis("probe", "missing", kernel_words(error))]
 
 
+def within(work: Callable[[], Result]) -> Result:
+    """Do some work where a lab would be, in a process of its own, which ends with every namespace that it has made.
+
+    Return the result. Raise what it raised, MachineError where there can be no such context.
+    """
+    try:
+        return in_child(work if has_network_rights() else lambda: _in_new_namespaces(work))
+    except ChildEnded as ended:
+        raise MachineError(
+            "a process of labctl was ended at its work", f"its status is {ended.exit_code}", "try again"
+        ) from None
+
+
+def _in_new_namespaces(work: Callable[[], Result]) -> Result:
+    new_namespaces(os.geteuid(), os.getegid())
+    return in_child(work)  # only a child is inside the new PID namespace
+
+
 def _in_environment(drivers: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:
     def work() -> list[Diagnosis]:
         mount_private("doctor")
         return [Diagnosis(ENVIRONMENT, "ok", "made and left again"), *drivers()]
 
     try:
-        new_namespaces(os.geteuid(), os.getegid())
-        return in_child(work)  # only a child is inside the new PID namespace
+        return _in_new_namespaces(work)
     except LabError as error:
         return [Diagnosis(ENVIRONMENT, "missing", f"{error.what}: {error.why}", error.hint)]

@@ -23,6 +23,7 @@ from labctl.topology.load import load
 from labctl.topology.model import Topology
 from labctl.topology.values import IFNAMSIZ
 from tests.e2e.labs import ROUTED, tunnel
+from tests.e2e.test_firewall import GUARDED, NAT
 from tests.e2e.test_refused import unmake_names
 from tests.e2e.world import REPO, World, eventually
 
@@ -75,6 +76,7 @@ def state(here: World, topology: Topology) -> dict[str, Any]:
                 **plain,
                 "routes": sorted(map(str, plain["routes"])),
                 "links": sorted(map(str, plain["links"].items())),
+                "listing": sorted(map(str, plain["listing"].items())),
             }
         return spaces
 
@@ -156,9 +158,9 @@ def compare(here: World, file: str) -> None:
     assert here.snapshot() == before
 
 
-@pytest.mark.parametrize("name", ["two-site", "single-host", "tunnel", "kinds", "routed"])
+@pytest.mark.parametrize("name", ["two-site", "single-host", "tunnel", "kinds", "routed", "nat", "guarded"])
 def test_the_script_leaves_what_up_leaves(as_root: World, name: str) -> None:
-    written = {"tunnel": tunnel(), "kinds": KINDS, "routed": ROUTED}
+    written = {"tunnel": tunnel(), "kinds": KINDS, "routed": ROUTED, "nat": NAT, "guarded": GUARDED}
     file = as_root.file(f"{name}.yaml", written[name]) if name in written else str(REPO / "topologies" / f"{name}.yaml")
     compare(as_root, file)
 

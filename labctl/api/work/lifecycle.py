@@ -23,6 +23,7 @@ def up(source: str | Topology, name: str | None, fresh: bool, caller: Caller) ->
 
     with forkserver() as server:  # first of all: it has something to load
         from labctl.api.sources import desired_of, file_of
+        from labctl.lab import rulesets
         from labctl.lab.down import end as end_lab
         from labctl.lab.own_labs import own_labs
         from labctl.lab.up import up as make
@@ -32,6 +33,7 @@ def up(source: str | Topology, name: str | None, fresh: bool, caller: Caller) ->
         wanted, file = desired_of(source, name), file_of(source)
         lab = wanted.topology.name
         if fresh and (before := own_labs().get(lab)):
+            rulesets.check(wanted.topology, wanted.topology.namespaces, file)
             end_lab(lab, before)
         context = context_of_new(lab)
 
@@ -64,12 +66,12 @@ def restart(lab: str, named: Sequence[str], caller: Caller) -> Restarted:
 
 def plan(source: str | Topology, name: str | None, caller: Caller) -> Planned:
     """Look what `up` would do."""
-    from labctl.api.sources import desired_of
+    from labctl.api.sources import desired_of, file_of
     from labctl.lab.reconcile import planned
     from labctl.rootless.context import context_for
 
     wanted = desired_of(source, name)
-    return planned(wanted, context_for(wanted.topology.name))
+    return planned(wanted, context_for(wanted.topology.name), file_of(source))
 
 
 def down(labs: Sequence[str], caller: Caller) -> DownReport:

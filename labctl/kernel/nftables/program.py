@@ -52,8 +52,8 @@ def path() -> str | None:
 def missing() -> MachineError:
     """Return the error for a machine without nft."""
     return MachineError(
-        "the ruleset of a namespace (nft:) takes the program nft, which is not there",
-        "nft(8) is the only one that reads this language",
+        "the file has a ruleset (nft:), and this machine has no program that reads it",
+        "there is no nft in the PATH",
         "install it: apt install nftables (Fedora, Alpine, Arch: nftables); `masquerade:` works without",
     )
 
