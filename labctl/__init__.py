@@ -21,13 +21,17 @@ if TYPE_CHECKING:
     from labctl.api.namespace import Namespace
     from labctl.api.process import Process
     from labctl.errors import CommandFailed, CommandTimedOut, KernelRefused, LabError, MachineError, UsageError
+    from labctl.lab.verify import ChecksFailed
+    from labctl.topology.mistakes import TopologyMistakes
     from labctl.topology.model import Topology
 
 _FROM = {
+    "ChecksFailed": "labctl.lab.verify",
     "Lab": "labctl.api.lab",
     "Namespace": "labctl.api.namespace",
     "Process": "labctl.api.process",
     "Topology": "labctl.topology.model",
+    "TopologyMistakes": "labctl.topology.mistakes",
     **dict.fromkeys(
         ("CommandFailed", "CommandTimedOut", "KernelRefused", "LabError", "MachineError", "UsageError"),
         "labctl.errors",
@@ -35,6 +39,7 @@ _FROM = {
 }
 
 __all__ = [
+    "ChecksFailed",
     "CommandFailed",
     "CommandTimedOut",
     "KernelRefused",
@@ -44,6 +49,7 @@ __all__ = [
     "Namespace",
     "Process",
     "Topology",
+    "TopologyMistakes",
     "UsageError",
 ]
 

@@ -74,6 +74,10 @@ class Evidence:
     observed: int
     holds: bool
 
+    def __str__(self) -> str:
+        expected = "" if self.holds else f", not {self.expected}"
+        return f"{self.observed} packet{'s' * (self.observed != 1)} ({self.counter}) at {self.place}{expected}"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -95,6 +99,19 @@ class Result:
     lost: str = ""
     message: str = ""
     lacks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        told = {
+            "expected": self.expected,
+            "observed": self.observed,
+            "counted": "; ".join(map(str, self.evidence)),
+            "lost": self.lost,
+            "message": self.message,
+            "by hand": self.command,
+        }
+        mark = "pass" if self.passed else "FAIL" if self.asked else "????"
+        head = f"{mark} {self.name}  {self.description}".rstrip()
+        return "\n".join([head, *(f"     {label:8}  {words}" for label, words in told.items() if words)])
 
 
 class Tools(Protocol):

@@ -38,7 +38,7 @@ def verify(words: tuple[str, ...], system_tools: bool, verbose: bool, lab: str |
     report = reporter(form)
     found = own.verify(*checks, system_tools=system_tools, notify=partial(report.check, whole=verbose))
     report.verify(found, verbose, several=len(own_labs()) > 1)
-    if all(result.passed for result in found.results):
+    if found.passed:
         return ExitCode.SUCCESS
     failed = any(result.asked and not result.passed for result in found.results)
     return ExitCode.FAILED if failed else ExitCode.NOT_ASKED

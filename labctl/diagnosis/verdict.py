@@ -29,6 +29,11 @@ class Verdict:
     checks: tuple[str, ...] = ()
     where: str = ""  # the hop in words, with the way of the packet there; empty where the hop says it all
 
+    def __str__(self) -> str:
+        seen = [f"seen   {each.place} {each.what}: {each.value}" for each in self.evidence]
+        lines = [f"where  {self.where or self.hop}", f"why    {self.words}", *seen]
+        return "\n".join([*lines, f"do     {self.fix}"] if self.fix else lines)
+
 
 def in_a_line(found: Iterable[Verdict]) -> str:
     """Return several causes in a line: where each is, and why."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Self
 
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.needs import in_order
@@ -14,7 +15,7 @@ from labctl.checks.results import Result, Tools
 from labctl.checks.run import Means, NoWatch, Watch, run
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.verdict import Verdict, in_a_line
-from labctl.errors import UsageError
+from labctl.errors import LabError, UsageError
 from labctl.kernel import namespaces
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_out
@@ -45,6 +46,42 @@ class Verified:
     results: tuple[Result, ...]
     drift: tuple[Change, ...]
     diagnosis: tuple[Verdict, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Return whether every check has passed: one that could not be asked has not."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[Result, ...]:
+        """Return the checks that have not passed."""
+        return tuple(result for result in self.results if not result.passed)
+
+    def raise_for_failures(self) -> Self:
+        """Return this where every check has passed. Raise ChecksFailed with what failed, and why."""
+        if self.failed:
+            raise ChecksFailed(self)
+        return self
+
+    def __str__(self) -> str:
+        """Return how many checks passed, all of those that did not, and the causes that were found."""
+        counted = f"lab {self.lab}: {len(self.results) - len(self.failed)} of {len(self.results)} checks passed"
+        causes = [f"{', '.join(verdict.checks) or self.lab}\n{verdict}" for verdict in self.diagnosis]
+        return "\n\n".join([counted, *map(str, self.failed), *causes])
+
+
+class ChecksFailed(LabError):
+    """Checks of a lab have not passed. `verified` has all that was found."""
+
+    def __init__(self, verified: Verified) -> None:
+        names = ", ".join(result.name for result in verified.failed)
+        number, of = len(verified.failed), len(verified.results)
+        super().__init__(f"{number} of {of} checks of lab {verified.lab} failed: {names}", str(verified))
+        self.args = (verified,)  # what pickle calls the class with
+        self.verified = verified
+
+    def __str__(self) -> str:
+        return self.why
 
 
 def verify(

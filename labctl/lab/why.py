@@ -31,6 +31,10 @@ class Reached:
     observed: str
     diagnosis: tuple[Verdict, ...]
 
+    def __str__(self) -> str:
+        head = f"{self.sender} {'reaches' if self.reached else 'does not reach'} {self.to}: {self.observed}"
+        return "\n\n".join([head, *map(str, self.diagnosis)])
+
 
 _BROADCAST = IPv4Address("255.255.255.255")  # RFC 919
 _AS_IN = "write that of one host, as in: labctl why siteA 10.0.102.1"

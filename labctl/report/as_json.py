@@ -94,7 +94,7 @@ class JsonReporter:
             {
                 "lab": found.lab,
                 "file": found.file,
-                "passed": all(result.passed for result in found.results),
+                "passed": found.passed,
                 "checks": [asdict(result) for result in found.results],
                 "drift": [_change(change) for change in found.drift],
                 "diagnosis": [asdict(verdict) for verdict in found.diagnosis],

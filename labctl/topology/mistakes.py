@@ -12,6 +12,7 @@ What a file holds reaches a terminal only through here: lines and sentences are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labctl.errors import UsageError
@@ -42,20 +43,43 @@ class Mistake:
         return "\n".join(lines)
 
 
-class FileMistakes(UsageError):
-    """A file that was read and is wrong; carries every mistake, sorted by line."""
+@dataclass(frozen=True, order=True)
+class BuiltMistake:
+    """One mistake of a topology that a program has built; `path` are the keys that lead to it."""
 
-    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+    path: str
+    what: str
+    hint: str
+
+    def __str__(self) -> str:
+        told = f"{self.path}: {_shortened(self.what)}"
+        return f"{told}\n     = {_shortened(self.hint)}" if self.hint else told
+
+
+class TopologyMistakes(UsageError):
+    """A topology that is wrong; carries every mistake."""
+
+    def __init__(self, name: str, mistakes: Sequence[Mistake | BuiltMistake]) -> None:
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
         shown = [str(mistake) for mistake in mistakes[:SHOWN]]
         if len(mistakes) > SHOWN:
             shown.append(f"... and {len(mistakes) - SHOWN} more")
-        super().__init__(f"{mistakes[0].file} has {count}", "\n".join(shown))
-        self.args = (mistakes,)  # what pickle calls the class with
+        super().__init__(f"{_shortened(name)} has {count}", "\n".join(shown))
+        self.args = (name, mistakes)  # what pickle calls the class with
         self.mistakes = mistakes
 
     def __str__(self) -> str:
         return self.why
+
+
+class FileMistakes(TopologyMistakes):
+    """A file that was read and is wrong; its mistakes are sorted by line."""
+
+    mistakes: Sequence[Mistake]
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__(mistakes[0].file, mistakes)
+        self.args = (mistakes,)
 
 
 def _window(source: str, caret: int) -> tuple[str, int]:

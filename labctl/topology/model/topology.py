@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -14,7 +15,10 @@ from labctl.topology.model.tunnels import TunnelEndpoint
 
 
 class Topology(Model):
-    """A lab: namespaces, the tunnels between them, and the checks that prove it."""
+    """A lab: namespaces, the tunnels between them, and the checks that prove it.
+
+    A program builds one from the words of a file, with mappings and lists of Python, or reads one with `load`.
+    """
 
     name: LabName = Field(description="The name of the lab.", examples=["two-site"])
     description: str = Field("", description="What it shows, for a person.")
@@ -23,6 +27,33 @@ class Topology(Model):
     )
     ttun: tuple[TunnelEndpoint, ...] = Field((), description="Tunnel endpoints.")
     checks: tuple[Check, ...] = Field((), description="What `labctl verify` proves.")
+
+    def __init__(self, **values: Any) -> None:
+        """Build a topology. Raise TopologyMistakes with every mistake, each by the keys that lead to it."""
+        from labctl.topology.built import checked  # which judges by rules that know this class
+
+        super().__init__(**checked(values))
+
+    # What validates a file does not come by here, as with the constructor that this one stands for (pydantic).
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Topology:
+        """Return the topology in a file, or one that ships with labctl.
+
+        Raise UsageError where it cannot be read, its FileMistakes where it is wrong.
+        """
+        from labctl.topology.load import load
+        from labctl.topology.shipped import find
+
+        return load(find(os.fspath(path)))
+
+    @classmethod
+    def loads(cls, text: str) -> Topology:
+        """Return the topology in a text. Raise as `load` does."""
+        from labctl.topology.load import loads
+
+        return loads(text, "<text>", os.getcwd())
 
 
 SCHEMA_ID = "urn:labctl:topology"
