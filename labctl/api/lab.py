@@ -95,13 +95,15 @@ class Lab:
         Raise LabError; a lab that was not there before is then removed, one that was is put back as it was. So it is,
         too, where this is interrupted.
         """
-        worker = cls._new_worker()
+        from labctl.process.processes import own
+
+        worker, owner = cls._new_worker(), own() if tied else None
 
         def accept(report: UpReport) -> None:
             if tied and report.fresh:
                 worker.bind(report.lab)
 
-        report = worker.do(partial(lifecycle.up, _source(topology), name, fresh), notify, accept)
+        report = worker.do(partial(lifecycle.up, _source(topology), name, fresh, owner), notify, accept)
         lab = cls._known(report.lab, worker, made=report.fresh)
         lab.report = report
         return lab

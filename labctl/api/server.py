@@ -240,7 +240,7 @@ def _work(file: int, line_end: int, *others: int) -> None:
     try:
         with open(file, "rb") as whole:
             request: Request = pickle.load(whole)
-        caller = Caller(lambda what: line.send(Told(what)), descriptors=_streams(request, others))
+        caller = Caller(partial(_tell, line), descriptors=_streams(request, others))
         os.environ.clear()
         os.environ.update(request.environment)
         os.chdir(request.directory)
@@ -259,6 +259,12 @@ def _work(file: int, line_end: int, *others: int) -> None:
         and_now = caller.unless_received
     for step in and_now:
         step()
+
+
+def _tell(line: Line, what: object) -> None:
+    """Tell the program something. One that has ended hears nothing, also not how what was begun is taken back."""
+    with suppress(Hangup):
+        line.send(Told(what))
 
 
 def _streams(request: Request, descriptors: Sequence[int]) -> Sequence[int]:

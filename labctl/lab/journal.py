@@ -61,7 +61,6 @@ class Recorded:
     mode: str = "root"
     boot: str = ""
     mark: str = ""
-    owner: Process | None = None  # the process with which it ends; None where it stays without any
     complete: bool = False
     file: str = ""  # the topology file that it was made from; empty where that was no file
     namespaces: dict[str, NamespaceId] = field(default_factory=dict)
@@ -99,9 +98,8 @@ class Journal:
 
 def _apply(entry: Any, recorded: Recorded) -> None:
     match entry:
-        case {"begin": {"mode": str(mode), "boot": str(boot), "mark": str(mark), **more}}:
+        case {"begin": {"mode": str(mode), "boot": str(boot), "mark": str(mark)}}:
             recorded.mode, recorded.boot, recorded.mark = mode, boot, mark
-            recorded.owner = _process(more.get("owner"))
         case {"namespace": str(name), "device": int(device), "inode": int(inode), "mark": str(mark)}:
             if _NAME.fullmatch(name):
                 recorded.namespaces[name] = NamespaceId(device, inode, mark)
@@ -175,13 +173,6 @@ def _spec(entry: Any) -> EngineSpec:
                 directory,
             )
     raise ValueError("no engine")
-
-
-def _process(entry: Any) -> Process | None:
-    match entry:
-        case [int(pid), int(started)] if pid in _PIDS:
-            return Process(pid, started)
-    return None
 
 
 def as_entry(applied: Applied) -> dict[str, Any]:

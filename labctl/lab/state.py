@@ -31,7 +31,6 @@ from labctl.lab.run_directory import ROOT
 from labctl.plan.facts import Ran, Substitution
 from labctl.plan.firewall import Applied
 from labctl.process.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
-from labctl.process.processes import Process
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.program_ref import ProgramRef
 
@@ -56,16 +55,12 @@ class State:
         """Return whether anything is recorded that may exist."""
         return os.path.lexists(self._journal.path)
 
-    def begin(self, mode: str, owner: Process | None) -> None:
-        """Record that the lab is being made, the mark of its namespaces, and the process with which it ends, if any.
-
-        Raise MachineError.
-        """
+    def begin(self, mode: str) -> None:
+        """Record that the lab is being made, and the mark of its namespaces. Raise MachineError."""
         with kept_in(self.directory):
             (self.directory / "engines").mkdir(mode=0o700, exist_ok=True)
         mark = f"labctl: {self.lab} {secrets.token_hex(4)}"
-        tied = {"owner": [owner.pid, owner.started]} if owner else {}
-        self._journal.append({"begin": {"mode": mode, "boot": boot_id(), "mark": mark, **tied}})
+        self._journal.append({"begin": {"mode": mode, "boot": boot_id(), "mark": mark}})
 
     def record_namespace(self, name: str, found: NamespaceId) -> None:
         """Record a namespace, before it has its name. Raise MachineError, as all that writes does."""

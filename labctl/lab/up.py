@@ -28,7 +28,6 @@ from labctl.plan.desired import Desired, desired
 from labctl.plan.difference import Change
 from labctl.plan.facts import Ran, Substitution
 from labctl.plan.steps_of_programs import StartProgram
-from labctl.process.processes import Process
 from labctl.process.signals import TERMINATION, ignored
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
@@ -58,12 +57,8 @@ class UpReport:
 
 
 @contextmanager
-def up(
-    wanted: Desired, file: str, mode: str, fork: Fork, notify: Listener, owner: Process | None = None
-) -> Iterator[UpReport]:
+def up(wanted: Desired, file: str, mode: str, fork: Fork, notify: Listener) -> Iterator[UpReport]:
     """Make a lab what the topology of this file asks for. Yield the report; TERMINATION is ignored in the body.
-
-    `owner` is the process with which a new lab ends, if it does (lab/guardian.py).
 
     Raise LabError. A lab that was not there before is then removed, one that was is put back as it was.
     """
@@ -83,7 +78,7 @@ def up(
             try:
                 notify(Planned(topology.name, changes, fresh))
                 if not state.begun():
-                    state.begin(mode, owner)
+                    state.begin(mode)
                 prepare_names()
                 for name in recorded.namespaces:
                     namespaces.remove_claim(name)

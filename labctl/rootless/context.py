@@ -14,18 +14,18 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Protocol, TypeVar
 
 from labctl.errors import LabError, UsageError, kernel_errors_as
 from labctl.process import working_directory
 from labctl.process.child import Child, ChildEnded, Reply, Tell, start, worker
+from labctl.process.processes import Process, opened
 from labctl.process.signals import KEYBOARD, beside_terminal, fork, ignored
 from labctl.process.syscalls import die_with_parent, setns
 from labctl.rootless import context_names
-from labctl.rootless.guardian import Guardian
-from labctl.rootless.holder import NAMESPACES, environment_of_this_process, keep, start_holder, tie
+from labctl.rootless.holder import NAMESPACES, environment_of_this_process, keep, start_holder
 from labctl.rootless.privileges import has_network_rights
 
 Result = TypeVar("Result")
@@ -50,15 +50,8 @@ class Context(Protocol):
     def start(self, work: Callable[[], object]) -> Child:
         """Start some work there beside this command, with which it ends. It does not hear Ctrl-C; that is ours."""
 
-    def keep(self) -> None:
-        """Have the context outlive this command, if this command made it."""
-
-    def tied(self, guardian: Sequence[str]) -> AbstractContextManager[None]:
-        """Have the lab that is made in the body end when this process ends, however that comes; in place of `keep`.
-
-        `guardian` is a command that waits for that and takes the lab down; it is run where nothing else would.
-        Raise UsageError where the context is that of a lab that is there already.
-        """
+    def keep(self, owner: Process | None) -> None:
+        """Have the context outlive this command, if this command made it; with an owner until that process ends."""
 
     def abandon(self) -> None:
         """End the context with everything in it, if this command made it."""
@@ -77,9 +70,6 @@ class HostContext:
     lab: str | None = None
     address: tuple[str | None, list[int]] = (None, [])
 
-    def __init__(self) -> None:
-        self._guardian: Guardian | None = None
-
     def call(self, work: Callable[[], Result]) -> Result:
         return work()
 
@@ -96,17 +86,8 @@ class HostContext:
 
         return start(beside)
 
-    def keep(self) -> None:
+    def keep(self, owner: Process | None) -> None:
         pass
-
-    @contextmanager
-    def tied(self, guardian: Sequence[str]) -> Iterator[None]:
-        self._guardian = Guardian(guardian)
-        try:
-            yield
-        except BaseException:
-            self._dismiss()
-            raise
 
     def abandon(self) -> None:
         pass
@@ -117,13 +98,7 @@ class HostContext:
                 f"this is inside of lab {lab}", "this very command would end with it", "leave it: labctl down outside"
             )
         with work() as result:
-            self._dismiss()
             return result
-
-    def _dismiss(self) -> None:
-        if self._guardian is not None:
-            self._guardian.dismiss()
-            self._guardian = None
 
 
 class RootlessContext:
@@ -212,20 +187,13 @@ class RootlessContext:
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
         working_directory.return_to(called_from)
 
-    def keep(self) -> None:
-        if self._control is not None:
-            keep(self._control)
-            self._control = None
-
-    @contextmanager
-    def tied(self, guardian: Sequence[str]) -> Iterator[None]:
+    def keep(self, owner: Process | None) -> None:
         if self._control is None:
-            raise UsageError(
-                f"lab {self.lab} is there already", "", "only a lab that a process makes can end with this process"
-            )
-        yield
-        tie(self._control)
-        self._control = None
+            return
+        with opened(owner) if owner else nullcontext() as pidfd:
+            if not owner or pidfd is not None:  # else it has ended: so does the context, with this command
+                keep(self._control, pidfd)
+                self._control = None
 
     def abandon(self) -> None:
         if self._control is not None:

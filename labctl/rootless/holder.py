@@ -6,7 +6,7 @@
 
 H watches P (a pidfd) until P says `keep`, and answers to its name only then. If P ends before that, however it ends, H
 ends, and the kernel ends everything in its PID namespace and frees every other namespace with it: a killed `up` leaves
-nothing. Where P says `tie`, H answers to its name, too, and goes on watching P: the environment ends with it.
+nothing. With `keep` P may send a pidfd, which H watches from then on: the environment ends with that process.
 """
 
 from __future__ import annotations
@@ -52,9 +52,6 @@ SOURCE = "labctl/"
 EMPTY_OF_PROC = {Path("/proc/sys/fs/binfmt_misc"), Path("/proc/fs/nfsd"), Path("/proc/openprom")}
 """Directories that are there to be mounted on, and hide nothing (proc_create_mount_point())."""
 
-
-KEEP, TIE = b"keep", b"tie"
-"""What P says at the end: the environment stays without P, or ends with it."""
 
 NOT_MADE = "no rootless environment could be made for the lab"
 
@@ -120,19 +117,13 @@ def _ended_at_once() -> MachineError:
     return MachineError(NOT_MADE, "its first process ended at once", "run labctl doctor")
 
 
-def keep(control: socket.socket) -> None:
-    """Have a holder stay when its maker ends, and answer to its name. Raise MachineError if it has ended."""
-    _tell(control, KEEP)
+def keep(control: socket.socket, owner: int | None) -> None:
+    """Have a holder stay when its maker ends, and answer to its name. Raise MachineError if it has ended.
 
-
-def tie(control: socket.socket) -> None:
-    """Have a holder answer to its name, and end when its maker ends. Raise MachineError if it has ended."""
-    _tell(control, TIE)
-
-
-def _tell(control: socket.socket, what: bytes) -> None:
+    It ends when the process ends of which `owner` is a pidfd.
+    """
     with suppress(BrokenPipeError):
-        control.send(what)
+        socket.send_fds(control, [b"keep"], [] if owner is None else [owner])
     if _report(control)[0] != b"kept":
         raise _ended_at_once()
     control.close()
@@ -245,13 +236,13 @@ def _wait_for_the_end(claim: socket.socket, maker: int, control: socket.socket) 
         events, _, _ = select.select(waited, [], [])
         if claim in events:
             claim.accept()[0].close()
-        if control in events and (told := control.recv(16)):
+        if control in events and (told := socket.recv_fds(control, 16, 1))[0] == b"keep":
             # Not before: no other command is to enter an environment that is not yet what it is to be.
             claim.listen()
             control.send(b"kept")
             control.close()
-            waited = [claim] if told == KEEP else [claim, maker]
-        elif maker in events:
+            waited = [claim, *told[1]]
+        elif set(events) - {claim, control}:
             return
 
 

@@ -1,4 +1,4 @@
-"""A lab that ends with the process that made it: taken down by it, or left by a process that is killed."""
+"""A lab that ends with the program that made it, however that ends."""
 
 from __future__ import annotations
 
@@ -16,46 +16,28 @@ from tests.e2e.world import World, eventually
 # What makes a lab, says so, and then does as it is told.
 MAKER = """\
 import sys
-from labctl.cli.labs import desired_of
-from labctl.lab import guardian
-from labctl.lab.down import end
-from labctl.lab.engines.forkserver_client import forkserver
-from labctl.lab.up import up
-from labctl.process.processes import own
-from labctl.rootless.context import context_of_new
+from labctl import Lab
 
-desired = desired_of(sys.argv[1], None)
-lab = desired.topology.name
-context = context_of_new(lab)
-
-def work():
-    with up(desired, "", context.mode, server.at(context), lambda _: None, own()) as made:
-        return made
-
-with forkserver() as server:
-    if "before" in sys.argv:
-        with context.tied(guardian.command(lab, own())):
-            print("ready", flush=True)
-            context.call(work)
-    else:
-        with context.tied(guardian.command(lab, own())):
-            context.call(work)
-        print("ready", flush=True)
+print("begins", flush=True)
+lab = Lab.up(sys.argv[1], tied=True)
+print("ready", flush=True)
 if sys.stdin.readline() == "down\\n":
-    end(lab, context)
+    lab.down()
 """
 
 
 @contextmanager
-def maker(here: World, *more: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a process that makes a lab, and wait until it says that this is done, or begins."""
-    command = [sys.executable, "-c", MAKER, here.file("tunnel.yaml", tunnel()), *more]
+def maker(here: World, until: str = "ready") -> Iterator[subprocess.Popen[str]]:
+    """Start a program that makes a lab, and wait until it says that this begins, or is done."""
+    command = [sys.executable, "-c", MAKER, here.file("tunnel.yaml", tunnel())]
     with here.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        assert process.stdout is not None
+        while process.stdout.readline() != f"{until}\n":
+            assert process.poll() is None
         yield process
 
 
-def test_a_lab_ends_with_the_process_that_made_it(here: World) -> None:
+def test_a_lab_ends_with_the_program_that_made_it(here: World) -> None:
     before = here.snapshot()
     with maker(here) as process:
         here.labctl("verify")
@@ -63,9 +45,9 @@ def test_a_lab_ends_with_the_process_that_made_it(here: World) -> None:
     eventually(is_as(here, before), "nothing is left")
 
 
-def test_a_lab_that_was_not_made_to_its_end_is_taken_down_too(here: World) -> None:
+def test_a_lab_that_was_not_made_to_its_end_is_taken_back(here: World) -> None:
     before = here.snapshot()
-    with maker(here, "before") as process:
+    with maker(here, "begins") as process:
         eventually(lambda: engines(here), "the first engine is there")
         process.kill()
     eventually(is_as(here, before), "nothing is left")
@@ -78,18 +60,16 @@ def test_a_lab_ends_where_its_maker_ends_without_a_word(here: World) -> None:
     eventually(is_as(here, before), "nothing is left")
 
 
-def test_what_takes_a_lab_down_goes_with_the_lab(here: World) -> None:
-    before = here.snapshot()
+def test_a_lab_is_taken_down_by_its_maker(here: World) -> None:
     with maker(here) as process:
         process.communicate("down\n")
-        assert here.snapshot() == before
+        assert here.json("list") == []
 
 
-def test_a_lab_of_the_same_name_that_another_has_made_is_not_taken_down(here: World) -> None:
-    with maker(here) as process:
-        here.labctl("down", "tunnel")
-        here.labctl("up", here.file("tunnel.yaml", tunnel()))
+def test_without_root_it_ends_too_where_all_that_works_for_the_program_is_killed(as_user: World) -> None:
+    before = as_user.snapshot()
+    with maker(as_user) as process:
+        (works,) = as_user.processes_titled("labctl: works for")
+        os.kill(works, signal.SIGKILL)
         process.kill()
-    eventually(lambda: not here.processes_titled("takes down"), "nothing waits for the end of the maker any more")
-    here.labctl("verify")
-    here.labctl("down")
+    eventually(is_as(as_user, before), "nothing is left")

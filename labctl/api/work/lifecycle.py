@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from labctl.lab.reconcile import Planned
     from labctl.lab.restart import Restarted
     from labctl.lab.up import UpReport
+    from labctl.process.processes import Process
     from labctl.topology.model import Topology
 
 
-def up(source: str | Topology, name: str | None, fresh: bool, caller: Caller) -> UpReport:
-    """Make a lab what a topology asks for, and tell the steps; end one of that name first if it is to be `fresh`."""
+def up(source: str | Topology, name: str | None, fresh: bool, owner: Process | None, caller: Caller) -> UpReport:
+    """Make a lab what a topology asks for, and tell the steps; end one of that name first if it is to be `fresh`.
+
+    A new one ends with its owner, where it has one.
+    """
     from labctl.lab.engines.forkserver_client import forkserver
 
     with forkserver() as server:  # first of all: it has something to load
@@ -46,7 +50,7 @@ def up(source: str | Topology, name: str | None, fresh: bool, caller: Caller) ->
         except BaseException:
             context.abandon()
             raise
-    caller.if_received.append(context.keep)  # until then a rootless environment ends with this process
+    caller.if_received.append(lambda: context.keep(owner))  # until then a rootless environment ends with this process
     if made.fresh:
         caller.unless_received.append(lambda: end_lab(lab, context))
     return made
