@@ -74,6 +74,8 @@ def state(here: World, topology: Topology) -> dict[str, Any]:
                     del link["mac"]
             spaces[name] = {
                 **plain,
+                "listing": sorted(map(str, plain["listing"].items())),
+                "ran": sorted(map(str, plain["ran"])),
                 "routes": sorted(map(str, plain["routes"])),
                 "links": sorted(map(str, plain["links"].items())),
                 "listing": sorted(map(str, plain["listing"].items())),
@@ -233,3 +235,37 @@ def test_words_of_a_file_never_become_words_of_the_shell(as_user: World) -> None
     as_user.run("sh", "-n", script)
     as_user.run("sh", script, "down", code=None)
     assert not (as_user.home / "owned").exists()
+
+
+PROGRAMS = """\
+name: shop
+namespaces:
+  server:
+    interfaces:
+      eth0: {kind: veth, peer: "client:eth0", addresses: [192.0.2.1/30]}
+    programs:
+      - {name: web, command: "python3 -m http.server 80", cwd: /, user: nobody, ready: {tcp: 80}, after: [stock]}
+      - {name: stock, command: "sh -c 'echo $A; exec sleep 1000'", env: {A: it is here}, ready: {log: "^it is \\\\w+$"}}
+  client:
+    interfaces:
+      eth0: {kind: veth, peer: "server:eth0", addresses: [192.0.2.2/30]}
+    programs:
+      - name: probe
+        command: sleep 1001
+        after: ["server:web"]
+        ready: {command: "python3 -c 'import urllib.request as u; u.urlopen(\\"http://192.0.2.1/\\")'"}
+"""
+
+
+def test_the_script_starts_programs_in_their_order_and_ends_them(as_root: World) -> None:
+    script = as_root.file("lab.sh", as_root.labctl("export", as_root.file("shop.yaml", PROGRAMS)).stdout)
+    as_root.run("ip", "netns", "add", "first")
+    as_root.run("sh", script, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pids = [pid for name in ("server", "client") for pid in as_root.run("ip", "netns", "pids", name).stdout.split()]
+    titles = {Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip(): pid for pid in pids}
+    assert titles.keys() == {"python3 -m http.server 80", "sleep 1000", "sleep 1001"}
+    assert Path(f"/proc/{titles['python3 -m http.server 80']}").stat().st_uid == 65534
+    as_root.run("sh", script, "down")
+    eventually(lambda: not as_root.processes(), "the programs are gone")
+    as_root.run("ip", "netns", "del", "first")
+    as_root.inside(unmake_names)

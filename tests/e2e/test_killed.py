@@ -219,3 +219,42 @@ def test_a_command_that_ends_labctl_does_not_end_the_lab_in_its_words(as_user: W
     said = as_user.labctl("exec", "left", "--", "sh", "-c", "kill -KILL $PPID", code=1).stderr.splitlines()
     assert said[:2] == ["labctl was ended at its work in lab pair", "  its process there was ended by SIGKILL"]
     as_user.labctl("down")
+
+
+PROGRAMS = PAIR.replace(
+    "  right:\n",
+    "    programs:\n"
+    "      - {name: late, command: sleep 1000, after: [soon]}\n"
+    "      - {name: soon, command: \"sh -c 'sleep 1001 & sleep 1002'\", ready: {command: sleep 0.2}}\n"
+    "  right:\n",
+)
+
+
+def test_up_killed_while_programs_start_leaves_what_down_takes_away(here: World) -> None:
+    before = here.snapshot()
+    file = here.file("pair.yaml", PROGRAMS)
+    began = time.monotonic()
+    here.labctl("up", file)
+    took = time.monotonic() - began
+    here.labctl("down")
+    chance = random.Random(3)
+    for delay in (chance.uniform(0.3, 1.0) * took for _ in range(KILLS // 2)):
+        kill_after(start_up(here, file), delay)
+        if here.is_root or here.json("list"):
+            here.labctl("down", "pair")
+        eventually(is_as(here, before), f"nothing is left of an up that was killed after {delay:.3f} s")
+
+
+def test_a_restart_killed_while_a_program_starts(here: World) -> None:
+    file = here.file("pair.yaml", PROGRAMS)
+    here.labctl("up", file)
+    (old,) = [pid for pid, title in here.processes() if title.startswith("sleep 1000")]
+    process = here.start_labctl("restart", "left:soon", stdout=subprocess.DEVNULL, start_new_session=True)
+    eventually(lambda: here.processes_titled("sleep 0.2"), "it is waited for")
+    process.kill()
+    process.wait()
+    here.labctl("up", file)
+    assert here.json("status")["drift"] == []
+    assert [pid for pid, title in here.processes() if title.startswith("sleep 1000")] == [old]
+    here.labctl("down")
+    assert here.processes() == []

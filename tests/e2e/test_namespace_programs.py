@@ -9,6 +9,7 @@ from typing import Any
 
 from labctl.process.processes import start_time
 from tests.e2e.world import World, eventually
+from tests.programs import needed
 
 # What a program is told by, and by which it is found again among all processes.
 SERVE = """\
@@ -255,5 +256,30 @@ def test_always_is_also_after_success_and_a_pause_is_drift(here: World) -> None:
     (here.home / "gone").unlink()
     here.labctl("up", file)
     assert programs(here)["server:x"]["state"] == "running" and here.json("status")["drift"] == []
+    here.labctl("down")
+    assert here.processes() == []
+
+
+def test_servers_that_people_know(here: World) -> None:
+    needed("dnsmasq")
+    needed("iperf3")
+    here.file("dnsmasq.conf", "no-daemon\nno-resolv\nno-hosts\nuser=\npid-file\naddress=/shop.test/192.0.2.1\n")
+    file = lab(
+        here,
+        "{name: dns, command: dnsmasq -C dnsmasq.conf, ready: {udp: 53}}",
+        "{name: perf, command: stdbuf -oL iperf3 -s, ready: {log: Server listening}}",
+        "{name: web, command: python3 -m http.server 80, ready: {tcp: 80}}",
+    )
+    here.labctl("up", file)
+    asks = (
+        "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.settimeout(5); s.connect(('192.0.2.1', 53));"
+        " s.send(bytes.fromhex('000101000001000000000000') + b'\\4shop\\4test\\0' + bytes.fromhex('00010001'));"
+        " print(s.recv(512)[-4:] == socket.inet_aton('192.0.2.1'))"
+    )
+    assert here.labctl("exec", "client", "--", "python3", "-c", asks).stdout == "True\n"
+    here.labctl("exec", "client", "--", "iperf3", "-c", "192.0.2.1", "-n", "1M")
+    assert fetched(here) == "200"
+    assert "Accepted connection" in here.labctl("logs", "server:perf").stdout
+    assert here.json("status")["drift"] == []
     here.labctl("down")
     assert here.processes() == []

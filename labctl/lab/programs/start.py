@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from labctl.kernel import namespaces
 from labctl.lab.events import Done
 from labctl.lab.journal import Program
-from labctl.lab.programs.failure import failed
+from labctl.lab.programs.failure import CORRECT, KEPT_BACK, failed
 from labctl.lab.programs.launch import Launch
 from labctl.lab.programs.program_files import signatures
 from labctl.lab.programs.ready import Sign, sign_of
@@ -83,12 +83,14 @@ class _Begun:
         lacking = self.sign.lacking()
         if lacking and over:
             often = f", and was started {record.restarts + 1} times" if record.restarts else ""
-            self._fail(f"is not ready after {self.seconds:g} s: {lacking}{often}")
+            waits_for_line = self.step.spec.ready is not None and self.step.spec.ready.sign == "log"
+            hint = KEPT_BACK if waits_for_line else CORRECT
+            self._fail(f"is not ready after {self.seconds:g} s: {lacking}{often}", hint)
         return not lacking
 
-    def _fail(self, what: str) -> None:
-        spec = self.step.spec
-        error = failed(self.task.name, spec.command, what, self.task.log, self.since)  # before more is written to it
+    def _fail(self, what: str, hint: str = CORRECT) -> None:
+        command = self.step.spec.command
+        error = failed(self.task.name, command, what, self.task.log, self.since, hint)  # before more is written to it
         processes.end([self.process], GRACE)
         raise error
 
