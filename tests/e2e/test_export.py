@@ -78,7 +78,6 @@ def state(here: World, topology: Topology) -> dict[str, Any]:
                 "ran": sorted(map(str, plain["ran"])),
                 "routes": sorted(map(str, plain["routes"])),
                 "links": sorted(map(str, plain["links"].items())),
-                "listing": sorted(map(str, plain["listing"].items())),
             }
         return spaces
 
