@@ -60,6 +60,9 @@ def on_link(case: Case, stage: Stage, evidence: tuple[Witness, ...]) -> Verdict:
 
 
 def give(case: Case, stage: Stage) -> str:
-    """Return what to do where no namespace has a destination."""
+    """Return what to do where no namespace has a destination; one that a ruleset has chosen is wrong there."""
+    if not stage.depth and not stage.back and stage.flow.to != case.asked.to:
+        chosen = next((each.namespace for each in case.stages if each.flow.to == stage.flow.to), stage.namespace)
+        return fixes.write(case, "namespaces", chosen, "nft", text="redirect to an address that is there")
     text = f"give {stage.flow.to} to an interface here, or ask for an address that is there"
     return fixes.write(case, "namespaces", text=text)

@@ -6,7 +6,7 @@ while the check ran.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -108,6 +108,7 @@ class Case:
     probes: Sequence[Journey] = ()  # of the probe's own
     answers: Sequence[Journey] = ()  # of those that answer them
     traced: Mapping[str, Sequence[Event]] = field(default_factory=dict)  # by namespace, of the probe sent once more
+    followed: Set[str] = frozenset()  # namespaces that translate by a ruleset of the file, which the stages follow
     changes: Sequence[Change] = ()  # what `up` would do
     outcome: str = ""  # results.State
     observed: str = ""  # what the probe saw, in words

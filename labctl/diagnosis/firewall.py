@@ -47,7 +47,7 @@ def changed(case: Case, number: int) -> Iterator[Verdict]:
         rule = rule_of(case, stage.namespace, event)
         if rule and _REWRITES.search(rule.words) and is_of(stage, event):
             words = f"the firewall of {stage.namespace} rewrites it: {chain_words(event)}: `{rule.words}`"
-            fix = _without(stage.namespace, event, rule)
+            fix = _without(case, stage.namespace, event, rule)
             yield Verdict(place(stage, event), Reason.FIREWALL, words, met(stage, event, rule), fix)
             return
 
@@ -113,7 +113,8 @@ def _ended(case: Case, stage: Stage, event: Event) -> Verdict:
     packets = "ARP" if event.family == "arp" else packets
     verb = "rejects" if rule and "reject" in rule.words.split() else "drops"
     words = f"the firewall of {here} {verb} {packets}: {chain_words(event)}{hook}: {what}"
-    fix = _without(here, event, rule) if rule else fixes.up(case)
+    by_file = fixes.of_ruleset(case, here, event.family, event.table)
+    fix = _without(case, here, event, rule) if rule else by_file or fixes.up(case)
     return Verdict(place(stage, event), Reason.FIREWALL, words, evidence, fix)
 
 
@@ -138,6 +139,8 @@ def chain_words(event: Event) -> str:
     return f"table {event.family} {event.table}, chain {event.chain}"
 
 
-def _without(namespace: str, event: Event, rule: Rule) -> str:
+def _without(case: Case, namespace: str, event: Event, rule: Rule) -> str:
+    if by_file := fixes.of_ruleset(case, namespace, event.family, event.table):
+        return by_file
     delete = f"nft delete rule {event.family} {event.table} {event.chain} handle {rule.handle}"
     return fixes.inside(namespace, delete)

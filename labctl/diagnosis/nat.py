@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
@@ -16,18 +17,22 @@ from labctl.kernel.conntrack import Connection
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import Way
 from labctl.kernel.nftables.ruleset import Rule
+from labctl.kernel.nftables.trace import Event
 from labctl.plan.firewall import MASQUERADE
-from labctl.trace.dissect import Packet
+from labctl.trace.dissect import Packet, packet
 
+_REDIRECTS = re.compile(r"\bdnat (ip6? )?to (?P<to>[0-9.]+|\[?[0-9a-f:]*:[0-9a-f:]*\]?)(:(?P<port>\d+))?$")
 _TRANSLATES = ("dnat", "snat", "masquerade", "redirect")
 
 
 def translated(case: Case, number: int) -> Iterator[Verdict]:
     """Yield what translates a packet of a stage: the rule that it met, or the connection that it is of."""
     stage = case.stages[number]
+    if stage.namespace in case.followed:
+        return
     for event in case.traced.get(stage.namespace, ()):
         rule = rule_of(case, stage.namespace, event)
-        if rule and event.table != MASQUERADE and _translates(rule) and is_of(stage, event):
+        if rule and _translates(rule) and is_of(stage, event) and not _is_of_file(case, stage.namespace, event):
             words = f"{stage.namespace} translates its addresses: {chain_words(event)}: `{rule.words}`"
             evidence = (*met(stage, event, rule), *_rewritten(case, number))
             yield Verdict(place(stage, event), Reason.NAT, words, evidence, fixes.up(case))
@@ -40,6 +45,35 @@ def translated(case: Case, number: int) -> Iterator[Verdict]:
         if each.translated and _begins(each.original, stage.flow) and (another_host or another_port):
             yield _connection(case, stage, each)
             return
+
+
+def may_translate(case: Case, first: int, number: int) -> bool:
+    """Return whether packets that pass some stages may come to a later one with other addresses than by the file."""
+    return any(
+        chain.type == "nat" and chain.rules and chain.table != MASQUERADE
+        for stage in case.stages[first:number]
+        if stage.namespace not in case.followed and stage.namespace != case.stages[number].namespace
+        for chain in case.space(stage.namespace).chains
+    )
+
+
+def redirected(case: Case) -> Iterator[tuple[str, Connection]]:
+    """Yield what rulesets of the file were seen to redirect: by rules that name one address, and maybe a port."""
+    for stage in case.stages:
+        for event in case.traced.get(stage.namespace, ()):
+            rule = rule_of(case, stage.namespace, event)
+            found = _REDIRECTS.search(rule.words) if rule else None
+            met_by = packet(event.header)
+            if found is None or met_by is None or not _is_of_file(case, stage.namespace, event):
+                continue
+            flow = replace(stage.flow, to=ip_address(met_by.destination), source=ip_address(met_by.source))
+            port = int(found["port"] or flow.dport)
+            reply = replace(flow.answer, source=ip_address(found["to"].strip("[]")), sport=port)
+            yield stage.namespace, Connection(flow, reply, "", answered=False)
+
+
+def _is_of_file(case: Case, namespace: str, event: Event) -> bool:
+    return event.table == MASQUERADE or bool(fixes.of_ruleset(case, namespace, event.family, event.table))
 
 
 def _translates(rule: Rule) -> bool:
@@ -77,8 +111,9 @@ def rewritten(case: Case, number: int) -> Iterator[Verdict]:
         found = list(_rewritten(case, each)) if stage.kind in (Kind.SEND, Kind.FORWARD) else []
         if found:
             words = f"{stage.namespace} translates the addresses of the packet ({found[0].value})"
-            if stage.sent_from is not None:
-                words = f"{stage.namespace} is to masquerade at {stage.place}, and does not ({found[0].value})"
+            if stage.sent is not None:
+                sent = stage.sent.source
+                words = f"{stage.namespace} is to send it on from {sent}, and does not ({found[0].value})"
             yield Verdict(stage.place, Reason.NAT, words, tuple(found), fixes.up(case))
             return
 
@@ -98,8 +133,8 @@ def _rewritten(case: Case, number: int) -> Iterator[Witness]:
 def as_sent(case: Case, stage: Stage) -> Flow:
     """Return the flow of a stage with the source address that the sender's kernel has chosen."""
     first, way = case.stages[0], case.ways.get(case.stages[0])
-    if stage.sent_from is not None:
-        return replace(stage.flow, source=stage.sent_from)
+    if stage.sent is not None:
+        return stage.sent
     if first.flow.source not in (stage.flow.to, stage.flow.source):  # it is hidden behind another one by then
         return stage.flow
     if stage.depth or not isinstance(way, Way) or not way.source or way.interface != first.leaves:

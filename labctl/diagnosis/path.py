@@ -12,8 +12,7 @@ A stage is a part of the way at whose end a packet can be seen, on an interface 
 
 Between READ and WRITE are the stages of the datagram, one level deeper, by the addresses of the endpoints.
 
-Where a namespace masquerades by the file, packets go on from the address of the interface that they leave by, and
-answers to that address go on to who has sent them.
+Where the file translates addresses, packets go on with others, and so do the answers to them (translations.py).
 
 Where the file shows no way but says what it means (`crosses`, the namespace of a server), the stages follow what it
 means: what the file lacks is then found at the stage that lacks it. Where it means nothing either, as for an address
@@ -26,6 +25,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from labctl.diagnosis.translations import NONE, Followed, Translations
 from labctl.kernel.flow import Flow
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Dummy, Topology, TunnelEndpoint, Veth
@@ -36,9 +36,6 @@ from labctl.topology.ways import forwards
 
 MOST_STAGES = 400
 """A way that is longer goes round in a loop."""
-
-_Hidden = dict[tuple[int, str, Host], Host]
-"""Who is behind the address from which a namespace masquerades, by depth of tunnels, namespace and that address."""
 
 _Walk = Generator["Stage", None, str | None]
 """Yields the stages of one packet, and returns the namespace that takes it in; None where it is not taken in."""
@@ -86,7 +83,7 @@ class Stage:
     back: bool = False
     before: InterfaceRef | None = None  # of CROSS and SWITCH: the interface that it comes from
     meets: InterfaceRef | None = None  # of SEND and FORWARD: the interface that has the next hop
-    sent_from: Host | None = None  # of SEND and FORWARD: the source that it leaves with where that is masqueraded
+    sent: Flow | None = None  # of SEND and FORWARD: the flow as it leaves, where the file translates it
     by_file: bool = True  # whether the file's own addresses, routes and settings have it so, or only what it means
 
     @property
@@ -125,11 +122,14 @@ class Paths:
         self._fibs, self._segments, self._ways = network.fibs, network.segments, network.ways
         self.endpoints = self._ways.endpoints
 
-    def stages(self, asked: Asked) -> tuple[Stage, ...]:
-        """Return all stages of a probe: those of its packets, and those of the answer where one is expected."""
+    def stages(self, asked: Asked, followed: Followed = NONE) -> tuple[Stage, ...]:
+        """Return all stages of a probe: those of its packets, and those of the answer where one is expected.
+
+        `followed` are connections that rulesets of the file translate.
+        """
         bound = Flow(asked.to, None, asked.protocol, 0, asked.port)
-        hidden: _Hidden = {}
-        walk = self._walk(asked.sender, bound, asked.receiver, list(asked.crosses), 0, False, hidden)
+        nat = Translations(followed)
+        walk = self._walk(asked.sender, bound, asked.receiver, list(asked.crosses), 0, False, nat)
         there, end = self._gathered(walk)
         flow = there[-1].flow if there else bound
         if asked.answered and end is None:
@@ -137,7 +137,7 @@ class Paths:
         if not (asked.answered and end and flow.source):
             return tuple(there)
         back = list(reversed(asked.crosses))
-        return (*there, *self._gathered(self._walk(end, flow.answer, asked.sender, back, 0, True, hidden))[0])
+        return (*there, *self._gathered(self._walk(end, flow.answer, asked.sender, back, 0, True, nat))[0])
 
     @staticmethod
     def _not_passed_on(way: list[Stage]) -> Iterator[Stage]:
@@ -180,7 +180,7 @@ class Paths:
         crosses: list[InterfaceRef],
         depth: int,
         back: bool,
-        hidden: _Hidden,
+        nat: Translations,
     ) -> _Walk:
         here, arrives, position = start, "", 0
         left: set[InterfaceRef] = set()
@@ -188,8 +188,8 @@ class Paths:
             if InterfaceRef(here, arrives) in left:  # it has come back to where it went away
                 yield Stage(Kind.FORWARD, here, flow, arrives, depth=depth, back=back, by_file=False)
                 return None
-            if arrives and (depth, here, flow.to) in hidden:
-                flow = replace(flow, to=hidden[depth, here, flow.to])
+            if arrives and (came := nat.coming_in(depth, here, flow)) != flow:
+                flow, receiver = came, ""
             decision = self._fibs[here].lookup(flow.to, flow.source, arrives or LOOPBACK)
             meant = crosses[position] if position < len(crosses) and crosses[position].namespace == here else None
             if decision and decision.local and meant is None:
@@ -219,15 +219,13 @@ class Paths:
             endpoint = self.endpoints.get(leaving)
             meets = None if endpoint or not leaves else self._ways.neighbour(leaving, via or flow.to)
             kind = Kind.FORWARD if arrives else Kind.SEND
-            sent_from = self._masqueraded(leaving, via or flow.to, flow)
-            yield Stage(kind, here, flow, arrives, leaves, via, depth, back, None, meets, sent_from, by_file)
-            if sent_from is not None and flow.source is not None:
-                hidden[depth, here, sent_from] = flow.source
-                flow = replace(flow, source=sent_from)
+            sent = nat.leaving(depth, here, flow, self._masqueraded(leaving, via or flow.to, flow.to.version))
+            yield Stage(kind, here, flow, arrives, leaves, via, depth, back, None, meets, sent, by_file)
+            flow = sent or flow
             following = crosses[position] if position < len(crosses) else None
             position += following is not None
             if endpoint:
-                comes_out = yield from self._through(endpoint, following, flow, depth, back, hidden)
+                comes_out = yield from self._through(endpoint, following, flow, depth, back, nat)
             else:
                 comes_out = yield from self._over(leaving, meets or following, flow, depth, back)
             if comes_out is None:
@@ -235,7 +233,13 @@ class Paths:
             here, arrives = comes_out
 
     def _through(
-        self, endpoint: TunnelEndpoint, meant: InterfaceRef | None, flow: Flow, depth: int, back: bool, hidden: _Hidden
+        self,
+        endpoint: TunnelEndpoint,
+        meant: InterfaceRef | None,
+        flow: Flow,
+        depth: int,
+        back: bool,
+        nat: Translations,
     ) -> Generator[Stage, None, InterfaceRef | None]:
         """Yield the stages between a TUN device and that of the peer, and return the latter."""
         device = endpoint.device
@@ -244,7 +248,7 @@ class Paths:
         datagram = Flow(endpoint.peer.host, source, "udp", endpoint.bind.port, endpoint.peer.port)
         yield Stage(Kind.READ, device.namespace, flow, leaves=device.interface, depth=depth, back=back)
         receiver = far.namespace if far else ""
-        end = yield from self._walk(device.namespace, datagram, receiver, [], depth + 1, back, hidden)
+        end = yield from self._walk(device.namespace, datagram, receiver, [], depth + 1, back, nat)
         if end is None or far is None or end != far.namespace:
             return None
         yield Stage(Kind.WRITE, far.namespace, flow, arrives=far.interface, depth=depth, back=back, before=device)
@@ -287,12 +291,10 @@ class Paths:
         arrives, leaves = (step.interface, "") if takes_in else ("", step.interface)
         return Stage(Kind.SWITCH, step.namespace, flow, arrives, leaves, depth=depth, back=back, before=before)
 
-    def _masqueraded(self, leaving: InterfaceRef, next_hop: Host, flow: Flow) -> Host | None:
-        """Return the source that a packet leaves with where that is masqueraded; None where it is not changed."""
-        if leaving.interface not in self._spaces[leaving.namespace].masquerade:
-            return None
-        own = self._source(leaving, next_hop, flow.to.version)
-        return None if own == flow.source else own
+    def _masqueraded(self, leaving: InterfaceRef, next_hop: Host, version: int) -> Host | None:
+        """Return the source that packets leave with where that is masqueraded by the file; None where it is not."""
+        masquerades = leaving.interface in self._spaces[leaving.namespace].masquerade
+        return self._source(leaving, next_hop, version) if masquerades else None
 
     def _source(self, leaving: InterfaceRef, next_hop: Host, version: int) -> Host | None:
         """Return the source address that the kernel chooses (net/ipv4/devinet.c: inet_select_addr)."""

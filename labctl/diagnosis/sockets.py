@@ -40,6 +40,8 @@ def server(case: Case, number: int) -> Iterator[Verdict]:
     stage = case.stages[number]
     if stage.kind is not Kind.DELIVER or stage.depth or stage.back or stage.flow.protocol not in ("tcp", "udp"):
         return
+    if case.asked.receiver not in ("", stage.namespace):
+        return  # it is meant to go on from here
     here, to, port, protocol = stage.namespace, stage.flow.to, stage.flow.dport, stage.flow.protocol
     name = f"{protocol.upper()} port {port}"
     found, fitting = on_port(case, stage), receivers(case, stage)

@@ -99,8 +99,9 @@ def verdicts(case: Case) -> list[Verdict]:
         return [_seen(case, lost_at[0], verdict) for verdict in wrongly_sent]
     causes = {number: explained(case, number) for number in lost_at}
     found = [_seen(case, number, verdict) for number, told in causes.items() for verdict in told]
-    for number in range(min(lost_at, default=len(case.stages)) + 1, len(case.stages)):
-        if number not in lost_at and not _is_refuted(case, number):
+    first = min(lost_at, default=len(case.stages))
+    for number in range(first + 1, len(case.stages)):
+        if number not in lost_at and not _is_refuted(case, number) and not nat.may_translate(case, first, number):
             found += (_placed(case.stages[number], verdict) for verdict in _asked(case, number, _STATES))
     known = without_symptoms(_each_once(found)) or list(answered.by_another(case))
     unknown = (number for number, told in causes.items() if not told and not _is_told(case, number, known))

@@ -11,16 +11,19 @@ from pathlib import Path
 from labctl.checks.kinds import kind_of
 from labctl.checks.probes import Probes
 from labctl.checks.results import Result
-from labctl.diagnosis import gather, measured
+from labctl.diagnosis import gather, measured, nat
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File, Space
 from labctl.diagnosis.firewall import marked
 from labctl.diagnosis.onward import onward
 from labctl.diagnosis.path import Paths
 from labctl.diagnosis.sighted import stops
+from labctl.diagnosis.translations import NONE, Followed, followed
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.diagnosis.walk import in_question, verdicts
 from labctl.errors import LabError
+from labctl.kernel import namespaces
+from labctl.kernel.conntrack import Connection, connections
 from labctl.kernel.neighbours import UNRESOLVED
 from labctl.kernel.packet_taps import EVERYTHING, NOTHING
 from labctl.lab.capture import tunnel_ports
@@ -32,6 +35,7 @@ from labctl.plan.desired import Desired
 from labctl.plan.difference import Change
 from labctl.plan.facts import Facts
 from labctl.plan.plan import between
+from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.process.patience import Patience
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check
@@ -56,7 +60,7 @@ class Explainer:
     def __init__(self, state: State, wanted: Desired, checks: Iterable[Check]) -> None:
         self._state, self._wanted = state, wanted
         self._recorded: Recorded = state.read()
-        paths = Paths(wanted.topology)
+        self._paths = paths = Paths(wanted.topology)
         self._checks = {check.name: check for check in checks}
         asked = {name: asked_of(check, paths) for name, check in self._checks.items()}
         self._asked = {name: one for name, one in asked.items() if one is not None}
@@ -83,9 +87,13 @@ class Explainer:
         self._watch.begin(self._watched.get(check, ()), program)
 
     def _around(self, check: str) -> Iterable[str]:
-        """Return the namespaces that the packets of a check may come through: all where the file leads nowhere."""
+        """Return the namespaces that the packets of a check may come through: all where the file leads nowhere.
+
+        Where a ruleset may translate them, nothing of the file says where they go.
+        """
         stages = self._stages[check]
         nowhere = self._asked[check].answered and any(stage.leads_nowhere for stage in stages)
+        nowhere = nowhere or any(self._wanted.topology.namespaces[name].nft for name in self._on_the_way[check])
         return self._wanted.topology.namespaces if nowhere else self._on_the_way[check]
 
     def answered_elsewhere(self, check: Check) -> str:
@@ -113,7 +121,10 @@ class Explainer:
         if any(case.space(name).chains for name in names):
             patience = NEXT_REQUEST if any(_waits(case.space(name)) for name in names) else 0.0
             again = partial(self._again, result.name)
-            case = self._with_marks(replace(case, traced=gather.traced(case, again, patience)))
+            case = replace(case, traced=gather.traced(case, again, patience))
+            if redirected := followed(nat.redirected(case)):
+                case = replace(self._case(result, redirected), traced=case.traced)
+            case = self._with_marks(case)
         return verdicts(case)
 
     def _with_marks(self, case: Case) -> Case:
@@ -128,10 +139,13 @@ class Explainer:
         """Send the probe of a check once more, and wait only for as long as its packets need."""
         Probes(Patience).ask(kind_of(self._checks[name].probe).briefly(AGAIN, TIMES))
 
-    def _case(self, result: Result) -> Case:
+    def _case(self, result: Result, redirected: Followed = NONE) -> Case:
         """Return what was seen and counted, and then, of the stages that were not passed, what the kernel says."""
         asked, stages = self._asked[result.name], self._stages[result.name]
         found = self._facts.namespaces
+        translated = {**redirected, **followed(self._connections(stage.namespace for stage in stages))}
+        if translated:
+            stages = self._paths.stages(asked, translated)
         if stages and asked.answered:
             stages = tuple(onward(stages, found))
         every, probes, answers = gather.seen_of(asked, self._watch.crossed(), self._ports)
@@ -145,6 +159,7 @@ class Explainer:
             journeys=every,
             probes=probes,
             answers=answers,
+            followed={name for name, *_ in translated},
             changes=self._changes,
             outcome=result.outcome,
             observed=result.observed,
@@ -161,6 +176,14 @@ class Explainer:
         spaces = {name: gather.space(name, found.get(name), self._watch) for name in dict.fromkeys((*around, *ahead))}
         ways, returns = gather.look_ups(dict.fromkeys(open_))
         return replace(case, spaces={**case.spaces, **spaces}, ways=ways, returns=returns)
+
+    def _connections(self, names: Iterable[str]) -> Iterator[tuple[str, Connection]]:
+        """Yield the connections of those namespaces that have a ruleset by the file, and have it still."""
+        lost = {change.step.namespace for change in self._changes if isinstance(change.step, SetFirewall)}
+        for name in dict.fromkeys(names):
+            if self._wanted.topology.namespaces[name].nft and name in self._facts.namespaces and name not in lost:
+                with namespaces.inside(name):
+                    yield from ((name, each) for each in connections())
 
     @cached_property
     def _facts(self) -> Facts:

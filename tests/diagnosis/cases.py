@@ -160,7 +160,7 @@ def _shows(stage: Stage) -> bool:
 def _sighting(case: Case, stage: Stage, kind: int, at: int) -> Sighting:
     inside = next(each for each in case.stages if each.depth == 0 and each.back is stage.back)
     whole = inside if stage.depth else stage
-    source = whole.sent_from or whole.flow.source
+    source = (whole.sent or whole.flow).source
     inner = _packet(str(source), str(whole.flow.to), Icmp(kind, 0, "echo", (1, 1)))
     packet = inner
     for _ in range(stage.depth):

@@ -51,6 +51,7 @@ CONTROLS = (
         ),
     ),
     Control("masquerade by the file", "nat"),
+    Control("ruleset of the file that redirects", "dnat"),
     Control(
         "router that masquerades",
         "routed",

@@ -1,15 +1,24 @@
-"""What goes wrong on either side of a router that masquerades, as its file says."""
+"""What goes wrong on either side of a router that translates addresses, as its file says."""
 
 from __future__ import annotations
 
 from labctl.diagnosis.reasons import Reason
-from tests.diagnosis.fault import Accepted, Commands, Fault, at, rule
+from tests.diagnosis.fault import Accepted, Edit, Fault, at, rule
 
 
 def fault(name: str, check: str, expected: Accepted, *inject: tuple[str, str]) -> Fault:
-    """Return a fault of the lab with NAT."""
-    commands: Commands = inject
-    return Fault(f"behind NAT: {name}", "nat", check, expected, commands)
+    """Return a fault of the lab that masquerades."""
+    return Fault(f"behind NAT: {name}", "nat", check, expected, inject)
+
+
+def redirected(name: str, check: str, expected: Accepted, *inject: tuple[str, str]) -> Fault:
+    """Return a fault of the lab whose ruleset redirects."""
+    return Fault(f"redirected: {name}", "dnat", check, expected, inject)
+
+
+def written(name: str, check: str, expected: Accepted, right: str, wrong: str) -> Fault:
+    """Return a mistake in that ruleset."""
+    return Fault(f"ruleset: {name}", "dnat", check, expected, edits=(Edit(right, wrong),), lines=("nft:",))
 
 
 FAULTS = (
@@ -70,5 +79,41 @@ FAULTS = (
         "tcp",
         at("server:eth0", why=Reason.OTHER_LISTENER),
         ("server", "program tcp 198.51.100.1 8000"),
+    ),
+    redirected(
+        "host ignores echo requests",
+        "in",
+        at("host:eth0", why=Reason.ECHO_IGNORED),
+        ("host", "sysctl -qw net.ipv4.icmp_echo_ignore_all=1"),
+    ),
+    redirected("host has no route back", "in", at("host:eth0", why=Reason.NO_ROUTE), ("host", "ip route del default")),
+    redirected(
+        "router drops the replies",
+        "in",
+        at("r:a", why=Reason.FIREWALL),
+        ("r", rule("forward", "icmp type echo-reply drop")),
+    ),
+    redirected(
+        "router does not forward", "in", at("r:b", why=Reason.FORWARDING_OFF), ("r", "sysctl -qw net.ipv4.ip_forward=0")
+    ),
+    redirected(
+        "the outside refuses the router",
+        "out",
+        at("out:eth0", why=Reason.ROUTE_REJECTS),
+        ("out", "ip route add blackhole 192.0.2.1"),
+    ),
+    redirected(
+        "host drops the replies",
+        "out",
+        at("host:eth0", why=Reason.FIREWALL),
+        ("host", rule("input", "icmp type echo-reply drop")),
+    ),
+    written("drops", "out", at("r:a", "r:b", why=Reason.FIREWALL), "udp dport 99 drop", "icmp type echo-request drop"),
+    written(
+        "redirects to a host that is not there",
+        "in",
+        at("r:a", "r:b", why=(Reason.ADDRESS_MISSING, Reason.NAT, Reason.NEIGHBOUR_FAILED)),
+        "ip protocol icmp dnat to 10.0.1.2",
+        "ip protocol icmp dnat to 10.0.1.3",
     ),
 )
