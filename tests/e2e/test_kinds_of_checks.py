@@ -160,7 +160,8 @@ def test_a_lost_request_is_explained_as_any_other(here: World, lost: str) -> Non
     here.labctl("up", here.file("lost.yaml", tunnel(checks=checks.replace("timeout: 1", "timeout: 0.3"))))
     here.labctl("exec", "siteB", "--", "ip", "link", "set", "tun1", "down")
     with running(here, "siteB", SERVERS):
-        assert outcomes(here, code=1)[lost]["lost"].startswith("siteB:tun1: siteB:tun1 is down")
+        found = outcomes(here, code=1)
+    assert found[lost]["lost"] == "siteB:tun1: the interface siteB:tun1 is down"
     here.labctl("down")
 
 
