@@ -40,4 +40,5 @@ def in_view(namespace: str, work: Callable[[list[str]], Result]) -> Result:
 
 
 def _exit(number: int, _: object) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # the terminal may send it, and the kernel, when the parent has ended by it
     raise SystemExit(128 + number)

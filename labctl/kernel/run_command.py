@@ -19,6 +19,7 @@ from labctl.kernel.inside_view import in_view
 from labctl.process.execve import why_not
 from labctl.process.patience import Patience, PatienceFor
 from labctl.process.processes import children
+from labctl.process.signals import TERMINATION, ignored
 from labctl.process.syscalls import die_with_parent
 
 KEPT = 1 << 20
@@ -88,7 +89,8 @@ def _run(
             patience(seconds, process.pid)
         )
     finally:
-        _end_all(here)
+        with ignored(*TERMINATION):
+            _end_all(here)
 
 
 class _Following:

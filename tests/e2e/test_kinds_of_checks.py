@@ -206,7 +206,8 @@ def test_a_verify_that_is_ended_leaves_no_command_behind(here: World, number: si
     here.labctl("up", here.file("endless.yaml", tunnel(checks=endless)))
     verify = here.start_labctl("verify", stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
     eventually(lambda: len(sleepers()) == 2, "the command runs")
-    os.killpg(verify.pid, number)  # as a terminal does with Ctrl-C
+    end = os.kill if number is signal.SIGKILL else os.killpg  # as a terminal does with Ctrl-C
+    end(verify.pid, number)
     verify.wait()
     eventually(lambda: sleepers() == [], "nothing of it is left")
     here.labctl("down")
