@@ -178,15 +178,22 @@ class Lab:
         return self._do(partial(inspect.names, self.name))
 
     def verify(
-        self, *checks: str, system_tools: bool = False, notify: Callable[[Result], object] = _silent
+        self,
+        *checks: str,
+        system_tools: bool = False,
+        file: str | Path | None = None,
+        notify: Callable[[Result], object] = _silent,
     ) -> Verified:
-        """Run the checks of the lab, all or those named, and prove each with packet counts.
+        """Run the checks of the lab, all or those named with what they need, and prove each with packet counts.
+
+        With `file` they are those of another file than the lab's: one with `checks:`, or a topology.
 
         A check that fails raises nothing: `raise_for_failures` of what is returned does. `notify` is told of each
-        result as soon as it is there. With `system_tools` the ping and nc of this machine are used. Raise UsageError
-        for a check that does not exist.
+        result as soon as it is there. With `system_tools` the programs of this machine are used, such as ping and nc.
+        Raise UsageError for a check that does not exist, FileMistakes where those of a file do not fit the lab.
         """
-        return self._do(partial(operate.verify, self.name, checks, system_tools), notify)
+        written = os.fspath(file) if file is not None else None
+        return self._do(partial(operate.verify, self.name, checks, system_tools, written), notify)
 
     def why(self, namespace: str, address: str) -> Reached:
         """Ping an address from a namespace, and explain where packets end, where none comes back.

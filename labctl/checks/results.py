@@ -84,7 +84,7 @@ class Result:
     """The verdict of one check. `lost` is what a diagnosis says of a failed one, in a line: where, and why.
 
     `asked` is false where the question could not be put to the lab; such a check has not passed. `lacks` are the checks
-    that it needs and that did not pass: then it was not even tried.
+    that it needs and that did not pass: then it was not even tried. `seconds` is how long it took, with all its tries.
     """
 
     name: str
@@ -99,6 +99,7 @@ class Result:
     lost: str = ""
     message: str = ""
     lacks: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     def __str__(self) -> str:
         told = {

@@ -7,8 +7,9 @@ they are read no engine has packets left to carry: those of one check are never 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from labctl.checks.evidence import CountingPoint, Snapshot
@@ -65,8 +66,9 @@ def run(desired: Desired, checks: Sequence[Check], means: Means) -> Iterator[Res
     means.tools.prepare(checks)
     results: dict[str, Result] = {}
     for check in in_order(checks, checks):
+        begun = time.monotonic()
         result = not_asked(check, results) or _until_it_holds(Expected.of(desired, check), check, means)
-        results[check.name] = result
+        results[check.name] = result = replace(result, seconds=round(time.monotonic() - begun, 3))
         yield result
 
 

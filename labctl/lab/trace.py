@@ -23,7 +23,7 @@ from labctl.lab.capture import described, tunnel_ports
 from labctl.lab.engines.drops import Drops
 from labctl.lab.execute import execute
 from labctl.lab.names import meant, names, namespaces_of, resolve
-from labctl.lab.state import State, existing
+from labctl.lab.state import State, applied, existing
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.ladder import Hop, Ladder
 
@@ -81,21 +81,23 @@ def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: b
 def trace_check(
     lab: str, check: str, tools: Callable[[PatienceFor], Tools], show: Callable[[Result], object]
 ) -> Traced:
-    """Run a check of a lab and follow its packets. Raise as `verify` does, KernelRefused where they cannot be seen."""
-    from labctl.lab.verify import verify
+    """Run a check of a lab, without those that it needs, and follow its packets.
+
+    Raise as `verify` does, KernelRefused where packets cannot be seen.
+    """
+    from labctl.lab.verify import chosen, verify_all
+    from labctl.plan.desired import desired
 
     state = existing(lab)
     if meant(lab, check, namespaces_of(lab)) and not meant(lab, check, names(lab).checks):
         hint = f"labctl trace {check} -- ping -c 1 ADDRESS"
         raise UsageError(f"{check} is a namespace of lab {lab}, and no check", "a command is missing", hint)
+    wanted = desired(applied(state))
+    asked = chosen(lab, wanted.topology.checks, [check])[-1].model_copy(update={"needs": ()})
     with _watching(state) as watch:
-        verified = verify(lab, [check], tools, show)
+        verified = verify_all(state, wanted, [asked], tools, show)
         watch.settle()
-    topology = state.topology()
-    assert topology is not None, "verify has read it"
-    name = verified.results[0].name
-    (asked,) = (each for each in topology.checks if each.name == name)
-    found = watch.traced((name,), set(asked.probe.namespaces.values()), int(not verified.results[0].passed))
+    found = watch.traced((asked.name,), set(asked.probe.namespaces.values()), int(not verified.results[0].passed))
     return replace(found, diagnosis=verified.diagnosis)
 
 

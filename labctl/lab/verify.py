@@ -32,8 +32,9 @@ from labctl.lab.state import State, applied, existing
 from labctl.plan.desired import Desired, desired
 from labctl.plan.difference import Change
 from labctl.process.patience import Patience, PatienceFor
+from labctl.topology.checks_file import ChecksFile, checks_for
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.model import Check, Topology
+from labctl.topology.model import Check
 from labctl.topology.values import Host
 
 
@@ -85,22 +86,39 @@ class ChecksFailed(LabError):
 
 
 def verify(
-    lab: str, checks: Sequence[str], tools: Callable[[PatienceFor], Tools], show: Callable[[Result], object]
+    lab: str,
+    checks: Sequence[str],
+    tools: Callable[[PatienceFor], Tools],
+    show: Callable[[Result], object],
+    file: ChecksFile | None = None,
 ) -> Verified:
     """Run the named checks of a lab, or all, and show each result as soon as it is there.
 
-    `tools` are the probes, or the machine's own tools.
+    `tools` are the probes, or the machine's own tools. The checks are those of the lab, or of a `file` with others.
 
-    Raise UsageError for a lab or a check that does not exist, KernelRefused where the lab never came up.
+    Raise UsageError for a lab or a check that does not exist, or where those of the file do not fit; KernelRefused
+    where the lab never came up.
     """
     state = existing(lab)
     wanted = desired(applied(state))
+    known = checks_for(wanted.topology, file) if file else wanted.topology.checks
+    return verify_all(state, wanted, chosen(lab, known, checks), tools, show)
+
+
+def verify_all(
+    state: State,
+    wanted: Desired,
+    checks: Sequence[Check],
+    tools: Callable[[PatienceFor], Tools],
+    show: Callable[[Result], object],
+) -> Verified:
+    """Run checks of a lab, and show each result as soon as it is there."""
     results, causes = [], []
-    for result, found in explained(state, wanted, _chosen(wanted.topology, checks), tools):
+    for result, found in explained(state, wanted, checks, tools):
         results.append(replace(result, lost=in_a_line(found)))
         causes.append((result.name, found))
         show(results[-1])
-    return Verified(lab, state.read().file, tuple(results), pending(wanted, state).changes, by_cause(causes))
+    return Verified(state.lab, state.read().file, tuple(results), pending(wanted, state).changes, by_cause(causes))
 
 
 def explained(
@@ -136,13 +154,13 @@ class _Kernel:
             return socket.if_nametoindex(ref.interface) not in unresolved(netlink, neighbour)
 
 
-def _chosen(topology: Topology, typed: Sequence[str]) -> list[Check]:
+def chosen(lab: str, checks: Sequence[Check], typed: Sequence[str]) -> list[Check]:
     """Return the checks of these names with all that they need, in the order of the file; all where none is typed."""
-    known = {check.name: check for check in topology.checks}
-    wanted = names.chosen(topology.name, typed, known, "no check named")
+    known = {check.name: check for check in checks}
+    wanted = names.chosen(lab, typed, known, "no check named")
     if not known:
-        raise UsageError(f"lab {topology.name} has no checks", "its file has no `checks:`", "add some, then labctl up")
-    return in_order((known[name] for name in wanted), topology.checks)
+        raise UsageError(f"lab {lab} has no checks", "its file has no `checks:`", "add some, then labctl up")
+    return in_order((known[name] for name in wanted), checks)
 
 
 def _snapshot(state: State, points: Collection[CountingPoint]) -> Snapshot:

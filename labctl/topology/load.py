@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from labctl.errors import UsageError
 from labctl.topology import yaml_tree
@@ -21,7 +22,7 @@ from labctl.topology.program_paths import anchored, directory_of
 from labctl.topology.routed import Routed
 from labctl.topology.rules import warnings_of
 from labctl.topology.source import EXAMPLE, content_of, name_of
-from labctl.topology.yaml_tree import NotYaml, Position
+from labctl.topology.yaml_tree import NotYaml, Position, Tree
 
 
 def load(path: Path) -> Topology:
@@ -54,6 +55,12 @@ def loads(text: str, filename: str, directory: str = "") -> Topology:
 
 
 def _routed(text: str, filename: str, directory: str) -> Routed:
+    tree = tree_of(text, filename)
+    return routed_in(tree, tree.root.value, text, filename, directory)
+
+
+def tree_of(text: str, filename: str) -> Tree:
+    """Return the values in a text and where they stand. Raise UsageError where there are none."""
     if "\0" in text:
         raise UsageError(f"{filename} is no text file", "there are zero bytes in it", "a topology is YAML, in UTF-8")
     try:
@@ -62,7 +69,12 @@ def _routed(text: str, filename: str, directory: str) -> Routed:
         raise _located([(error.at, error.what, error.hint)], text, filename) from None
     if tree is None or tree.root.value is None:
         raise UsageError(f"{filename} is empty", "there is nothing but space or comments in it", EXAMPLE)
-    found = judged(tree.root.value, directory)
+    return tree
+
+
+def routed_in(tree: Tree, value: Any, text: str, filename: str, directory: str) -> Routed:
+    """Return the topology that is a value, whose parts stand in a tree of the text. Raise FileMistakes."""
+    found = judged(value, directory)
     wrong = [*tree.findings, *((tree.position(path), what, hint) for path, what, hint in found.wrong)]
     if found.routed is None or wrong:
         raise _located(wrong, text, filename)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from labctl.process.patience import PatienceFor
 
 
-def verify(lab: str, checks: Sequence[str], system_tools: bool, caller: Caller) -> Verified:
-    """Run checks of a lab, and tell each result as soon as it is there."""
+def verify(lab: str, checks: Sequence[str], system_tools: bool, file: str | None, caller: Caller) -> Verified:
+    """Run checks of a lab, or of a file, and tell each result as soon as it is there."""
     from labctl.lab.own_labs import context_of
     from labctl.lab.verify import verify as verified
+    from labctl.topology.checks_file import read
 
-    tools = tools_of(system_tools)
-    return context_of(lab).follow(lambda tell: verified(lab, checks, tools, tell), caller.tell)
+    tools, others = tools_of(system_tools), read(Path(file)) if file is not None else None
+    return context_of(lab).follow(lambda tell: verified(lab, checks, tools, tell, others), caller.tell)
 
 
 def tools_of(system: bool) -> Callable[[PatienceFor], Tools]:
