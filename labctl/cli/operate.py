@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -13,6 +14,9 @@ from labctl.cli.base import cli, format_option, lab_option
 from labctl.cli.labs import lab_of, own_labs, the_one
 from labctl.errors import ExitCode, UsageError
 from labctl.report.reporter import reporter
+
+if TYPE_CHECKING:
+    from labctl.lab.verify import Verified
 
 IMPAIRMENTS = {
     "delay": "50ms",
@@ -28,20 +32,56 @@ IMPAIRMENTS = {
 
 @cli.command()
 @click.argument("words", nargs=-1, metavar="[LAB] [CHECK]...", shell_complete=completion.checks)
-@click.option("--system-tools", is_flag=True, help="Use the ping and nc of this machine.")
+@click.option("--checks", "file", type=click.Path(), help="A file with other checks than those of the lab.")
+@click.option("--repeat", type=click.IntRange(1, 10000), default=1, help="Run them so many times; all must pass.")
+@click.option("--junit", type=click.Path(), help="Write the verdicts to a file as JUnit XML, too.")
+@click.option("--system-tools", is_flag=True, help="Use the programs of this machine: ping, nc, curl, dig.")
 @click.option("-v", "--verbose", is_flag=True, help="The whole story of the checks that passed, too.")
 @lab_option
 @format_option
-def verify(words: tuple[str, ...], system_tools: bool, verbose: bool, lab: str | None, form: str) -> int:
-    """Run the checks of a lab, all or those named, and prove each with packet counts."""
+def verify(
+    words: tuple[str, ...],
+    file: str | None,
+    repeat: int,
+    junit: str | None,
+    system_tools: bool,
+    verbose: bool,
+    lab: str | None,
+    form: str,
+) -> int:
+    """Run the checks of a lab, all or those named, and prove each with packet counts.
+
+    What a check needs is run before it.
+    """
     own, checks = lab_of(words, lab)
     report = reporter(form)
-    found = own.verify(*checks, system_tools=system_tools, notify=partial(report.check, whole=verbose))
-    report.verify(found, verbose, several=len(own_labs()) > 1)
-    if found.passed:
+    runs: list[Verified] = []
+    with _junit_file(junit) as write:
+        for number in range(1, repeat + 1):
+            report.run(number, repeat)
+            show = partial(report.check, whole=verbose)
+            runs.append(own.verify(*checks, system_tools=system_tools, file=file, notify=show))
+        write(runs)
+    if repeat == 1:
+        report.verify(runs[0], verbose, several=len(own_labs()) > 1)
+    else:
+        report.repeated(runs, verbose)
+    if all(run.passed for run in runs):
         return ExitCode.SUCCESS
-    failed = any(result.asked and not result.passed for result in found.results)
+    failed = any(result.asked for run in runs for result in run.failed)
     return ExitCode.FAILED if failed else ExitCode.NOT_ASKED
+
+
+@contextmanager
+def _junit_file(path: str | None) -> Iterator[Callable[[Sequence[Verified]], object]]:
+    """Yield what writes a report to a file, which can be written; where there is none, what does nothing."""
+    if path is None:
+        yield lambda runs: None
+        return
+    from labctl.report.junit import junit, opened
+
+    with opened(path) as out:
+        yield lambda runs: out.write(junit(runs))
 
 
 @cli.command()

@@ -86,18 +86,28 @@ class JsonReporter:
     def labs(self, summaries: Sequence[Summary]) -> None:
         _write([asdict(summary) for summary in summaries])
 
+    def run(self, number: int, of: int) -> None:
+        """Nothing: the runs are reported together, at the end."""
+
     def check(self, result: Result, whole: bool) -> None:
         """Nothing: it is reported with the others, at the end."""
 
     def verify(self, found: Verified, whole: bool, several: bool) -> None:
+        _write(_verified(found))
+
+    def repeated(self, runs: Sequence[Verified], whole: bool) -> None:
+        from labctl.lab.repeated import tallies
+
         _write(
             {
-                "lab": found.lab,
-                "file": found.file,
-                "passed": found.passed,
-                "checks": [asdict(result) for result in found.results],
-                "drift": [_change(change) for change in found.drift],
-                "diagnosis": [asdict(verdict) for verdict in found.diagnosis],
+                "lab": runs[-1].lab,
+                "file": runs[-1].file,
+                "passed": all(run.passed for run in runs),
+                "checks": [
+                    {"name": each.name, "passed": each.passed, "passes": each.passes, "runs": each.runs}
+                    for each in tallies(runs)
+                ],
+                "runs": [_verified(run) for run in runs],
             }
         )
 
@@ -173,6 +183,17 @@ def _error(error: LabError) -> dict[str, Any]:
 
 def _coverage(coverage: Coverage) -> dict[str, Any]:
     return {"looked_at": list(coverage.looked_at), "not_looked_at": list(coverage.not_looked_at)}
+
+
+def _verified(found: Verified) -> dict[str, Any]:
+    return {
+        "lab": found.lab,
+        "file": found.file,
+        "passed": found.passed,
+        "checks": [asdict(result) for result in found.results],
+        "drift": [_change(change) for change in found.drift],
+        "diagnosis": [asdict(verdict) for verdict in found.diagnosis],
+    }
 
 
 def _change(change: Change) -> dict[str, Any]:

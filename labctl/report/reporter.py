@@ -51,11 +51,17 @@ class Reporter(Protocol):
     def labs(self, summaries: Sequence[Summary]) -> None:
         """Report the labs of this user."""
 
+    def run(self, number: int, of: int) -> None:
+        """Report that the checks are run now, for which time of how many."""
+
     def check(self, result: Result, whole: bool) -> None:
         """Report a check as soon as it has its verdict; the `whole` of it, too, where it passed."""
 
     def verify(self, found: Verified, whole: bool, several: bool) -> None:
         """Report the verdicts together, and why checks failed; the `whole` of what was measured for that."""
+
+    def repeated(self, runs: Sequence[Verified], whole: bool) -> None:
+        """Report how often each check passed in several runs."""
 
     def why(self, found: Reached, whole: bool) -> None:
         """Report whether a namespace reached an address, and why not."""

@@ -72,6 +72,10 @@ class TerminalReporter:
 
         tables.labs(summaries)
 
+    def run(self, number: int, of: int) -> None:
+        if of > 1:
+            print(f"run {number} of {of}", flush=True)
+
     def check(self, result: Result, whole: bool) -> None:
         from labctl.report import verdicts
 
@@ -82,6 +86,12 @@ class TerminalReporter:
 
         causes.causes(found.diagnosis, whole)
         verdicts.summary(found, several)
+
+    def repeated(self, runs: Sequence[Verified], whole: bool) -> None:
+        from labctl.report import causes, verdicts
+
+        causes.causes(runs[-1].diagnosis, whole)
+        verdicts.repeated(runs)
 
     def why(self, found: Reached, whole: bool) -> None:
         from labctl.report import causes

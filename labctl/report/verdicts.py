@@ -112,3 +112,19 @@ def summary(found: Verified, several: bool) -> None:
         grid.add_row("next", escape(f"labctl verify{which} -v {(failed + unasked)[0]}; labctl logs{which}"))
     if grid.row_count:
         out.print(grid, soft_wrap=False)
+
+
+def repeated(runs: Sequence[Verified]) -> None:
+    """Print how often each check passed in several runs, and what came in its place the last time."""
+    from labctl.lab.repeated import tallies
+
+    out, found = console(), tallies(runs)
+    out.print()
+    for each in found:
+        mark = "[bold green]pass[/]" if each.passed else "[bold red]FAIL[/]" if each.asked else "[bold yellow]????[/]"
+        last = f"; last: {each.last.lost or each.last.observed}" if each.last else ""
+        name = escape(each.name.ljust(NAMES))
+        out.print(f"{mark} [bold]{name}[/] {each.passes} of {each.runs}{escape(last)}")
+    lasting = sum(each.passed for each in found)
+    told = "all passed every time" if lasting == len(found) else f"{len(found) - lasting} did not pass every time"
+    out.print(f"\n{runs[-1].lab}: {len(found)} check{'s' * (len(found) != 1)} in {len(runs)} runs, {told}")
