@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check docs test-kernel bench picture faults fuzz soak bytecode clean
+.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz soak bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -45,6 +45,10 @@ bench: .venv/installed-dev bytecode
 # user namespace in which root has an ordinary user id.
 picture: .venv/installed-dev bytecode
 	unshare --user --map-user=1000 --map-group=1000 $(BIN)/python -m docs.pictures docs
+
+# The picture of the live page, as Chromium shows it. No two are alike, so it is made when the page has changed.
+web-picture: .venv/installed-dev bytecode
+	unshare --user --map-user=1000 --map-group=1000 $(BIN)/python -m docs.web_picture docs/web.png
 
 # A minute of both ways at once through loss and reordering.
 soak: .venv/installed-dev
