@@ -1,5 +1,6 @@
 """What a namespace has of its own in the view of its programs: files and directories, kept with the state of its lab.
 
+    /run/labctl/LAB/files/NAMESPACE/hosts           the names of the lab
     /run/labctl/LAB/files/NAMESPACE/own/PATH        a file or a directory, by the path at which it is seen
     /run/labctl/LAB/files/NAMESPACE/around/PATH     a directory of the machine with what it lacks (surroundings.py)
 
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from labctl.plan.facts import OwnFile, digest
 from labctl.process.disk import remove
+from labctl.topology.hosts_file import HOSTS_FILE, about_the_lab, hosts_file
 
 LABS = Path("/run/labctl")
 """The directory that has one for the state of each lab."""
@@ -58,6 +60,11 @@ def targets(directory: Path) -> list[tuple[str, Path]]:
     return sorted((_path(name), directory / "own" / name) for name in names)
 
 
+def hosts_of_directory(directory: Path) -> Path:
+    """Return where the hosts file is kept."""
+    return directory / "hosts"
+
+
 def around(directory: Path, path: str) -> Path:
     """Return where what surrounds own files in a directory of the machine is kept."""
     return directory / "around" / _name(path)
@@ -73,6 +80,10 @@ class Own:
         """Keep a file, in place of what is there."""
         where = self._where(path)
         self._make_room(where, stat.S_ISREG)
+        self._put(where, content, mode)
+
+    @staticmethod
+    def _put(where: Path, content: bytes, mode: int) -> None:
         fd = os.open(where, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
             os.fchmod(fd, mode)
@@ -92,6 +103,27 @@ class Own:
         for covered in target.parents:
             within = around(self.directory, str(covered))
             _remove_mount_point(within / target.relative_to(covered), within)
+
+    def write_hosts(self, lines: str) -> None:
+        """Keep a hosts file with these lines about the lab, and what the machine's says of itself."""
+        make_directories(self.directory)
+        try:
+            machines = Path(HOSTS_FILE).read_text(errors="replace")
+        except OSError:  # a machine without one
+            machines = ""
+        self._put(hosts_of_directory(self.directory), hosts_file(machines, lines).encode(), 0o644)
+
+    def remove_hosts(self) -> None:
+        """Remove the hosts file."""
+        remove(hosts_of_directory(self.directory))
+
+    def look_at_hosts(self) -> str | None:
+        """Return the digest of what the hosts file says of the lab; None where there is none."""
+        try:
+            text = hosts_of_directory(self.directory).read_text(errors="replace")
+        except FileNotFoundError:
+            return None
+        return digest(about_the_lab(text).encode())
 
     def forget(self) -> None:
         """Remove all that is kept for the namespace."""

@@ -17,7 +17,7 @@ The kernel refuses a sysfs to an ordinary user where part of the machine's is hi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ from labctl.process.syscalls import (
     setns,
     unshare,
 )
+from labctl.topology.hosts_file import HOSTS_FILE
 
 SYS = Path("/sys")
 ETC_OF_NAMESPACES = Path("/etc/netns")
@@ -66,7 +67,9 @@ def show(name: str) -> list[str]:
     mounts = Mounts()
     with suppress(OSError):
         mount_sysfs(mounts)
-    problems = [*_mount_files(name, mounts), *_mount_own_files(name, mounts)]
+    kept = own_files.kept(name)
+    names = _mount_hosts(kept, mounts) if kept else ()
+    problems = [*names, *_mount_files(name, mounts), *(_mount_own_files(kept, mounts) if kept else ())]
     let_groups_be_dropped()
     return problems
 
@@ -95,19 +98,27 @@ def _mount_files(name: str, mounts: Mounts) -> Iterator[str]:
             yield _not_seen(file, _namesake(file), error)
 
 
-def _mount_own_files(name: str, mounts: Mounts) -> Iterator[str]:
+def _mount_hosts(kept: Path, mounts: Mounts) -> Iterator[str]:
+    """Mount the names of the lab, which a file of /etc/netns covers. Yield a line if they cannot be mounted."""
+    hosts = own_files.hosts_of_directory(kept)
+    if hosts.exists():
+        yield from _shown([(HOSTS_FILE, hosts)], kept, mounts)
+
+
+def _mount_own_files(kept: Path, mounts: Mounts) -> Iterator[str]:
     """Mount what the topology has for this namespace alone. Yield a line for each that cannot be mounted."""
-    kept = own_files.kept(name)
-    own = own_files.targets(kept) if kept else []
-    if not kept or not own:
-        return
-    here = working_directory.here()
-    for path, source in own:
+    if own := own_files.targets(kept):
+        here = working_directory.here()
+        yield from _shown(own, kept, mounts)
+        working_directory.return_to(here)
+
+
+def _shown(files: Iterable[tuple[str, Path]], kept: Path, mounts: Mounts) -> Iterator[str]:
+    for path, source in files:
         try:
             mounts.show(source, path, partial(own_files.around, kept))
         except OSError as error:
             yield _not_seen(source, Path(path), error)
-    working_directory.return_to(here)
 
 
 def _files_for_etc(name: str) -> list[Path]:

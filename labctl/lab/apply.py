@@ -28,6 +28,7 @@ from labctl.plan.firewall import Applied
 from labctl.plan.steps import Step
 from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
 from labctl.plan.steps_of_programs import StartProgram, StopProgram
 from labctl.process import processes
 from labctl.process.descriptors import many_descriptors
@@ -85,6 +86,12 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
             performer.perform(step)
         case steps_of_files.WriteFile() | steps_of_files.MakeDirectory() | steps_of_files.RemoveFile():
             _file(step, state)
+        case WriteHosts(namespace=name, lines=lines):
+            with kept_in(state.directory):
+                state.files_of(name).write_hosts(lines)
+        case RemoveHosts(namespace=name):
+            with kept_in(state.directory):
+                state.files_of(name).remove_hosts()
         case steps.ImpairEngine():
             _impair(step, recorded, state)
         case steps.DeleteNamespace(namespace=name):

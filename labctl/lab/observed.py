@@ -33,8 +33,9 @@ def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
             if there is not None:
                 links = dict(_with_owners(name, there, topology, recorded))
                 files, firewall = dict(_files(name, state, recorded)), recorded.firewalls.get(name)
-                ran = frozenset(recorded.ran.get(name, ()))
-                found[name] = replace(there, links=links, files=files, ran=ran, firewall=firewall)
+                hosts = state.files_of(name).look_at_hosts()
+                ran = tuple(recorded.ran.get(name, ()))
+                found[name] = replace(there, links=links, files=files, hosts=hosts, ran=ran, firewall=firewall)
     steps_wanted = desired.steps if desired else ()
     engines = dict(running(recorded.engines, state, steps_wanted, found))
     return Facts(found, engines, dict(found_programs(recorded.programs, state, steps_wanted)))

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from labctl.engine.packets.impairment import Impairment, show
 from labctl.plan import steps, steps_of_files, steps_of_programs
 from labctl.plan.commands_of_exec import exec_command
-from labctl.plan.commands_of_files import file_command
+from labctl.plan.commands_of_files import file_command, hosts_command
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.netem import as_typed
 from labctl.plan.program_spec import ProgramSpec
@@ -23,6 +23,7 @@ from labctl.plan.routes import DEFAULT_RULES, Route, Rule
 from labctl.plan.steps import Step
 from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
 from labctl.topology.iproute import DEFAULT_METRIC
 
 STAND_IN = "labctl: bridge stands in for dummy"
@@ -116,6 +117,8 @@ def command(step: Step) -> str:
             return shlex.join((*ip, *_rule("add", rule), "protocol", maker))
         case steps.DeleteRule(rule=rule):
             return shlex.join((*ip, *_rule("del", rule)))
+        case WriteHosts() | RemoveHosts():
+            return hosts_command(step)
         case RunLine():
             return exec_command(step)
         case steps_of_files.WriteFile() | steps_of_files.MakeDirectory() | steps_of_files.RemoveFile():

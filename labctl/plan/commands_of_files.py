@@ -10,26 +10,50 @@ import base64
 import shlex
 from pathlib import PurePosixPath
 
+from labctl.plan.steps import Step
 from labctl.plan.steps_of_files import MakeDirectory, RemoveFile, WriteFile
+from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
+from labctl.topology.hosts_file import HOSTS_FILE, THE_LAB
 
 _ETC = PurePosixPath("/etc")
 
 
 def file_command(step: WriteFile | MakeDirectory | RemoveFile) -> str:
     """Return one line of shell."""
+    file = netns_file(step)
     match step:
-        case WriteFile(namespace=name, path=path, mode=mode, content=content) if is_for_ip_netns(path):
-            directory = shlex.quote(f"/etc/netns/{name}")
-            file = shlex.quote(f"/etc/netns/{name}/{PurePosixPath(path).name}")
-            return f"mkdir -p {directory} && {_printed(content)} > {file} && chmod {mode:04o} {file}"
-        case RemoveFile(namespace=name, path=path) if is_for_ip_netns(path):
-            return shlex.join(("rm", "-f", f"/etc/netns/{name}/{PurePosixPath(path).name}"))
+        case WriteFile(mode=mode, content=content) if file:
+            where = shlex.quote(file)
+            return f"{_directory_of(file)} && {_printed(content)} > {where} && chmod {mode:04o} {where}"
+        case RemoveFile() if file:
+            return shlex.join(("rm", "-f", file))
     return f"# labctl alone: {step.words}, for programs in {step.namespace}"
 
 
-def is_for_ip_netns(path: str) -> bool:
-    """Return whether ip-netns(8) can show a file at this path."""
-    return PurePosixPath(path).parent == _ETC
+def hosts_command(step: WriteHosts | RemoveHosts) -> str:
+    """Return one line of shell: what the machine's hosts file says of itself, and the names of the lab behind it."""
+    file = netns_file(step)
+    if isinstance(step, RemoveHosts):
+        return shlex.join(("rm", "-f", file))
+    lines = _printed(f"{THE_LAB}\n{step.lines}".encode())
+    machines = r"grep -E '^(127\.|::1|f[ef]0)' /etc/hosts || :"
+    return f"{_directory_of(file)} && {{ {machines}; {lines}; }} > {shlex.quote(file)}"
+
+
+def netns_file(step: Step) -> str:
+    """Return the file in which ip-netns(8) finds what a step makes or removes; empty where it has none for it."""
+    match step:
+        case WriteHosts() | RemoveHosts():
+            path = HOSTS_FILE
+        case WriteFile(path=path) | RemoveFile(path=path) if PurePosixPath(path).parent == _ETC:
+            pass
+        case _:
+            return ""
+    return f"/etc/netns/{step.namespace}/{PurePosixPath(path).name}"
+
+
+def _directory_of(file: str) -> str:
+    return shlex.join(("mkdir", "-p", str(PurePosixPath(file).parent)))
 
 
 def _printed(content: bytes) -> str:

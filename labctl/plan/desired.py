@@ -22,7 +22,10 @@ from labctl.plan.netem import as_kept
 from labctl.plan.program_spec import ProgramSpec, Readiness, in_waves
 from labctl.plan.steps import Step
 from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps_of_hosts import WriteHosts
 from labctl.topology import model
+from labctl.topology.hosts import hosts_of
+from labctl.topology.hosts_file import HOSTS_FILE
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 from labctl.topology.program_ref import ProgramRef
@@ -72,6 +75,9 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
             yield steps.AddRule(name, rule_of(rule))
         for neighbour in space.neighbours:
             yield steps.AddNeighbour(name, neighbour.dev, _neighbour(neighbour))
+    for name, lines in hosts_of(topology).items() if topology.hosts else ():
+        if HOSTS_FILE not in topology.namespaces[name].files:
+            yield WriteHosts(name, lines)
     for name, space in spaces:
         yield from _files(name, space)
     for endpoint in topology.ttun:

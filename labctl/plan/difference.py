@@ -17,6 +17,7 @@ from labctl.plan.routes import is_same_route
 from labctl.plan.steps import InterfaceStep, Step
 from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps_of_hosts import WriteHosts
 
 _NUMBER = re.compile(r"-?[0-9]+")
 ABSENT = "is not there"
@@ -76,6 +77,9 @@ def _of_namespace(step: Step, there: Namespace) -> str | None:
             return _unless(any(rule in rules for rules in there.rules.values()), ABSENT)
         case steps_of_files.WriteFile(path=path) | steps_of_files.MakeDirectory(path=path):
             return _of_file(there.files.get(path), step.makes)
+        case WriteHosts():
+            found = "are not there" if there.hosts is None else "are others"
+            return _unless(there.hosts == step.digest, found)
         case RunLine(line=line):
             return _unless(line in there.ran, "has not run")
         case SetFirewall(firewall=wanted):

@@ -129,7 +129,8 @@ class Namespace:
     files: Mapping[str, OwnFile] = field(default_factory=dict)  # what it alone has, by path
     listing: Listing = field(default_factory=dict)
     firewall: Applied | None = None
-    ran: frozenset[Ran] = frozenset()
+    hosts: str | None = None  # the digest of what its hosts file says of the lab; None where it has none of its own
+    ran: tuple[Ran, ...] = ()  # the lines that have run
     xfrm: Mapping[str, int] = field(default_factory=dict)
     unseen: Mapping[str, str] = field(default_factory=dict)
 

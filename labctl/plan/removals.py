@@ -21,6 +21,7 @@ from labctl.plan.foreign import Hosts, foreign
 from labctl.plan.program_spec import in_waves
 from labctl.plan.route_removals import Loss, route_removals, rule_removals
 from labctl.plan.steps import Step
+from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.routing import brings_network
 
@@ -188,6 +189,8 @@ def _files(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[Ch
     """Yield the removal of own files and directories; what is in a directory goes with it."""
     made = {step.path for step in wanted if isinstance(step, steps_of_files.WriteFile | steps_of_files.MakeDirectory)}
     going = {path for path in space.files if path not in made}
+    if space.hosts is not None and not any(isinstance(step, WriteHosts) for step in wanted):
+        yield Change(RemoveHosts(name), UNWANTED)
     for path, found in space.files.items():
         if path in going and going.isdisjoint(map(str, PurePosixPath(path).parents)):
             yield Change(steps_of_files.RemoveFile(name, path, found.kind or "file"), UNWANTED)

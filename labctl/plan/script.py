@@ -7,17 +7,19 @@ compares the two.
 
 from __future__ import annotations
 
+import os
 import shlex
 import textwrap
 from itertools import groupby
 
 from labctl.plan import script_of_programs, steps, steps_of_files
 from labctl.plan.commands import STAND_IN, command
-from labctl.plan.commands_of_files import is_for_ip_netns
+from labctl.plan.commands_of_files import netns_file
 from labctl.plan.desired import Desired
 from labctl.plan.steps import InterfaceStep, Step
 from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps_of_hosts import WriteHosts
 from labctl.plan.steps_of_programs import StartProgram
 from labctl.topology.model import Topology
 
@@ -78,18 +80,17 @@ def _commented(text: str) -> str:
 
 def _down(desired: Desired) -> str:
     names = shlex.join(desired.topology.namespaces)
-    files = {
-        step.namespace: f"    rm -rf {shlex.quote(f'/etc/netns/{step.namespace}')}\n"
-        for step in desired.steps
-        if isinstance(step, steps_of_files.WriteFile) and is_for_ip_netns(step.path)
-    }
+    written = [file for step in desired.steps if (file := netns_file(step))]
+    removed = f"    rm -f {shlex.join(written)}\n" if written else ""
+    emptied = dict.fromkeys((*(os.path.dirname(file) for file in written), "/etc/netns"))
+    removed += f"    rmdir {shlex.join(emptied)} 2>/dev/null || :\n" if written else ""
     return f"""\
 if [ "$1" = down ]; then
     for name in {names}; do
         ip netns pids "$name" | xargs -r kill
         ip netns del "$name"
     done
-{"".join(files.values())}    exit
+{removed}    exit
 fi
 """
 
@@ -116,7 +117,7 @@ def _place(step: Step, topology: Topology) -> tuple[int, ...]:
             return (_ROUTES, space)
         case steps.AddRule():
             return (_RULES, space)
-        case steps_of_files.WriteFile() | steps_of_files.MakeDirectory():
+        case WriteHosts() | steps_of_files.WriteFile() | steps_of_files.MakeDirectory():
             return (_FILES, space)
         case SetFirewall():
             return (_FIREWALLS, space)

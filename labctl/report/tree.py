@@ -11,6 +11,7 @@ from labctl.plan.steps import InterfaceStep, Step
 from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_files import MakeDirectory, WriteFile
 from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps_of_hosts import WriteHosts
 from labctl.plan.steps_of_programs import StartProgram
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -54,7 +55,7 @@ class LabTree:
                 pass  # every interface of a lab is up: it would only be noise
             case InterfaceStep():
                 self._line(step.ref).append(f"  {step.words}", "dim")
-            case steps.SetSysctl():
+            case steps.SetSysctl() | WriteHosts():
                 pass
 
     def __rich__(self) -> Tree:

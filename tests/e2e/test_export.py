@@ -19,12 +19,14 @@ from labctl.kernel.observe import observe
 from labctl.plan.desired import desired
 from labctl.plan.settings import BASELINE
 from labctl.plan.steps import SetSysctl
+from labctl.topology.hosts_file import about_the_lab
 from labctl.topology.load import load
 from labctl.topology.model import Topology
 from labctl.topology.values import IFNAMSIZ
 from tests.e2e.labs import ROUTED, tunnel
 from tests.e2e.test_firewall import GUARDED, NAT
 from tests.e2e.test_refused import unmake_names
+from tests.e2e.test_view import etc
 from tests.e2e.world import REPO, World, eventually
 
 KINDS = """\
@@ -137,6 +139,7 @@ def compare(here: World, file: str) -> None:
 
     here.labctl("up", file)
     told_of_labctl = by_ip(here, topology)  # first: it waits until the interfaces have settled
+    hosts = {name: here.labctl("exec", name, "--", "cat", "/etc/hosts").stdout for name in topology.namespaces}
     by_labctl = state(here, topology), engines(here, topology)
     here.labctl("down")
     assert len(by_labctl[1]) == len(topology.ttun)
@@ -150,6 +153,9 @@ def compare(here: World, file: str) -> None:
         eventually(lambda: (state(here, topology), engines(here, topology)) == by_labctl, "the same state")
     assert (state(here, topology), engines(here, topology)) == by_labctl
     assert sorted(by_ip(here, topology) ^ told_of_labctl) == []
+    for name, written in hosts.items():
+        typed = here.run("ip", "netns", "exec", name, "cat", "/etc/hosts").stdout
+        assert about_the_lab(typed) == about_the_lab(written)
     here.run("sh", script, "down", env={"PATH": path})
     eventually(lambda: not engines(here, topology), "the engines are gone")
     here.run("ip", "netns", "del", "first")
@@ -163,7 +169,9 @@ def compare(here: World, file: str) -> None:
 def test_the_script_leaves_what_up_leaves(as_root: World, name: str) -> None:
     written = {"tunnel": tunnel(), "kinds": KINDS, "routed": ROUTED, "nat": NAT, "guarded": GUARDED}
     file = as_root.file(f"{name}.yaml", written[name]) if name in written else str(REPO / "topologies" / f"{name}.yaml")
-    compare(as_root, file)
+    with etc(as_root, {}):  # the script writes to /etc/netns
+        compare(as_root, file)
+        assert not Path(as_root.home, "etc", "netns").exists()
 
 
 HELP = (

@@ -42,6 +42,9 @@ from labctl.plan.steps import (
     Step,
     StopEngine,
 )
+from labctl.plan.steps_of_exec import RunLine
+from labctl.plan.steps_of_files import MakeDirectory, RemoveFile, WriteFile
+from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import load, loads
 from labctl.topology.model import Topology
@@ -201,6 +204,21 @@ class Kernel:
                 remaining = list(space.routes)
                 remaining.remove(gone)  # or: No such process
                 self._spaces[step.namespace] = replace(space, routes=tuple(remaining))
+            case WriteHosts():
+                self._spaces[step.namespace] = replace(space, hosts=step.digest)
+            case RemoveHosts():
+                assert space.hosts is not None, "No such file or directory"
+                self._spaces[step.namespace] = replace(space, hosts=None)
+            case WriteFile(path=path) | MakeDirectory(path=path):
+                self._spaces[step.namespace] = replace(space, files={**space.files, path: step.makes})
+            case RemoveFile(path=path):
+                assert path in space.files, "No such file or directory"
+                left_over = {
+                    other: file for other, file in space.files.items() if not f"{other}/".startswith(f"{path}/")
+                }
+                self._spaces[step.namespace] = replace(space, files=left_over)
+            case RunLine(line=line):
+                self._spaces[step.namespace] = replace(space, ran=(*space.ran, line))
             case _:
                 raise AssertionError(f"unknown: {step}")
 
@@ -334,7 +352,12 @@ def topologies(draw: st.DrawFn) -> Topology:
                 space.setdefault("sysctls", {})[f"net.ipv4.conf.{name}.rp_filter"] = 1
         if draw(st.booleans()):
             space.setdefault("sysctls", {})["net.ipv4.ip_forward"] = 1
-    return Topology.model_validate({"name": "lab", "namespaces": spaces})
+        for path in draw(st.sets(st.sampled_from(["/a", "/a/b", "/a/b/c", "/etc/hosts"]), max_size=3)):
+            below = any(other.startswith(f"{path}/") for other in ("/a", "/a/b", "/a/b/c"))
+            content = {"content": draw(st.sampled_from("xy"))}
+            space.setdefault("files", {})[path] = {"directory": True} if below else content
+        space["exec"] = draw(st.lists(st.sampled_from(["true", "ls"]), max_size=2, unique=True))
+    return Topology.model_validate({"name": "lab", "namespaces": spaces, "hosts": draw(st.booleans())})
 
 
 settings.register_profile("labs", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -25,6 +25,7 @@ class Topology(Model):
     namespaces: dict[NamespaceName, Annotated[Namespace, BeforeValidator(nothing_is_empty)]] = Field(
         min_length=1, description="Network namespaces by name.", examples=[{"siteA": {}}]
     )
+    hosts: bool = Field(True, description="false: namespaces do not know one another by name.")
     ttun: tuple[TunnelEndpoint, ...] = Field((), description="Tunnel endpoints.")
     checks: tuple[Check, ...] = Field((), description="What `labctl verify` proves.")
 
