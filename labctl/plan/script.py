@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import textwrap
+from collections.abc import Iterable
 from itertools import groupby
 
 from labctl.plan import script_of_programs, steps, steps_of_files
@@ -57,7 +58,7 @@ def script(desired: Desired) -> str:
         f"#!/bin/sh\n{_commented(_title(topology))}#\n"
         f"# As root:  sh {name}.sh        makes it; where a command fails it stops there\n"
         f"#           sh {name}.sh down   takes away these namespaces and whatever runs in them\n"
-        "# It needs ip(8), sysctl(8) and ttun in the PATH.\n",
+        f"# It needs {_needed(ordered)} in the PATH.\n",
         _down(desired),
         "set -e\n",
     ]
@@ -68,6 +69,11 @@ def script(desired: Desired) -> str:
     for heading, group in groupby(ordered, key=lambda step: _heading(step, topology)):
         parts.append(f"# {heading}\n" + "".join(f"{_typed(step)}\n" for step in group))
     return "\n".join(parts)
+
+
+def _needed(ordered: Iterable[Step]) -> str:
+    nft = ", nft(8)" if any(isinstance(step, SetFirewall) for step in ordered) else ""
+    return f"ip(8), sysctl(8){nft} and ttun"
 
 
 def _title(topology: Topology) -> str:

@@ -67,7 +67,7 @@ def state(here: World, topology: Topology) -> dict[str, Any]:
         for name in topology.namespaces:
             there = observe(name, (*BASELINE, *paths), topology.namespaces)
             assert there is not None
-            plain = dataclasses.asdict(there)
+            plain = dataclasses.asdict(dataclasses.replace(there, firewall=None))
             for device, link in plain["links"].items():
                 # What has a memory: what was learned, and states, for the carrier has none.
                 del link["counters"], link["state"], link["neighbours"]

@@ -14,17 +14,17 @@ name: nat
 namespaces:
   host:
     interfaces:
-      eth0: {kind: veth, peer: "gw:lan0", addresses: [10.0.0.2/24, "fd00::2/64"]}
+      eth0: {kind: veth, peer: "gw:lan0", mac: "02:00:00:00:00:01", addresses: [10.0.0.2/24, "fd00::2/64"]}
     routes: [{to: 0.0.0.0/0, via: 10.0.0.1}, {to: "::/0", via: "fd00::1"}]
   gw:
     interfaces:
-      lan0: {kind: veth, peer: "host:eth0", addresses: [10.0.0.1/24, "fd00::1/64"]}
-      wan0: {kind: veth, peer: "outside:eth0", addresses: [192.0.2.1/24, "fd99::1/64"]}
+      lan0: {kind: veth, peer: "host:eth0", mac: "02:00:00:00:00:02", addresses: [10.0.0.1/24, "fd00::1/64"]}
+      wan0: {kind: veth, peer: "outside:eth0", mac: "02:00:00:00:00:03", addresses: [192.0.2.1/24, "fd99::1/64"]}
     masquerade: wan0
     sysctls: {net.ipv4.ip_forward: 1, net.ipv6.conf.all.forwarding: 1}
   outside:
     interfaces:
-      eth0: {kind: veth, peer: "gw:wan0", addresses: [192.0.2.2/24, "fd99::2/64"]}
+      eth0: {kind: veth, peer: "gw:wan0", mac: "02:00:00:00:00:04", addresses: [192.0.2.2/24, "fd99::2/64"]}
 checks:
   - name: ipv4
     ping: {from: host, to: 192.0.2.2, timeout: 0.5}
