@@ -25,6 +25,7 @@ from labctl.kernel.traffic_control import TrafficControl
 from labctl.kernel.xfrm import Policy
 from labctl.plan.difference import Change
 from labctl.plan.facts import Link, Neighbour
+from labctl.plan.firewall import Applied
 from labctl.plan.routes import Route, Rule
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
@@ -50,6 +51,7 @@ class Space:
     owners: Mapping[int, Sequence[Program]] = field(default_factory=dict)  # of the sockets, by inode
     readers: Mapping[str, Sequence[Program]] = field(default_factory=dict)  # of TUN and TAP devices
     chains: Sequence[Chain] = ()
+    firewall: Applied | None = None  # what labctl has made of nftables, as the file asks for
     connections: Sequence[Connection] = ()
     control: Mapping[str, TrafficControl] = field(default_factory=dict)  # by interface
     policies: Sequence[Policy] = ()  # of IPsec

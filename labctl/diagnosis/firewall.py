@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from labctl.diagnosis import fixes
+from labctl.diagnosis import fixes, rulesets
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
@@ -113,8 +113,7 @@ def _ended(case: Case, stage: Stage, event: Event) -> Verdict:
     packets = "ARP" if event.family == "arp" else packets
     verb = "rejects" if rule and "reject" in rule.words.split() else "drops"
     words = f"the firewall of {here} {verb} {packets}: {chain_words(event)}{hook}: {what}"
-    by_file = fixes.of_ruleset(case, here, event.family, event.table)
-    fix = _without(case, here, event, rule) if rule else by_file or fixes.up(case)
+    fix = _without(case, here, event, rule) if rule else _with_another_policy(case, here, chain)
     return Verdict(place(stage, event), Reason.FIREWALL, words, evidence, fix)
 
 
@@ -139,8 +138,16 @@ def chain_words(event: Event) -> str:
     return f"table {event.family} {event.table}, chain {event.chain}"
 
 
+def _with_another_policy(case: Case, namespace: str, chain: Chain | None) -> str:
+    """Return what mends the policy of a chain: its line where it is the file's."""
+    text = "have a rule of the chain accept what is meant to pass"
+    return (chain and rulesets.of_policy(case, namespace, chain, text)) or fixes.up(case)
+
+
 def _without(case: Case, namespace: str, event: Event, rule: Rule) -> str:
-    if by_file := fixes.of_ruleset(case, namespace, event.family, event.table):
-        return by_file
+    """Return what removes a rule: its line where it is the file's, else the command."""
+    chain = _chain(case, namespace, event)
+    if chain and (fix := rulesets.of_rule(case, namespace, chain, rule, f"change or leave out `{rule.words}`")):
+        return fix
     delete = f"nft delete rule {event.family} {event.table} {event.chain} handle {rule.handle}"
     return fixes.inside(namespace, delete)

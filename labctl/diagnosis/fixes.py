@@ -29,16 +29,6 @@ def write(case: Case, *path: str | int, text: str) -> str:
     return f"{case.file.at(*path)}: {text}"
 
 
-def of_ruleset(case: Case, namespace: str, family: str, table: str) -> str:
-    """Return the line of the ruleset that has a table by the file, and what to do; empty where none has."""
-    families = [family, ""] if family == "ip" else [family]
-    words = [" ".join(line.split()) for line in (case.topology.namespaces[namespace].nft or "").splitlines()]
-    heads = [" ".join(filter(None, ("table", each, table))) for each in families]
-    if any(line == head or line.startswith(f"{head} ") for line in words for head in heads):
-        return write(case, "namespaces", namespace, "nft", text=f"change this ruleset, table {family} {table}")
-    return ""
-
-
 def mend(case: Case, namespace: str, *path: str | int, text: str) -> str:
     """Return `up` where the namespace differs from the file; else what is to be written in the file."""
     if drifted(case, namespace):

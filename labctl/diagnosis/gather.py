@@ -119,6 +119,7 @@ def space(name: str, seen: plan.Namespace | None, watch: Watch) -> Space:
         owners=owners,
         readers=readers,
         chains=firewall,
+        firewall=seen.firewall,
         connections=followed,
         control=moved.control,
         policies=policies,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 
-from labctl.diagnosis import fixes
+from labctl.diagnosis import fixes, rulesets
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.firewall import chain_words, is_of, met, place, rule_of
 from labctl.diagnosis.path import Kind, Stage
@@ -73,7 +73,7 @@ def redirected(case: Case) -> Iterator[tuple[str, Connection]]:
 
 
 def _is_of_file(case: Case, namespace: str, event: Event) -> bool:
-    return event.table == MASQUERADE or bool(fixes.of_ruleset(case, namespace, event.family, event.table))
+    return rulesets.has_table(case, namespace, event.family, event.table)
 
 
 def _translates(rule: Rule) -> bool:
@@ -101,7 +101,18 @@ def _connection(case: Case, stage: Stage, each: Connection) -> Verdict:
     )
     words = f"{stage.namespace} translates the packet: {each.words}{told}"
     hop = f"{stage.namespace}:{stage.arrives or stage.leaves}"
-    return Verdict(hop, Reason.NAT, words, evidence, fixes.up(case))
+    return Verdict(hop, Reason.NAT, words, evidence, _without(case, stage.namespace))
+
+
+def _without(case: Case, namespace: str) -> str:
+    """Return the line of the first rule that translates, where all are the file's; else `up`."""
+    found = [
+        rulesets.of_rule(case, namespace, chain, rule, f"change or leave out `{rule.words}`")
+        for chain in case.space(namespace).chains
+        for rule in chain.rules
+        if chain.table != MASQUERADE and _translates(rule)
+    ]
+    return found[0] if found and all(found) else fixes.up(case)
 
 
 def rewritten(case: Case, number: int) -> Iterator[Verdict]:
@@ -114,7 +125,8 @@ def rewritten(case: Case, number: int) -> Iterator[Verdict]:
             if stage.sent is not None:
                 sent = stage.sent.source
                 words = f"{stage.namespace} is to send it on from {sent}, and does not ({found[0].value})"
-            yield Verdict(stage.place, Reason.NAT, words, tuple(found), fixes.up(case))
+            fix = fixes.up(case) if stage.sent is not None else _without(case, stage.namespace)
+            yield Verdict(stage.place, Reason.NAT, words, tuple(found), fix)
             return
 
 

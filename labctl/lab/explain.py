@@ -232,17 +232,31 @@ def _waits(space: Space) -> bool:
 
 
 def _lines(file: str, wanted: Desired) -> dict[tuple[str | int, ...], int]:
-    """Return where the parts of a file stand, by their paths; none where it is not what the lab was made from."""
+    """Return where the parts of a file stand, by their paths; none where it is not what the lab was made from.
+
+    The lines of a ruleset are parts of it, by their numbers.
+    """
     from labctl.topology import yaml_tree
     from labctl.topology.load import load, text_of
+    from labctl.topology.rulesets import At, Rulesets
 
     try:
         if not file or load(Path(file)) != wanted.topology:
             return {}
     except LabError:  # it has mistakes by now, or is gone
         return {}
-    tree = yaml_tree.read(text_of(Path(file)))
-    return {path: tree.position(path).line + 1 for path in _paths(tree.root.value)} if tree else {}
+    text = text_of(Path(file))
+    tree = yaml_tree.read(text)
+    if tree is None:
+        return {}
+    rulesets = Rulesets(text)
+    of_rulesets: dict[tuple[str | int, ...], int] = {
+        ("namespaces", name, "nft", number): place.line + 1
+        for name, space in wanted.topology.namespaces.items()
+        for number, _ in enumerate((space.nft or "").splitlines(), 1)
+        if (place := rulesets.position(space.nft or "", At(number, 1)))
+    }
+    return {**{path: tree.position(path).line + 1 for path in _paths(tree.root.value)}, **of_rulesets}
 
 
 def _paths(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

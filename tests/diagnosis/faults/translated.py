@@ -18,7 +18,7 @@ def redirected(name: str, check: str, expected: Accepted, *inject: tuple[str, st
 
 def written(name: str, check: str, expected: Accepted, right: str, wrong: str) -> Fault:
     """Return a mistake in that ruleset."""
-    return Fault(f"ruleset: {name}", "dnat", check, expected, edits=(Edit(right, wrong),), lines=("nft:",))
+    return Fault(f"ruleset: {name}", "dnat", check, expected, edits=(Edit(right, wrong),), lines=("nft:", wrong))
 
 
 FAULTS = (

@@ -13,6 +13,13 @@ def of_site_a(key: str) -> tuple[Edit, ...]:
     return (Edit(SITE_A, f"    {key}\n{SITE_A}"),)
 
 
+def ruleset(hook: str, *rules: str, policy: str = "accept") -> str:
+    """A ruleset of a namespace, with one chain."""
+    first = f"type filter hook {hook} priority 0; policy {policy};"
+    chain = "\n".join(f"          {line}" for line in (first, *rules))
+    return f"nft: |\n      table inet own {{\n        chain c {{\n{chain}\n        }}\n      }}"
+
+
 FAULTS = (
     Fault(
         "another host's MAC is written",
@@ -21,5 +28,49 @@ FAULTS = (
         at("siteA:wan0", why=Reason.NEIGHBOUR_WRONG),
         edits=of_site_a('neighbours: [{to: 192.0.2.2, lladdr: "02:00:00:00:00:99", dev: wan0}]'),
         lines=("neighbours:",),
+    ),
+    Fault(
+        "the file drops what comes",
+        "two-site",
+        "underlay-to-dummy",
+        at("siteA:wan0", "siteA:dummy0", why=Reason.FIREWALL),
+        edits=of_site_a(ruleset("output", "udp dport 53 accept", "icmp type echo-request counter drop")),
+        lines=("echo-request counter drop",),
+    ),
+    Fault(
+        "the file's policy is drop",
+        "two-site",
+        "underlay",
+        at("siteA:wan0", why=Reason.FIREWALL),
+        edits=of_site_a(ruleset("input", "icmp type echo-request accept", policy="drop")),
+        lines=("policy drop",),
+    ),
+    Fault(
+        "the file rejects",
+        "two-site",
+        "hello-over-tcp-b-to-a",
+        at("siteA:tun0", why=Reason.FIREWALL),
+        edits=of_site_a(ruleset("input", "ct state invalid drop", "tcp dport { 8000, 8001 } reject")),
+        lines=("reject",),
+    ),
+    Fault(
+        "the file drops in a chain that another jumps to",
+        "two-site",
+        "underlay",
+        at("siteA:wan0", why=Reason.FIREWALL),
+        edits=of_site_a(
+            """nft: |
+      table ip own {
+          chain mine {
+              ip saddr 192.0.2.2 \\
+                drop
+          }
+          chain c {
+              type filter hook input priority 0
+              jump mine
+          }
+      }"""
+        ),
+        lines=("ip saddr 192.0.2.2",),
     ),
 )
