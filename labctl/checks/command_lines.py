@@ -8,7 +8,13 @@ from __future__ import annotations
 import shlex
 from math import ceil
 
-from labctl.topology.model import Nc, Ping
+from labctl.topology.model import Nc, Ping, Throughput
+
+MORE = 1.1
+"""What a sender of datagrams sends more than the bounds ask for, so that they are met or missed by the network."""
+
+DATAGRAM = 1200
+"""Bytes in each of its datagrams; with headers they are within the smallest MTU of IPv6 (RFC 8200, section 5)."""
 
 
 def iputils(ping: Ping) -> list[str]:
@@ -38,6 +44,25 @@ def ping_typed(ping: Ping) -> str:
     words += ["-i", f"{ping.interval:g}"] if ping.bounded else []
     words += ["-s", str(ping.size)] if ping.size != 56 else []
     return _in(ping.from_, [*words, str(ping.to)])
+
+
+def iperf3(asked: Throughput) -> tuple[list[str], list[str]]:
+    """Return the command lines of server and client of iperf3(1), which counts whole seconds."""
+    address, port = str(asked.address), str(asked.port)
+    udp = ["-u", "-l", str(DATAGRAM), "-b", f"{offered(asked):.0f}"] if asked.protocol == "udp" else []
+    server = ["iperf3", "-s", "-1", "-B", address, "-p", port]
+    return server, ["iperf3", "-c", address, "-p", port, "-t", str(ceil(asked.seconds)), *udp]
+
+
+def offered(asked: Throughput) -> float:
+    """Return the bits per second that are sent over UDP."""
+    return MORE * max(bound for bound in asked.bounds if bound is not None)
+
+
+def iperf3_typed(asked: Throughput) -> str:
+    """Return what a person types to measure the same by hand."""
+    server, client = iperf3(asked)
+    return f"{_in(asked.to, server)} & {_in(asked.from_, client)}"
 
 
 def openbsd(nc: Nc) -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
-from labctl.checks.kinds import Counts, Each, kind_of
+from labctl.checks.kinds import AtLeast, Counts, Number, kind_of
 from labctl.checks.results import WANTED, Carried, Evidence
 from labctl.plan.desired import Desired
 from labctl.topology.interface_ref import InterfaceRef
@@ -68,13 +68,17 @@ class Expected:
     ) -> list[Evidence]:
         if number is None:
             return ev.conserved(points, before, after)
+        if number == Carried(0, None):
+            return []
         return ev.within(points, number, self.chatty, before, after)
 
 
-def _resolved(number: int | Each | None, carried: Carried | None) -> Carried | None:
+def _resolved(number: Number, carried: Carried | None) -> Carried | None:
     """Return how many packets have to be counted; None where only the protocol knows."""
     if isinstance(number, int):
         return Carried(number, number)
+    if isinstance(number, AtLeast):
+        return Carried(number.packets, None)
     if number is None or carried is None:
         return None
     most = None if carried.most is None else carried.most * number.packets

@@ -19,15 +19,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from mmap import mmap
 
+from labctl.checks.command_lines import DATAGRAM
 from labctl.kernel.sockets import receive_drops
 from labctl.kernel.tcp_info import tcp_info
 from labctl.process.child import Reply, start
 from labctl.process.patience import PatienceFor
 from labctl.process.signals import beside_terminal
 from labctl.process.syscalls import die_with_parent
-
-DATAGRAM = 1200
-"""Bytes in each datagram; with its headers it is within the smallest MTU of IPv6 (RFC 8200, section 5)."""
 
 DRAINING = 5.0
 """Seconds that are waited for what is under way at the end."""

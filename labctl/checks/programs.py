@@ -8,6 +8,7 @@ in the C locale, in which the kernel's errors have the same words everywhere. Pu
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 from collections.abc import Callable
@@ -15,9 +16,10 @@ from collections.abc import Callable
 from labctl.checks import command_lines
 from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome, State
-from labctl.topology.model import Nc, Ping
+from labctl.topology.model import Nc, Ping, Throughput
 
 PingWords = Callable[[Ping], list[str]]
+Iperf3Words = Callable[[Throughput], tuple[list[str], list[str]]]
 NcWords = Callable[[Nc], tuple[list[str], list[str]]]
 
 _PINGS: dict[str, PingWords] = {
@@ -34,6 +36,7 @@ _NCS: dict[str, NcWords] = {
 
 KNOWN = {
     "ping": "known are those of iputils, GNU inetutils and BusyBox",
+    "iperf3": "known is version 3",
     "nc": "known are those of OpenBSD, the traditional one, Ncat, and BusyBox where it was built with -u and -s",
 }
 
@@ -67,6 +70,20 @@ def nc_words(said: str) -> NcWords | None:
     return next((words for mark, words in _NCS.items() if mark in said), None)
 
 
+def iperf3_words(said: str) -> Iperf3Words | None:
+    """Return how both ends of an iperf3 that says this of itself are called; None where it is not known."""
+    return command_lines.iperf3 if re.search(r"^iperf 3\.", said, re.MULTILINE) else None
+
+
+def iperf3_intervals(said: str) -> list[tuple[float, int]] | None:
+    """Return the seconds and the bytes of each interval that the JSON of iperf3 reports; None where it is not known."""
+    try:
+        sums = [each["sum"] for each in json.loads(said)["intervals"]]
+        return [(float(each["seconds"]), int(each["bytes"])) for each in sums if each["seconds"] > 0]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def introduction(said: str) -> str:
     """Return the line in which a program says its name and version, as far as that is known."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
@@ -85,6 +102,11 @@ def ping_outcome(said: str, count: int) -> Outcome:
         return Outcome("unasked", f"{sent} sent, {received} replies, where {count} were to be sent")
     state: State = "answered" if received == sent else "differs" if received else "silent"
     return Outcome(state, f"{sent} sent, {received} replies" if received else f"{sent} sent, no reply")
+
+
+def ping_times(said: str) -> list[float]:
+    """Return the seconds of each reply that a ping shows."""
+    return [float(found) / 1000 for found in re.findall(r"time[=<]([0-9.]+) ?ms", said)]
 
 
 def client_failure(said: str) -> Outcome | None:

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 from labctl.checks.probes import Probes
 from labctl.checks.results import Outcome
+from labctl.checks.system.iperf3 import SystemIperf3
 from labctl.checks.system.nc import SystemNc
 from labctl.checks.system.ping import SystemPing
 from labctl.process.patience import PatienceFor
-from labctl.topology.model import Check, Nc, Ping, Probe
+from labctl.topology.model import Check, Nc, Ping, Probe, Throughput
 
 
 class _Program(Protocol):
@@ -29,6 +30,7 @@ class _Program(Protocol):
 _PROGRAMS: Mapping[type[Probe], Callable[[PatienceFor], _Program]] = {
     Ping: SystemPing,
     Nc: SystemNc,
+    Throughput: SystemIperf3,
 }
 
 

@@ -40,5 +40,5 @@ def _impaired(case: Case) -> Iterator[Verdict]:
 
 
 def _unknown(case: Case) -> Verdict:
-    words = "nothing on its way is known to lose or to delay packets; why it was measured so is not known"
+    words = "nothing that was counted on its way explains what was measured; why it is so is not known"
     return Verdict(case.asked.sender, Reason.UNKNOWN, words, (), "")

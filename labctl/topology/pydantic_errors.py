@@ -39,6 +39,7 @@ from labctl.topology.model import (
     RouteLookup,
     RttBounds,
     Rule,
+    Throughput,
     Topology,
     TunnelEndpoint,
 )
@@ -71,6 +72,7 @@ _TYPES = {
 _PROBES: dict[str, tuple[type[BaseModel], str]] = {
     "ping": (Ping, "a ping"),
     "nc": (Nc, "an nc"),
+    "throughput": (Throughput, "a throughput"),
     "exec": (Exec, "an exec"),
     "http": (Http, "an http"),
     "dns": (Dns, "a dns"),

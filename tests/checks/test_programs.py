@@ -159,3 +159,13 @@ ENDED = {
 def test_what_an_nc_says_that_ended_is_read_back(said: str) -> None:
     failure = programs.client_failure(said)
     assert (failure and failure.state) == ENDED[said]
+
+
+def test_the_time_of_each_reply_is_read() -> None:
+    said = (
+        "64 bytes from 10.0.0.1: icmp_seq=1 ttl=64 time=0.045 ms\n"
+        "64 bytes from 10.0.0.1: seq=1 ttl=64 time=20.5 ms\n"
+        "64 bytes from 10.0.0.1: icmp_seq=2 ttl=64 time=2000 ms\n"
+        "rtt min/avg/max/mdev = 0.045/0.045/0.045/0.000 ms"
+    )
+    assert programs.ping_times(said) == pytest.approx([0.000045, 0.0205, 2.0])

@@ -42,3 +42,41 @@ def test_losses_and_times_are_compared_with_their_bounds(here: World) -> None:
     assert "lost by an impairment" in found["too-many"]["lost"]
     assert found["too-few"]["lost"] == ""
     here.labctl("down")
+
+
+FAST = """\
+  - name: tunnel
+    throughput: {from: siteA, to: siteB, address: 10.0.102.1, seconds: 0.5, at_least: 1Mbit/s}
+    crosses: ["siteA:tun0", "siteB:tun1"]
+  - name: underlay
+    throughput: {from: siteB, to: siteA, address: 192.0.2.1, seconds: 0.5, at_least: 1Mbit/s}
+    crosses: ["siteB:wan0", "siteA:wan0"]
+  - {name: too-fast, throughput: {from: siteA, to: siteB, address: 10.0.102.1, seconds: 0.5, at_most: 1Mbit/s}}
+  - {name: too-slow, throughput: {from: siteA, to: siteB, address: 10.0.102.1, seconds: 0.5, at_least: 5gbit}}
+  - name: datagrams
+    throughput: {from: siteA, to: siteB, address: 10.0.102.1, protocol: udp, seconds: 0.5, at_least: 1Mbit/s}
+    crosses: ["siteA:tun0", "siteB:tun1"]
+  - {name: refused, throughput: {from: siteA, to: siteB, address: 10.0.102.1, port: 5202, at_least: 1Mbit/s}}
+  - {name: after, ping: {from: siteA, to: 10.0.102.1}, crosses: ["siteA:tun0", "siteB:tun1"]}
+"""
+REJECT = """\
+nft add table inet t
+nft add chain inet t in '{ type filter hook input priority 0; }'
+nft add rule inet t in tcp dport 5202 reject with tcp reset
+"""
+
+
+def test_a_throughput_is_measured_where_it_arrives(here: World) -> None:
+    here.labctl("up", here.file("fast.yaml", tunnel(checks=FAST)))
+    here.labctl("impair", "siteA:tun0", "--rate", "8mbit")
+    here.labctl("exec", "siteB", "--", "sh", "-ec", REJECT)
+    found = {check["name"]: check for check in here.json("verify", code=1)["checks"]}
+    assert [name for name, check in found.items() if check["passed"]] == ["tunnel", "underlay", "datagrams", "after"], (
+        found
+    )
+    assert found["too-fast"]["outcome"] == "differs"
+    assert found["too-slow"]["outcome"] in ("differs", "undecided")  # which a busy machine may be
+    assert found["refused"]["outcome"] == "silent"
+    assert "ECONNREFUSED" in found["refused"]["observed"]
+    assert "rate 8mbit" in found["too-fast"]["lost"]
+    here.labctl("down")

@@ -26,11 +26,21 @@ class Each:
 
 
 @dataclass(frozen=True)
+class AtLeast:
+    """So many packets or more; with 0 nothing is expected."""
+
+    packets: int
+
+
+Number = int | Each | AtLeast | None
+
+
+@dataclass(frozen=True)
 class Counts:
     """How many packets go and come back; None where only the protocol knows: then engines must agree on a number."""
 
-    there: int | Each | None
-    back: int | Each | None
+    there: Number
+    back: Number
 
 
 @dataclass(frozen=True)

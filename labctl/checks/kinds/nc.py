@@ -17,13 +17,12 @@ from contextlib import ExitStack
 from labctl.checks.command_lines import nc_openbsd
 from labctl.checks.delivery import delivery
 from labctl.checks.kinds.kind import Counts, Target
+from labctl.checks.listening import holding, listen
 from labctl.checks.patient_socket import LARGEST, once, opened, send_all, set_out, until_connected
 from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome, State
 from labctl.checks.tcp_close import wait_until_closed
 from labctl.errors import kernel_words
-from labctl.kernel import namespaces
-from labctl.kernel.sockets import holders
 from labctl.plan.mtu import packets
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.model import Nc
@@ -89,9 +88,9 @@ def nc(asked: Nc, patience: PatienceFor) -> Outcome:
         if asked.server:
             server = stack.enter_context(opened(asked.to, asked.protocol, asked.address.version))
             try:
-                _listen(server, asked)
+                listen(server, asked.protocol, asked.address, asked.port)
             except OSError as error:
-                return Outcome("unasked", f"{asked.to} cannot listen: {kernel_words(error)}{holding(asked)}")
+                return Outcome("unasked", f"{asked.to} cannot listen: {kernel_words(error)}{taken(asked)}")
         client = stack.enter_context(opened(asked.from_, asked.protocol, asked.address.version))
         try:
             _begin(client, asked)
@@ -110,22 +109,10 @@ def nc(asked: Nc, patience: PatienceFor) -> Outcome:
     return delivery(asked, bytes(received.by_server) if server else None, bytes(received.by_client), ended)
 
 
-def holding(asked: Nc) -> str:
+def taken(asked: Nc) -> str:
     """Return which program has the port that the server of a check needs, in words; empty where none is seen."""
-    with namespaces.inside(asked.to):
-        found = holders(asked.protocol, str(asked.address), asked.port)
-    programs = ", ".join(f"{holder.name} (PID {holder.pid})" for holder in found)
-    return f": {programs} has port {asked.port}; `server: false` in the file asks that one" if programs else ""
-
-
-def _listen(server: socket.socket, asked: Nc) -> None:
-    """Raise OSError where the address is not there, or the port is another program's."""
-    if asked.protocol == "tcp":
-        # For TCP this is about connections that are over; for UDP it would be about sharing the port.
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.bind((str(asked.address), asked.port))
-    if asked.protocol == "tcp":
-        server.listen(1)
+    words = holding(asked.to, asked.protocol, asked.address, asked.port)
+    return f"{words}; `server: false` in the file asks that one" if words else ""
 
 
 def _begin(client: socket.socket, asked: Nc) -> None:

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 
 from labctl.checks import command_lines, programs
 from labctl.checks.delivery import delivery
-from labctl.checks.kinds.nc import holding
+from labctl.checks.kinds.nc import taken
 from labctl.checks.results import Outcome
 from labctl.checks.running_program import Program, read_output, running
-from labctl.checks.system.recognised import STARTING, recognised
+from labctl.checks.system.listening import until_listening
+from labctl.checks.system.recognised import recognised
 from labctl.checks.tcp_close import wait_until_closed
-from labctl.kernel import namespaces
-from labctl.kernel.sockets import holders
 from labctl.process.patience import PatienceFor
 from labctl.topology.model import Nc
 
@@ -47,26 +46,14 @@ class SystemNc:
         return command_lines.nc_typed(nc, *self._nc(nc))
 
     def _with_server(self, nc: Nc, server_words: Sequence[str], client_words: Sequence[str]) -> Outcome:
-        if taken := holding(nc):
-            return Outcome("unasked", f"{nc.to} cannot listen{taken}")
+        if problem := taken(nc):
+            return Outcome("unasked", f"{nc.to} cannot listen{problem}")
         with running(nc.to, server_words) as server:
-            if problem := self._until_listening(nc, server):
+            if problem := until_listening(nc, nc.protocol, server, self._patience):
                 return Outcome("unasked", problem)
             server.write(nc.reply or "")
             with running(nc.from_, client_words) as client:
                 return self._exchanged(nc, server, client)
-
-    def _until_listening(self, nc: Nc, server: Program) -> str:
-        """Wait until the server has its socket; return what kept it from that, if anything did."""
-        for _ in self._patience(STARTING, server.pid).looks():
-            with namespaces.inside(nc.to):
-                if holders(nc.protocol, str(nc.address), nc.port):
-                    return ""
-            if server.process.poll() is not None:
-                while read_output([server], self._patience(0)):
-                    pass
-                return f"the server ended; it said: {programs.joined(server.messages())}"
-        return f"the server did not listen within {STARTING:g} s"
 
     def _exchanged(self, nc: Nc, server: Program | None, client: Program) -> Outcome:
         """Read both ends until every byte has come, the time is over, or the client has ended."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from labctl.checks import command_lines, programs
+from labctl.checks import command_lines, echoes, programs
+from labctl.checks.echoes import Echoes
 from labctl.checks.results import Outcome
 from labctl.checks.running_program import read_output, running
 from labctl.checks.system.recognised import STARTING, recognised
 from labctl.process.patience import PatienceFor
 from labctl.topology.model import Ping
+
+_BUSY = 0.5
+"""The part of all round-trip times for which programs wait for a CPU where the machine is too busy to measure them."""
 
 
 class SystemPing:
@@ -24,14 +28,26 @@ class SystemPing:
             waiting = self._patience(ping.count * ping.interval + ping.timeout + STARTING, program.pid)
             while not program.has_ended() and read_output([program], waiting):
                 pass
-            outcome = programs.ping_outcome(program.data.decode(errors="replace") + program.messages(), ping.count)
+            said = program.data.decode(errors="replace") + program.messages()
+            outcome = programs.ping_outcome(said, ping.count)
         # It goes by its own clock: on a busy machine it may have ended before what was still to come.
         patience = {"silent": ping.timeout, "differs": ping.interval}.get(outcome.state)
         waited = waiting.waited()
-        if patience is not None and waited > patience:
+        if patience is not None and waited > patience and ping.loss is None:
             return Outcome("unasked", f"{outcome.words}; too early: programs waited {waited:.1f} s for a CPU")
+        if ping.bounded and outcome.state in ("answered", "differs"):
+            return _bounded(ping, programs.ping_times(said), waited)
         return outcome
 
     def typed(self, ping: Ping) -> str:
         """Return what a person types for the same."""
         return command_lines.ping_typed(ping)
+
+
+def _bounded(ping: Ping, times: list[float], waited: float) -> Outcome:
+    """Return what the replies say to the bounds. It is not known which of them were late for what programs waited."""
+    outcome = echoes.outcome(ping, Echoes(ping.count, [(each, each) for each in times]))
+    if ping.rtt is not None and waited > _BUSY * sum(times):
+        words = f"not decided: {outcome.words}; the machine was too busy: programs waited {waited:.1f} s for a CPU"
+        return Outcome("undecided", words, outcome.carried)
+    return outcome

@@ -19,6 +19,7 @@ from labctl.topology.model.neighbours import Neighbour
 from labctl.topology.model.probes import Dns, Exec, Http, RouteLookup
 from labctl.topology.model.programs import Program, Ready, RestartPolicy
 from labctl.topology.model.routes import METRICS, NextHop, Route, RouteType, Rule, RuleType
+from labctl.topology.model.throughput import Throughput
 from labctl.topology.model.topology import SCHEMA_ID, Topology, json_schema
 from labctl.topology.model.tunnels import Engine, TunnelEndpoint
 
@@ -57,6 +58,7 @@ __all__ = [
     "Rule",
     "RuleType",
     "Tap",
+    "Throughput",
     "Topology",
     "Tun",
     "TunnelEndpoint",

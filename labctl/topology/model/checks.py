@@ -10,6 +10,7 @@ from labctl.topology.fields import CheckName, HostField, InterfaceRefField, Name
 from labctl.topology.model.base import Model
 from labctl.topology.model.bounds import LossBounds, RttBounds
 from labctl.topology.model.probes import Dns, Exec, Expectation, Http, RouteLookup
+from labctl.topology.model.throughput import Throughput
 
 
 class Ping(Model):
@@ -70,10 +71,10 @@ class Nc(Model):
         return {"from": self.from_, "to": self.to}
 
 
-Probe = Ping | Nc | Exec | Http | Dns | RouteLookup
+Probe = Ping | Nc | Exec | Http | Dns | RouteLookup | Throughput
 """What a check asks: exactly one of these."""
 
-PROBES = ("ping", "nc", "exec", "http", "dns", "route")
+PROBES = ("ping", "nc", "exec", "http", "dns", "route", "throughput")
 """The keys of a check that ask something."""
 
 
@@ -88,6 +89,7 @@ class Check(Model):
     http: Http | None = Field(None, description="Ask a web server.")
     dns: Dns | None = Field(None, description="Ask a name server.")
     route: RouteLookup | None = Field(None, description="Ask the kernel where it would send a packet.")
+    throughput: Throughput | None = Field(None, description="Send as much data as will go through.")
     expect: Expectation | None = Field(
         None,
         description="reply (the default) or no-reply for ping, http and dns; delivered (the default) or "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,8 @@ from labctl.topology.values import mistake
 
 class Throughput(Model):
     """As much data as will go through, measured where it arrives."""
+
+    ANSWERS: ClassVar[tuple[str, ...]] = ()
 
     from_: NamespaceName = Field(alias="from", description="The namespace that sends.", examples=["siteA"])
     to: NamespaceName = Field(description="The namespace that receives.", examples=["siteB"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from labctl.topology.check_values import host_of_url
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.model import PROBES, Check, Dns, Nc, Ping, RouteLookup, Topology
+from labctl.topology.model import PROBES, Check, Dns, Nc, Ping, RouteLookup, Throughput, Topology
 from labctl.topology.routing import Fib, connected
 from labctl.topology.rules.finding import Finding, unknown_interface, unknown_namespace
 from labctl.topology.unknown_names import listed
@@ -41,6 +41,9 @@ def of_checks(topology: Topology, fibs: Mapping[str, Fib]) -> Iterator[Finding]:
             yield from _way(topology, check, check.route, (*here, "route"))
         if check.nc is not None and check.nc.protocol == "udp":
             yield from _one_datagram(check.nc, (*here, "nc"))
+        if check.throughput is not None:
+            yield from _server(topology, fibs, check.throughput, (*here, "throughput", "address"))
+            yield from _port(topology, check.throughput, (*here, "throughput", "port"))
         if check.nc is not None and check.nc.server:
             yield from _server(topology, fibs, check.nc, (*here, "nc", "address"))
             yield from _port(topology, check.nc, (*here, "nc", "port"))
@@ -122,7 +125,7 @@ def _interfaces(topology: Topology, check: Check, here: Path) -> Iterator[Findin
                 yield Finding(path, f"{ref} is in 'crosses' too: packets on it cannot be none", "leave one of them out")
 
 
-def _server(topology: Topology, fibs: Mapping[str, Fib], nc: Nc, path: Path) -> Iterator[Finding]:
+def _server(topology: Topology, fibs: Mapping[str, Fib], nc: Nc | Throughput, path: Path) -> Iterator[Finding]:
     server = topology.namespaces.get(nc.to)
     if server is None or fibs[nc.to].owner_of(nc.address) is not None:
         return
@@ -132,7 +135,7 @@ def _server(topology: Topology, fibs: Mapping[str, Fib], nc: Nc, path: Path) -> 
     yield Finding(path, what, hint, (("namespaces", nc.to, "interfaces"), (*path[:3], "server")))
 
 
-def _port(topology: Topology, nc: Nc, path: Path) -> Iterator[Finding]:
+def _port(topology: Topology, nc: Nc | Throughput, path: Path) -> Iterator[Finding]:
     """Yield a finding where an engine has the UDP port already, on one address or on all."""
     for endpoint in topology.ttun:
         bind = endpoint.bind
