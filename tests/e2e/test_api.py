@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import textwrap
 
-from tests.e2e.labs import PAIR
-from tests.e2e.world import World
+import pytest
+
+from tests.e2e.labs import PAIR, many_namespaces
+from tests.e2e.world import World, eventually
 
 SURROUNDINGS = """
 import os, signal
@@ -18,10 +21,13 @@ def surroundings():
         "descriptors": sorted(os.readlink(fd.path) for fd in os.scandir("/proc/self/fd") if os.path.lexists(fd.path)),
         "children": [Path(f"/proc/self/task/{task}/children").read_text() for task in os.listdir("/proc/self/task")],
         "signals": [signal.getsignal(number) for number in signal.valid_signals()],
-        "status": [line for line in open("/proc/self/status") if line[:4] in ("Umas", "SigB", "SigI", "SigC")],
+        "status": [line for line in open("/proc/self/status") if line[:4] in ("Umas", "SigB", "SigI")],
         "namespaces": {name: os.readlink(f"/proc/self/ns/{name}") for name in os.listdir("/proc/self/ns")},
         "directory": os.getcwd(),
     }
+
+def changed(before):
+    return [(key, old, new) for key, new in surroundings().items() if (old := before[key]) != new]
 """
 
 
@@ -76,8 +82,7 @@ def test_a_lab_in_a_with_block_is_made_proved_and_ended(here: World) -> None:
                 assert cat.poll() is None and os.readlink(f"/proc/{cat.pid}/exe").endswith("cat")
             assert cat.returncode == -15
         assert Lab.running() == ()
-        after = surroundings()
-        assert after == before, [(key, before[key], after[key]) for key in before if before[key] != after[key]]
+        assert surroundings() == before, changed(before)
         """,
         file,
     )
@@ -99,3 +104,101 @@ def test_a_lab_that_stood_before_stays_and_a_lab_that_is_just_made_does(here: Wo
     here.labctl("verify")
     python(here, 'from labctl import Lab; lab = Lab("first"); assert lab.down(); assert not lab.down()')
     assert here.json("list") == []
+
+
+def test_threads_have_labs_of_their_own_at_once(here: World) -> None:
+    python(
+        here,
+        """
+        import asyncio, sys
+        from concurrent.futures import ThreadPoolExecutor
+        from labctl import Lab
+
+        def work(name):
+            with Lab.up(sys.argv[1], name=name) as lab:
+                lab.verify().raise_for_failures()
+                assert lab["left"].run("cat", input=name).stdout == name
+
+        before = surroundings()
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(work, [f"lab{number}" for number in range(8)]))
+
+        async def main():
+            await asyncio.gather(*(asyncio.to_thread(work, name) for name in ("one", "two")))
+
+        asyncio.run(main())
+        assert Lab.running() == ()
+        assert surroundings() == before, changed(before)
+        """,
+        here.file("pair.yaml", PAIR),
+    )
+
+
+def test_a_process_that_is_forked_has_calls_of_its_own(here: World) -> None:
+    python(
+        here,
+        """
+        import sys
+        from labctl import Lab
+
+        with Lab.up(sys.argv[1]) as lab:
+            if (child := os.fork()) == 0:
+                done = lab["left"].run("cat", input="child")
+                os._exit(0 if done.stdout == "child" else 1)
+            assert os.waitpid(child, 0)[1] == 0
+            assert lab["left"].run("cat", input="parent").stdout == "parent"
+        """,
+        here.file("pair.yaml", PAIR),
+    )
+
+
+def test_an_up_that_is_interrupted_takes_back_what_it_made(here: World) -> None:
+    shown = python(
+        here,
+        """
+        import sys
+        from labctl import Lab
+
+        def interrupt(event):
+            if type(event).__name__ == "Done":
+                os.kill(os.getpid(), signal.SIGINT)
+
+        before = surroundings()
+        try:
+            Lab.up(sys.argv[1], notify=interrupt)
+        except KeyboardInterrupt:
+            print("interrupted")
+        assert Lab.running() == ()
+        assert surroundings() == before, changed(before)
+        """,
+        here.file("many.yaml", many_namespaces(60)),
+    )
+    assert shown == "interrupted\n"
+
+
+KILLED = {
+    "amid an up": "Lab.up(sys.argv[1], notify=lambda event: print(type(event).__name__, flush=True))",
+    "with a lab": 'with Lab.up(sys.argv[1]) as lab:\n    print("Done", flush=True); time.sleep(60)',
+    "with a tied lab": 'Lab.up(sys.argv[1], tied=True); print("Done", flush=True); time.sleep(60)',
+    "with a command": """
+with Lab.up(sys.argv[1]) as lab:
+    lab["n0"].popen(["sh", "-c", "trap '' TERM; while true; do sleep 1; done"])
+    print("Done", flush=True)
+    lab["n1"].run("sleep 60")
+""",
+}
+
+
+@pytest.mark.parametrize("program", KILLED.values(), ids=KILLED)
+def test_a_program_that_is_killed_leaves_nothing(here: World, program: str) -> None:
+    before = here.snapshot()
+    file = here.file("many.yaml", many_namespaces(30))
+    words = [sys.executable, "-c", f"import sys, time\nfrom labctl import Lab\n{program}", file]
+    process = here.start(words, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    while "Done" not in (line := process.stdout.readline()):
+        assert line, "it has ended"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    eventually(lambda: here.snapshot() == before, "nothing is left")
