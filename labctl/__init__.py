@@ -11,32 +11,18 @@ Each name is loaded when it is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # as in typing, which takes longer to load than an engine can wait for
 if TYPE_CHECKING:
     from labctl.api.lab import Lab
+    from labctl.api.machine import doctor
     from labctl.api.namespace import Namespace
     from labctl.api.process import Process
     from labctl.errors import CommandFailed, CommandTimedOut, KernelRefused, LabError, MachineError, UsageError
     from labctl.lab.verify import ChecksFailed
     from labctl.topology.mistakes import TopologyMistakes
     from labctl.topology.model import Topology
-
-_FROM = {
-    "ChecksFailed": "labctl.lab.verify",
-    "Lab": "labctl.api.lab",
-    "Namespace": "labctl.api.namespace",
-    "Process": "labctl.api.process",
-    "Topology": "labctl.topology.model",
-    "TopologyMistakes": "labctl.topology.mistakes",
-    **dict.fromkeys(
-        ("CommandFailed", "CommandTimedOut", "KernelRefused", "LabError", "MachineError", "UsageError"),
-        "labctl.errors",
-    ),
-}
 
 __all__ = [
     "ChecksFailed",
@@ -51,16 +37,31 @@ __all__ = [
     "Topology",
     "TopologyMistakes",
     "UsageError",
+    "doctor",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _FROM:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_FROM[name]), name)
-    globals()[name] = value
-    return value
+_FROM = {
+    "ChecksFailed": "labctl.lab.verify",
+    "Lab": "labctl.api.lab",
+    "Namespace": "labctl.api.namespace",
+    "Process": "labctl.api.process",
+    "Topology": "labctl.topology.model",
+    "TopologyMistakes": "labctl.topology.mistakes",
+    "doctor": "labctl.api.machine",
+}
+"""Where a name is from that is no error of errors.py."""
 
+if not TYPE_CHECKING:
 
-def __dir__() -> list[str]:
-    return [*globals(), *_FROM]
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(_FROM.get(name, "labctl.errors")), name)
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -82,7 +81,7 @@ class CommandFailed(LabError):
 
     def __init__(self, args: Sequence[str], returncode: int, stdout: str = "", stderr: str = "") -> None:
         ending = f"exit code {returncode}" if returncode >= 0 else signal.Signals(-returncode).name
-        super().__init__(f"{shlex.join(args)!r} ended with {ending}", _end_of(stderr) or _end_of(stdout))
+        super().__init__(f"{_typed(args)!r} ended with {ending}", _end_of(stderr) or _end_of(stdout))
         self.args = (args, returncode, stdout, stderr)  # what pickle calls the class with
         self.command, self.returncode, self.stdout, self.stderr = args, returncode, stdout, stderr
 
@@ -91,9 +90,15 @@ class CommandTimedOut(LabError):
     """A command in a namespace has not ended within so many seconds."""
 
     def __init__(self, args: Sequence[str], timeout: float, stdout: str = "", stderr: str = "") -> None:
-        super().__init__(f"{shlex.join(args)!r} has not ended in {timeout:g} s", _end_of(stderr) or _end_of(stdout))
+        super().__init__(f"{_typed(args)!r} has not ended in {timeout:g} s", _end_of(stderr) or _end_of(stdout))
         self.args = (args, timeout, stdout, stderr)  # what pickle calls the class with
         self.command, self.timeout, self.stdout, self.stderr = args, timeout, stdout, stderr
+
+
+def _typed(words: Sequence[str]) -> str:
+    import shlex  # which no command needs to begin
+
+    return shlex.join(words)
 
 
 _QUOTED = 12

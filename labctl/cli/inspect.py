@@ -7,7 +7,6 @@ import click
 from labctl.cli import completion
 from labctl.cli.base import cli, format_option, lab_argument, lab_option
 from labctl.cli.labs import lab_of, running_lab, the_one
-from labctl.cli.own_lab import OwnLab
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
@@ -26,6 +25,8 @@ def status(named: str | None, lab: str | None, form: str) -> int:
 @format_option
 def list_(form: str) -> int:
     """List your labs."""
+    from labctl.cli.own_lab import OwnLab
+
     reporter(form).labs(OwnLab.list())
     return ExitCode.SUCCESS
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labctl.cli.own_lab import OwnLab
 from labctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from labctl.cli.own_lab import OwnLab
     from labctl.rootless.context import Context
 
 VARIABLE = "LABCTL_LAB"
@@ -38,6 +38,8 @@ def lab_of(words: Sequence[str], lab: str | None) -> tuple[OwnLab, tuple[str, ..
     names, or the one of the environment, or the only one. Raise UsageError where that is none or not clear, click's
     NoSuchOption where the first word that is left is an option: no name begins with a dash.
     """
+    from labctl.cli.own_lab import OwnLab
+
     running, words = own_labs(), tuple(words)
     if lab is None and words and words[0] in running and words[0] not in _namespaces(running, words[0]):
         lab, words = words[0], words[1:]

@@ -12,7 +12,6 @@ import click
 from labctl.cli import completion
 from labctl.cli.base import cli, explain_option, file_argument, format_option, lab_argument, lab_option
 from labctl.cli.labs import VARIABLE, lab_of, own_labs, which_lab
-from labctl.cli.own_lab import OwnLab, end, make
 from labctl.cli.streams import tolerate_unwritable_output
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 @tolerate_unwritable_output()
 def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
+    from labctl.cli.own_lab import make
+
     report = reporter(form)
     with ExitStack() as view:
 
@@ -61,6 +62,8 @@ def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
 @format_option
 def plan(file: str, name: str | None, explain: bool, form: str) -> int:
     """Show what `up` would do, without doing it; exit code 1 where there is something to do."""
+    from labctl.cli.own_lab import OwnLab
+
     found = OwnLab.plan(file, name=name)
     reporter(form).plan(found, fresh=found.lab not in own_labs(), explain=explain)
     return ExitCode.PENDING if found.pending.changes else ExitCode.SUCCESS
@@ -74,6 +77,8 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
 @tolerate_unwritable_output()
 def down(named: str | None, lab: str | None, everything: bool, form: str) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
+    from labctl.cli.own_lab import end
+
     running = own_labs()
     wanted = lab or named or os.environ.get(VARIABLE)
     if wanted is None and len(running) > 1 and not everything:

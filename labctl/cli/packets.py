@@ -15,7 +15,6 @@ from labctl.cli import completion
 from labctl.cli.base import SECONDS, cli, format_option, lab_option
 from labctl.cli.labs import lab_of
 from labctl.errors import ExitCode, KernelRefused
-from labctl.process.child import ChildEnded
 from labctl.process.signals import KEYBOARD, ignored, passed_on
 from labctl.report.reporter import reporter
 
@@ -44,6 +43,7 @@ def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None,
     """Follow each packet of a command or a check through all interfaces and engines. Its exit code is ours."""
     from labctl.engine.loop.signals import heard
     from labctl.lab.trace import trace_command
+    from labctl.process.child import ChildEnded
     from labctl.report.capture_file import STANDARD_OUTPUT, created
     from labctl.report.traced_file import write
 
@@ -105,6 +105,7 @@ def capture(
     """Show packets as they come, or write them for Wireshark: of interfaces, of namespaces, or of the whole lab."""
     from labctl.engine.loop.signals import heard
     from labctl.lab.capture import capture as capturing
+    from labctl.process.child import ChildEnded
 
     own, typed = lab_of(words, lab)
 

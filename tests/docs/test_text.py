@@ -98,6 +98,14 @@ def test_every_command_is_in_the_page_of_commands() -> None:
     assert [name for name in cli.commands if not re.search(rf"\| .*`{name}\b", page)] == []
 
 
+FOR_A_TERMINAL = {"shell", "watch", "schema", "topologies"}
+
+
+def test_every_command_has_its_words_in_python() -> None:
+    page = (REPO / "docs/python.md").read_text()
+    assert {name for name in cli.commands if f"`labctl {name}" not in page} == FOR_A_TERMINAL
+
+
 def test_lines_that_a_page_shows_are_looked_for_in_order() -> None:
     output = "a\nup (rootless, 0.04 s):  2\npid 7 x\nb\n"
     assert missing(("a", "up (rootless, 1.5 s): 2", "pid 4"), output) == []

@@ -24,9 +24,9 @@ TYPED = [page for page in PAGES if any(block.language == "console" and not block
 @pytest.mark.parametrize("page", TYPED, ids=str)
 def test_the_commands_of_a_page_do_what_it_says(page: Path, request: pytest.FixtureRequest) -> None:
     here: World = request.getfixturevalue("as_root" if str(page) in AS_ROOT else "as_user")
-    for name, module in {"labctl": "labctl", "ttun": "labctl.engine.ttun"}.items():
-        (here.home / "bin").mkdir(exist_ok=True)
-        program = Path(here.file(f"bin/{name}", f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n'))
+    (here.home / "bin").mkdir(exist_ok=True)
+    for name, words in {"labctl": "-m labctl", "ttun": "-m labctl.engine.ttun", "python3": ""}.items():
+        program = Path(here.file(f"bin/{name}", f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n'))
         program.chmod(0o755)
     for block in blocks(page):
         if block.file:

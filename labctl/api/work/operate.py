@@ -1,4 +1,4 @@
-"""Work that tries a lab out: verify, why, impair."""
+"""Work that tries a lab out: verify, why, impair; and the machine: doctor."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached
     from labctl.process.patience import PatienceFor
+    from labctl.rootless.userns_diagnosis import Diagnosis
 
 
 def verify(lab: str, checks: Sequence[str], system_tools: bool, file: str | None, caller: Caller) -> Verified:
@@ -48,6 +49,13 @@ def why(lab: str, namespace: str, address: str, caller: Caller) -> Reached:
 
     to = one_host(address)
     return context_of(lab).call(lambda: asked(lab, namespace, to))
+
+
+def doctor(caller: Caller) -> list[Diagnosis]:
+    """Find out what this machine can do, by trying it."""
+    from labctl.kernel.drivers import examine
+
+    return examine()
 
 
 def impair(lab: str, device: str, changes: Sequence[Changes], caller: Caller) -> InForce:
