@@ -11,6 +11,8 @@ from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.kernel import sock_diag
 from labctl.kernel.sock_diag import Socket
+from labctl.plan.difference import Change
+from labctl.plan.steps_of_programs import StartProgram
 
 
 def receivers(case: Case, stage: Stage) -> list[Socket]:
@@ -55,10 +57,24 @@ def server(case: Case, number: int) -> Iterator[Verdict]:
     if not found:
         words = f"no program listens on {name} of {here}"
         none = Witness(here, f"sockets on {name}", "none")
+        for change in _ended(case, stage):
+            told = f"{words}: its program {change.step.subject} should, and {change.reason}"
+            evidence = (none, Witness(here, f"program {change.step.subject}", change.reason))
+            yield Verdict(here, Reason.NOT_LISTENING, told, evidence, fixes.up(case))
+            return
         yield Verdict(here, Reason.NOT_LISTENING, words, (none,), "")
     elif not fitting:
         words = f"{owner(case, here, found[0])} listens on {found[0].host}, not on {to}"
         yield Verdict(here, Reason.LISTENS_ELSEWHERE, words, evidence, "")
+
+
+def _ended(case: Case, stage: Stage) -> Iterator[Change]:
+    """Yield how the program does not run that is ready, by the file, once it listens where a stage's packets go."""
+    for change in case.changes:
+        if isinstance(change.step, StartProgram) and change.step.namespace == stage.namespace:
+            ready = change.step.spec.ready
+            if ready and (ready.sign, ready.what) == (stage.flow.protocol, str(stage.flow.dport)):
+                yield change
 
 
 def _end(case: Case, namespace: str, socket: Socket) -> str:

@@ -283,3 +283,23 @@ def test_servers_that_people_know(here: World) -> None:
     assert here.json("status")["drift"] == []
     here.labctl("down")
     assert here.processes() == []
+
+
+def test_a_failed_check_names_the_program_that_should_listen_and_has_ended(here: World) -> None:
+    check = (
+        "checks:\n  - name: web\n"
+        "    nc: {from: client, to: server, server: false, address: 192.0.2.1, port: 80, send: x, timeout: 1}\n"
+    )
+    web = "{name: web, command: python3 -m http.server 80, ready: {tcp: 80}}"
+    file = lab(here, web, "{name: other, command: sleep 1000, ready: {command: 'true'}}", client=check)
+    here.labctl("up", file)
+    for pid in (*running(here, "python3 -m http.server 80"), *running(here, "sleep 1000")):
+        os.kill(pid, signal.SIGTERM)
+    eventually(lambda: not any(program["running"] for program in programs(here).values()), "both have ended")
+    (verdict,) = here.json("verify", code=1)["diagnosis"]
+    assert verdict["reason"] == "not-listening" and verdict["fix"].startswith("labctl up ")
+    assert verdict["words"] == (
+        "no program listens on TCP port 80 of server: its program server:web should, "
+        "and is not running: ended by SIGTERM"
+    )
+    here.labctl("down")
