@@ -19,7 +19,6 @@ from labctl.lab.events import Done, Listener
 from labctl.lab.journal import Recorded
 from labctl.lab.programs import start as programs
 from labctl.lab.programs import stop
-from labctl.lab.programs.supervisor import GRACE
 from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan import steps, steps_of_files
@@ -78,7 +77,7 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
     substitution = None
     match step:
         case steps.StopEngine():
-            processes.end([recorded.engines[step.ref].process], GRACE)
+            processes.end([recorded.engines[step.ref].process], processes.GRACE_OF_SUPERVISOR)
             state.forget_engine(step.ref)
         case steps.AddNamespace(namespace=name):
             with kept_in(state.directory):

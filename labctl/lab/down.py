@@ -14,7 +14,6 @@ from labctl.lab.ended_labs import refuse_misspelled, remembered
 from labctl.lab.events import Removed
 from labctl.lab.lock import locked
 from labctl.lab.programs import stop
-from labctl.lab.programs.supervisor import GRACE
 from labctl.lab.run_directory import tidy
 from labctl.lab.state import State
 from labctl.process import processes
@@ -79,7 +78,7 @@ def rollback(state: State, notify: Callable[[Removed], object]) -> None:
     with removable(state.lab):
         for ref in stop.ended(recorded.programs.values()):
             notify(Removed("program", str(ref)))
-        processes.end((engine.process for engine in recorded.engines.values()), GRACE)
+        processes.end((engine.process for engine in recorded.engines.values()), processes.GRACE_OF_SUPERVISOR)
         for device in recorded.engines:
             notify(Removed("engine", str(device)))
         ours = {name for name, known in recorded.namespaces.items() if namespaces.is_ours(name, known)}

@@ -19,6 +19,9 @@ from labctl.process.patience import Patience
 GRACE = 2.0
 """Seconds that a process has between SIGTERM and SIGKILL."""
 
+GRACE_OF_SUPERVISOR = 4.0
+"""The same of one that first has to end what it supervises: twice what it leaves to that."""
+
 
 @dataclass(frozen=True)
 class Process:

@@ -23,7 +23,6 @@ from labctl.lab.programs.failure import failed
 from labctl.lab.programs.launch import Launch
 from labctl.lab.programs.program_files import signatures
 from labctl.lab.programs.strays import marks
-from labctl.lab.programs.supervisor import GRACE
 from labctl.lab.programs.task import ProgramTask
 from labctl.lab.session import Session
 from labctl.lab.state import State
@@ -121,7 +120,7 @@ def _until_ready(spec: EngineSpec, process: Process, state: State, since: str) -
     lacks = f"is not ready after {PATIENCE:g} s: it has not {' and not '.join(lacking)}"
     # First: the program may write to its log when it is ended.
     error = failed(_name(spec), spec.command, lacks, state.log_of(spec.device), since)
-    processes.end([process], GRACE)
+    processes.end([process], processes.GRACE_OF_SUPERVISOR)
     raise error
 
 

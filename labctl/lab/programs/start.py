@@ -17,7 +17,6 @@ from labctl.lab.programs.program_files import signatures
 from labctl.lab.programs.ready import Sign, sign_of
 from labctl.lab.programs.run_record import RunRecord
 from labctl.lab.programs.strays import end_left, marks
-from labctl.lab.programs.supervisor import GRACE
 from labctl.lab.programs.task import ProgramTask
 from labctl.lab.session import Session
 from labctl.lab.state import State
@@ -91,7 +90,7 @@ class _Begun:
     def _fail(self, what: str, hint: str = CORRECT) -> None:
         command = self.step.spec.command
         error = failed(self.task.name, command, what, self.task.log, self.since, hint)  # before more is written to it
-        processes.end([self.process], GRACE)
+        processes.end([self.process], processes.GRACE_OF_SUPERVISOR)
         raise error
 
     def close(self) -> None:

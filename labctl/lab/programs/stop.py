@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from labctl.lab.journal import Program
-from labctl.lab.programs.supervisor import GRACE
 from labctl.plan.program_spec import in_waves
 from labctl.process import processes
 from labctl.topology.program_ref import ProgramRef
@@ -15,5 +14,5 @@ def ended(programs: Collection[Program]) -> Iterator[ProgramRef]:
     """End programs, with everything that they have started. Yield each when it is gone."""
     by_name = {program.spec.ref: program for program in programs}
     for wave in reversed([*in_waves([program.spec for program in programs])]):
-        processes.end((by_name[spec.ref].process for spec in wave), GRACE)
+        processes.end((by_name[spec.ref].process for spec in wave), processes.GRACE_OF_SUPERVISOR)
         yield from (spec.ref for spec in wave)

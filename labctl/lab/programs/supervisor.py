@@ -31,15 +31,12 @@ from labctl.lab.programs.run_record import RunRecord
 from labctl.lab.programs.task import ProgramTask
 from labctl.process.child import start
 from labctl.process.log_file import LogFile
-from labctl.process.processes import children
+from labctl.process.processes import GRACE_OF_SUPERVISOR, children
 from labctl.process.signals import TERMINATION
 from labctl.process.syscalls import adopt_orphans
 
-PATIENCE = 2.0
+PATIENCE = GRACE_OF_SUPERVISOR / 2
 """Seconds that a program has between the signal that asks it to end and SIGKILL."""
-
-GRACE = 2 * PATIENCE
-"""Seconds that a supervisor has to end its program, before it is killed itself."""
 
 PAUSE = 0.02
 """Seconds between two looks at who is left, while they end."""
