@@ -34,17 +34,19 @@ _NCS: dict[str, NcWords] = {
     "connect to somewhere:": command_lines.traditional,
 }
 
+REFUSALS = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EPERM)
+"""What the kernel refuses the first packet with (refusal.py)."""
+
 KNOWN = {
     "ping": "known are those of iputils, GNU inetutils and BusyBox",
     "iperf3": "known is version 3",
     "nc": "known are those of OpenBSD, the traditional one, Ncat, and BusyBox where it was built with -u and -s",
+    "curl": "known is the one of curl.se, from version 7.63 on",
+    "dig": "known is the one of BIND 9",
 }
 
 _AT_ONCE = {
-    **{
-        os.strerror(number): number
-        for number in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EPERM)
-    },
+    **{os.strerror(number): number for number in REFUSALS},
     # musl's words, and what iputils makes of EACCES
     "Network unreachable": errno.ENETUNREACH,
     "Host is unreachable": errno.EHOSTUNREACH,

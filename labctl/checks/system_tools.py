@@ -10,11 +10,13 @@ from typing import Any, Protocol
 
 from labctl.checks.probes import Probes
 from labctl.checks.results import Outcome
+from labctl.checks.system.curl import SystemCurl
+from labctl.checks.system.dig import SystemDig
 from labctl.checks.system.iperf3 import SystemIperf3
 from labctl.checks.system.nc import SystemNc
 from labctl.checks.system.ping import SystemPing
 from labctl.process.patience import PatienceFor
-from labctl.topology.model import Check, Nc, Ping, Probe, Throughput
+from labctl.topology.model import Check, Dns, Http, Nc, Ping, Probe, Throughput
 
 
 class _Program(Protocol):
@@ -31,6 +33,8 @@ _PROGRAMS: Mapping[type[Probe], Callable[[PatienceFor], _Program]] = {
     Ping: SystemPing,
     Nc: SystemNc,
     Throughput: SystemIperf3,
+    Http: SystemCurl,
+    Dns: SystemDig,
 }
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.labs import tunnel
 from tests.e2e.world import World, eventually, running
+from tests.programs import needed
 
 CROSSES = 'crosses: ["siteA:tun0", "siteB:tun1"]'
 NS = "server: 10.0.102.1, timeout: 1"
@@ -73,12 +74,13 @@ class Pages(http.server.BaseHTTPRequestHandler):
 
 def answer(asked, cut):
     name = asked[12:].split(b"\\0")[0]
+    question = asked[12:12 + len(name) + 5]
     flags, data = b"\\x81\\x80", b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\0\\0\\4" + bytes([10, 0, 0, 7])
     if b"none" in name:
         flags, data = b"\\x81\\x83", b""
     if b"long" in name and cut:
         flags, data = b"\\x83\\x80", b""
-    return asked[:2] + flags + b"\\0\\1" + (b"\\0\\1" if data else b"\\0\\0") + bytes(4) + asked[12:] + data
+    return asked[:2] + flags + b"\\0\\1" + (b"\\0\\1" if data else b"\\0\\0") + bytes(4) + question + data
 
 names = socket.socket(type=socket.SOCK_DGRAM); names.bind(("", 53))
 long_names, talks = socket.create_server(("", 53)), socket.create_server(("", 54))
@@ -151,6 +153,20 @@ def test_each_kind_is_judged_by_what_comes_of_it_and_by_its_packets(lab: World) 
     assert found["exec-sent-nothing"]["outcome"] == "answered", "it is the counts that do not hold"
     assert found["http-refuses"]["lost"] == "siteB: no program listens on TCP port 81 of siteB"
     assert found["dns-refused"]["lost"] == "siteB: no program listens on UDP port 55 of siteB"
+    lab.labctl("down")
+
+
+def test_the_programs_of_the_machine_conclude_the_same(lab: World) -> None:
+    needed("curl")
+    needed("dig")
+    names = [name for name in (*PASS, *OBSERVED) if name.startswith(("http", "dns"))]
+    with running(lab, "siteB", SERVERS):
+        found = outcomes(lab, "--system-tools", *names, code=1)
+        own = outcomes(lab, *names, code=1)
+    assert {name: check["outcome"] for name, check in found.items()} == {
+        name: check["outcome"] for name, check in own.items()
+    }
+    assert {name for name, check in found.items() if check["passed"]} == PASS & {*names}
     lab.labctl("down")
 
 

@@ -6,7 +6,7 @@ from labctl.checks import command_lines, echoes, programs
 from labctl.checks.echoes import Echoes
 from labctl.checks.results import Outcome
 from labctl.checks.running_program import read_output, running
-from labctl.checks.system.recognised import STARTING, recognised
+from labctl.checks.system.recognised import STARTING, recognised, unless_too_early
 from labctl.process.patience import PatienceFor
 from labctl.topology.model import Ping
 
@@ -30,11 +30,11 @@ class SystemPing:
                 pass
             said = program.data.decode(errors="replace") + program.messages()
             outcome = programs.ping_outcome(said, ping.count)
-        # It goes by its own clock: on a busy machine it may have ended before what was still to come.
-        patience = {"silent": ping.timeout, "differs": ping.interval}.get(outcome.state)
         waited = waiting.waited()
-        if patience is not None and waited > patience and ping.loss is None:
-            return Outcome("unasked", f"{outcome.words}; too early: programs waited {waited:.1f} s for a CPU")
+        if ping.loss is None:
+            outcome = unless_too_early(
+                outcome, {"silent": ping.timeout, "differs": ping.interval}.get(outcome.state), waited
+            )
         if ping.bounded and outcome.state in ("answered", "differs"):
             return _bounded(ping, programs.ping_times(said), waited)
         return outcome

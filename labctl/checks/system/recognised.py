@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from labctl.checks.programs import KNOWN, introduction
+from labctl.checks.results import Outcome
 from labctl.errors import MachineError
 
 STARTING = 10.0
@@ -37,3 +38,14 @@ def recognised(program: str, asked: str, words_for: Callable[[str], Words | None
             remedy,
         )
     return words
+
+
+def unless_too_early(outcome: Outcome, patience: float | None, waited: float) -> Outcome:
+    """Return the outcome of a program that goes by its own clock, and did not wait for longer than its `patience`.
+
+    On a busy machine it may have ended before what was still to come: programs have `waited` for a CPU meanwhile, in
+    seconds. Then nothing is known.
+    """
+    if patience is None or waited <= patience:
+        return outcome
+    return Outcome("unasked", f"{outcome.words}; too early: programs waited {waited:.1f} s for a CPU")
