@@ -33,8 +33,7 @@ BY_CLASS: Mapping[str, tuple[Fault, ...]] = {
     "engines, sockets": engines.FAULTS,
     "firewalls, NAT": firewalls.FAULTS,
     "tc, xfrm, others": others.FAULTS,
-    "filters, neighbours of the file": written.FAULTS,
-    AFTERWARDS: (*afterwards.FAULTS, *moved.FAULTS, *translated.FAULTS),
+    AFTERWARDS: (*afterwards.FAULTS, *moved.FAULTS, *translated.FAULTS, *written.FAULTS),
 }
 
 PAIRS: tuple[Pair, ...] = pairs.among(chain.from_iterable(BY_CLASS.values()))
