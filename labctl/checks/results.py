@@ -105,7 +105,7 @@ class Result:
         told = {
             "expected": self.expected,
             "observed": self.observed,
-            "counted": "; ".join(map(str, self.evidence)),
+            "counted": "" if self.lost else "; ".join(map(str, self.evidence)),
             "lost": self.lost,
             "message": self.message,
             "by hand": self.command,

@@ -1,8 +1,11 @@
 """A topology file as a collector: one lab for each process that runs its checks, and each check a test.
 
 The lab is made where the first of its checks is set up, and taken down after the last one, as pytest does with what
-belongs to a file: also after -x, after Ctrl-C, and where it could not be made. A check that has failed is a failure.
-One that could not be asked is an error: it has not passed, and nothing is known of the lab.
+belongs to a file: also after -x, after Ctrl-C, and where it could not be made.
+
+    failure   a check that has failed
+    error     one that could not be asked: it has not passed, and nothing is known
+    skipped   one that needs another, which has been reported by this very process as one that did not pass
 
 The module is a plugin by itself, registered with the first file that is collected.
 """
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labctl.checks.needs import in_order
 from labctl.errors import LabError
 from labctl.pytest_plugin import failure
 from labctl.pytest_plugin.labs import labs_of, told
@@ -25,6 +29,8 @@ from labctl.topology.load import load, text_of
 from labctl.topology.shipped import as_typed
 
 if TYPE_CHECKING:
+    from labctl.checks.results import Result
+    from labctl.lab.verify import Verified
     from labctl.topology.model import Check
 
 PLUGIN = "labctl checks"
@@ -66,10 +72,11 @@ class LabFile(pytest.File):
         except LabError as error:
             raise self.CollectError(failure.of_error(error)) from None
         assert tree is not None, "it holds this topology"
-        self.lab_name = topology.name
-        for number, check in enumerate(topology.checks):
-            line = tree.position(("checks", number)).line
-            yield CheckItem.from_parent(self, name=check.name, check=check, line=line)
+        self.own_name = topology.name
+        self.not_passed: set[str] = set()
+        lines = {check.name: tree.position(("checks", number)).line for number, check in enumerate(topology.checks)}
+        for check in in_order(topology.checks, topology.checks):
+            yield CheckItem.from_parent(self, name=check.name, check=check, line=lines[check.name])
 
     def setup(self) -> None:
         """Make the lab. Raise NoLab, which pytest raises again for every other check."""
@@ -78,7 +85,7 @@ class LabFile(pytest.File):
             self.lab = self._until_torn_down.enter_context(labs_of(self.session).up(self.path))
         except pytest.fail.Exception as error:
             raise NoLab(
-                str(error), f"lab {self.lab_name} could not be made, as the first of its checks tells"
+                str(error), f"lab {self.own_name} could not be made, as the first of its checks tells"
             ) from None
 
     def teardown(self) -> None:
@@ -106,18 +113,38 @@ class CheckItem(pytest.Item):
         return self.path, self._line, self.name
 
     def runtest(self) -> None:
-        """Ask the check. Raise pytest's failure where it has failed, NotAsked where it could not be asked."""
-        lab, own = self._file.lab, self._file.lab_name
-        with told(lab.name, own):
-            found = lab.verify(self._check.name)
-        result = found.results[-1]  # those before it are what it needs
-        if result.lacks:
-            pytest.skip(result.observed)
-        if not result.passed:
-            text = failure.without_prefix(failure.of_check(result, found), lab.name, own)
-            if not result.asked:
-                raise NotAsked(text)
-            pytest.fail(text, pytrace=False)
+        """Ask the check. Raise what pytest calls a failure or a skip, or NotAsked."""
+        file, check = self._file, self._check
+        lacks = [name for name in check.needs if name in file.not_passed]
+        if lacks:
+            file.not_passed.add(check.name)
+            pytest.skip(f"it needs {' and '.join(lacks)}, which did not pass")
+        with told(file.lab.name, file.own_name):
+            found = file.lab.verify(check.name)
+        result = next(result for result in found.results if result.name == check.name)
+        if result.passed:
+            file.not_passed.discard(check.name)
+        else:
+            file.not_passed.add(check.name)
+            self._fail(found, result)
+
+    def _fail(self, found: Verified, result: Result) -> None:
+        """Report a check that has not passed, with the causes of it, or of what it needs and did not pass."""
+        failed = [one for one in found.failed if one is result or one.name in result.lacks]
+        texts = []
+        for one in reversed(failed):  # what it needs comes before it
+            causes = [cause for cause in found.diagnosis if one.name in cause.checks]
+            texts.append(failure.of_check(one, causes))
+            for cause in causes:
+                self._add_property("hop", cause.hop)
+                self._add_property("reason", cause.reason)
+        text = failure.without_prefix("\n\n".join(texts), found.lab, self._file.own_name)
+        if not result.asked:
+            raise NotAsked(text)
+        pytest.fail(text, pytrace=False)
+
+    def _add_property(self, name: str, value: str) -> None:
+        self.user_properties.append((name, failure.without_prefix(value, self._file.lab.name, self._file.own_name)))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return what a report says."""
@@ -131,7 +158,10 @@ def pytest_runtest_makereport(
     """Report a check that could not be asked as an error: that is what pytest calls what fails before a test."""
     report = yield
     error = call.excinfo.value if call.excinfo else None
-    if isinstance(error, NotAsked):
+    if isinstance(item, CheckItem) and isinstance(error, pytest.skip.Exception):
+        file, line, _ = item.reportinfo()
+        report.longrepr = (str(file), line + 1, f"Skipped: {error.msg}")
+    elif isinstance(error, NotAsked):
         report.when = "setup"
     elif isinstance(error, NoLab):
         error.msg = error.afterwards

@@ -28,3 +28,11 @@ CANNOT_START = tunnel(
     checks=LOCAL + ACROSS,
 )
 MISTAKES = tunnel(checks=LOCAL.replace("siteA", "siteC"))
+NEEDS = tunnel(
+    route_a="",
+    checks=f"""\
+  - name: then
+    needs: [across]
+    ping: {{from: siteA, to: 192.0.2.2, count: 1}}
+{ACROSS}""",
+)

@@ -10,25 +10,29 @@ import pytest
 
 from tests.e2e.world import World
 from tests.pytest_plugin.conftest import Pytest
-from tests.pytest_plugin.labs import CANNOT_START, GOOD, NO_ROUTE
+from tests.pytest_plugin.labs import CANNOT_START, GOOD, NEEDS, NO_ROUTE
 
 NO_ROUTE_TOLD = """\
 siteA: siteA has no route to 10.0.102.1
-check      The other site answers through the tunnel.
-expected   2 echo requests to 10.0.102.1: every reply
-observed   not sent: Network is unreachable (ENETUNREACH), as with no route
-hop        siteA
-reason     no-route: siteA has no route to 10.0.102.1
-evidence   siteA sent: no packet of the probe was seen on the wire
-evidence   siteA route look-up from 10.0.101.1 to 10.0.102.1: Network is unreachable (ENETUNREACH)
-fix        tunnel.lab.yaml: add the route - {to: 10.0.102.0/24, dev: tun0}
-by hand    labctl exec siteA -- ping -c 2 10.0.102.1"""
+
+FAIL across  The other site answers through the tunnel.
+     expected  2 echo requests to 10.0.102.1: every reply
+     observed  not sent: Network is unreachable (ENETUNREACH), as with no route
+     lost      siteA: siteA has no route to 10.0.102.1
+     by hand   labctl exec siteA -- ping -c 2 10.0.102.1
+
+where  siteA
+why    siteA has no route to 10.0.102.1
+seen   siteA sent: no packet of the probe was seen on the wire
+seen   siteA route look-up from 10.0.101.1 to 10.0.102.1: Network is unreachable (ENETUNREACH)
+do     tunnel.lab.yaml: add the route - {to: 10.0.102.0/24, dev: tun0}"""
 
 NOT_ASKED_TOLD = """\
 siteA: siteA has no route to 10.0.102.9, an address that no namespace has
-expected   1 echo requests to 10.0.102.9: no reply
-not asked  not sent: Network is unreachable (ENETUNREACH), as with no route
-hop        siteA
+
+???? silent
+     expected  1 echo requests to 10.0.102.9: no reply
+     observed  not sent: Network is unreachable (ENETUNREACH), as with no route
 """
 
 
@@ -61,6 +65,20 @@ def test_a_failure_is_told_with_its_diagnosis_and_without_a_stack(tests: Pytest)
     assert (report["silent"].findtext("error") or "").startswith(NOT_ASKED_TOLD)
     told = "\n".join(found.outlines)
     assert NO_ROUTE_TOLD in told and NOT_ASKED_TOLD in told and ".py" not in told.partition("= ERRORS =")[2]
+
+
+def test_one_cause_is_one_failure_where_it_is_reported(tests: Pytest) -> None:
+    tests.here.file("tunnel.lab.yaml", NEEDS)
+    found = tests.run("tunnel.lab.yaml", "-rs", "--junitxml", "report.xml")
+    found.assert_outcomes(failed=1, skipped=1)
+    found.stdout.fnmatch_lines(["SKIPPED* tunnel.lab.yaml:15: it needs across, which did not pass"])
+    reason = cases(tests.here, "report.xml")["across"].find("properties/property[@name='reason']")
+    assert reason is not None and reason.attrib["value"] == "no-route"
+    alone = tests.run("tunnel.lab.yaml::then")
+    alone.assert_outcomes(errors=1)
+    alone.stdout.fnmatch_lines(
+        ["it needs across, which failed", "FAIL across*", "why    siteA has no route to 10.0.102.1"]
+    )
 
 
 def test_why_there_is_no_lab_is_told_once(tests: Pytest) -> None:
