@@ -17,6 +17,12 @@ import pytest
 from tests.docs.pages import PAGES, Command, blocks, json_keys, missing
 from tests.e2e.world import DEADLINE, World
 
+PROGRAMS = {
+    "labctl": "-m labctl",
+    "ttun": "-m labctl.engine.ttun",
+    "python3": "",
+    "pytest": "-m pytest -p no:cacheprovider -p xdist -p labctl.pytest_plugin",
+}
 AS_ROOT = ("docs/commands.md",)
 TYPED = [page for page in PAGES if any(block.language == "console" and not block.elsewhere for block in blocks(page))]
 
@@ -25,7 +31,7 @@ TYPED = [page for page in PAGES if any(block.language == "console" and not block
 def test_the_commands_of_a_page_do_what_it_says(page: Path, request: pytest.FixtureRequest) -> None:
     here: World = request.getfixturevalue("as_root" if str(page) in AS_ROOT else "as_user")
     (here.home / "bin").mkdir(exist_ok=True)
-    for name, words in {"labctl": "-m labctl", "ttun": "-m labctl.engine.ttun", "python3": ""}.items():
+    for name, words in PROGRAMS.items():
         program = Path(here.file(f"bin/{name}", f'#!/bin/sh\nexec {sys.executable} {words} "$@"\n'))
         program.chmod(0o755)
     for block in blocks(page):
@@ -114,7 +120,7 @@ class Reader:
 
     @property
     def _environment(self) -> dict[str, str]:
-        return {"PATH": f"{self._here.home}/bin:{os.environ['PATH']}"}
+        return {"PATH": f"{self._here.home}/bin:{os.environ['PATH']}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def _problem(command: Command, code: int, output: str) -> str:
