@@ -120,7 +120,8 @@ class Reader:
 
     @property
     def _environment(self) -> dict[str, str]:
-        return {"PATH": f"{self._here.home}/bin:{os.environ['PATH']}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        of_pytest = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TMPDIR": str(self._here.home)}
+        return {"PATH": f"{self._here.home}/bin:{os.environ['PATH']}", **of_pytest}
 
 
 def _problem(command: Command, code: int, output: str) -> str:
