@@ -27,10 +27,14 @@ from labctl.api.caller import Work
 from labctl.api.server import Bind, Do, Free, Interrupt, Reply, Request, Told
 from labctl.errors import LabError, kernel_errors_as
 from labctl.lab.engines.forkserver_client import python
+from labctl.process import working_directory
 from labctl.process.child import Tell
 from labctl.process.line import Hangup, Line
 
 Result = TypeVar("Result")
+
+PATIENCE = 10.0
+"""Seconds that the process has to end, with what it works at, when its program does."""
 
 _NOTHING: Tell = lambda _: None  # noqa: E731
 
@@ -49,7 +53,7 @@ class Surroundings:
         return Request(
             work,
             dict(os.environ if self.environment is None else self.environment),
-            os.path.abspath(self.directory or ""),
+            os.path.join(working_directory.here(), self.directory or ""),
             _umask(),
             len(self.streams),
         )
@@ -80,6 +84,7 @@ class Client:
         self._requests = ours
         self._numbers = count(1)
         self._process = process
+        self._gone = False
         self._end = weakref.finalize(self, _end, ours, process)
 
     def leave(self) -> None:
@@ -90,8 +95,8 @@ class Client:
 
     @property
     def usable(self) -> bool:
-        """Return whether it was started by this process; one that was just forked has its own."""
-        return self._end.alive
+        """Return whether it was started by this process, and was not ended by another."""
+        return self._end.alive and not self._gone
 
     def do(
         self, work: Work[Result], listener: Tell = _NOTHING, accept: Callable[[Result], object] = _NOTHING
@@ -121,9 +126,18 @@ class Client:
                     whole.flush()
                     whole.seek(0)
                     descriptors = [file, end.fileno(), *around.streams, *around.descriptors]
-                    socket.send_fds(self._requests, [pickle.dumps(Do(number))], descriptors)
+                    self._ask(Do(number), descriptors)
             ours.pop_all()
         return Call(self, number, Line(line))
+
+    def _ask(self, what: object, descriptors: Sequence[int]) -> None:
+        try:
+            socket.send_fds(self._requests, [pickle.dumps(what)], descriptors)
+        except (BrokenPipeError, ConnectionResetError):
+            self._gone = True
+            raise LabError(
+                "the process that works for this program is gone", "it was ended", "call again: the next one is started"
+            ) from None
 
     def interrupt(self, number: int) -> None:
         """Interrupt some work, as Ctrl-C does."""
@@ -143,7 +157,12 @@ class Client:
 
 
 def _end(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:
-    requests.close()
+    """Have it end, and wait until that is done, with the labs that were to end with this program."""
+    with requests, suppress(OSError):
+        requests.shutdown(socket.SHUT_WR)
+        poll = select.poll()
+        poll.register(requests, select.POLLIN)
+        poll.poll(1000 * PATIENCE)
     process.wait()
 
 
@@ -249,7 +268,7 @@ class _Shared:
         """Return the client, started where there is none. Raise KernelRefused where it cannot be."""
         with self._lock:
             client = self._client() if self._client else None
-            if client is None:
+            if client is None or not client.usable:
                 client = Client()
                 self._client = weakref.ref(client)
             return client

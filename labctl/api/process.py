@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -57,7 +58,9 @@ class Process:
             ours.enter_context(self._call)
             reports.close()
             self._pidfd = self._once_started(started)
+            self._forget = weakref.finalize(self, os.close, self._pidfd)
             ours.pop_all()
+        self.pid = _pid_of(self._pidfd)
 
     def _open(self, streams: Sequence[Stream], ours: ExitStack, theirs: ExitStack) -> list[int]:
         """Return the descriptors of the standard streams of the command; open our ends of pipes."""
@@ -92,12 +95,6 @@ class Process:
         self._call.result()
         raise LabError(f"{self.args[0]} could not be started")
 
-    @property
-    def pid(self) -> int:
-        """Return its PID as this process sees it, -1 once it has ended (proc(5), /proc/PID/fdinfo of a pidfd)."""
-        text = Path(f"/proc/self/fdinfo/{self._pidfd}").read_text()
-        return int(text.partition("\nPid:")[2].split(maxsplit=1)[0])
-
     def poll(self) -> int | None:
         """Return its exit code, -N if signal N ended it; None while it runs."""
         if self.returncode is None and self._call.wait(0):
@@ -128,8 +125,9 @@ class Process:
 
     def send_signal(self, number: int) -> None:
         """Send it a signal; nothing where it has ended."""
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, number)
+        if self._forget.alive:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
 
     def terminate(self) -> None:
         """Ask it to end: SIGTERM."""
@@ -218,4 +216,10 @@ class Process:
                     with suppress(BrokenPipeError):
                         stream.close()
             self._call.close()
-            os.close(self._pidfd)
+            self._forget()
+
+
+def _pid_of(pidfd: int) -> int:
+    """Return a PID as this process sees it, -1 where it has ended (proc(5), /proc/PID/fdinfo of a pidfd)."""
+    text = Path(f"/proc/self/fdinfo/{pidfd}").read_text()
+    return int(text.partition("\nPid:")[2].split(maxsplit=1)[0])

@@ -31,6 +31,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from labctl.api.caller import Caller, Work
 from labctl.api.work.lifecycle import end_with_program
+from labctl.errors import UsageError, kernel_words
 from labctl.process.child import portable
 from labctl.process.detach import close_all_but, release_inherited
 from labctl.process.line import Hangup, Line
@@ -187,7 +188,10 @@ class _Server:
 
     def _start(self, number: int, work: Callable[[], object]) -> None:
         here = os.getpid()
-        pid = fork()  # where it is refused, the line to the program closes, which says so
+        try:
+            pid = fork()
+        except OSError:  # the line to the program closes, which says that nothing became of it
+            return
         if not pid:
             _in_worker(here, work)
         with suppress(OSError):
@@ -243,7 +247,7 @@ def _work(file: int, line_end: int, *others: int) -> None:
         caller = Caller(partial(_tell, line), descriptors=_streams(request, others))
         os.environ.clear()
         os.environ.update(request.environment)
-        os.chdir(request.directory)
+        _enter(request.directory)
         os.umask(request.umask)
         reply = Reply(None, request.work(caller))
     except BaseException as error:
@@ -259,6 +263,13 @@ def _work(file: int, line_end: int, *others: int) -> None:
         and_now = caller.unless_received
     for step in and_now:
         step()
+
+
+def _enter(directory: str) -> None:
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be the working directory", kernel_words(error)) from None
 
 
 def _tell(line: Line, what: object) -> None:

@@ -27,6 +27,9 @@ class InForce:
     device: str
     by_direction: Mapping[str, Impairment]
 
+    def __str__(self) -> str:
+        return "\n".join(f"{self.device} {way}: {shown}" for way, shown in self.by_direction.items())
+
 
 def impair(lab: str, device: str, changes: Changes) -> InForce:
     """Change what packets of an endpoint or a veth suffer, and return what is in force; without changes only that.

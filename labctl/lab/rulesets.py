@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.errors import LabError, MachineError, UsageError
+from labctl.process import working_directory
 from labctl.topology.mistakes import FileMistakes, Mistake
 from labctl.topology.model import Topology
 from labctl.topology.unknown_names import listed
@@ -29,7 +30,8 @@ def check(topology: Topology, namespaces: Collection[str], file: str) -> None:
     if file:
         with suppress(LabError):  # it is gone by now, or was a pipe
             text = text_of(Path(file))
-    check_text(topology, namespaces, text, min(file, os.path.relpath(file), key=len) if file else "")
+    shown = min(file, os.path.relpath(file, working_directory.here()), key=len) if file else ""
+    check_text(topology, namespaces, text, shown)
 
 
 def unseen(topology: Topology, text: str, filename: str) -> tuple[str, ...]:

@@ -60,6 +60,20 @@ class Status:
     topology: Topology | None = None  # what its file said when `up` made it; None where `up` was cut off
     programs: tuple[ProgramStatus, ...] = ()
 
+    def __str__(self) -> str:
+        """Return a line for each namespace, engine and program, and what differs from the file."""
+        runs = [(each.device, each.running) for each in self.engines]
+        runs += [(each.program, each.running) for each in self.programs]
+        spaces = [f"{name}: {_in_short(space) if space else 'is gone'}" for name, space in self.namespaces.items()]
+        running = [f"{name}: {'runs' if there else 'does not run'}" for name, there in runs]
+        differs = "its file cannot be compared" if self.pending is None else f"to do for `up`: {self.pending}"
+        return "\n".join([f"lab {self.lab} ({self.mode})", *spaces, *running, differs])
+
+
+def _in_short(space: Namespace) -> str:
+    """Return the interfaces of a namespace that are up, and their addresses."""
+    return ", ".join(" ".join([link.name, *link.addresses]) for link in space.links.values() if link.up)
+
 
 @dataclass(frozen=True)
 class Summary:

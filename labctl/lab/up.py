@@ -134,7 +134,7 @@ def _what_it_took_along(wanted: Desired, session: Session) -> tuple[Change, ...]
         more += left
         left = pending(wanted, session.state).changes
     if left:
-        told = ", ".join(f"{step.subject} {step.words} ({reason})" for step, reason in left[:3])
+        told = ", ".join(map(str, left[:3]))
         raise KernelRefused(
             f"lab {session.state.lab} does not stay what its file says", told, "do two lines of the file contradict?"
         )

@@ -33,6 +33,9 @@ class Change(NamedTuple):
     step: Step
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.step.subject} {self.step.words} ({self.reason})"
+
     @property
     def command(self) -> str:
         """The command that does the same from a shell."""

@@ -34,6 +34,9 @@ class Pending:
     changes: tuple[Change, ...]
     coverage: Coverage
 
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.changes)) or "nothing to do"
+
 
 def between(desired: Desired, facts: Facts) -> Pending:
     """Return the plan with the reason of each step: what is observed in place of what it makes."""

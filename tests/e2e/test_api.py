@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -9,7 +11,7 @@ import textwrap
 import pytest
 
 from tests.e2e.labs import PAIR, many_namespaces
-from tests.e2e.world import World, eventually
+from tests.e2e.world import DEADLINE, World, eventually
 
 SURROUNDINGS = """
 import os, signal
@@ -202,3 +204,42 @@ def test_a_program_that_is_killed_leaves_nothing(here: World, program: str) -> N
     process.wait()
     process.stdout.close()
     eventually(lambda: here.snapshot() == before, "nothing is left")
+
+
+def test_another_process_works_where_the_first_was_killed(here: World) -> None:
+    program = """
+import sys
+from labctl import Lab, LabError
+
+with Lab.up(sys.argv[1]) as lab:
+    print("up", flush=True)
+    sys.stdin.readline()
+    try:
+        lab.verify()
+    except LabError as error:
+        print(error.hint)
+    print(lab.verify().passed)
+"""
+    words = [sys.executable, "-c", program, here.file("pair.yaml", PAIR)]
+    process = here.start(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    (worker,) = here.processes_titled("labctl: works for a Python program")
+    here.inside(lambda: os.kill(worker, signal.SIGKILL))
+    eventually(lambda: not here.processes_titled("labctl: works for a Python program"), "it is gone")
+    shown, _ = process.communicate("go on\n", timeout=DEADLINE)
+    assert shown == "call again: the next one is started\nTrue\n"
+
+
+@pytest.mark.parametrize("mistake", ["a directory", "a lab", "a topology", "a command"])
+def test_a_mistake_of_the_call_is_an_error_of_labctl(as_user: World, mistake: str) -> None:
+    call, words = {
+        "a directory": ('lab["left"].run("true", cwd="/nowhere")', "cannot be the working directory"),
+        "a lab": ('Lab("pear")', "did you mean 'pair'?"),
+        "a topology": ('Lab.up("nowhere.yaml")', "there is no file"),
+        "a command": ('lab["left"].run("")', "a command is needed"),
+    }[mistake]
+    program = f"import sys\nfrom labctl import Lab, UsageError\nwith Lab.up(sys.argv[1]) as lab:\n    {call}"
+    shown = python(as_user, program, as_user.file("pair.yaml", PAIR), code=1)
+    assert "labctl.errors.UsageError: " in shown and words in shown
+    assert as_user.json("list") == []
