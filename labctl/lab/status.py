@@ -85,6 +85,8 @@ class Summary:
     namespaces: int
     engines: int
     engines_running: int
+    programs: int = 0
+    programs_running: int = 0
 
 
 def status(lab: str) -> Status:
@@ -132,5 +134,14 @@ def summary(lab: str, mode: str) -> Summary:
         recorded = State(lab).read()
     except MachineError:  # `down` says what it is; here the other labs are of interest, too
         recorded = Recorded()
-    running = sum(engine.process.alive() for engine in recorded.engines.values())
-    return Summary(lab, mode, recorded.complete, len(recorded.namespaces), len(recorded.engines), running)
+    state = State(lab)
+    return Summary(
+        lab,
+        mode,
+        recorded.complete,
+        len(recorded.namespaces),
+        len(recorded.engines),
+        sum(engine.process.alive() for engine in recorded.engines.values()),
+        len(recorded.programs),
+        sum(found_program(program, state).state == "running" for program in recorded.programs.values()),
+    )

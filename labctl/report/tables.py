@@ -194,13 +194,14 @@ def labs(summaries: Sequence[Summary]) -> None:
     if not summaries:
         out.print("no lab is running")
         return
-    table = _table("lab", "mode", ">namespaces", "engines", "state")
+    table = _table("lab", "mode", ">namespaces", "engines", "programs", "state")
     for summary in summaries:
         table.add_row(
             summary.lab,
             summary.mode,
             str(summary.namespaces),
             f"{summary.engines_running} of {summary.engines} running",
+            f"{summary.programs_running} of {summary.programs} running",
             "up" if summary.complete else "[yellow]unfinished[/]",
         )
     out.print(table)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 from labctl.process.processes import start_time
-from tests.e2e.world import World, eventually
+from tests.e2e.world import DEADLINE, World, eventually
 from tests.programs import needed
 
 # What a program is told by, and by which it is found again among all processes.
@@ -303,3 +304,32 @@ def test_a_failed_check_names_the_program_that_should_listen_and_has_ended(here:
         "and is not running: ended by SIGTERM"
     )
     here.labctl("down")
+
+
+def test_a_lab_of_another_name_has_programs_of_other_names(here: World) -> None:
+    here.file("seen", "the file of one namespace\n")
+    program = "{name: x, command: sh -c 'cat /etc/seen; exec sleep 1001', ready: {log: the file}, after: [y]}"
+    client = (
+        '    programs: [{name: late, command: sleep 1002, after: ["server:x"]}]\n'
+        "  third: {programs: [{name: x, command: sleep 1003, ready: {command: test ! -e /etc/seen}}]}\n"
+    )
+    file = lab(here, program, "{name: y, command: sleep 1000}\n    files: {/etc/seen: {source: seen}}", client=client)
+    here.labctl("up", file, "--name", "other")
+    assert list(programs(here)) == ["other-server:y", "other-third:x", "other-server:x", "other-client:late"]
+    assert "the file of one namespace" in here.labctl("logs", "server:x").stdout
+    (listed,) = here.json("list")
+    assert (listed["programs"], listed["programs_running"]) == (4, 4)
+    here.labctl("restart", "server:x")
+    assert here.json("status")["drift"] == []
+    here.labctl("down")
+
+
+def test_an_up_that_is_interrupted_while_a_program_is_waited_for_leaves_nothing(here: World) -> None:
+    before = here.snapshot()
+    file = lab(here, "{name: x, command: sh -c 'sleep 1001 & sleep 1000', ready: {command: sleep 1002, within: 60}}")
+    process = here.start_labctl("up", file, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    eventually(lambda: running(here, "sleep 1002"), "it is waited for")
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130 and "Traceback" not in said
+    eventually(lambda: here.snapshot() == before, "nothing is left")

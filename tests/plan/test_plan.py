@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labctl.plan.desired import desired
 from labctl.plan.difference import Change
-from labctl.plan.facts import NOTHING, Facts, Link, Namespace, RunningEngine
+from labctl.plan.facts import NOTHING, Facts, FoundProgram, Link, Namespace, RunningEngine
 from labctl.plan.plan import between
 from labctl.plan.routes import DEFAULT_RULES, NextHop, Route, Rule
 from labctl.plan.steps import (
@@ -45,9 +45,11 @@ from labctl.plan.steps import (
 from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_files import MakeDirectory, RemoveFile, WriteFile
 from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
+from labctl.plan.steps_of_programs import StartProgram, StopProgram
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import load, loads
 from labctl.topology.model import Topology
+from labctl.topology.program_ref import ProgramRef
 from labctl.topology.shipped import find
 
 LOOPBACK = Link("lo", "lo", up=False, carrier=False, state="down", mtu=65536, addresses=("127.0.0.1/8", "::1/128"))
@@ -77,6 +79,7 @@ class Kernel:
         self._promotes = promotes  # net.ipv4.conf.all.promote_secondaries
         self._spaces: dict[str, Namespace] = {}
         self._engines: dict[InterfaceRef, RunningEngine] = {}
+        self._programs: dict[ProgramRef, FoundProgram] = {}
         self._peers: dict[InterfaceRef, InterfaceRef] = {}
         self._set_by_user: set[tuple[str, str]] = set()  # bridges that no longer follow the MTU of their ports
 
@@ -85,7 +88,7 @@ class Kernel:
             name: replace(space, links={one: self._seen(name, link) for one, link in space.links.items()})
             for name, space in self._spaces.items()
         }
-        return Facts(spaces, dict(self._engines))
+        return Facts(spaces, dict(self._engines), dict(self._programs))
 
     def _seen(self, space: str, link: Link) -> Link:
         """What follows from the rest: where a cable leads, how a bridge follows its ports, the routes of addresses."""
@@ -180,7 +183,8 @@ class Kernel:
             case StopEngine():
                 del self._engines[step.ref]
             case DeleteNamespace(namespace=name):
-                assert not [device for device in self._engines if device.namespace == name], "an engine keeps it"
+                assert name not in {ref.namespace for ref in self._engines}, "an engine keeps it"
+                assert name not in {ref.namespace for ref in self._programs}, "a program keeps it"
                 for interface in space.links:
                     self._cut(name, interface)
                 del self._spaces[name]
@@ -217,6 +221,12 @@ class Kernel:
                     other: file for other, file in space.files.items() if not f"{other}/".startswith(f"{path}/")
                 }
                 self._spaces[step.namespace] = replace(space, files=left_over)
+            case StartProgram(spec=spec):
+                assert spec.ref not in self._programs, "Address already in use"
+                assert all(other in self._programs for other in spec.after), "it needs one that is not there"
+                self._programs[spec.ref] = FoundProgram(spec, "running")
+            case StopProgram(spec=spec):
+                del self._programs[spec.ref]
             case RunLine(line=line):
                 self._spaces[step.namespace] = replace(space, ran=(*space.ran, line))
             case _:
@@ -357,6 +367,14 @@ def topologies(draw: st.DrawFn) -> Topology:
             content = {"content": draw(st.sampled_from("xy"))}
             space.setdefault("files", {})[path] = {"directory": True} if below else content
         space["exec"] = draw(st.lists(st.sampled_from(["true", "ls"]), max_size=2, unique=True))
+    earlier: list[str] = []
+    for number in range(draw(st.integers(0, 4))):
+        home = draw(where)
+        after = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=2)) if earlier else []
+        program = {"name": f"p{number}", "command": draw(st.sampled_from(["x", "y"])), "after": after}
+        # In front of those that it starts after: the order of the file is not that of the start.
+        spaces[home].setdefault("programs", []).insert(0, program)
+        earlier.append(f"{home}:p{number}")
     return Topology.model_validate({"name": "lab", "namespaces": spaces, "hosts": draw(st.booleans())})
 
 

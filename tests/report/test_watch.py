@@ -22,6 +22,7 @@ from labctl.report.watch.quantities import bars, short
 from labctl.report.watch.screen import screen
 from labctl.report.watch.sections import Shown
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.program_ref import ProgramRef
 
 
 def lab(namespaces: int) -> LabState:
@@ -153,3 +154,16 @@ def test_a_long_name_keeps_its_column_and_its_interface(namespace: str, interfac
     fitted = sections._fitted(f"{namespace}:{interface}")
     assert len(fitted) == sections.NAME and fitted.endswith(" ")
     assert fitted.rstrip().endswith(f":{interface}")
+
+
+def test_programs_are_shown_with_how_they_ended() -> None:
+    web, db = ProgramRef("n0", "web"), ProgramRef("n0", "db")
+    record = r.Recorded("root", "/lab.yaml", True, ("n0",), {}, {web: "httpd -f", db: "postgres"})
+    state = LabState("lab")
+    seen = (r.ProgramSeen(web, "running", 7, 2, ""), r.ProgramSeen(db, "ended", 0, 0, "ended with exit code 3"))
+    for reading in (record, *seen):
+        state, _ = advance(state, 1.0, reading)
+    lines = shown(state, width=100)
+    place = lines.index("2 programs")
+    assert lines[place + 1] == "n0:web                running    httpd -f  started again 2 times"
+    assert lines[place + 2] == "n0:db                 ended      ended with exit code 3"

@@ -109,6 +109,16 @@ ODD: dict[str, list[Any]] = {
     "protocol": ["tcp", "udp", "sctp"],
     "command": ["./x", "./x {device} {peer_port}", "{{}}", "{0}", "{device!r}", "{device!z}", "{device:>9}",
         "{device:d}", "{device.x}", "{device[0]}", "{device:{bind_port}}", "{", "'", "''", "-", "a\tb"],
+    "cwd": [".", "..", "/", "", "a b", "a\nb", "~", "%"],
+    "after": ["p", "q", "z:p", "z:q", "a:p", ":", "z:", ":p", "p:q:r"],
+    "user": [*NAMES, 0, 65534, "nobody", 2**32 - 1],
+    "restart": ["never", "on-failure", "always", "no", True],
+    "stop_signal": ["INT", "SIGINT", "int", "KILL", "RTMIN", 9, ""],
+    "tcp": PORTS,
+    "udp": PORTS,
+    "log": [".*", "a", "(", "[", "\\", "a\nb", "^$", 5, True, "(a+)+$", "\x00"],
+    "within": [0, 1e-9, 600, 601, "5", True],
+    "env": [*WORDS, 1, -5, 1.5, True, "a\x00b", ["a"]],
     "directory": [".", "..", "/", "", "a b", "a\nb", "~", "%"],
     "verbose": [True, False, "yes", 1],
     "offload": [True, False, "no", 0],
@@ -181,10 +191,19 @@ SITES: dict[str, Any] = {
             "sysctls": {"net.ipv4.conf.all.forwarding": 1},
         },
         "n": {"interfaces": {"w": {"kind": "veth", "peer": "r:w", "addresses": ["192.0.2.0/31"]}}},
-        "z": {"interfaces": {"e": {"kind": "dummy", "addresses": ["10.0.0.5/24"]}}},
+        "z": {
+            "interfaces": {"e": {"kind": "dummy", "addresses": ["10.0.0.5/24"]}},
+            "programs": [
+                {"name": "p", "command": "./x '{device}' $A", "ready": {"tcp": 80, "within": 5}, "after": ["q", "z:r"],
+                 "env": {"A": "b"}, "cwd": "www", "user": "nobody", "restart": "always", "stop_signal": "INT"},
+                {"name": "q", "command": "q", "ready": {"udp": 53}},
+                {"name": "r", "command": "r -v", "ready": {"log": "listening on .*"}},
+                {"name": "s", "command": "s", "ready": {"command": "./is-ready"}, "after": ["r"]},
+            ],
+        },
     },
     "ttun": [{"device": "r:t", "bind": "192.0.2.1:65535", "peer": "192.0.2.0:1"}],
-}
+}  # fmt: skip
 ROUTER: dict[str, Any] = {
     "name": "router",
     "namespaces": {
@@ -235,7 +254,7 @@ def _values(tree: Any, path: Path = ()) -> Iterator[Path]:
 
 def _key(path: Path) -> str:
     named = [step for step in path if isinstance(step, str)]
-    return "sysctls" if "sysctls" in named else named[-1]
+    return next((key for key in ("sysctls", "env") if key in named), named[-1])
 
 
 def _replaced(tree: Any, path: Path, value: Any) -> None:
