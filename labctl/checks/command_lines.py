@@ -10,8 +10,8 @@ from math import ceil
 
 from labctl.topology.model import Nc, Ping, Throughput
 
-MORE = 1.1
-"""What a sender of datagrams sends more than the bounds ask for, so that they are met or missed by the network."""
+MORE = 1.5
+"""How many times as much as its bounds a sender of datagrams sends, so that it is the network that meets them."""
 
 DATAGRAM = 1200
 """Bytes in each of its datagrams; with headers they are within the smallest MTU of IPv6 (RFC 8200, section 5)."""

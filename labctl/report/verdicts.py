@@ -88,10 +88,13 @@ def summary(found: Verified, several: bool) -> None:
     out, which = console(), f" -l {found.lab}" if several else ""
     failed = [result.name for result in found.results if result.asked and not result.passed]
     skipped = [result.name for result in found.results if result.lacks]
-    unasked = [result.name for result in found.results if not result.asked and not result.lacks]
+    undecided = [result.name for result in found.results if result.outcome == "undecided" and not result.lacks]
+    open_ = [result.name for result in found.results if not result.asked and not result.lacks]
+    unasked = [name for name in open_ if name not in undecided]
     counts = [
         (len(failed), "red", "failed"),
         (len(unasked), "yellow", "could not be asked"),
+        (len(undecided), "yellow", "not decided"),
         (len(skipped), "yellow", "skipped"),
     ]
     told = ", ".join(f"[bold {colour}]{count} {word}[/]" for count, colour, word in counts if count)
@@ -102,14 +105,15 @@ def summary(found: Verified, several: bool) -> None:
     verdict = told or "[bold green]all passed[/]"
     out.print(f"\n{found.lab}: {number} check{'s' * (number != 1)}, {verdict}; the lab {same}")
     grid = Table.grid(padding=(0, 2))
-    for label, names in (("failed", failed), ("not asked", unasked), ("skipped", skipped)):
+    labels = (("failed", failed), ("not asked", unasked), ("not decided", undecided), ("skipped", skipped))
+    for label, names in labels:
         if names:
             grid.add_row(label, ", ".join(names))
     if found.drift:
         mend = f"labctl up {as_typed(found.file) or 'FILE'}"
         grid.add_row("next", escape(f"labctl status{which} shows the differences, {mend} mends them"))
-    elif failed or unasked:
-        grid.add_row("next", escape(f"labctl verify{which} -v {(failed + unasked)[0]}; labctl logs{which}"))
+    elif failed or open_:
+        grid.add_row("next", escape(f"labctl verify{which} -v {(failed + open_)[0]}; labctl logs{which}"))
     if grid.row_count:
         out.print(grid, soft_wrap=False)
 

@@ -123,7 +123,7 @@ def test_what_a_person_types_is_iperf3() -> None:
     assert ThroughputKind(asked(at_least="50Mbit/s", seconds=0.5)).typed() == (
         "labctl exec b -- iperf3 -s -1 -B 10.0.0.1 -p 5201 & labctl exec a -- iperf3 -c 10.0.0.1 -p 5201 -t 1"
     )
-    assert ThroughputKind(asked(at_least="50mbit", protocol="udp")).typed().endswith("-t 2 -u -l 1200 -b 55000000")
+    assert ThroughputKind(asked(at_least="50mbit", protocol="udp")).typed().endswith("-t 2 -u -l 1200 -b 75000000")
 
 
 def test_a_live_view_asks_only_whether_data_gets_through() -> None:

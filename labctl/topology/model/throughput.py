@@ -21,7 +21,7 @@ class Throughput(Model):
     to: NamespaceName = Field(description="The namespace that receives.", examples=["siteB"])
     address: HostField = Field(description="The address that the receiver listens on.", examples=["10.0.102.1"])
     port: Port = Field(5201, description="The port that the receiver listens on.")
-    protocol: Literal["tcp", "udp"] = Field("tcp", description="The transport; UDP sends a tenth more than its bounds.")
+    protocol: Literal["tcp", "udp"] = Field("tcp", description="The transport; UDP sends 1.5 times its bounds.")
     seconds: Seconds = Field(2.0, ge=0.2, le=600, description="For how long it is measured, at least.")
     at_least: BitRate | None = Field(None, description="The fewest bits per second.", examples=["50Mbit/s"])
     at_most: BitRate | None = Field(None, description="The most bits per second.", examples=["50Mbit/s"])
