@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
+
+import pytest
 
 from tests.e2e.labs import tunnel
 from tests.e2e.world import World
@@ -80,3 +83,23 @@ def test_a_throughput_is_measured_where_it_arrives(here: World) -> None:
     assert "ECONNREFUSED" in found["refused"]["observed"]
     assert "rate 8mbit" in found["too-fast"]["lost"]
     here.labctl("down")
+
+
+@pytest.mark.skipif(not shutil.which("iperf3"), reason="needs iperf3")
+def test_the_machines_own_programs_measure_the_same(as_user: World) -> None:
+    checks = "".join(line + "\n" for line in FAST.splitlines()[:3]) + (
+        "  - {name: near, ping: {from: siteA, to: 192.0.2.2, count: 20, interval: 0.01, rtt: {at_most: 10s}}}\n"
+        "  - {name: lossy, ping: {from: siteA, to: 10.0.102.1, count: 60, interval: 0.01, loss: {at_most: 1%}}}\n"
+    )
+    as_user.labctl("up", as_user.file("fast.yaml", tunnel(checks=checks)))
+    as_user.labctl("impair", "siteA:tun0", "--rate", "8mbit", "--loss", "40%", "--seed", "7")
+    found = {
+        check["name"]: check for check in as_user.json("verify", "--system-tools", "near", "lossy", code=1)["checks"]
+    }
+    assert found["near"]["passed"] or found["near"]["outcome"] == "undecided", found
+    assert found["lossy"]["outcome"] == "differs", found
+    as_user.labctl("impair", "siteA:tun0", "--loss", "0%")
+    (tunnelled,) = as_user.json("verify", "--system-tools", "tunnel")["checks"]
+    assert "99.9% sure" in tunnelled["observed"]
+    assert "iperf3" in tunnelled["command"]
+    as_user.labctl("down")
