@@ -17,7 +17,6 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import shutil
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -185,7 +184,7 @@ class State:
         with removable(self.lab):
             while self.exists():
                 try:
-                    shutil.rmtree(self.directory)
+                    remove(self.directory)
                 except OSError as error:
                     # An engine that had not begun when its `up` was killed may still be making its files.
                     if error.errno not in (errno.ENOTEMPTY, errno.ENOENT):

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labctl.errors import MachineError, kernel_words
+from labctl.process.mounts import mounted_in
+from labctl.process.syscalls import unmount
 
 
 @contextmanager
@@ -68,8 +70,14 @@ def unreadable(path: Path, why: str) -> MachineError:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a directory with all that is in it, or a symbolic link, which is not followed. Raise OSError."""
+    """Remove a file, a directory with all that is in it, or a symbolic link, which is not followed. Raise OSError.
+
+    What is mounted in a directory is not of it: to remove that would be to empty what the machine has elsewhere. So it
+    is unmounted first.
+    """
     if path.is_dir() and not path.is_symlink():
+        for point in mounted_in(path):
+            unmount(str(point))
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

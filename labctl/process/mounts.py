@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,12 +20,25 @@ def mounts() -> Iterator[Mount]:
     """Yield every mount."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         where, _, what = line.partition(" - ")
-        yield Mount(Path(where.split()[4]), what.split()[1])
+        yield Mount(Path(_ESCAPED.sub(_unescaped, where.split()[4])), what.split()[1])
+
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")  # white space and backslashes (fs/proc_namespace.c: mangle)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return chr(int(found[1], 8))
 
 
 def mount_points() -> set[Path]:
     """Return every path on which a file system is mounted."""
     return {mount.point for mount in mounts()}
+
+
+def mounted_in(directory: Path) -> list[Path]:
+    """Return the mount points that are a directory or are in it, those below others first."""
+    top = Path(os.path.realpath(directory))
+    return sorted((mount.point for mount in mounts() if mount.point.is_relative_to(top)), reverse=True)
 
 
 def below(top: Path, points: set[Path]) -> list[Path]:

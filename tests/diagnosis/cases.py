@@ -26,8 +26,14 @@ from labctl.trace.dissect import Frame, Icmp, Packet
 from labctl.trace.sightings import Journey, Sighting, Station
 from tests.e2e.world import REPO
 
-SHIPPED = sorted((REPO / "topologies").glob("*.yaml"))
+STATIC = ("dual-stack", "single-host", "static-routing", "switch", "two-site")
+"""The shipped labs of which all that decides about packets is in the file, without programs and firewalls."""
+SHIPPED = [REPO / "topologies" / f"{name}.yaml" for name in STATIC]
 OURS = sorted(Path(__file__).with_name("labs").glob("*.yaml"))
+CHECKS = [
+    (path.stem, check.name) for path in (*SHIPPED, *OURS) for check in load(path).checks if check.kind in ("ping", "nc")
+]
+"""The checks, by lab and name, whose packets go where the file says."""
 PID = 4711
 ANY = ip_address("0.0.0.0")
 

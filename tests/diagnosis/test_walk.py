@@ -21,8 +21,7 @@ from labctl.plan.facts import Link, Neighbour
 from labctl.plan.routes import Route
 from labctl.topology.interface_ref import InterfaceRef
 from tests.diagnosis.cases import (
-    OURS,
-    SHIPPED,
+    CHECKS,
     followed,
     healthy,
     named,
@@ -33,8 +32,6 @@ from tests.diagnosis.cases import (
     with_space,
     with_way,
 )
-
-CHECKS = [(path.stem, check.name) for path in (*SHIPPED, *OURS) for check in topology(path.stem).checks]
 
 
 @pytest.mark.parametrize(("lab", "check"), CHECKS)

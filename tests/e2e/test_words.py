@@ -76,7 +76,8 @@ def test_plan_and_status_name_the_file_and_up_makes_it_anew(here: World) -> None
 
 
 def test_the_shipped_topologies_are_listed_shown_and_copied(as_user: World) -> None:
-    assert [found["name"] for found in as_user.json("topologies")] == ["single-host", "two-site"]
+    listed = {found["name"]: found["description"] for found in as_user.json("topologies")}
+    assert {"single-host", "two-site", "ospf"} < listed.keys() and all(listed.values())
     assert "Two sites" in as_user.labctl("topologies").stdout
     text = as_user.labctl("topologies", "show", "two-site").stdout
     as_user.labctl("topologies", "copy", "two-site", ".")
