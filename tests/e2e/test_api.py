@@ -243,3 +243,47 @@ def test_a_mistake_of_the_call_is_an_error_of_labctl(as_user: World, mistake: st
     shown = python(as_user, program, as_user.file("pair.yaml", PAIR), code=1)
     assert "labctl.errors.UsageError: " in shown and words in shown
     assert as_user.json("list") == []
+
+
+def test_all_that_a_command_does_a_program_does(here: World) -> None:
+    python(
+        here,
+        """
+        from labctl import Lab, doctor
+
+        assert Lab.plan("two-site").pending.changes
+        assert Lab.export("two-site").startswith("#!")
+        assert Lab.draw("two-site", "svg").startswith("<svg")
+        assert {row.name for row in doctor()} >= {"rights", "veth"}
+        told = []
+        with Lab.up("two-site", name="x", notify=told.append) as lab:
+            assert [type(event).__name__ for event in told[:2]] == ["Planned", "Done"]
+            assert [summary.lab for summary in Lab.list()] == ["x"]
+            assert [space.name for space in lab] == ["x-siteA", "x-siteB"] and "underlay" in lab.names().checks
+            assert str(lab.impair("siteA:tun0", loss="100%")).startswith("x-siteA:tun0 out: loss 100%")
+            found = lab.verify("ping-across-a-to-b")
+            assert "dropped" in str(found) and "x-siteA:tun0" in found.diagnosis[0].hop
+            lab.impair("siteA:tun0", reset=True)
+            assert lab.why("siteA", "10.0.102.1").reached
+
+            assert len(lab["siteA"].trace("ping -c1 10.0.102.1").ladders) == 2
+            heard = []
+            assert lab.trace("underlay", notify=heard.append).exit_code == 0 and heard[0].passed
+            with lab.capture("siteA:tun0", filter="icmp", file="x.pcapng"):
+                lab["siteA"].run("ping -c1 10.0.102.1", check=True)
+            assert Path("x.pcapng").stat().st_size > 200
+            with lab.capture("siteA:tun0", filter="icmp", count=1) as capture:
+                lab["siteA"].run("ping -c1 10.0.102.1", check=True)
+            assert [packet.outgoing for packet in capture.packets] == [True]
+
+            with lab.events() as events, lab.logs("siteA:tun0", follow=True) as lines:
+                assert "forwards" in next(lines)
+                assert [engine.running for engine in lab.restart("siteA:tun0").engines] == [True]
+                assert any("x-siteA:tun0" in event.words for _, event in events)
+                assert any("forwards" in line for line in lines)
+            assert "forwards" in list(lab.logs())[-1]
+            assert lab.graph().startswith("flowchart") and "nothing to do" in str(lab.status())
+            assert {removed.kind for removed in lab.down()} == {"engine", "namespace"}
+        assert Lab.list() == ()
+        """,
+    )
