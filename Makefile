@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz soak bytecode clean
+.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz soak labs bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -53,6 +53,10 @@ web-picture: .venv/installed-dev bytecode
 # A minute of both ways at once through loss and reordering.
 soak: .venv/installed-dev
 	SOAK_SECONDS=60 $(BIN)/python -m pytest -q tests/engine/test_soak.py
+
+# Thirty labs of one run of pytest, in both modes.
+labs: .venv/installed-dev bytecode
+	LABS=30 LABS_WORKERS=4 $(BIN)/python -m pytest -s -q tests/pytest_plugin/test_many.py
 
 # Every fault and every pair of faults, in both modes: how well `verify` explains each.
 faults: .venv/installed-dev bytecode
