@@ -85,7 +85,7 @@ def _junit_file(path: str | None) -> Iterator[Callable[[Sequence[Verified]], obj
 
 
 @cli.command()
-@click.argument("words", nargs=-1, metavar="[LAB] NS ADDRESS", shell_complete=completion.namespaces)
+@click.argument("words", nargs=-1, metavar="[LAB] NS ADDRESS|NAME", shell_complete=completion.namespaces)
 @click.option("-v", "--verbose", is_flag=True, help="All that was measured.")
 @lab_option
 @format_option

@@ -12,7 +12,8 @@ from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import applied, existing
 from labctl.lab.verify import explained
 from labctl.plan.desired import desired
-from labctl.topology.model import Check
+from labctl.topology.hosts import address_of
+from labctl.topology.model import Check, Topology
 from labctl.topology.one_host import not_of_one_host
 from labctl.topology.values import Host
 
@@ -40,26 +41,30 @@ _BROADCAST = IPv4Address("255.255.255.255")  # RFC 919
 _AS_IN = "write that of one host, as in: labctl why siteA 10.0.102.1"
 
 
-def one_host(typed: str) -> Host:
-    """Return the address that is typed. Raise UsageError where it is none, or not that of one host."""
+def _one_host(typed: str, topology: Topology, sender: str) -> Host:
+    """Return the address that is typed, or that a name of the lab means there.
+
+    Raise UsageError where it is none, or not that of one host.
+    """
     try:
-        address = ip_address(typed)
+        address = address_of(topology, sender, typed) or ip_address(typed)
     except ValueError:
-        raise UsageError(f"{typed!r} is no IP address", "", _AS_IN) from None
+        raise UsageError(f"{typed!r} is no IP address, and no name of the lab", "", _AS_IN) from None
     if address.is_multicast or address.is_unspecified or address == _BROADCAST:
         raise UsageError(f"{address} is not the address of one host", "", _AS_IN)
     return address
 
 
-def why(lab: str, namespace: str, address: Host) -> Reached:
+def why(lab: str, namespace: str, typed: str) -> Reached:
     """Ping an address from a namespace of a lab, and explain what becomes of the packets where none comes back.
 
-    Raise UsageError where there is no such lab or namespace, or the address is not of one host; KernelRefused where
-    the lab never came up.
+    It is typed as an address, or as a name of the lab. Raise UsageError where there is no such lab or namespace, or the
+    address is not of one host; KernelRefused where the lab never came up.
     """
     state = existing(lab)
     wanted = desired(applied(state))
     sender = resolve(lab, namespace, namespaces_of(lab), "no namespace named")
+    address = _one_host(typed, wanted.topology, sender)
     if reason := not_of_one_host(wanted.topology, address):
         raise UsageError(f"{address} is not the address of one host", reason, "labctl status shows those of the hosts")
     ping = {"from": sender, "to": str(address), "count": COUNT, "timeout": TIMEOUT}

@@ -17,6 +17,8 @@ _ALWAYS = (
     "qdiscs",
     "nftables",
     "IPsec",
+    "files of namespaces",
+    "names",
     "settings that decide about packets",
     "engines",
     "programs",

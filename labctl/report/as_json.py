@@ -215,6 +215,8 @@ def _namespace(space: Namespace | None) -> dict[str, Any] | None:
         "routes": [{**asdict(route), "metrics": dict(route.metrics)} for route in space.routes],
         "rules": [_rule(rule) for rules in space.rules.values() for rule in rules],
         "sysctls": dict(space.sysctls),
+        "files": {path: {"kind": file.kind, "mode": f"{file.mode:04o}"} for path, file in space.files.items()},
+        "exec": [asdict(line) for line in space.ran],
         "nftables": [asdict(table) for table in space.tables],
         "xfrm": dict(space.xfrm),
     }

@@ -15,6 +15,7 @@ that stands first in the file has the name.
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from labctl.topology.hosts_file import LOCALHOST
@@ -77,6 +78,15 @@ def hosts_of(topology: Topology) -> dict[str, str]:
             lines.append(f"{WITHOUT_ADDRESS}\t{' '.join(spaces[here].names)}\n")
         found[here] = "".join(lines)
     return found
+
+
+def address_of(topology: Topology, namespace: str, name: str) -> Host | None:
+    """Return the first address that a name of the lab means in a namespace; None where it means none."""
+    for line in hosts_of(topology)[namespace].splitlines() if topology.hosts else ():
+        address, *names = line.split()
+        if name.lower() in map(str.lower, names):
+            return ipaddress.ip_address(address)
+    return None
 
 
 def _networks(namespace: Namespace) -> Prefixes[None]:

@@ -93,3 +93,10 @@ def test_what_the_machine_has_for_a_namespace_wins_over_the_names(here: World) -
         here.labctl("up", here.file("pair.yaml", PAIR))
         assert here.labctl("exec", "left", "--", "cat", "/etc/hosts").stdout == "192.0.2.9 own\n"
         here.labctl("down")
+
+
+def test_why_takes_names(two_site: World) -> None:
+    assert two_site.json("why", "siteA", "siteB.tun1")["to"] == "10.0.102.1"
+    assert two_site.json("why", "siteB", "SITEA")["reached"] is True
+    refused = two_site.labctl("why", "siteA", "siteC", code=2).stderr
+    assert "'siteC' is no IP address, and no name of the lab" in refused

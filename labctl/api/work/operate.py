@@ -42,13 +42,11 @@ def tools_of(system: bool) -> Callable[[PatienceFor], Tools]:
 
 
 def why(lab: str, namespace: str, address: str, caller: Caller) -> Reached:
-    """Ask whether a namespace reaches an address, and why not."""
+    """Ask whether a namespace reaches an address or a name of the lab, and why not."""
     from labctl.lab.own_labs import context_of
-    from labctl.lab.why import one_host
     from labctl.lab.why import why as asked
 
-    to = one_host(address)
-    return context_of(lab).call(lambda: asked(lab, namespace, to))
+    return context_of(lab).call(lambda: asked(lab, namespace, address))
 
 
 def doctor(caller: Caller) -> list[Diagnosis]:
