@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from dataclasses import replace
 from typing import Protocol
 
@@ -13,6 +14,9 @@ from labctl.lab.programs.attempt import Attempt
 from labctl.lab.programs.task import ProgramTask
 from labctl.plan.program_spec import Readiness
 from labctl.process.processes import Process, descendants
+
+AGAIN = 0.1
+"""Seconds between two starts of a command."""
 
 
 class Sign(Protocol):
@@ -42,6 +46,8 @@ class _Port:
         self._port = port
         self._namespace = task.namespace.name
         self._process = process
+        self._inodes: frozenset[int] = frozenset()
+        self._told = ""
 
     def lacking(self) -> str:
         asked = f"{'listened on' if self._protocol == 'tcp' else 'bound'} {self._protocol.upper()} port {self._port}"
@@ -49,6 +55,12 @@ class _Port:
             inodes = sockets.receivers(self._protocol, self._port)
         if not inodes:
             return f"it has not {asked}"
+        if inodes != self._inodes:  # whose they are takes a look at every process
+            self._inodes, self._told = inodes, self._of_another(inodes, asked)
+        return self._told
+
+    def _of_another(self, inodes: frozenset[int], asked: str) -> str:
+        """Return which process has the port in place of the program; empty where it is the program's."""
         holders = [each for having in programs.with_sockets(inodes).values() for each in having]
         own = {self._process.pid, *descendants(self._process.pid)}
         if not holders or any(each.pid in own for each in holders):  # not every process can be looked at
@@ -82,11 +94,13 @@ class _Command:
         self._namespace = task.namespace
         self._attempt: Attempt | None = None
         self._last = "has not ended yet"
+        self._next = 0.0  # when it may be run again
 
     def lacking(self) -> str:
-        if self._attempt is None:
+        if self._attempt is None and time.monotonic() >= self._next:
             self._attempt = Attempt(self._launch, self._namespace)
-        ended = self._attempt.ended()
+            self._next = time.monotonic() + AGAIN
+        ended = self._attempt.ended() if self._attempt else None
         if ended is not None:
             self.close()
             if ended.succeeded:

@@ -10,8 +10,7 @@ What the program and those below it write comes through a pipe into the log, whi
 limit. If this process is killed, the program is told to end (PR_SET_PDEATHSIG).
 
 A program is started again once nothing of it is left: always, or where the last of it has failed. Before that is a
-pause, 0.1 s at first and twice as long each time, up to a minute; a program that has run for ten seconds begins with
-the shortest again. These are Docker's figures.
+pause (backoff.py).
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from dataclasses import replace
 from time import monotonic
 
 from labctl.errors import LabError
+from labctl.lab.programs.backoff import Backoff
 from labctl.lab.programs.errors import ProgramFailed
 from labctl.lab.programs.launch import launch
 from labctl.lab.programs.run_record import RunRecord
@@ -40,9 +40,6 @@ PATIENCE = GRACE_OF_SUPERVISOR / 2
 
 PAUSE = 0.02
 """Seconds between two looks at who is left, while they end."""
-
-SHORTEST, LONGEST, SETTLED = 0.1, 60.0, 10.0
-"""Seconds: the first pause before a program is started again, the longest one, and after how many it counts as well."""
 
 
 def run(task: ProgramTask, log: LogFile, ready: Callable[[], None]) -> None:
@@ -106,7 +103,7 @@ class _Supervisor:
         self._asked: set[int] = set()
         self._to_end = False
         self._began = monotonic()
-        self._pause = SHORTEST
+        self._backoff = Backoff()
 
     def stay(self) -> None:
         """Return when nothing of the program is left, and it is not to be started again."""
@@ -166,11 +163,9 @@ class _Supervisor:
 
     def _wait(self) -> None:
         """Wait before the program is started again, or until this process is to end."""
-        if monotonic() - self._began >= SETTLED:
-            self._pause = SHORTEST
-        print(f"labctl: is started again in {self._pause:g} s", file=self._log)
-        until = monotonic() + self._pause
-        self._pause = min(2 * self._pause, LONGEST)
+        pause = self._backoff.after(monotonic() - self._began)
+        print(f"labctl: is started again in {pause:g} s", file=self._log)
+        until = monotonic() + pause
         while not self._to_end and (left := until - monotonic()) > 0:
             if select.select([self._heard], [], [], left)[0]:
                 self._listen()
