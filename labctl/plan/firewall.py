@@ -156,8 +156,10 @@ def _in_order(wanted: tuple[Entry, ...], found: tuple[Entry, ...]) -> Iterator[s
 
 
 def _as_sets(wanted: tuple[Entry, ...], found: tuple[Entry, ...]) -> Iterator[str]:
-    if wanted[0] != found[0]:
+    if wanted[0].words != found[0].words:
         yield f"is `{found[0].words}`, not `{wanted[0].words}`"
+    elif wanted[0] != found[0]:
+        yield "its type, its flags or its limits are others"
     for entry in wanted[1:]:
         if entry not in found:
             yield f"{entry.words} is not there"

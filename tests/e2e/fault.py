@@ -30,8 +30,8 @@ PAST = "there is no such step"
 
 CHANGING = {
     "state.py": {
-        "begin", "record_namespace", "record_engine", "record_substitution", "complete", "reset", "remove",
-        "forget_namespace", "forget_engine",
+        "begin", "record_namespace", "record_engine", "record_substitution", "record_firewall", "complete", "reset",
+        "remove", "forget_namespace", "forget_engine", "forget_firewall",
     },
     "lock.py": {"_make_directories"},
     "run_directory.py": {"prepare_names", "tidy"},

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.world import World
+from tests.programs import needed
 
 PEERS = sorted(Path(__file__).with_name("peers").glob("*.yaml"))
 
@@ -35,6 +36,8 @@ INSTEAD = {
 @pytest.mark.parametrize("file", PEERS, ids=lambda file: file.stem)
 def test_the_checks_of_a_lab_hold(here: World, file: Path) -> None:
     text = file.read_text()
+    if "nft:" in text:
+        needed("nft")
     copy = here.file(file.name, text)
     assert here.json("validate", copy)["warnings"] == []
     here.labctl("up", copy)

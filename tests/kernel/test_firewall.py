@@ -12,6 +12,7 @@ from labctl.kernel.nftables.messages import NFGENMSG, SUBSYSTEM, nfnetlink, numb
 from labctl.kernel.nftables.program import NotLoaded
 from labctl.plan.firewall import Firewall, Listing, Part
 from tests.kernel.space import Space, shell
+from tests.programs import needed
 
 _GETGEN, _GENERATION = SUBSYSTEM << 8 | 16, 1  # NFT_MSG_GETGEN, NFTA_GEN_ID
 FIRST = Firewall("table inet a {\n chain c {\n  tcp dport { 22, 80-90 } counter accept\n }\n}\ntable ip b\n")
@@ -52,6 +53,11 @@ table netdev n {
     }
 }
 """
+
+
+@pytest.fixture(autouse=True)
+def _nft() -> None:
+    needed("nft")
 
 
 def generation() -> int:

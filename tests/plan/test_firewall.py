@@ -66,7 +66,7 @@ def found(**parts: Any) -> Listing:
         ),
         (
             found(set=(Entry("of elements", "another type"), *ELEMENTS[1:])),
-            "table inet fw, set known: is `of elements`, not `of elements`",
+            "table inet fw, set known: its type, its flags or its limits are others",
         ),
         (
             found(set=(ELEMENTS[0], *(Entry(f"element {n}", str(n)) for n in range(5)))),

@@ -46,14 +46,13 @@ def _tried(ruleset: Ruleset) -> tuple[Complaint, ...]:
         unshare(CLONE_NEWNET)
         _make(name for name in ruleset.interfaces if name in ruleset.text)
         list(tables())
+        program.load(ruleset.text)
+        own = sorted(table.name for table in tables() if table.name.startswith(OWN))
+    except NotLoaded as refused:
+        return refused.complaints
     except OSError as error:
         hint = "load the driver as root: modprobe nf_tables" if error.errno == errno.EPROTONOSUPPORT else ""
         raise MachineError("no ruleset can be tried on this machine", kernel_words(error), hint) from None
-    try:
-        program.load(ruleset.text)
-    except NotLoaded as refused:
-        return refused.complaints
-    own = sorted(table.name for table in tables() if table.name.startswith(OWN))
     return tuple(Complaint(0, 0, f"a table cannot be called {name}: that is one of labctl's own") for name in own)
 
 
