@@ -164,6 +164,28 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert loaded_by(*arguments) & HEAVY == set()
 
 
+def modules_after(statement: str) -> set[str]:
+    program = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_package_alone_loads_nothing() -> None:
+    """ttun and every engine begin with it."""
+    assert modules_after("import labctl") <= {"labctl", "__future__"}
+
+
+def test_a_program_that_makes_labs_loads_nothing_heavy_for_that() -> None:
+    """What works for it has loaded all of that, once."""
+    loaded = modules_after("from labctl import Lab; Lab.up; import labctl.api.client")
+    assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
+
+
+def test_every_name_of_the_package_is_there() -> None:
+    program = "import labctl; assert set(labctl.__all__) <= set(dir(labctl)); from labctl import *; print(Lab, doctor)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=REPO).returncode == 0
+
+
 def test_what_needs_no_topology_loads_none() -> None:
     """pydantic and the model take as long to load as all else that `down` and `exec` do."""
     program = "import sys, labctl.lab.down, labctl.lab.execute, labctl.lab.engines.logs; print(*sys.modules)"
