@@ -65,6 +65,9 @@ def _add_files(config: pytest.Config) -> None:
         found = [config.invocation_params.dir / find(file) for file in config.option.lab]
     except LabError as error:
         raise pytest.UsageError(f"--lab: {error}") from None
+    for path in found:
+        if not path.is_file():
+            raise pytest.UsageError(f"--lab: there is no file {path}")
     config.stash[FILES] = frozenset(path.resolve() for path in found)
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args.clear()

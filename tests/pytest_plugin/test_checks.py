@@ -25,7 +25,7 @@ where  siteA
 why    siteA has no route to 10.0.102.1
 seen   siteA sent: no packet of the probe was seen on the wire
 seen   siteA route look-up from 10.0.101.1 to 10.0.102.1: Network is unreachable (ENETUNREACH)
-do     tunnel.lab.yaml: add the route - {to: 10.0.102.0/24, dev: tun0}"""
+do     tunnel.lab.yaml:7: add the route - {to: 10.0.102.0/24, dev: tun0}"""
 
 NOT_ASKED_TOLD = """\
 siteA: siteA has no route to 10.0.102.9, an address that no namespace has

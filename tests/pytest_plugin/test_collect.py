@@ -60,7 +60,17 @@ def test_a_mistake_in_a_file_is_told_with_its_place(tests: Pytest) -> None:
     assert "Traceback" not in str(found.stdout) and ".py" not in str(found.stdout)
 
 
-def test_a_file_that_is_not_there_is_told(tests: Pytest) -> None:
+@pytest.mark.parametrize("name", ["gone.yaml", "sub"])
+def test_what_is_no_file_is_told(tests: Pytest, name: str) -> None:
+    (tests.here.home / "sub").mkdir()
+    found = tests.run("--lab", name)
+    assert (found.ret, found.errlines[0]) == (
+        pytest.ExitCode.USAGE_ERROR,
+        f"ERROR: --lab: there is no file {tests.here.home / name}",
+    )
+
+
+def test_a_name_that_does_not_ship_is_told(tests: Pytest) -> None:
     found = tests.run("--lab", "two-sites")
     assert (found.ret, found.outlines) == (pytest.ExitCode.USAGE_ERROR, [])
     assert found.errlines[0].startswith("ERROR: --lab: there is no file and no shipped topology 'two-sites'")
