@@ -1,13 +1,16 @@
 """What it costs a TCP stream through the tunnel of two-site that the lab is looked at.
 
 One stream runs all the time, and what arrives is counted at the far TUN device: alone, and beside each observer in
-turn, in interleaved rounds. A trace of something else is idle to the stream, and so is a capture whose filter lets
-nothing of it pass; a capture of one end of the cable writes every frame. `watch` draws on a pseudo-terminal, and
-`watch --web` has one browser.
+turn, in interleaved rounds. Beside that the CPU time is told that the observer uses itself, and the part of the
+stream's own that goes to taps: on a machine that is not idle these two are sure, and the first is not.
+
+A trace of something else is idle to the stream, and so is a capture whose filter lets nothing of it pass; a capture of
+one end of the cable writes every frame. `watch` draws on a pseudo-terminal, and `watch --web` has one browser.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -18,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO
 
+from benchmarks import cpu
 from benchmarks.report import Figure
 from benchmarks.world import REPOSITORY, Failed, wait_for
 
@@ -44,22 +48,36 @@ STARTED = 2.0
 
 
 def measure(rounds: int, seconds: float, absent: dict[str, str]) -> list[Figure]:
-    """Gbit/s that arrive beside each observer, in interleaved rounds."""
-    figure = Figure("observed-tcp", "Gbit/s", "higher")
+    """Gbit/s that arrive beside each observer, its own CPU time, and that of its taps, in interleaved rounds."""
+    arriving = Figure("observed-tcp", "Gbit/s", "higher")
+    own = Figure("observer-cpu", "% of a CPU", "lower")
+    taps = Figure("observer-taps", "% of the stream's CPU", "lower")
     try:
-        with _stream((rounds + 1) * len(OBSERVERS) * (seconds + 5)):
+        with _stream((rounds + 1) * len(OBSERVERS) * (2 * seconds + 5)) as stream:
             for _ in range(rounds):
                 for name, words in OBSERVERS.items():
-                    with _looking_on(words):
-                        figure.values.setdefault(name, []).append(_arriving(seconds))
+                    with _looking_on(words) as observer:
+                        before, began = cpu.used(observer), time.monotonic()
+                        arriving.values.setdefault(name, []).append(_arriving(seconds))
+                        share = 100 * (cpu.used(observer) - before) / (time.monotonic() - began)
+                        own.values.setdefault(name, []).append(share)
+                        if "perf" not in absent:
+                            _sample(taps.values.setdefault(name, []), stream, seconds, absent)
     except (Failed, OSError, subprocess.CalledProcessError) as error:
         absent["observers"] = str(error)
-    return [figure]
+    return [arriving, own, taps]
+
+
+def _sample(values: list[float], stream: set[int], seconds: float, absent: dict[str, str]) -> None:
+    try:
+        values.append(cpu.share_of_taps(stream, seconds))
+    except Failed as error:
+        absent["perf"] = str(error)
 
 
 @contextmanager
-def _stream(seconds: float) -> Iterator[None]:
-    """Yield while a TCP stream crosses the tunnel of a lab. Raises Failed."""
+def _stream(seconds: float) -> Iterator[set[int]]:
+    """Yield the processes that carry a TCP stream through the tunnel of a lab. Raise Failed."""
     _labctl("up", "two-site")
     try:
         server = _start([*LABCTL, "exec", FAR_END, "--", "iperf3", "--server", "--one-off"])
@@ -69,7 +87,8 @@ def _stream(seconds: float) -> Iterator[None]:
         )
         try:
             wait_for(lambda: _arrived() > 1 << 24, "the stream")
-            yield
+            engines = {engine["pid"] for engine in json.loads(_labctl("status", "-f", "json"))["engines"]}
+            yield engines | cpu.with_descendants(client.pid) | cpu.with_descendants(server.pid)
         finally:
             for process in (client, server):
                 process.terminate()
@@ -79,9 +98,10 @@ def _stream(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def _looking_on(words: tuple[str, ...]) -> Iterator[None]:
+def _looking_on(words: tuple[str, ...]) -> Iterator[set[int]]:
+    """Yield the processes of an observer that looks at the lab."""
     if not words:
-        yield
+        yield set()
         return
     with tempfile.TemporaryFile() as said:
         observer = _start(words, said)
@@ -89,7 +109,7 @@ def _looking_on(words: tuple[str, ...]) -> Iterator[None]:
         time.sleep(STARTED)
         if observer.poll() is not None:
             raise Failed(f"{shlex.join(words)} has ended")
-        yield
+        yield cpu.with_descendants(observer.pid)
         observer.terminate()
         observer.wait()
 
