@@ -56,7 +56,8 @@ def wrong(case: Case, number: int) -> Iterator[Verdict]:
     )
     if any(ref for ref, _ in case.owners_of(entry.to) if ref != meets and str(ref) in others):
         words = f"{others[0]} has the address {entry.to}, too, and {here} sends to it ({entry.lladdr}), not to {meets}"
-        yield Verdict(others[0], Reason.ADDRESS_DUPLICATE, words, evidence, fixes.up(case))
+        fix = f"{fixes.up(case)} && {_forget(here, entry)}"  # else it is believed for a while yet
+        yield Verdict(others[0], Reason.ADDRESS_DUPLICATE, words, evidence, fix)
         return
     yield Verdict(str(here), Reason.NEIGHBOUR_WRONG, words, evidence, _right_entry(case, stage, entry, written))
 
@@ -80,7 +81,11 @@ def _right_entry(case: Case, stage: Stage, entry: Neighbour, written: tuple[int,
         return fixes.up(case) if drifted else fixes.write(case, *path, text=f"write lladdr {link.mac}")
     if written is not None or (case.changes and any(_with_mac(case, entry.lladdr))):
         return fixes.up(case)
-    family = "-6 " if stage.flow.to.version == 6 else ""
+    return _forget(here, entry)
+
+
+def _forget(here: InterfaceRef, entry: Neighbour) -> str:
+    family = "-6 " if ":" in entry.to else ""
     return fixes.inside(here.namespace, f"ip {family}neigh del {entry.to} dev {here.interface}")
 
 

@@ -163,6 +163,8 @@ def _without(case: Case, stage: Stage, way: NoWay | Way) -> str:
     for number, written in enumerate(case.topology.namespaces[here].routes):
         if way.route and is_same_route(route_of(written), way.route):
             return fixes.write(case, "namespaces", here, "routes", number, text="remove this route, or make it right")
+    if way.route and _is_in_place_of_one(case, here, way.route):
+        return fixes.up(case)
     if way.route:
         return fixes.inside(here, f"ip {family}route del {way.route.words}")
     if way.rule:
@@ -172,6 +174,14 @@ def _without(case: Case, stage: Stage, way: NoWay | Way) -> str:
         # Several rules may have the same priority, that of the local table among them: all words name this one.
         return fixes.inside(here, f"ip {family}rule del priority {way.rule.priority} {way.rule.words}")
     return fixes.up(case)
+
+
+def _is_in_place_of_one(case: Case, namespace: str, taken: Route) -> bool:
+    """Return whether a route has taken the place of one of the file: with it alone gone there would be none."""
+    there = case.space(namespace).routes
+    written = map(route_of, case.topology.namespaces[namespace].routes)
+    same = (each for each in written if (each.to, each.table) == (taken.to, taken.table))
+    return any(not any(is_same_route(each, one) for one in there) for each in same)
 
 
 def _elsewhere(case: Case, stage: Stage, way: Way) -> Iterator[Verdict]:

@@ -62,10 +62,21 @@ def server(case: Case, number: int) -> Iterator[Verdict]:
             evidence = (none, Witness(here, f"program {change.step.subject}", change.reason))
             yield Verdict(here, Reason.NOT_LISTENING, told, evidence, fixes.up(case))
             return
-        yield Verdict(here, Reason.NOT_LISTENING, words, (none,), "")
+        yield Verdict(here, Reason.NOT_LISTENING, words, (none,), _listen(case, f"start one that listens on {to}"))
     elif not fitting:
         words = f"{owner(case, here, found[0])} listens on {found[0].host}, not on {to}"
-        yield Verdict(here, Reason.LISTENS_ELSEWHERE, words, evidence, "")
+        yield Verdict(here, Reason.LISTENS_ELSEWHERE, words, evidence, _listen(case, f"have it listen on {to}"))
+
+
+def _listen(case: Case, what: str) -> str:
+    """Return what to do where a program is to listen that the check does not start: at its line, where it says so."""
+    asked = case.asked
+    for number, check in enumerate(case.topology.checks):
+        nc = check.nc
+        meant = nc is not None and (nc.address, nc.port, nc.protocol) == (asked.to, asked.port, asked.protocol)
+        if nc is not None and meant and not nc.server:
+            return fixes.write(case, "checks", number, "nc", text=f"{what}, or leave `server: false` out")
+    return ""
 
 
 def _ended(case: Case, stage: Stage) -> Iterator[Change]:

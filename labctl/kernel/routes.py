@@ -136,12 +136,13 @@ def delete(netlink: rt.Rtnetlink, route: Route, names: Mapping[int, str]) -> Non
 
 
 def _without_ways_of_object(message: bytes) -> bytes:
-    """Return a message without the next hops that its nexthop object has: the kernel shows both and takes one."""
+    """Return a message without what its nexthop object has, next hops and type: the kernel shows both and takes one."""
     found = rt.attributes(message[_RTMSG.size :])
     if _Rta.NH_ID not in found:
         return message
     kept = (rt.attribute(kind, value) for kind, value in found.items() if kind not in _STOOD_FOR)
-    return message[: _RTMSG.size] + b"".join(kept)
+    *head, _, flags = _RTMSG.unpack_from(message)
+    return _RTMSG.pack(*head, _TYPES.index("none"), flags) + b"".join(kept)
 
 
 def encoded(route: Route, indexes: Mapping[str, int]) -> bytes:

@@ -33,6 +33,8 @@ BY_HAND = {
     "ip nexthop add id 5 via 192.0.2.2 dev wan0; ip route add 10.78.0.0/16 nhid 5": (
         "route 10.78.0.0/16 via 192.0.2.2 dev wan0 nhid 5"
     ),
+    "ip nexthop add id 6 blackhole; ip route add 10.80.0.0/16 nhid 6": "route blackhole 10.80.0.0/16 nhid 6",
+    "ip -6 nexthop add id 8 blackhole; ip -6 route add fd00:8::/64 nhid 8": "route blackhole fd00:8::/64 nhid 8",
     "ip route add local 10.79.0.1 dev lo": "route local 10.79.0.1/32 dev lo table local",
     "ip route add broadcast 10.79.0.255 dev wan0": "route broadcast 10.79.0.255/32 dev wan0 table local",
     "ip route add multicast 239.0.0.0/8 dev wan0 table main": "route multicast 239.0.0.0/8 dev wan0",

@@ -241,4 +241,18 @@ FAULTS = (
         at("r2:a", why=Reason.INTERFACE_MISSING),
         (("siteA", "ip netns del r2"),),
     ),
+    Fault(
+        "nexthop object that is a blackhole, in place of the file's route",
+        "routed",
+        "underlay",
+        at("r1:a", "r1:b", why=Reason.ROUTE_REJECTS),
+        (("r1", "ip nexthop add id 7 blackhole && ip route replace 10.0.2.0/24 nhid 7"),),
+    ),
+    Fault(
+        "prohibited in place of the file's route",
+        "ipv6",
+        "tunnel",
+        at("siteA:tun0", why=Reason.ROUTE_REJECTS),
+        (("siteA", "ip -6 route del fd00:102::/64 && ip -6 route add prohibit fd00:102::/64"),),
+    ),
 )
