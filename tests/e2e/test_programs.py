@@ -208,3 +208,13 @@ def test_restart_starts_anew_what_is_named_or_all(here: World) -> None:
     assert "–" in here.labctl("status").stdout  # noqa: RUF001
     here.labctl("down")
     here.labctl("restart", code=2)
+
+
+def test_a_device_of_another_user_is_served_by_ones_own_without_root(as_user: World) -> None:
+    program(as_user, forwarder())
+    file = lab(as_user, f"./my_ttun.py {COMMAND}")
+    owned = as_user.file("owned.yaml", Path(file).read_text().replace("{kind: tun,", "{kind: tun, owner: nobody,", 1))
+    as_user.labctl("up", owned)
+    assert [one["wanted"] for one in as_user.json("status")["substitutions"]] == ["owner nobody"]
+    assert as_user.json("verify")["passed"]
+    as_user.labctl("down")
