@@ -49,7 +49,8 @@ def apply(changes: Iterable[Step], session: Session) -> None:
     do = partial(_do, performer, recorded, state)
     with many_descriptors(), closing(performer):
         for ref in stop.ended([recorded.programs[ref] for ref in to_end]):
-            state.forget_program(ref)
+            if ref not in {step.spec.ref for step in to_run}:
+                state.forget_program(ref)
             if ref in recorded.substitutions:
                 state.forget_substitution(ref)
             notify(Done(to_end[ref]))
