@@ -50,7 +50,7 @@ def test_status_tells_a_person_of_namespaces_interfaces_addresses_and_engines(he
 
 
 def test_on_a_terminal_a_lab_is_drawn_while_it_grows_and_a_large_one_counted(here: World) -> None:
-    for text, seen in ((PAIR, "⇄ right:eth0"), (many_namespaces(60), "of 540 steps")):
+    for text, seen in ((PAIR, "⇄ right:eth0"), (many_namespaces(60), "of 600 steps")):
         file = here.file("growing.yaml", text)
         with terminal(here, *here.command("up", file), env={"TERM": "xterm-256color"}) as screen:
             screen.expect(seen)
