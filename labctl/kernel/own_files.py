@@ -96,6 +96,16 @@ class Own:
         where.mkdir(exist_ok=True)
         where.chmod(mode)
 
+    def conflict(self, path: str, directory: bool) -> str:
+        """Return what the machine has at a path that cannot be covered by a file, or by a directory; empty if nothing.
+
+        What is seen inside of a directory of the namespace's own covers nothing.
+        """
+        if self._where(path).parent != self.directory / "own" or not os.path.exists(path):
+            return ""
+        there = os.path.isdir(path)
+        return "" if there == directory else "a directory" if there else "a file"
+
     def remove(self, path: str) -> None:
         """Remove a file, or a directory with all that is in it; what is not there is gone already."""
         remove(self._where(path))

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
+from labctl.errors import UsageError
 from labctl.kernel import own_files
 from labctl.kernel.perform import Performer
 from labctl.lab import exec_lines, stray_processes
@@ -114,6 +115,12 @@ def _file(
     step: steps_of_files.WriteFile | steps_of_files.MakeDirectory | steps_of_files.RemoveFile, state: State
 ) -> None:
     own = state.files_of(step.namespace)
+    if step.action != "remove" and (there := own.conflict(step.path, isinstance(step, steps_of_files.MakeDirectory))):
+        raise UsageError(
+            f"{step.namespace}: {step.words} cannot be shown",
+            f"the machine has {there} at {step.path}, and one covers only what is like it",
+            "`directory: true` covers a directory" if there == "a directory" else "choose another path",
+        )
     with kept_in(own.directory):
         match step:
             case steps_of_files.WriteFile(path=path, mode=mode, content=content):

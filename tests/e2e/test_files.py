@@ -9,6 +9,8 @@ from labctl.process.syscalls import MS_REC, MS_SHARED, mount
 from tests.e2e.labs import tunnel
 from tests.e2e.terminal import terminal
 from tests.e2e.test_engines import SOCAT
+from tests.e2e.test_every_step import is_back
+from tests.e2e.test_view import etc
 from tests.e2e.world import World
 
 # What is there on every machine, what lacks a directory, or two, or even one of the root.
@@ -185,10 +187,21 @@ def test_nothing_is_seen_outside_where_the_machine_shares_its_mounts(as_root: Wo
     as_root.labctl("down")
 
 
-def test_a_file_that_cannot_be_shown_is_told(here: World) -> None:
-    """A directory of the machine stands where the file is to be."""
-    here.labctl("up", here.file("files.yaml", "name: files\nnamespaces:\n  a: {files: {/etc: {content: x}}}\n"))
-    done = here.labctl("exec", "a", "--", "cat", "/etc/passwd")
-    assert done.stdout == Path("/etc/passwd").read_text()
-    assert done.stderr.endswith("is not seen as /etc: Not a directory (ENOTDIR)\n")
-    here.labctl("down")
+def test_a_file_where_the_machine_has_a_directory_is_refused_and_the_other_way_round(here: World) -> None:
+    before = here.snapshot()
+    for path, file, there in (
+        ("/etc", "{content: x}", "a directory"),
+        ("/etc/passwd", "{directory: true}", "a file"),
+    ):
+        text = f"name: files\nnamespaces:\n  a: {{files: {{{path}: {file}}}}}\n"
+        refused = here.labctl("up", here.file("files.yaml", text), code=2).stderr
+        assert f"cannot be shown\n  the machine has {there} at {path}" in refused
+    is_back(here, before, 0)
+
+
+def test_one_that_cannot_be_mounted_any_more_is_told_to_who_starts_a_program(as_root: World) -> None:
+    as_root.labctl("up", lab(as_root))
+    with etc(as_root, {"labctl-test/one.conf/now-a-directory": ""}):
+        done = as_root.labctl("exec", "a", "--", "true")
+    assert "is not seen as /etc/labctl-test/one.conf: Not a directory (ENOTDIR)\n" in done.stderr
+    as_root.labctl("down")
