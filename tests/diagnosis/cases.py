@@ -26,7 +26,7 @@ from labctl.trace.dissect import Frame, Icmp, Packet
 from labctl.trace.sightings import Journey, Sighting, Station
 from tests.e2e.world import REPO
 
-STATIC = ("dual-stack", "single-host", "static-routing", "switch", "two-site")
+STATIC = ("dual-stack", "single-host", "static-routing", "switched-lan", "two-site")
 """The shipped labs of which all that decides about packets is in the file, without programs and firewalls."""
 SHIPPED = [REPO / "topologies" / f"{name}.yaml" for name in STATIC]
 OURS = sorted(Path(__file__).with_name("labs").glob("*.yaml"))
