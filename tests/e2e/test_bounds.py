@@ -74,9 +74,12 @@ def test_a_throughput_is_measured_where_it_arrives(here: World) -> None:
     here.labctl("impair", "siteA:tun0", "--rate", "8mbit")
     here.labctl("exec", "siteB", "--", "sh", "-ec", REJECT)
     found = {check["name"]: check for check in here.json("verify", code=1)["checks"]}
-    assert [name for name, check in found.items() if check["passed"]] == ["overlay", "underlay", "datagrams", "after"], (
-        found
-    )
+    assert [name for name, check in found.items() if check["passed"]] == [
+        "overlay",
+        "underlay",
+        "datagrams",
+        "after",
+    ], found
     assert found["too-fast"]["outcome"] == "differs"
     assert found["too-slow"]["outcome"] in ("differs", "undecided")  # which a busy machine may be
     assert found["refused"]["outcome"] == "silent"

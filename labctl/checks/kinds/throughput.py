@@ -131,18 +131,12 @@ def _flow(
 def measured(asked: Throughput, flow: Flow, cpus: Patience) -> list[Interval]:
     """Return the intervals of a flow from when it is at its rate, until its bounds are decided or time is over."""
     length = max(asked.seconds / PARTS, SHORTEST, flow.rtt)
-    least, most = round(asked.seconds / length), round(LONGEST * asked.seconds / length)
-    warming: list[Interval] = []
-    counted: list[Interval] = []
-    watched = _Watched(asked, flow, cpus)
-    while len(counted) < max(most, LONGEST * PARTS):
-        interval = watched.next(length)
-        if len(warming) < PARTS and not rates.at_its_rate(warming):
-            warming.append(interval)
-            continue
-        counted.append(interval)
+    least, most = round(asked.seconds / length), max(round(LONGEST * asked.seconds / length), LONGEST * PARTS)
+    watched, found = _Watched(asked, flow, cpus), list[Interval]()
+    while len(counted := from_its_rate(found)) < most:
         if len(counted) >= least and compared(rates.median(counted), asked.bounds) != "open":
             break
+        found.append(watched.next(length))
     return counted
 
 
