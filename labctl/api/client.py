@@ -174,7 +174,7 @@ class Call:
         self._number = number
         self._line = line
         self._unheard: deque[Told | Reply] = deque()
-        self._over = False
+        self.over = False  # whether there is nothing more to be heard
         self._result: Any = None
 
     def __iter__(self) -> Self:
@@ -182,14 +182,14 @@ class Call:
 
     def __next__(self) -> Any:
         """Wait for what is told next, or for the result. Raise what the work raised, LabError where it was ended."""
-        if self._over:
+        if self.over:
             raise StopIteration
         if not self._unheard:
             self._hear()
         said = self._unheard.popleft()
         if isinstance(said, Told):
             return said.what
-        self._over = True
+        self.over = True
         try:
             self._result = said.outcome()
         finally:
@@ -231,20 +231,20 @@ class Call:
     def __exit__(self, *_: object) -> None:
         """Interrupt the work if it is not over, and wait until it is; a second Ctrl-C does not wait."""
         try:
-            if not self._over and self._client is not None:
+            if not self.over and self._client is not None:
                 self.interrupt()
                 with suppress(Hangup):
                     while not any(isinstance(said, Reply) for said in self._received()):
                         pass
         finally:
-            self._over = True
+            self.over = True
             self.close()
 
     def _hear(self) -> None:
         try:
             self._unheard.extend(self._received())
         except Hangup:
-            self._over = True
+            self.over = True
             raise LabError(
                 "labctl was ended at its work", "its process is gone", "labctl list shows what is running"
             ) from None

@@ -28,8 +28,12 @@ class Stream(Generic[Item]):
         return self
 
     def __next__(self) -> Item:
-        item: Item = next(self._call)
-        return item
+        try:
+            item: Item = next(self._call)
+            return item
+        finally:
+            if self._call.over:
+                self._call.close()
 
     def close(self) -> None:
         """End it."""
