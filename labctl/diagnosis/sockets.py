@@ -52,7 +52,8 @@ def server(case: Case, number: int) -> Iterator[Verdict]:
         if found and case.outcome == "unasked":
             program = owner(case, here, found[0])
             words = f"another program has {name} of {here}: {program}; the check cannot listen there"
-            yield Verdict(here, Reason.OTHER_LISTENER, words, evidence, _end(case, here, found[0]))
+            fix = _ask(case, here, protocol, port) or _end(case, here, found[0])
+            yield Verdict(here, Reason.OTHER_LISTENER, words, evidence, fix)
         return
     if not found:
         words = f"no program listens on {name} of {here}"
@@ -86,6 +87,14 @@ def _ended(case: Case, stage: Stage) -> Iterator[Change]:
             ready = change.step.spec.ready
             if ready and (ready.sign, ready.what) == (stage.flow.protocol, str(stage.flow.dport)):
                 yield change
+
+
+def _ask(case: Case, namespace: str, protocol: str, port: int) -> str:
+    """Return how the check asks the program of the file that has the port; empty where none is ready by it."""
+    for program in case.topology.namespaces[namespace].programs:
+        if program.ready and getattr(program.ready, protocol) == port:
+            return f"write `server: false` in the check: it then asks the program {namespace}:{program.name}"
+    return ""
 
 
 def _end(case: Case, namespace: str, socket: Socket) -> str:
