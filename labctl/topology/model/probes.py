@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from labctl.topology.check_values import (
     parse_command_line,
@@ -19,7 +19,9 @@ from labctl.topology.model.base import Model
 Expectation = Literal["reply", "no-reply", "delivered", "not-delivered", "not-sent"]
 
 Pattern = Annotated[str, BeforeValidator(parse_pattern)]
-JsonValue = Annotated[Any, BeforeValidator(parse_json_value)]
+JsonValue = Annotated[
+    Any, BeforeValidator(parse_json_value), WithJsonSchema({"description": "A value of JSON.", "examples": ["tun0"]})
+]
 
 
 class Exec(Model):
