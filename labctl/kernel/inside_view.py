@@ -7,8 +7,9 @@ import signal
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
+from labctl.errors import USED_UP, KernelRefused, kernel_errors_as
 from labctl.kernel import namespaces, view
-from labctl.process.child import Reply, worker
+from labctl.process.child import ChildEnded, Reply, worker
 from labctl.process.syscalls import adopt_orphans, die_with_parent
 
 Result = TypeVar("Result")
@@ -20,13 +21,14 @@ def in_view(namespace: str, work: Callable[[list[str]], Result]) -> Result:
     The work gets a line for each file that is not seen there as it should be. The child becomes the parent of whatever
     its own children leave behind. If this process ends meanwhile, SystemExit is raised in the child.
 
-    Raise OSError or LabError where the namespace cannot be entered.
+    Raise KernelRefused where the namespace cannot be entered, or the child was ended; UsageError where there is none.
     """
     fd, parent = namespaces.open_namespace(namespace), os.getpid()
 
     def begin(reply: Reply) -> None:
         signal.signal(signal.SIGTERM, _exit)
-        problems = view.enter(fd, namespace)
+        with kernel_errors_as(f"the namespace {namespace} cannot be entered"):
+            problems = view.enter(fd, namespace)
         die_with_parent(parent)
         adopt_orphans()
         reply(work(problems))
@@ -34,6 +36,9 @@ def in_view(namespace: str, work: Callable[[list[str]], Result]) -> Result:
     try:
         with worker(begin) as child:
             result: Result = child.result()
+    except ChildEnded as ended:
+        why = f"its process ended with {ended.exit_code}"
+        raise KernelRefused(f"what was begun in {namespace} did not come to its end", why, USED_UP) from ended
     finally:
         os.close(fd)
     return result

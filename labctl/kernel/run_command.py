@@ -62,7 +62,7 @@ def run_command(
 ) -> Ended | NotRun:
     """Run a command in a directory, in the view of a namespace, for so many seconds at most.
 
-    Raise OSError or LabError where the namespace cannot be entered.
+    Raise KernelRefused where the namespace cannot be entered, UsageError where there is none.
     """
     return in_view(namespace, lambda problems: _run(problems, words, directory, seconds, patience))
 
