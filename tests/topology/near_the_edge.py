@@ -78,6 +78,12 @@ ODD: dict[str, list[Any]] = {
     "from": [*NAMES, *HOSTS, "0.0.0.0/0", "::/0", "10.0.0.0/8"],
     "type": ["unicast", "blackhole", "unreachable", "prohibit", "throw", "local", "nat"],
     "src": HOSTS,
+    "in": NAMES,
+    "url": ["http://a/", "http://[fd01::2]:8/", "http://[::1", "https://a/", "http://a:0/", "//", 5],
+    "stdout": ["", "(", "a{99999}", "(?P<a>b)", True],
+    "json": [{}, {"": None}, {"a": {"b": []}}, [], "a"],
+    "is": [[], HOSTS, "10.0.0.1", [1]],
+    "needs": [["ping"], ["route", "exec"], ["none"], "ping"],
     "table": [*NUMBERS, "main", "local", "default", 252, 255, 256, "mine", "0x10"],
     "onlink": [True, False, "yes", 1],
     "weight": NUMBERS,
@@ -122,7 +128,7 @@ ODD: dict[str, list[Any]] = {
     "directory": [".", "..", "/", "", "a b", "a\nb", "~", "%"],
     "verbose": [True, False, "yes", 1],
     "offload": [True, False, "no", 0],
-    "server": [True, False, 0],
+    "server": [True, False, 0, *HOSTS],
     "sysctls": [*NAMES, 0, 1, -1, "1 2", "1\t2", True, "\x00"],
 }  # fmt: skip
 
@@ -173,6 +179,13 @@ TUNNELS: dict[str, Any] = {
          "timeout": 1.0}, "expect": "reply", "crosses": ["a:t", "b:t"], "quiet": ["a:u"], "wait": 1.0},
         {"name": "nc", "nc": {"from": "a", "to": "b", "address": "10.2.0.2", "port": 80, "protocol": "udp",
          "send": "a", "reply": "b", "timeout": 1, "server": True}, "expect": "delivered", "pass": "yes", "fail": "no"},
+        {"name": "exec", "exec": {"in": "a", "command": "x 'y z'", "exit": 0, "stdout": "^a.*b$", "timeout": 1,
+         "json": {"0.a.b": 1, "c": [None, True, {"d": 1.5}]}, "cwd": "."}, "needs": ["ping", "nc"]},
+        {"name": "http", "http": {"from": "a", "url": "http://10.2.0.2:80/x?y", "status": 200, "body": "a|b",
+         "redirects": 1, "timeout": 1}, "expect": "reply", "needs": ["exec"]},
+        {"name": "dns", "dns": {"from": "a", "name": "www.lab", "is": ["10.2.0.2"], "type": "A", "server": "10.2.0.2",
+         "port": 53, "timeout": 1}},
+        {"name": "route", "route": {"in": "a", "to": "10.2.0.2", "via": "10.2.0.2", "dev": "t", "src": "10.1.0.2"}},
     ],
 }  # fmt: skip
 SITES: dict[str, Any] = {
