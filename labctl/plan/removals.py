@@ -16,9 +16,9 @@ from pathlib import PurePosixPath
 
 from labctl.plan import steps, steps_of_files, steps_of_programs
 from labctl.plan.difference import UNWANTED, Change, is_whole, of_program
-from labctl.plan.facts import Facts, Link, Namespace
+from labctl.plan.facts import Facts, FoundProgram, Link, Namespace
 from labctl.plan.foreign import Hosts, foreign
-from labctl.plan.program_spec import in_waves
+from labctl.plan.program_spec import ProgramSpec, in_waves
 from labctl.plan.route_removals import Loss, route_removals, rule_removals
 from labctl.plan.steps import Step
 from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
@@ -98,11 +98,19 @@ def _programs(wanted: Collection[Step], facts: Facts) -> Iterator[Change]:
             if spec.ref.namespace not in facts.namespaces:
                 why: str | None = "its namespace is gone"
             elif spec.ref in asked:
-                why = of_program(asked[spec.ref], there[spec.ref])
+                why = _no_such_program(asked[spec.ref], there[spec.ref])
             else:
                 why = UNWANTED
             if why:
                 yield Change(steps_of_programs.StopProgram(spec.ref.namespace, spec), why)
+
+
+def _no_such_program(wanted: ProgramSpec, found: FoundProgram) -> str | None:
+    """Return why a program has to end that is wanted; where that is for its command, what it is to be."""
+    runs = found.state in ("running", "stopped") and not found.outdated
+    if runs and "command" in found.spec.changed(wanted):
+        return f"is to be {wanted.command}"
+    return of_program(wanted, found)
 
 
 def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[InterfaceRef]) -> Iterator[Change]:
