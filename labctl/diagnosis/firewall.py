@@ -118,7 +118,9 @@ def _ended(case: Case, stage: Stage, event: Event) -> Verdict:
 
 
 def place(stage: Stage, event: Event) -> str:
-    """Return the hop at which a packet of a stage was traced."""
+    """Return the hop at which a packet of a stage was traced; what asks for a next hop is where that is."""
+    if event.is_of_neighbours and stage.leaves:
+        return f"{stage.namespace}:{stage.leaves}"
     if stage.kind is Kind.FORWARD and stage.arrives:
         return f"{stage.namespace}:{stage.arrives}"
     interface = event.iif or event.oif or stage.arrives or stage.leaves

@@ -25,6 +25,7 @@ _FOLLOWS: Mapping[Reason, tuple[Reason, ...]] = {
     Reason.ADDRESS_DUPLICATE: (Reason.MARTIAN, Reason.WRONG_NEXT_HOP),
     Reason.IPV6_OFF: (Reason.ADDRESS_MISSING, *_BY_A_LOST_ADDRESS),
     Reason.ROUTE_ELSEWHERE: (Reason.MARTIAN,),
+    Reason.NO_ARP: (Reason.NEIGHBOUR_WRONG,),  # without ARP a neighbour is taken to have the interface's own address
     Reason.FIREWALL: (Reason.NAT,),  # a rule took it, or set what is translated; other packets passed with their NAT
     Reason.LINK_DOWN: (Reason.NO_ROUTE, Reason.ROUTE_ELSEWHERE, Reason.NO_CARRIER),
     Reason.INTERFACE_MISSING: _BY_A_LOST_INTERFACE,

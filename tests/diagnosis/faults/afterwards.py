@@ -255,4 +255,18 @@ FAULTS = (
         at("siteA:tun0", why=Reason.ROUTE_REJECTS),
         (("siteA", "ip -6 route del fd00:102::/64 && ip -6 route add prohibit fd00:102::/64"),),
     ),
+    Fault(
+        "ARP is off at the sender, in IPv6",
+        "ipv6",
+        "underlay",
+        at("siteA:wan0", why=Reason.NO_ARP),
+        (("siteA", "ip link set wan0 arp off"),),
+    ),
+    Fault(
+        "router drops neighbour advertisements",
+        "ipv6",
+        "underlay",
+        at("r:b", why=Reason.FIREWALL),
+        (("r", rule("input", "icmpv6 type nd-neighbor-advert drop")),),
+    ),
 )
