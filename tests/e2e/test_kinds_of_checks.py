@@ -181,12 +181,14 @@ def test_a_lost_request_is_explained_as_any_other(here: World, lost: str) -> Non
     here.labctl("down")
 
 
-ENDLESS = """\
-  - {name: sleeps, exec: {in: siteA, command: sh -c 'sleep 4711 & setsid -f sleep 4712; sleep 4713', timeout: 0.5}}
-  - {name: writes, exec: {in: siteA, command: "yes some words", timeout: 0.5}}
-  - {name: is-deaf, exec: {in: siteA, command: sh -c "trap '' TERM INT; sleep 4711; sleep 4712", timeout: 0.5}}
-  - {name: leaves, exec: {in: siteA, command: sh -c 'sleep 4711 & setsid -f sleep 4712; exit 0'}}
-  - {name: asks, exec: {in: siteA, command: sh -c 'read line </dev/tty'}}
+ONE, TWO, THREE = (str(10 * os.getpid() + number) for number in range(3))  # seconds, which no other run sleeps for
+ENDLESS = f"""\
+  - name: sleeps
+    exec: {{in: siteA, command: sh -c 'sleep {ONE} & setsid -f sleep {TWO}; sleep {THREE}', timeout: 0.5}}
+  - {{name: writes, exec: {{in: siteA, command: "yes some words", timeout: 0.5}}}}
+  - {{name: is-deaf, exec: {{in: siteA, command: sh -c "trap '' TERM INT; sleep {ONE}; sleep {TWO}", timeout: 0.5}}}}
+  - {{name: leaves, exec: {{in: siteA, command: sh -c 'sleep {ONE} & setsid -f sleep {TWO}; exit 0'}}}}
+  - {{name: asks, exec: {{in: siteA, command: sh -c 'read line </dev/tty'}}}}
 """
 
 
@@ -198,7 +200,7 @@ def sleepers() -> list[str]:
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if words[:1] == [b"sleep"] and words[1:2] in ([b"4711"], [b"4712"], [b"4713"]):
+        if words[:1] == [b"sleep"] and words[1:2] in ([ONE.encode()], [TWO.encode()], [THREE.encode()]):
             found.append(process.name)
     return found
 
@@ -218,7 +220,8 @@ def test_a_command_that_never_ends_is_ended_with_all_that_it_started(here: World
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_verify_that_is_ended_leaves_no_command_behind(here: World, number: signal.Signals) -> None:
-    endless = '  - {name: sleeps, exec: {in: siteA, command: sh -c "sleep 4711 & sleep 4713", timeout: 600}}\n'
+    command = f"sh -c 'sleep {ONE} & sleep {THREE}'"
+    endless = f"  - {{name: sleeps, exec: {{in: siteA, command: {command}, timeout: 600}}}}\n"
     here.labctl("up", here.file("endless.yaml", tunnel(checks=endless)))
     verify = here.start_labctl("verify", stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
     eventually(lambda: len(sleepers()) == 2, "the command runs")
