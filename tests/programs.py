@@ -18,3 +18,13 @@ def needed(*names: str) -> str:
     if found is None:
         pytest.skip(f"needs {names[0]}")
     return found
+
+
+SHIPPED_NEED = {
+    "bgp": ("/usr/lib/frr/bgpd",),
+    "firewall": ("nft",),
+    "nat-gateway": ("nft",),
+    "ospf": ("/usr/lib/frr/ospfd",),
+    "web-dns": ("dnsmasq",),
+}
+"""The programs of the machine that some of the shipped topologies take."""

@@ -48,7 +48,7 @@ class Expected:
             ev.row_back(check.crosses, engines),
             ev.silence(check.quiet, engines),
             _counts(desired, check),
-            frozenset(ref for ref in check.crosses if _is_chatty(desired.topology, ref)),
+            frozenset(ref for ref in (*check.crosses, *check.quiet) if _is_chatty(desired.topology, ref)),
         )
 
     @property
@@ -62,6 +62,15 @@ class Expected:
         back = self._counted(self.back, _resolved(self.packets.back, carried), before, after)
         quiet = ev.within(self.quiet, Carried(0, 0), frozenset(), before, after)
         return Judgement((*there, *back, *quiet))
+
+    def may_be_of_neighbours(self, counted: Sequence[Evidence]) -> bool:
+        """Return whether all that is wrong may be ARP or neighbour discovery: too much, and on interfaces with those.
+
+        Whoever was spoken to is asked again some seconds later whether it is still there (net/core/neighbour.c:
+        neigh_timer_handler, delay_first_probe_time), which may be while another check is counted.
+        """
+        chatty, wrong = {str(ref) for ref in self.chatty}, [found for found in counted if not found.holds]
+        return bool(wrong) and all(found.too_many and found.place in chatty for found in wrong)
 
     def _counted(
         self, points: Sequence[ev.CountingPoint], number: Carried | None, before: ev.Snapshot, after: ev.Snapshot

@@ -74,6 +74,11 @@ class Evidence:
     observed: int
     holds: bool
 
+    @property
+    def too_many(self) -> bool:
+        """Return whether more packets were counted than there may be: `expected` ends with the most, or the least."""
+        return not self.holds and self.observed > int(self.expected.rpartition(" ")[2])
+
     def __str__(self) -> str:
         expected = "" if self.holds else f", not {self.expected}"
         return f"{self.observed} packet{'s' * (self.observed != 1)} ({self.counter}) at {self.place}{expected}"

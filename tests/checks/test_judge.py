@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, get_args
@@ -218,6 +219,23 @@ def test_counters_that_trail_the_reply_are_waited_for() -> None:
 def test_a_check_that_may_wait_is_asked_again() -> None:
     late = CHATTY.replace("name: c", "name: c, wait: 30").replace(', crosses: ["siteA:wan0"]', "")
     assert verdict(late, Tools("silent", "unasked", "answered"), {}).passed
+
+
+QUIET_WAN = """{name: c, ping: {from: siteA, to: 10.0.102.1}, quiet: ["siteA:wan0"]}"""
+
+
+def test_a_neighbour_that_asks_while_a_check_is_counted_fails_it_not() -> None:
+    """An entry of the neighbour table is confirmed anew some seconds after its first use."""
+    assert verdict(QUIET_WAN, Tools("answered", "answered"), {(WAN, "rx"): 1, (WAN, "tx"): 1}).passed
+
+
+def test_packets_that_come_again_fail_a_check() -> None:
+    looks = ({(WAN, "rx"): number} for number in itertools.count(1))
+    assert not verdict(QUIET_WAN, Tools("answered", "answered"), *itertools.islice(looks, 10_000)).passed
+
+
+def test_what_is_too_much_in_a_tunnel_is_no_neighbour() -> None:
+    assert not verdict(QUIET, Tools("silent"), {(A, "tun_read"): 1}).passed
 
 
 def test_a_check_that_may_not_wait_is_asked_once() -> None:

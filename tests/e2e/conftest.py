@@ -45,7 +45,8 @@ def _unchanged(request: pytest.FixtureRequest, mode: str) -> Iterator[World]:
         before = made.snapshot()
         yield made
         if request.node.stash.get(FAILED, False):
-            return  # a test that was cut off has not come to its `down`
+            made.labctl("down", "--all", code=None)  # a test that was cut off has not come to its own
+            return
         with suppress(AssertionError):
             eventually(lambda: made.snapshot() == before, "the machine is as it was")
         now = made.snapshot()

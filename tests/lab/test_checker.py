@@ -29,7 +29,7 @@ def after(known: checker._Known, *results: Result) -> tuple[checker._Known, list
 def test_a_brisk_check_asks_once_and_waits_no_longer_than_it_is_told_or_written() -> None:
     brisk = checker._brisk(PING, 0.2)
     assert brisk.ping is not None and brisk.ping.model_dump() == {
-        **(PING.ping.model_dump() if PING.ping else {}), "count": 1, "timeout": 0.2,
+        **(PING.ping.model_dump() if PING.ping else {}), "count": 1, "timeout": 0.2, "interval": 0.01,
     }  # fmt: skip
     assert (brisk.wait, brisk.crosses, brisk.name) == (0, PING.crosses, "p")
     assert NC.nc is not None and checker._brisk(NC, 99) == NC
@@ -75,7 +75,7 @@ def test_the_first_that_fails_is_explained_before_others_are_asked() -> None:
 
 
 def test_other_traffic_is_told_from_packets_that_are_missing() -> None:
-    assert checker._is_disturbed(Evidence("a:tun0", "tx", "3", 4, False))
-    assert not checker._is_disturbed(Evidence("a:tun0", "tx", "3", 2, False))
-    assert not checker._is_disturbed(Evidence("a:wan0", "tx", "at least 3", 2, False))
-    assert not checker._is_disturbed(Evidence("a:wan0", "tx", "at least 3", 9, True))
+    assert Evidence("a:tun0", "tx", "3", 4, False).too_many
+    assert not Evidence("a:tun0", "tx", "3", 2, False).too_many
+    assert not Evidence("a:wan0", "tx", "at least 3", 2, False).too_many
+    assert not Evidence("a:wan0", "tx", "at least 3", 9, True).too_many

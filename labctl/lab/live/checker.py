@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from labctl.checks.kinds import kind_of
 from labctl.checks.needs import not_asked
 from labctl.checks.probes import Probes
-from labctl.checks.results import WANTED, Evidence, Result
+from labctl.checks.results import WANTED, Result
 from labctl.checks.run import Means, run
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
@@ -137,14 +137,9 @@ def _ask(state: State, wanted: Desired, check: Check, known: _Known) -> Result:
 def _undisturbed(wanted: Desired, check: Check, means: Means) -> Result:
     """Run a check; a second time where only other packets, that were counted with it, made it fail."""
     (result,) = run(wanted, [check], means)
-    if result.outcome == WANTED[check.expect] and any(map(_is_disturbed, result.evidence)):
+    if result.outcome == WANTED[check.expect] and any(found.too_many for found in result.evidence):
         (result,) = run(wanted, [check], means)
     return result
-
-
-def _is_disturbed(found: Evidence) -> bool:
-    """Return whether more packets were counted than there could be: `expected` is a number, or "at least" one."""
-    return not found.holds and found.observed > int(found.expected.rpartition(" ")[2])
 
 
 def _brisk(check: Check, seconds: float) -> Check:
