@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +11,8 @@ from labctl.api.work import packets
 from labctl.errors import CommandFailed, CommandTimedOut, UsageError
 
 if TYPE_CHECKING:
+    import subprocess
+
     from labctl.api.lab import Lab
     from labctl.api.process import Process, Stream
     from labctl.lab.trace import Traced
@@ -47,6 +48,8 @@ class Namespace:
         ended in `timeout` seconds; it is then ended. Raise UsageError where there is no such command, or no such
         namespace any more.
         """
+        import subprocess  # what `up` of the command line can do without
+
         words = words_of(command)
         pipe = subprocess.PIPE
         given = subprocess.DEVNULL if input is None else pipe

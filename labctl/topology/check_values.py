@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from labctl.topology.values import Host, mistake, parse_words, shape
 
@@ -47,6 +46,8 @@ def parse_host_name(value: Any) -> str:
 
 def parse_url(value: Any) -> str:
     """Return a URL of HTTP."""
+    from urllib.parse import urlsplit
+
     text = _text(value, "a URL", "for example http://10.0.102.1/")
     try:
         parts = urlsplit(text)
@@ -71,6 +72,8 @@ def parse_url(value: Any) -> str:
 
 def host_of_url(url: str) -> Host | None:
     """Return the address in a URL; None where it has a name."""
+    from urllib.parse import urlsplit
+
     try:
         return ipaddress.ip_address(urlsplit(url).hostname or "")
     except ValueError:
