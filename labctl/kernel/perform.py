@@ -11,10 +11,11 @@ import ipaddress
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from labctl.engine.carrier import notice_carrier
-from labctl.errors import MachineError, kernel_errors_as, kernel_words
+from labctl.errors import MachineError, UsageError, kernel_errors_as, kernel_words
 from labctl.kernel import foreign, namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
@@ -65,6 +66,18 @@ class Performer:
                 space.notice_carriers()
             for space in self._spaces.values():
                 space.wait_for_local_routes()
+            if any(space.has_come_up for space in self._spaces.values()):
+                self._ask_neighbours_anew()
+
+    def _ask_neighbours_anew(self) -> None:
+        """Have the namespaces that were there before forget neighbours that have not answered yet.
+
+        They were asked while the way to them was broken. What is sent to one of them now would wait for the last of
+        three questions a second apart, and be lost with it (net/core/neighbour.c: neigh_timer_handler).
+        """
+        for name in self._recorded:
+            with suppress(UsageError):  # it has just been deleted
+                self._space(name).forget_unanswered()
 
     def perform(self, step: Step) -> Substitution | None:
         """Perform a step. Return what was used in place of what this machine lacks.
@@ -165,6 +178,18 @@ class _Space:
         if interface not in self._indexes:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
         return self._indexes[interface]
+
+    @property
+    def has_come_up(self) -> bool:
+        """Return whether an interface was set up here."""
+        return bool(self._set_up)
+
+    def forget_unanswered(self) -> None:
+        for index, found in neighbours.seen(self._netlink).items():
+            for neighbour in found:
+                if neighbour.state in neighbours.UNRESOLVED:
+                    with suppress(OSError):  # it has answered, or gone, just now
+                        neighbours.forget(self._netlink, index, neighbour)
 
     def notice_carriers(self) -> None:
         with network_namespace(self._fd):

@@ -6,7 +6,7 @@ else, and start last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -14,11 +14,10 @@ from functools import partial
 from labctl.errors import UsageError
 from labctl.kernel import own_files
 from labctl.kernel.perform import Performer
-from labctl.lab import exec_lines, stray_processes
+from labctl.lab import stray_processes
 from labctl.lab.engines import control, start
 from labctl.lab.events import Done, Listener
 from labctl.lab.journal import Recorded
-from labctl.lab.programs import start as programs
 from labctl.lab.programs import stop
 from labctl.lab.session import Session
 from labctl.lab.state import State
@@ -43,7 +42,8 @@ def apply(changes: Iterable[Step], session: Session) -> None:
     to_start = [step for step in changes if isinstance(step, steps.StartEngine)]
     to_run = [step for step in changes if isinstance(step, StartProgram)]
     lines = [step for step in changes if isinstance(step, RunLine)]
-    coming = [step for step in changes if step.action != "remove" and step not in (*to_start, *to_run, *lines)]
+    apart = steps.StartEngine, StartProgram, RunLine
+    coming = [step for step in changes if step.action != "remove" and not isinstance(step, apart)]
     state, notify = session.state, session.notify
     recorded = state.read()
     performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
@@ -61,12 +61,26 @@ def apply(changes: Iterable[Step], session: Session) -> None:
             performer.settle()
             for step in started:
                 notify(Done(step))
-        for line in lines:
-            exec_lines.run(line, state.lab)
-            state.record_line(line.namespace, line.line)
-            notify(Done(line))
-        for done in programs.started(to_run, session):
-            notify(done)
+        if lines:
+            _run(lines, session)
+        if to_run:
+            _start(to_run, session)
+
+
+def _run(lines: Iterable[RunLine], session: Session) -> None:
+    from labctl.lab import exec_lines
+
+    for line in lines:
+        exec_lines.run(line, session.state.lab)
+        session.state.record_line(line.namespace, line.line)
+        session.notify(Done(line))
+
+
+def _start(programs: Sequence[StartProgram], session: Session) -> None:
+    from labctl.lab.programs.start import started
+
+    for done in started(programs, session):
+        session.notify(done)
 
 
 def _each(changes: Iterable[Step], do: Callable[[Step], Substitution | None], notify: Listener) -> None:

@@ -185,3 +185,15 @@ def test_what_a_person_types_repairs_the_same(as_root: World) -> None:
     left = as_root.json("plan", file, code=None)["changes"]
     assert [change for change in left if "lladdr" not in change["change"]] == []
     as_root.labctl("down")
+
+
+def test_what_was_asked_while_a_link_was_down_is_asked_anew_by_up(here: World) -> None:
+    """Else the first packets after a repair share the fate of those before it."""
+    file = here.file("pair.yaml", PAIR)
+    here.labctl("up", file)
+    here.labctl("exec", "right", "--", "ip", "link", "set", "eth0", "down")
+    here.labctl("exec", "left", "--", "ping", "-c", "1", "-W", "0.1", "192.0.2.2", code=1)
+    here.labctl("up", file)
+    assert "INCOMPLETE" not in here.labctl("exec", "left", "--", "ip", "neigh", "show").stdout
+    here.labctl("verify")
+    here.labctl("down")

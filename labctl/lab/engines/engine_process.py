@@ -1,7 +1,7 @@
 """What the process of an engine or a program does, from its fork to its end.
 
 All this is loaded once, in the process that forks them, and shared by them: so nothing is imported here but what they
-need.
+need; what programs need is loaded before the first of them is forked.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from labctl.engine.drop_privileges import NOBODY
 from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
 from labctl.errors import KernelRefused, LabError, kernel_errors_as
-from labctl.kernel import view
 from labctl.lab.engines.task import EngineTask, Task
-from labctl.lab.programs.supervisor import run
 from labctl.lab.programs.task import ProgramTask
 from labctl.plan.engine_spec import EngineSpec
 from labctl.process.detach import redirect_output
@@ -94,6 +92,9 @@ def _built_in(task: EngineTask) -> Forward:
 
 
 def _program(task: ProgramTask) -> Forward:
+    from labctl.kernel import view
+    from labctl.lab.programs.supervisor import run
+
     def forward(log: LogFile, enter: Signal, ready: Signal) -> None:
         enter()
         for problem in view.show(task.namespace.name):
