@@ -35,7 +35,7 @@ from labctl.errors import UsageError, kernel_words
 from labctl.process.child import portable
 from labctl.process.detach import close_all_but, release_inherited
 from labctl.process.line import Hangup, Line
-from labctl.process.signals import TERMINATION, fork
+from labctl.process.signals import TERMINATION, fork, unwind
 from labctl.process.syscalls import die_with_parent
 from labctl.process.title import set_title
 
@@ -223,18 +223,13 @@ def _in_worker(server: int, work: Callable[[], object]) -> NoReturn:
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _ended)
+            signal.signal(number, unwind)
         with suppress(OSError):
             os.setpgid(0, 0)
         die_with_parent(server)
         work()
     finally:
         os._exit(0)
-
-
-def _ended(number: int, _: object) -> NoReturn:
-    """Unwind at a signal that asks us to end, so that what was begun is taken back."""
-    raise SystemExit(128 + number)
 
 
 def _work(file: int, line_end: int, *others: int) -> None:

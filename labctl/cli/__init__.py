@@ -17,7 +17,7 @@ from labctl.cli.base import cli
 from labctl.cli.errors import print_error, print_usage_error
 from labctl.cli.streams import OUTPUT, make_reliable
 from labctl.errors import ExitCode, LabError, kernel_words
-from labctl.process.signals import TERMINATION, ignored
+from labctl.process.signals import TERMINATION, ignored, unwind
 
 
 def main() -> NoReturn:
@@ -38,7 +38,7 @@ def run_cli(until_the_end: ExitStack) -> int:
     A command enters in `until_the_end` what is to hold until the process ends, which is up to the caller.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _ended)
+        signal.signal(number, unwind)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, wait(2) does not return how a child ended
     try:
         try:
@@ -77,8 +77,3 @@ def run_cli(until_the_end: ExitStack) -> int:
         print_error(failure)
         code = ExitCode.FAILED
     return code or ExitCode.SUCCESS
-
-
-def _ended(number: int, _: object) -> NoReturn:
-    """Unwind at a signal that asks us to end, so that what was begun is taken back."""
-    raise SystemExit(128 + number)

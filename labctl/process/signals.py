@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 TERMINATION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a process to end."""
@@ -43,6 +44,19 @@ def passed_on(pid: int, numbers: Iterable[signal.Signals]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def unwind(number: int, _: object) -> NoReturn:
+    """Unwind at a signal that asks us to end, so that what was begun is taken back: a handler."""
+    raise SystemExit(128 + number)
+
+
+def name_of(number: int) -> str:
+    """Return the name of a signal; its number where it has none, as the real-time ones."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def beside_terminal() -> None:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Any
 
-from labctl.topology.values import Host, mistake, parse_words, shape
+from labctl.topology.values import Host, mistake, parse_text, parse_words
 
 LONGEST_NAME = 253  # of a host (RFC 1035, section 2.3.4), as it is written without the last dot
 LONGEST_LABEL = 63
@@ -21,7 +21,7 @@ def parse_command_line(value: Any) -> str:
 
 def parse_pattern(value: Any) -> str:
     """Return a regular expression, in the words of Python's `re`."""
-    text = _text(value, "a regular expression", 'for example "listening on .*"')
+    text = parse_text(value, "a regular expression", 'for example "listening on .*"')
     try:
         re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
@@ -32,7 +32,7 @@ def parse_pattern(value: Any) -> str:
 
 def parse_host_name(value: Any) -> str:
     """Return the name of a host, without a dot at its end (RFC 1035, section 2.3.1; '_' is in use, too)."""
-    name = _text(value, "the name of a host", "for example www.example.org").removesuffix(".")
+    name = parse_text(value, "the name of a host", "for example www.example.org").removesuffix(".")
     if len(name) > LONGEST_NAME:
         raise mistake(f"a name of {len(name)} characters is too long", f"it has {LONGEST_NAME} at most")
     for label in name.split("."):
@@ -48,7 +48,7 @@ def parse_url(value: Any) -> str:
     """Return a URL of HTTP."""
     from urllib.parse import urlsplit
 
-    text = _text(value, "a URL", "for example http://10.0.102.1/")
+    text = parse_text(value, "a URL", "for example http://10.0.102.1/")
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -86,12 +86,4 @@ def parse_json_value(value: Any) -> Any:
         return {str(key): parse_json_value(inside) for key, inside in value.items()}
     if isinstance(value, (list, tuple)):
         return [parse_json_value(inside) for inside in value]
-    return value
-
-
-def _text(value: Any, kind: str, hint: str) -> str:
-    if not isinstance(value, str):
-        raise mistake(f"expected {kind}, found {shape(value)}", hint)
-    if not value:
-        raise mistake(f"expected {kind}, this one is empty", hint)
     return value

@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from labctl.topology.check_values import parse_pattern
-from labctl.topology.values import LONGEST_NAMESPACE, check_name, mistake, parse_words, shape
+from labctl.topology.values import LONGEST_NAMESPACE, check_name, mistake, parse_text, parse_words
 
 LONGEST_NAME = 40  # bytes, of a program
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -25,7 +25,7 @@ def parse_program_name(value: Any) -> str:
 
 def parse_earlier(value: Any) -> str:
     """Return a program that another one starts after: NAME in the same namespace, or NAMESPACE:NAME."""
-    text = _text(value, "a program as NAME or NAMESPACE:NAME", "for example db or server:db")
+    text = parse_text(value, "a program as NAME or NAMESPACE:NAME", "for example db or server:db")
     namespace, colon, name = text.rpartition(":")
     if colon:
         check_name(namespace, "namespace", LONGEST_NAMESPACE)
@@ -35,7 +35,7 @@ def parse_earlier(value: Any) -> str:
 
 def parse_variable(value: Any) -> str:
     """Return the name of an environment variable."""
-    text = _text(value, "the name of a variable", "for example LOG_LEVEL")
+    text = parse_text(value, "the name of a variable", "for example LOG_LEVEL")
     if not _VARIABLE.fullmatch(text):
         raise mistake(f"{text!r} cannot be the name of an environment variable", "use letters, digits and '_'")
     return text
@@ -45,7 +45,7 @@ def parse_setting(value: Any) -> str:
     """Return the value of an environment variable; a number that YAML has read is written as in decimal."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    text = _text(value, "text", 'put it in quotes, as in "1.0" or "true"')
+    text = parse_text(value, "text", 'put it in quotes, as in "1.0" or "true"')
     if "\0" in text:
         raise mistake("the value of an environment variable has a zero byte in it", "leave it out")
     return text
@@ -61,17 +61,9 @@ def parse_line_pattern(value: Any) -> str:
 
 def parse_signal(value: Any) -> str:
     """Return the name of a signal without SIG, as kill(1) lists it."""
-    name = _text(value, "the name of a signal", "for example INT").upper().removeprefix("SIG")
+    name = parse_text(value, "the name of a signal", "for example INT").upper().removeprefix("SIG")
     if f"SIG{name}" not in signal.Signals.__members__:
         raise mistake(f"there is no signal {value!r}", "kill -l lists them")
     if name in ("KILL", "STOP", "CHLD", "CLD"):
         raise mistake(f"{name} asks no program to end", "for example TERM, INT, QUIT or HUP")
     return name
-
-
-def _text(value: Any, kind: str, hint: str) -> str:
-    if not isinstance(value, str):
-        raise mistake(f"expected {kind}, found {shape(value)}", hint)
-    if not value:
-        raise mistake(f"expected {kind}, this one is empty", hint)
-    return value

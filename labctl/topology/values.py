@@ -284,6 +284,15 @@ ENDPOINT_WORDS = ("device", "bind_address", "bind_port", "peer_address", "peer_p
 """What a command line of an engine can ask for, each in braces."""
 
 
+def parse_text(value: Any, kind: str, hint: str) -> str:
+    """Return a text that is not empty; `kind` is what is expected, in words."""
+    if not isinstance(value, str):
+        raise mistake(f"expected {kind}, found {shape(value)}", hint)
+    if not value:
+        raise mistake(f"expected {kind}, this one is empty", hint)
+    return value
+
+
 def parse_words(value: Any, example: str) -> str:
     """Return a command line, which is split as a shell would (shlex) but never run by one."""
     text = as_text(value, "a command line")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import signal
 from collections.abc import Iterator
 
 from labctl.checks.json_path import Missing, at, same, shown
@@ -18,6 +17,7 @@ from labctl.checks.results import Outcome, State
 from labctl.errors import LabError
 from labctl.kernel.run_command import Ended, NotRun, run_command
 from labctl.process.patience import PatienceFor
+from labctl.process.signals import name_of
 from labctl.topology.model import Exec
 
 LINES = 3
@@ -84,7 +84,7 @@ def concluded(asked: Exec, ended: Ended | NotRun) -> Outcome:
 def _wrong(asked: Exec, ended: Ended) -> Iterator[str]:
     """Yield what is not as it should be."""
     if ended.exit_code is not None and (code := _as_shells_say(ended.exit_code)) != asked.exit:
-        by = f", by {_name(-ended.exit_code)}" if ended.exit_code < 0 else ""
+        by = f", by {name_of(-ended.exit_code)}" if ended.exit_code < 0 else ""
         yield f"ended with exit code {code}{by}"
     text = ended.stdout.decode(errors="replace")
     if asked.stdout is not None and not re.search(asked.stdout, text, re.MULTILINE):
@@ -133,10 +133,3 @@ def _said(ended: Ended) -> str:
 
 def _as_shells_say(code: int) -> int:
     return code if code >= 0 else MOST - code
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -18,11 +18,12 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
 
+from labctl.engine.loop.signals import heard, numbers_of
 from labctl.errors import LabError
 from labctl.lab.programs.backoff import Backoff
 from labctl.lab.programs.errors import ProgramFailed
@@ -32,7 +33,7 @@ from labctl.lab.programs.task import ProgramTask
 from labctl.process.child import start
 from labctl.process.log_file import LogFile
 from labctl.process.processes import GRACE_OF_SUPERVISOR, children
-from labctl.process.signals import TERMINATION
+from labctl.process.signals import TERMINATION, name_of
 from labctl.process.syscalls import adopt_orphans
 
 PATIENCE = GRACE_OF_SUPERVISOR / 2
@@ -48,27 +49,12 @@ def run(task: ProgramTask, log: LogFile, ready: Callable[[], None]) -> None:
     Raise ProgramFailed where it cannot be started.
     """
     adopt_orphans()
-    with _heard() as heard:
+    with heard(again=(signal.SIGCHLD, *TERMINATION)) as signals:
         program, output = _started(task)
         record = RunRecord(program)
         record.write(task.record)
         ready()
-        _Supervisor(task, program, output, heard, log, record).stay()
-
-
-@contextmanager
-def _heard() -> Iterator[int]:
-    """Yield a descriptor from which the numbers of signals are read, as they come (signal.set_wakeup_fd)."""
-    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    for number in (signal.SIGCHLD, *TERMINATION):
-        signal.signal(number, lambda *_: None)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    try:
-        yield reader
-    finally:
-        signal.set_wakeup_fd(-1)
-        os.close(reader)
-        os.close(writer)
+        _Supervisor(task, program, output, signals, log, record).stay()
 
 
 def _started(task: ProgramTask) -> tuple[int, int]:
@@ -184,7 +170,7 @@ class _Supervisor:
         return True
 
     def _listen(self) -> None:
-        if set(os.read(self._heard, 64)) & set(TERMINATION):
+        if numbers_of(self._heard) & set(TERMINATION):
             self._to_end = True
             self._begin_the_end()
 
@@ -225,5 +211,4 @@ def how_it_ended(code: int) -> str:
     """Return in words how a process ended, from its exit code, -N if signal N ended it."""
     if code >= 0:
         return f"ended with exit code {code}"
-    known = {number.value: number.name for number in signal.Signals}
-    return f"ended by {known.get(-code, f'signal {-code}')}"
+    return f"ended by {name_of(-code)}"
