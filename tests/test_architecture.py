@@ -16,10 +16,16 @@ from tests.e2e.world import REPO
 # Lower layers know nothing of higher ones; the engine stands alone, and how it writes an impairment is how a file does.
 LAYERS = (
     *("errors engine", "process topology", "plan rootless", "kernel", "checks"),
-    *("trace", "live", "diagnosis", "lab", "report", "api", "web", "cli pytest_plugin", "__main__"),
+    *("trace", "live", "diagnosis", "lab", "report", "api", "learn", "web", "cli pytest_plugin", "__main__"),
 )
 LAYER_OF = {package: layer for layer, packages in enumerate(LAYERS) for package in packages.split()}
-ONLY_IN = {"pyroute2": {"kernel"}, "rich": {"report"}, "numpy": {"engine"}, "pydantic": {"topology"}, "click": {"cli"}}
+ONLY_IN = {
+    "pyroute2": {"kernel"},
+    "rich": {"report"},
+    "numpy": {"engine"},
+    "pydantic": {"topology", "learn"},
+    "click": {"cli"},
+}
 FILES = sorted((REPO / "labctl").rglob("*.py"))
 
 

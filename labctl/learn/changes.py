@@ -1,0 +1,96 @@
+"""What is done to a lab that runs: by a lesson, to begin a step; by a fault; by a solution.
+
+An edit changes the topology itself (RFC 7386) and is made real as `labctl up` of an edited file is: afterwards the lab
+is as its file says. What is run in a namespace, and an impairment, is drift to `labctl status`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from labctl.errors import LabError
+
+if TYPE_CHECKING:
+    from labctl.api.lab import Lab
+    from labctl.topology.model import Topology
+
+LONGEST = 30.0
+"""Seconds that a line of shell may take."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A line of shell in a namespace, which must end with exit code 0."""
+
+    namespace: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """A line of shell in a namespace, which is not waited for."""
+
+    namespace: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Impair:
+    """What packets of a tunnel endpoint suffer, by the words of tc netem: {"loss": "10%"}; none takes all away."""
+
+    device: str
+    words: Mapping[str, str]
+    direction: Literal["out", "in"] = "out"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A merge patch (RFC 7386) of the topology: mappings are merged, null removes a key, all else is replaced."""
+
+    patch: Mapping[str, Any]
+
+
+Change = Run | Start | Impair | Edit
+
+
+class ChangeFailed(LabError):
+    """A change of a lab was refused."""
+
+
+def edited(topology: Topology, patches: Iterable[Mapping[str, Any]]) -> Topology:
+    """Return a topology with patches, one after the other. Raise TopologyMistakes where the result is wrong."""
+    from labctl.topology.model import Topology
+
+    values: Any = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    for patch in patches:
+        values = merged(values, patch)
+    return Topology(**values)
+
+
+def merged(value: Any, patch: Any) -> Any:
+    """Return a value with a merge patch (RFC 7386, section 2)."""
+    if not isinstance(patch, Mapping):
+        return patch
+    found = dict(value) if isinstance(value, Mapping) else {}
+    for key, below in patch.items():
+        if below is None:
+            found.pop(key, None)
+        else:
+            found[key] = merged(found.get(key), below)
+    return found
+
+
+def perform(lab: Lab, change: Run | Start | Impair) -> None:
+    """Do one thing to a lab. Raise LabError where it is refused."""
+    match change:
+        case Run(namespace, line):
+            done = lab[namespace].run(["sh", "-c", line], timeout=LONGEST)
+            if done.returncode:
+                why = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+                raise ChangeFailed(f"{line!r} failed in {namespace}", why, "labctl status shows what is there")
+        case Start(namespace, line):
+            lab[namespace].run(["sh", "-c", f"({line}) </dev/null >/dev/null 2>&1 &"], check=True, timeout=LONGEST)
+        case Impair(device, words, direction):
+            lab.impair(device, direction=direction, reset=not words, **dict[str, Any](words))
