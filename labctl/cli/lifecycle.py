@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @tolerate_unwritable_output()
 def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
-    from labctl.cli.own_lab import make
+    from labctl.cli.this_process import make
 
     report = reporter(form)
     with ExitStack() as view:
@@ -77,7 +77,7 @@ def plan(file: str, name: str | None, explain: bool, form: str) -> int:
 @tolerate_unwritable_output()
 def down(named: str | None, lab: str | None, everything: bool, form: str) -> int:
     """End a lab and leave no trace of it. Needs no topology file; a second time is no error."""
-    from labctl.cli.own_lab import end
+    from labctl.cli.this_process import end
 
     running = own_labs()
     wanted = lab or named or os.environ.get(VARIABLE)

@@ -19,7 +19,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from labctl.plan.facts import OwnFile, digest
+from labctl.plan.own_file import OwnFile, digest
 from labctl.process.disk import remove
 from labctl.topology.hosts_file import HOSTS_FILE, about_the_lab, hosts_file
 

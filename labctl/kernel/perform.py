@@ -21,9 +21,9 @@ from labctl.kernel import rtnetlink as rt
 from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
 from labctl.plan import steps
 from labctl.plan.commands import ADDRGENMODES, STAND_IN, link_local_settings
-from labctl.plan.facts import Substitution
 from labctl.plan.firewall import Firewall, Listing
 from labctl.plan.netem import Netem
+from labctl.plan.recorded import Substitution
 from labctl.plan.settings import BORN_WITH
 from labctl.plan.steps import InterfaceStep, Step
 from labctl.plan.steps_of_firewall import SetFirewall

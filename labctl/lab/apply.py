@@ -22,8 +22,8 @@ from labctl.lab.programs import stop
 from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan import steps, steps_of_files
-from labctl.plan.facts import Substitution
 from labctl.plan.firewall import Applied
+from labctl.plan.recorded import Substitution
 from labctl.plan.steps import Step
 from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_firewall import SetFirewall

@@ -13,7 +13,6 @@ from labctl.lab import stray_processes
 from labctl.lab.ended_labs import refuse_misspelled, remembered
 from labctl.lab.events import Removed
 from labctl.lab.lock import locked
-from labctl.lab.programs import stop
 from labctl.lab.run_directory import tidy
 from labctl.lab.state import State
 from labctl.process import processes
@@ -76,8 +75,11 @@ def rollback(state: State, notify: Callable[[Removed], object]) -> None:
     """End everything that is recorded, and record that nothing is left."""
     recorded = state.read()
     with removable(state.lab):
-        for ref in stop.ended(recorded.programs.values()):
-            notify(Removed("program", str(ref)))
+        if recorded.programs:
+            from labctl.lab.programs import stop
+
+            for ref in stop.ended(recorded.programs.values()):
+                notify(Removed("program", str(ref)))
         processes.end((engine.process for engine in recorded.engines.values()), processes.GRACE_OF_SUPERVISOR)
         for device in recorded.engines:
             notify(Removed("engine", str(device)))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from labctl.plan.difference import Change
-from labctl.plan.facts import Substitution
-from labctl.plan.steps import Step
+if TYPE_CHECKING:
+    from labctl.plan.difference import Change
+    from labctl.plan.recorded import Substitution
+    from labctl.plan.steps import Step
 
 
 @dataclass(frozen=True)

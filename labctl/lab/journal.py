@@ -14,20 +14,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.programs.program_files import Signature
 from labctl.plan.engine_spec import EngineSpec
-from labctl.plan.facts import Ran, Substitution
-from labctl.plan.firewall import PART_KINDS, Applied, Entry, Firewall, Part
-from labctl.plan.program_spec import ProgramSpec, Readiness
+from labctl.plan.recorded import Ran, Substitution
 from labctl.process.disk import contents, kept_in
 from labctl.process.processes import Process
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.program_ref import ProgramRef
+
+if TYPE_CHECKING:
+    from labctl.plan.firewall import Applied, Entry
+    from labctl.plan.program_spec import ProgramSpec
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -183,6 +185,8 @@ def as_entry(applied: Applied) -> dict[str, Any]:
 
 def _applied(asked: Any, listing: list[Any]) -> Applied:
     """Return the firewall of an entry. Raise ValueError where it is none."""
+    from labctl.plan.firewall import PART_KINDS, Applied, Firewall, Part  # which most labs do without
+
     match asked:
         case {"nft": str(nft), "masquerade": [*masquerade], "versions": [*versions]}:
             firewall = Firewall(nft, tuple(map(str, masquerade)), tuple(map(int, versions)))
@@ -199,6 +203,8 @@ def _applied(asked: Any, listing: list[Any]) -> Applied:
 
 
 def _entry(entry: Any) -> Entry:
+    from labctl.plan.firewall import Entry
+
     match entry:
         case [str(words), str(digest)]:
             return Entry(words, digest)
@@ -207,6 +213,8 @@ def _entry(entry: Any) -> Entry:
 
 def _program(entry: Any) -> ProgramSpec:
     """Return the program of an entry, which is `dataclasses.asdict` of it. Raise ValueError where it is none."""
+    from labctl.plan.program_spec import ProgramSpec, Readiness
+
     match entry:
         case {
             "ref": ref,

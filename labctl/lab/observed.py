@@ -15,7 +15,8 @@ from labctl.lab.programs.found import found_programs
 from labctl.lab.state import State
 from labctl.plan import settings, steps
 from labctl.plan.desired import Desired
-from labctl.plan.facts import Facts, Link, Namespace, OwnFile
+from labctl.plan.facts import Facts, Link, Namespace
+from labctl.plan.own_file import OwnFile
 from labctl.process.disk import kept_in
 from labctl.process.users import uid_of, user_name
 from labctl.topology.interface_ref import InterfaceRef

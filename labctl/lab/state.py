@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -27,13 +26,13 @@ from labctl.kernel.namespaces import NamespaceId
 from labctl.kernel.own_files import FILES, Own
 from labctl.lab.journal import Engine, Journal, Program, Recorded, as_entry, boot_id
 from labctl.lab.run_directory import ROOT
-from labctl.plan.facts import Ran, Substitution
-from labctl.plan.firewall import Applied
+from labctl.plan.recorded import Ran, Substitution
 from labctl.process.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.program_ref import ProgramRef
 
 if TYPE_CHECKING:
+    from labctl.plan.firewall import Applied
     from labctl.topology.model import Topology
 
 
@@ -58,7 +57,7 @@ class State:
         """Record that the lab is being made, and the mark of its namespaces. Raise MachineError."""
         with kept_in(self.directory):
             (self.directory / "engines").mkdir(mode=0o700, exist_ok=True)
-        mark = f"labctl: {self.lab} {secrets.token_hex(4)}"
+        mark = f"labctl: {self.lab} {os.urandom(4).hex()}"
         self._journal.append({"begin": {"mode": mode, "boot": boot_id(), "mark": mark}})
 
     def record_namespace(self, name: str, found: NamespaceId) -> None:

@@ -13,8 +13,9 @@ from labctl.lab.programs.found import found_program
 from labctl.lab.programs.run_record import RunRecord
 from labctl.lab.state import State, existing
 from labctl.plan.desired import desired
-from labctl.plan.facts import Namespace, Substitution
+from labctl.plan.facts import Namespace
 from labctl.plan.plan import Pending, between
+from labctl.plan.recorded import Substitution
 from labctl.process.processes import children
 
 if TYPE_CHECKING:

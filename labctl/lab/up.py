@@ -26,7 +26,7 @@ from labctl.lab.state import State
 from labctl.plan.coverage import Coverage
 from labctl.plan.desired import Desired, desired
 from labctl.plan.difference import Change
-from labctl.plan.facts import Ran, Substitution
+from labctl.plan.recorded import Ran, Substitution
 from labctl.plan.steps_of_programs import StartProgram
 from labctl.process.signals import TERMINATION, ignored
 from labctl.topology.interface_ref import InterfaceRef

@@ -15,11 +15,12 @@ from labctl.engine.packets.impairment import Impairment
 from labctl.plan import settings, steps, steps_of_exec, steps_of_files, steps_of_programs
 from labctl.plan.desired_routes import route_of, rule_of
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
-from labctl.plan.facts import Neighbour, Ran
+from labctl.plan.facts import Neighbour
 from labctl.plan.firewall import Firewall
 from labctl.plan.mtu import SMALLEST, Mtus
 from labctl.plan.netem import as_kept
 from labctl.plan.program_spec import ProgramSpec, Readiness, in_waves
+from labctl.plan.recorded import Ran
 from labctl.plan.steps import Step
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.plan.steps_of_hosts import WriteHosts

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from labctl.plan import firewall, steps, steps_of_files, steps_of_programs
 from labctl.plan.commands import command
-from labctl.plan.facts import Facts, FoundProgram, Link, Namespace, Neighbour, OwnFile, RunningEngine
+from labctl.plan.facts import Facts, FoundProgram, Link, Namespace, Neighbour, RunningEngine
+from labctl.plan.own_file import OwnFile
 from labctl.plan.program_spec import ProgramSpec
 from labctl.plan.routes import is_same_route
 from labctl.plan.steps import InterfaceStep, Step

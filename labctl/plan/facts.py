@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Literal
 
 from labctl.engine.packets.impairment import Impairment
 from labctl.plan.engine_spec import Direction, EngineSpec
 from labctl.plan.firewall import Applied, Listing
+from labctl.plan.own_file import OwnFile
 from labctl.plan.program_spec import ProgramSpec
+from labctl.plan.recorded import Ran
 from labctl.plan.routes import Route, Rule
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.program_ref import ProgramRef
@@ -57,32 +58,6 @@ class Table:
     name: str
     chains: int
     rules: int
-
-
-@dataclass(frozen=True)
-class OwnFile:
-    """What a namespace alone has at a path: `kind` is file, directory, or empty for anything else; `mode` as chmod(2).
-
-    `digest` tells the content of a file from another.
-    """
-
-    kind: str
-    mode: int
-    digest: str = ""
-
-
-def digest(content: bytes) -> str:
-    """Return what tells one content of a file from another."""
-    return blake2b(content, digest_size=16).hexdigest()
-
-
-@dataclass(frozen=True)
-class Ran:
-    """A line of shell that runs once; it is the same line where all of this is the same."""
-
-    command: str
-    exit: int
-    directory: str
 
 
 @dataclass(frozen=True)
@@ -133,16 +108,6 @@ class Namespace:
     ran: tuple[Ran, ...] = ()  # the lines that have run
     xfrm: Mapping[str, int] = field(default_factory=dict)
     unseen: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Substitution:
-    """Something that this machine lacks, and what labctl used instead."""
-
-    subject: InterfaceRef | ProgramRef
-    wanted: str
-    used: str
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labctl.plan.facts import Ran
+from labctl.plan.recorded import Ran
 from labctl.plan.steps import Step
 
 

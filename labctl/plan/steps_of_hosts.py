@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labctl.plan.facts import digest
+from labctl.plan.own_file import digest
 from labctl.plan.steps import Removal, Step, many
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +77,8 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         for point in mounted_in(path):
             unmount(str(point))
+        import shutil  # loads three ways to compress files
+
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from labctl.kernel.drivers import Able
 from labctl.plan.coverage import Coverage
 from labctl.plan.difference import Change
-from labctl.plan.facts import Link, Namespace, Substitution
+from labctl.plan.facts import Link, Namespace
+from labctl.plan.recorded import Substitution
 from labctl.plan.routes import Rule
 from labctl.report.packets import headers
-from labctl.rootless.userns_diagnosis import Diagnosis
 from labctl.trace.dissect import Packet
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result
     from labctl.errors import LabError
+    from labctl.kernel.drivers import Able
     from labctl.lab.down import DownReport
     from labctl.lab.events import Listener
     from labctl.lab.impair import InForce
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached
+    from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
     from labctl.trace.ladder import Ladder, Rung
@@ -134,6 +135,8 @@ class JsonReporter:
         _write({"lab": found.lab, "device": found.device, **in_force})
 
     def doctor(self, findings: Sequence[Diagnosis], labs: Able) -> None:
+        from labctl.kernel.drivers import Able
+
         found = [asdict(finding) for finding in findings]
         _write({"able": labs is Able.ALL, "labs": labs.name.lower(), "findings": found})
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from labctl.lab.events import Done, Event, Planned, Removed, RollingBack
 from labctl.plan.difference import Change
-from labctl.plan.facts import Substitution
+from labctl.plan.recorded import Substitution
 from labctl.plan.steps import Step
 from labctl.report import diff
 from labctl.report.console import console

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -12,24 +11,21 @@ from rich.markup import escape
 from rich.table import Table
 
 from labctl.engine.counters import words_for
-from labctl.kernel.drivers import Able
-from labctl.lab.events import Removed
 from labctl.plan import steps
 from labctl.plan.coverage import Coverage
-from labctl.plan.facts import Link, Namespace, Substitution
+from labctl.plan.facts import Link, Namespace
+from labctl.plan.recorded import Substitution
 from labctl.plan.steps_of_programs import StartProgram
 from labctl.report import diff
 from labctl.report.console import console
-from labctl.rootless.userns_diagnosis import Diagnosis
 from labctl.topology.shipped import as_typed
 
 if TYPE_CHECKING:
+    from labctl.kernel.drivers import Able
     from labctl.lab.reconcile import Planned
     from labctl.lab.status import EngineStatus, ProgramStatus, Status, Summary
     from labctl.lab.up import UpReport
-
-MOST_NAMED = 12
-"""What is gone is named up to this many; more is only counted."""
+    from labctl.rootless.userns_diagnosis import Diagnosis
 
 _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
 
@@ -216,23 +212,10 @@ def topologies(found: Mapping[str, str]) -> None:
     out.print("\nlabctl up NAME makes one; labctl topologies copy NAME . copies its file, to edit it")
 
 
-def down(removed: Sequence[Removed], lab: str) -> None:
-    """Print what was removed of a lab."""
-    console().print(f"[bold]{lab}[/] is down: {_named_or_counted(removed)}")
-
-
-def _named_or_counted(removed: Sequence[Removed]) -> str:
-    """Return what is gone by name; where it is much, how many there are of each kind."""
-    if len(removed) <= MOST_NAMED:
-        return ", ".join(found.what for found in removed) or "nothing was left of it"
-    kinds = Counter(found.kind for found in removed)
-    return ", ".join(
-        f"{number} {kind}{'' if number == 1 else 'es' if kind.endswith('s') else 's'}" for kind, number in kinds.items()
-    )
-
-
 def doctor(findings: Iterable[Diagnosis], labs: Able) -> None:
     """Print what this machine can do, and which labs that is enough for."""
+    from labctl.kernel.drivers import Able
+
     out = console()
     table = _table("", "what", "found")
     for finding in findings:

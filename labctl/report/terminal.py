@@ -53,12 +53,12 @@ class TerminalReporter:
         print(f"{lab}: started again: {', '.join(names)}")
 
     def down(self, report: DownReport, wanted: str | None) -> None:
-        from labctl.report import tables
+        from labctl.report import ended
 
         for error in report.failed:
             failure.show(error)
         for lab, removed in report.removed.items():
-            tables.down(removed, lab)
+            ended.show(removed, lab)
         if not (report.removed or report.failed):
             print(f"no lab{f' named {wanted}' if wanted else ''} is running: nothing to do")
 

@@ -6,7 +6,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from labctl.plan import steps
-from labctl.plan.facts import Substitution
+from labctl.plan.recorded import Substitution
 from labctl.plan.steps import InterfaceStep, Step
 from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_files import MakeDirectory, WriteFile

@@ -41,7 +41,6 @@ from labctl.process.syscalls import (
     mount,
     unshare,
 )
-from labctl.rootless.userns_diagnosis import why_refused
 
 NAMESPACES = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID
 """The namespaces that make a rootless environment."""
@@ -180,6 +179,8 @@ def _no_proc(error: OSError) -> MachineError:
 
 
 def _refused(stage: str, error: OSError) -> MachineError:
+    from labctl.rootless.userns_diagnosis import why_refused  # which is asked where it was refused alone
+
     return MachineError(
         f"no rootless lab can be made here: {stage} was refused",
         kernel_words(error),

@@ -15,7 +15,7 @@ import pytest
 from labctl.lab.events import Removed
 from labctl.process.processes import GRACE
 from labctl.process.syscalls import MS_BIND, mount
-from labctl.report import tables
+from labctl.report import ended
 from tests.e2e.labs import PAIR
 from tests.e2e.world import World, eventually
 
@@ -183,7 +183,7 @@ def test_what_is_gone_is_named_or_where_it_is_much_counted(capsys: pytest.Captur
         *[Removed("namespace", "a")] * 2,
     ]
     for removed in (few, many, []):
-        tables.down(removed, "lab")
+        ended.show(removed, "lab")
     assert capsys.readouterr().out.splitlines() == [
         "lab is down: engine a:tun0, namespace a",
         "lab is down: 20 engines, 1 process, 2 namespaces",

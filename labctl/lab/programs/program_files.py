@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
 from typing import NamedTuple
+
+from labctl.plan.own_file import digest
 
 
 class Signature(NamedTuple):
@@ -62,4 +63,4 @@ def _when_and_size(path: str) -> tuple[int, int]:
 
 def _digest(path: str) -> str:
     with open(path, "rb") as file:
-        return blake2b(file.read(), digest_size=16).hexdigest()
+        return digest(file.read())

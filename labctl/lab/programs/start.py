@@ -20,8 +20,8 @@ from labctl.lab.programs.strays import end_left, marks
 from labctl.lab.programs.task import ProgramTask
 from labctl.lab.session import Session
 from labctl.lab.state import State
-from labctl.plan.facts import Substitution
 from labctl.plan.program_spec import ProgramSpec
+from labctl.plan.recorded import Substitution
 from labctl.plan.steps_of_programs import StartProgram
 from labctl.process import processes, working_directory
 from labctl.process.disk import remove
