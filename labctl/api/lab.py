@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from labctl.api.caller import Work, Worker
 from labctl.api.namespace import Namespace
-from labctl.api.work import inspect, lifecycle, operate, packets
+from labctl.api.work import inspect, lessons, lifecycle, operate, packets
 
 if TYPE_CHECKING:
     from labctl.api.pictures import Language
@@ -176,6 +176,15 @@ class Lab:
     def names(self) -> Names:
         """Return the names inside the lab: of namespaces, tunnel endpoints, programs and checks."""
         return self._do(partial(inspect.names, self.name))
+
+    @property
+    def id(self) -> str:
+        """Return what tells this lab from another one of the same name, made before or after it."""
+        return self._do(partial(lessons.identity, self.name))
+
+    def record_commands(self) -> None:
+        """Record what is run by `exec` and `shell` in the lab from now on, for a lesson that asks for it."""
+        self._do(partial(lessons.record_commands, self.name))
 
     def verify(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -10,7 +11,9 @@ from contextlib import suppress
 
 from labctl.errors import UsageError
 from labctl.kernel import namespaces, view
+from labctl.lab.command_record import CommandRecord, history_in_bash
 from labctl.lab.names import namespaces_of, resolve
+from labctl.lab.state import State
 from labctl.process import terminal
 from labctl.process.execve import why_not
 from labctl.process.signals import KEYBOARD, ignored
@@ -28,7 +31,9 @@ def execute(
     `output` is a descriptor for what it prints, other than our own standard output. Raise UsageError if there is no
     such namespace or command.
     """
-    return _run(lab, _resolved(lab, namespace), command, {}, wait=wait, output=output)
+    name = _resolved(lab, namespace)
+    CommandRecord(State(lab).directory).add(name, shlex.join(command))
+    return _run(lab, name, command, {}, wait=wait, output=output)
 
 
 def shell(lab: str, namespace: str) -> int:
@@ -39,6 +44,9 @@ def shell(lab: str, namespace: str) -> int:
         return _run(lab, name, [program, "-i"], {"PS1": f"[{name}] $ "}, prepare=terminal.take)
     # bash sets PS1 in the files of its user, so the name is added after those have been read.
     rc = f'[ -r ~/.bashrc ] && . ~/.bashrc\nPS1="[{name}] $PS1"\n'
+    record = CommandRecord(State(lab).directory).file_of(name)
+    if record is not None:
+        rc += history_in_bash(record)
     fd = os.memfd_create("labctl-bashrc", 0)
     os.write(fd, rc.encode())
     os.lseek(fd, 0, os.SEEK_SET)

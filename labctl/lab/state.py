@@ -4,6 +4,7 @@
         topology.json               the topology as applied
         journal                     what exists of the lab (journal.py)
         files/NAMESPACE/            what its programs alone see (kernel/own_files.py)
+        commands/NAMESPACE          what a person has run there, where a lesson asks for it (command_record.py)
         engines/DEVICE.log          what an engine wrote, or a program
         engines/DEVICE.run          what has become of a program (programs/run_record.py)
         engines/DEVICE.counters     what it has counted
@@ -174,7 +175,7 @@ class State:
         engines = self.directory / "engines"
         # The directory itself stays until the lab is forgotten: an engine that has not begun may be making its files.
         within = engines.iterdir() if engines.is_dir() and not engines.is_symlink() else (engines,)
-        for path in (*within, self.directory / FILES, self._topology):
+        for path in (*within, self.directory / FILES, self.directory / "commands", self._topology):
             remove(path)
         self._journal.path.unlink(missing_ok=True)
 

@@ -72,6 +72,8 @@ def _advanced(state: LabState, reading: Reading) -> tuple[LabState, list[Event]]
         case readings.Packets(seen, left_out):
             kept = (*state.packets, *seen)[-PACKETS:]
             return replace(state, packets=kept, packets_left_out=state.packets_left_out + left_out), []
+        case readings.Matched(counts):
+            return replace(state, matched={**state.matched, **counts}), []
 
 
 def _with(before: Mapping[_Key, _Value], key: _Key, value: _Value) -> dict[_Key, _Value]:

@@ -149,6 +149,13 @@ class Packets:
     left_out: int
 
 
+@dataclass(frozen=True)
+class Matched:
+    """How often that has been seen which was asked for, by its name: packets, or commands."""
+
+    counts: Mapping[str, int]
+
+
 Reading = (
     Recorded
     | Written
@@ -163,4 +170,5 @@ Reading = (
     | Listed
     | Checked
     | Packets
+    | Matched
 )

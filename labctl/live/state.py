@@ -111,6 +111,7 @@ class LabState:
     checks: Mapping[str, CheckState] = field(default_factory=dict)
     packets: tuple[Packet, ...] = ()  # the newest last
     packets_left_out: int = 0
+    matched: Mapping[str, int] = field(default_factory=dict)  # how often what was asked for was seen, by its name
     overruns: int = 0
     at: float = 0.0  # of the newest reading, in seconds since the epoch
 

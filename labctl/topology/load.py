@@ -66,7 +66,7 @@ def tree_of(text: str, filename: str) -> Tree:
     try:
         tree = yaml_tree.read(text)
     except NotYaml as error:
-        raise _located([(error.at, error.what, error.hint)], text, filename) from None
+        raise located([(error.at, error.what, error.hint)], text, filename) from None
     if tree is None or tree.root.value is None:
         raise UsageError(f"{filename} is empty", "there is nothing but space or comments in it", EXAMPLE)
     return tree
@@ -77,7 +77,7 @@ def routed_in(tree: Tree, value: Any, text: str, filename: str, directory: str) 
     found = judged(value, directory)
     wrong = [*tree.findings, *((tree.position(path), what, hint) for path, what, hint in found.wrong)]
     if found.routed is None or wrong:
-        raise _located(wrong, text, filename)
+        raise located(wrong, text, filename)
     return found.routed
 
 
@@ -90,7 +90,8 @@ def warnings(topology: Topology, text: str, filename: str) -> tuple[Mistake, ...
     )
 
 
-def _located(found: Iterable[tuple[Position, str, str]], text: str, filename: str) -> FileMistakes:
+def located(found: Iterable[tuple[Position, str, str]], text: str, filename: str) -> FileMistakes:
+    """Return mistakes of a text, each with its line and column."""
     return FileMistakes(_at_places(found, text, filename))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -86,6 +86,10 @@ _BOUNDS = {
 }
 
 
+ModelAt = Callable[[Path, tuple[str | int, ...]], tuple[type[BaseModel], str]]
+"""Return the model of the mapping at a path of a file, and what messages call it; pydantic's own location besides."""
+
+
 @dataclass(frozen=True)
 class Broken:
     """A value that is wrong by itself."""
@@ -97,9 +101,12 @@ class Broken:
     meant: Path  # where the value would stand were it right: what is missed there is a consequence
 
 
-def worded(errors: Iterable[ErrorDetails]) -> Iterator[Broken]:
-    """Yield every error once: not that a key is missing where it is there, misspelled."""
-    found = [(error, _worded(error, *_place(error["loc"], error["type"]))) for error in errors]
+def worded(errors: Iterable[ErrorDetails], models: ModelAt | None = None) -> Iterator[Broken]:
+    """Yield every error once: not that a key is missing where it is there, misspelled.
+
+    `models` says what is at a path of another kind of file than a topology.
+    """
+    found = [(error, _worded(error, *_place(error["loc"], error["type"]), models or model_at)) for error in errors]
     misspelled = {broken.meant for error, broken in found if error["type"] == "extra_forbidden"}
     for error, broken in found:
         if error["type"] != "missing" or (*broken.cut, error["loc"][-1]) not in misspelled:
@@ -116,7 +123,7 @@ def _place(location: tuple[str | int, ...], type_: str) -> tuple[Path, bool]:
     return location, False
 
 
-def _worded(error: ErrorDetails, path: Path, is_key: bool) -> Broken:
+def _worded(error: ErrorDetails, path: Path, is_key: bool, models: ModelAt) -> Broken:
     value, context, type_ = error["input"], error.get("ctx", {}), error["type"]
     at, cut, meant = path, path, path
     name = repr(path[-1]) if path and isinstance(path[-1], str) else f"an item of {path[-2]!r}" if path else "the file"
@@ -125,12 +132,12 @@ def _worded(error: ErrorDetails, path: Path, is_key: bool) -> Broken:
             what, hint = context["what"], context["hint"]
             at = _to_key(path) if is_key else path
         case "extra_forbidden":
-            model, noun = _model_at(path[:-1], error["loc"])
+            model, noun = models(path[:-1], error["loc"])
             known, key = _fields(model), str(path[-1])
             what, hint = f"unknown key {key!r} in {noun}", did_you_mean(key, known)
             at, meant = _to_key(path), (*path[:-1], nearest(key, known) or key)
         case "missing":
-            model, noun = _model_at(path[:-1], error["loc"])
+            model, noun = models(path[:-1], error["loc"])
             what, hint = f"the key {name} is missing in {noun}", _example(str(path[-1]), _fields(model)[str(path[-1])])
             at = cut = meant = path[:-1]
         case "union_tag_not_found":
@@ -193,7 +200,7 @@ def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def _model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseModel], str]:
+def model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseModel], str]:
     """Return the model of the mapping at a path, and what messages call it."""
     match path:
         case ("namespaces", _, "interfaces", _):

@@ -27,13 +27,13 @@ def after(known: checker._Known, *results: Result) -> tuple[checker._Known, list
 
 
 def test_a_brisk_check_asks_once_and_waits_no_longer_than_it_is_told_or_written() -> None:
-    brisk = checker._brisk(PING, 0.2)
+    brisk = checker.brisk(PING, 0.2)
     assert brisk.ping is not None and brisk.ping.model_dump() == {
         **(PING.ping.model_dump() if PING.ping else {}), "count": 1, "timeout": 0.2, "interval": 0.01,
     }  # fmt: skip
     assert (brisk.wait, brisk.crosses, brisk.name) == (0, PING.crosses, "p")
-    assert NC.nc is not None and checker._brisk(NC, 99) == NC
-    assert (brisk_nc := checker._brisk(NC, 0.2).nc) is not None and brisk_nc.timeout == 0.2
+    assert NC.nc is not None and checker.brisk(NC, 99) == NC
+    assert (brisk_nc := checker.brisk(NC, 0.2).nc) is not None and brisk_nc.timeout == 0.2
 
 
 def test_silence_is_told_at_once_only_where_there_was_an_answer_before() -> None:
@@ -56,10 +56,10 @@ def test_what_failed_is_asked_as_it_is_written_and_then_briskly() -> None:
 
 def test_a_verdict_says_what_was_counted_where_that_is_what_failed() -> None:
     counted = (Evidence("a:tun0", "tx", "1", 1, True), Evidence("b:tun0", "read", "1", 0, False))
-    told = checker._verdict(replace(SILENT, evidence=counted))
+    told = checker.verdict_of(replace(SILENT, evidence=counted))
     assert told.observed == "1 sent, no reply; b:tun0 (read) counted 0, not 1"
     assert (told.verdict, told.why) == ("failed", "")
-    assert checker._verdict(replace(SILENT, asked=False)).verdict == "not-asked"
+    assert checker.verdict_of(replace(SILENT, asked=False)).verdict == "not-asked"
 
 
 def test_a_check_concerns_the_namespaces_that_it_names() -> None:

@@ -36,7 +36,8 @@ def test_a_merge_patch_is_that_of_the_rfc(value: Any, patch: Any, expected: Any)
 
 def test_a_topology_is_edited_and_judged() -> None:
     topology = Topology.load("two-site")
-    after = edited(topology, [{"namespaces": {"siteB": {"interfaces": {"tun1": {"addresses": ["10.0.102.9/24"]}}}}}])
+    address = {"namespaces": {"siteB": {"interfaces": {"tun1": {"addresses": ["10.0.102.9/24"]}}}}}
+    after = edited(topology, [address, {"checks": None}])
     found = after.model_dump(mode="json")["namespaces"]["siteB"]["interfaces"]["tun1"]
     assert found["addresses"] == ["10.0.102.9/24"] and found["kind"] == "tun"
     assert after.namespaces["siteA"] == topology.namespaces["siteA"]

@@ -78,7 +78,7 @@ class ThroughputKind:
         return Nc.model_validate(
             {
                 "from": asked.from_,
-                "timeout": max(seconds, 0.01),
+                "timeout": min(max(seconds, 0.01), 60.0),
                 **{key: getattr(asked, key) for key in ("to", "address", "port", "protocol")},
             }
         )

@@ -63,7 +63,7 @@ def check(lab: str, line: Line) -> None:
             changed = _ask_until_changed(state, changed, known, line)
         except (LabError, OSError):  # the lab ends amidst, or its record is damaged: `status` says so
             changed = frozenset()
-        changed = changed or _changed(line, PAUSE)
+        changed = changed or changed_within(line, PAUSE)
 
 
 def _ask_until_changed(state: State, where: frozenset[str], known: dict[str, _Known], line: Line) -> frozenset[str]:
@@ -95,9 +95,9 @@ def _ask_until_changed(state: State, where: frozenset[str], known: dict[str, _Kn
         if known[name].confirmed:
             failed[name] = result
         if _is_telling(result, known[name]):
-            line.send([(time.time(), _verdict(result))])
+            line.send([(time.time(), verdict_of(result))])
         due = next_check((known[name].asked for name in checks), changed).due(changed)
-        if news := _changed(line, max(0.0, due - time.monotonic())):
+        if news := changed_within(line, max(0.0, due - time.monotonic())):
             return news
     return frozenset()
 
@@ -109,7 +109,7 @@ def _unexplained(known: Mapping[str, _Known]) -> str | None:
     return next((name for name, one in known.items() if one.as_written), None)
 
 
-def _changed(line: Line, seconds: float) -> frozenset[str]:
+def changed_within(line: Line, seconds: float) -> frozenset[str]:
     """Wait for so many seconds, or until something has changed. Return the namespaces in which it has."""
     if not select.select([line], [], [], seconds)[0]:
         return frozenset()
@@ -126,15 +126,14 @@ def _ask(state: State, wanted: Desired, check: Check, known: _Known) -> Result:
     """Ask a check. Where it fails as it is written, that is explained."""
     recorded = state.read()
     if not known.as_written:
-        brisk = _brisk(check, max(BRISK, TIMES * known.answered))
-        return _undisturbed(wanted, brisk, means_of(state, recorded, Probes))
+        return undisturbed(wanted, brisk(check, max(BRISK, TIMES * known.answered)), means_of(state, recorded, Probes))
     with Explainer(state, wanted, [check]) as explainer:
-        result = _undisturbed(wanted, check, means_of(state, recorded, Probes, explainer))
+        result = undisturbed(wanted, check, means_of(state, recorded, Probes, explainer))
         causes = [] if result.passed else explainer.explain(result)
     return replace(result, lost=in_a_line(causes))
 
 
-def _undisturbed(wanted: Desired, check: Check, means: Means) -> Result:
+def undisturbed(wanted: Desired, check: Check, means: Means) -> Result:
     """Run a check; a second time where only other packets, that were counted with it, made it fail."""
     (result,) = run(wanted, [check], means)
     if result.outcome == WANTED[check.expect] and any(found.too_many for found in result.evidence):
@@ -142,9 +141,13 @@ def _undisturbed(wanted: Desired, check: Check, means: Means) -> Result:
     return result
 
 
-def _brisk(check: Check, seconds: float) -> Check:
-    """Return a check that asks once, and waits for an answer no longer than so many seconds."""
-    brief = check.asking(kind_of(check.probe).briefly(seconds, times=1))
+def brisk(check: Check, seconds: float) -> Check:
+    """Return a check that asks once, and waits for an answer no longer than so many seconds.
+
+    Where there is to be none, only the whole time that is written shows that there was none.
+    """
+    patience = float("inf") if WANTED[check.expect] == "silent" else seconds
+    brief = check.asking(kind_of(check.probe).briefly(patience, times=1))
     return brief.model_copy(update={"wait": 0.0})
 
 
@@ -163,7 +166,8 @@ def _is_telling(result: Result, known: _Known) -> bool:
     return result.passed or known.confirmed or known.passed or result.outcome != "silent"
 
 
-def _verdict(result: Result) -> Checked:
+def verdict_of(result: Result) -> Checked:
+    """Return the verdict of a check as it is told to those who follow the lab."""
     verdict: Verdict = "passed" if result.passed else "failed" if result.asked else "not-asked"
     counted = next((found for found in result.evidence if not found.holds), None)
     told = (

@@ -82,6 +82,10 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End those who look."""
         for worker in self._workers.values():
             worker.end()
         self._workers.clear()

@@ -1,0 +1,264 @@
+"""A lesson as its author writes it: the front matter of a lesson.md.
+
+A step has up to four things: `setup` (what is done to the lab when it begins), goals, `hints`, and `solve` (one way to
+reach the goals). A goal is what happens in the lab (`check`, labctl's own checks; `seen`, packets) and, where that is
+the point, what the student typed (`typed`), expected beforehand (`predict`) or found out (`answer`).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from labctl.topology.fields import CheckName, HostField, InterfaceRefField, NamespaceName, Whole
+from labctl.topology.model import Check
+from labctl.topology.model.base import Model
+from labctl.topology.values import mistake
+
+
+def _pattern(written: str) -> str:
+    try:
+        re.compile(written)
+    except re.error as error:
+        raise mistake(f"{written!r} is no regular expression: {error}", "see docs.python.org/library/re") from None
+    return written
+
+
+Pattern = Annotated[str, AfterValidator(_pattern), Field(min_length=1, max_length=500)]
+Name = CheckName
+VariableName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Variable(Model):
+    """A value that varies by the seed: one of a list, or a whole number of a range."""
+
+    choices: tuple[str | int, ...] | None = Field(None, min_length=1, description="The values that it can have.")
+    from_: Whole | None = Field(None, alias="from", description="The least that it can be.", examples=[20])
+    to: Whole | None = Field(None, description="The most that it can be.", examples=[250])
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Variable:
+        if (self.choices is None) == (self.from_ is None or self.to is None):
+            raise mistake("a variable is a list of values, or a range", "for example [a, b] or {from: 20, to: 250}")
+        if self.from_ is not None and self.to is not None and self.from_ > self.to:
+            raise mistake(f"there is no number from {self.from_} to {self.to}", "the smaller one first")
+        return self
+
+
+class Impairment(Model):
+    """What packets of a tunnel endpoint suffer, in the words of tc netem; with nothing else, nothing any more."""
+
+    device: InterfaceRefField = Field(description="The TUN device.", examples=["siteA:tun0"])
+    direction: Literal["out", "in"] = Field("out", description="out: those that the engine sends.")
+    delay: str | None = Field(None, description="For how long each is held back.", examples=["50ms"])
+    jitter: str | None = Field(None, description="By how much the delay varies.", examples=["5ms"])
+    loss: str | None = Field(None, description="How many are lost.", examples=["10%"])
+    duplicate: str | None = Field(None, description="How many are sent twice.", examples=["1%"])
+    corrupt: str | None = Field(None, description="In how many a bit is flipped.", examples=["1%"])
+    reorder: str | None = Field(None, description="How many overtake those before them.", examples=["25%"])
+    rate: str | None = Field(None, description="How much goes through.", examples=["10mbit"])
+    seed: str | None = Field(None, description="What makes chance the same each time.", examples=["7"])
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Return what is written, by its word."""
+        written = self.model_dump(exclude={"device", "direction"}, exclude_none=True)
+        return {word: str(value) for word, value in written.items()}
+
+
+class Setup(Model):
+    """One thing that is done to the lab when a step begins: exactly one of run, start, impair and edit."""
+
+    in_: NamespaceName | None = Field(None, alias="in", description="The namespace of `run` and `start`.")
+    run: Text | None = Field(None, description="A line of shell; it must succeed.", examples=["ip link set tun1 down"])
+    start: Text | None = Field(None, description="A line of shell that goes on beside the step.")
+    impair: Impairment | None = Field(None, description="What packets of a tunnel suffer from now on.")
+    edit: dict[str, Any] | None = Field(None, description="A merge patch (RFC 7386) of the topology, made real.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Setup:
+        kinds = ("run", "start", "impair", "edit")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            raise mistake(f"one thing at a time: run, start, impair or edit, found {found}", "write two items")
+        _needs_namespace(self.in_, given[0], ("run", "start"))
+        return self
+
+
+class Solution(Model):
+    """One thing that a student may do to reach the goals: exactly one of run, start and labctl."""
+
+    in_: NamespaceName | None = Field(None, alias="in", description="The namespace of `run` and `start`.")
+    run: Text | None = Field(None, description="A line of shell.", examples=["ip addr add 10.0.102.5/24 dev tun1"])
+    start: Text | None = Field(None, description="A line of shell that goes on beside the next ones.")
+    labctl: Text | None = Field(None, description="A command of labctl, without its first word.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Solution:
+        given = [kind for kind in ("run", "start", "labctl") if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise mistake(f"one of run, start and labctl, found {' and '.join(given) or 'none'}", "write two items")
+        _needs_namespace(self.in_, given[0], ("run", "start"))
+        return self
+
+    @property
+    def command(self) -> str:
+        """Return what the student types."""
+        if self.labctl is not None:
+            return f"labctl {self.labctl}"
+        line = self.run or self.start or ""
+        words = f"sh -c {shlex.quote(line)}" if _SHELL.search(line) else line
+        return f"labctl exec {self.in_} -- {words}{' &' if self.start else ''}"
+
+
+_SHELL = re.compile(r"[;&|<>$`'\"()*?#~]")
+
+
+def _needs_namespace(namespace: str | None, kind: str, kinds: tuple[str, ...]) -> None:
+    if kind in kinds and namespace is None:
+        raise mistake(f"`{kind}` needs a namespace", "for example in: siteA")
+    if kind not in kinds and namespace is not None:
+        raise mistake(f"`{kind}` takes no `in`", "leave it out")
+
+
+class Prediction(Model):
+    """What the student expects, before they look. A wrong answer is told, too, and the step goes on."""
+
+    question: Text = Field(description="The question.", examples=["Will the engine see these packets?"])
+    choices: tuple[Text, ...] = Field(min_length=2, max_length=6, description="What can be chosen.")
+    right: Text = Field(description="The choice that is right.")
+    because: str = Field("", description="Why: told once the other goals of the step are reached.")
+
+    @model_validator(mode="after")
+    def _right_is_a_choice(self) -> Prediction:
+        if self.right not in self.choices:
+            raise mistake(f"{self.right!r} is none of the choices", f"one of {', '.join(self.choices)}")
+        return self
+
+
+class Measured(Model):
+    """A value of this very lab: what a pattern finds in the output of a command, when the student answers."""
+
+    in_: NamespaceName = Field(alias="in", description="The namespace.", examples=["siteA"])
+    run: Text = Field(description="A line of shell.", examples=["cat /sys/class/net/tun0/mtu"])
+    pattern: Pattern = Field(r"\s*(\S+)\s*", description="Its first group is the value.")
+
+
+class Answer(Model):
+    """A question that the student answers by typing: a pattern, a number, or a value of this very lab."""
+
+    name: Name = Field(description="The name of the goal.", examples=["overhead"])
+    question: Text = Field(description="The question.", examples=["How many bytes does the tunnel add?"])
+    is_: Pattern | None = Field(None, alias="is", description="A pattern for the whole answer, in any case.")
+    number: float | None = Field(None, description="The number that is right.", examples=[28])
+    measured: Measured | None = Field(None, description="Where this lab has the answer.")
+    within: float = Field(0.0, ge=0, description="By how much a number may differ.")
+    wrong: str = Field("", description="What to say to an answer that is wrong.")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Answer:
+        given = [one for one in (self.is_, self.number, self.measured) if one is not None]
+        if len(given) != 1:
+            raise mistake("an answer has exactly one of is, number and measured", "for example is: '28'")
+        return self
+
+
+class Seen(Model):
+    """Packets that cross an interface once the step has begun, whoever sends them, and however."""
+
+    name: Name = Field(description="The name of the goal.", examples=["pinged"])
+    description: Text = Field(description="What is to be done, for the student.")
+    at: InterfaceRefField = Field(description="The interface.", examples=["siteA:tun0"])
+    protocol: Literal["icmp", "tcp", "udp"] | None = Field(None, description="The protocol, or any.")
+    from_: HostField | None = Field(None, alias="from", description="The source address, or any.")
+    to: HostField | None = Field(None, description="The destination address, or any.", examples=["10.0.101.1"])
+    larger: Whole = Field(0, ge=0, description="The length of an IP packet, in bytes, is more than this.")
+    count: Whole = Field(1, ge=1, le=10_000, description="How many.")
+
+
+class Typed(Model):
+    """A command that the student runs by `labctl exec`, or in a `labctl shell` (bash)."""
+
+    name: Name = Field(description="The name of the goal.", examples=["looked"])
+    description: Text = Field(description="What is to be done, for the student.")
+    in_: NamespaceName = Field(alias="in", description="The namespace.", examples=["siteA"])
+    command: Pattern = Field(description="A pattern that the command has in it.", examples=["ip (-br )?a"])
+
+
+class Hint(Model):
+    """A hint for those who fail in one way: at a goal, and with a verdict of the diagnosis if that is given, too."""
+
+    goal: Name | None = Field(None, description="The goal that is not reached.")
+    why: Pattern | None = Field(None, description="A pattern that the diagnosis of that check has in it.")
+    text: Text = Field(description="The hint, in Markdown.")
+
+
+def _hint(written: Any) -> Any:
+    return {"text": written} if isinstance(written, str) else written
+
+
+def _variable(written: Any) -> Any:
+    return {"choices": written} if isinstance(written, list) else written
+
+
+class Step(Model):
+    """A step of a lesson. Its text is the section of its heading: the first step's is the first heading."""
+
+    name: Name = Field(description="The name of the step.", examples=["own-address"])
+    setup: tuple[Setup, ...] = Field((), description="What is done to the lab when the step begins.")
+    predict: Prediction | None = Field(None, description="What the student expects, before they look.")
+    check: tuple[Check, ...] = Field((), description="Checks of labctl that hold once the step is done.")
+    seen: tuple[Seen, ...] = Field((), description="Packets that have crossed once it is done.")
+    typed: tuple[Typed, ...] = Field((), description="Commands that have been run once it is done.")
+    answer: tuple[Answer, ...] = Field((), description="Questions that have been answered once it is done.")
+    hints: tuple[Annotated[Hint, BeforeValidator(_hint, json_schema_input_type=Hint | str)], ...] = Field(
+        (), description="Hints, from the vaguest to the plainest."
+    )
+    solve: tuple[Solution, ...] = Field((), description="One way to reach the goals.")
+
+    @property
+    def goals(self) -> tuple[Check | Seen | Typed | Answer, ...]:
+        """Return what is to be reached, beside the prediction."""
+        return (*self.typed, *self.seen, *self.check, *self.answer)
+
+
+class Lesson(Model):
+    """The front matter of a lesson."""
+
+    title: Text = Field(description="The title.", examples=["What a TUN device is"])
+    minutes: Whole = Field(ge=1, le=120, description="How long it takes.", examples=[10])
+    topology: Text = Field(description="A topology that ships with labctl, or a file beside this one.")
+    edit: dict[str, Any] = Field({}, description="A merge patch (RFC 7386) of the topology.")
+    needs: tuple[Text, ...] = Field((), description="Programs that the student uses.", examples=[["ip", "ping"]])
+    vars: dict[
+        VariableName, Annotated[Variable, BeforeValidator(_variable, json_schema_input_type=Variable | list[str | int])]
+    ] = Field(
+        {}, description="Values that vary by the seed, for ${NAME} anywhere in the file.", examples=[{"host": [5, 6]}]
+    )
+    steps: tuple[Step, ...] = Field(min_length=1, description="The steps, in the order of their headings.")
+
+
+SCHEMA_ID = "urn:labctl:lesson"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the front matter of a lesson."""
+    schema: dict[str, Any] = _with_variables(Lesson.model_json_schema(by_alias=True))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
+
+
+def _with_variables(schema: Any) -> Any:
+    """Return a schema in which text of a certain form may have variables in it: it has that form for each seed."""
+    if isinstance(schema, list):
+        return [_with_variables(below) for below in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _with_variables(below) for key, below in schema.items()}
+    if isinstance(pattern := schema.get("pattern"), str):
+        found["pattern"] = rf"(?:{pattern})|\$[a-z]"
+    return found

@@ -1,0 +1,40 @@
+"""The variables of a lesson: what each is for a seed, and `$NAME` in a text.
+
+Only the names of the lesson's own variables are replaced: what else looks like a variable is one of the shell.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping
+from typing import Any
+
+
+def values_of(declared: Any, lesson: str, seed: int) -> dict[str, str]:
+    """Return the value of each variable as it is written in the front matter, before that is known to be right.
+
+    What is no variable has no value: the model tells what is wrong with it.
+    """
+    chance = random.Random(f"{lesson} {seed}")
+    if not isinstance(declared, Mapping):
+        return {}
+    chosen = {str(name): _chosen(variable, chance) for name, variable in declared.items()}
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _chosen(variable: Any, chance: random.Random) -> str | None:
+    match variable:
+        case [_, *_]:
+            return str(chance.choice(variable))
+        case {"from": int(least), "to": int(most)} if least <= most:
+            return str(chance.randint(least, most))
+    return None
+
+
+def substituted(text: str, values: Mapping[str, str]) -> str:
+    """Return a text with the value of each variable in place of its `$NAME`."""
+    if not values:
+        return text
+    names = "|".join(sorted(map(re.escape, values), key=len, reverse=True))
+    return re.sub(rf"\$({names})\b", lambda found: values[found[1]], text)

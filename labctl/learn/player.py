@@ -1,0 +1,247 @@
+"""A lesson that is being gone through: where its lab stands, what the student has done, and what is shown of both.
+
+    what happens in the lab -> goals -> page
+
+Whoever shows the page (a terminal, a browser, a test) waits for its next moment, and says what the student asks for:
+an answer, a hint, the beginning of the step again, the solution, the next step. The lab is changed by nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+from labctl.lab.live.goal_checker import check_goals
+from labctl.lab.live.matcher import match_commands, match_packets
+from labctl.lab.live.observer import observe
+from labctl.lab.live.watch import Moment, Watch, Work
+from labctl.learn.answers import is_right
+from labctl.learn.goals import commands_of, goals_of, hints_of, is_done, lasting, patterns_of
+from labctl.learn.lesson.load import LessonFile
+from labctl.learn.lesson.model import Step
+from labctl.learn.progress import Folder, Progress, StepProgress, begun
+from labctl.learn.stage import Stage, refuse_other_labs
+from labctl.live.state import LabState
+from labctl.report.lesson import Goal, Page, Question
+
+PREDICTION = "prediction"
+"""The name of the question what the student expects."""
+
+
+class Player:
+    """One student in one lesson. With the context manager nothing looks at the lab any more; the lab stays."""
+
+    def __init__(self, file: LessonFile, folder: Folder, progress: Progress) -> None:
+        self.file = file
+        self.progress = progress
+        self.stage = Stage(file)
+        self.notice = ""
+        self._folder = folder
+        self._watch: Watch | None = None
+        self._others: Mapping[str, Work] = {}
+        self._lab = LabState(self.stage.name)
+        self._wrong: dict[str, str] = {}  # what to say to the last answer, by question
+        self._hints: tuple[str, ...] = ()  # those that were asked for, as they were then
+
+    @classmethod
+    def open(cls, file: LessonFile, folder: Folder) -> Player:
+        """Return the player of a lesson: where the student was, if it is the same lesson, or else at its beginning."""
+        names = [step.name for step in file.steps]
+        known = folder.read(file.name)
+        if known is None or not known.fits(names) or known.seed != file.seed:
+            known = begun(file.name, file.seed, file.labs[0].name, names)
+        return cls(file, folder, known)
+
+    def __enter__(self) -> Player:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._look_no_more()
+
+    @property
+    def step(self) -> Step:
+        """Return the current step."""
+        return self.file.steps[self.progress.step]
+
+    @property
+    def page(self) -> Page:
+        """Return what is to be shown now."""
+        section, current = self.file.sections[self.progress.step], self.progress.current
+        over = current.over
+        introduction = f"{self.file.introduction}\n\n" if self.progress.step == 0 and self.file.introduction else ""
+        return Page(
+            lesson=self.file.name,
+            title=self.file.lesson.title,
+            step=self.progress.step,
+            steps=tuple(
+                "here" if number == self.progress.step and not step.over
+                else "skipped" if step.skipped
+                else "done" if step.done
+                else "ahead"
+                for number, step in enumerate(self.progress.steps)
+            ),
+            heading=section.title,
+            text=introduction + section.text,
+            goals=() if self._awaits_prediction else self.goals,
+            question=None if over else self._question,
+            predicted=current.predicted,
+            right=self.step.predict.right if self.step.predict and over else "",
+            hints=self._hints,
+            hints_left=len(self._hints) < len(self._all_hints()),
+            done=over,
+            afterwards=self._afterwards if over else "",
+            notice=self.notice,
+        )  # fmt: skip
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """Return the goals of the current step as they stand."""
+        return goals_of(self.step, self.progress.current, self._lab)
+
+    @property
+    def _awaits_prediction(self) -> bool:
+        return self.step.predict is not None and not self.progress.current.predicted
+
+    @property
+    def _question(self) -> Question | None:
+        """Return what is asked now: first what is expected, then what is to be found out, one after the other."""
+        predict = self.step.predict
+        if predict is not None and self._awaits_prediction:
+            return Question(PREDICTION, predict.question, predict.choices)
+        for answer in self.step.answer:
+            if answer.name not in self.progress.current.reached:
+                return Question(answer.name, answer.question, wrong=self._wrong.get(answer.name, ""))
+        return None
+
+    @property
+    def _afterwards(self) -> str:
+        because = self.step.predict.because if self.step.predict else ""
+        return "\n\n".join(filter(None, (because, self.file.sections[self.progress.step].afterwards)))
+
+    def start(self) -> None:
+        """Go on in the lab that runs, if it is the student's own; or make it as the current step begins.
+
+        Raise LabError: the lab cannot be made, or another one of its name runs.
+        """
+        identity = self.progress.lab_id
+        refuse_other_labs(self.stage, identity)
+        if not identity or self.stage.identity() != identity:
+            self.back()
+        else:
+            self._look()
+
+    def back(self) -> None:
+        """Put the lab, and the student, at the beginning of the current step. Raise LabError."""
+        self._look_no_more()
+        lab = self.stage.make(self.progress.step)
+        self._begin(StepProgress(self.step.name, hints=self.progress.current.hints), lab.id)
+
+    def forward(self) -> bool:
+        """Go on to the next step. Return whether there is one. Raise LabError."""
+        if self.progress.step + 1 == self.progress.of:
+            return False
+        self._look_no_more()
+        self.progress = replace(self.progress, step=self.progress.step + 1)
+        lab = self.stage.go_on(self.progress.step)
+        self._begin(StepProgress(self.step.name), lab.id)
+        return True
+
+    def skip(self) -> tuple[str, ...]:
+        """Do what the solution of the current step says, and count the step as skipped. Return its commands.
+
+        Raise LabError where the lab refuses it.
+        """
+        self.stage.solve(self.stage.lab, self.progress.step)
+        self._keep(replace(self.progress.current, skipped=True))
+        return tuple(solution.command for solution in self.step.solve)
+
+    def answer(self, question: str, typed: str) -> None:
+        """Take an answer. Raise LabError where the lab cannot be asked whether it is right."""
+        current = self.progress.current
+        if question == PREDICTION:
+            self._keep(replace(current, predicted=typed))
+            self._look()
+            return
+        asked = next(answer for answer in self.step.answer if answer.name == question)
+        if is_right(asked, typed, self.stage.lab):
+            self._wrong.pop(question, None)
+            self._keep(replace(current, reached=(*current.reached, question)))
+        else:
+            self._wrong[question] = asked.wrong or "That is not it: look again."
+        self._advance()
+
+    def hint(self) -> str:
+        """Return the next hint that fits what is not reached, and count it; empty where there is none left."""
+        left = [hint for hint in self._all_hints() if hint not in self._hints]
+        if not left:
+            return ""
+        self._hints = (*self._hints, left[0])
+        self._keep(replace(self.progress.current, hints=self.progress.current.hints + 1))
+        return left[0]
+
+    def moments(self, also: Collection[int] = (), output: Collection[int] = (), pause: float = 1.0) -> Iterator[Moment]:
+        """Yield a moment whenever the page may be another one, until the student is at another step.
+
+        `also` and `output` are as `Watch.moments` has them. Raise LabError.
+        """
+        watch = self._watch
+        if watch is None:
+            return
+        for moment in watch.moments(also, output, pause):
+            self._lab = moment.state
+            self._advance()
+            yield moment
+            if self._watch is not watch:
+                return
+
+    def follow(self, others: Mapping[str, Work]) -> None:
+        """Have others look at the lab, too, for a view that shows more of it than the lesson asks for."""
+        self._others = others
+        self._look()
+
+    def _begin(self, step: StepProgress, lab_id: str) -> None:
+        now = time.time()
+        self.progress = replace(self.progress.with_current(replace(step, began=now)), since=now, lab_id=lab_id)
+        self._wrong, self._hints = {}, ()
+        self._lab = LabState(self.stage.name)
+        self._folder.write(self.progress)
+        self._look()
+
+    def _keep(self, step: StepProgress) -> None:
+        self.progress = self.progress.with_current(step)
+        self._folder.write(self.progress)
+
+    def _advance(self) -> None:
+        """Note what is reached, and whether the step is done by it."""
+        current = self.progress.current
+        if current.over or self._awaits_prediction:
+            return
+        goals = self.goals
+        after = replace(current, reached=lasting(self.step, goals))
+        if is_done(self.step, after, goals):
+            after = replace(after, done=time.time())
+        if after != current:
+            self._keep(after)
+
+    def _all_hints(self) -> tuple[str, ...]:
+        return hints_of(self.step, self.goals, self._lab)
+
+    def _look(self) -> None:
+        """Look at the lab for what the current step waits for."""
+        self._look_no_more()
+        works: dict[str, Work] = {"observe": observe, **self._others}
+        if not self._awaits_prediction:
+            if self.step.check:
+                works["goals"] = partial(check_goals, checks=self.step.check)
+            if self.step.seen:
+                works["packets"] = partial(match_packets, wanted=patterns_of(self.step))
+            if self.step.typed:
+                works["commands"] = partial(match_commands, wanted=commands_of(self.step))
+        self._watch = Watch(self.stage.name, works)
+
+    def _look_no_more(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None

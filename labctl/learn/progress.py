@@ -1,0 +1,128 @@
+"""How far a student is: a JSON file for each lesson, below $XDG_STATE_HOME/labctl/learn (XDG Base Directory).
+
+It is the student's own record, for going on tomorrow; nothing is graded by it. It is written anew at every change, to a
+temporary name, so that a kill at any moment leaves the one before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from labctl.errors import MachineError, kernel_words
+
+LARGEST = 1 << 20
+"""Bytes of a file at most: one that is larger is not ours."""
+
+
+@dataclass(frozen=True)
+class StepProgress:
+    """What is known of one step; times are seconds since the epoch, 0 for what has not happened."""
+
+    name: str
+    began: float = 0.0
+    done: float = 0.0
+    hints: int = 0
+    skipped: bool = False
+    predicted: str = ""
+    reached: tuple[str, ...] = ()  # the goals that stay reached: answers, what was typed, packets that were seen
+
+    @property
+    def over(self) -> bool:
+        """Return whether the step was done or skipped."""
+        return bool(self.done) or self.skipped
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a student is in a lesson; `step` is the number of the current step, from 0."""
+
+    lesson: str
+    seed: int
+    lab: str
+    steps: tuple[StepProgress, ...]
+    step: int = 0
+    since: float = 0.0  # when the current step began
+    lab_id: str = ""  # which running lab it is in: another one of that name is not the student's lesson
+
+    @property
+    def of(self) -> int:
+        """Return how many steps the lesson has."""
+        return len(self.steps)
+
+    @property
+    def current(self) -> StepProgress:
+        """Return the current step."""
+        return self.steps[self.step]
+
+    @property
+    def finished(self) -> bool:
+        """Return whether all steps are over."""
+        return all(step.over for step in self.steps)
+
+    def with_current(self, step: StepProgress) -> Progress:
+        """Return the same with another current step."""
+        steps = (*self.steps[: self.step], step, *self.steps[self.step + 1 :])
+        return replace(self, steps=steps)
+
+    def fits(self, names: Iterable[str]) -> bool:
+        """Return whether it is of a lesson with these steps: an edited lesson is begun anew."""
+        return [step.name for step in self.steps] == list(names)
+
+
+def begun(lesson: str, seed: int, lab: str, names: Iterable[str]) -> Progress:
+    """Return the progress of one who has just begun."""
+    return Progress(lesson, seed, lab, tuple(map(StepProgress, names)))
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where progress is kept."""
+
+    path: Path = field(default_factory=lambda: default_path())
+
+    def read(self, lesson: str) -> Progress | None:
+        """Return the progress of a lesson; None where there is none, or what is there is damaged."""
+        try:
+            with self._file(lesson).open("rb") as file:
+                return _parsed(json.loads(file.read(LARGEST)))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def write(self, progress: Progress) -> None:
+        """Keep the progress of a lesson. Raise MachineError where it cannot be."""
+        target = self._file(progress.lesson)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            temporary.write_text(json.dumps({**asdict(progress), "of": progress.of}, indent=1))
+            temporary.rename(target)
+        except OSError as error:
+            hint = "set XDG_STATE_HOME to a directory of your own"
+            raise MachineError(f"progress cannot be kept in {self.path}", kernel_words(error), hint) from None
+
+    def forget(self, lesson: str) -> None:
+        """Forget the progress of a lesson."""
+        self._file(lesson).unlink(missing_ok=True)
+
+    def _file(self, lesson: str) -> Path:
+        return self.path / f"{lesson}.json"
+
+
+def default_path() -> Path:
+    """Return where the progress of this user is kept."""
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return Path(state, "labctl", "learn")
+
+
+def _parsed(written: dict[str, Any]) -> Progress:
+    steps = tuple(StepProgress(**{**step, "reached": tuple(step["reached"])}) for step in written.pop("steps"))
+    written.pop("of")
+    found = Progress(**written, steps=steps)
+    if not steps or not 0 <= found.step < len(steps):
+        raise ValueError("no such step")
+    return found

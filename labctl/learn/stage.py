@@ -1,0 +1,109 @@
+"""The lab of a lesson: put into the state that a step begins with, whatever has become of it.
+
+That state is reached by a way that is always the same: the lab is made anew, with the edits of all steps so far; what
+earlier steps did to it is done again, and what their solutions changed; then what this step does. An earlier step whose
+goals are not checks of the lab is one that only looks, and its solution is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+
+from labctl.api.lab import Lab
+from labctl.errors import LabError, UsageError
+from labctl.learn.changes import LONGEST, Change, ChangeFailed, Edit, Impair, Run, Start, perform
+from labctl.learn.lesson.load import LessonFile
+from labctl.learn.lesson.model import Setup, Solution
+
+
+class Stage:
+    """The lab of a lesson."""
+
+    def __init__(self, file: LessonFile) -> None:
+        self.file = file
+        self.name = file.labs[0].name
+
+    @property
+    def lab(self) -> Lab:
+        """Return the lab as it runs. Raise UsageError where it does not."""
+        return Lab(self.name)
+
+    def identity(self) -> str:
+        """Return which lab of this name runs; empty where none does."""
+        with suppress(LabError):
+            return self.lab.id
+        return ""
+
+    def make(self, number: int) -> Lab:
+        """Make the lab anew, as a step begins with it. Raise LabError."""
+        lab = Lab.up(self.file.labs[number], fresh=True)
+        lab.record_commands()
+        for earlier in range(number):
+            self._set_up(lab, earlier)
+            if self.file.steps[earlier].check:
+                self.solve(lab, earlier)
+        self._set_up(lab, number)
+        return lab
+
+    def go_on(self, number: int) -> Lab:
+        """Begin a step with the lab as the step before has left it. Raise LabError."""
+        lab = self.lab
+        if any(setup.edit is not None for setup in self.file.steps[number].setup):
+            lab = Lab.up(self.file.labs[number])
+        lab.record_commands()
+        self._set_up(lab, number)
+        return lab
+
+    def solve(self, lab: Lab, number: int) -> None:
+        """Do what the solution of a step says. Raise LabError."""
+        for solution in self.file.steps[number].solve:
+            _do(lab, solution)
+
+    def _set_up(self, lab: Lab, number: int) -> None:
+        for setup in self.file.steps[number].setup:
+            for change in changes_of(setup):
+                if not isinstance(change, Edit):  # an edit is of the topology, which the lab was made of
+                    perform(lab, change)
+
+
+def changes_of(setup: Setup) -> Iterator[Change]:
+    """Yield what one item of `setup` does to the lab."""
+    if setup.run is not None:
+        yield Run(setup.in_ or "", setup.run)
+    elif setup.start is not None:
+        yield Start(setup.in_ or "", setup.start)
+    elif setup.edit is not None:
+        yield Edit(setup.edit)
+    elif setup.impair is not None:
+        yield Impair(str(setup.impair.device), setup.impair.words, setup.impair.direction)
+
+
+def _do(lab: Lab, solution: Solution) -> None:
+    namespace = solution.in_ or ""
+    if solution.run is not None:
+        perform(lab, Run(namespace, solution.run))
+    if solution.start is not None:
+        perform(lab, Start(namespace, solution.start))
+    if solution.labctl is None:
+        return
+    command = [sys.executable, "-m", "labctl", *shlex.split(solution.labctl)]
+    environment = {**os.environ, "LABCTL_LAB": lab.name}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=LONGEST, check=False)
+    if done.returncode not in (0, 1):  # 1 is a check that failed
+        raise ChangeFailed(f"labctl {solution.labctl} failed", done.stderr.strip(), "labctl status shows the lab")
+
+
+def refuse_other_labs(stage: Stage, identity: str) -> None:
+    """Raise UsageError where a lab of this name runs which is not that of the lesson."""
+    running = stage.identity()
+    if running and running != identity:
+        raise UsageError(
+            f"lab {stage.name} runs, and is not the one of this lesson",
+            "the lesson makes a lab of that name, and would have to end it",
+            f"labctl down {stage.name}, then again",
+        )
