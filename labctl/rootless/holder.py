@@ -2,7 +2,7 @@
 
     P  the labctl command, on the machine
     F  makes the namespaces (unshare, maps), forks H, ends
-    H  the holder, PID 1 of the environment: private /run, /proc of its own, then it waits
+    H  the holder, PID 1 of the environment: private /run, /proc of its own, then it waits (waiting.py)
 
 H watches P (a pidfd) until P says `keep`, and answers to its name only then. If P ends before that, however it ends, H
 ends, and the kernel ends everything in its PID namespace and frees every other namespace with it: a killed `up` leaves
@@ -14,9 +14,10 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-import select
 import signal
 import socket
+import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -213,38 +214,30 @@ def _private_run(lab: str) -> None:
 
 
 def _hold(lab: str, claim: socket.socket, maker: int, control: socket.socket) -> NoReturn:
-    """H: keep the environment until it is to end, or until P ends before it said `keep`."""
-    from labctl.process.title import set_title
-
+    """H: make the environment what it is to be, and wait in it until it is to end."""
+    descriptors = (claim.fileno(), maker, control.fileno())
     try:
-        detach((claim.fileno(), maker, control.fileno()))
+        detach(descriptors)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel then reaps the orphans that PID 1 inherits
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # a PID 1 without a handler would ignore it
         mount_private(lab)
-        set_title(f"labctl: rootless environment of {lab}")
         control.send(b"ready")
-        _wait_for_the_end(claim, maker, control)
+        _wait(f"labctl: rootless environment of {lab}", descriptors)
     except BaseException as error:
         control.send(pickle.dumps(portable(error)))
     finally:
         os._exit(0)
 
 
-def _wait_for_the_end(claim: socket.socket, maker: int, control: socket.socket) -> None:
-    waited: list[int | socket.socket] = [maker, control]
-    while True:
-        events, _, _ = select.select(waited, [], [])
-        if claim in events:
-            claim.accept()[0].close()
-        if control in events and (told := socket.recv_fds(control, 16, 1))[0] == b"keep":
-            # Not before: no other command is to enter an environment that is not yet what it is to be.
-            claim.listen()
-            control.send(b"kept")
-            control.close()
-            waited = [claim, *told[1]]
-        elif set(events) - {claim, control}:
-            return
+def _wait(title: str, descriptors: Iterable[int]) -> NoReturn:
+    """Become the program that waits. Raise OSError."""
+    from labctl.process.title import EXTENSION
+    from labctl.rootless import waiting
+
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, True)
+    words = [sys.executable, "-S", "-P", waiting.__file__, title, EXTENSION, *map(str, descriptors)]
+    os.execv(words[0], words)
 
 
 def environment_of_this_process() -> str | None:
