@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz soak labs bytecode clean
+.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz soak labs class-cost bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -57,6 +57,10 @@ soak: .venv/installed-dev
 # Thirty labs of one run of pytest, in both modes.
 labs: .venv/installed-dev bytecode
 	LABS=30 LABS_WORKERS=4 $(BIN)/python -m pytest -s -q tests/pytest_plugin/test_many.py
+
+# Thirty people with a lab each on this machine: memory, CPU, and what they wait for. Needs root.
+class-cost: .venv/installed-dev bytecode
+	$(BIN)/python -m benchmarks.class_cost
 
 # Every fault and every pair of faults, in both modes: how well `verify` explains each.
 faults: .venv/installed-dev bytecode

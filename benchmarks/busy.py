@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
+from benchmarks.people import Person, Ran, people, together
 from benchmarks.report import Figure
 from benchmarks.world import REPOSITORY, Failed
-from tests.e2e.world import let_users_open_tun, let_users_reach
 
 PEOPLE = 30
 OVERBOOKED = 8
 """Loops for each CPU."""
 
-FIRST_UID = 40000
 SPIN = "import time; end = time.monotonic() + 300\nwhile time.monotonic() < end: pass"
 
 
@@ -44,63 +39,20 @@ def measure(rounds: int, absent: dict[str, str]) -> list[Figure]:
 
 
 def main(rounds: int) -> None:
-    """Print the failed labs of each round and its seconds, as JSON."""
-    let_users_reach(REPOSITORY, Path(sys.prefix), Path(sys.base_prefix))
-    let_users_open_tun()
-    failed, seconds = [], []
-    with _labs(range(FIRST_UID, FIRST_UID + PEOPLE)) as people:
-        for _ in range(rounds):
-            with _overbooked():
-                began = time.monotonic()
-                failed.append(_together(people, "verify"))
-                seconds.append(time.monotonic() - began)
-    print(json.dumps([failed, seconds]))
+    """Print the failed labs of each round and its seconds, as JSON. Raise Failed where a lab does not come up."""
+    with people(PEOPLE) as all_of_them:
+        try:
+            if together(all_of_them, "up", "two-site").failed:
+                raise Failed("labctl up as an ordinary user")
+            ran = [_verify(all_of_them) for _ in range(rounds)]
+        finally:
+            together(all_of_them, "down", "two-site")
+    print(json.dumps([[each.failed for each in ran], [each.seconds for each in ran]]))
 
 
-class _Person:
-    """An ordinary user."""
-
-    def __init__(self, uid: int, home: Path) -> None:
-        self.uid = uid
-        self._home = home
-
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "labctl", *words],
-            user=self.uid, group=self.uid, extra_groups=[], cwd=self._home,
-            env={**os.environ, "HOME": str(self._home), "PYTHONPATH": str(REPOSITORY)},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-
-
-@contextmanager
-def _labs(uids: Sequence[int]) -> Iterator[list[_Person]]:
-    """A two-site lab for each user. Raises Failed where one does not come up."""
-    home = Path(tempfile.mkdtemp())
-    home.chmod(0o755)
-    people = [_Person(uid, home) for uid in uids]
-    try:
-        for person in people:
-            with person.start("up", "two-site") as up:
-                said, _ = up.communicate()
-            if up.returncode:
-                raise Failed(f"labctl up as an ordinary user: {said.decode().splitlines()[0]}")
-        yield people
-    finally:
-        _together(people, "down", "two-site")
-        shutil.rmtree(home)
-
-
-def _together(people: Sequence[_Person], *words: str) -> int:
-    """Have all run a command at once; gives how many failed. What those said goes to standard error."""
-    running = [person.start(*words) for person in people]
-    failed = 0
-    for process in running:
-        said, _ = process.communicate()
-        if process.returncode:
-            failed += 1
-            sys.stderr.write(said.decode())
-    return failed
+def _verify(all_of_them: Sequence[Person]) -> Ran:
+    with _overbooked():
+        return together(all_of_them, "verify")
 
 
 @contextmanager
