@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,33 +13,32 @@ from labctl.lab.engines.running import running
 from labctl.lab.journal import Recorded
 from labctl.lab.programs.found import found_programs
 from labctl.lab.state import State
-from labctl.plan import settings, steps
 from labctl.plan.desired import Desired
-from labctl.plan.facts import Facts, Link, Namespace
+from labctl.plan.facts import Facts, Link
 from labctl.plan.own_file import OwnFile
+from labctl.plan.sought import Sought
 from labctl.process.disk import kept_in
 from labctl.process.users import uid_of, user_name
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.model import Tap, Topology, Tun, Veth
 
 
 def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
     """Return what is there of a lab: what is recorded as its own, with the settings that its topology decides about."""
-    topology = desired.topology if desired else None
-    paths = _paths(desired) if desired else {}
+    sought = desired.sought if desired else {}
+    steps = desired.steps if desired else ()
     found = {}
     for name, known in recorded.namespaces.items():
+        asked = sought.get(name, Sought())
         if namespaces.is_ours(name, known):
-            there = observe(name, paths.get(name, ()), [*_peers_of(name, topology), *recorded.namespaces])
+            there = observe(name, asked.settings, [*asked.peers, *recorded.namespaces])
             if there is not None:
-                links = dict(_with_owners(name, there, topology, recorded))
+                links = dict(_with_owners(name, there.links, asked.owners, recorded))
                 files, firewall = dict(_files(name, state, recorded)), recorded.firewalls.get(name)
                 hosts = state.files_of(name).look_at_hosts()
                 ran = tuple(recorded.ran.get(name, ()))
                 found[name] = replace(there, links=links, files=files, hosts=hosts, ran=ran, firewall=firewall)
-    steps_wanted = desired.steps if desired else ()
-    engines = dict(running(recorded.engines, state, steps_wanted, found))
-    return Facts(found, engines, dict(found_programs(recorded.programs, state, steps_wanted)))
+    engines = dict(running(recorded.engines, state, steps, found))
+    return Facts(found, engines, dict(found_programs(recorded.programs, state, steps)))
 
 
 def _files(name: str, state: State, recorded: Recorded) -> Iterator[tuple[str, OwnFile]]:
@@ -51,38 +50,15 @@ def _files(name: str, state: State, recorded: Recorded) -> Iterator[tuple[str, O
                 yield path, found
 
 
-def _paths(desired: Desired) -> dict[str, list[str]]:
-    """Return the settings to read of each namespace, by their path below /proc/sys."""
-    paths: dict[str, list[str]] = {name: [] for name in desired.topology.namespaces}
-    for step in desired.steps:
-        if isinstance(step, steps.SetSysctl):
-            paths[step.namespace].append(step.path)
-    for name, space in desired.topology.namespaces.items():
-        paths[name].extend(settings.kept(space))
-    return paths
-
-
-def _peers_of(name: str, topology: Topology | None) -> Iterator[str]:
-    """Yield the namespaces into which the cables of one lead by the file."""
-    space = topology.namespaces.get(name) if topology else None
-    for interface in space.interfaces.values() if space else ():
-        if isinstance(interface, Veth):
-            yield interface.peer.namespace
-
-
 def _with_owners(
-    name: str, there: Namespace, topology: Topology | None, recorded: Recorded
+    name: str, links: Mapping[str, Link], owners: Mapping[str, str], recorded: Recorded
 ) -> Iterator[tuple[str, Link]]:
     """Yield the interfaces with each owner as the file spells it: by name or number, or what stands in for it here."""
-    space = topology.namespaces.get(name) if topology else None
-    for interface, link in there.links.items():
-        asked = space.interfaces.get(interface) if space else None
-        if isinstance(asked, Tun | Tap) and asked.owner:
-            substitution = recorded.substitutions.get(InterfaceRef(name, interface))
-            own = substitution is not None and substitution.wanted == f"owner {asked.owner}"
-            yield interface, replace(link, owner=asked.owner) if own or _is(link.owner, asked.owner) else link
-        else:
-            yield interface, link
+    for interface, link in links.items():
+        asked = owners.get(interface)
+        substitution = recorded.substitutions.get(InterfaceRef(name, interface))
+        stands_in = substitution is not None and substitution.wanted == f"owner {asked}"
+        yield interface, replace(link, owner=asked) if asked and (stands_in or _is(link.owner, asked)) else link
 
 
 def _is(found: str, desired: str) -> bool:

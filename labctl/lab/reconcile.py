@@ -22,7 +22,8 @@ from labctl.rootless.context import Context
 
 def pending(wanted: Desired, state: State) -> Pending:
     """Return what `up` would do now; nothing is touched."""
-    return between(wanted, facts(state, state.read(), wanted))
+    found = facts(state, state.read(), wanted)
+    return between(wanted, found)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from labctl.plan.mtu import SMALLEST, Mtus
 from labctl.plan.netem import as_kept
 from labctl.plan.program_spec import ProgramSpec, Readiness, in_waves
 from labctl.plan.recorded import Ran
+from labctl.plan.sought import Sought, sought
 from labctl.plan.steps import Step
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.plan.steps_of_hosts import WriteHosts
@@ -41,12 +42,14 @@ class Desired:
     topology: Topology
     steps: tuple[Step, ...]
     mtus: Mtus
+    sought: Mapping[str, Sought]  # what is looked at in each namespace
 
     @classmethod
     def of(cls, routed: Routed) -> Desired:
         """Return what a topology asks for whose ways are known."""
         mtus = Mtus(routed)
-        return cls(routed.topology, tuple(_steps(routed.topology, mtus)), mtus)
+        found = tuple(_steps(routed.topology, mtus))
+        return cls(routed.topology, found, mtus, sought(routed.topology, found))
 
 
 def desired(topology: Topology) -> Desired:

@@ -46,7 +46,7 @@ def steps_of(wanted: EngineSpec, runs: EngineSpec) -> list[Step]:
     space = Namespace({"tun0": Link("tun0", "tun", up=True, carrier=True, state="up", mtu=1500)})
     facts = Facts({"a": space}, {DEVICE: RunningEngine(runs, runs.impairments)})
     asked = AddNamespace("a"), AddLink(*DEVICE, "tun"), StartEngine(*DEVICE, wanted)
-    desired = Desired(topology, asked, Mtus(Routed(topology, {})))
+    desired = Desired(topology, asked, Mtus(Routed(topology, {})), {})
     return [change.step for change in between(desired, facts).changes]
 
 
