@@ -23,6 +23,7 @@ from functools import cache, partial
 from typing import Any, NoReturn
 
 import labctl
+from labctl.topology.model import Topology
 
 EXECUTED = bool(os.environ.get("LABCTL_TEST_EXECUTED"))
 PR_SET_DUMPABLE = 4  # linux/prctl.h
@@ -98,10 +99,11 @@ def _as_execve_leaves_it() -> None:
 
 @cache
 def load() -> None:
-    """Load all of labctl, once, for every command that is forked from here on."""
+    """Load all of labctl, and have the models of a file built, once, for every command that is forked from here on."""
     for module in pkgutil.walk_packages(labctl.__path__, "labctl."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    Topology.model_rebuild()
 
 
 def _like_new(words: Sequence[str], environment: Mapping[str, str]) -> None:
