@@ -14,7 +14,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,13 +27,14 @@ from labctl.process.syscalls import (
     MS_SHARED,
     mount,
     network_namespace,
+    open_beneath,
     setns,
     unmount,
     unshare,
 )
 
 DIRECTORY = Path("/run/netns")
-NS_GET_NSTYPE = 0xB703  # ioctl_ns(2)
+NS_GET_USERNS, NS_GET_NSTYPE = 0xB701, 0xB703  # ioctl_ns(2)
 LOOPBACK_INDEX = 1  # net/core/dev.c: LOOPBACK_IFINDEX
 
 
@@ -184,6 +185,44 @@ def _new() -> Opened:
             setns(home, CLONE_NEWNET)
     finally:
         os.close(home)
+
+
+def adopt(root: int, name: str) -> NamespaceId:
+    """Give a namespace the name here that it has below another root directory, where it may be anything.
+
+    Only what is a network namespace by the kernel's word, and is owned by our own user namespace, is opened. Raise
+    OSError for all else, and where there is nothing.
+    """
+    found = open_beneath(root, str(path_of(name).relative_to("/")), os.O_PATH)
+    try:
+        # A file system in a user's hands answers every ioctl as it likes; but for its number it cannot lie.
+        if os.fstat(found).st_dev != os.stat("/proc/thread-self/ns/net").st_dev:
+            raise OSError(errno.EINVAL, "no namespace")
+        fd = _open(Path(f"/proc/self/fd/{found}"))
+    finally:
+        os.close(found)
+    try:
+        owner = fcntl.ioctl(fd, NS_GET_USERNS)
+        try:
+            if not os.path.samestat(os.fstat(owner), os.stat("/proc/thread-self/ns/user")):
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        finally:
+            os.close(owner)
+        identity = os.fstat(fd)
+        target = path_of(name)
+        target.touch(mode=0o444, exist_ok=False)
+        mount(f"/proc/self/fd/{fd}", str(target), flags=MS_BIND)
+        return NamespaceId(identity.st_dev, identity.st_ino, "")
+    finally:
+        os.close(fd)
+
+
+def disown(name: str) -> None:
+    """Take a name away here that was given by `adopt`; where there is none, nothing is done."""
+    if taken(name):
+        with suppress(OSError):  # it was not mounted yet
+            unmount(str(path_of(name)))
+        path_of(name).unlink()
 
 
 def name_taken(name: str) -> UsageError:

@@ -139,10 +139,10 @@ def means_of(
     def patience(seconds: float, *others: int) -> Patience:
         return Patience(seconds, *carriers, *others)
 
-    return Means(tools(patience), watch or NoWatch(), partial(_snapshot, state), _Kernel(), patience)
+    return Means(tools(patience), watch or NoWatch(), partial(_snapshot, state), AskedKernel(), patience)
 
 
-class _Kernel:
+class AskedKernel:
     """What the kernel says of the namespaces of a lab."""
 
     def way(self, namespace: str, to: Host) -> Way | NoWay:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,7 +28,11 @@ MS_SHARED = 1 << 20
 MNT_DETACH = 2
 
 _PIDFD_GETFD = 438  # of every architecture
+_OPENAT2 = 437  # of every architecture
+RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 0x02, 0x04, 0x08  # linux/openat2.h
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -54,6 +59,14 @@ def pidfd_getfd(process: int, number: int) -> int:
     copy: int = _libc.syscall(_PIDFD_GETFD, process, number, 0)
     _checked(copy, "pidfd_getfd")
     return copy
+
+
+def open_beneath(directory: int, path: str, flags: int) -> int:
+    """Open a path below a directory that leads through no link, and not out of there (openat2(2))."""
+    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)
+    found: int = _libc.syscall(_OPENAT2, directory, os.fsencode(path), how, len(how))
+    _checked(found, path)
+    return found
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
@@ -85,6 +98,12 @@ def die_with_parent(parent: int) -> None:
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "prctl")
     if os.getppid() != parent:
         os._exit(128 + signal.SIGTERM)
+
+
+def be_untraceable() -> None:
+    """Have no other process of this user trace this one or read its memory (PR_SET_DUMPABLE), and gain no rights."""
+    _checked(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl")
+    _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
 
 
 def adopt_orphans() -> None:

@@ -43,6 +43,11 @@ def uid_of(owner: str) -> int:
         ) from None
 
 
+def own_uid() -> int:
+    """Return the user ID of this process as the machine has it."""
+    return outside(os.getuid())
+
+
 def user_name(uid: int) -> str:
     """Return the name of a user ID; the number itself where it has none."""
     try:

@@ -10,6 +10,7 @@ There is no standard, so this keeps to what all schemas of it have (that of Jenk
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
@@ -35,10 +36,12 @@ def opened(path: str) -> Iterator[IO[bytes]]:
 
 
 def junit(runs: Sequence[Verified]) -> bytes:
-    """Return the report of one run of the checks of a lab, or of several."""
+    """Return the report of some runs of checks; those of one lab are numbered."""
     suites = xml.Element("testsuites")
-    for number, run in enumerate(runs, 1):
-        name = run.lab if len(runs) == 1 else f"{run.lab}.{number}"
+    several, numbers = Counter(run.lab for run in runs), Counter[str]()
+    for run in runs:
+        numbers[run.lab] += 1
+        name = run.lab if several[run.lab] == 1 else f"{run.lab}.{numbers[run.lab]}"
         suites.append(_suite(name, run))
     xml.indent(suites)
     text: bytes = xml.tostring(suites, encoding="utf-8", xml_declaration=True)

@@ -101,9 +101,13 @@ class _Sent:
         return max(least - (waited - self.waited), 0.0), max(most, 0.0)
 
 
-def ping(asked: Ping, patience: PatienceFor) -> Outcome:
-    """Send echo requests, and gather the replies until the time-out after the last of them; more, if that decides."""
-    identifier, payload, seen = random.getrandbits(16), random.randbytes(asked.size), Echoes()
+def ping(asked: Ping, patience: PatienceFor, identifier: int | None = None) -> Outcome:
+    """Send echo requests, and gather the replies until the time-out after the last of them; more, if that decides.
+
+    By their identifier they are known on the way; it is drawn where none is given.
+    """
+    identifier = random.getrandbits(16) if identifier is None else identifier
+    payload, seen = random.randbytes(asked.size), Echoes()
     waited = _waited(patience) if asked.rtt else float
     with _opened(asked) as connection:
         ready = select.poll()

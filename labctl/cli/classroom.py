@@ -1,0 +1,209 @@
+"""Commands for a teacher, who is root on the students' server: class and all below it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labctl.cli.base import SECONDS, cli
+from labctl.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from labctl.learn.classroom.listing import Row
+    from labctl.learn.classroom.people import Student
+    from labctl.learn.classroom.tables import Table
+
+_FORMATS = click.Choice(["table", "json", "csv"])
+_format_option = click.option(
+    "-f", "--format", "form", type=_FORMATS, default="table", help="For a person, a program or a spreadsheet."
+)
+_checks_option = click.option(
+    "--checks", "file", metavar="FILE|NAME", help="The teacher's topology, or a file with checks alone."
+)
+
+
+def _class(names: Sequence[str] = ()) -> list[Student]:
+    """Return the students of this machine. Raise MachineError without root's rights."""
+    from labctl.learn.classroom import people, spool
+    from labctl.rootless.holders import every_holder, need_root
+
+    need_root("labctl class", "labctl class")
+    return people.chosen(people.students(every_holder(), spool.users()), names)
+
+
+@cli.group("class", invoke_without_command=True)
+@click.option("--watch", is_flag=True, help="Show it again and again, on the whole terminal; Ctrl-C ends it.")
+@click.option("--every", type=SECONDS, default=10.0, help="Seconds between two looks.")
+@click.option("--quick", is_flag=True, help="Measure no checks: only what there is, and what students have reported.")
+@_checks_option
+@_format_option
+@click.pass_context
+def class_(context: click.Context, watch: bool, every: float, quick: bool, file: str | None, form: str) -> int:
+    """Show the labs and lessons of all users of this server, as root.
+
+    Who, which step, since when, how many hints, which checks fail now, and what the lab costs.
+    """
+    from labctl.learn.classroom.listing import listing
+    from labctl.learn.classroom.tables import class_as_records, class_as_values, of_class
+    from labctl.learn.classroom.teachers_checks import TeachersChecks
+
+    if context.invoked_subcommand:
+        return ExitCode.SUCCESS
+    _class()
+    checks = None if quick else TeachersChecks.of(file)
+    if watch:
+        _watch(lambda: of_class(listing(_class(), checks), time.time()), every)
+        return ExitCode.SUCCESS
+    rows = listing(_class(), checks)
+    _print(form, of_class(rows, time.time()), class_as_values(rows), class_as_records(rows))
+    return ExitCode.SUCCESS
+
+
+@class_.command()
+@click.argument("users", nargs=-1, metavar="[USER]...")
+@_checks_option
+@click.option("--junit", type=click.Path(), help="Write the verdicts to a file as JUnit XML, too.")
+@_format_option
+def verify(users: tuple[str, ...], file: str | None, junit: str | None, form: str) -> int:
+    """Measure the teacher's checks in the lab of every student, from outside and with the rights of that student.
+
+    Without --checks they are those of the shipped topology that has the name of the lab.
+    """
+    from labctl.learn.classroom.listing import measured_rows
+    from labctl.learn.classroom.tables import class_as_records, class_as_values, of_results
+    from labctl.learn.classroom.teachers_checks import TeachersChecks
+
+    rows = measured_rows(_class(users), TeachersChecks.of(file))
+    if junit is not None:
+        _write_junit(junit, rows)
+    _print(form, of_results(rows), class_as_values(rows), class_as_records(rows))
+    if all(row.measured and row.measured.passed for row in rows):
+        return ExitCode.SUCCESS
+    return ExitCode.FAILED if any(row.measured and row.measured.failed for row in rows) else ExitCode.NOT_ASKED
+
+
+@class_.command()
+@click.argument("users", nargs=-1, required=True, metavar="USER...")
+def reset(users: tuple[str, ...]) -> int:
+    """End the labs of students, who can then begin again."""
+    return _end(_class(users))
+
+
+@class_.command()
+@click.option("--all", "all_of_them", is_flag=True, help="Really all; it is needed.")
+def down(all_of_them: bool) -> int:
+    """End the labs of all students, and remove their messages and seeds."""
+    from labctl.learn.classroom import spool
+
+    students = _class()
+    if not all_of_them:
+        raise UsageError("this would end the labs of all students", "", "if that is meant: labctl class down --all")
+    code = _end(students)
+    spool.clear()
+    return code
+
+
+@class_.command()
+@click.argument("text")
+@click.option("--user", "users", multiple=True, help="To whom; to all students where it is not given.")
+def message(text: str, users: tuple[str, ...]) -> int:
+    """Show a text to students, in the screen of their lesson."""
+    from labctl.learn.classroom import spool
+
+    students = _class(users)
+    for student in students:
+        spool.send(student.uid, student.gid, text)
+    click.echo(f"told {', '.join(student.name for student in students) or 'none'}")
+    return ExitCode.SUCCESS
+
+
+@class_.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--course", default="", help="Seeds of another course are others.")
+@_format_option
+def roster(file: Path, course: str, form: str) -> int:
+    """Give every user of a CSV file a seed, so that neighbours have other addresses and other faults."""
+    from dataclasses import asdict
+
+    from labctl.learn.classroom.roster import enrol, read
+    from labctl.learn.classroom.tables import of_roster
+
+    users = read(file)
+    _class()
+    found = enrol(users, course)
+    values = [asdict(each) for each in found]
+    _print(form, of_roster(found), values, values)
+    return ExitCode.SUCCESS
+
+
+@class_.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@_format_option
+def collect(directory: Path, form: str) -> int:
+    """Show the files that students have written with `labctl learn --submit`: all in them is self-reported."""
+    from labctl.learn.classroom.submission import Refused
+    from labctl.learn.classroom.submission import collect as collected
+    from labctl.learn.classroom.tables import of_submissions, submissions_as_records, submissions_as_values
+
+    found = list(collected(directory))
+    _print(form, of_submissions(found, time.time()), submissions_as_values(found), submissions_as_records(found))
+    return ExitCode.FAILED if any(isinstance(each, Refused) for each in found) else ExitCode.SUCCESS
+
+
+def _end(students: Sequence[Student]) -> int:
+    from labctl.learn.classroom.orders import end
+
+    names = {student.uid: student.name for student in students}
+    holders = [holder for student in students for holder in student.holders]
+    code = ExitCode.SUCCESS
+    for holder, wrong in end(holders):
+        click.echo(f"{names[holder.uid]}: lab {holder.lab} {f'could not be ended: {wrong}' if wrong else 'is ended'}")
+        code = ExitCode.REFUSED if wrong else code
+    if not holders:
+        click.echo("there is no lab to end")
+    return code
+
+
+def _print(form: str, table: Table, values: list[dict[str, Any]], records: Sequence[dict[str, object]]) -> None:
+    if form == "json":
+        import json
+
+        click.echo(json.dumps(values, indent=2))
+    elif form == "csv":
+        from labctl.learn.classroom.tables import csv_of
+
+        click.echo(csv_of(records), nl=False)
+    else:
+        from labctl.report.columns import show
+
+        show(table)
+
+
+def _write_junit(path: str, rows: Sequence[Row]) -> None:
+    from labctl.learn.classroom.listing import as_verified
+    from labctl.report.junit import junit, opened
+
+    with opened(path) as out:
+        out.write(junit([as_verified(row) for row in rows]))
+
+
+def _watch(look: Callable[[], Table], every: float) -> None:
+    """Show a table until a signal ends it. Raise UsageError where there is no terminal."""
+    import select
+    import signal
+
+    from labctl.engine.loop.signals import heard
+    from labctl.report.columns import shown_again
+
+    if not sys.stdout.isatty():
+        raise UsageError("labctl class --watch draws on a terminal", "standard output is none", "leave --watch out")
+    with heard(signal.SIGINT, signal.SIGTERM) as stop, shown_again() as show:
+        while True:
+            show(look())
+            if select.select([stop], [], [], every)[0]:
+                return

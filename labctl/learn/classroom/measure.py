@@ -1,0 +1,157 @@
+"""The teacher's checks in the lab of a student: measured by our side, with the student's rights."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, get_args
+
+from labctl.checks.results import Evidence, Result, State
+from labctl.errors import kernel_words
+from labctl.kernel import namespaces
+from labctl.lab.outside.verify import verify
+from labctl.learn.classroom.plain import plain
+from labctl.plan.desired import Desired
+from labctl.process.apart import Answer, Limits, answers
+from labctl.process.syscalls import open_beneath
+from labctl.rootless.holders import Holder
+from labctl.rootless.visit import visit
+from labctl.topology.model import Check
+
+COURTESY = 5.0
+"""Seconds that are waited for a student's own checks to end: both count packets."""
+
+EACH = 15.0
+"""Seconds that a check may take, beside those for which it waits by the file."""
+
+_MOST = 1 << 20
+_STATES = get_args(State)
+
+
+@dataclass(frozen=True)
+class Task:
+    """The checks of a topology for the lab of a student."""
+
+    holder: Holder
+    wanted: Desired
+    checks: Sequence[Check]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The results of the checks; `why` says in words why there are none."""
+
+    results: tuple[Result, ...] = ()
+    why: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Return whether all checks were asked and have passed."""
+        return bool(self.results) and all(result.passed for result in self.results)
+
+    @property
+    def failed(self) -> bool:
+        """Return whether a check was asked and has not passed."""
+        return any(result.asked and not result.passed for result in self.results)
+
+
+def workers() -> int:
+    """Return how many labs are measured at once: a CPU is needed for a twentieth of the time."""
+    return min(8 * (os.cpu_count() or 1), 64)
+
+
+def measure(tasks: Sequence[Task]) -> Iterator[tuple[Task, Measured]]:
+    """Yield what the checks say in each lab, in the order in which they are done."""
+    seconds = 30 + max((sum(EACH + check.wait for check in task.checks) for task in tasks), default=0.0)
+    works = [partial(_inside, task) for task in tasks]
+    for number, answer in answers(works, workers(), Limits(seconds, _MOST)):
+        yield tasks[number], measured(answer, tasks[number].checks)
+
+
+def _inside(task: Task) -> list[dict[str, Any]]:
+    """Make the checks, as a child of root's. Return the results as JSON has them."""
+    root = visit(task.holder)
+    found = _adopted(root, task.wanted.topology.namespaces)
+    _wait_for_own_checks(root, task.holder.lab)
+    results = verify(task.wanted, task.checks, [task.holder.process.pid])
+    return [asdict(_told(result, found)) for result in results]
+
+
+def _adopted(root: int, names: Mapping[str, object]) -> dict[str, str]:
+    """Give the namespaces of a lab their names here. Return why one is missing, by name.
+
+    Of two names for one namespace neither is: a packet from one to the other would cross nothing.
+    """
+    namespaces.DIRECTORY.mkdir()
+    found: dict[tuple[int, int], str] = {}
+    missing = {}
+    for name in names:
+        try:
+            device, inode, _ = namespaces.adopt(root, name)
+        except OSError as error:
+            missing[name] = kernel_words(error)
+            continue
+        other = found.setdefault((device, inode), name)
+        if other != name:
+            missing |= {name: f"it is the same as {other}", other: f"it is the same as {name}"}
+    for name in missing:
+        namespaces.disown(name)
+    return missing
+
+
+def _told(result: Result, missing: Mapping[str, str]) -> Result:
+    """Return a result with what is known of namespaces that are missing."""
+    named = [f"namespace {name}: {why}" for name, why in missing.items() if name in result.observed]
+    return replace(result, lost="; ".join(named)) if named and not result.passed else result
+
+
+def _wait_for_own_checks(root: int, lab: str) -> None:
+    """Hold the lock of the lab's checks from here on, if it can be had: it is the student's, and proves nothing."""
+    with suppress(OSError):
+        fd = open_beneath(root, f"run/labctl/{lab}/engines", os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
+        end = time.monotonic() + COURTESY
+        while time.monotonic() < end:
+            with suppress(BlockingIOError):
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.05)
+
+
+def measured(answer: Answer, checks: Sequence[Check]) -> Measured:
+    """Return what the process said that has made these checks."""
+    if answer.why:
+        return Measured(why=f"it could not be measured: {plain(answer.why)}")
+    try:
+        results = tuple(_result(value) for value in answer.value)
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return Measured(why="it could not be measured: the answer is not understood")
+    if [result.name for result in results] != [check.name for check in checks]:
+        return Measured(why="it could not be measured: the answer is about other checks")
+    return Measured(results)
+
+
+def _result(value: dict[str, Any]) -> Result:
+    """Return a result that was JSON. Raise TypeError, KeyError, ValueError where it is none."""
+    texts = {key: plain(str(value[key])) for key in ("name", "description", "expected", "observed", "command", "lost")}
+    if value["outcome"] not in _STATES or type(value["passed"]) is not bool or type(value["asked"]) is not bool:
+        raise ValueError
+    return Result(
+        passed=value["passed"],
+        asked=value["asked"],
+        outcome=value["outcome"],
+        evidence=tuple(_evidence(each) for each in value["evidence"]),
+        message=plain(str(value["message"])),
+        lacks=tuple(plain(str(each)) for each in value["lacks"]),
+        seconds=float(value["seconds"]),
+        **texts,
+    )
+
+
+def _evidence(value: dict[str, Any]) -> Evidence:
+    place, counter, expected = (plain(str(value[key])) for key in ("place", "counter", "expected"))
+    return Evidence(place, counter, expected, int(value["observed"]), value["holds"] is True)

@@ -1,0 +1,39 @@
+"""A table of words for a person: as it is, or drawn again and again in the place of the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from labctl.report.console import console
+
+Words = tuple[Sequence[str], Sequence[Sequence[str]], Sequence[str]]
+"""Headings, rows, and lines below the table."""
+
+
+def show(words: Words) -> None:
+    """Print a table."""
+    out = console()
+    out.print(_drawn(words), soft_wrap=False)
+
+
+@contextmanager
+def shown_again() -> Iterator[Callable[[Words], object]]:
+    """Yield what shows a table in place of the one before, on the whole terminal."""
+    with Live(console=console(), screen=True, auto_refresh=False) as live:
+        yield lambda words: live.update(_drawn(words), refresh=True)
+
+
+def _drawn(words: Words) -> Group:
+    headings, rows, notes = words
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(escape(heading), overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return Group(table, *map(escape, notes))
