@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
+from labctl.api.lab import Lab
+from labctl.errors import LabError
 from labctl.lab.live.goal_checker import check_goals
 from labctl.lab.live.matcher import match_commands, match_packets
 from labctl.lab.live.observer import observe
@@ -44,6 +47,7 @@ class Player:
         self._lab = LabState(self.stage.name)
         self._wrong: dict[str, str] = {}  # what to say to the last answer, by question
         self._hints: tuple[str, ...] = ()  # those that were asked for, as they were then
+        self._counted = time.monotonic()  # until when the time of the current step is counted
 
     @classmethod
     def open(cls, file: LessonFile, folder: Folder) -> Player:
@@ -51,13 +55,22 @@ class Player:
         names = [step.name for step in file.steps]
         known = folder.read(file.name)
         if known is None or not known.fits(names) or known.seed != file.seed:
-            known = begun(file.name, file.seed, file.labs[0].name, names)
+            return cls.anew(file, folder)
         return cls(file, folder, known)
+
+    @classmethod
+    def anew(cls, file: LessonFile, folder: Folder) -> Player:
+        """Return the player of a lesson at its beginning. The lab that the student has of it is not another's."""
+        known = folder.read(file.name)
+        new = begun(file.name, file.seed, file.labs[0].name, [step.name for step in file.steps])
+        return cls(file, folder, replace(new, lab_id=known.lab_id if known else ""))
 
     def __enter__(self) -> Player:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.progress.current.began:
+            self._keep(self.progress.current)
         self._look_no_more()
 
     @property
@@ -92,6 +105,7 @@ class Player:
             hints_left=len(self._hints) < len(self._all_hints()),
             done=over,
             afterwards=self._afterwards if over else "",
+            solution=tuple(solution.command for solution in self.step.solve) if current.skipped else (),
             notice=self.notice,
         )  # fmt: skip
 
@@ -123,39 +137,48 @@ class Player:
     def start(self) -> None:
         """Go on in the lab that runs, if it is the student's own; or make it as the current step begins.
 
-        Raise LabError: the lab cannot be made, or another one of its name runs.
+        Where that step is over, and its lab is gone, the next one begins. Raise LabError: the lab cannot be made, or
+        another one of its name runs.
         """
-        identity = self.progress.lab_id
+        current, identity = self.progress.current, self.progress.lab_id
         refuse_other_labs(self.stage, identity)
-        if not identity or self.stage.identity() != identity:
-            self.back()
-        else:
+        self._counted = time.monotonic()
+        if current.began and identity and self.stage.identity() == identity:
             self._look()
+        elif not (current.over and self.forward()):
+            self.back()
 
     def back(self) -> None:
         """Put the lab, and the student, at the beginning of the current step. Raise LabError."""
-        self._look_no_more()
-        lab = self.stage.make(self.progress.step)
-        self._begin(StepProgress(self.step.name, hints=self.progress.current.hints), lab.id)
+        with self._looking_again():
+            lab = self.stage.make(self.progress.step)
+            before = self._timed(self.progress.current)
+            self._begin(self.progress.step, lab, StepProgress(before.name, hints=before.hints, seconds=before.seconds))
 
     def forward(self) -> bool:
         """Go on to the next step. Return whether there is one. Raise LabError."""
-        if self.progress.step + 1 == self.progress.of:
+        number = self.progress.step + 1
+        if number == self.progress.of:
             return False
-        self._look_no_more()
-        self.progress = replace(self.progress, step=self.progress.step + 1)
-        lab = self.stage.go_on(self.progress.step)
-        self._begin(StepProgress(self.step.name), lab.id)
+        with self._looking_again():
+            is_there = self.stage.identity() == self.progress.lab_id
+            lab = self.stage.go_on(number) if is_there else self.stage.make(number)
+            self._begin(number, lab, StepProgress(self.file.steps[number].name))
         return True
 
-    def skip(self) -> tuple[str, ...]:
-        """Do what the solution of the current step says, and count the step as skipped. Return its commands.
+    def end(self) -> None:
+        """End the lab, once the lesson is over. Raise LabError where it cannot be ended."""
+        self._look_no_more()
+        if self.stage.identity() == self.progress.lab_id:
+            self.stage.lab.down()
+
+    def skip(self) -> None:
+        """Do what the solution of the current step says, and count the step as skipped: the page shows its commands.
 
         Raise LabError where the lab refuses it.
         """
         self.stage.solve(self.stage.lab, self.progress.step)
         self._keep(replace(self.progress.current, skipped=True))
-        return tuple(solution.command for solution in self.step.solve)
 
     def answer(self, question: str, typed: str) -> None:
         """Take an answer. Raise LabError where the lab cannot be asked whether it is right."""
@@ -201,17 +224,34 @@ class Player:
         self._others = others
         self._look()
 
-    def _begin(self, step: StepProgress, lab_id: str) -> None:
+    @contextmanager
+    def _looking_again(self) -> Iterator[None]:
+        """Look no more at the lab while it is put into another state, and again where that fails."""
+        self._look_no_more()
+        try:
+            yield
+        except LabError:
+            self._look()
+            raise
+
+    def _begin(self, number: int, lab: Lab, step: StepProgress) -> None:
         now = time.time()
-        self.progress = replace(self.progress.with_current(replace(step, began=now)), since=now, lab_id=lab_id)
+        at = replace(self.progress, step=number, since=now, lab_id=lab.id)
+        self.progress = at.with_current(replace(step, began=now))
+        self._counted = time.monotonic()
         self._wrong, self._hints = {}, ()
         self._lab = LabState(self.stage.name)
         self._folder.write(self.progress)
         self._look()
 
     def _keep(self, step: StepProgress) -> None:
-        self.progress = self.progress.with_current(step)
+        self.progress = self.progress.with_current(self._timed(step))
         self._folder.write(self.progress)
+
+    def _timed(self, step: StepProgress) -> StepProgress:
+        """Return the current step with the time that has passed since this was asked before, unless it is over."""
+        passed, self._counted = time.monotonic() - self._counted, time.monotonic()
+        return step if self.progress.current.over else replace(step, seconds=step.seconds + passed)
 
     def _advance(self) -> None:
         """Note what is reached, and whether the step is done by it."""

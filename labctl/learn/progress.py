@@ -26,6 +26,7 @@ class StepProgress:
     name: str
     began: float = 0.0
     done: float = 0.0
+    seconds: float = 0.0  # for which the student was at it, in all, until it was over
     hints: int = 0
     skipped: bool = False
     predicted: str = ""

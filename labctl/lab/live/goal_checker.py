@@ -51,8 +51,11 @@ def check_goals(lab: str, line: Line, checks: Sequence[Check]) -> None:
                 pause = REACHED if all(result.passed for result in known.values()) else OPEN
         except (LabError, OSError):  # the lab ends amidst: it will be made anew, or `status` says what is wrong
             known.clear()
-        if changed_within(line, pause):
+        changed = changed_within(line, pause)
+        if changed:
             explained.clear()
+        if "" in changed:  # the lab itself: what was sent before it was known to be there counts for nothing
+            known.clear()
 
 
 def _judge(

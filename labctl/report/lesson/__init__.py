@@ -46,4 +46,5 @@ class Page:
     hints_left: bool = True
     done: bool = False
     afterwards: str = ""
+    solution: tuple[str, ...] = ()  # the commands that have solved it, where it was skipped
     notice: str = ""  # what labctl, or the teacher, has to say
