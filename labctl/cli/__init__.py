@@ -12,7 +12,17 @@ from typing import NoReturn
 import click
 
 # The modules of the commands are imported to join the group.
-from labctl.cli import classroom, files, follow, graph, inspect, lifecycle, operate, packets  # noqa: F401
+from labctl.cli import (  # noqa: F401
+    classroom,
+    files,
+    follow,
+    graph,
+    inspect,
+    lesson,
+    lifecycle,
+    operate,
+    packets,
+)
 from labctl.cli.base import cli
 from labctl.cli.errors import print_error, print_usage_error
 from labctl.cli.streams import OUTPUT, make_reliable

@@ -102,7 +102,7 @@ class Player:
             predicted=current.predicted,
             right=self.step.predict.right if self.step.predict and over else "",
             hints=self._hints,
-            hints_left=len(self._hints) < len(self._all_hints()),
+            hints_left=len(self._hints) < len(self.all_hints()),
             done=over,
             afterwards=self._afterwards if over else "",
             solution=tuple(solution.command for solution in self.step.solve) if current.skipped else (),
@@ -197,7 +197,7 @@ class Player:
 
     def hint(self) -> str:
         """Return the next hint that fits what is not reached, and count it; empty where there is none left."""
-        left = [hint for hint in self._all_hints() if hint not in self._hints]
+        left = [hint for hint in self.all_hints() if hint not in self._hints]
         if not left:
             return ""
         self._hints = (*self._hints, left[0])
@@ -265,7 +265,8 @@ class Player:
         if after != current:
             self._keep(after)
 
-    def _all_hints(self) -> tuple[str, ...]:
+    def all_hints(self) -> tuple[str, ...]:
+        """Return the hints for what is not reached now, whether they were asked for or not."""
         return hints_of(self.step, self.goals, self._lab)
 
     def _look(self) -> None:

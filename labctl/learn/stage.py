@@ -62,7 +62,7 @@ class Stage:
     def solve(self, lab: Lab, number: int) -> None:
         """Do what the solution of a step says. Raise LabError."""
         for solution in self.file.steps[number].solve:
-            _do(lab, solution)
+            do(lab, solution)
 
     def _set_up(self, lab: Lab, number: int) -> None:
         for setup in self.file.steps[number].setup:
@@ -83,7 +83,8 @@ def changes_of(setup: Setup) -> Iterator[Change]:
         yield Impair(str(setup.impair.device), setup.impair.words, setup.impair.direction)
 
 
-def _do(lab: Lab, solution: Solution) -> None:
+def do(lab: Lab, solution: Solution) -> None:
+    """Do one thing that a student may do. Raise LabError where it is refused."""
     namespace = solution.in_ or ""
     if solution.run is not None:
         perform(lab, Run(namespace, solution.run))

@@ -159,6 +159,7 @@ class Answer(Model):
     measured: Measured | None = Field(None, description="Where this lab has the answer.")
     within: float = Field(0.0, ge=0, description="By how much a number may differ.")
     wrong: str = Field("", description="What to say to an answer that is wrong.")
+    example: str = Field("", description="An answer that `is` takes, where its pattern is none itself.")
 
     @model_validator(mode="after")
     def _is_one(self) -> Answer:
@@ -196,6 +197,9 @@ class Hint(Model):
     goal: Name | None = Field(None, description="The goal that is not reached.")
     why: Pattern | None = Field(None, description="A pattern that the diagnosis of that check has in it.")
     text: Text = Field(description="The hint, in Markdown.")
+    after: tuple[Solution, ...] = Field(
+        (), description="What leads to that failure, where the step does not begin with it; for `labctl lesson test`."
+    )
 
 
 def _hint(written: Any) -> Any:

@@ -44,6 +44,6 @@ def model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseMode
             return Measured, "`measured`"
         case ("steps", _, "hints", _):
             return Hint, "a hint"
-        case ("steps", _, "solve", _):
+        case ("steps", _, "solve", _) | ("steps", _, "hints", _, "after", _):
             return Solution, "an item of `solve`"
     return Lesson, "a lesson"

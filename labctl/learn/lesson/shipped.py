@@ -25,8 +25,9 @@ def find(name_or_path: str) -> Path:
     shipped = folders()
     if name_or_path in shipped:
         return shipped[name_or_path]
-    if name_or_path.isdigit() and 0 < int(name_or_path) <= len(shipped):
-        return list(shipped.values())[int(name_or_path) - 1]
+    for folder in shipped.values() if name_or_path.isdigit() else ():
+        if folder.name.partition("-")[0].lstrip("0") == name_or_path.lstrip("0"):
+            return folder
     path = Path(name_or_path)
     if path.name == FILE:
         return path.parent

@@ -1,0 +1,58 @@
+"""`labctl lesson test` proves what a lesson claims, and names what it claims falsely."""
+
+from __future__ import annotations
+
+import json
+
+from tests.e2e.world import World
+
+FALSE = """\
+---
+title: False claims
+minutes: 1
+topology: two-site
+steps:
+  - name: holds-already
+    check: [{name: across, ping: {from: siteA, to: 10.0.102.1, count: 1}}]
+    hints: [{goal: across, text: Never told.}]
+    solve: [{in: siteA, run: "true"}]
+  - name: answered
+    answer:
+      - {name: number, question: "How many?", is: "four(teen)?", example: fifteen}
+  - name: refused
+    setup: [{in: siteB, run: ip addr del 10.0.102.1/24 dev tun1}]
+    check: [{name: across, ping: {from: siteA, to: 10.0.102.1, count: 1, timeout: 0.2}}]
+    solve: [{in: siteB, run: ip addr add nonsense dev tun1}]
+---
+## One
+## Two
+## Three
+"""
+
+
+def proofs(here: World, lesson: str, code: int) -> dict[str, list[str]]:
+    steps = json.loads(here.labctl("lesson", "test", lesson, "-f", "json", code=code).stdout)["steps"]
+    return {step["step"]: step["findings"] for step in steps}
+
+
+def test_a_new_lesson_does_what_it_claims(here: World) -> None:
+    here.labctl("lesson", "new", "mine")
+    assert proofs(here, "mine", 0) == {"reach-the-other-site": []}
+    assert "is there already" in here.labctl("lesson", "new", "mine", code=2).stderr
+
+
+def test_false_claims_are_named(as_user: World) -> None:
+    as_user.file("lesson.md", FALSE)
+    found = proofs(as_user, ".", 1)
+    assert any("before anything was done" in one for one in found["holds-already"])
+    assert any("'Never told.' is not told" in one for one in found["holds-already"])
+    assert any("the lab refuses it" in one and "nonsense" in one for one in found["refused"])
+    assert any("'fifteen'" in one and "not taken as right" in one for one in found["answered"])
+
+
+def test_a_lab_of_that_name_that_is_not_the_lesson_s_is_left_alone(as_user: World) -> None:
+    as_user.labctl("lesson", "new", "mine")
+    as_user.labctl("up", "two-site")
+    assert "not the one of this lesson" in as_user.labctl("lesson", "test", "mine", code=1).stdout
+    assert as_user.labctl("verify", "underlay").stdout
+    as_user.labctl("down")
