@@ -20,7 +20,6 @@ LAYERS = (
 )
 LAYER_OF = {package: layer for layer, packages in enumerate(LAYERS) for package in packages.split()}
 ONLY_IN = {
-    "pyroute2": {"kernel"},
     "rich": {"report"},
     "numpy": {"engine"},
     "pydantic": {"topology", "learn"},
@@ -162,7 +161,7 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}), file=sys.stde
     return set(done.stderr.split())
 
 
-HEAVY = {"pyroute2", "numpy", "rich", "pydantic", "scapy", "yaml"}
+HEAVY = {"numpy", "rich", "pydantic", "scapy", "yaml"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["--version"]])
