@@ -115,6 +115,11 @@ class Player:
         return goals_of(self.step, self.progress.current, self._lab)
 
     @property
+    def looks(self) -> bool:
+        """Return whether what happens in the lab from now on is seen."""
+        return not self._awaits_prediction and all(seen.name in self._lab.matched for seen in self.step.seen)
+
+    @property
     def _awaits_prediction(self) -> bool:
         return self.step.predict is not None and not self.progress.current.predicted
 

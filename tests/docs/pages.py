@@ -57,7 +57,12 @@ class Block:
 
 def blocks(page: Path) -> Iterator[Block]:
     """Yield the fenced blocks of a page, in order."""
-    for found in _BLOCK.finditer((REPO / page).read_text()):
+    return blocks_of((REPO / page).read_text())
+
+
+def blocks_of(text: str) -> Iterator[Block]:
+    """Yield the fenced blocks of a text in Markdown, in order."""
+    for found in _BLOCK.finditer(text):
         language, _, file = found["info"].partition(" ")
         yield Block(language, file, found["elsewhere"] or "", found["text"])
 

@@ -32,7 +32,7 @@ MEMORY = 1 << 20
 
 def match_packets(lab: str, line: Line, wanted: Mapping[str, PacketPattern]) -> None:
     """Send how many packets of each pattern have crossed, by its name, whenever it is more. Raise Hangup."""
-    state, counted = State(lab), Counter[str]()
+    state, counted = State(lab), Counter(dict.fromkeys(wanted, 0))
     while True:
         with suppress(LabError, OSError):  # a namespace has just gone
             _match_as_recorded(state, line, wanted, counted)
