@@ -1,8 +1,9 @@
-"""The tables of docs/topology.md, made from the JSON Schema of the model: `python -m docs.keys` writes them.
+"""The tables of keys in the pages, made from the JSON Schema of what they tell of: `python -m docs.keys` writes them.
 
 A table stands between `<!-- keys: NAME... -->` and `<!-- end -->`, where each NAME is a definition of the schema, or
-Topology for the file as a whole. Several names make one table, which says of each key which kinds have it.
-A key whose value is an object of its own links to the heading above the table of that object.
+the name of the file as a whole. Several names make one table, which says of each key which kinds have it.
+A key whose value is an object of its own links to the heading above the table of that object, in this page or in the
+one about topologies.
 """
 
 from __future__ import annotations
@@ -12,19 +13,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from labctl.topology.model import json_schema
+from labctl.learn.lesson.model import json_schema as schema_of_lessons
+from labctl.topology.model import json_schema as schema_of_topologies
 
-PAGE = Path(__file__).parent / "topology.md"
+TOPOLOGY, LESSONS = (Path(__file__).parent / name for name in ("topology.md", "lessons.md"))
+PAGES = {TOPOLOGY: ("Topology", schema_of_topologies), LESSONS: ("Lesson", schema_of_lessons)}
 MARKED = re.compile(r"<!-- keys: ([\w ]+) -->\n.*?<!-- end -->", re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 Schema = dict[str, Any]
 
 
-def definitions() -> dict[str, Schema]:
-    """Return every object that a topology file can contain, by the name of its model."""
-    schema = json_schema()
-    return {"Topology": schema, **schema["$defs"]}
+def definitions(page: Path) -> dict[str, Schema]:
+    """Return every object that a file can contain of which a page tells, by the name of its model."""
+    name, schema_of = PAGES[page]
+    schema = schema_of()
+    return {name: schema, **schema["$defs"]}
 
 
 def anchor(heading: str) -> str:
@@ -32,23 +36,25 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
-def filled(page: str) -> str:
-    """Return the page with its tables as the model has them."""
-    known, links = definitions(), dict(_links(page))
+def filled(page: Path) -> str:
+    """Return a page with its tables as the model has them."""
+    text, known = page.read_text(), definitions(page)
+    links = dict((*_links(TOPOLOGY, TOPOLOGY.name), *_links(page, "")))
 
     def table(found: re.Match[str]) -> str:
         rows = "\n".join(_table({name: known[name] for name in found[1].split()}, links))
         return f"<!-- keys: {found[1]} -->\n\n{rows}\n\n<!-- end -->"
 
-    return MARKED.sub(table, page)
+    return MARKED.sub(table, text)
 
 
-def _links(page: str) -> Iterator[tuple[str, str]]:
-    """Yield every model that has a table, and the link to the heading above that."""
-    for found in MARKED.finditer(page):
-        heading = HEADING.findall(page, 0, found.start())[-1]
-        for name in found[1].split():
-            yield name, f"[{heading.lower()}](#{anchor(heading)})"
+def _links(page: Path, name: str) -> Iterator[tuple[str, str]]:
+    """Yield every model that has a table in a page, and the link to the heading above that, by the name of the page."""
+    text = page.read_text()
+    for found in MARKED.finditer(text):
+        heading = HEADING.findall(text, 0, found.start())[-1]
+        for model in found[1].split():
+            yield model, f"[{heading.lower()}]({name}#{anchor(heading)})"
 
 
 def _table(models: Mapping[str, Schema], links: Mapping[str, str]) -> Iterator[str]:
@@ -86,7 +92,10 @@ def _shown(default: Any) -> str:
 
 def _value(found: Schema, links: Mapping[str, str]) -> str:
     """Return what can be written for a key: its words, its bounds or an example."""
-    found = {**found, **next((one for one in found.get("anyOf", ()) if one.get("type") != "null"), {})}
+    written = [one for one in found.get("anyOf", ()) if one.get("type") != "null"]
+    if len(written) > 1:
+        return " or ".join(_value(one, links) for one in written)
+    found = {**found, **next(iter(written), {})}
     if "$ref" in found:
         return links[found["$ref"].rpartition("/")[2]]
     if "enum" in found:
@@ -97,7 +106,8 @@ def _value(found: Schema, links: Mapping[str, str]) -> str:
         case "array":
             return f"a list: {_value(found['items'], links)}"
         case "object":
-            return f"by name: {_value(found['additionalProperties'], links)}"
+            below = found.get("additionalProperties")
+            return f"by name: {_value(below, links)}" if isinstance(below, dict) else "a mapping"
         case "boolean":
             return "`true`, `false`"
         case "integer" | "number":
@@ -108,10 +118,13 @@ def _value(found: Schema, links: Mapping[str, str]) -> str:
 
 def _bounds(found: Schema) -> str:
     """Return from where to where a number goes."""
+    if "maximum" not in found:
+        return "a number"
     if "exclusiveMinimum" in found:
         return f"above {found['exclusiveMinimum']}, to {found['maximum']}"
     return f"{found['minimum']} to {found['maximum']}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text()))
+    for each in PAGES:
+        each.write_text(filled(each))

@@ -16,7 +16,7 @@ from tests.e2e.world import REPO
 
 ELSEWHERE = [(page, block) for page in PAGES for block in blocks(page) if block.elsewhere]
 TOPOLOGIES = [block for page in PAGES for block in blocks(page) if block.language == "yaml"]
-LANGUAGES = ("console", "yaml", "text", "python")
+LANGUAGES = ("console", "yaml", "text", "python", "markdown")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -60,23 +60,32 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
         assert any((top / name).exists() for top in (REPO, REPO / "labctl")), f"{page} names {name}"
 
 
-def test_the_tables_of_keys_are_those_of_the_model() -> None:
-    page = keys.PAGE.read_text()
-    assert keys.filled(page) == page, "run `make docs`"
+@pytest.mark.parametrize("page", keys.PAGES, ids=lambda page: page.name)
+def test_the_tables_of_keys_are_those_of_the_model(page: Path) -> None:
+    assert keys.filled(page) == page.read_text(), "run `make docs`"
 
 
-def test_every_key_of_the_schema_is_documented() -> None:
-    """Read from the page alone: the first column of the tables."""
+@pytest.mark.parametrize("page", keys.PAGES, ids=lambda page: page.name)
+def test_every_key_of_the_schema_is_documented(page: Path) -> None:
+    """Read from the pages alone: the first column of the tables. What a topology has, too, is in its page."""
+    documented = _documented(page)
+    models = keys.definitions(page)
+    elsewhere = _documented(keys.TOPOLOGY)
+    assert models.keys() - elsewhere.keys() == documented.keys() - elsewhere.keys()
+    assert page != keys.TOPOLOGY or documented.keys() == models.keys()
+    for name, model in models.items():
+        found = documented.get(name) or elsewhere[name]
+        shared = "kind" in model["properties"]  # one table for all interfaces
+        assert set(model["properties"]) <= found if shared else set(model["properties"]) == found
+
+
+def _documented(page: Path) -> dict[str, set[str]]:
     documented: dict[str, set[str]] = {}
-    for table in keys.MARKED.finditer(keys.PAGE.read_text()):
+    for table in keys.MARKED.finditer(page.read_text()):
         rows = [[cell.strip() for cell in row.split(" | ")] for row in table[0].splitlines() if row.startswith("| `")]
         for name in table[1].split():
             documented[name] = {row[0].strip("| `") for row in rows}
-    models = keys.definitions()
-    assert documented.keys() == models.keys()
-    for name, model in models.items():
-        shared = "kind" in model["properties"]  # one table for all interfaces
-        assert set(model["properties"]) <= documented[name] if shared else set(model["properties"]) == documented[name]
+    return documented
 
 
 def test_the_man_page_is_that_of_the_commands() -> None:
@@ -98,7 +107,7 @@ def test_every_command_is_in_the_page_of_commands() -> None:
     assert [name for name in cli.commands if not re.search(rf"\| .*`{name}\b", page)] == []
 
 
-FOR_A_TERMINAL = {"shell", "watch", "schema", "topologies", "class"}
+FOR_A_TERMINAL = {"shell", "watch", "schema", "topologies", "class", "lesson"}
 
 
 def test_every_command_has_its_words_in_python() -> None:

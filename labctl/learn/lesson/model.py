@@ -242,7 +242,7 @@ class Lesson(Model):
     vars: dict[
         VariableName, Annotated[Variable, BeforeValidator(_variable, json_schema_input_type=Variable | list[str | int])]
     ] = Field(
-        {}, description="Values that vary by the seed, for ${NAME} anywhere in the file.", examples=[{"host": [5, 6]}]
+        {}, description="Values that vary by the seed, for $NAME anywhere in the file.", examples=[{"host": [5, 6]}]
     )
     steps: tuple[Step, ...] = Field(min_length=1, description="The steps, in the order of their headings.")
 
