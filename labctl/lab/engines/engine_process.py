@@ -11,19 +11,21 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from labctl.engine.drop_privileges import NOBODY
 from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
 from labctl.errors import KernelRefused, LabError, kernel_errors_as
 from labctl.lab.engines.task import EngineTask, Task
-from labctl.lab.programs.task import ProgramTask
 from labctl.plan.engine_spec import EngineSpec
 from labctl.process.detach import redirect_output
 from labctl.process.log_file import LogFile
 from labctl.process.syscalls import CLONE_NEWNET, setns
 from labctl.process.title import set_title
+
+if TYPE_CHECKING:
+    from labctl.lab.programs.task import ProgramTask
 
 Signal = Callable[[], None]
 Work = Callable[[Signal, Signal], None]
@@ -36,7 +38,7 @@ Forward = Callable[[LogFile, Signal, Signal], None]
 
 def work_of(task: Task) -> Work:
     """Return the work of a task. What can be computed before the process is forked is."""
-    forward = _program(task) if isinstance(task, ProgramTask) else _built_in(task)
+    forward = _built_in(task) if isinstance(task, EngineTask) else _program(task)
 
     def work(begin: Signal, ready: Signal) -> None:
         def enter() -> None:

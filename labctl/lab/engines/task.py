@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from labctl.lab.programs.task import ProgramTask
 from labctl.plan.engine_spec import EngineSpec
+
+if TYPE_CHECKING:
+    from labctl.lab.programs.task import ProgramTask
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class EngineTask:
         return self.spec.command
 
 
-Task = EngineTask | ProgramTask
+Task: TypeAlias = "EngineTask | ProgramTask"
 
 FORKER = -1
 """The number of the forking process in its answer, which is the PIDs of all or an error. That of a task is its index in
