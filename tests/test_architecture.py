@@ -75,7 +75,7 @@ def test_the_engine_stands_alone() -> None:
 
 
 ENGINE = (
-    "packets errors openblas carrier drop_privileges",
+    "packets errors numpy_import carrier drop_privileges",
     "features ports",
     "counters tun udp",
     "accounting",

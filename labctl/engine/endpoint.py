@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
-from labctl.engine import drop_privileges, openblas
+from labctl.engine import drop_privileges, numpy_import
 from labctl.engine.accounting import Watch
 from labctl.engine.control import Control
 from labctl.engine.counters import Counters
@@ -144,7 +144,7 @@ def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, Networ
 def _fast_ports() -> tuple[type[TunDevice], type[UdpPeer]]:
     """Return the ports that use offloads, or plain ones without numpy: only the arithmetic of offloads needs it."""
     try:
-        with openblas.without_threads():
+        with numpy_import.lean():
             from labctl.engine.tun.offload import OffloadTun
         from labctl.engine.udp.offload import OffloadPeer
     except ImportError:

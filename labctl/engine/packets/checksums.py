@@ -11,16 +11,18 @@ it lies, too; `native` turns a number such as a length into that form.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-Rows = npt.NDArray[np.uint8]
-Sums = npt.NDArray[np.uint64]
-Words = npt.NDArray[np.uint16]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Rows: TypeAlias = "npt.NDArray[np.uint8]"
+Sums: TypeAlias = "npt.NDArray[np.uint64]"
+Words: TypeAlias = "npt.NDArray[np.uint16]"
 # A strided view of one field in every row; its byte order is part of its type.
-Field = npt.NDArray[Any]
+Field: TypeAlias = "npt.NDArray[Any]"
 
 _add = np.add.reduce
 _SWAPPED = sys.byteorder == "little"

@@ -22,9 +22,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from labctl.engine.packets.checksums import Rows, are_right, field, folded, native, row_sums
 from labctl.engine.packets.headers import Headers, Layout
@@ -33,11 +33,14 @@ from labctl.engine.packets.train import MOST_PACKETS, Bytes, Train
 from labctl.engine.packets.vnet import LAYOUT, NEEDS_CSUM, TCPV4, TCPV6, UDP_L4
 from labctl.engine.packets.vnet import SIZE as VNET
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 LARGEST_FRAME = 65535
 ACK, PSH, DONT_FRAGMENT = 0x10, 0x08, 0x40
 
 # Headers are multiples of four bytes, so they are compared as 32-bit words.
-Words = npt.NDArray[np.uint32]
+Words: TypeAlias = "npt.NDArray[np.uint32]"
 
 
 @lru_cache(64)
