@@ -20,6 +20,7 @@ LAYERS = (
 )
 LAYER_OF = {package: layer for layer, packages in enumerate(LAYERS) for package in packages.split()}
 ONLY_IN = {
+    "pyroute2": {"kernel"},
     "rich": {"report"},
     "numpy": {"engine"},
     "pydantic": {"topology", "learn"},
@@ -161,7 +162,7 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}}), file=sys.stde
     return set(done.stderr.split())
 
 
-HEAVY = {"numpy", "rich", "pydantic", "scapy", "yaml"}
+HEAVY = {"pyroute2", "numpy", "rich", "pydantic", "scapy", "yaml"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["--version"]])

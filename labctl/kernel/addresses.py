@@ -6,7 +6,6 @@ import ipaddress
 import socket
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.routes import SCOPES
@@ -28,8 +27,6 @@ _FLAGS = {
     0x800: "stable-privacy",
 }
 """IFA_F_* in the words of ip-address(8)."""
-
-_NODAD, _SCOPE_HOST = 0x02, 254  # linux/if_addr.h, linux/rtnetlink.h
 
 _SECONDARY = {socket.AF_INET: "secondary", socket.AF_INET6: "temporary"}  # one bit
 
@@ -59,21 +56,6 @@ def addresses(netlink: rt.Rtnetlink) -> dict[int, list[Address]]:
         index, address = told(message)
         found.setdefault(index, []).append(address)
     return found
-
-
-def encoded(index: int, address: IPv4Interface | IPv6Interface, local: IPv4Address | IPv6Address) -> bytes:
-    """Return the message of an address; where it has a peer, `address` is that of the peer, and else the same."""
-    # As ip(8) and the kernel's own 127.0.0.1 have it.
-    scope = _SCOPE_HOST if address.version == 4 and address.is_loopback else 0
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    # An address of a lab is known to be alone on its link, and must be usable at once (RFC 4429 has the wait).
-    flags = rt.u32(_IFA_FLAGS, _NODAD) if address.version == 6 else b""
-    return (
-        _IFADDRMSG.pack(family, address.network.prefixlen, 0, scope, index)
-        + rt.attribute(_IFA_LOCAL, local.packed)
-        + rt.attribute(_IFA_ADDRESS, address.ip.packed)
-        + flags
-    )
 
 
 def told(message: bytes) -> tuple[int, Address]:

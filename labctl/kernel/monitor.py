@@ -16,7 +16,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from labctl.kernel import addresses, link_counters, links, namespaces, neighbours, routes, rules
+from labctl.kernel import addresses, links, namespaces, neighbours, routes, rules
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.addresses import Address
 from labctl.plan import notifications as told
@@ -113,7 +113,7 @@ class Monitor:
 
     def counters(self) -> dict[int, LinkCounters]:
         """Return the counters of the interfaces as they are now, by index."""
-        return dict(link_counters.counters(self._asking))
+        return dict(links.counters(self._asking))
 
     def read(self) -> list[Notification]:
         """Return what the kernel told since the last read, in its order; without waiting.

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from labctl.errors import NOTHING_LEFT, USED_UP, KernelRefused, UsageError, kernel_errors_as, kernel_words
-from labctl.kernel.link_message import IFLA_IFALIAS, LOOPBACK_INDEX, LinkMessage, link
-from labctl.kernel.rtnetlink import NLM_F_ACK, RTM_GETLINK, RTM_NEWLINK, Rtnetlink, text
+from labctl.kernel.rtnetlink import RTM_GETLINK, RTM_NEWLINK, Rtnetlink, link
 from labctl.process.syscalls import (
     CLONE_NEWNET,
     MS_BIND,
@@ -36,6 +35,7 @@ from labctl.process.syscalls import (
 
 DIRECTORY = Path("/run/netns")
 NS_GET_USERNS, NS_GET_NSTYPE = 0xB701, 0xB703  # ioctl_ns(2)
+LOOPBACK_INDEX = 1  # net/core/dev.c: LOOPBACK_IFINDEX
 
 
 class NamespaceId(NamedTuple):
@@ -119,14 +119,13 @@ def _mark(fd: int) -> str:
     with network_namespace(fd):
         netlink = Rtnetlink()
     try:
-        (told,) = netlink.messages(RTM_GETLINK, link(LOOPBACK_INDEX), NLM_F_ACK)
-        return LinkMessage(told).alias
+        return netlink.get(RTM_GETLINK, link(LOOPBACK_INDEX)).get_attr("IFLA_IFALIAS") or ""
     finally:
         netlink.close()
 
 
 def _set_mark(netlink: Rtnetlink, mark: str) -> None:
-    netlink.request(RTM_NEWLINK, link(LOOPBACK_INDEX, text(IFLA_IFALIAS, mark)))
+    netlink.request(RTM_NEWLINK, link(LOOPBACK_INDEX, (("IFLA_IFALIAS", mark),)))
 
 
 class Opened(NamedTuple):

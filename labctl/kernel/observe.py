@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from labctl.kernel import (
     addresses,
@@ -20,28 +21,13 @@ from labctl.kernel import (
     veth_peers,
 )
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.kinds import kind_of
-from labctl.kernel.link_counters import counters_in
-from labctl.kernel.link_message import (
-    AF_INET6,
-    IFF_LOWER_UP,
-    IFF_UP,
-    IFLA_AF_SPEC,
-    IFLA_INET6_ADDR_GEN_MODE,
-    IFLA_INFO_DATA,
-    IFLA_MTU,
-    IFLA_OPERSTATE,
-    IFLA_STATS64,
-    LinkMessage,
-    all_links,
-)
+from labctl.kernel.links import told_kind
+from labctl.kernel.options import IFF_LOWER_UP
+from labctl.kernel.perform import IFF_UP
 from labctl.plan.commands import ADDRGENMODES
 from labctl.plan.facts import Link, LinkCounters, Namespace
 from labctl.process.syscalls import network_namespace
 from labctl.process.users import outside, user_name
-
-_IFLA_TUN_OWNER = 1  # linux/if_link.h
-_STATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")  # linux/if.h, IF_OPER_*
 
 
 def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) -> Namespace | None:
@@ -67,25 +53,25 @@ def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) ->
 
 
 def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], others: Iterable[str]) -> Namespace:
-    links = all_links(netlink)
+    links = netlink.dump(rt.RTM_GETLINK, rt.link(0))
     owned = addresses.addresses(netlink)
-    names = {link.index: link.name for link in links}
+    names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
     seen = list(routes.routes(netlink, names))
-    veths = [link for link in links if link.driver == "veth"]
+    veths = [link for link in links if _kind(link) == "veth"]
     peers = veth_peers.other_ends(netlink, name, veths, names, others)
     networks, local = _by_device(seen, "main"), _by_device(seen, "local", "local")
     attached = qdiscs.attached(netlink)
     netems, asked_for = netem.attached(attached), qdiscs.asked_for(attached)
     known = neighbours.entries(netlink)
-    macs = {link.mac for link in links}
-    has_ports = any(link.master for link in links)
+    macs = {link.get_attr("IFLA_ADDRESS") for link in links}
+    has_ports = any(link.get_attr("IFLA_MASTER") for link in links)
     forwarding = neighbours.static_forwarding(netlink, macs) if has_ports else {}
     found = {}
     for link in links:
-        index = link.index
+        index = link["index"]
         found[names[index]] = replace(
-            link_of(link),
-            master=names.get(link.master, ""),
+            _link(link),
+            master=names.get(link.get_attr("IFLA_MASTER") or 0, ""),
             peer=peers.get(index),
             netem=netems[index].impairment() if index in netems else None,
             addresses=tuple(map(str, owned.get(index, ()))),
@@ -105,10 +91,10 @@ def counters(name: str) -> dict[str, LinkCounters]:
     with namespaces.inside(name):
         netlink = rt.Rtnetlink()
     try:
-        links = all_links(netlink)
+        links = netlink.dump(rt.RTM_GETLINK, rt.link(0))
     finally:
         netlink.close()
-    return {link.name: _counters(link) for link in links}
+    return {link.get_attr("IFLA_IFNAME"): _counters(link) for link in links}
 
 
 def _by_device(seen: Iterable[routes.Seen], table: str, type_: str = "unicast") -> dict[str, list[str]]:
@@ -120,35 +106,50 @@ def _by_device(seen: Iterable[routes.Seen], table: str, type_: str = "unicast") 
     return found
 
 
-def link_of(told: LinkMessage) -> Link:
+def _link(link: Any) -> Link:
     """Return what an interface says of itself alone."""
-    kind, stand_in = kind_of(told)
+    mac = link.get_attr("IFLA_ADDRESS") or ""
+    kind, stand_in = told_kind(_kind(link), link.get_attr("IFLA_IFALIAS") or "", mac)
     return Link(
-        name=told.name,
+        name=link.get_attr("IFLA_IFNAME"),
         kind=kind,
-        up=bool(told.flags & IFF_UP),
-        carrier=bool(told.flags & IFF_LOWER_UP),
-        state=_STATES[told.attributes.number(IFLA_OPERSTATE) or 0],
-        mtu=told.attributes.number(IFLA_MTU) or 0,
-        mac=told.mac,
-        owner=_owner(told) if kind in ("tun", "tap") else "",
-        addrgenmode=_addrgenmode(told),
+        up=bool(link["flags"] & IFF_UP),
+        carrier=bool(link["flags"] & IFF_LOWER_UP),
+        state=(link.get_attr("IFLA_OPERSTATE") or "unknown").lower(),
+        mtu=link.get_attr("IFLA_MTU"),
+        mac=mac,
+        owner=_owner(link) if kind in ("tun", "tap") else "",
+        addrgenmode=_addrgenmode(link),
         stand_in=stand_in,
-        options=options.of_link(told),
-        counters=_counters(told),
+        options=options.of_link(link),
+        counters=_counters(link),
     )
 
 
-def _owner(told: LinkMessage) -> str:
+def _kind(link: Any) -> str:
+    info = link.get_attr("IFLA_LINKINFO")
+    kind: str = info.get_attr("IFLA_INFO_KIND") if info else "lo" if link["index"] == 1 else ""
+    return kind
+
+
+def _owner(link: Any) -> str:
     """Return the user who may attach to a TUN or TAP device: a name, or a number that has none."""
-    uid = told.info.within(IFLA_INFO_DATA).number(_IFLA_TUN_OWNER)
+    data = link.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
+    uid = data.get_attr("IFLA_TUN_OWNER") if data else None
     return "" if uid is None else user_name(outside(uid))
 
 
-def _addrgenmode(told: LinkMessage) -> str:
-    inet6 = told.attributes.within(IFLA_AF_SPEC).within(AF_INET6)
-    return ADDRGENMODES[inet6.number(IFLA_INET6_ADDR_GEN_MODE) or 0] if inet6 else ""
+def _addrgenmode(link: Any) -> str:
+    families = link.get_attr("IFLA_AF_SPEC")
+    inet6 = families.get_attr("AF_INET6") if families else None
+    return ADDRGENMODES[inet6.get_attr("IFLA_INET6_ADDR_GEN_MODE") or 0] if inet6 else ""
 
 
-def _counters(told: LinkMessage) -> LinkCounters:
-    return counters_in(told.attributes[IFLA_STATS64])
+def _counters(link: Any) -> LinkCounters:
+    stats = link.get_attr("IFLA_STATS64") or {}
+    return LinkCounters(
+        **{
+            name: stats.get(name, 0)
+            for name in ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_dropped", "tx_dropped")
+        }
+    )

@@ -12,41 +12,13 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from labctl.engine.carrier import notice_carrier
 from labctl.errors import MachineError, UsageError, kernel_errors_as, kernel_words
-from labctl.kernel import (
-    addresses,
-    foreign,
-    namespaces,
-    neighbours,
-    netem,
-    options,
-    qdiscs,
-    routes,
-    rules,
-    sysctls,
-    tuntap,
-)
+from labctl.kernel import foreign, namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.link_message import (
-    AF_INET6,
-    IFF_MULTICAST,
-    IFF_NOARP,
-    IFF_UP,
-    IFLA_ADDRESS,
-    IFLA_AF_SPEC,
-    IFLA_IFALIAS,
-    IFLA_IFNAME,
-    IFLA_INET6_ADDR_GEN_MODE,
-    IFLA_MASTER,
-    IFLA_MTU,
-    IFLA_NET_NS_FD,
-    LOOPBACK_INDEX,
-    all_links,
-    link,
-    new_link,
-)
+from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
 from labctl.plan import steps
 from labctl.plan.commands import ADDRGENMODES, STAND_IN, link_local_settings
 from labctl.plan.firewall import Firewall, Listing
@@ -57,7 +29,9 @@ from labctl.plan.steps import InterfaceStep, Step
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.process.syscalls import network_namespace
 
-_VETH_INFO_PEER, _IFLA_BR_MCAST_SNOOPING = 1, 23  # linux/veth.h, linux/if_link.h
+IFF_UP = 0x1  # linux/if.h
+IFA_F_NODAD = 0x02  # linux/if_addr.h
+RT_SCOPE_HOST = 254  # linux/rtnetlink.h
 
 LOCAL_ROUTE, PAUSE = 5.0, 0.001
 """Seconds to wait for the local route of an IPv6 address, and between two looks."""
@@ -164,7 +138,7 @@ class Performer:
 
     def _add_namespace(self, name: str) -> None:
         born = namespaces.create(name, self._mark, lambda found: self._record_namespace(name, found))
-        self._spaces[name] = _Space(born, {"lo": LOOPBACK_INDEX})
+        self._spaces[name] = _Space(born, {"lo": namespaces.LOOPBACK_INDEX})
         if self._inherited is None:  # every namespace inherits the same
             self._inherited = self._spaces[name].differing(BORN_WITH)
         for path, value in self._inherited.items():
@@ -190,11 +164,11 @@ class _Space:
     @classmethod
     def existing(cls, opened: namespaces.Opened) -> _Space:
         try:
-            links = all_links(opened.netlink)
+            links = opened.netlink.dump(rt.RTM_GETLINK, rt.link(0))
         except BaseException:
             opened.close()
             raise
-        return cls(opened, {told.name: told.index for told in links})
+        return cls(opened, {link.get_attr("IFLA_IFNAME"): link["index"] for link in links})
 
     def _next_index(self) -> int:
         return max(self._indexes.values()) + 1
@@ -283,26 +257,26 @@ class _Space:
                 raise
         # A bridge without ports behaves as a dummy does: own address answers, others are silent and counted.
         # Without NOARP it would answer "Host Unreachable" after three seconds.
-        self._new_link(step.interface, index, "bridge", rt.attribute(_IFLA_BR_MCAST_SNOOPING, b"\0"))
-        alias = rt.text(IFLA_IFALIAS, STAND_IN)
+        self._new_link(step.interface, index, "bridge", (("IFLA_BR_MCAST_SNOOPING", 0),))
+        alias = (("IFLA_IFALIAS", STAND_IN),)
         self._change_link(index, alias, flags=IFF_NOARP, change=IFF_NOARP | IFF_MULTICAST)
         return Substitution(step.ref, "dummy", "bridge without ports", "this kernel has no dummy driver")
 
-    def _new_link(self, name: str, index: int, kind: str, data: bytes = b"") -> None:
-        self._netlink.request(rt.RTM_NEWLINK, new_link(name, kind, index, data), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+    def _new_link(self, name: str, index: int, kind: str, data: rt.Attributes = ()) -> None:
+        self._netlink.request(rt.RTM_NEWLINK, rt.new_link(name, kind, index, data), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
 
     def add_veth(self, step: steps.AddVeth, there: _Space) -> None:
         index = self._next_index()
         peer_index = there._next_index() + (1 if there is self else 0)
-        peer = link(peer_index, rt.text(IFLA_IFNAME, step.peer.interface) + rt.u32(IFLA_NET_NS_FD, there._fd))
-        self._new_link(step.interface, index, "veth", rt.attribute(_VETH_INFO_PEER, peer))
+        peer = rt.Interface(peer_index, (("IFLA_IFNAME", step.peer.interface), ("IFLA_NET_NS_FD", there._fd)))
+        self._new_link(step.interface, index, "veth", (("VETH_INFO_PEER", peer),))
         self._indexes[step.interface] = index
         there._indexes[step.peer.interface] = peer_index
 
     def delete_link(self, step: steps.DeleteLink) -> None:
         # It may be gone by now: the other end of a cable goes a while after the namespace of the first (cleanup_net()).
         try:
-            self._netlink.request(rt.RTM_DELLINK, link(self._index(step.interface)))
+            self._netlink.request(rt.RTM_DELLINK, rt.link(self._index(step.interface)))
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
@@ -312,20 +286,20 @@ class _Space:
         index = self._index(step.interface)
         match step:
             case steps.SetMac(mac=mac):
-                self._change_link(index, rt.attribute(IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))))
+                self._change_link(index, (("IFLA_ADDRESS", mac),))
             case steps.SetMtu(mtu=mtu):
-                self._change_link(index, rt.u32(IFLA_MTU, mtu))
+                self._change_link(index, (("IFLA_MTU", mtu),))
             case steps.ClearMaster():
-                self._change_link(index, rt.u32(IFLA_MASTER, 0))
+                self._change_link(index, (("IFLA_MASTER", 0),))
             case steps.SetMaster(master=master):
-                self._change_link(index, rt.u32(IFLA_MASTER, self._index(master)))
+                self._change_link(index, (("IFLA_MASTER", self._index(master)),))
             case steps.SetNetem(impairment=impairment):
                 netem.attach(self._netlink, index, Netem.of(impairment))
             case steps.ClearNetem():
                 qdiscs.detach(self._netlink, index)
             case steps.NoAutomaticAddresses():
-                mode = rt.attribute(IFLA_INET6_ADDR_GEN_MODE, bytes([ADDRGENMODES.index("none")]))
-                self._change_link(index, rt.attribute(IFLA_AF_SPEC, rt.attribute(AF_INET6, mode)))
+                inet6 = (("IFLA_INET6_ADDR_GEN_MODE", ADDRGENMODES.index("none")),)
+                self._change_link(index, (("IFLA_AF_SPEC", (("AF_INET6", inet6),)),))
             case steps.SetUp():
                 self._change_link(index, flags=IFF_UP, change=IFF_UP)
                 self._set_up.append(step.interface)
@@ -336,19 +310,32 @@ class _Space:
             case _:
                 raise TypeError(f"no way to perform {step!r}")
 
-    def _change_link(self, index: int, attributes: bytes = b"", flags: int = 0, change: int = 0) -> None:
-        self._netlink.request(rt.RTM_NEWLINK, link(index, attributes, flags, change))
+    def _change_link(self, index: int, attributes: rt.Attributes = (), flags: int = 0, change: int = 0) -> None:
+        self._netlink.request(rt.RTM_NEWLINK, rt.link(index, attributes, flags, change))
 
     def remove(self, step: foreign.Foreign) -> None:
         foreign.remove(step, self._fd, self._netlink, self._indexes)
 
     def address(self, request: int, step: steps.AddAddress | steps.DeleteAddress, flags: int = 0) -> None:
         own, _, other = step.address.partition(" peer ")
-        address, local = ipaddress.ip_interface(other or own), ipaddress.ip_address(own.partition("/")[0])
-        message = addresses.encoded(self._index(step.interface), address, local)
-        self._netlink.request(request, message, flags)
-        if request == rt.RTM_NEWADDR and isinstance(local, ipaddress.IPv6Address):
-            self._new_addresses.add(local)
+        address = ipaddress.ip_interface(other or own)
+        message = rt.ifaddrmsg()
+        message["family"] = _family(address.version)
+        message["prefixlen"] = address.network.prefixlen
+        message["index"] = self._index(step.interface)
+        if address.version == 4 and address.is_loopback:
+            message["scope"] = RT_SCOPE_HOST  # as ip(8) and the kernel's own 127.0.0.1 have it
+        attributes: list[tuple[str, Any]] = [
+            ("IFA_LOCAL", own.partition("/")[0]),
+            ("IFA_ADDRESS", str(address.ip)),
+        ]
+        if address.version == 6:
+            # An address of a lab is known to be alone on its link, and must be usable at once (RFC 4429 has the wait).
+            attributes.append(("IFA_FLAGS", IFA_F_NODAD))
+        message["attrs"] = attributes
+        self._netlink.request(request, rt.encoded(message), flags)
+        if request == rt.RTM_NEWADDR and address.version == 6:
+            self._new_addresses.add(ipaddress.IPv6Address(own.partition("/")[0]))
 
     def route(self, step: steps.AddRoute | steps.DeleteRoute) -> None:
         if isinstance(step, steps.AddRoute):
@@ -373,3 +360,7 @@ def _missing_driver(step: Step, error: int | None) -> str:
         case steps.AddLink(kind=kind) if error == errno.EOPNOTSUPP:
             return f"modprobe {kind}"
     return ""
+
+
+def _family(version: int) -> int:
+    return 2 if version == 4 else 10  # AF_INET, AF_INET6

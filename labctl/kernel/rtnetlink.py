@@ -1,9 +1,8 @@
 """Requests to rtnetlink (RFC 3549), one socket per namespace.
 
 A netlink socket belongs to the namespace in which it was opened, for as long as it lives, so a lab is built without
-going back and forth. A refusal keeps the kernel's extended acknowledgement text, which says what was wrong in words
-(linux/netlink.h: NLMSGERR_ATTR_MSG). Messages are laid out by hand: a library that knows all of them takes longer to
-load than a lab to be made.
+going back and forth. pyroute2 knows how the messages are laid out; the socket is plain, because then a refusal keeps
+the kernel's extended acknowledgement text, which says what was wrong in words (linux/netlink.h: NLMSGERR_ATTR_MSG).
 """
 
 from __future__ import annotations
@@ -11,8 +10,12 @@ from __future__ import annotations
 import os
 import socket
 import struct
-import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from labctl.process.submodule_import import submodules_of
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
@@ -30,6 +33,64 @@ RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 36, 37, 38
 RTM_GETNSID = 90
 
 
+# `import pyroute2` loads every protocol that the library speaks, which takes longer than making a whole lab.
+with submodules_of("pyroute2"):
+    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg as ifaddrmsg
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg as ifinfmsg
+
+_CLASS_OF = {RTM_NEWLINK: ifinfmsg}
+
+
+Attributes = tuple[tuple[str, Any], ...]
+"""Names and values; a value may be attributes again, or an Interface."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a request says of an interface: its index, 0 where it has none yet, and attributes."""
+
+    index: int
+    attributes: Attributes
+
+
+@lru_cache(maxsize=1024)
+def link(index: int, attributes: Attributes = (), flags: int = 0, change: int = 0) -> bytes:
+    """Return an ifinfmsg, encoded once: most are sent to many namespaces."""
+    message = ifinfmsg()
+    message["index"], message["flags"], message["change"] = index, flags, change
+    message["attrs"] = _nested(attributes)
+    return encoded(message)
+
+
+def new_link(name: str, kind: str, index: int = 0, data: Attributes = ()) -> bytes:
+    """Return what makes an interface; where the index is 0 the kernel chooses one."""
+    info: Attributes = (("IFLA_INFO_KIND", kind),)
+    if data:
+        info += (("IFLA_INFO_DATA", data),)
+    return link(index, (("IFLA_IFNAME", name), ("IFLA_LINKINFO", info)))
+
+
+def _nested(attributes: Attributes) -> list[tuple[str, Any]]:
+    """Return attributes as pyroute2 takes them."""
+    return [(name, _value(value)) for name, value in attributes]
+
+
+def _value(value: Any) -> Any:
+    match value:
+        case Interface(index=index, attributes=attributes):
+            return {"index": index, "attrs": _nested(attributes)}
+        case tuple():
+            return {"attrs": _nested(value)}
+        case _:
+            return value
+
+
+def encoded(message: Any) -> bytes:
+    """Return a message of pyroute2's as bytes, without the header."""
+    message.encode()
+    return bytes(message.data[_HEADER.size :])
+
+
 _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type; a value ends at a multiple of four
 _NLA_TYPE_MASK = 0x3FFF
 
@@ -39,35 +100,9 @@ def attribute(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
 
 
-def text(kind: int, value: str) -> bytes:
-    """Return an attribute that is a string."""
-    return attribute(kind, value.encode() + b"\0")
-
-
-def u32(kind: int, value: int) -> bytes:
-    """Return an attribute that is a number of 32 bits."""
-    return attribute(kind, struct.pack("=I", value))
-
-
-class Attributes(dict[int, bytes]):
-    """The values of attributes, by kind."""
-
-    def text(self, kind: int) -> str:
-        """Return a string; empty where it is not there."""
-        return self.get(kind, b"").rstrip(b"\0").decode(errors="replace")
-
-    def number(self, kind: int) -> int | None:
-        """Return a number of any size in the order of this machine; None where it is not there."""
-        return int.from_bytes(self[kind], sys.byteorder) if kind in self else None
-
-    def within(self, kind: int) -> Attributes:
-        """Return the attributes in an attribute; none where it is not there."""
-        return attributes(self.get(kind, b""))
-
-
-def attributes(data: bytes) -> Attributes:
-    """Return the values of attributes; what is cut off is left out."""
-    found, offset = Attributes(), 0
+def attributes(data: bytes) -> dict[int, bytes]:
+    """Return the values of attributes, by kind; what is cut off is left out."""
+    found, offset = {}, 0
     while offset + _ATTRIBUTE.size <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, offset)
         if length < _ATTRIBUTE.size:
@@ -123,10 +158,27 @@ class Rtnetlink:
         for _ in self._replies():
             pass
 
+    def get(self, kind: int, body: bytes) -> Any:
+        """Return the one thing that a request names, decoded. Raise Refused."""
+        self._send(kind, body, NLM_F_ACK)
+        (found,) = self._decoded()
+        return found
+
+    def dump(self, kind: int, body: bytes) -> list[Any]:
+        """Return everything of a kind that the namespace has, decoded."""
+        self._send(kind, body, NLM_F_DUMP)
+        return list(self._decoded())
+
     def messages(self, kind: int, body: bytes, flags: int = NLM_F_DUMP) -> list[bytes]:
         """Return what answers a request, as it comes, without the headers. Raise Refused."""
         self._send(kind, body, flags)
         return [message[_HEADER.size :] for _, message in self._replies()]
+
+    def _decoded(self) -> Iterator[Any]:
+        for kind, data in self._replies():
+            decoded = _CLASS_OF[kind](data)
+            decoded.decode()
+            yield decoded
 
     def _send(self, kind: int, body: bytes, flags: int) -> None:
         self._sequence += 1

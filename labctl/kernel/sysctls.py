@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import struct
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from labctl.errors import MachineError, kernel_words
-from labctl.kernel.link_message import AF_INET, AF_INET6, IFLA_AF_SPEC, IFLA_INET6_CONF, IFLA_INET_CONF, LinkMessage
+from labctl.plan.settings import OF_INTERFACES
 
 ON_THE_WAY = (
     *("net/ipv4/ip_forward", "net/ipv4/ip_default_ttl", "net/ipv4/ip_no_pmtu_disc", "net/ipv4/min_pmtu"),
@@ -42,16 +42,7 @@ AT_AN_INTERFACE = {
 }
 """The same of an interface, by name below that path and the interface's; of `all` too, but for neighbours."""
 
-IN_MESSAGE = {
-    "ipv4": {
-        "forwarding": 0, "proxy_arp": 2, "rp_filter": 7, "arp_filter": 12, "arp_announce": 17, "arp_ignore": 18,
-        "accept_local": 22, "route_localnet": 25,
-    },
-    "ipv6": {"forwarding": 0, "proxy_ndp": 22, "disable_ipv6": 26},
-}  # fmt: skip
-"""The settings in the message of an interface: linux/ip.h, IPV4_DEVCONF_*, less one; linux/ipv6.h, DEVCONF_*."""
-
-_NUMBER = struct.Struct("=i")
+_NAMES = {"arp_filter": "arpfilter"}  # as the library has them that lays out the message
 
 
 def read(paths: Iterable[str]) -> dict[str, str | None]:
@@ -105,16 +96,17 @@ def write(path: str, value: str) -> None:
         ) from None
 
 
-def of_link(told: LinkMessage) -> dict[str, str | None]:
+def of_link(link: Any) -> dict[str, str | None]:
     """Return the settings of one interface that matter, by their path (IFLA_INET_CONF, IFLA_INET6_CONF)."""
-    families = told.attributes.within(IFLA_AF_SPEC)
+    families, name = link.get_attr("IFLA_AF_SPEC"), link.get_attr("IFLA_IFNAME")
+    inet6 = families.get_attr("AF_INET6") if families else None
     tables = {
-        "ipv4": families.within(AF_INET).get(IFLA_INET_CONF, b""),
-        "ipv6": families.within(AF_INET6).get(IFLA_INET6_CONF, b""),
+        "ipv4": families.get_attr("AF_INET") if families else None,
+        "ipv6": inet6.get_attr("IFLA_INET6_CONF") if inet6 else None,
     }
     return {
-        f"net/{protocol}/conf/{told.name}/{setting}": str(_NUMBER.unpack_from(table, place * _NUMBER.size)[0])
+        f"net/{protocol}/conf/{name}/{setting}": str(table[_NAMES.get(setting, setting)])
         for protocol, table in tables.items()
-        for setting, place in IN_MESSAGE[protocol].items()
+        for setting in OF_INTERFACES[protocol]
         if table
     }

@@ -11,11 +11,11 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.link_message import IFLA_LINK, IFLA_LINK_NETNSID, LinkMessage
 from labctl.process.syscalls import network_namespace
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -24,7 +24,7 @@ _NETNSA_NSID, _NETNSA_FD = 1, 3  # linux/net_namespace.h
 
 
 def other_ends(
-    netlink: rt.Rtnetlink, own: str, veths: Iterable[LinkMessage], names: Mapping[int, str], candidates: Iterable[str]
+    netlink: rt.Rtnetlink, own: str, veths: Iterable[Any], names: Mapping[int, str], candidates: Iterable[str]
 ) -> dict[int, InterfaceRef]:
     """Return the other end by the index of each end that is in the namespace `own`.
 
@@ -33,11 +33,11 @@ def other_ends(
     found: dict[int, InterfaceRef] = {}
     far: dict[int, list[tuple[int, int]]] = {}  # by number of the namespace: the index there, and ours
     for link in veths:
-        number, there = link.attributes.number(IFLA_LINK_NETNSID), link.attributes.number(IFLA_LINK) or 0
+        number, there = link.get_attr("IFLA_LINK_NETNSID"), link.get_attr("IFLA_LINK")
         if number is not None:
-            far.setdefault(number, []).append((there, link.index))
+            far.setdefault(number, []).append((there, link["index"]))
         elif there in names:
-            found[link.index] = InterfaceRef(own, names[there])
+            found[link["index"]] = InterfaceRef(own, names[there])
     untried = iter(candidates)
     while far and (name := next(untried, None)) is not None:
         try:

@@ -43,7 +43,7 @@ def of(*values: bytes) -> str:
 def _expression(told: Mapping[int, bytes], elements_of: ElementsOf) -> Iterable[bytes]:
     name, data = text(told[_NAME]), rt.attributes(told.get(_DATA, b""))
     if name in _COUNT:
-        data = rt.Attributes()
+        data = {}
     elif name == "quota":
         data.pop(_CONSUMED, None)
     elif name in _SET_OF and text(data.get(_SET_OF[name], b"")).startswith(_ANONYMOUS):
