@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import jsonschema
@@ -27,7 +28,7 @@ steps:
     seen:
       - {name: pinged, description: Ping it., at: "siteA:lo", protocol: icmp, to: 10.0.101.1}
     answer:
-      - {name: ttl, question: "Which TTL?", number: 64}
+      - {name: ttl, question: "Which TTL?", number: $host}
     hints: [One., {goal: pinged, text: Two.}]
     solve: [{in: siteA, run: ping -c 1 10.0.101.1}]
   - name: change
@@ -42,7 +43,7 @@ Before.
 
 ## Look
 
-Say $word to $host, and not to $HOME.
+Say $word to $host, ${word}s to all in $folder, and nothing to $HOME.
 
 ```sh
 ## no heading
@@ -73,9 +74,10 @@ def test_a_lesson_is_read_with_its_sections_and_the_lab_of_each_step() -> None:
     first, second = lesson.sections
     assert (lesson.name, lesson.introduction, first.title, second.title) == ("two-hosts", "Before.", "Look", "Change")
     assert first.afterwards == "### Afterwards\n\nBecause."
-    assert "## no heading" in first.text and "$HOME" in first.text
+    assert "## no heading" in first.text
     host = lesson.steps[1].check[0].ping
-    assert host is not None and f"to {str(host.to).rpartition('.')[2]}, and" in first.text
+    assert host is not None and f"to {str(host.to).rpartition('.')[2]}, " in first.text
+    assert re.search(r"Say (hello|goodbye) .*, \1s to all in /.*lessons/two-hosts, and nothing to \$HOME", first.text)
     before, after = (lab.namespaces["siteB"].interfaces["tun1"].addresses for lab in lesson.labs)
     assert len(before) == 1 and str(after[1]) == f"{host.to}/24"
     assert lesson.labs[0].checks, "a lab that nothing was edited of has its own checks"

@@ -70,7 +70,7 @@ def loads(text: str, filename: str, directory: Path, seed: int) -> LessonFile:
     name = name_of(directory)
     written = _document(text, filename)
     declared = _values(tree_of(written.front, filename)).get("vars")
-    text = substituted(text, values_of(declared, name, seed))
+    text = substituted(text, {"folder": str(directory.resolve()), **values_of(declared, name, seed)})
     parts = _document(text, filename)
     tree = tree_of(parts.front, filename)
     values = _values(tree)

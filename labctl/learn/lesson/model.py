@@ -257,12 +257,14 @@ def json_schema() -> dict[str, Any]:
 
 
 def _with_variables(schema: Any) -> Any:
-    """Return a schema in which text of a certain form may have variables in it: it has that form for each seed."""
+    """Return a schema in which text of a certain form, and numbers, may be variables: each is right for each seed."""
     if isinstance(schema, list):
         return [_with_variables(below) for below in schema]
     if not isinstance(schema, dict):
         return schema
     found = {key: _with_variables(below) for key, below in schema.items()}
+    if schema.get("type") in ("integer", "number"):
+        return {"anyOf": [found, {"type": "string", "pattern": r"\$\{?[a-z]"}]}
     if isinstance(pattern := schema.get("pattern"), str):
-        found["pattern"] = rf"(?:{pattern})|\$[a-z]"
+        found["pattern"] = rf"(?:{pattern})|\$\{{?[a-z]"
     return found

@@ -1,6 +1,7 @@
-"""The variables of a lesson: what each is for a seed, and `$NAME` in a text.
+"""The variables of a lesson: what each is for a seed, and `$NAME` or `${NAME}` in a text.
 
-Only the names of the lesson's own variables are replaced: what else looks like a variable is one of the shell.
+`$folder` is the directory of the lesson, with the files that ship with it. Else only the names of the lesson's own
+variables are replaced: what looks like a variable besides is one of the shell.
 """
 
 from __future__ import annotations
@@ -33,8 +34,6 @@ def _chosen(variable: Any, chance: random.Random) -> str | None:
 
 
 def substituted(text: str, values: Mapping[str, str]) -> str:
-    """Return a text with the value of each variable in place of its `$NAME`."""
-    if not values:
-        return text
+    """Return a text with the value of each variable in place of its `$NAME` or `${NAME}`."""
     names = "|".join(sorted(map(re.escape, values), key=len, reverse=True))
-    return re.sub(rf"\$({names})\b", lambda found: values[found[1]], text)
+    return re.sub(rf"\$(?:({names})\b|{{({names})}})", lambda found: values[found[1] or found[2]], text)
