@@ -128,3 +128,10 @@ def test_the_schema_takes_what_is_right() -> None:
     parts = document(RIGHT)
     assert parts is not None
     jsonschema.validate(yaml.safe_load(parts.front), json_schema())
+
+
+def test_the_lab_has_the_checks_that_an_edit_has_written() -> None:
+    check = "checks: [{name: speed, throughput: {from: siteA, to: siteB, address: 10.0.102.1, at_least: 1mbit}}]"
+    edited = RIGHT.replace("vars:", f"edit: {{{check}}}\nvars:")
+    assert [[check.name for check in lab.checks] for lab in read(edited).labs] == [["speed"], ["speed"]]
+    assert any("there is no namespace 'siteC'" in one for one in mistakes(edited.replace("to: siteB", "to: siteC")))

@@ -8,7 +8,7 @@ step begins with: what is wrong in them is told in the same words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,10 @@ def loads(text: str, filename: str, directory: Path, seed: int) -> LessonFile:
     labs: list[Topology] = []
     if topology is not None:
         steps = _Steps(topology, str(directory.resolve()), values)
-        checked = list(steps.with_checks())
-        labs = [steps.lab_of(each) for each in checked]
+        checked = []
+        for each in steps.with_checks():
+            checked.append(each)
+            labs.append(steps.lab_of(each))
         wrong += steps.wrong
         if lesson is not None and not wrong:
             lesson = lesson.model_copy(update={"steps": tuple(map(_with_checks, lesson.steps, checked))})
@@ -131,7 +133,6 @@ class _Steps:
 
     def __init__(self, topology: Topology, directory: str, values: Mapping[str, Any]) -> None:
         self._values: Any = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        self._checks = topology.checks
         self._topology = topology
         self._directory = directory
         self._written = values
@@ -152,13 +153,12 @@ class _Steps:
             yield self._judged(at, step.get("check") or [])
 
     def lab_of(self, topology: Topology) -> Topology:
-        """Return the topology of a step for its lab: with its own checks, where they still fit."""
-        if not self._edits:
-            return topology.model_copy(update={"checks": self._checks})
+        """Return the topology of the current step for its lab: with its own checks, where they still fit."""
         without = topology.model_copy(update={"checks": ()})
-        checks = [check.model_dump(mode="json", by_alias=True, exclude_defaults=True) for check in self._checks]
-        values = {**without.model_dump(mode="json", by_alias=True, exclude_defaults=True), "checks": checks}
-        found = judged(values, self._directory)
+        values = without.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        found = judged({**values, "checks": self._values.get("checks", [])}, self._directory)
+        if any("checks" in patch for _, patch in self._edits):
+            self._note(Wrong(self._edited_at(one.path), one.what, one.hint) for one in found.wrong)
         return found.routed.topology if found.routed is not None else without
 
     def _edit(self, at: Keys, patch: Any) -> None:
@@ -168,10 +168,7 @@ class _Steps:
 
     def _judged(self, at: Keys, checks: Any) -> Topology:
         found = judged({**self._values, "checks": checks}, self._directory)
-        for one in found.wrong:
-            wrong = Wrong(self._path(at, one.path), one.what, one.hint)
-            if wrong not in self.wrong:
-                self.wrong.append(wrong)
+        self._note(Wrong(self._path(at, one.path), one.what, one.hint) for one in found.wrong)
         if found.routed is not None:
             self._topology = anchored(found.routed.topology, self._directory)
         return self._topology
@@ -180,10 +177,17 @@ class _Steps:
         """Return where the author has written what stands at a path of the topology of a step."""
         if path[:1] == ("checks",):
             return (*step, "check", *path[1:])
+        return self._edited_at(path)
+
+    def _edited_at(self, path: Keys) -> Keys:
+        """Return where the last edit is that has written what stands at a path of the topology."""
         for at, patch in reversed(self._edits):
             if path and path[0] in patch:
                 return (*at, *path)
         return self._edits[-1][0] if self._edits else ("topology",)
+
+    def _note(self, wrong: Iterable[Wrong]) -> None:
+        self.wrong += [one for one in wrong if one not in self.wrong]
 
 
 def _with_checks(step: Step, topology: Topology) -> Step:
