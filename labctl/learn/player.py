@@ -286,6 +286,7 @@ class Player:
             if self.step.typed:
                 works["commands"] = partial(match_commands, wanted=commands_of(self.step))
         self._watch = Watch(self.stage.name, works)
+        self._watch.state = replace(self._lab, checks={}, matched={})  # the lab is the same, what is looked for is not
 
     def _look_no_more(self) -> None:
         if self._watch is not None:

@@ -1,6 +1,8 @@
-"""HTTP/1.1 as far as the page needs it (RFC 9112), and server-sent events (HTML Standard, 9.2); bytes in, bytes out.
+"""HTTP/1.1 as far as the pages need it (RFC 9112), and server-sent events (HTML Standard, 9.2); bytes in, bytes out.
 
-A connection is for one request. Its answer closes it, or is a stream of events that goes on.
+A connection is for one request. Its answer closes it, or is a stream of events that goes on. What a browser asks to be
+done is a POST of JSON: a page of another site can send one only once this server has allowed it, which it never does
+(Fetch Standard, 3.3: the CORS protocol).
 """
 
 from __future__ import annotations
@@ -29,11 +31,12 @@ _ALWAYS = {
 
 @dataclass(frozen=True)
 class Request:
-    """What a browser asks for: `path` without what follows a `?`, `host` as it has typed it."""
+    """What a browser asks for: `path` without what follows a `?`, `host` as it has typed it, `body` of a POST."""
 
     method: str
     path: str
     host: str
+    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ class BadRequest(Exception):
 
 
 def request(received: bytes) -> Request | None:
-    """Return the request whose head was received, None while it is not whole. Raise BadRequest."""
-    head, end, _ = received.partition(_END)
+    """Return the request that was received, None while it is not whole. Raise BadRequest."""
+    head, end, body = received.partition(_END)
     if not end:
         if len(received) > MOST:
             raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -82,12 +85,33 @@ def request(received: bytes) -> Request | None:
     words = first.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1.") or not words[1].startswith("/"):
         raise BadRequest(HTTPStatus.BAD_REQUEST)
-    if words[0] not in ("GET", "HEAD"):
+    if words[0] not in ("GET", "HEAD", "POST"):
         raise BadRequest(HTTPStatus.METHOD_NOT_ALLOWED)
-    hosts = [value.strip() for name, _, value in (field.partition(":") for field in fields) if name.lower() == "host"]
+    hosts = _values(fields, "host")
     if len(hosts) != 1:  # RFC 9112 3.2
         raise BadRequest(HTTPStatus.BAD_REQUEST)
-    return Request(words[0], words[1].partition("?")[0], hosts[0])
+    path = words[1].partition("?")[0]
+    if words[0] != "POST":
+        return Request(words[0], path, hosts[0])
+    length = _length_of_json(fields)
+    return Request("POST", path, hosts[0], body[:length]) if len(body) >= length else None
+
+
+def _length_of_json(fields: list[str]) -> int:
+    """Return how many bytes of JSON a request has. Raise BadRequest where it is not JSON, or too much of it."""
+    if [kind.partition(";")[0].strip().lower() for kind in _values(fields, "content-type")] != ["application/json"]:
+        raise BadRequest(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    match _values(fields, "content-length"):
+        case [length] if length.isascii() and length.isdigit() and len(length) < 10:
+            if int(length) > MOST:
+                raise BadRequest(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return int(length)
+    raise BadRequest(HTTPStatus.LENGTH_REQUIRED)
+
+
+def _values(fields: list[str], wanted: str) -> list[str]:
+    """Return the values of the fields of a name."""
+    return [value.strip() for name, _, value in (field.partition(":") for field in fields) if name.lower() == wanted]
 
 
 def event(kind: str, data: object) -> bytes:

@@ -142,7 +142,7 @@ class Server:
 
     def _respond(self, connection: _Connection, asked: Request, response: Response, events: bytes) -> None:
         connection.answered = True
-        whole = asked.method == "GET"
+        whole = asked.method != "HEAD"
         if response.is_stream and whole:
             connection.until = None
         self._queue(connection, response.encoded(whole) + (events if whole else b""))

@@ -21,13 +21,18 @@ MOST = 200
 """Packets of a sample: a ping through five routers and back is seen forty times."""
 
 
+def works_of_page() -> Mapping[str, Work]:
+    """Return who looks at a lab for its picture, and for what moves in it."""
+    return {**TOPOLOGY, "tap": partial(tap, most=MOST)}
+
+
 def serve(lab: str, place: Place, verify: bool, ready: Callable[[str], None]) -> None:
     """Serve the page of a lab until a signal ends it; `ready` is told its URL. Raise UsageError where it cannot be."""
-    works: Mapping[str, Work] = {**LOOKS, **TOPOLOGY, "tap": partial(tap, most=MOST), **(CHECKS if verify else {})}
+    works: Mapping[str, Work] = {**LOOKS, **works_of_page(), **(CHECKS if verify else {})}
     feed = Feed(lab)
 
     def answer(asked: Request) -> tuple[Response, bytes]:
-        refusal = access.refusal(asked)
+        refusal = access.refusal(asked) or pages.refusal(asked)
         if refusal is not None:
             return refusal, b""
         response = pages.answer(asked.path.removeprefix(access.root))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from labctl.web.http import EVENTS, MOST, BadRequest, Request, Response, event, request
 
+POST = b"POST /do HTTP/1.1\r\nHost: localhost\r\n"
 GET = b"GET /events?x=1 HTTP/1.1\r\nHost: localhost:8484\r\nAccept: */*\r\n\r\n"
 
 
@@ -30,7 +31,16 @@ def test_a_request_is_its_path_and_the_host_that_was_asked_for() -> None:
         (b"GET http://elsewhere/ HTTP/1.1\r\nHost: elsewhere\r\n\r\n", HTTPStatus.BAD_REQUEST),
         (b"GET / HTTP/1.1\r\n\r\n", HTTPStatus.BAD_REQUEST),
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", HTTPStatus.BAD_REQUEST),
-        (b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", HTTPStatus.METHOD_NOT_ALLOWED),
+        (b"PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n", HTTPStatus.METHOD_NOT_ALLOWED),
+        (b"OPTIONS / HTTP/1.1\r\nHost: localhost\r\n\r\n", HTTPStatus.METHOD_NOT_ALLOWED),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+        (POST + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+        (POST + b"Content-Type: application/json\r\n\r\n", HTTPStatus.LENGTH_REQUIRED),
+        (POST + b"Content-Type: application/json\r\nContent-Length: -1\r\n\r\n", HTTPStatus.LENGTH_REQUIRED),
+        (
+            POST + b"Content-Type: application/json\r\nContent-Length: 99999\r\n\r\n",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        ),
         (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * MOST, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
     ],
 )
@@ -38,6 +48,12 @@ def test_what_is_no_request_for_us_is_refused(received: bytes, status: HTTPStatu
     with pytest.raises(BadRequest) as refused:
         request(received)
     assert refused.value.response.status == status
+
+
+def test_what_is_asked_to_be_done_is_waited_for_until_it_is_whole() -> None:
+    whole = POST + b'Content-Type: application/json; charset=utf-8\r\nContent-Length: 13\r\n\r\n{"do":"hint"}'
+    assert all(request(whole[:length]) is None for length in range(len(whole)))
+    assert request(whole) == Request("POST", "/do", "localhost", b'{"do":"hint"}')
 
 
 @given(st.binary(max_size=200))

@@ -408,6 +408,7 @@ function connect() {
     dots.add(moves);
   });
   on('ping', ladder);
+  on('lesson', (lesson) => document.dispatchEvent(new CustomEvent('lesson', { detail: lesson })));
   stream.addEventListener('error', () => {
     document.body.dataset.connection = 'lost';
     banner();
