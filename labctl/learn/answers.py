@@ -33,6 +33,20 @@ def measured(asked: Measured, lab: Lab) -> str:
     return found[1] if found and found.re.groups else found[0].strip() if found else ""
 
 
+def right(answer: Answer, lab: Lab) -> str:
+    """Return an answer that is right: as its author says it, as its pattern shows it, or as the lab has it.
+
+    Empty where its pattern shows none. Raise LabError where the lab cannot be asked.
+    """
+    if answer.measured is not None:
+        return measured(answer.measured, lab)
+    if answer.number is not None:
+        return f"{answer.number:g}"
+    pattern = answer.is_ or ""
+    pieces = (answer.example, pattern, *pattern.split("|"))
+    return next((one for one in pieces if one and re.fullmatch(pattern, one, re.IGNORECASE)), answer.example)
+
+
 def _number(text: str) -> float | None:
     """Return the number that a text begins with, if nothing but a unit follows."""
     found = re.fullmatch(rf"({_NUMBER.pattern})\s*[A-Za-z/%]*", text.strip())

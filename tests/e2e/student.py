@@ -13,17 +13,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn, Self
 
-from hypothesis import Phase, find, settings
-from hypothesis.strategies import from_regex
-
-from labctl.learn.answers import measured
-from labctl.learn.lesson.model import Answer
+from labctl.learn.answers import right
 from labctl.learn.lesson.shipped import load_named
 from labctl.learn.player import PREDICTION, Player
 from labctl.learn.progress import Folder
 from tests.e2e.world import DEADLINE, World
-
-FIRST_FOUND = settings(database=None, phases=[Phase.generate], max_examples=1)
 
 
 class Student:
@@ -84,20 +78,13 @@ def _predict(player: Player) -> str:
 
 def _finish(player: Player) -> str:
     for answer in player.step.answer:
-        player.answer(answer.name, _right(answer, player))
+        player.answer(answer.name, right(answer, player.stage.lab))
     return _until(player, lambda: player.page.done)
 
 
 def _go_on(player: Player) -> str:
     player.forward()
     return ""
-
-
-def _right(answer: Answer, player: Player) -> str:
-    """Return what a student may type who knows the answer."""
-    if answer.is_ is not None:
-        return find(from_regex(answer.is_, fullmatch=True), lambda _: True, settings=FIRST_FOUND)
-    return str(answer.number) if answer.measured is None else measured(answer.measured, player.stage.lab)
 
 
 def _until(player: Player, holds: Callable[[], bool]) -> str:

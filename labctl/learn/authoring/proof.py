@@ -12,7 +12,6 @@ cannot be passed by doing nothing.
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,10 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labctl.errors import LabError
-from labctl.learn.answers import measured
+from labctl.learn.answers import right
 from labctl.learn.goals import is_done
 from labctl.learn.lesson.load import LessonFile
-from labctl.learn.lesson.model import Answer, Hint
+from labctl.learn.lesson.model import Hint
 from labctl.learn.player import PREDICTION, Player
 from labctl.learn.progress import Folder, begun
 from labctl.learn.stage import do
@@ -139,10 +138,10 @@ class _StepProver:
         lab = self._player.stage.lab
         self._player.stage.solve(lab, self._player.progress.step)
         for answer in self._step.answer:
-            right = measured(answer.measured, lab) if answer.measured else _right(answer)
-            self._player.answer(answer.name, right)
+            typed = right(answer, lab)
+            self._player.answer(answer.name, typed)
             if answer.name not in self._player.progress.current.reached:
-                yield f"the answer {right!r} to {answer.name} is not taken as right"
+                yield f"the answer {typed!r} to {answer.name} is not taken as right"
         end = time.monotonic() + self._patience()
         for _ in self._player.moments(pause=0.1):
             if self._player.progress.current.done or time.monotonic() > end:
@@ -160,15 +159,6 @@ class _StepProver:
     def _patience(self) -> float:
         waits = (getattr(check.probe, "timeout", 0) + getattr(check.probe, "seconds", 0) for check in self._step.check)
         return PATIENCE + 2 * sum(waits)
-
-
-def _right(answer: Answer) -> str:
-    """Return an answer that is right, as its author says it, or as its pattern shows it."""
-    if answer.number is not None:
-        return f"{answer.number:g}"
-    pattern = answer.is_ or ""
-    pieces = (answer.example, pattern, *pattern.split("|"))
-    return next((one for one in pieces if one and re.fullmatch(pattern, one, re.IGNORECASE)), answer.example)
 
 
 def _not_told(hint: Hint) -> str:
