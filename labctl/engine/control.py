@@ -13,9 +13,12 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from labctl.engine.impairment_stage import ImpairmentStage
 from labctl.engine.packets.impairment import Impairment
+
+if TYPE_CHECKING:
+    from labctl.engine.impairment_stage import ImpairmentStage
 
 PATIENCE = 0.2
 """Seconds in which a client has to send its request; packets wait meanwhile."""

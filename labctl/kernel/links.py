@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from labctl.kernel import rtnetlink as rt
-from labctl.plan.commands import STAND_IN
+from labctl.kernel.kinds import told_kind
 from labctl.plan.facts import LinkCounters
 from labctl.plan.notifications import LinkThere
 
@@ -25,14 +25,6 @@ RTM_GETSTATS = 94
 _IF_STATS_MSG = struct.Struct("=BxxxII")  # family, index, filter
 _IFLA_STATS_LINK_64 = 1
 _STATS64 = struct.Struct("=8Q")  # rtnl_link_stats64 begins: packets, bytes, errors, dropped, each rx and tx
-
-
-def told_kind(kind: str, alias: str, mac: str) -> tuple[str, str]:
-    """Return the kind of an interface as a file has it, and the kind that stands in for it or an empty string."""
-    if alias == STAND_IN:
-        return "dummy", kind
-    # The driver calls both tun; only a TAP has a hardware address.
-    return ("tap" if kind == "tun" and mac else kind), ""
 
 
 def link(message: bytes) -> LinkThere | None:

@@ -21,10 +21,10 @@ from labctl.kernel import (
     veth_peers,
 )
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.links import told_kind
+from labctl.kernel.kinds import told_kind
 from labctl.kernel.options import IFF_LOWER_UP
 from labctl.kernel.perform import IFF_UP
-from labctl.plan.commands import ADDRGENMODES
+from labctl.plan.automatic_addresses import ADDRGENMODES
 from labctl.plan.facts import Link, LinkCounters, Namespace
 from labctl.process.syscalls import network_namespace
 from labctl.process.users import outside, user_name

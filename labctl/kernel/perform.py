@@ -12,22 +12,25 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labctl.engine.carrier import notice_carrier
 from labctl.errors import MachineError, UsageError, kernel_errors_as, kernel_words
-from labctl.kernel import foreign, namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls, tuntap
+from labctl.kernel import namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
 from labctl.plan import steps
-from labctl.plan.commands import ADDRGENMODES, STAND_IN, link_local_settings
+from labctl.plan.automatic_addresses import ADDRGENMODES, link_local_settings
 from labctl.plan.firewall import Firewall, Listing
 from labctl.plan.netem import Netem
 from labctl.plan.recorded import Substitution
 from labctl.plan.settings import BORN_WITH
-from labctl.plan.steps import InterfaceStep, Step
+from labctl.plan.steps import STAND_IN, InterfaceStep, Step
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.process.syscalls import network_namespace
+
+if TYPE_CHECKING:
+    from labctl.kernel.foreign import Foreign
 
 IFF_UP = 0x1  # linux/if.h
 IFA_F_NODAD = 0x02  # linux/if_addr.h
@@ -128,7 +131,13 @@ class Performer:
                 self._space(name).set_firewall(firewall)
             case steps.DeleteLink():
                 self._space(step.namespace).delete_link(step)
-            case _ if isinstance(step, foreign.Foreign):
+            case (
+                steps.DeleteTable()
+                | steps.FlushXfrm()
+                | steps.DeleteQdisc()
+                | steps.DeleteNeighbour()
+                | steps.DeleteForwarding()
+            ):
                 self._space(step.namespace).remove(step)
             case InterfaceStep():
                 self._space(step.namespace).set_link(step)
@@ -313,7 +322,9 @@ class _Space:
     def _change_link(self, index: int, attributes: rt.Attributes = (), flags: int = 0, change: int = 0) -> None:
         self._netlink.request(rt.RTM_NEWLINK, rt.link(index, attributes, flags, change))
 
-    def remove(self, step: foreign.Foreign) -> None:
+    def remove(self, step: Foreign) -> None:
+        from labctl.kernel import foreign
+
         foreign.remove(step, self._fd, self._netlink, self._indexes)
 
     def address(self, request: int, step: steps.AddAddress | steps.DeleteAddress, flags: int = 0) -> None:

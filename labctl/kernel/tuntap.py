@@ -14,7 +14,6 @@ import struct
 from pathlib import Path
 
 from labctl.errors import MachineError, kernel_words
-from labctl.process.users import uid_here
 
 DEVICE = Path("/dev/net/tun")
 
@@ -28,7 +27,7 @@ def create(name: str, kind: str, index: int, owner: str | None) -> bool:
 
     Raise MachineError without /dev/net/tun, UsageError for an unknown owner, OSError where the kernel refuses.
     """
-    uid = uid_here(owner) if owner else None
+    uid = _uid(owner)
     fd = open_device()
     try:
         fcntl.ioctl(fd, TUNSETIFINDEX, struct.pack("=i", index))
@@ -39,6 +38,14 @@ def create(name: str, kind: str, index: int, owner: str | None) -> bool:
     finally:
         os.close(fd)
     return owner is None or uid is not None
+
+
+def _uid(owner: str | None) -> int | None:
+    if not owner:
+        return None
+    from labctl.process.users import uid_here  # which few labs need
+
+    return uid_here(owner)
 
 
 def open_device() -> int:

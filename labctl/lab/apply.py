@@ -6,7 +6,7 @@ else, and start last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -15,10 +15,9 @@ from labctl.errors import UsageError
 from labctl.kernel import own_files
 from labctl.kernel.perform import Performer
 from labctl.lab import stray_processes
-from labctl.lab.engines import control, start
+from labctl.lab.engines import start
 from labctl.lab.events import Done, Listener
 from labctl.lab.journal import Recorded
-from labctl.lab.programs import stop
 from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan import steps, steps_of_files
@@ -32,6 +31,7 @@ from labctl.plan.steps_of_programs import StartProgram, StopProgram
 from labctl.process import processes
 from labctl.process.descriptors import many_descriptors
 from labctl.process.disk import kept_in
+from labctl.topology.program_ref import ProgramRef
 
 
 def apply(changes: Iterable[Step], session: Session) -> None:
@@ -49,12 +49,8 @@ def apply(changes: Iterable[Step], session: Session) -> None:
     performer = Performer(recorded.mark, recorded.namespaces, state.record_namespace)
     do = partial(_do, performer, recorded, state)
     with many_descriptors(), closing(performer):
-        for ref in stop.ended([recorded.programs[ref] for ref in to_end]):
-            if ref not in {step.spec.ref for step in to_run}:
-                state.forget_program(ref)
-            if ref in recorded.substitutions:
-                state.forget_substitution(ref)
-            notify(Done(to_end[ref]))
+        if to_end:
+            _end(to_end, {step.spec.ref for step in to_run}, recorded, session)
         _each(going, do, notify)
         with start.forked(to_start, session) as started:
             _each(coming, do, notify)
@@ -65,6 +61,19 @@ def apply(changes: Iterable[Step], session: Session) -> None:
             _run(lines, session)
         if to_run:
             _start(to_run, session)
+
+
+def _end(
+    programs: Mapping[ProgramRef, StopProgram], again: Collection[ProgramRef], recorded: Recorded, session: Session
+) -> None:
+    from labctl.lab.programs.stop import ended
+
+    for ref in ended([recorded.programs[ref] for ref in programs]):
+        if ref not in again:
+            session.state.forget_program(ref)
+        if ref in recorded.substitutions:
+            session.state.forget_substitution(ref)
+        session.notify(Done(programs[ref]))
 
 
 def _run(lines: Iterable[RunLine], session: Session) -> None:
@@ -149,6 +158,8 @@ def _file(
 
 
 def _impair(step: steps.ImpairEngine, recorded: Recorded, state: State) -> None:
+    from labctl.lab.engines import control
+
     control.impair(step.ref, state, {step.direction: step.impairment.as_dict()})
     engine = recorded.engines[step.ref]
     recorded.engines[step.ref] = replace(engine, spec=engine.spec.impaired(step.direction, step.impairment))

@@ -9,7 +9,6 @@ from functools import partial
 from labctl.kernel import namespaces
 from labctl.lab import rulesets
 from labctl.lab.journal import Recorded
-from labctl.lab.observed import facts
 from labctl.lab.state import State
 from labctl.plan import steps
 from labctl.plan.desired import Desired
@@ -22,8 +21,12 @@ from labctl.rootless.context import Context
 
 def pending(wanted: Desired, state: State) -> Pending:
     """Return what `up` would do now; nothing is touched."""
-    found = facts(state, state.read(), wanted)
-    return between(wanted, found)
+    recorded = state.read()
+    if not (recorded.namespaces or recorded.engines or recorded.programs):
+        return between(wanted, NOTHING)
+    from labctl.lab.observed import facts  # all that looks at the kernel, which a new lab does without
+
+    return between(wanted, facts(state, recorded, wanted))
 
 
 @dataclass(frozen=True)

@@ -14,28 +14,18 @@ from collections.abc import Sequence
 
 from labctl.engine.packets.impairment import Impairment, show
 from labctl.plan import steps, steps_of_files, steps_of_programs
+from labctl.plan.automatic_addresses import link_local_settings
 from labctl.plan.commands_of_exec import exec_command
 from labctl.plan.commands_of_files import file_command, hosts_command
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.netem import as_typed
 from labctl.plan.program_spec import ProgramSpec
 from labctl.plan.routes import DEFAULT_RULES, Route, Rule
-from labctl.plan.steps import Step
+from labctl.plan.steps import STAND_IN, Step
 from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
 from labctl.topology.iproute import DEFAULT_METRIC
-
-STAND_IN = "labctl: bridge stands in for dummy"
-"""The alias of a bridge without ports that stands in where the kernel has no dummy driver."""
-
-ADDRGENMODES = ("eui64", "none", "stable-privacy", "random")
-"""In the order of their numbers (linux/if_link.h: IN6_ADDR_GEN_MODE_*)."""
-
-
-def link_local_settings(mode: str) -> dict[str, str]:
-    """Return the settings with which an interface gets a link-local address, with no wait and no further packets."""
-    return {"accept_dad": "0", "router_solicitations": "0", "addr_gen_mode": str(ADDRGENMODES.index(mode))}
 
 
 def command(step: Step) -> str:

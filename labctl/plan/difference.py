@@ -10,7 +10,6 @@ import re
 from typing import NamedTuple
 
 from labctl.plan import firewall, steps, steps_of_files, steps_of_programs
-from labctl.plan.commands import command
 from labctl.plan.facts import Facts, FoundProgram, Link, Namespace, Neighbour, RunningEngine
 from labctl.plan.own_file import OwnFile
 from labctl.plan.program_spec import ProgramSpec
@@ -40,6 +39,8 @@ class Change(NamedTuple):
     @property
     def command(self) -> str:
         """The command that does the same from a shell."""
+        from labctl.plan.commands import command  # which only some ask for
+
         return command(self.step)
 
 

@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from labctl.plan import script_of_programs, steps, steps_of_files
-from labctl.plan.commands import STAND_IN, command
+from labctl.plan.commands import command
 from labctl.plan.commands_of_files import netns_file
 from labctl.plan.desired import Desired
-from labctl.plan.steps import InterfaceStep, Step
+from labctl.plan.steps import STAND_IN, InterfaceStep, Step
 from labctl.plan.steps_of_exec import RunLine
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.plan.steps_of_hosts import WriteHosts

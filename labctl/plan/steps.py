@@ -19,6 +19,9 @@ from labctl.topology.interface_ref import InterfaceRef
 
 Action = Literal["create", "change", "remove"]
 
+STAND_IN = "labctl: bridge stands in for dummy"
+"""The alias of a bridge without ports that stands in where the kernel has no dummy driver."""
+
 
 @dataclass(frozen=True)
 class Step:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from labctl.plan.commands import stand_in
 from labctl.plan.difference import Change
 
 _MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
@@ -21,6 +20,8 @@ def lines(change: Change, fresh: bool, explain: bool) -> Iterator[Text]:
         text.append(f"  ({change.reason})", "dim")
     yield text
     if explain:
+        from labctl.plan.commands import stand_in
+
         yield Text(f"    {change.command}", "dim")
         if other := stand_in(step):
             yield Text(f"    # without the dummy driver: {other}", "dim")

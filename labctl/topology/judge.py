@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
 from labctl.topology.model import Topology
 from labctl.topology.prune import Remainder, without
-from labctl.topology.pydantic_errors import Broken, worded
 from labctl.topology.routed import Network, Routed
 from labctl.topology.rules import mistakes_of
 from labctl.topology.sources import with_contents
 from labctl.topology.yaml_tree import Path
+
+if TYPE_CHECKING:
+    from labctl.topology.pydantic_errors import Broken
 
 
 class Wrong(NamedTuple):
@@ -59,6 +61,8 @@ def _validated(value: object) -> tuple[Topology | None, list[Broken]]:
     try:
         return Topology.model_validate(value, by_alias=True, by_name=False), []
     except ValidationError as error:
+        from labctl.topology.pydantic_errors import worded  # a file without mistakes needs no words for them
+
         return None, list(worded(error.errors(include_url=False)))
 
 
