@@ -43,10 +43,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Reported:
-    """How far a student has come in a lesson. `since` is when the step was begun, in seconds since the epoch."""
+    """How far a student has come in a lesson, as `labctl.learn.progress` keeps it on disk.
+
+    `step` is the number of the current step from 1, `since` when that was begun, in seconds since the epoch.
+    """
 
     lesson: str
-    seed: int | None
+    seed: int
     step: int
     of: int
     since: float | None
@@ -114,13 +117,11 @@ class Fields:
         return value
 
     def moment(self, key: str) -> float | None:
-        """Return seconds since the epoch, or None."""
-        value = self.values.get(key)
-        if value is None:
-            return None
+        """Return seconds since the epoch; None for 0, which is for what has not happened."""
+        value = self.values.get(key, 0)
         if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value < 1e11:
             raise NotUnderstood(f"`{key}` is no time")
-        return float(value)
+        return float(value) or None
 
     def truth(self, key: str) -> bool:
         """Return yes or no."""
@@ -139,14 +140,14 @@ class Fields:
 
 def reported(found: Fields) -> Reported:
     """Return the progress that a file tells of. Raise NotUnderstood."""
-    seed = None if found.values.get("seed") is None else found.whole("seed")
-    step, of = found.whole("step", 1000), found.whole("of", 1000)
+    of = found.whole("of", 1000)
+    step = 1 + found.whole("step", of)
     steps = tuple(
         Step(each.word("name"), each.moment("began"), each.moment("done"), each.whole("hints"), each.truth("skipped"))
         for each in found.many("steps")
     )
     lab = found.word("lab", empty=True)
-    return Reported(found.word("lesson"), seed, step, of, found.moment("since"), steps, lab)
+    return Reported(found.word("lesson"), found.whole("seed", 1 << 63), step, of, found.moment("since"), steps, lab)
 
 
 def files_of(uid: int, gid: int, home: Path) -> partial[object]:

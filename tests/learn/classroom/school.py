@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from labctl.process.syscalls import MS_BIND, mount, setns
-from tests.e2e.world import FURNISHED, Keeper, World, unused_uid, world
+from tests.e2e.world import FURNISHED, Keeper, World, eventually, unused_uid, world
 
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 
@@ -67,6 +68,23 @@ class School:
             out, err = process.communicate(timeout=120)
             assert code is None or process.returncode == code, out + err
 
+    def processes(self) -> list[int]:
+        """Return the processes of all students that have not ended: one look for all of them."""
+        uids, found = {student.uid for student in self.students}, []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError):  # it has ended
+                state = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[0]
+                if os.stat(f"/proc/{name}").st_uid in uids and state not in "ZX":
+                    found.append(int(name))
+        return found
+
+    def close(self) -> None:
+        """End all that students have left, and wait until it is gone."""
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not self.processes(), "nothing of the students is left")
+
 
 @contextmanager
 def school(students: int) -> Iterator[School]:
@@ -77,7 +95,10 @@ def school(students: int) -> Iterator[School]:
         end.callback(partial(shutil.rmtree, homes))
         made = School(teacher, homes)
         made.enrol(students)
-        yield made
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 def written(student: Student, path: str, text: str | bytes | dict[str, Any]) -> Path:
