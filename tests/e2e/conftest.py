@@ -6,12 +6,12 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from tests.e2e.world import World, eventually, world
+from tests.e2e.world import World, world
 
 
 def possible(mode: str) -> None:
@@ -47,10 +47,7 @@ def _unchanged(request: pytest.FixtureRequest, mode: str) -> Iterator[World]:
         if request.node.stash.get(FAILED, False):
             made.labctl("down", "--all", code=None)  # a test that was cut off has not come to its own
             return
-        with suppress(AssertionError):
-            eventually(lambda: made.snapshot() == before, "the machine is as it was")
-        now = made.snapshot()
-        assert _differences(before, now) == []
+        assert _differences(before, made.snapshot_when(before)) == []
 
 
 def _differences(before: dict[str, list[Any]], now: dict[str, list[Any]]) -> list[tuple[str, str, Any]]:

@@ -17,7 +17,8 @@ import pytest
 from labctl.process.syscalls import mount
 from tests.e2e import fault
 from tests.e2e.fault import CHANGING, PAST
-from tests.e2e.world import DEADLINE, REPO, World, eventually, orphans_are_ours
+from tests.e2e.processes import orphans_are_ours
+from tests.e2e.world import DEADLINE, REPO, World
 from tests.engine.world import wait_for
 
 MS_RDONLY, MS_REMOUNT = 1, 32  # sys/mount.h
@@ -55,15 +56,7 @@ def run_with_fault(here: World, number: int, how: str, *words: str) -> tuple[int
 
 
 def is_back(here: World, before: dict[str, Any], number: int) -> None:
-    last: dict[str, Any] = {}
-
-    def is_as_before() -> bool:
-        last.update(here.snapshot())
-        return last == before
-
-    with suppress(AssertionError):  # what differs says more
-        eventually(is_as_before, "nothing is left")
-    assert (number, last) == (number, before)
+    assert (number, here.snapshot_when(before)) == (number, before)
 
 
 def an_environment_stays(here: World) -> bool:

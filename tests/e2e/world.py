@@ -10,7 +10,6 @@ is still the same ordinary one.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import json
 import os
@@ -44,6 +43,7 @@ from labctl.process.syscalls import (
     unshare,
 )
 from tests.e2e import forked
+from tests.e2e.processes import Process, living, reap_orphans, started
 
 
 def unused_uid() -> int:
@@ -53,8 +53,9 @@ def unused_uid() -> int:
     return random.randrange(low, high)
 
 
-def _lines(file: str) -> list[str]:
-    return Path(file).read_text().splitlines()
+def _lines(file: str | Path) -> list[str]:
+    with open(file) as text:
+        return text.read().splitlines()
 
 
 REPO = Path(__file__).resolve().parents[2]
@@ -62,38 +63,10 @@ SUITE_IS_ROOT = os.geteuid() == 0
 ORDINARY_UID = unused_uid() if SUITE_IS_ROOT else os.geteuid()
 DEADLINE = float(os.environ.get("LABCTL_TEST_PATIENCE", "20"))
 MS_PRIVATE = 1 << 18  # sys/mount.h
-NS_GET_PARENT = 0xB702  # ioctl_ns(2)
 FURNISHED = CLONE_NEWNS | CLONE_NEWNET | (0 if SUITE_IS_ROOT else CLONE_NEWUSER)
 
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1  # linux/sockios.h, linux/if.h
-_STARTED: set[int] = set()
-
-
-@contextmanager
-def orphans_are_ours() -> Iterator[None]:
-    """Whoever has lost its parent is reaped here, at each look, and not by the machine's init.
-
-    A rootless environment is gone when its dead are reaped, and some inits take a second for each.
-    """
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    try:
-        yield
-    finally:
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 0)
-
-
-def _reap() -> None:
-    """Reap those dead that nobody of ours has started."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) in _STARTED:
-            continue
-        with suppress(OSError):
-            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            if (state, int(parent)) == ("Z", os.getpid()):
-                os.waitpid(int(entry.name), os.WNOHANG)
 
 
 class Keeper(NamedTuple):
@@ -122,8 +95,8 @@ class World:
         self.mode = mode
         self.home = home
         self._keeper = keeper
-        others = self.inside(lambda: [mount for mount in _mounts() if not mount.point.startswith(PLACES)])
-        self._of_others = {Mount(*mount) for mount in others}
+        self._own = Path("/proc", str(keeper.pid))
+        self._of_others = {mount for mount in _mounts(self._own) if not mount.point.startswith(PLACES)}
 
     @property
     def is_root(self) -> bool:
@@ -135,14 +108,14 @@ class World:
         """Start a program as this person; `before` is called in the new process when it has become this person."""
         environment, become = self._person(before, options)
         process = subprocess.Popen(list(command), preexec_fn=become, env=environment, text=True, **options)
-        _STARTED.add(process.pid)
+        started(process)
         return process
 
     def start_forked(self, main: Callable[[], NoReturn], words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
         """Start a function of ours as if it were a program, as this person."""
         environment, become = self._person(lambda: None, options)
         process = forked.start(main, words, environment, become, **options)
-        _STARTED.add(process.pid)
+        started(process)
         return process
 
     def _person(self, before: Callable[[], None], options: dict[str, Any]) -> tuple[dict[str, str], Callable[[], None]]:
@@ -250,17 +223,29 @@ class World:
         self.inside(set_up)
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that a lab could leave behind."""
-        _reap()
-        seen: dict[str, Any] = self.inside(
-            lambda: {
-                "run": sorted(_tree("/run")),
-                "mounts": sorted(mount.words for mount in _mounts() if mount not in self._of_others),
-                "links": sorted(name for _, name in socket.if_nameindex()),
-                "environments": sorted(_environments(self.uid)),
-            }
-        )
-        return {**seen, "processes": sorted(self.processes())}
+        """Everything that a lab could leave behind, seen through the process that holds the mount namespace."""
+        reap_orphans()
+        return {
+            "run": sorted(_tree(self._own / "root", "/run")),
+            "mounts": sorted(mount.words for mount in _mounts(self._own) if mount not in self._of_others),
+            "links": sorted(_links(self._own)),
+            "environments": sorted(_environments(self._own, self.uid)),
+            "processes": sorted(self.processes()),
+        }
+
+    def snapshot_when(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Return the snapshot when it is the wanted one, or the last that was seen: what differs tells most."""
+        seen = self.snapshot()
+
+        def is_wanted() -> bool:
+            nonlocal seen
+            seen = self.snapshot()
+            return seen == wanted
+
+        if seen != wanted:
+            with suppress(AssertionError):
+                eventually(is_wanted, "all is as wanted")
+        return seen
 
     @property
     def uid(self) -> int:
@@ -274,59 +259,42 @@ class World:
         this world or in one below it.
         """
         found = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-                if state not in "ZX" and self._is_of_here(entry):
-                    found.append((int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()))
-            except OSError:
-                continue
+        for process in living():
+            with suppress(OSError):
+                if process.pid != self._keeper.pid and self._is_of_here(process):
+                    found.append((process.pid, process.title()))
         return found
 
-    def _is_of_here(self, process: Path) -> bool:
-        if int(process.name) == self._keeper.pid:
-            return False
+    def _is_of_here(self, process: Process) -> bool:
         if not SUITE_IS_ROOT:
-            return _is_below(process / "ns/user", Path(f"/proc/{self._keeper.pid}/ns/user"))
-        if not self.is_root and f"\nUid:\t{self.uid}\t" in (process / "status").read_text():
+            return process.is_in_user_namespace(self._own / "ns/user")
+        if not self.is_root and process.real_uid() == self.uid:
             return True
-        return os.path.samefile(f"/proc/{self._keeper.pid}/root/run", process / "root/run")
+        return os.path.samefile(self._own / "root/run", process.path / "root/run")
 
     def processes_titled(self, words: str) -> list[int]:
         return [pid for pid, title in self.processes() if words in title]
 
 
-def _is_below(user_namespace: Path, top: Path) -> bool:
-    """Whether a user namespace is another one or was made in it, however deep."""
-    wanted = top.stat()
-    fd = os.open(user_namespace, os.O_RDONLY)
-    while not os.path.samestat(os.fstat(fd), wanted):
-        try:
-            above = fcntl.ioctl(fd, NS_GET_PARENT)
-        except PermissionError:  # it would be above our own
-            return False
-        finally:
-            os.close(fd)
-        fd = above
-    os.close(fd)
-    return True
+def _tree(root: Path, top: str) -> Iterator[str]:
+    """Yield what is below a directory, by the names that it has where the root is that one."""
+    for folder, folders, files in os.walk(f"{root}{top}"):
+        yield from (f"{folder}/{name}".removeprefix(str(root)) for name in (*folders, *files))
 
 
-def _tree(top: str) -> Iterator[str]:
-    for folder, folders, files in os.walk(top):
-        yield from (f"{folder}/{name}" for name in (*folders, *files))
+def _links(process: Path) -> Iterator[str]:
+    for line in _lines(process / "net/dev")[2:]:
+        yield line.partition(":")[0].strip()
 
 
-def _environments(uid: int) -> Iterator[str]:
-    for line in Path("/proc/thread-self/net/unix").read_text().splitlines():
+def _environments(process: Path, uid: int) -> Iterator[str]:
+    for line in _lines(process / "net/unix"):
         if f"@labctl/{uid}/" in line:
             yield line.split()[-1]
 
 
-def _mounts() -> Iterator[Mount]:
-    for line in _lines("/proc/self/mountinfo"):
+def _mounts(process: Path) -> Iterator[Mount]:
+    for line in _lines(process / "mountinfo"):
         before, _, after = line.partition(" - ")
         number, _, _, _, point = before.split()[:5]
         yield Mount(int(number), point, f"{point} {after.split()[0]}")
@@ -378,15 +346,21 @@ def world(mode: str) -> Iterator[World]:
     try:
         yield here
     finally:
-        for pid, _ in here.processes():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         with suppress(AssertionError):
-            eventually(lambda: not here.processes(), "the processes of this world are gone")
+            eventually(lambda: not _killed(here), "the processes of this world are gone")
         signal.pidfd_send_signal(keeper.pidfd, signal.SIGKILL)
         os.waitid(os.P_PIDFD, keeper.pidfd, os.WEXITED)
         os.close(keeper.pidfd)
         shutil.rmtree(home)
+
+
+def _killed(here: World) -> list[int]:
+    """Kill what lives in a world, and return what that was."""
+    living = [pid for pid, _ in here.processes()]
+    for pid in living:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return living
 
 
 @cache
