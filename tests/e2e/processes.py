@@ -8,57 +8,52 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-PF_KTHREAD = 0x200000  # linux/sched.h
 NS_GET_PARENT = 0xB702  # ioctl_ns(2)
 _started: list[subprocess.Popen[str]] = []
 
 
-@dataclass(frozen=True)
-class Process:
-    """One process, as /proc/PID/stat shows it."""
-
-    pid: int
-    state: str
-    parent: int
-
-    @property
-    def path(self) -> Path:
-        """Where the rest of it is shown."""
-        return Path("/proc", str(self.pid))
-
-    def title(self) -> str:
-        """Return its words. Raise OSError where it is gone."""
-        with open(f"/proc/{self.pid}/cmdline", "rb") as words:
-            return words.read().replace(b"\0", b" ").decode()
-
-    def real_uid(self) -> int:
-        """Return its user; /proc/PID belongs to root where a process has changed its own. Raise OSError as `title`."""
-        with open(f"/proc/{self.pid}/status") as lines:
-            return next(int(line.split()[1]) for line in lines if line.startswith("Uid:"))
-
-    def is_in_user_namespace(self, top: Path) -> bool:
-        """Return whether its user namespace is this one or was made in it, however deep. Raise OSError as `title`."""
-        wanted = top.stat()
-        fd = os.open(self.path / "ns/user", os.O_RDONLY)
-        while not os.path.samestat(os.fstat(fd), wanted):
-            try:
-                above = fcntl.ioctl(fd, NS_GET_PARENT)
-            except PermissionError:  # it would be above our own
-                return False
-            finally:
-                os.close(fd)
-            fd = above
-        os.close(fd)
-        return True
+def pids() -> Iterator[int]:
+    """Yield the numbers of all processes, of the dead that nobody has waited for, too."""
+    return (int(name) for name in os.listdir("/proc") if name.isdecimal())
 
 
-def living() -> Iterator[Process]:
-    """Yield the processes that have not ended."""
-    return (process for process in _processes() if process.state not in "ZX")
+def effective_uid(pid: int) -> int:
+    """Return the user of a process (task_dump_owner() in fs/proc/base.c). Raise OSError where it is gone."""
+    return os.stat(f"/proc/{pid}").st_uid
+
+
+def has_ended(pid: int) -> bool:
+    """Return whether a process is dead, though nobody has waited for it (proc_pid_stat(5)). Raise OSError as above."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split(None, 1)[0] in (b"Z", b"X")
+
+
+def title(pid: int) -> str:
+    """Return the words of a process. Raise OSError as above."""
+    with open(f"/proc/{pid}/cmdline", "rb") as words:
+        return words.read().replace(b"\0", b" ").decode()
+
+
+def is_in_user_namespace(pid: int, top: Path) -> bool:
+    """Return whether a process is in this user namespace or in one that was made in it, however deep.
+
+    Raise OSError as above.
+    """
+    wanted = top.stat()
+    fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY)
+    while not os.path.samestat(os.fstat(fd), wanted):
+        try:
+            above = fcntl.ioctl(fd, NS_GET_PARENT)
+        except PermissionError:  # it would be above our own
+            return False
+        finally:
+            os.close(fd)
+        fd = above
+    os.close(fd)
+    return True
 
 
 @contextmanager
@@ -98,15 +93,3 @@ def _children() -> Iterator[int]:
     for thread in os.listdir("/proc/self/task"):
         with open(f"/proc/self/task/{thread}/children") as children:
             yield from map(int, children.read().split())
-
-
-def _processes() -> Iterator[Process]:
-    """Yield all that there are but threads of the kernel (proc_pid_stat(5))."""
-    for name in os.listdir("/proc"):
-        if not name.isdecimal():
-            continue
-        with suppress(OSError):
-            with open(f"/proc/{name}/stat", "rb") as file:
-                state, parent, *_, flags = file.read().rpartition(b")")[2].split(None, 7)[:7]
-            if not int(flags) & PF_KTHREAD:
-                yield Process(int(name), state.decode(), int(parent))

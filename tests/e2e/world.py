@@ -43,7 +43,7 @@ from labctl.process.syscalls import (
     unshare,
 )
 from tests.e2e import forked
-from tests.e2e.processes import Process, living, reap_orphans, started
+from tests.e2e.processes import effective_uid, has_ended, is_in_user_namespace, pids, reap_orphans, started, title
 
 
 def unused_uid() -> int:
@@ -96,6 +96,7 @@ class World:
         self.home = home
         self._keeper = keeper
         self._own = Path("/proc", str(keeper.pid))
+        self._run = os.stat(self._own / "root/run")
         self._of_others = {mount for mount in _mounts(self._own) if not mount.point.startswith(PLACES)}
 
     @property
@@ -259,18 +260,18 @@ class World:
         this world or in one below it.
         """
         found = []
-        for process in living():
+        for pid in pids():
             with suppress(OSError):
-                if process.pid != self._keeper.pid and self._is_of_here(process):
-                    found.append((process.pid, process.title()))
+                if pid != self._keeper.pid and self._is_of_here(pid) and not has_ended(pid):
+                    found.append((pid, title(pid)))
         return found
 
-    def _is_of_here(self, process: Process) -> bool:
+    def _is_of_here(self, pid: int) -> bool:
         if not SUITE_IS_ROOT:
-            return process.is_in_user_namespace(self._own / "ns/user")
-        if not self.is_root and process.real_uid() == self.uid:
+            return is_in_user_namespace(pid, self._own / "ns/user")
+        if not self.is_root and effective_uid(pid) == self.uid:
             return True
-        return os.path.samefile(self._own / "root/run", process.path / "root/run")
+        return os.path.samestat(os.stat(f"/proc/{pid}/root/run"), self._run)
 
     def processes_titled(self, words: str) -> list[int]:
         return [pid for pid, title in self.processes() if words in title]
