@@ -18,6 +18,7 @@ from labctl.cli import (  # noqa: F401
     follow,
     graph,
     inspect,
+    learn,
     lesson,
     lifecycle,
     operate,

@@ -32,6 +32,13 @@ def shipped(context: click.Context, parameter: click.Parameter, typed: str) -> l
     return _begun(names(), typed)
 
 
+def lessons(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Return lessons that ship with labctl, and have the shell add folders."""
+    from labctl.learn.lesson.shipped import folders
+
+    return [*_begun(folders(), typed), CompletionItem(typed, type="dir")]
+
+
 def labs(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Return running labs."""
     try:

@@ -32,7 +32,8 @@ def _goal(goal: Check | Seen | Typed, progress: StepProgress, lab: LabState) -> 
             return Goal(goal.name, goal.description or goal.name, states.get(found.verdict, "open"), found.observed)
         case Seen():
             count = lab.matched.get(goal.name, 0)
-            observed = f"{count} of {goal.count} packets at {goal.at}" if goal.count > 1 else ""
+            is_watched = goal.count > 1 and goal.name in lab.matched
+            observed = f"{count} of {goal.count} packets at {goal.at}" if is_watched else ""
             return Goal(goal.name, goal.description, _once(goal.name, count >= goal.count, progress), observed)
         case Typed():
             return Goal(goal.name, goal.description, _once(goal.name, lab.matched.get(goal.name, 0) > 0, progress))

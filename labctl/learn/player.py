@@ -32,6 +32,8 @@ from labctl.report.lesson import Goal, Page, Question
 PREDICTION = "prediction"
 """The name of the question what the student expects."""
 
+_GONE = "The lab is down: go back to the beginning of this step, and it is there again."
+
 
 class Player:
     """One student in one lesson. With the context manager nothing looks at the lab any more; the lab stays."""
@@ -41,13 +43,14 @@ class Player:
         self.progress = progress
         self.stage = Stage(file)
         self.notice = ""
-        self._folder = folder
+        self.folder = folder
         self._watch: Watch | None = None
         self._others: Mapping[str, Work] = {}
         self._lab = LabState(self.stage.name)
         self._wrong: dict[str, str] = {}  # what to say to the last answer, by question
         self._hints: tuple[str, ...] = ()  # those that were asked for, as they were then
         self._counted = time.monotonic()  # until when the time of the current step is counted
+        self._is_gone = False  # the lab was there, and was taken down
 
     @classmethod
     def open(cls, file: LessonFile, folder: Folder) -> Player:
@@ -72,6 +75,11 @@ class Player:
         if self.progress.current.began:
             self._keep(self.progress.current)
         self._look_no_more()
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether all steps are over, and the lab is ended."""
+        return self.progress.finished and self.stage.identity() != self.progress.lab_id
 
     @property
     def step(self) -> Step:
@@ -106,7 +114,7 @@ class Player:
             done=over,
             afterwards=self._afterwards if over else "",
             solution=tuple(solution.command for solution in self.step.solve) if current.skipped else (),
-            notice=self.notice,
+            notice=self.notice or (_GONE if self._is_gone else ""),
         )  # fmt: skip
 
     @property
@@ -218,7 +226,9 @@ class Player:
         if watch is None:
             return
         for moment in watch.moments(also, output, pause):
+            was_there = self._is_gone or self._lab.phase != "down"
             self._lab = moment.state
+            self._is_gone = was_there and self._lab.phase == "down"
             self._advance()
             yield moment
             if self._watch is not watch:
@@ -245,13 +255,13 @@ class Player:
         self.progress = at.with_current(replace(step, began=now))
         self._counted = time.monotonic()
         self._wrong, self._hints = {}, ()
-        self._lab = LabState(self.stage.name)
-        self._folder.write(self.progress)
+        self._lab, self._is_gone = LabState(self.stage.name), False
+        self.folder.write(self.progress)
         self._look()
 
     def _keep(self, step: StepProgress) -> None:
         self.progress = self.progress.with_current(self._timed(step))
-        self._folder.write(self.progress)
+        self.folder.write(self.progress)
 
     def _timed(self, step: StepProgress) -> StepProgress:
         """Return the current step with the time that has passed since this was asked before, unless it is over."""

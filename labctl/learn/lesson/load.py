@@ -65,6 +65,14 @@ def load(directory: Path, seed: int) -> LessonFile:
     return loads(text_of(path), str(path), directory, seed)
 
 
+def heading(directory: Path) -> tuple[str, int]:
+    """Return the title of a lesson, and how many minutes it takes, and look at nothing else. Raise as `load` does."""
+    path = directory / FILE
+    values = _values(tree_of(_document(text_of(path), str(path)).front, str(path)))
+    title, minutes = values.get("title"), values.get("minutes")
+    return str(title or name_of(directory)), minutes if isinstance(minutes, int) else 0
+
+
 def loads(text: str, filename: str, directory: Path, seed: int) -> LessonFile:
     """Return the lesson in a text; `filename` is what messages call it. Raise as `load` does."""
     name = name_of(directory)
