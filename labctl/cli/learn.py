@@ -33,6 +33,7 @@ def learn(lesson: str | None, listing: bool, seed: int | None, again: bool, shel
     from labctl.learn.programs import refuse_without
     from labctl.learn.progress import Folder
     from labctl.learn.terminal import refuse_without_terminal
+    from labctl.learn.tmux import refuse_without_tmux
     from labctl.report.lesson import course
 
     folder = Folder()
@@ -40,6 +41,8 @@ def learn(lesson: str | None, listing: bool, seed: int | None, again: bool, shel
         course.lessons(listed(folder))
         return ExitCode.SUCCESS
     refuse_without_terminal()
+    if shell:
+        refuse_without_tmux()
     chosen = lesson or _chosen(folder)
     if chosen is None:
         return ExitCode.SUCCESS

@@ -42,9 +42,7 @@ def beside_a_shell(words: Sequence[str], lab: str, say: str) -> tuple[int, str]:
     """Run `labctl` with these words in one pane, and a shell that says something first in the other.
 
     Commands of labctl in the shell mean the lab. Return the exit code of the first, and what it wrote as its errors.
-    Raise MachineError where there is no tmux.
     """
-    refuse_without_tmux()
     with tempfile.TemporaryDirectory(prefix="labctl-learn-") as made:
         directory = Path(made)
         errors, code, configuration = (directory / name for name in ("errors", "code", "tmux.conf"))

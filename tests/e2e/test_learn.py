@@ -180,3 +180,38 @@ def test_what_is_missing_is_told_before_it_begins(as_user: World) -> None:
         assert learning.end() == 3
         assert "the lesson needs traceroute and labctl-has-none" in learning.seen
         assert "apt install traceroute; install labctl-has-none" in learning.seen
+
+
+def test_the_lessons_are_listed_and_the_next_one_is_offered(as_user: World) -> None:
+    """labctl learn"""
+    assert "What a TUN device is" in as_user.labctl("learn", "--list").stdout
+    with terminal(as_user, *as_user.command("learn"), env={"TERM": "xterm"}) as learning:
+        learning.expect("What a TUN device is")
+        learning.expect("Enter goes on with ")
+        learning.type("q\n")
+        assert learning.end() == 0
+
+
+def test_a_shell_stands_beside_the_lesson(as_user: World) -> None:
+    """As with labctl learn tun --shell here."""
+    typed = " ".join(as_user.command("exec", "left", "--", "ip", "link"))
+    with lesson(as_user, "--shell") as learning:
+        learning.shows("Which MTU", "Commands go here, for example: labctl exec left -- ip addr")
+        learning.type("2")
+        learning.shows("○ Show the interfaces of left.")
+        learning.type("\x1bOQ")  # F2
+        learning.type(f"clear; {typed}\n")
+        learning.shows("✔ Show the interfaces of left.")
+        learning.type("\x1bOQ")
+        learning.type("q")
+        said = ended(learning)
+    assert "labctl down pair" in said
+    eventually(lambda: not as_user.processes_titled("tmux"), "tmux has ended")
+    as_user.labctl("down", "pair")
+
+
+def test_without_tmux_it_is_told_what_to_do(as_user: World) -> None:
+    command = ("env", "PATH=/usr/share", *as_user.command("learn", LESSON, "--shell"))
+    with terminal(as_user, *command, env={"TERM": "xterm"}) as learning:
+        assert learning.end() == 3
+        assert "apt install tmux; or leave --shell out" in learning.seen
