@@ -10,7 +10,6 @@ Python around two of them, would take half as much again.
 
 from __future__ import annotations
 
-import _frozen_importlib_external
 import _imp
 import _signal  # type: ignore[import-not-found]
 import _socket
@@ -57,10 +56,8 @@ def main(title: str, extension: str, claim: int, maker: int, control: int) -> No
 
 def _show_as(title: str, extension: str) -> None:
     """Show this process under a title in ps(1), as `process.title` does, which would load much more."""
-    spec = ModuleSpec(
-        "_setproctitle", _frozen_importlib_external.ExtensionFileLoader("_setproctitle", extension), origin=extension
-    )
-    _imp.create_dynamic(spec).setproctitle(title)
+    name = extension.rpartition("/")[2].partition(".")[0]
+    _imp.create_dynamic(ModuleSpec(name, None, origin=extension)).setproctitle(title)
 
 
 if __name__ == "__main__":
