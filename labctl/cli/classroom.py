@@ -50,12 +50,12 @@ def class_(context: click.Context, watch: bool, every: float, quick: bool, file:
     """
     from labctl.learn.classroom.listing import listing
     from labctl.learn.classroom.tables import class_as_records, class_as_values, of_class
-    from labctl.learn.classroom.teachers_checks import TeachersChecks
+    from labctl.learn.classroom.teachers_checks import AsReported, of_file
 
     if context.invoked_subcommand:
         return ExitCode.SUCCESS
     _class()
-    checks = None if quick else TeachersChecks.of(file)
+    checks = None if quick else of_file(file) if file else AsReported()
     if watch:
         _watch(lambda: of_class(listing(_class(), checks), time.time()), every)
         return ExitCode.SUCCESS
@@ -67,18 +67,25 @@ def class_(context: click.Context, watch: bool, every: float, quick: bool, file:
 @class_.command()
 @click.argument("users", nargs=-1, metavar="[USER]...")
 @_checks_option
+@click.option("--lesson", metavar="NAME", help="Those of a step of a lesson, as it is for the seed of each student.")
+@click.option("--step", type=click.IntRange(min=1), help="Which step; the one that each reports where it is not given.")
 @click.option("--junit", type=click.Path(), help="Write the verdicts to a file as JUnit XML, too.")
 @_format_option
-def verify(users: tuple[str, ...], file: str | None, junit: str | None, form: str) -> int:
+def verify(
+    users: tuple[str, ...], file: str | None, lesson: str | None, step: int | None, junit: str | None, form: str
+) -> int:
     """Measure the teacher's checks in the lab of every student, from outside and with the rights of that student.
 
-    Without --checks they are those of the shipped topology that has the name of the lab.
+    Without --checks and --lesson they are those of the shipped topology that has the name of the lab.
     """
     from labctl.learn.classroom.listing import measured_rows
     from labctl.learn.classroom.tables import class_as_records, class_as_values, of_results
-    from labctl.learn.classroom.teachers_checks import TeachersChecks
+    from labctl.learn.classroom.teachers_checks import OfShipped, of_file, of_lesson
 
-    rows = measured_rows(_class(users), TeachersChecks.of(file))
+    if file and lesson:
+        raise UsageError("--checks and --lesson are two answers to one question", "", "leave one of them out")
+    students = _class(users)
+    rows = measured_rows(students, of_file(file) if file else of_lesson(lesson, step) if lesson else OfShipped())
     if junit is not None:
         _write_junit(junit, rows)
     _print(form, of_results(rows), class_as_values(rows), class_as_records(rows))

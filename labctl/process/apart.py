@@ -14,7 +14,7 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -100,7 +100,7 @@ class _Apart:
 
 def answers(
     works: Sequence[Callable[[], object]], at_once: int, limits: Limits | None = None
-) -> Iterator[tuple[int, Answer]]:
+) -> Generator[tuple[int, Answer], None, None]:
     """Do several pieces of work, each in a process of its own, so many at once, and yield the answers as they come.
 
     What a work returns has to be what JSON knows. Its number in the sequence comes with the answer.
@@ -173,19 +173,20 @@ def _work(work: Callable[[], object], pipe: int, parent: int, limits: Limits) ->
         for limit, most in {**_LIMITS, resource.RLIMIT_CPU: int(limits.seconds) + 1}.items():
             resource.setrlimit(limit, (most, most))
         die_with_parent(parent)
-        said = json.dumps(_said_of(work)).encode()
+        said = _said_of(work)
         while said:
             said = said[os.write(pipe, said) :]
     finally:
         os._exit(0)
 
 
-def _said_of(work: Callable[[], object]) -> dict[str, object]:
+def _said_of(work: Callable[[], object]) -> bytes:
     try:
-        return {"value": work()}
+        return json.dumps({"value": work()}).encode()
     except LabError as error:
-        return {"why": ": ".join(part for part in (error.what, error.why) if part)}
+        why = ": ".join(part for part in (error.what, error.why) if part)
     except OSError as error:
-        return {"why": kernel_words(error)}
+        why = kernel_words(error)
     except Exception as error:
-        return {"why": f"{type(error).__name__}: {error}"}
+        why = f"{type(error).__name__}: {error}"
+    return json.dumps({"why": why}).encode()

@@ -15,7 +15,7 @@ from labctl.learn.classroom import people, reported
 from labctl.learn.classroom.measure import Measured, measure, workers
 from labctl.learn.classroom.people import Student
 from labctl.learn.classroom.reported import Reported
-from labctl.learn.classroom.teachers_checks import TeachersChecks, tasks
+from labctl.learn.classroom.teachers_checks import Checks, tasks
 from labctl.process.apart import Limits, answers
 from labctl.rootless.cost import Cost, cost
 from labctl.rootless.holders import Holder
@@ -56,13 +56,13 @@ class Row:
         return self.measured.results if self.measured else ()
 
 
-def listing(students: Sequence[Student], checks: TeachersChecks | None) -> list[Row]:
+def listing(students: Sequence[Student], checks: Checks | None) -> list[Row]:
     """Return the rows of some students, by name. With checks these are measured in all their labs."""
     costs = _costs([holder for student in students for holder in student.holders])
     lessons = _lessons(students)
     results: dict[Holder, Measured] = {}
     if checks is not None:
-        asked, without = tasks(students, checks)
+        asked, without = tasks(students, {uid: found for uid, (found, _) in lessons.items()}, checks)
         results = {task.holder: found for task, found in measure(asked)}
         results |= {holder: Measured(why=why) for holder, why in without.items()}
     return [row for student in students for row in _rows(student, costs, *lessons[student.uid], results)]
@@ -123,12 +123,12 @@ def _lessons(students: Sequence[Student]) -> dict[int, tuple[list[Reported], str
     return found
 
 
-def measured_rows(students: Sequence[Student], checks: TeachersChecks) -> list[Row]:
+def measured_rows(students: Sequence[Student], checks: Checks) -> list[Row]:
     """Return rows with the results of checks alone. Of a student who has no lab it is said that there is none.
 
     A lab for which there are no checks is left out where the student has one that they are for.
     """
-    asked, without = tasks(students, checks)
+    asked, without = tasks(students, {uid: found for uid, (found, _) in _lessons(students).items()}, checks)
     results = {task.holder: found for task, found in measure(asked)}
     rows = []
     for student in students:

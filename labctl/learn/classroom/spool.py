@@ -38,7 +38,12 @@ def messages() -> list[Message]:
 
 def own_seed() -> int | None:
     """Return the seed that the teacher has for the user of this process; None where there is none."""
-    found = _read("seeds", own_uid())
+    return seed_of(own_uid())
+
+
+def seed_of(uid: int) -> int | None:
+    """Return the seed that root has for a user; None where there is none."""
+    found = _read("seeds", uid)
     with suppress(NotUnderstood):
         return found.whole("seed") if found else None
     return None

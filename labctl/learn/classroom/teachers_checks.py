@@ -1,19 +1,26 @@
-"""Which checks are asked in whose lab: those of the teacher's file, or of the topology of that name that ships here.
+"""Which checks are asked in whose lab. What they are judged against is never a student's file.
 
-What they are judged against is never a student's file. A file that is a topology stands for itself; one with `checks:`
-alone is judged against the shipped topology that has the name of the lab.
+a topology file         for itself, in the lab of its name
+a file with `checks:`   against the shipped topology that has the name of the lab
+a lesson                those of a step, as the lesson is for the seed of the student
+nothing                 those of the step that the student reports to be at, or of the shipped topology
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 from labctl.errors import UsageError
+from labctl.learn.classroom import spool
 from labctl.learn.classroom.measure import Task
 from labctl.learn.classroom.people import Student
+from labctl.learn.classroom.reported import Reported
+from labctl.learn.lesson import shipped as lessons
+from labctl.learn.lesson.load import LessonFile, load, name_of
 from labctl.plan.desired import Desired, desired
 from labctl.rootless.holders import Holder
 from labctl.topology import checks_file, shipped
@@ -22,46 +29,94 @@ from labctl.topology.rename import renamed
 from labctl.topology.routed import Routed
 
 
+class Checks(Protocol):
+    """Has the checks for a lab."""
+
+    def task(self, student: Student, holder: Holder, reported: Reported | None) -> Task | str:
+        """Return the checks for a lab of a student; in words why there are none for it. Raise UsageError."""
+
+
 @dataclass(frozen=True)
-class TeachersChecks:
-    """The teacher's checks: `whole` where the file is a topology, `alone` where it has checks only, or neither."""
+class OfTopology:
+    """The checks of a topology, for the lab of its name; for another lab only where a student has none of that name."""
 
-    whole: Routed | None = None
-    alone: checks_file.ChecksFile | None = None
+    routed: Routed
 
-    @classmethod
-    def of(cls, file: str | None) -> TeachersChecks:
-        """Return the checks of a file, or a shipped topology. Raise UsageError where it cannot be read or is wrong."""
-        if file is None:
-            return cls()
-        path = shipped.find(file)
-        read = checks_file.read(path)
-        value = tree_of(read.text, read.name).root.value
-        if isinstance(value, dict) and "namespaces" in value:
-            found = load_routed(path)
-            if not found.topology.checks:
-                raise UsageError(f"{read.name} has no checks", "the key `checks` is missing", "add some")
-            return cls(whole=found)
-        return cls(alone=read)
+    def task(self, student: Student, holder: Holder, reported: Reported | None) -> Task | str:
+        name = self.routed.topology.name
+        if holder.lab != name and any(each.lab == name for each in student.holders):
+            return f"the checks are for lab {name}"
+        wanted = Desired.of(renamed(self.routed, holder.lab))
+        return Task(holder, wanted, wanted.topology.checks)
 
-    def task(self, holder: Holder, others: Sequence[Holder]) -> Task | str:
-        """Return the checks for a lab of a student who has others, too; in words why there are none for it.
 
-        Raise UsageError where checks alone do not fit the topology that ships under its name.
-        """
-        if self.whole is not None:
-            name = self.whole.topology.name
-            if holder.lab != name and any(other.lab == name for other in (holder, *others)):
-                return f"the file is about lab {name}"
-            wanted = Desired.of(renamed(self.whole, holder.lab))
-            return Task(holder, wanted, wanted.topology.checks)
-        wanted_here = _shipped(holder.lab)
-        if wanted_here is None:
+@dataclass(frozen=True)
+class OfShipped:
+    """The checks of the shipped topology that has the name of the lab, or others for that topology."""
+
+    others: checks_file.ChecksFile | None = None
+
+    def task(self, student: Student, holder: Holder, reported: Reported | None) -> Task | str:
+        wanted = _shipped(holder.lab)
+        if wanted is None:
             return f"no topology {holder.lab} ships with labctl: name a file with --checks"
-        topology = wanted_here.topology
-        return Task(
-            holder, wanted_here, checks_file.checks_for(topology, self.alone) if self.alone else topology.checks
-        )
+        own = wanted.topology.checks
+        return Task(holder, wanted, checks_file.checks_for(wanted.topology, self.others) if self.others else own)
+
+
+@dataclass(frozen=True)
+class OfLesson:
+    """The checks of a step of a lesson, for the seed that root has for the student, or else the one that is reported.
+
+    `step` is its number from 1; None is for the one that a student reports to be at.
+    """
+
+    folder: Path
+    step: int | None
+
+    def task(self, student: Student, holder: Holder, reported: Reported | None) -> Task | str:
+        in_it = reported if reported and reported.lesson == name_of(self.folder) else None
+        seed = spool.seed_of(student.uid)
+        seed = seed if seed is not None else in_it.seed if in_it else 0
+        file, number = _lesson(self.folder, seed), self.step or (in_it.step if in_it else 1)
+        if not 1 <= number <= len(file.steps):
+            return f"lesson {file.name} has no step {number}"
+        lab, checks = file.labs[number - 1], file.steps[number - 1].check
+        if holder.lab != lab.name:
+            return f"the lab of lesson {file.name} is {lab.name}"
+        return Task(holder, desired(lab), checks) if checks else f"step {number} of {file.name} has no checks"
+
+
+class AsReported:
+    """The checks of the step of a shipped lesson that a student reports to be at in a lab, or of a shipped topology."""
+
+    def task(self, student: Student, holder: Holder, reported: Reported | None) -> Task | str:
+        folder = lessons.folders().get(reported.lesson) if reported and reported.lab == holder.lab else None
+        if folder is not None:
+            return OfLesson(folder, None).task(student, holder, reported)
+        return OfShipped().task(student, holder, reported)
+
+
+def of_file(file: str) -> Checks:
+    """Return the checks of a file, or of a shipped topology. Raise UsageError where it cannot be read or is wrong."""
+    path = shipped.find(file)
+    read = checks_file.read(path)
+    value = tree_of(read.text, read.name).root.value
+    if not isinstance(value, dict) or "namespaces" not in value:
+        return OfShipped(read)
+    found = load_routed(path)
+    if not found.topology.checks:
+        raise UsageError(f"{read.name} has no checks", "the key `checks` is missing", "add some")
+    return OfTopology(found)
+
+
+def of_lesson(name: str, step: int | None) -> Checks:
+    """Return the checks of a lesson. Raise UsageError where there is none such, or it has no such step."""
+    folder = lessons.find(name)
+    file = load(folder, 0)
+    if step is not None and step > len(file.steps):
+        raise UsageError(f"lesson {file.name} has no step {step}", f"it has {len(file.steps)}", "")
+    return OfLesson(folder, step)
 
 
 @cache
@@ -69,19 +124,22 @@ def _shipped(name: str) -> Desired | None:
     return desired(loads(shipped.text_of(name), name)) if name in shipped.names() else None
 
 
-def tasks(students: Sequence[Student], checks: TeachersChecks) -> tuple[list[Task], dict[Holder, str]]:
+@cache
+def _lesson(folder: Path, seed: int) -> LessonFile:
+    return load(folder, seed)
+
+
+def tasks(
+    students: Sequence[Student], reported: Mapping[int, Sequence[Reported]], checks: Checks
+) -> tuple[list[Task], dict[Holder, str]]:
     """Return the checks for all labs of some students, and in words why there are none for some of them."""
     found, left = [], {}
     for student in students:
         for holder in student.holders:
-            task = checks.task(holder, [other for other in student.holders if other is not holder])
+            lesson = next((each for each in reported.get(student.uid, ()) if each.lab == holder.lab), None)
+            task = checks.task(student, holder, lesson)
             if isinstance(task, Task):
                 found.append(task)
             else:
                 left[holder] = task
     return found, left
-
-
-def name_of(file: str | None) -> str:
-    """Return what reports call the checks."""
-    return shipped.as_typed(str(Path(file))) if file else "shipped topologies"
