@@ -135,8 +135,11 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
         yield Verdict(str(stage.ref), Reason.WRONG_NEXT_HOP, words, evidence, _route_of_file(case, stage))
     elif meets is None:
         yield from _not_joined(case, {each.station.namespace for each in requests}, owners, evidence)
-    elif meets and last.station.ref.namespace == meets.namespace and not last.station.outgoing:
-        yield from _not_answered(case, last.station.ref, next_hop, evidence)
+    else:  # a switch floods it, so that it may be seen last at a host that it is not for
+        arrived = [each.station for each in requests if each.station.namespace == meets.namespace]
+        if arrived and not arrived[-1].outgoing:
+            seen = Witness(str(arrived[-1].ref), "request for it seen", "in")
+            yield from _not_answered(case, arrived[-1].ref, next_hop, (state, seen))
 
 
 def _not_usable(case: Case, meets: InterfaceRef, next_hop: Host) -> list[Verdict]:
