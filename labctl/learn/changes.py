@@ -46,13 +46,23 @@ class Impair:
 
 
 @dataclass(frozen=True)
+class Restart:
+    """An engine or a program, NAMESPACE:NAME, that is ended and started again."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Edit:
     """A merge patch (RFC 7386) of the topology: mappings are merged, null removes a key, all else is replaced."""
 
     patch: Mapping[str, Any]
 
 
-Change = Run | Start | Impair | Edit
+Action = Run | Start | Impair | Restart
+"""What is done to a lab as it runs."""
+
+Change = Action | Edit
 
 
 class ChangeFailed(LabError):
@@ -82,7 +92,7 @@ def merged(value: Any, patch: Any) -> Any:
     return found
 
 
-def perform(lab: Lab, change: Run | Start | Impair) -> None:
+def perform(lab: Lab, change: Action) -> None:
     """Do one thing to a lab. Raise LabError where it is refused."""
     match change:
         case Run(namespace, line):
@@ -94,3 +104,5 @@ def perform(lab: Lab, change: Run | Start | Impair) -> None:
             lab[namespace].run(["sh", "-c", f"({line}) </dev/null >/dev/null 2>&1 &"], check=True, timeout=LONGEST)
         case Impair(device, words, direction):
             lab.impair(device, direction=direction, reset=not words, **dict[str, Any](words))
+        case Restart(name):
+            lab.restart(name)

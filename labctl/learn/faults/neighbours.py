@@ -1,0 +1,89 @@
+"""Neighbours: a wrong link-layer address, ARP that is not answered, or not asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.diagnosis.path import Kind, Stage
+from labctl.diagnosis.reasons import Reason
+from labctl.learn.changes import Action
+from labctl.learn.faults.fault import Fault, Injected, at
+from labctl.learn.faults.layout import Layout, Way
+from labctl.learn.faults.shell import run, setting
+from labctl.topology.interface_ref import InterfaceRef
+
+ADDRESSES = ("02:00:00:4e:1a:07", "02:00:00:93:c2:5d", "02:00:00:0b:77:e4")
+"""Link-layer addresses that no interface has, locally administered (IEEE 802)."""
+
+
+def _meetings(layout: Layout) -> Iterator[tuple[Way, Stage]]:
+    """Yield the ways of pings, with each stage at which a namespace asks by ARP for a next hop of the lab."""
+    for way in layout.pings:
+        for stage in way.of(Kind.SEND, Kind.FORWARD, back=False, depth=0):
+            if stage.meets and layout.is_cable(stage) and stage.flow.to.version == 4:
+                yield way, stage
+
+
+def _forgotten(stage: Stage, meets: InterfaceRef) -> tuple[Action, ...]:
+    """Return what has both ends forget each other: who asks is known to whom it asks (RFC 826)."""
+    return tuple(
+        change for namespace, name in (stage.ref, meets) for change in run(namespace, f"ip neigh flush dev {name}")
+    )
+
+
+def _wrong(layout: Layout) -> Iterator[Injected]:
+    for way, stage in _meetings(layout):
+        hop, name = stage.via or stage.flow.to, stage.leaves
+        for mac in ADDRESSES:
+            yield Injected(
+                run(stage.namespace, f"ip neigh replace {hop} lladdr {mac} dev {name} nud permanent"),
+                run(stage.namespace, f"ip neigh del {hop} dev {name}"),
+                way.check.name,
+                at(stage.place, why=Reason.NEIGHBOUR_WRONG),
+            )
+
+
+def _not_answered(layout: Layout) -> Iterator[Injected]:
+    for way, stage in _meetings(layout):
+        assert stage.meets is not None
+        asked, name = stage.meets
+        forget = _forgotten(stage, stage.meets)
+        yield Injected(
+            (*run(asked, setting(f"net/ipv4/conf/{name}/arp_ignore", 8)), *forget),
+            (*run(asked, setting(f"net/ipv4/conf/{name}/arp_ignore", 0)), *forget),
+            way.check.name,
+            at(str(stage.meets), why=Reason.NO_ARP),
+        )
+
+
+def _arp_off(layout: Layout) -> Iterator[Injected]:
+    for way, stage in _meetings(layout):
+        assert stage.meets is not None
+        asked, name = stage.meets
+        forget = _forgotten(stage, stage.meets)
+        yield Injected(
+            (*run(asked, f"ip link set dev {name} arp off"), *forget),
+            (*run(asked, f"ip link set dev {name} arp on"), *forget),
+            way.check.name,
+            at(str(stage.meets), why=Reason.NO_ARP),
+        )
+
+
+def _not_asked(layout: Layout) -> Iterator[Injected]:
+    for way, stage in _meetings(layout):
+        path = f"net/ipv4/neigh/{stage.leaves}/mcast_solicit"
+        forget = f"ip neigh flush dev {stage.leaves}"
+        yield Injected(
+            run(stage.namespace, setting(path, 0), forget),
+            run(stage.namespace, setting(path, 3), forget),
+            way.check.name,
+            at(stage.place, why=(Reason.NEIGHBOUR_FAILED, Reason.NO_ARP)),
+        )
+
+
+FAULTS = (
+    Fault("neighbour-wrong", 2, "a neighbour is entered with a link-layer address that is not its own", _wrong),
+    Fault("arp-off", 2, "an interface does not speak ARP", _arp_off),
+    Fault("arp-not-answered", 3, "a host is told to answer no ARP requests", _not_answered),
+    Fault("arp-not-asked", 3, "a host is told to send no ARP requests", _not_asked),
+)
