@@ -13,6 +13,7 @@ import click
 
 # The modules of the commands are imported to join the group.
 from labctl.cli import (  # noqa: F401
+    challenge,
     classroom,
     files,
     follow,

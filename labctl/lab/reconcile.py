@@ -8,6 +8,7 @@ from functools import partial
 
 from labctl.kernel import namespaces
 from labctl.lab import rulesets
+from labctl.lab.challenge import refuse_while_hidden
 from labctl.lab.journal import Recorded
 from labctl.lab.state import State
 from labctl.plan import steps
@@ -41,7 +42,8 @@ class Planned:
 def planned(wanted: Desired, context: Context | None, file: str) -> Planned:
     """Return what `up` would do where the lab lives or would live; None where that is still to be made.
 
-    Raise UsageError or MachineError where `up` would; `file` is that of the topology, empty where it is of none.
+    Raise UsageError or MachineError where `up` would, UsageError while a challenge runs; `file` is that of the
+    topology, empty where it is of none.
     """
     if context is None:
         found = Planned(wanted.topology.name, "", between(wanted, NOTHING))
@@ -53,6 +55,7 @@ def planned(wanted: Desired, context: Context | None, file: str) -> Planned:
 
 def _planned(wanted: Desired) -> Planned:
     state = State(wanted.topology.name)
+    refuse_while_hidden(state, "plan")
     recorded, found = state.read(), pending(wanted, state)
     check_names_free(found.changes, recorded)
     return Planned(state.lab, recorded.file, found)

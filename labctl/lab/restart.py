@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from labctl.errors import LabError
 from labctl.lab import names
 from labctl.lab.apply import apply
+from labctl.lab.challenge import refuse_while_hidden
 from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.journal import Engine, Program, Recorded
 from labctl.lab.lock import locked
@@ -33,10 +34,13 @@ class Restarted:
 def restart(lab: str, named: Sequence[str], fork: Fork) -> Restarted:
     """End the engines and programs that are named, or all, and start them again; return them when they are ready.
 
+    While a challenge runs, who does not know which is refused; one that is named is a repair like any other.
     Raise UsageError for a lab or a name that does not exist, ProgramFailed for a program that does not become ready.
     """
     existing(lab)
     with locked(lab) as state:
+        if not named:
+            refuse_while_hidden(state, "restart without a name")
         session = Session(state, fork, lambda _: None)
         found = (step for step in desired(applied(state)).steps if isinstance(step, StartEngine | StartProgram))
         starts = {step.subject: step for step in found}

@@ -3,6 +3,7 @@
     /run/labctl/LAB/                0700; the lock of the lab is a flock(2) on this directory (lock.py)
         topology.json               the topology as applied
         journal                     what exists of the lab (journal.py)
+        challenge                   that a challenge runs, and how far it got (challenge.py)
         files/NAMESPACE/            what its programs alone see (kernel/own_files.py)
         commands/NAMESPACE          what a person has run there, where a lesson asks for it (command_record.py)
         engines/DEVICE.log          what an engine wrote, or a program
@@ -45,6 +46,7 @@ class State:
         self.directory = ROOT / lab
         self._journal = Journal(self.directory / "journal")
         self._topology = self.directory / "topology.json"
+        self.challenge = self.directory / "challenge"
 
     def exists(self) -> bool:
         """Return whether the lab has a directory."""
@@ -175,7 +177,7 @@ class State:
         engines = self.directory / "engines"
         # The directory itself stays until the lab is forgotten: an engine that has not begun may be making its files.
         within = engines.iterdir() if engines.is_dir() and not engines.is_symlink() else (engines,)
-        for path in (*within, self.directory / FILES, self.directory / "commands", self._topology):
+        for path in (*within, self.directory / FILES, self.directory / "commands", self._topology, self.challenge):
             remove(path)
         self._journal.path.unlink(missing_ok=True)
 

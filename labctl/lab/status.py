@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from labctl.errors import MachineError
+from labctl.lab.challenge import Challenge, challenge_in
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Engine, Program, Recorded
 from labctl.lab.observed import facts
@@ -57,9 +58,10 @@ class Status:
     namespaces: dict[str, Namespace | None]
     engines: tuple[EngineStatus, ...]
     substitutions: tuple[Substitution, ...] = field(default=())
-    pending: Pending | None = None  # what `up` would do to make it what its file says; None where that cannot be read
+    pending: Pending | None = None  # what `up` would do to make it what its file says; None where that is not known
     topology: Topology | None = None  # what its file said when `up` made it; None where `up` was cut off
     programs: tuple[ProgramStatus, ...] = ()
+    challenge: Challenge | None = None  # while one runs there is no `pending`
 
     def __str__(self) -> str:
         """Return a line for each namespace, engine and program, and what differs from the file."""
@@ -67,8 +69,12 @@ class Status:
         runs += [(each.program, each.running) for each in self.programs]
         spaces = [f"{name}: {_in_short(space) if space else 'is gone'}" for name, space in self.namespaces.items()]
         running = [f"{name}: {'runs' if there else 'does not run'}" for name, there in runs]
-        differs = "its file cannot be compared" if self.pending is None else f"to do for `up`: {self.pending}"
-        return "\n".join([f"lab {self.lab} ({self.mode})", *spaces, *running, differs])
+        return "\n".join([f"lab {self.lab} ({self.mode})", *spaces, *running, self._differs()])
+
+    def _differs(self) -> str:
+        if self.challenge:
+            return "a challenge runs: how it differs from its file is not told"
+        return "its file cannot be compared" if self.pending is None else f"to do for `up`: {self.pending}"
 
 
 def _in_short(space: Namespace) -> str:
@@ -97,6 +103,7 @@ def status(lab: str) -> Status:
     topology = state.topology()
     wanted = desired(topology) if topology else None
     found = facts(state, recorded, wanted)
+    hidden = challenge_in(state)
     return Status(
         lab,
         recorded.mode,
@@ -104,9 +111,10 @@ def status(lab: str) -> Status:
         {name: found.namespaces.get(name) for name in recorded.namespaces},
         tuple(engine_status(engine, state) for engine in recorded.engines.values()),
         tuple(recorded.substitutions.values()),
-        between(wanted, found) if wanted else None,
+        between(wanted, found) if wanted and hidden is None else None,
         topology,
         tuple(program_status(program, state) for program in recorded.programs.values()),
+        hidden,
     )
 
 

@@ -20,6 +20,7 @@ from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.kernel import connection_filter, namespaces, sockets
 from labctl.kernel.packet_taps import PacketTaps, Seen
 from labctl.lab.capture import described, tunnel_ports
+from labctl.lab.challenge import Challenge, challenge_in
 from labctl.lab.engines.drops import Drops
 from labctl.lab.execute import execute
 from labctl.lab.names import meant, names, namespaces_of, resolve
@@ -55,6 +56,7 @@ class Traced:
     unfollowed: int  # packets of its own that were too many
     older: int  # TCP connections that were there before, and were left out
     missed: int  # frames that were not kept
+    challenge: Challenge | None = None  # while one runs it is told where packets end, and not why
 
 
 def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: bool, stop: int) -> Traced:
@@ -173,7 +175,7 @@ class _Watch:
 
     def traced(self, what: tuple[str, ...], namespaces: Collection[str], exit_code: int) -> Traced:
         """Return the ladders of the packets that concern some namespaces."""
-        from labctl.lab.trace_facts import LabFacts
+        from labctl.lab.trace_facts import LabFacts, NoReasons
         from labctl.trace.journeys import journeys
         from labctl.trace.ladder import ladders, uncertain
         from labctl.trace.selection import concerning, without
@@ -184,7 +186,9 @@ class _Watch:
         ports = tunnel_ports(recorded)
         everything = without(journeys(sightings(seen, ports)), self._older)
         found = concerning(everything, namespaces)
-        followed = ladders(found[:MOST_PACKETS], LabFacts(self._state, self._drops))
+        hidden = challenge_in(self._state)
+        knows = LabFacts if hidden is None else NoReasons
+        followed = ladders(found[:MOST_PACKETS], knows(self._state, self._drops))
         if self._missed:
             followed = uncertain(followed)
         return Traced(
@@ -200,4 +204,5 @@ class _Watch:
             len(found) - len(followed),
             len(self._older),
             self._missed,
+            hidden,
         )

@@ -83,6 +83,16 @@ class LabFacts:
         return observe(namespace, others=self._namespaces)
 
 
+class NoReasons(LabFacts):
+    """Does not say why a packet went no further."""
+
+    def refusal(self, namespace: str, packet: Packet, arrived: str) -> str:
+        return ""
+
+    def engine(self, device: InterfaceRef) -> str | None:
+        return "" if device in self._engines else None
+
+
 def _look_up(namespace: str, flow: Flow, arrived: str) -> Way | NoWay | None:
     with suppress(UsageError, OSError), namespaces.inside(namespace):
         return route_in(flow, arrived) if arrived else route_out(flow)

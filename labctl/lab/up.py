@@ -14,6 +14,7 @@ from labctl.errors import KernelRefused, LabError, MachineError
 from labctl.kernel import namespaces
 from labctl.lab import rulesets
 from labctl.lab.apply import apply
+from labctl.lab.challenge import refuse_while_hidden
 from labctl.lab.down import rollback
 from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.events import Listener, Planned, RollingBack
@@ -60,11 +61,13 @@ class UpReport:
 def up(wanted: Desired, file: str, mode: str, fork: Fork, notify: Listener) -> Iterator[UpReport]:
     """Make a lab what the topology of this file asks for. Yield the report; TERMINATION is ignored in the body.
 
-    Raise LabError. A lab that was not there before is then removed, one that was is put back as it was.
+    Raise LabError; UsageError while a challenge runs in it. A lab that was not there before is then removed, one that
+    was is put back as it was.
     """
     began, topology = time.monotonic(), wanted.topology
     with ExitStack() as until_the_end:
         with locked(topology.name) as state:
+            refuse_while_hidden(state, "up")
             session = Session(state, fork, notify)
             if state.begun() and not state.read().complete:
                 notify(RollingBack("an earlier labctl up was cut off"))

@@ -23,6 +23,7 @@ from labctl.kernel.neighbours import unresolved
 from labctl.kernel.observe import counters
 from labctl.kernel.rtnetlink import Rtnetlink
 from labctl.lab import names
+from labctl.lab.challenge import Standing, hides, standing
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.explain import Explainer
 from labctl.lab.journal import Recorded
@@ -47,6 +48,7 @@ class Verified:
     results: tuple[Result, ...]
     drift: tuple[Change, ...]
     diagnosis: tuple[Verdict, ...] = ()
+    challenge: Standing | None = None  # while one runs there is neither drift nor diagnosis
 
     @property
     def passed(self) -> bool:
@@ -112,19 +114,33 @@ def verify_all(
     tools: Callable[[PatienceFor], Tools],
     show: Callable[[Result], object],
 ) -> Verified:
-    """Run checks of a lab, and show each result as soon as it is there."""
+    """Run checks of a lab, and show each result as soon as it is there. While a challenge runs no cause is told."""
     results, causes = [], []
     for result, found in explained(state, wanted, checks, tools):
         results.append(replace(result, lost=in_a_line(found)))
         causes.append((result.name, found))
         show(results[-1])
-    return Verified(state.lab, state.read().file, tuple(results), pending(wanted, state).changes, by_cause(causes))
+    stands = standing(state, wanted, results, every=set(checks) == set(wanted.topology.checks))
+    drift = () if hides(state) else pending(wanted, state).changes
+    return Verified(state.lab, state.read().file, tuple(results), drift, by_cause(causes), stands)
 
 
 def explained(
     state: State, wanted: Desired, checks: Sequence[Check], tools: Callable[[PatienceFor], Tools]
 ) -> Iterator[tuple[Result, Sequence[Verdict]]]:
-    """Run checks of a lab, while no other command does, and yield the result of each with why it has failed."""
+    """Run checks of a lab, while no other command does, and yield the result of each with why it has failed.
+
+    While a challenge runs that is not told.
+    """
+    hidden = hides(state)
+    for result, causes in diagnosed(state, wanted, checks, tools):
+        yield result, () if hidden else causes
+
+
+def diagnosed(
+    state: State, wanted: Desired, checks: Sequence[Check], tools: Callable[[PatienceFor], Tools]
+) -> Iterator[tuple[Result, Sequence[Verdict]]]:
+    """Do as `explained`, for who may know while a challenge runs, too: its hints."""
     with asking(state), Explainer(state, wanted, checks) as explainer:
         for result in run(wanted, checks, means_of(state, state.read(), tools, explainer)):
             yield result, () if result.passed or result.lacks else explainer.explain(result)

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, ip_address
 from labctl.checks.probes import Probes
 from labctl.diagnosis.verdict import Verdict
 from labctl.errors import UsageError
+from labctl.lab.challenge import Challenge, challenge_in
 from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import applied, existing
 from labctl.lab.verify import explained
@@ -31,6 +32,7 @@ class Reached:
     reached: bool
     observed: str
     diagnosis: tuple[Verdict, ...]
+    challenge: Challenge | None = None  # while one runs there is no diagnosis
 
     def __str__(self) -> str:
         head = f"{self.sender} {'reaches' if self.reached else 'does not reach'} {self.to}: {self.observed}"
@@ -70,4 +72,4 @@ def why(lab: str, namespace: str, typed: str) -> Reached:
     ping = {"from": sender, "to": str(address), "count": COUNT, "timeout": TIMEOUT}
     check = Check.model_validate({"name": "why", "ping": ping})
     ((result, causes),) = explained(state, wanted, [check], Probes)
-    return Reached(lab, sender, str(address), result.passed, result.observed, tuple(causes))
+    return Reached(lab, sender, str(address), result.passed, result.observed, tuple(causes), challenge_in(state))

@@ -63,8 +63,11 @@ def _advanced(state: LabState, reading: Reading) -> tuple[LabState, list[Event]]
         case readings.Impaired(device, now):
             happened = list(_impaired(str(device), state.impairments.get(device, {}), now))
             return replace(state, impairments=_with(state.impairments, device, now)), happened
-        case readings.Compared(drift):
-            return replace(state, drift=drift), list(_drifted(state.drift or (), drift))
+        case readings.Compared(drift, challenge):
+            happened = list(_challenged(state.challenge, challenge))
+            if not happened:  # else what was hidden is told, or is told no more, and nothing of it has changed
+                happened += _drifted(state.drift or (), drift)
+            return replace(state, drift=drift, challenge=challenge), happened
         case readings.Listed(names):
             return replace(state, checks={name: state.checks.get(name) or CheckState(name) for name in names}), []
         case readings.Checked():
@@ -204,6 +207,11 @@ def _impaired(place: str, before: Mapping[str, str], now: Mapping[str, str]) -> 
         old, new = before.get(direction, NO_IMPAIRMENT), now.get(direction, NO_IMPAIRMENT)
         if old != new:
             yield events.ImpairmentEvent("changed", place, direction, old, new)
+
+
+def _challenged(before: float, now: float) -> Iterator[Event]:
+    if bool(before) != bool(now):
+        yield events.ChallengeEvent("runs" if now else "ended", now or before)
 
 
 def _drifted(before: tuple[readings.Difference, ...], now: tuple[readings.Difference, ...]) -> Iterator[Event]:

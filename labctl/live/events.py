@@ -208,6 +208,23 @@ class DriftEvent:
 
 
 @dataclass(frozen=True)
+class ChallengeEvent:
+    """A challenge runs in the lab: what differs from its file and why checks fail is not told; or it has ended.
+
+    `since` is when it began, in seconds since the epoch.
+    """
+
+    kind: ClassVar[str] = "challenge"
+    change: Literal["runs", "ended"]
+    since: float
+
+    @property
+    def words(self) -> str:
+        hidden = ": why checks fail, and what differs from the file, is not told" if self.change == "runs" else ""
+        return f"a challenge {'runs' if self.change == 'runs' else 'has ended'}{hidden}"
+
+
+@dataclass(frozen=True)
 class MissedEvent:
     """The kernel told more of a namespace than was read in time; what is there was asked for anew."""
 
@@ -234,5 +251,6 @@ Event = (
     | DropEvent
     | CheckEvent
     | DriftEvent
+    | ChallengeEvent
     | MissedEvent
 )

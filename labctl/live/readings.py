@@ -107,9 +107,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Compared:
-    """All differences from the file."""
+    """All differences from the file; while a challenge runs, since `challenge` in seconds since the epoch, none."""
 
     drift: tuple[Difference, ...]
+    challenge: float = 0.0
 
 
 @dataclass(frozen=True)

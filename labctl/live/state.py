@@ -108,6 +108,7 @@ class LabState:
     programs: Mapping[ProgramRef, Program] = field(default_factory=dict)
     impairments: Mapping[InterfaceRef, Mapping[str, str]] = field(default_factory=dict)
     drift: tuple[Difference, ...] | None = None
+    challenge: float = 0.0  # since when a challenge runs, which hides the drift; 0 where there is none
     checks: Mapping[str, CheckState] = field(default_factory=dict)
     packets: tuple[Packet, ...] = ()  # the newest last
     packets_left_out: int = 0

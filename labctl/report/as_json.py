@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labctl.checks.results import Result
     from labctl.errors import LabError
     from labctl.kernel.drivers import Able
+    from labctl.lab.challenge import Challenge
     from labctl.lab.down import DownReport
     from labctl.lab.events import Listener
     from labctl.lab.impair import InForce
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached
+    from labctl.report.challenge_values import Answer, Begun, Hint, Listed
     from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
@@ -81,6 +83,7 @@ class JsonReporter:
                 "substitutions": [_substitution(substitution) for substitution in report.substitutions],
                 "drift": [_change(change) for change in report.pending.changes] if report.pending else [],
                 **(_coverage(report.pending.coverage) if report.pending else {}),
+                **_challenge(report.challenge),
             }
         )
 
@@ -124,11 +127,37 @@ class JsonReporter:
                 "unfollowed": found.unfollowed,
                 "older_connections": found.older,
                 "missed": found.missed,
+                **_challenge(found.challenge),
             }
         )
 
     def why(self, found: Reached, whole: bool) -> None:
-        _write(asdict(found))
+        told = asdict(found)
+        told.pop("challenge")
+        _write({**told, **_challenge(found.challenge)})
+
+    def challenge(self, found: Begun, several: bool) -> None:
+        told = {"symptoms": list(found.symptoms), "works": list(found.works), "failing": len(found.challenge.failing)}
+        _write({"lab": found.lab, **_challenge(found.challenge), **told, "checks": found.checks})
+
+    def hint(self, found: Hint) -> None:
+        told = [{"label": label, "words": words} for label, words in found.words]
+        _write(
+            {
+                "lab": found.lab,
+                "stage": found.stage,
+                "of": found.of,
+                "check": found.check,
+                "told": told,
+                **_challenge(found.challenge),
+            }
+        )
+
+    def answer(self, found: Answer) -> None:
+        _write({**asdict(found), **_challenge(found.challenge)})
+
+    def faults(self, found: Sequence[Listed]) -> None:
+        _write([asdict(one) for one in found])
 
     def impairments(self, found: InForce) -> None:
         in_force = {direction: impairment.as_dict() for direction, impairment in found.by_direction.items()}
@@ -188,7 +217,24 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
     return {"looked_at": list(coverage.looked_at), "not_looked_at": list(coverage.not_looked_at)}
 
 
+def _challenge(challenge: Challenge | None, **more: Any) -> dict[str, Any]:
+    """Return what is told of a challenge that runs; nothing where there is none."""
+    if challenge is None:
+        return {}
+    told = {
+        "topology": challenge.topology,
+        "seed": challenge.seed,
+        "level": challenge.level,
+        "seconds": round(challenge.seconds, 1),
+        "hints": len(challenge.hints),
+        "revealed": challenge.revealed,
+        "solved": bool(challenge.solved),
+    }
+    return {"challenge": {**told, **more}}
+
+
 def _verified(found: Verified) -> dict[str, Any]:
+    standing = found.challenge
     return {
         "lab": found.lab,
         "file": found.file,
@@ -196,6 +242,13 @@ def _verified(found: Verified) -> dict[str, Any]:
         "checks": [asdict(result) for result in found.results],
         "drift": [_change(change) for change in found.drift],
         "diagnosis": [asdict(verdict) for verdict in found.diagnosis],
+        **(
+            _challenge(
+                standing.challenge, broken=list(standing.broken), missing=list(standing.missing), was=list(standing.was)
+            )
+            if standing
+            else {}
+        ),
     }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached
+    from labctl.report.challenge_values import Answer, Begun, Hint, Listed
     from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
@@ -68,6 +69,18 @@ class Reporter(Protocol):
 
     def trace(self, found: Traced, most: int) -> None:
         """Report the ladders of the packets of a command; for a person those of so many packets."""
+
+    def challenge(self, found: Begun, several: bool) -> None:
+        """Report what is told of a challenge."""
+
+    def hint(self, found: Hint) -> None:
+        """Report a hint."""
+
+    def answer(self, found: Answer) -> None:
+        """Report the answer of a challenge."""
+
+    def faults(self, found: Sequence[Listed]) -> None:
+        """Report the faults that challenges have."""
 
     def impairments(self, found: InForce) -> None:
         """Report the impairments that are in force."""

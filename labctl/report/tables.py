@@ -16,7 +16,7 @@ from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Link, Namespace
 from labctl.plan.recorded import Substitution
 from labctl.plan.steps_of_programs import StartProgram
-from labctl.report import diff
+from labctl.report import challenge, diff
 from labctl.report.console import console
 from labctl.topology.shipped import as_typed
 
@@ -136,6 +136,7 @@ def status(report: Status) -> None:
     elif report.pending:
         out.print(f"{report.lab} is as its file says")
         _looked(out, report.pending.coverage)
+    challenge.note(report.challenge)
 
 
 def _state(program: ProgramStatus) -> str:

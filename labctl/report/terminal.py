@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached
+    from labctl.report.challenge_values import Answer, Begun, Hint, Listed
     from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
@@ -82,28 +83,53 @@ class TerminalReporter:
         verdicts.result(result, whole)
 
     def verify(self, found: Verified, whole: bool, several: bool) -> None:
-        from labctl.report import causes, verdicts
+        from labctl.report import causes, challenge, verdicts
 
         causes.causes(found.diagnosis, whole)
         verdicts.summary(found, several)
+        challenge.standing(found.challenge, found.passed)
 
     def repeated(self, runs: Sequence[Verified], whole: bool) -> None:
-        from labctl.report import causes, verdicts
+        from labctl.report import causes, challenge, verdicts
 
         causes.causes(runs[-1].diagnosis, whole)
         verdicts.repeated(runs)
+        challenge.standing(runs[-1].challenge, runs[-1].passed)
 
     def why(self, found: Reached, whole: bool) -> None:
-        from labctl.report import causes
+        from labctl.report import causes, challenge
 
         verb = "reaches" if found.reached else "does not reach"
         print(f"{found.sender} {verb} {found.to}: {found.observed}")
         causes.causes(found.diagnosis, whole)
+        if not found.reached:
+            challenge.note(found.challenge)
 
     def trace(self, found: Traced, most: int) -> None:
-        from labctl.report import ladder
+        from labctl.report import challenge, ladder
 
         ladder.trace(found, most)
+        challenge.note(found.challenge)
+
+    def challenge(self, found: Begun, several: bool) -> None:
+        from labctl.report import challenge
+
+        challenge.begun(found, several)
+
+    def hint(self, found: Hint) -> None:
+        from labctl.report import challenge
+
+        challenge.hint(found)
+
+    def answer(self, found: Answer) -> None:
+        from labctl.report import challenge
+
+        challenge.answer(found)
+
+    def faults(self, found: Sequence[Listed]) -> None:
+        from labctl.report import challenge
+
+        challenge.faults(found)
 
     def impairments(self, found: InForce) -> None:
         for direction, impairment in found.by_direction.items():

@@ -103,7 +103,8 @@ def summary(found: Verified, several: bool) -> None:
         f"[yellow]differs from its file in {places} place{'s' * (places != 1)}[/]" if places else "is as its file says"
     )
     verdict = told or "[bold green]all passed[/]"
-    out.print(f"\n{found.lab}: {number} check{'s' * (number != 1)}, {verdict}; the lab {same}")
+    hidden = found.challenge is not None and not found.challenge.solved
+    out.print(f"\n{found.lab}: {number} check{'s' * (number != 1)}, {verdict}{'' if hidden else f'; the lab {same}'}")
     grid = Table.grid(padding=(0, 2))
     labels = (("failed", failed), ("not asked", unasked), ("not decided", undecided), ("skipped", skipped))
     for label, names in labels:

@@ -31,6 +31,7 @@ def document(state: LabState, picture: Picture) -> Document:
         "dead": [[fault.place, fault.words] for fault in dead],
         "drift": [[one.subject, one.change, one.reason, one.command] for one in state.drift or ()],
         "compared": state.drift is not None,
+        "challenge": bool(state.challenge),
         "drops": [[place, words] for place, words in _drops(state)],
         "checks": {
             check.name: {"verdict": check.verdict or "", "observed": check.observed, "why": check.why}

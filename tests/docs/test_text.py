@@ -107,7 +107,7 @@ def test_every_command_is_in_the_page_of_commands() -> None:
     assert [name for name in cli.commands if not re.search(rf"\| .*`{name}\b", page)] == []
 
 
-FOR_A_TERMINAL = {"shell", "watch", "schema", "topologies", "class", "learn", "lesson"}
+FOR_A_TERMINAL = {"challenge", "class", "hint", "learn", "lesson", "schema", "shell", "topologies", "watch"}
 
 
 def test_every_command_has_its_words_in_python() -> None:

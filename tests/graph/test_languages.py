@@ -67,6 +67,7 @@ MERMAID = [
     re.compile(line)
     for line in (
         r"flowchart LR",
+        r"  %% .*",
         r"  subgraph n\d+\[\"[^\"\n]*\"\]",
         r"  n\d+\[\"[^\"\n]*\"\]",
         r"    n\d+i\d+\[\"[^\"\n]*\"\]",

@@ -20,6 +20,7 @@ from labctl.checks.results import WANTED, Result
 from labctl.checks.run import Means, run
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
+from labctl.lab.challenge import hides
 from labctl.lab.explain import Explainer
 from labctl.lab.lock import asking, at_work
 from labctl.lab.state import State
@@ -129,7 +130,7 @@ def _ask(state: State, wanted: Desired, check: Check, known: _Known) -> Result:
         return undisturbed(wanted, brisk(check, max(BRISK, TIMES * known.answered)), means_of(state, recorded, Probes))
     with Explainer(state, wanted, [check]) as explainer:
         result = undisturbed(wanted, check, means_of(state, recorded, Probes, explainer))
-        causes = [] if result.passed else explainer.explain(result)
+        causes = [] if result.passed or hides(state) else explainer.explain(result)
     return replace(result, lost=in_a_line(causes))
 
 

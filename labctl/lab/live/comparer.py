@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from labctl.errors import LabError
+from labctl.lab.challenge import challenge_in
 from labctl.lab.live.observer import Stamped
 from labctl.lab.lock import at_work
 from labctl.lab.observed import facts
@@ -56,13 +57,14 @@ def _readings(state: State) -> Iterator[Reading]:
             return
         wanted, recorded = desired(topology), state.read()
         found = facts(state, recorded, wanted)
+        hidden = challenge_in(state)
         drift = tuple(
             readings.Difference(change.step.subject, change.step.words, change.reason, change.command)
-            for change in between(wanted, found).changes
+            for change in (() if hidden else between(wanted, found).changes)
         )
         if at_work(state) or not state.begun():
             return
-        yield readings.Compared(drift)
+        yield readings.Compared(drift, hidden.began if hidden else 0.0)
         yield from _cables(found)
 
 

@@ -18,7 +18,8 @@ def dot(picture: Picture) -> str:
 
 def _lines(picture: Picture) -> Iterator[str]:
     yield f"graph {_quoted(picture.lab)} {{"
-    yield f"  graph [rankdir=LR, label={_quoted(picture.lab)}, labelloc=t, fontname=sans]"
+    title = "\n".join(filter(None, (picture.lab, picture.state)))
+    yield f"  graph [rankdir=LR, label={_quoted(title)}, labelloc=t, fontname=sans]"
     yield "  node [shape=box, fontname=monospace, fontsize=10]"
     yield "  edge [fontname=sans, fontsize=9]"
     for number, space in enumerate(picture.namespaces):

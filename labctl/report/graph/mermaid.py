@@ -25,6 +25,8 @@ def _lines(picture: Picture) -> Iterator[str]:
     nodes: dict[InterfaceRef, str] = {}
     red: list[str] = []
     yield "flowchart LR"
+    if picture.state:
+        yield f"  %% {' '.join(picture.state.split())}"
     for number, space in enumerate(picture.namespaces):
         title = _text(" ".join([space.name, *(f"({words})" for words in space.faults)]))
         box = f"n{number}"

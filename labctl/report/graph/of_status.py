@@ -51,6 +51,8 @@ class _Found:
         )
 
     def _state(self) -> str:
+        if self._status.challenge is not None:
+            return f"running ({self._status.mode}); a challenge runs: what is wrong is not told"
         if self._status.pending is None:
             return f"running ({self._status.mode}); its file cannot be compared"
         number = sum(map(len, self._changes.values()))

@@ -271,6 +271,8 @@ def heading(state: LabState, shown: Shown, file: str) -> Text:
     line = Text.assemble((state.lab, "bold"), " ", words[state.phase])
     if state.phase != "down":
         line.append(f"  {state.mode}  {file}", "dim")
+    if state.challenge:
+        line.append("  a challenge runs: drift and causes are hidden", "yellow")
     if state.overruns:
         line.append(f"  {state.overruns} overruns", "yellow")
     at = clock(state.at or time.time())[:8]

@@ -313,7 +313,8 @@ function show(before) {
   const failed = Object.values(known.checks).filter((check) => check.verdict === 'failed').length;
   badge($('#state'), { up: `up, ${known.mode}`, begun: 'is being made', down: 'down' }[known.phase], up ? 'good' : 'bad');
   badge($('#verdict'), known.dead.length ? `${known.dead.length} dead` : failed ? `${failed} failed`
-    : known.drift.length ? 'differs from its file' : 'as its file says', wrong || failed ? 'bad' : 'good');
+    : known.challenge ? 'a challenge runs' : known.drift.length ? 'differs from its file' : 'as its file says',
+    wrong || failed || known.challenge ? 'bad' : 'good');
   $('#verdict').hidden = !up || !(known.compared || wrong || failed);
   banner();
   fill('dead', known.dead.map(([where, words]) => element('li', {}, place(where), ` ${words}`)));
@@ -350,7 +351,8 @@ function checks() {
 function banner() {
   const lost = document.body.dataset.connection === 'lost';
   const words = lost ? 'No connection to labctl watch: trying again' : known.phase === 'down'
-    ? 'The lab is down, waiting for labctl up' : known.phase === 'begun' ? 'The lab is being made' : '';
+    ? 'The lab is down, waiting for labctl up' : known.phase === 'begun' ? 'The lab is being made'
+    : known.challenge ? 'A challenge runs: how the lab differs from its file, and why checks fail, is not told' : '';
   if ($('#banner').textContent !== words) $('#banner').textContent = words;
   $('#banner').hidden = !words;
 }

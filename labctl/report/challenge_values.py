@@ -1,0 +1,53 @@
+"""What is told of a challenge, as plain data: for a person (challenge.py), or as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.lab.challenge import Challenge
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What is told of a challenge: what its faults show as, what holds in spite of them, and of how many checks."""
+
+    lab: str
+    challenge: Challenge
+    symptoms: tuple[str, ...]
+    works: tuple[str, ...]
+    checks: int
+
+
+@dataclass(frozen=True)
+class Hint:
+    """A hint of one of some stages, as labels with words; `check` is one that fails, `cause` the hop and the reason."""
+
+    lab: str
+    challenge: Challenge
+    stage: int
+    of: int
+    check: str
+    words: tuple[tuple[str, str], ...]
+    cause: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The faults of a challenge: their names, what they are in words, how they were made, and what mends them."""
+
+    lab: str
+    challenge: Challenge
+    names: tuple[str, ...]
+    words: tuple[str, ...]
+    made: tuple[str, ...]
+    solve: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A fault that challenges have: of which level, what it is, and the topologies that can have it."""
+
+    name: str
+    level: int
+    words: str
+    topologies: tuple[str, ...]
