@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.needs import in_order
@@ -33,10 +33,12 @@ from labctl.lab.state import State, applied, existing
 from labctl.plan.desired import Desired, desired
 from labctl.plan.difference import Change
 from labctl.process.patience import Patience, PatienceFor
-from labctl.topology.checks_file import ChecksFile, checks_for
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check
 from labctl.topology.values import Host
+
+if TYPE_CHECKING:
+    from labctl.topology.checks_file import ChecksFile
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,14 @@ def verify(
     """
     state = existing(lab)
     wanted = desired(applied(state))
-    known = checks_for(wanted.topology, file) if file else wanted.topology.checks
+    known = _of_file(file, wanted) if file else wanted.topology.checks
     return verify_all(state, wanted, chosen(lab, known, checks), tools, show)
+
+
+def _of_file(file: ChecksFile, wanted: Desired) -> Sequence[Check]:
+    from labctl.topology.checks_file import checks_for  # with YAML and the rules of a file
+
+    return checks_for(wanted.topology, file)
 
 
 def verify_all(

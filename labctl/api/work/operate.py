@@ -18,16 +18,22 @@ if TYPE_CHECKING:
     from labctl.lab.why import Reached
     from labctl.process.patience import PatienceFor
     from labctl.rootless.userns_diagnosis import Diagnosis
+    from labctl.topology.checks_file import ChecksFile
 
 
 def verify(lab: str, checks: Sequence[str], system_tools: bool, file: str | None, caller: Caller) -> Verified:
     """Run checks of a lab, or of a file, and tell each result as soon as it is there."""
     from labctl.lab.own_labs import context_of
     from labctl.lab.verify import verify as verified
+
+    tools, others = tools_of(system_tools), _read(file) if file is not None else None
+    return context_of(lab).follow(lambda tell: verified(lab, checks, tools, tell, others), caller.tell)
+
+
+def _read(file: str) -> ChecksFile:
     from labctl.topology.checks_file import read
 
-    tools, others = tools_of(system_tools), read(Path(file)) if file is not None else None
-    return context_of(lab).follow(lambda tell: verified(lab, checks, tools, tell, others), caller.tell)
+    return read(Path(file))
 
 
 def tools_of(system: bool) -> Callable[[PatienceFor], Tools]:
