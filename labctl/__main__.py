@@ -1,7 +1,23 @@
-"""`python -m labctl`, for where the command itself is not on the path."""
+"""Where the command begins: `labctl`, and `python -m labctl` where that is not on the path."""
 
 from __future__ import annotations
 
-from labctl.cli import main
+import gc
 
-main()
+COLLECT_AFTER = 200_000
+"""Objects after which the collector looks for garbage.
+
+By default it looks hundreds of times while modules are loaded, and finds none. No command gets that far at a small lab.
+"""
+
+
+def main() -> None:
+    """Run the command line, and end with its exit code."""
+    gc.set_threshold(COLLECT_AFTER)
+    from labctl.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

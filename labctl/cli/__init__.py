@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -35,8 +34,6 @@ from labctl.process.signals import TERMINATION, ignored, unwind
 def main() -> NoReturn:
     """Run the command line, and end at once: the interpreter's own end takes longer than `labctl --help`."""
     make_reliable()
-    # By default the collector looks for garbage hundreds of times while modules are loaded, and finds none.
-    gc.set_threshold(50_000)
     with ExitStack() as until_the_end:
         code = run_cli(until_the_end)
         with suppress(OSError):  # what an error left in the buffer; the error itself has been reported

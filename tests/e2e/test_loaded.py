@@ -17,6 +17,20 @@ with ExitStack() as until_the_end:
 sys.exit(code)
 """
 
+COUNTED = """\
+import gc, os, sys
+
+def end(code):
+    print("collections:", len(collections), file=sys.stderr, flush=True)
+    ended(code)
+
+collections = []
+gc.callbacks.append(lambda phase, _: collections.append(phase) if phase == "start" else None)
+ended, os._exit = os._exit, end
+from labctl.__main__ import main
+main()
+"""
+
 TWO_SITE = str(REPO / "topologies" / "two-site.yaml")
 FOR_ITSELF = {"labctl.learn", "labctl.web", "labctl.trace", "labctl.live", "labctl.diagnosis", "labctl.pytest_plugin"}
 OF_CHECKS = {"labctl.checks", "http.client", "ssl", "subprocess"}
@@ -34,6 +48,12 @@ def loaded(here: World, *words: str) -> set[str]:
 def of(modules: set[str], unwanted: set[str]) -> set[str]:
     """Return those of some modules that are unwanted, or in an unwanted package."""
     return {name for name in modules for top in unwanted if name == top or name.startswith(f"{top}.")}
+
+
+def test_nothing_is_collected_before_there_is_garbage(as_root: World) -> None:
+    for words in (("--help",), ("up", TWO_SITE), ("status",), ("down",)):
+        done = as_root.run(sys.executable, "-c", COUNTED, *words)
+        assert done.stderr.splitlines()[-1] == "collections: 0", words
 
 
 def test_a_command_loads_what_it_does_and_no_more(as_root: World) -> None:
