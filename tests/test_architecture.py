@@ -149,17 +149,17 @@ def test_nothing_above_rootless_asks_which_context_it_is_in(file: Path) -> None:
 
 
 def loaded_by(*arguments: str) -> set[str]:
-    """The top-level modules that a call of labctl has imported when it ends."""
+    """The modules that a call of labctl has imported when it ends."""
     program = f"""
 import sys
 sys.argv = ["labctl", *{arguments!r}]
 from contextlib import ExitStack
 from labctl.cli import run_cli
 run_cli(ExitStack())
-print(*sorted({{name.partition(".")[0] for name in sys.modules}}), file=sys.stderr)
+print(*sys.modules, file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
-    return set(done.stderr.split())
+    return set(done.stderr.splitlines()[-1].split())
 
 
 HEAVY = {"pyroute2", "numpy", "rich", "pydantic", "scapy", "yaml"}
@@ -168,6 +168,11 @@ HEAVY = {"pyroute2", "numpy", "rich", "pydantic", "scapy", "yaml"}
 @pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert loaded_by(*arguments) & HEAVY == set()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["learn", "--help"], ["status"], ["down"], ["up", "--help"]])
+def test_what_teaches_is_loaded_by_who_learns(arguments: list[str]) -> None:
+    assert [name for name in loaded_by(*arguments) if name.startswith("labctl.learn")] == []
 
 
 def modules_after(statement: str) -> set[str]:

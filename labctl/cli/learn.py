@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from labctl.cli import completion
 from labctl.cli.base import cli
-from labctl.errors import ExitCode
+from labctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from labctl.learn.lesson.load import LessonFile
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), help="Which addresses and values the lesson has.")
 @click.option("--again", is_flag=True, help="Begin the lesson anew.")
 @click.option("--shell", is_flag=True, help="With a shell in a second pane of this terminal (tmux).")
-def learn(lesson: str | None, listing: bool, seed: int | None, again: bool, shell: bool) -> int:
+@click.option("--submit", metavar="FILE", help="Only write what happened in the lesson to a file, for the teacher.")
+def learn(lesson: str | None, listing: bool, seed: int | None, again: bool, shell: bool, submit: str | None) -> int:
     """Go through a lesson, step by step: by its name, its number, or its folder; or through the next one.
 
     The steps check themselves while you work in the lab, in another terminal.
@@ -40,6 +42,8 @@ def learn(lesson: str | None, listing: bool, seed: int | None, again: bool, shel
     if listing:
         course.lessons(listed(folder))
         return ExitCode.SUCCESS
+    if submit is not None:
+        return _handed_in(lesson, folder, submit)
     refuse_without_terminal()
     if shell:
         refuse_without_tmux()
@@ -76,6 +80,22 @@ def _chosen(folder: Folder) -> str | None:
     if typed in ("q", "quit"):
         return None
     return typed or (following.name if following else None)
+
+
+def _handed_in(lesson: str | None, folder: Folder, target: str) -> int:
+    """Write what happened in a lesson, by default the one that was gone through last."""
+    from labctl.learn.course import listed
+    from labctl.learn.player import Player
+    from labctl.learn.submitted import hand_in
+
+    begun = sorted((each for each in listed(folder) if each.state != "new"), key=lambda each: each.since)
+    if lesson is None and not begun:
+        raise UsageError("there is nothing to hand in", "no lesson was begun", "labctl learn begins one")
+    file = _lesson(lesson or begun[-1].name, None, folder)
+    results = hand_in(Player.open(file, folder), Path(target))
+    told = f", with {len(results)} check{'s' * (len(results) != 1)} asked now" if results else ""
+    click.echo(f"wrote {target}: the lesson {file.name}{told}")
+    return ExitCode.SUCCESS
 
 
 def _lesson(chosen: str, seed: int | None, folder: Folder) -> LessonFile:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +21,7 @@ from labctl.lab.live.matcher import match_commands, match_packets
 from labctl.lab.live.observer import observe
 from labctl.lab.live.watch import Moment, Watch, Work
 from labctl.learn.answers import is_right
+from labctl.learn.classroom.spool import messages
 from labctl.learn.goals import commands_of, goals_of, hints_of, is_done, lasting, patterns_of
 from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.model import Step
@@ -34,9 +35,15 @@ PREDICTION = "prediction"
 
 _GONE = "The lab is down: go back to the beginning of this step, and it is there again."
 
+RECENT = 1800.0
+"""Seconds for which a message of the teacher is shown."""
+
 
 class Player:
-    """One student in one lesson. With the context manager nothing looks at the lab any more; the lab stays."""
+    """One student in one lesson.
+
+    With the context manager it is opened here alone, and afterwards nothing looks at the lab any more; the lab stays.
+    """
 
     def __init__(self, file: LessonFile, folder: Folder, progress: Progress) -> None:
         self.file = file
@@ -50,7 +57,9 @@ class Player:
         self._wrong: dict[str, str] = {}  # what to say to the last answer, by question
         self._hints: tuple[str, ...] = ()  # those that were asked for, as they were then
         self._counted = time.monotonic()  # until when the time of the current step is counted
+        self._open = ExitStack()
         self._is_gone = False  # the lab was there, and was taken down
+        self._message = ""  # of the teacher
 
     @classmethod
     def open(cls, file: LessonFile, folder: Folder) -> Player:
@@ -69,12 +78,14 @@ class Player:
         return cls(file, folder, replace(new, lab_id=known.lab_id if known else ""))
 
     def __enter__(self) -> Player:
+        self._open.enter_context(self.folder.opened(self.file.name))
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.progress.current.began:
-            self._keep(self.progress.current)
-        self._look_no_more()
+        with self._open:
+            if self.progress.current.began:
+                self._keep(self.progress.current)
+            self._look_no_more()
 
     @property
     def is_over(self) -> bool:
@@ -114,7 +125,7 @@ class Player:
             done=over,
             afterwards=self._afterwards if over else "",
             solution=tuple(solution.command for solution in self.step.solve) if current.skipped else (),
-            notice=self.notice or (_GONE if self._is_gone else ""),
+            notice="\n".join(filter(None, (self._message, self.notice or (_GONE if self._is_gone else "")))),
         )  # fmt: skip
 
     @property
@@ -229,6 +240,7 @@ class Player:
             was_there = self._is_gone or self._lab.phase != "down"
             self._lab = moment.state
             self._is_gone = was_there and self._lab.phase == "down"
+            self._message = _of_teacher(time.time())
             self._advance()
             yield moment
             if self._watch is not watch:
@@ -302,3 +314,8 @@ class Player:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
+
+
+def _of_teacher(now: float) -> str:
+    """Return the last message of the teacher, if it is recent; `now` is in seconds since the epoch."""
+    return next((f"The teacher says: {last.text}" for last in messages()[-1:] if now - last.at < RECENT), "")

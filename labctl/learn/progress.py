@@ -6,14 +6,16 @@ temporary name, so that a kill at any moment leaves the one before.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from labctl.errors import MachineError, kernel_words
+from labctl.errors import MachineError, UsageError, kernel_words
 
 LARGEST = 1 << 20
 """Bytes of a file at most: one that is larger is not ours."""
@@ -65,6 +67,11 @@ class Progress:
         """Return whether all steps are over."""
         return all(step.over for step in self.steps)
 
+    @property
+    def written(self) -> dict[str, Any]:
+        """Return it as it is kept."""
+        return {**asdict(self), "of": self.of}
+
     def with_current(self, step: StepProgress) -> Progress:
         """Return the same with another current step."""
         steps = (*self.steps[: self.step], step, *self.steps[self.step + 1 :])
@@ -100,15 +107,44 @@ class Folder:
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary.write_text(json.dumps({**asdict(progress), "of": progress.of}, indent=1))
+            temporary.write_text(json.dumps(progress.written, indent=1))
             temporary.rename(target)
         except OSError as error:
-            hint = "set XDG_STATE_HOME to a directory of your own"
-            raise MachineError(f"progress cannot be kept in {self.path}", kernel_words(error), hint) from None
+            raise self._cannot_be_kept(error) from None
+
+    @contextmanager
+    def opened(self, lesson: str) -> Iterator[None]:
+        """Keep a lesson for this process. Raise UsageError where another one has it open.
+
+        The lock is that of fcntl(2): what is forked from here does not have it, and it ends with this process.
+        """
+        file = self.path / f".{lesson}.lock"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = file.open("a+")
+        except OSError as error:
+            raise self._cannot_be_kept(error) from None
+        with lock:
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.seek(0)
+                why = f"it is process {lock.read(20).strip() or 'that has just begun'}"
+                hint = "go on there, or leave it there with the key q"
+                raise UsageError(f"the lesson {lesson} is open in another terminal", why, hint) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+            lock.truncate(0)
 
     def forget(self, lesson: str) -> None:
         """Forget the progress of a lesson."""
         self._file(lesson).unlink(missing_ok=True)
+
+    def _cannot_be_kept(self, error: OSError) -> MachineError:
+        hint = "set XDG_STATE_HOME to a directory of your own"
+        return MachineError(f"progress cannot be kept in {self.path}", kernel_words(error), hint)
 
     def _file(self, lesson: str) -> Path:
         return self.path / f"{lesson}.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -88,6 +89,13 @@ def test_a_step_is_begun_again_and_skipped_with_its_solution_shown(here: World) 
         learning.shows("▨▨▶  step 3 of 3", "✘ 192.0.2.2 answers.")
         here.labctl("exec", "right", "--", "ip", "addr", "add", "192.0.2.2/24", "dev", "eth0")
         learning.shows("✔ This step is done.")
+        with lesson(here) as another:
+            assert another.end() == 2 and "is open in another terminal" in another.seen
+        told = here.labctl("learn", LESSON, "--submit", str(here.home / "handed-in")).stdout
+        assert "the lesson two-hosts, with 1 check asked now" in told
+        written = json.loads((here.home / "handed-in").read_text())
+        assert [check["passed"] for check in written["checks"]] == [True]
+        assert [step["skipped"] for step in written["progress"]["steps"]] == [True, True, False]
         here.labctl("exec", "right", "--", "ip", "link", "set", "eth0", "down")
         learning.type("b")
         learning.shows("What you have done in it is lost.")
