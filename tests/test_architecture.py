@@ -170,7 +170,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert loaded_by(*arguments) & HEAVY == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["learn", "--help"], ["status"], ["down"], ["up", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["learn", "--help"], ["status", "-l", "none"], ["down", "none"]])
 def test_what_teaches_is_loaded_by_who_learns(arguments: list[str]) -> None:
     assert [name for name in loaded_by(*arguments) if name.startswith("labctl.learn")] == []
 
