@@ -39,7 +39,6 @@ def main(requests: int) -> NoReturn:
     """Serve requests until the other end of their socket is closed."""
     for number in TERMINATION:
         signal.signal(number, signal.SIG_DFL)  # engines inherit it, and are to end whatever the caller ignores
-    gc.disable()  # while modules are loaded there is no garbage
     preload()
     gc.set_threshold(50_000)  # rarely: an engine makes almost no cycles
     gc.enable()

@@ -151,7 +151,10 @@ def forkserver() -> Iterator[Forkserver]:
     with kernel_errors_as("the process that forks engines could not be started"):
         requests, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         asked.set_inheritable(True)
-        words = python(f"from labctl.lab.engines.forkserver import main; main({asked.fileno()})")
+        # While modules are loaded there is no garbage; the server has it looked for once that is done.
+        words = python(
+            f"import gc; gc.disable(); from labctl.lab.engines.forkserver import main; main({asked.fileno()})"
+        )
         # In a session of its own: Ctrl-C is for the command, which may need this process to put a lab back as it was.
         pid = os.posix_spawn(words[0], words, os.environ, setsid=True)
         asked.close()
