@@ -40,14 +40,18 @@ class Stage:
         return ""
 
     def make(self, number: int) -> Lab:
-        """Make the lab anew, as a step begins with it. Raise LabError."""
+        """Make the lab anew, as a step begins with it. Raise LabError; then there is none."""
         lab = Lab.up(self.file.labs[number], fresh=True)
-        lab.record_commands()
-        for earlier in range(number):
-            self._set_up(lab, earlier)
-            if self.file.steps[earlier].check:
-                self.solve(lab, earlier)
-        self._set_up(lab, number)
+        try:
+            lab.record_commands()
+            for earlier in range(number):
+                self._set_up(lab, earlier)
+                if self.file.steps[earlier].check:
+                    self.solve(lab, earlier)
+            self._set_up(lab, number)
+        except LabError:
+            lab.down()
+            raise
         return lab
 
     def go_on(self, number: int) -> Lab:
