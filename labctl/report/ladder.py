@@ -109,7 +109,7 @@ def rung_words(rung: Rung, before: tuple[Packet, ...]) -> Iterator[str]:
     if rung.words:
         yield f"by {rung.words}" if rung.hop in _BY_ROUTE else rung.words
     if len(rung.layers) > 1 and len(rung.layers) != len(before):
-        added = rung.layers[-2].length - sum(inner.length for inner in rung.layers[-2].inside)
+        added = rung.layers[-2].length - rung.layers[-2].payload_length  # of a fragment, too
         yield f"{' in '.join(ends(layer) for layer in reversed(rung.layers))}, +{added} bytes"
         if len(rung.layers[-2].inside) > 1:
             yield f"{len(rung.layers[-2].inside)} packets in one superframe"
