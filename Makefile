@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz soak labs class-cost bytecode clean
+.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz soak labs challenges class-cost bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -53,6 +53,10 @@ web-picture: .venv/installed-dev bytecode
 # A minute of both ways at once through loss and reordering.
 soak: .venv/installed-dev
 	SOAK_SECONDS=60 $(BIN)/python -m pytest -q tests/engine/test_soak.py
+
+# Every fault of every lab that ships as a challenge, with three seeds, in both modes; takes an hour.
+challenges: .venv/installed-dev bytecode
+	CHALLENGES=3 $(BIN)/python -m pytest -q -n $$(($$(nproc) * 2)) tests/learn/test_faults.py
 
 # Thirty labs of one run of pytest, in both modes.
 labs: .venv/installed-dev bytecode
