@@ -38,7 +38,7 @@ def of_class(rows: Sequence[Row], now: float) -> Table:
         (
             row.user,
             row.lab or "no lab",
-            _ago(row.since, now),
+            ago(row.since, now),
             *_of_lesson(row.lesson, now),
             _verdict(row.measured),
             f"{row.cost.memory / 1e6:.0f} MB, {row.cost.cpu_seconds:.1f} s" if row.cost else "",
@@ -77,10 +77,11 @@ def of_roster(found: Sequence[Entry]) -> Table:
 def _of_lesson(lesson: Reported | None, now: float) -> tuple[str, str, str, str]:
     if lesson is None:
         return "", "", "", ""
-    return lesson.lesson, f"{lesson.step}/{lesson.of}", _ago(lesson.since, now), str(lesson.hints)
+    return lesson.lesson, f"{lesson.step}/{lesson.of}", ago(lesson.since, now), str(lesson.hints)
 
 
-def _ago(moment: float | None, now: float) -> str:
+def ago(moment: float | None, now: float) -> str:
+    """Return for how long something has been, in words; nothing where it has not begun."""
     if moment is None:
         return ""
     seconds = max(now - moment, 0)

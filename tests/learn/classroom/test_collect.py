@@ -1,0 +1,84 @@
+"""What students hand in from laptops: a table of files that each could have written by hand, and is marked as that."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from labctl.checks.results import Result
+from labctl.cli.base import cli
+from labctl.learn.classroom.submission import Refused, Submission, collect, submit
+from labctl.learn.classroom.tables import csv_of
+from labctl.topology.model import Topology
+from tests.learn.classroom.test_hostile import ESCAPE, progress
+
+PASSED = Result("across", "", True, True, "answered", "", "", (), "")
+FAILED = Result("back", "", False, True, "silent", "", "", (), "")
+
+
+def run(*words: str) -> tuple[int, str]:
+    """Return the exit code of labctl, and what it has written."""
+    done = CliRunner().invoke(cli, words, standalone_mode=False)
+    return done.return_value or 0, done.stdout
+
+
+@pytest.fixture
+def handed_in(tmp_path: Path) -> Path:
+    """A directory with a good file and with bad ones."""
+    topology = Topology(name="x", namespaces={"left": {}})
+    submit(tmp_path / "alice.json", progress(), [PASSED, FAILED], topology)
+    good = json.loads((tmp_path / "alice.json").read_text())
+    assert good["topology"]["name"] == "x" and good["progress"]["steps"][0]["hints"] == 2
+
+    def bad(name: str, value: Any) -> None:
+        (tmp_path / name).write_text(value if isinstance(value, str) else json.dumps({**good, **value}))
+
+    bad("b-nothing.json", "")
+    bad("c-other.json", "{}")
+    bad("d-user.json", {"user": f"eve{ESCAPE}"})
+    bad("e-step.json", {"progress": progress(step=7)})
+    bad("f-checks.json", {"checks": [{"name": "x", "passed": "yes"}]})
+    bad(f"g{ESCAPE.replace('/', '')}.json", "[" * 100_000)
+    os.truncate(tmp_path / "b-nothing.json", 1 << 30)
+    os.mkfifo(tmp_path / "h.json")
+    (tmp_path / "i.json").symlink_to("/etc/passwd")
+    (tmp_path / "j.json").mkdir()
+    return tmp_path
+
+
+def test_what_is_not_understood_is_refused_file_by_file(handed_in: Path) -> None:
+    found = list(collect(handed_in))
+    (taken,) = (each for each in found if isinstance(each, Submission))
+    assert (taken.file, taken.passed, taken.failed) == ("alice.json", ("across",), ("back",))
+    refused = {each.file[0]: each.why for each in found if isinstance(each, Refused)}
+    assert set(refused) == set("bcdefghij")
+    assert refused["b"].startswith("it is longer than") and refused["c"] == "labctl learn --submit has not written it"
+    assert refused["d"] == "`user` is no name" and refused["h"] == "it is no plain file"
+    assert all(text.isprintable() for text in (*refused.values(), *(each.file for each in found)))
+
+
+def test_the_table_is_marked_as_self_reported(handed_in: Path) -> None:
+    code, table = run("class", "collect", str(handed_in))
+    assert code == 1 and "1 of 2 passed; failed: back" in table and "reported of themselves" in table
+    assert "\x1b" not in table and "c-other.json was refused" in table
+    code, text = run("class", "collect", str(handed_in), "-f", "json")
+    assert [each["self_reported"] for each in json.loads(text) if "refused" not in each] == [True]
+    code, text = run("class", "collect", str(handed_in), "-f", "csv")
+    assert len(list(csv.DictReader(io.StringIO(text)))) == 10
+
+
+def test_no_directory_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="cannot be read"):
+        list(collect(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_no_cell_is_a_formula(cell: str) -> None:
+    assert csv_of([{"lab": cell}]).splitlines()[1].lstrip('"').startswith("'")

@@ -1,0 +1,105 @@
+"""Lessons in a class: a seed for each student, and the checks of a step for it; messages."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from labctl.learn.classroom.roster import entries, users_in
+from labctl.learn.classroom.spool import DIRECTORY
+from labctl.learn.classroom.tables import ago
+from labctl.learn.lesson.load import LessonFile
+from labctl.learn.lesson.shipped import load_named
+from tests.e2e.world import World
+from tests.learn.classroom.conftest import needs_root
+from tests.learn.classroom.school import Student, school, written
+from tests.learn.classroom.test_hostile import PLACE, progress
+
+ASKS = """
+from labctl.learn.classroom.spool import messages, own_seed, seed_of
+print(own_seed(), [each.text for each in messages()], seed_of({other}))
+"""
+
+
+def begins(student: Student, lesson: LessonFile, number: int) -> None:
+    """Make the lab of a step, and report to be there."""
+    topology = lesson.labs[number].model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    student.labctl("up", str(written(student, "lab.yaml", topology)))
+    at = progress(lesson=lesson.name, lab=lesson.labs[0].name, seed=lesson.seed, step=number, of=len(lesson.steps))
+    written(student, f"{PLACE}/{lesson.name}.json", at)
+
+
+def solves(student: Student, lesson: LessonFile, number: int) -> None:
+    """Type what the solution of a step says."""
+    for solution in lesson.steps[number].solve:
+        if solution.run:
+            student.labctl("exec", solution.in_ or "", "--", "sh", "-c", solution.run, code=None)
+
+
+def failing(teacher: World, *words: str) -> dict[str, set[str]]:
+    """Return the checks that have not passed, by user."""
+    rows: list[dict[str, Any]] = teacher.json("class", *words, code=None)
+    return {row["user"]: {each["name"] for each in row["checks"]["results"] if not each["passed"]} for row in rows}
+
+
+def test_each_student_has_addresses_and_checks_of_their_own() -> None:
+    needs_root()
+    with school(2) as made:
+        alice, bob = made.students
+        roster = made.teacher.file("roster.csv", "user,name\nalice,A\nbob,B\nzoe,Z\n")
+        given = {each["user"]: each for each in made.teacher.json("class", "roster", roster)}
+        assert len({each["seed"] for each in given.values()}) == 3
+        assert [each["known"] for each in given.values()] == [True, True, False]
+        assert {row["user"]: row["lab"] for row in made.teacher.json("class", "--quick")} == {"alice": "", "bob": ""}
+
+        made.teacher.labctl("class", "message", "well done\x1b[2J", "--user", "alice")
+        told = alice.run(sys.executable, "-c", ASKS.format(other=bob.uid)).stdout
+        seed = given["alice"]["seed"]
+        assert told == f"{seed} ['well done\N{REPLACEMENT CHARACTER}[2J'] None\n"
+
+        lessons = [load_named("cable", given[student.name]["seed"]) for student in made.students]
+        assert lessons[0].labs != lessons[1].labs
+        number = next(place for place, step in enumerate(lessons[0].steps) if step.check)
+        for student, lesson in zip(made.students, lessons, strict=True):
+            begins(student, lesson, number)
+        names = {check.name for check in lessons[0].steps[number].check}
+        words = ("verify", "--lesson", "cable", "--step", str(number + 1))
+        assert failing(made.teacher, *words) == {"alice": names, "bob": names}
+        solves(alice, lessons[0], number)
+        solves(bob, lessons[0], number)  # copied from the neighbour
+        assert failing(made.teacher, *words) == {"alice": set(), "bob": names}
+        assert failing(made.teacher) == {"alice": set(), "bob": names}  # at the step that each reports
+        table = made.teacher.labctl("class").stdout
+        assert "cable" in table and f"{number + 1}/{len(lessons[0].steps)}" in table and "5 min" in table
+        assert "self-reported" in table or "reported of themselves" in table
+
+        assert "has no step 99" in made.teacher.labctl("class", *words[:-1], "99", code=2).stderr
+        made.teacher.labctl("class", "down", "--all")
+        assert not made.teacher.inside(DIRECTORY.exists)
+
+
+def test_a_seed_is_that_of_the_name_whoever_else_is_there() -> None:
+    some, more = dict(entries(["alice", "bob"], "spring")), dict(entries(["zoe", "bob", "alice"], "spring"))
+    assert some["alice"] == more["alice"] and some["bob"] == more["bob"]
+    assert some != dict(entries(["alice", "bob"], "autumn"))
+    assert len(set(dict(entries([f"student{number}" for number in range(1000)], "")).values())) == 1000
+
+
+@pytest.mark.parametrize(
+    "text, users",
+    [
+        ("alice\nbob\n", ["alice", "bob"]),
+        ("User,Given name\r\nalice,Alice\r\n\r\n", ["alice"]),
+        ('# of 2026\n"alice",x\n', ["alice"]),
+    ],
+)
+def test_a_roster_is_the_first_column(text: str, users: list[str]) -> None:
+    assert users_in(text) == users
+
+
+def test_time_of_a_step_is_told_in_words() -> None:
+    now = time.time()
+    assert [ago(now - seconds, now) for seconds in (5, 300, 9000, 300000, -3)] == ["5 s", "5 min", "2 h", "3 d", "0 s"]
