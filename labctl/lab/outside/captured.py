@@ -25,7 +25,8 @@ from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check, Topology, TunnelEndpoint
 from labctl.topology.values import Host
 from labctl.trace.dissect import Packet, Tcp
-from labctl.trace.sightings import Journey, Sighting
+from labctl.trace.journeys import journeys
+from labctl.trace.sightings import Journey, Sighting, sightings
 
 Passes = Callable[[Sighting], bool]
 
@@ -66,8 +67,7 @@ class Captured:
 
     def observe(self, points: Collection[CountingPoint]) -> Snapshot:
         """Return what was counted since `begin` at these points."""
-        asked = self._asked.get(self._check.name) if self._check else None
-        packets = [each for group in self._packets(asked) for each in group] if asked else []
+        packets = self._counted()
         seen = {point.ref for point in points}
         return Snapshot(
             {ref: self._at_interface(ref, packets) for ref in seen},
@@ -81,6 +81,14 @@ class Captured:
             for ref, kind in self._kinds.items()
             if kind != (wanted := self._meant(ref))
         ]
+
+    def _counted(self) -> list[Journey]:
+        """Return the packets of the check there and back; all where only its probe knows to whom they go."""
+        asked = self._asked.get(self._check.name) if self._check else None
+        if asked is None:
+            return journeys(sightings(self._watch.crossed(), self._ports))
+        probes, answers = self._packets(asked)
+        return [*probes, *answers]
 
     def _packets(self, asked: Asked) -> tuple[list[Journey], list[Journey]]:
         """Return the packets of the check, and those that answer them."""

@@ -26,10 +26,7 @@ _NOT_FROM_OUTSIDE: Mapping[type[Probe], str] = {
 
 
 class OutsideProbes:
-    """labctl's own probes, as far as they run no program and no name is looked up: those of the namespace are not ours.
-
-    `identifier` is that of the echo requests that were sent last.
-    """
+    """labctl's own probes, as far as they run no program. `identifier` is that of the echo requests sent last."""
 
     def __init__(self, patience: PatienceFor) -> None:
         self._patience = patience

@@ -14,6 +14,7 @@ from typing import Any, get_args
 from labctl.checks.results import Evidence, Result, State
 from labctl.errors import kernel_words
 from labctl.kernel import namespaces
+from labctl.lab.outside.names import keep_names
 from labctl.lab.outside.verify import verify
 from labctl.learn.classroom.plain import plain
 from labctl.plan.desired import Desired
@@ -77,6 +78,7 @@ def _inside(task: Task) -> list[dict[str, Any]]:
     """Make the checks, as a child of root's. Return the results as JSON has them."""
     root = visit(task.holder)
     found = _adopted(root, task.wanted.topology.namespaces)
+    keep_names(task.wanted)
     _wait_for_own_checks(root, task.holder.lab)
     results = verify(task.wanted, task.checks, [task.holder.process.pid])
     return [asdict(_told(result, found)) for result in results]

@@ -75,6 +75,21 @@ def test_a_class_from_the_first_lab_to_the_last() -> None:
         eventually(lambda: [student.snapshot() for student in students] == before, "nothing is left of the class")
 
 
+SHIPPED = ("bgp", "dual-stack", "nat-gateway", "single-host", "static-routing", "switched-lan", "web-dns")
+
+
+def test_a_lab_that_is_as_its_file_says_passes_from_outside_too() -> None:
+    """Bridges, NAT, names, two ways through one namespace: what is captured is what the lab's own counters say."""
+    needs_root()
+    with school(len(SHIPPED)) as made:
+        for student, name in zip(made.students, SHIPPED, strict=True):
+            student.labctl("up", name)
+        rows = {row["lab"]: row["checks"] for row in made.teacher.json("class", "verify")}
+        assert set(rows) == set(SHIPPED)
+        for name, checks in rows.items():
+            assert checks["passed"], (name, [each for each in checks["results"] if not each["passed"]])
+
+
 def test_an_ordinary_user_is_told_that_root_is_needed() -> None:
     needs_root()
     with school(1) as made:
