@@ -22,12 +22,10 @@ from labctl.kernel import (
 )
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.kinds import told_kind
-from labctl.kernel.options import IFF_LOWER_UP
-from labctl.kernel.perform import IFF_UP
+from labctl.kernel.options import IFF_LOWER_UP, IFF_UP
 from labctl.plan.automatic_addresses import ADDRGENMODES
 from labctl.plan.facts import Link, LinkCounters, Namespace
 from labctl.process.syscalls import network_namespace
-from labctl.process.users import outside, user_name
 
 
 def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) -> Namespace | None:
@@ -136,7 +134,11 @@ def _owner(link: Any) -> str:
     """Return the user who may attach to a TUN or TAP device: a name, or a number that has none."""
     data = link.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
     uid = data.get_attr("IFLA_TUN_OWNER") if data else None
-    return "" if uid is None else user_name(outside(uid))
+    if uid is None:
+        return ""
+    from labctl.process.users import outside, user_name  # which few labs need
+
+    return user_name(outside(uid))
 
 
 def _addrgenmode(link: Any) -> str:

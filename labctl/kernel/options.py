@@ -7,7 +7,7 @@ from typing import Any
 
 from labctl.kernel import rtnetlink as rt
 
-IFF_NOARP, IFF_MULTICAST, IFF_LOWER_UP = 0x80, 0x1000, 1 << 16  # linux/if.h
+IFF_UP, IFF_NOARP, IFF_MULTICAST, IFF_LOWER_UP = 0x1, 0x80, 0x1000, 1 << 16  # linux/if.h
 
 _FLAGS = {"arp": (IFF_NOARP, "off"), "multicast": (IFF_MULTICAST, "on")}  # and what a flag that is set means
 _NUMBERS = {"txqueuelen": (13, "=I"), "carrier": (33, "=B")}  # IFLA_TXQLEN, IFLA_CARRIER

@@ -18,7 +18,7 @@ from labctl.engine.carrier import notice_carrier
 from labctl.errors import MachineError, UsageError, kernel_errors_as, kernel_words
 from labctl.kernel import namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP
+from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP, IFF_UP
 from labctl.plan import steps
 from labctl.plan.automatic_addresses import ADDRGENMODES, link_local_settings
 from labctl.plan.firewall import Firewall, Listing
@@ -32,7 +32,6 @@ from labctl.process.syscalls import network_namespace
 if TYPE_CHECKING:
     from labctl.kernel.foreign import Foreign
 
-IFF_UP = 0x1  # linux/if.h
 IFA_F_NODAD = 0x02  # linux/if_addr.h
 RT_SCOPE_HOST = 254  # linux/rtnetlink.h
 

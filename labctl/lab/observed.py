@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,15 +11,15 @@ from labctl.kernel import namespaces
 from labctl.kernel.observe import observe
 from labctl.lab.engines.running import running
 from labctl.lab.journal import Recorded
-from labctl.lab.programs.found import found_programs
 from labctl.lab.state import State
 from labctl.plan.desired import Desired
-from labctl.plan.facts import Facts, Link
+from labctl.plan.facts import Facts, FoundProgram, Link
 from labctl.plan.own_file import OwnFile
 from labctl.plan.sought import Sought
+from labctl.plan.steps import Step
 from labctl.process.disk import kept_in
-from labctl.process.users import uid_of, user_name
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.program_ref import ProgramRef
 
 
 def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
@@ -38,7 +38,13 @@ def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
                 ran = tuple(recorded.ran.get(name, ()))
                 found[name] = replace(there, links=links, files=files, hosts=hosts, ran=ran, firewall=firewall)
     engines = dict(running(recorded.engines, state, steps, found))
-    return Facts(found, engines, dict(found_programs(recorded.programs, state, steps)))
+    return Facts(found, engines, dict(_programs(recorded, state, steps)) if recorded.programs else {})
+
+
+def _programs(recorded: Recorded, state: State, desired: Collection[Step]) -> Iterator[tuple[ProgramRef, FoundProgram]]:
+    from labctl.lab.programs.found import found_programs  # which most labs do without
+
+    return found_programs(recorded.programs, state, desired)
 
 
 def _files(name: str, state: State, recorded: Recorded) -> Iterator[tuple[str, OwnFile]]:
@@ -63,6 +69,8 @@ def _with_owners(
 
 def _is(found: str, desired: str) -> bool:
     """Return whether two ways to write a user mean the same one."""
+    from labctl.process.users import uid_of, user_name  # which few labs need
+
     with suppress(UsageError):
         return user_name(uid_of(desired)) == found
     return False

@@ -10,8 +10,6 @@ from labctl.lab.challenge import Challenge, challenge_in
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Engine, Program, Recorded
 from labctl.lab.observed import facts
-from labctl.lab.programs.found import found_program
-from labctl.lab.programs.run_record import RunRecord
 from labctl.lab.state import State, existing
 from labctl.plan.desired import desired
 from labctl.plan.facts import Namespace
@@ -128,6 +126,9 @@ def engine_status(engine: Engine, state: State) -> EngineStatus:
 
 def program_status(program: Program, state: State) -> ProgramStatus:
     """Return what can be seen of a program."""
+    from labctl.lab.programs.found import found_program
+    from labctl.lab.programs.run_record import RunRecord
+
     found = found_program(program, state)
     record = RunRecord.of(state.run_record_of(program.spec.ref))
     running = found.state == "running"
@@ -152,5 +153,5 @@ def summary(lab: str, mode: str) -> Summary:
         len(recorded.engines),
         sum(engine.process.alive() for engine in recorded.engines.values()),
         len(recorded.programs),
-        sum(found_program(program, state).state == "running" for program in recorded.programs.values()),
+        sum(program_status(program, state).running for program in recorded.programs.values()),
     )

@@ -64,6 +64,7 @@ def test_a_command_loads_what_it_does_and_no_more(as_root: World) -> None:
     assert of(up, nothing_of | OF_CHECKS | {"numpy", "labctl.api.lab"}) == set()
     assert of(up, {"labctl.kernel.observe", "labctl.kernel.nftables", "labctl.topology.pydantic_errors"}) == set()
     status = loaded(as_root, "status")
+    assert of(status, {"labctl.kernel.perform", "labctl.lab.programs.found", "labctl.process.users"}) == set()
     assert of(status, nothing_of | OF_CHECKS | {"numpy", "yaml", "labctl.topology.rules"}) == set()
     verify = loaded(as_root, "verify", "own-tun-address-a")
     assert of(verify, {"labctl.learn", "labctl.web", "labctl.live", "http.client", "ssl", "yaml"}) == set()

@@ -9,7 +9,6 @@ from contextlib import suppress
 from labctl.engine.control import ask
 from labctl.engine.packets.impairment import Impairment
 from labctl.kernel import namespaces
-from labctl.kernel.sockets import hosts
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Engine
 from labctl.lab.programs.program_files import why_outdated
@@ -68,6 +67,8 @@ def _why_unreachable(program: EngineSpec, desired: Collection[Step]) -> str:
     """
     if not program.bind.is_wildcard:
         return ""
+    from labctl.kernel.sockets import hosts
+
     namespace = program.device.namespace
     with namespaces.inside(namespace):
         here = sorted(hosts("udp", program.bind.port))
