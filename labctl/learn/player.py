@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 
 from labctl.api.lab import Lab
-from labctl.errors import LabError
+from labctl.errors import LabError, UsageError
 from labctl.lab.live.goal_checker import check_goals
 from labctl.lab.live.matcher import match_commands, match_packets
 from labctl.lab.live.observer import observe
@@ -26,7 +26,7 @@ from labctl.learn.goals import commands_of, goals_of, hints_of, is_done, lasting
 from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.model import Step
 from labctl.learn.progress import Folder, Progress, StepProgress, begun
-from labctl.learn.stage import Stage, refuse_other_labs
+from labctl.learn.stage import Stage
 from labctl.live.state import LabState
 from labctl.report.lesson import Goal, Page, Question
 
@@ -164,13 +164,22 @@ class Player:
         Where that step is over, and its lab is gone, the next one begins. Raise LabError: the lab cannot be made, or
         another one of its name runs.
         """
-        current, identity = self.progress.current, self.progress.lab_id
-        refuse_other_labs(self.stage, identity)
+        current, running = self.progress.current, self.stage.identity()
+        if running and running != self.progress.lab_id:
+            raise self._another_lab(running)
         self._counted = time.monotonic()
-        if current.began and identity and self.stage.identity() == identity:
+        if current.began and running:
             self._look()
         elif not (current.over and self.forward()):
             self.back()
+
+    def _another_lab(self, running: str) -> UsageError:
+        """Return the error for a lab of this name that is not that of the lesson, which would have to end it."""
+        name, other = self.stage.name, self.folder.lesson_in(running)
+        whose = f"it is that of the lesson {other}" if other else "it is none of a lesson"
+        return UsageError(
+            f"lab {name} runs, and is not the one of this lesson", whose, f"labctl down {name}, then again"
+        )
 
     def back(self) -> None:
         """Put the lab, and the student, at the beginning of the current step. Raise LabError."""

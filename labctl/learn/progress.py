@@ -138,6 +138,11 @@ class Folder:
             yield
             lock.truncate(0)
 
+    def lesson_in(self, lab_id: str) -> str:
+        """Return the lesson whose lab is this one; empty where it is that of none."""
+        lessons = [path.stem for path in self.path.glob("*.json")]
+        return next((each for each in lessons if (found := self.read(each)) and found.lab_id == lab_id), "")
+
     def forget(self, lesson: str) -> None:
         """Forget the progress of a lesson."""
         self._file(lesson).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from labctl.api.lab import Lab
-from labctl.errors import LabError, UsageError
+from labctl.errors import LabError
 from labctl.learn.changes import LONGEST, Change, ChangeFailed, Edit, Impair, Run, Start, perform
 from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.model import Setup, Solution
@@ -43,12 +43,12 @@ class Stage:
         """Make the lab anew, as a step begins with it. Raise LabError; then there is none."""
         lab = Lab.up(self.file.labs[number], fresh=True)
         try:
-            lab.record_commands()
             for earlier in range(number):
                 self._set_up(lab, earlier)
                 if self.file.steps[earlier].check:
                     self.solve(lab, earlier)
             self._set_up(lab, number)
+            lab.record_commands()  # from now on: what the lesson itself has run is none of the student's
         except LabError:
             lab.down()
             raise
@@ -59,8 +59,8 @@ class Stage:
         lab = self.lab
         if any(setup.edit is not None for setup in self.file.steps[number].setup):
             lab = Lab.up(self.file.labs[number])
-        lab.record_commands()
         self._set_up(lab, number)
+        lab.record_commands()
         return lab
 
     def solve(self, lab: Lab, number: int) -> None:
@@ -101,14 +101,3 @@ def do(lab: Lab, solution: Solution) -> None:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=LONGEST, check=False)
     if done.returncode not in (0, 1):  # 1 is a check that failed
         raise ChangeFailed(f"labctl {solution.labctl} failed", done.stderr.strip(), "labctl status shows the lab")
-
-
-def refuse_other_labs(stage: Stage, identity: str) -> None:
-    """Raise UsageError where a lab of this name runs which is not that of the lesson."""
-    running = stage.identity()
-    if running and running != identity:
-        raise UsageError(
-            f"lab {stage.name} runs, and is not the one of this lesson",
-            "the lesson makes a lab of that name, and would have to end it",
-            f"labctl down {stage.name}, then again",
-        )
