@@ -25,7 +25,22 @@ if TYPE_CHECKING:
 @click.option("--again", is_flag=True, help="Begin the lesson anew.")
 @click.option("--shell", is_flag=True, help="With a shell in a second pane of this terminal (tmux).")
 @click.option("--submit", metavar="FILE", help="Only write what happened in the lesson to a file, for the teacher.")
-def learn(lesson: str | None, listing: bool, seed: int | None, again: bool, shell: bool, submit: str | None) -> int:
+@click.option(
+    "--web",
+    is_flag=False,
+    flag_value="",
+    metavar="[ADDRESS:PORT]",
+    help="Serve the lesson as a page for a browser, on loopback if nothing else is said.",
+)
+def learn(
+    lesson: str | None,
+    listing: bool,
+    seed: int | None,
+    again: bool,
+    shell: bool,
+    submit: str | None,
+    web: str | None,
+) -> int:
     """Go through a lesson, step by step: by its name, its number, or its folder; or through the next one.
 
     The steps check themselves while you work in the lab, in another terminal.
@@ -44,7 +59,8 @@ def learn(lesson: str | None, listing: bool, seed: int | None, again: bool, shel
         return ExitCode.SUCCESS
     if submit is not None:
         return _handed_in(lesson, folder, submit)
-    refuse_without_terminal()
+    if web is None or lesson is None:
+        refuse_without_terminal()
     if shell:
         refuse_without_tmux()
     chosen = lesson or _chosen(folder)
@@ -53,6 +69,8 @@ def learn(lesson: str | None, listing: bool, seed: int | None, again: bool, shel
     file = _lesson(chosen, seed, folder)
     refuse_without(file.lesson.needs)
     player = Player.anew(file, folder) if again else Player.open(file, folder)
+    if web is not None:
+        return _in_a_browser(player, web)
     if player.is_over:
         _tell(player)
         click.echo(f"anew: labctl learn {chosen} --again")
@@ -117,6 +135,16 @@ def _alone(player: Player) -> int:
 
     if go_through(player) != "gone":
         _tell(player)
+    return ExitCode.SUCCESS
+
+
+def _in_a_browser(player: Player, written: str) -> int:
+    """Serve a lesson as a page until Ctrl-C."""
+    from labctl.web.access import DEFAULT, place
+    from labctl.web.lesson_session import serve
+
+    at = place(written or DEFAULT)
+    serve(player, at, lambda url: click.echo(f"lesson {player.file.name} is at {url}; Ctrl-C ends"))
     return ExitCode.SUCCESS
 
 

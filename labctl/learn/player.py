@@ -124,7 +124,7 @@ class Player:
             hints_left=len(self._hints) < len(self.all_hints()),
             done=over,
             afterwards=self._afterwards if over else "",
-            solution=tuple(solution.command for solution in self.step.solve) if current.skipped else (),
+            solution=self.stage.solution(self.progress.step) if current.skipped else (),
             notice="\n".join(filter(None, (self._message, self.notice or (_GONE if self._is_gone else "")))),
         )  # fmt: skip
 

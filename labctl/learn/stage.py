@@ -16,7 +16,9 @@ from contextlib import suppress
 
 from labctl.api.lab import Lab
 from labctl.errors import LabError
-from labctl.learn.changes import LONGEST, Change, ChangeFailed, Edit, Impair, Run, Start, perform
+from labctl.learn.challenges.choice import Placed, placed
+from labctl.learn.changes import LONGEST, Action, ChangeFailed, Impair, Run, Start, perform
+from labctl.learn.faults.shell import as_typed
 from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.model import Setup, Solution
 
@@ -64,25 +66,39 @@ class Stage:
         return lab
 
     def solve(self, lab: Lab, number: int) -> None:
-        """Do what the solution of a step says. Raise LabError."""
+        """Do what the solution of a step says, and mend its faults. Raise LabError."""
+        for fault in self._faults(number):
+            for action in fault.injected.solve:
+                perform(lab, action)
         for solution in self.file.steps[number].solve:
             do(lab, solution)
 
+    def solution(self, number: int) -> tuple[str, ...]:
+        """Return the commands of the solution of a step, as a student types them."""
+        mended = [as_typed(action) for fault in self._faults(number) for action in fault.injected.solve]
+        return (*mended, *(solution.command for solution in self.file.steps[number].solve))
+
     def _set_up(self, lab: Lab, number: int) -> None:
         for setup in self.file.steps[number].setup:
-            for change in changes_of(setup):
-                if not isinstance(change, Edit):  # an edit is of the topology, which the lab was made of
-                    perform(lab, change)
+            for action in _actions(setup):
+                perform(lab, action)
+        for fault in self._faults(number):
+            for action in fault.injected.changes:
+                perform(lab, action)
+
+    def _faults(self, number: int) -> list[Placed]:
+        """Return the faults of a step, each along the way of a check of the step, for the seed of the lesson."""
+        step = self.file.steps[number]
+        checked = self.file.labs[number].model_copy(update={"checks": step.check})
+        return [placed(checked, setup.fault, self.file.seed) for setup in step.setup if setup.fault is not None]
 
 
-def changes_of(setup: Setup) -> Iterator[Change]:
-    """Yield what one item of `setup` does to the lab."""
+def _actions(setup: Setup) -> Iterator[Action]:
+    """Yield what one item of `setup` does to the lab that runs: an edit is of the topology, which it was made of."""
     if setup.run is not None:
         yield Run(setup.in_ or "", setup.run)
     elif setup.start is not None:
         yield Start(setup.in_ or "", setup.start)
-    elif setup.edit is not None:
-        yield Edit(setup.edit)
     elif setup.impair is not None:
         yield Impair(str(setup.impair.device), setup.impair.words, setup.impair.direction)
 

@@ -71,21 +71,26 @@ class Impairment(Model):
 
 
 class Setup(Model):
-    """One thing that is done to the lab when a step begins: exactly one of run, start, impair and edit."""
+    """One thing that is done to the lab when a step begins: exactly one of run, start, impair, edit and fault."""
 
     in_: NamespaceName | None = Field(None, alias="in", description="The namespace of `run` and `start`.")
     run: Text | None = Field(None, description="A line of shell; it must succeed.", examples=["ip link set tun1 down"])
     start: Text | None = Field(None, description="A line of shell that goes on beside the step.")
     impair: Impairment | None = Field(None, description="What packets of a tunnel suffer from now on.")
     edit: dict[str, Any] | None = Field(None, description="A merge patch (RFC 7386) of the topology, made real.")
+    fault: str | None = Field(
+        None,
+        description="A fault of `labctl challenge --list`, along the way of a check of this step; the seed says where. "
+        "What mends it is part of the solution.",
+    )
 
     @model_validator(mode="after")
     def _is_one(self) -> Setup:
-        kinds = ("run", "start", "impair", "edit")
+        kinds = ("run", "start", "impair", "edit", "fault")
         given = [kind for kind in kinds if getattr(self, kind) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "none of them"
-            raise mistake(f"one thing at a time: run, start, impair or edit, found {found}", "write two items")
+            raise mistake(f"one thing at a time: run, start, impair, edit or fault, found {found}", "write two items")
         _needs_namespace(self.in_, given[0], ("run", "start"))
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from labctl.learn.faults import FAULTS
 from labctl.learn.lesson.model import Lesson, Step
 from labctl.topology.judge import Wrong
 from labctl.topology.model import Topology
@@ -11,6 +12,8 @@ from labctl.topology.unknown_names import did_you_mean
 from labctl.topology.yaml_tree import Path
 
 Found = Iterator[Wrong]
+
+_FAULTS = tuple(fault.name for fault in FAULTS)
 
 
 def mistakes_of(lesson: Lesson, topologies: Sequence[Topology]) -> list[Wrong]:
@@ -25,7 +28,11 @@ def mistakes_of(lesson: Lesson, topologies: Sequence[Topology]) -> list[Wrong]:
 def _mistakes_of_step(step: Step, topology: Topology) -> Found:
     if not step.goals and step.predict is None:
         yield Wrong((), "this step has no goal", "it needs one of check, seen, typed, answer and predict")
-    if not step.solve and (step.check or step.seen or step.typed):
+    faults = [(at, setup.fault) for at, setup in enumerate(step.setup) if setup.fault is not None]
+    for at, name in faults:
+        if name not in _FAULTS:
+            yield Wrong(("setup", at, "fault"), f"there is no fault {name!r}", did_you_mean(name, _FAULTS))
+    if not step.solve and not faults and (step.check or step.seen or step.typed):
         yield Wrong((), "the key 'solve' is missing in a step", "one way to its goals, for those who skip it")
     names = [goal.name for goal in step.goals]
     kinds = [(kind, at) for kind in ("typed", "seen", "check", "answer") for at in range(len(getattr(step, kind)))]
