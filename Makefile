@@ -69,6 +69,7 @@ class-cost: .venv/installed-dev bytecode
 # Every fault and every pair of faults, in both modes: how well `verify` explains each.
 faults: .venv/installed-dev bytecode
 	$(BIN)/python -m tests.diagnosis
+	$(BIN)/python -m tests.diagnosis --list held_out
 
 # A million hostile datagrams against the engine.
 fuzz: .venv/installed-dev

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from tests.diagnosis.controls import CONTROLS
-from tests.diagnosis.run import run
+from tests.diagnosis.run import Job, run
 from tests.diagnosis.table import line, table
 from tests.e2e.world import SUITE_IS_ROOT
 
@@ -22,11 +22,11 @@ def main() -> None:
     options = _arguments()
     faults = importlib.import_module(f"tests.diagnosis.{options.list}")
     lists = {**faults.BY_CLASS, "pairs": faults.PAIRS, "controls": CONTROLS}
-    jobs = [(kind, one) for kind, of_kind in lists.items() for one in of_kind if options.only in one.name]
+    asked = [(kind, one) for kind, of_kind in lists.items() for one in of_kind if options.only in one.name]
     report: list[str] = []
     for mode in options.modes or (["root", "rootless"] if SUITE_IS_ROOT else ["rootless"]):
         began = time.monotonic()
-        scores = run(mode, jobs, options.jobs)
+        scores = run([Job(mode, kind, one) for kind, one in asked], options.jobs)
         summary = f"## {mode}, {time.monotonic() - began:.0f} s\n\n{table(scores)}\n"
         print(summary, flush=True)
         report += [summary, *map(line, scores), ""]

@@ -1,4 +1,4 @@
-"""All faults of a list in one mode, several at once."""
+"""All faults of a list, several at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import multiprocessing
 import random
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from typing import NamedTuple
 
 from tests.diagnosis import score
 from tests.diagnosis.fault import Control, Fault, Pair
@@ -15,15 +15,20 @@ from tests.diagnosis.table import Scored
 from tests.e2e import forked, world
 from tests.e2e.world import World
 
-Job = tuple[str, Fault | Pair | Control]
-"""A class, and a fault of it."""
+
+class Job(NamedTuple):
+    """A fault of a class, and the mode of the lab that has it."""
+
+    mode: str
+    kind: str
+    what: Fault | Pair | Control
 
 
-def run(mode: str, jobs: Sequence[Job], at_once: int) -> list[Scored]:
+def run(jobs: Sequence[Job], at_once: int) -> list[Scored]:
     """Return the scores of all. Most of their time is spent waiting, so more at once than there are CPUs are faster."""
     forked.load()
     with ProcessPoolExecutor(at_once, multiprocessing.get_context("fork"), _another_person) as pool:
-        return list(pool.map(partial(_scored, mode), jobs))
+        return list(pool.map(_scored, jobs))
 
 
 def _another_person() -> None:
@@ -33,8 +38,8 @@ def _another_person() -> None:
         world.ORDINARY_UID = world.unused_uid()
 
 
-def _scored(mode: str, job: Job) -> Scored:
-    kind, what = job
+def _scored(job: Job) -> Scored:
+    mode, kind, what = job
     with world.world(mode) as here:
         try:
             return kind, _score(here, what)

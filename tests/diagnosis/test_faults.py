@@ -1,7 +1,7 @@
 """Every fault is explained: where, why, what to do; and nothing is said where nothing is wrong.
 
-The faults of a class are tried at once, because they mostly wait. `make faults` runs all of them in both modes and
-prints the table.
+The faults of a class are tried at once, because they mostly wait. Each is tried in one mode: a diagnosis is the same
+code in both, which differ in how a lab is entered. `make faults` tries all of them in both and prints the table.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from statistics import mean
+from zlib import crc32
 
 import pytest
 
 from labctl.diagnosis.reasons import Reason
 from tests.diagnosis import faults, held_out
 from tests.diagnosis.controls import CONTROLS
-from tests.diagnosis.fault import Fault
+from tests.diagnosis.fault import Control, Fault, Pair
 from tests.diagnosis.run import Job, run
 from tests.diagnosis.score import Score
 from tests.diagnosis.table import line, table
@@ -29,14 +30,16 @@ MEAN = 2.7
 NAMED = 0.95
 """The share of faults whose place and reason are named."""
 MEAN_OF_HELD_OUT = 2.5
-THIRD = slice(None, None, 3)
 
 
-def scores(mode: str, jobs: Iterable[Job]) -> list[Score]:
-    """Return the scores of those that could be tried."""
-    if mode == "root" and not SUITE_IS_ROOT:
-        pytest.skip("needs root; run the suite as root to test both modes")
-    return [one for _, one in run(mode, list(jobs), AT_ONCE) if not one.skipped]
+def scores(kind: str, tried: Iterable[Fault | Pair | Control]) -> list[Score]:
+    """Return the scores of those that could be tried, each in its mode."""
+    return [one for _, one in run([Job(mode_of(each.name), kind, each) for each in tried], AT_ONCE) if not one.skipped]
+
+
+def mode_of(name: str) -> str:
+    """Return the mode in which a fault is tried: root for one half of the names, whatever else there is."""
+    return "root" if SUITE_IS_ROOT and crc32(name.encode()) % 2 else "rootless"
 
 
 def are_explained(scored: list[Score]) -> None:
@@ -68,25 +71,20 @@ def test_there_are_faults_of_every_reason() -> None:
 
 @pytest.mark.parametrize("kind", faults.BY_CLASS)
 def test_a_fault_is_named_and_mended(kind: str) -> None:
-    are_explained(scores("rootless", ((kind, fault) for fault in faults.BY_CLASS[kind])))
-
-
-@pytest.mark.parametrize("part", range(3))
-def test_root_is_told_the_same(part: int) -> None:
-    are_explained(scores("root", (("", fault) for fault in of(faults.BY_CLASS)[THIRD][part::3])))
+    are_explained(scores(kind, faults.BY_CLASS[kind]))
 
 
 def test_two_faults_are_mended_one_after_the_other() -> None:
-    scored = scores("rootless", (("pairs", pair) for pair in faults.PAIRS))
+    scored = scores("pairs", faults.PAIRS)
     missed = told(scored)
     assert not any(one.wrong for one in scored), missed
     assert mean(one.points for one in scored) >= MEAN and all(one.do for one in scored), missed
 
 
 def test_nothing_is_said_where_nothing_is_wrong() -> None:
-    are_explained(scores("rootless", (("controls", control) for control in CONTROLS[::3])))
+    are_explained(scores("controls", CONTROLS[::3]))
 
 
 def test_faults_that_the_diagnosis_was_not_built_on() -> None:
-    scored = scores("rootless", (("held out", fault) for fault in of(held_out.BY_CLASS)))
+    scored = scores("held out", of(held_out.BY_CLASS))
     assert mean(one.points for one in scored) >= MEAN_OF_HELD_OUT, table([("held out", one) for one in scored])
