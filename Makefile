@@ -12,10 +12,10 @@ demo: .venv/installed bytecode
 	$(BIN)/labctl verify -l two-site; code=$$?; $(BIN)/labctl down two-site; exit $$code
 
 # The whole test suite. As root it tests both modes, as anybody else the rootless one.
-# A worker that has nothing left takes tests from another: the long ones stand together. There are two for each CPU,
-# since a test waits for half of its time.
+# A worker that has nothing left takes tests from another: the long ones stand together. There are three for each CPU,
+# since a test waits for more than half of its time.
 test: .venv/installed-dev bytecode
-	$(BIN)/python -m pytest -n $$(($$(nproc) * 2)) --dist worksteal
+	$(BIN)/python -m pytest -n $$(($$(nproc) * 3)) --dist worksteal
 
 # For while one works: all but the command line (tests/e2e), of which a shipped lab alone goes up and down.
 quick: .venv/installed-dev bytecode
