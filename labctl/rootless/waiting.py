@@ -57,7 +57,9 @@ def main(title: str, extension: str, claim: int, maker: int, control: int) -> No
 def _show_as(title: str, extension: str) -> None:
     """Show this process under a title in ps(1), as `process.title` does, which would load much more."""
     name = extension.rpartition("/")[2].partition(".")[0]
-    _imp.create_dynamic(ModuleSpec(name, None, origin=extension)).setproctitle(title)
+    module = _imp.create_dynamic(ModuleSpec(name, None, origin=extension))
+    _imp.exec_dynamic(module)
+    module.setproctitle(title)
 
 
 if __name__ == "__main__":
