@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-TRIED = re.compile(r"^version = \"2\.[0-4]\.", re.MULTILINE)
+TRIED = re.compile(r"^version = \"2\.[0-5]\.", re.MULTILINE)
 """In numpy/version.py, that of a version without whose OMITTED the rest is whole."""
 
 OMITTED = ("numpy.lib", "numpy.linalg", "numpy.matrixlib", "numpy._typing", "numpy._core._add_newdocs")
