@@ -16,9 +16,10 @@ from .fuzz import fuzz
 LEAN = """
 import os, sys
 from labctl.engine.endpoint import preload
+before = dict(os.environ)
 preload()
 import numpy.lib
-assert "OPENBLAS_NUM_THREADS" not in os.environ and len(os.listdir("/proc/self/task")) == 1
+assert dict(os.environ) == before and len(os.listdir("/proc/self/task")) == 1
 from tests.engine.fuzz import fuzz
 print(numpy.lib.__spec__.origin, fuzz(1500, seed=5))
 """
@@ -34,8 +35,6 @@ def test_an_engine_computes_the_same_without_the_rest_of_numpy() -> None:
     assert told.stdout.split() == ["None", str(fuzz(1500, seed=5))], told.stderr
 
 
-@pytest.mark.parametrize(
-    ("number", "is_tried"), [("1.26.4", False), ("2.0.2", True), ("2.4.6", True), ("2.5.0", False)]
-)
-def test_of_a_version_that_was_not_tried_all_is_loaded(number: str, is_tried: bool) -> None:
-    assert tried(number) == is_tried
+def test_all_is_loaded_of_a_version_that_was_not_tried() -> None:
+    numbers = ("1.26.4", "2.0.2", "2.4.6", "2.5.5", "2.6.0", "3.0.0")
+    assert [number for number in numbers if tried(number)] == ["2.0.2", "2.4.6", "2.5.5"]
