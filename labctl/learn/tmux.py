@@ -30,6 +30,9 @@ set -g window-status-current-format ""
 bind -n F2 if -F '#{==:#{window_panes},1}' { %(split)s } { select-pane -t :.+ }
 """
 
+_NO_CTRL_Z = "stty susp '^-'"
+"""In its pane there is no shell to which a lesson that is stopped could be brought back."""
+
 
 def refuse_without_tmux() -> None:
     """Raise MachineError where there is no tmux."""
@@ -47,7 +50,7 @@ def beside_a_shell(words: Sequence[str], lab: str, say: str) -> tuple[int, str]:
         directory = Path(made)
         errors, code, configuration = (directory / name for name in ("errors", "code", "tmux.conf"))
         tmux = ["tmux", "-S", str(directory / "socket"), "-f", str(configuration)]
-        lesson = f"{shlex.join([sys.executable, '-m', 'labctl', *words])} 2>{shlex.quote(str(errors))}"
+        lesson = f"{_NO_CTRL_Z}; {shlex.join([sys.executable, '-m', 'labctl', *words])} 2>{shlex.quote(str(errors))}"
         ending = f"echo $? >{shlex.quote(str(code))}; {shlex.join([*tmux, 'kill-server'])}"
         shell = f"export LABCTL_LAB={shlex.quote(lab)}; echo {shlex.quote(say)}; exec {shlex.quote(_shell())}"
         direction = ["-h"] if shutil.get_terminal_size().columns >= WIDE else ["-v", "-l", "40%"]

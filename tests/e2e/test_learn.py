@@ -196,11 +196,20 @@ def test_what_is_missing_is_told_before_it_begins(as_user: World) -> None:
 def test_the_lessons_are_listed_and_the_next_one_is_offered(as_user: World) -> None:
     """labctl learn"""
     assert "What a TUN device is" in as_user.labctl("learn", "--list").stdout
-    with terminal(as_user, *as_user.command("learn"), env={"TERM": "xterm"}) as learning:
-        learning.expect("What a TUN device is")
-        learning.expect("Enter goes on with ")
+    with screen(as_user, *as_user.command("learn")) as learning:
+        learning.shows(
+            "What a TUN device is", "Enter goes on with cable; or type the number of another lesson; q ends."
+        )
+        learning.type("3\n")
+        learning.shows("step 1 of 6")
+        learning.type("q")
+        assert "labctl learn no-reply" in ended(learning)
+    assert "step 1 of 6" in as_user.labctl("learn", "--list").stdout
+    with screen(as_user, *as_user.command("learn")) as learning:
+        learning.shows("Enter goes on with no-reply, step 1 of 6;")
         learning.type("q\n")
         assert learning.end() == 0
+    as_user.labctl("down", "two-site")
 
 
 def test_a_shell_stands_beside_the_lesson(as_user: World) -> None:
@@ -208,7 +217,7 @@ def test_a_shell_stands_beside_the_lesson(as_user: World) -> None:
     typed = " ".join(as_user.command("exec", "left", "--", "ip", "link"))
     with lesson(as_user, "--shell") as learning:
         learning.shows("Which MTU", "Commands go here, for example: labctl exec left -- ip addr")
-        learning.type("2")
+        learning.type("\x1a2")  # Ctrl-Z: no shell could bring it back
         learning.shows("○ Show the interfaces of left.")
         learning.type("\x1bOQ")  # F2
         learning.type(f"clear; {typed}\n")
