@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from labctl.learn.faults.fault import as_level
 from labctl.learn.faults.layout import Layout
 from labctl.topology.model import Topology
 from tests.diagnosis.by_hand import text_of
+from tests.docs.pages import json_keys
 from tests.e2e.world import World, eventually
 
 ROUTE, PAIR, ENGINE, REFUSED = (2, 7), (3, 8), (1, 5), 2
@@ -57,10 +59,12 @@ def test_a_challenge_is_hidden_hinted_and_solved(here: World) -> None:
     begun = begin(here, *ROUTE)
     assert begun["challenge"]["seed"] == 7 and begun["failing"] > 0
     assert begun["symptoms"] and "route" not in str(begun["symptoms"])
+    documented = dict(json_keys(Path("docs/challenges.md")))
+    assert set(begun) == documented["challenge"]
     nothing_gives_it_away(here)
     (fault,) = faults_of(*ROUTE)
     told = [here.json("hint") for _ in range(4)]
-    assert [each["stage"] for each in told] == [1, 2, 3, 3]
+    assert [each["stage"] for each in told] == [1, 2, 3, 3] and set(told[0]) == documented["hint"]
     assert [each["challenge"]["hints"] for each in told] == [1, 2, 3, 3]
     assert [[line["label"] for line in each["told"]] for each in told[:2]] == [["look at"], ["look at", "where"]]
     assert "192.0.2.91" in str(told[2]["told"]) and "192.0.2.91" not in str(told[1]["told"])

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 from labctl.api.lab import Lab
-from labctl.errors import UsageError
+from labctl.errors import LabError, UsageError
 from labctl.lab.challenge import Challenge
 from labctl.learn.challenges.challenge import hide
 from labctl.learn.challenges.choice import Placed, choose, placed
@@ -36,10 +36,12 @@ def main() -> None:
     topology, number, *names = [word for word in sys.argv[1:] if word != "--whole"]
     asked = Topology.loads(text_of(topology))
     lab = Lab.up(asked)
+    play = _whole if "--whole" in sys.argv else _shown
     for name in names:
-        found = (
-            _whole(lab, asked, name, int(number)) if "--whole" in sys.argv else _shown(lab, asked, name, int(number))
-        )
+        try:
+            found = play(lab, asked, name, int(number))
+        except LabError as failed:
+            found = {"shows": False, "failed": str(failed), "drift": [], "mended": False}
         print(json.dumps({"fault": name, **found}), flush=True)
         if found["drift"] or not found["mended"]:
             lab = Lab.up(asked, fresh=True)

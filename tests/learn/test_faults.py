@@ -65,7 +65,7 @@ def test_a_fault_shows_is_diagnosed_and_is_mended(lab: str, mode: str, seed: int
         out, err = bed.communicate()
     found: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
     assert [one["fault"] for one in found] == list(faults), err
-    wrong = [one for one in found if not (one["shows"] and one["right"] and one["mended"]) or one["drift"]]
+    wrong = [one for one in found if not (one["shows"] and one["mended"] and one["right"]) or one["drift"]]
     assert wrong == [], json.dumps(wrong, indent=1)
     if TURNS:
         assert all(one["solved"] and one["stages"] == [1, 2, 3] for one in found)

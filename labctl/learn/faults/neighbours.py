@@ -1,4 +1,8 @@
-"""Neighbours: a wrong link-layer address, ARP that is not answered, or not asked."""
+"""Neighbours: a wrong link-layer address, an interface without ARP.
+
+A host that only sends no requests, or answers none, is no fault for a challenge: it learns, and is learned of, as soon
+as the other end asks.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from labctl.diagnosis.reasons import Reason
 from labctl.learn.changes import Action
 from labctl.learn.faults.fault import Fault, Injected, at
 from labctl.learn.faults.layout import Layout, Way
-from labctl.learn.faults.shell import run, setting
+from labctl.learn.faults.shell import run
 from labctl.topology.interface_ref import InterfaceRef
 
 ADDRESSES = ("02:00:00:4e:1a:07", "02:00:00:93:c2:5d", "02:00:00:0b:77:e4")
@@ -43,19 +47,6 @@ def _wrong(layout: Layout) -> Iterator[Injected]:
             )
 
 
-def _not_answered(layout: Layout) -> Iterator[Injected]:
-    for way, stage in _meetings(layout):
-        assert stage.meets is not None
-        asked, name = stage.meets
-        forget = _forgotten(stage, stage.meets)
-        yield Injected(
-            (*run(asked, setting(f"net/ipv4/conf/{name}/arp_ignore", 8)), *forget),
-            (*run(asked, setting(f"net/ipv4/conf/{name}/arp_ignore", 0)), *forget),
-            way.check.name,
-            at(str(stage.meets), why=Reason.NO_ARP),
-        )
-
-
 def _arp_off(layout: Layout) -> Iterator[Injected]:
     for way, stage in _meetings(layout):
         assert stage.meets is not None
@@ -69,21 +60,7 @@ def _arp_off(layout: Layout) -> Iterator[Injected]:
         )
 
 
-def _not_asked(layout: Layout) -> Iterator[Injected]:
-    for way, stage in _meetings(layout):
-        path = f"net/ipv4/neigh/{stage.leaves}/mcast_solicit"
-        forget = f"ip neigh flush dev {stage.leaves}"
-        yield Injected(
-            run(stage.namespace, setting(path, 0), forget),
-            run(stage.namespace, setting(path, 3), forget),
-            way.check.name,
-            at(stage.place, why=(Reason.NEIGHBOUR_FAILED, Reason.NO_ARP)),
-        )
-
-
 FAULTS = (
     Fault("neighbour-wrong", 2, "a neighbour is entered with a link-layer address that is not its own", _wrong),
     Fault("arp-off", 2, "an interface does not speak ARP", _arp_off),
-    Fault("arp-not-answered", 3, "a host is told to answer no ARP requests", _not_answered),
-    Fault("arp-not-asked", 3, "a host is told to send no ARP requests", _not_asked),
 )
