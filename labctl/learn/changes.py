@@ -6,6 +6,8 @@ is as its file says. What is run in a namespace, and an impairment, is drift to 
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -96,13 +98,20 @@ def perform(lab: Lab, change: Action) -> None:
     """Do one thing to a lab. Raise LabError where it is refused."""
     match change:
         case Run(namespace, line):
-            done = lab[namespace].run(["sh", "-c", line], timeout=LONGEST)
+            done = lab[namespace].run(["sh", "-c", line], timeout=LONGEST, env=_environment())
             if done.returncode:
                 why = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
                 raise ChangeFailed(f"{line!r} failed in {namespace}", why, "labctl status shows what is there")
         case Start(namespace, line):
-            lab[namespace].run(["sh", "-c", f"({line}) </dev/null >/dev/null 2>&1 &"], check=True, timeout=LONGEST)
+            words = ["sh", "-c", f"({line}) </dev/null >/dev/null 2>&1 &"]
+            lab[namespace].run(words, check=True, timeout=LONGEST, env=_environment())
         case Impair(device, words, direction):
             lab.impair(device, direction=direction, reset=not words, **dict[str, Any](words))
         case Restart(name):
             lab.restart(name)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a line of shell: `ttun` and `labctl` are those of this installation."""
+    programs = os.path.dirname(sys.executable)
+    return {**os.environ, "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}"}
