@@ -69,12 +69,12 @@ def learn(
     file = _lesson(chosen, seed, folder)
     refuse_without(file.lesson.needs)
     player = Player.anew(file, folder) if again else Player.open(file, folder)
-    if web is not None:
-        return _in_a_browser(player, web)
     if player.is_over:
         _tell(player)
         click.echo(f"anew: labctl learn {chosen} --again")
         return ExitCode.SUCCESS
+    if web is not None:
+        return _in_a_browser(player, web)
     return _beside_a_shell(player, again) if shell else _alone(player)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -25,7 +25,7 @@ from labctl.learn.classroom.spool import messages
 from labctl.learn.goals import commands_of, goals_of, hints_of, is_done, lasting, patterns_of
 from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.model import Step
-from labctl.learn.progress import Folder, Progress, StepProgress, begun
+from labctl.learn.progress import BEING_MADE, Folder, Progress, StepProgress, begun
 from labctl.learn.stage import Stage
 from labctl.live.state import LabState
 from labctl.report.lesson import Goal, Page, Question
@@ -165,10 +165,10 @@ class Player:
         another one of its name runs.
         """
         current, running = self.progress.current, self.stage.identity()
-        if running and running != self.progress.lab_id:
+        if running and self.progress.lab_id not in (running, BEING_MADE):
             raise self._another_lab(running)
         self._counted = time.monotonic()
-        if current.began and running:
+        if current.began and running == self.progress.lab_id:
             self._look()
         elif not (current.over and self.forward()):
             self.back()
@@ -184,7 +184,7 @@ class Player:
     def back(self) -> None:
         """Put the lab, and the student, at the beginning of the current step. Raise LabError."""
         with self._looking_again():
-            lab = self.stage.make(self.progress.step)
+            lab = self._made(self.progress.step)
             before = self._timed(self.progress.current)
             self._begin(self.progress.step, lab, StepProgress(before.name, hints=before.hints, seconds=before.seconds))
 
@@ -194,10 +194,24 @@ class Player:
         if number == self.progress.of:
             return False
         with self._looking_again():
-            is_there = self.stage.identity() == self.progress.lab_id
-            lab = self.stage.go_on(number) if is_there else self.stage.make(number)
-            self._begin(number, lab, StepProgress(self.file.steps[number].name))
+            self._begin(number, self._gone_on(number), StepProgress(self.file.steps[number].name))
         return True
+
+    def _made(self, number: int) -> Lab:
+        """Return the lab, made anew as a step begins with it: one that is half made after a kill is known as ours."""
+        self.folder.write(replace(self.progress, lab_id=BEING_MADE))
+        try:
+            return self.stage.make(number)
+        except BaseException:
+            self.folder.write(self.progress)
+            raise
+
+    def _gone_on(self, number: int) -> Lab:
+        """Return the lab as the student has it, where a step can begin with that; or else made anew."""
+        if self.stage.identity() == self.progress.lab_id:
+            with suppress(LabError):
+                return self.stage.go_on(number)
+        return self._made(number)
 
     def end(self) -> None:
         """End the lab, once the lesson is over. Raise LabError where it cannot be ended."""

@@ -20,6 +20,9 @@ from labctl.errors import MachineError, UsageError, kernel_words
 LARGEST = 1 << 20
 """Bytes of a file at most: one that is larger is not ours."""
 
+BEING_MADE = "being made"
+"""In place of the identity of a lab: whichever is there was begun for the lesson, and not finished."""
+
 
 @dataclass(frozen=True)
 class StepProgress:
@@ -50,7 +53,7 @@ class Progress:
     steps: tuple[StepProgress, ...]
     step: int = 0
     since: float = 0.0  # when the current step began
-    lab_id: str = ""  # which running lab it is in: another one of that name is not the student's lesson
+    lab_id: str = ""  # which running lab it is in: another one of that name is not the student's lesson; BEING_MADE
 
     @property
     def of(self) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from labctl.learn.progress import BEING_MADE
 from tests.e2e.terminal import Screen, screen, terminal
 from tests.e2e.world import REPO, World, eventually
 
@@ -22,7 +23,8 @@ SLOW = 5.0
 
 @contextmanager
 def lesson(here: World, *options: str, size: tuple[int, int] = (24, 80)) -> Iterator[Screen]:
-    with screen(here, *here.command("learn", LESSON, *options), size=size) as learning:
+    command = ("env", "--unset=XDG_STATE_HOME", *here.command("learn", LESSON, *options))
+    with screen(here, *command, size=size) as learning:
         yield learning
 
 
@@ -138,6 +140,8 @@ def test_it_goes_on_after_quit_kill_and_reboot(here: World) -> None:
         learning.shows("▨■▶  step 3 of 3", "✘ 192.0.2.2 answers.")
         learning.type("q")
         ended(learning)
+    kept = here.home / ".local/state/labctl/learn/two-hosts.json"
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), "lab_id": BEING_MADE}))  # as a kill amidst leaves it
     with lesson(here, "--again") as learning:
         learning.shows("▶□□  step 1 of 3", "Which MTU")
         learning.type("q")
