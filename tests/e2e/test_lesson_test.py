@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
+import pytest
+
+from labctl.learn.lesson.shipped import folders
+from tests.e2e.reader import install
 from tests.e2e.world import World
 
 FALSE = """\
@@ -33,6 +38,17 @@ steps:
 def proofs(here: World, lesson: str, code: int) -> dict[str, list[str]]:
     steps = json.loads(here.labctl("lesson", "test", lesson, "-f", "json", code=code).stdout)["steps"]
     return {step["step"]: step["findings"] for step in steps}
+
+
+BY_TURNS = [(("root", "rootless")[number % 2], lesson) for number, lesson in enumerate(folders())]
+
+
+@pytest.mark.parametrize(("here", "lesson"), BY_TURNS, indirect=["here"])
+def test_a_shipped_lesson_does_what_it_claims(here: World, lesson: str) -> None:
+    install(here)
+    path = f"{here.home}/bin:{os.environ['PATH']}"
+    done = here.labctl("lesson", "test", str(folders()[lesson]), code=None, env={"PATH": path})
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_new_lesson_does_what_it_claims(here: World) -> None:
