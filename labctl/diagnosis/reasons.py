@@ -72,6 +72,7 @@ class Reason(StrEnum):
     NOT_LISTENING = "not-listening"
     OTHER_LISTENER = "other-listener"  # another program has the port
     LISTENS_ELSEWHERE = "listens-elsewhere"
+    PROGRAM_STOPPED = "program-stopped"  # it has the port: SIGSTOP, a debugger, a freezer
     SOCKET_BUFFER = "socket-buffer"
 
     IMPAIRED = "impaired"  # by labctl, as the file or `labctl impair` says

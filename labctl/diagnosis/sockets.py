@@ -67,6 +67,18 @@ def server(case: Case, number: int) -> Iterator[Verdict]:
     elif not fitting:
         words = f"{owner(case, here, found[0])} listens on {found[0].host}, not on {to}"
         yield Verdict(here, Reason.LISTENS_ELSEWHERE, words, evidence, _listen(case, f"have it listen on {to}"))
+    else:
+        yield from _stopped(case, here, fitting[0], name)
+
+
+def _stopped(case: Case, namespace: str, socket: Socket, name: str) -> Iterator[Verdict]:
+    """Yield that every process that could read a socket is stopped."""
+    programs = case.space(namespace).owners.get(socket.inode, ())
+    if programs and all(each.is_stopped for each in programs):
+        words = f"{owner(case, namespace, socket)} has {name} of {namespace}, and is stopped"
+        evidence = tuple(Witness(namespace, f"PID {each.pid}", each.state) for each in programs)
+        fix = fixes.inside(namespace, f"kill -CONT {' '.join(str(each.pid) for each in programs)}")
+        yield Verdict(namespace, Reason.PROGRAM_STOPPED, words, evidence, fix)
 
 
 def _listen(case: Case, what: str) -> str:

@@ -53,8 +53,9 @@ _LOOKS: dict[str, tuple[Reason, ...]] = {
     "what drops or rewrites packets: nft list ruleset, ip xfrm policy, tc qdisc": (
         Reason.FIREWALL, Reason.NAT, Reason.TRAFFIC_CONTROL, Reason.XFRM, Reason.CORRUPTED,
     ),
-    "who listens on which address and port: ss -lntup": (
-        Reason.NOT_LISTENING, Reason.OTHER_LISTENER, Reason.LISTENS_ELSEWHERE, Reason.SOCKET_BUFFER,
+    "who listens on which address and port, and runs: ss -lntup, ps": (
+        Reason.NOT_LISTENING, Reason.OTHER_LISTENER, Reason.LISTENS_ELSEWHERE, Reason.PROGRAM_STOPPED,
+        Reason.SOCKET_BUFFER,
     ),
     "what a tunnel is told to do to packets: labctl impair NS:DEVICE --show": (Reason.IMPAIRED,),
 }  # fmt: skip

@@ -41,6 +41,11 @@ def signal(device: str, name: str) -> str:
     return f"for p in /proc/[0-9]*; do {here} && {reads} && kill -{name} ${{p#/proc/}}; done; true"
 
 
+def signal_udp(port: int, name: str) -> str:
+    """Return what sends a signal to the processes of this namespace that have a UDP port."""
+    return f"kill -{name} $(ss -Hulnp sport = :{port} | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u)"
+
+
 def rule(hook: str, what: str, *, table: str = "inet", kind: str = "filter", priority: int = 0) -> str:
     """Return what adds a rule of nftables, in a table of its own."""
     chain = f"add chain {table} {TABLE} c {{ type {kind} hook {hook} priority {priority} ; }}"
