@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labctl.diagnosis.reasons import Reason
-from tests.diagnosis.fault import Fault, at, rule
+from tests.diagnosis.fault import Edit, Fault, at, rule
 
 NAT_OR_RULE = (Reason.NAT, Reason.FIREWALL)
 SIZE = (Reason.MTU, Reason.MTU_BLACK_HOLE)
@@ -268,5 +268,29 @@ FAULTS = (
         "underlay",
         at("r:b", why=Reason.FIREWALL),
         (("r", rule("input", "icmpv6 type nd-neighbor-advert drop")),),
+    ),
+    Fault(
+        "ARP is not answered behind a switch, which floods it",
+        "switch",
+        "h1-h2",
+        at("h2:eth0", why=Reason.NO_ARP),
+        (("h2", "sysctl -qw net.ipv4.conf.eth0.arp_ignore=8"), ("h1", "ip neigh flush dev eth0")),
+    ),
+    Fault(
+        "the server is stopped",
+        "two-site",
+        "hello-over-udp-a-to-b",
+        at("siteB:tun1", why=Reason.PROGRAM_STOPPED),
+        (
+            ("siteB", "program udp 10.0.102.1 8000"),
+            ("siteB", "kill -STOP $(ss -Hulnp sport = :8000 | grep -o 'pid=[0-9]*' | cut -d= -f2)"),
+        ),
+        edits=(
+            Edit(
+                'protocol: udp, send: "Hello from A", reply: "Hello from B"',
+                'protocol: udp, server: false, send: "Hello from A", reply: "Hello from B"',
+            ),
+        ),
+        lines=("server: false",),
     ),
 )

@@ -83,23 +83,6 @@ FAULTS = (
         (("siteA", "program udp 0.0.0.0 8000"),),
     ),
     Fault(
-        "the server is stopped",
-        "two-site",
-        "hello-over-udp-a-to-b",
-        at("siteB:tun1", why=Reason.PROGRAM_STOPPED),
-        (
-            ("siteB", "program udp 10.0.102.1 8000"),
-            ("siteB", "kill -STOP $(ss -Hulnp sport = :8000 | grep -o 'pid=[0-9]*' | cut -d= -f2)"),
-        ),
-        edits=(
-            Edit(
-                'protocol: udp, send: "Hello from A", reply: "Hello from B"',
-                'protocol: udp, server: false, send: "Hello from A", reply: "Hello from B"',
-            ),
-        ),
-        lines=("server: false",),
-    ),
-    Fault(
         "the server does not run",
         "routed",
         "tcp",

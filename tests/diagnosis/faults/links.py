@@ -115,13 +115,6 @@ FAULTS = (
         (("siteB", "sysctl -qw net.ipv4.conf.wan0.arp_ignore=8"),),
     ),
     Fault(
-        "ARP is not answered behind a switch, which floods it",
-        "switch",
-        "h1-h2",
-        at("h2:eth0", why=Reason.NO_ARP),
-        (("h2", "sysctl -qw net.ipv4.conf.eth0.arp_ignore=8"), ("h1", "ip neigh flush dev eth0")),
-    ),
-    Fault(
         "wrong permanent neighbour",
         "two-site",
         "underlay",
