@@ -66,6 +66,23 @@ def test_a_killed_engine_turns_red_and_is_said(here: World, page: Page) -> None:
         assert page.said == []
 
 
+def test_it_says_that_a_challenge_runs_and_not_what_differs(here: World, page: Page) -> None:
+    record = '{"topology": "tunnel", "seed": 1, "level": 1, "began": 1000}'
+    verdict = "document.querySelector('#verdict').textContent"
+    with serving(here) as served:
+        opened(page, served)
+        here.labctl("exec", "siteA", "--", "sh", "-c", f"echo '{record}' > /run/labctl/tunnel/challenge")
+        here.labctl("exec", "siteA", "--", "ip", "route", "add", "192.0.2.99/32", "dev", "lo")
+        page.wait_for(f"{verdict} === 'a challenge runs'")
+        assert page.evaluate("document.querySelector('#drift').hidden")
+        assert "A challenge runs" in page.evaluate("document.querySelector('#banner').textContent")
+        here.labctl("exec", "siteA", "--", "ip", "route", "del", "192.0.2.99/32", "dev", "lo")
+        here.labctl("exec", "siteA", "--", "rm", "/run/labctl/tunnel/challenge")
+        here.labctl("exec", "siteA", "--", "ip", "link", "set", "lo", "up")
+        page.wait_for(f"{verdict} === 'as its file says'")
+        assert page.said == []
+
+
 def test_it_waits_for_the_lab_and_for_its_server(here: World, page: Page) -> None:
     with serving(here) as served:
         opened(page, served)
