@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz soak labs challenges class-cost bytecode clean
+.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz soak labs lessons challenges class-cost bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -57,6 +57,10 @@ soak: .venv/installed-dev
 # Every fault of every lab that ships as a challenge, with three seeds, in both modes; takes an hour.
 challenges: .venv/installed-dev bytecode
 	CHALLENGES=3 $(BIN)/python -m pytest -q -n $$(($$(nproc) * 2)) tests/learn/test_faults.py
+
+# Every lesson that ships, gone through in tmux by one who types what it says; takes ten minutes.
+lessons: .venv/installed-dev bytecode
+	LESSONS=all $(BIN)/python -m pytest -q -n $$(nproc) tests/e2e/test_lesson_in_tmux.py
 
 # Thirty labs of one run of pytest, in both modes.
 labs: .venv/installed-dev bytecode

@@ -53,7 +53,7 @@ def beside_a_shell(words: Sequence[str], lab: str, say: str) -> tuple[int, str]:
         lesson = f"{_NO_CTRL_Z}; {shlex.join([sys.executable, '-m', 'labctl', *words])} 2>{shlex.quote(str(errors))}"
         ending = f"echo $? >{shlex.quote(str(code))}; {shlex.join([*tmux, 'kill-server'])}"
         shell = f"export LABCTL_LAB={shlex.quote(lab)}; echo {shlex.quote(say)}; exec {shlex.quote(_shell())}"
-        direction = ["-h"] if shutil.get_terminal_size().columns >= WIDE else ["-v", "-l", "40%"]
+        direction = ["-h"] if shutil.get_terminal_size().columns >= WIDE else ["-v", "-l", "36%"]
         split = ["split-window", *direction, shell]
         configuration.write_text(_CONFIGURATION % {"split": shlex.join(split)})
         try:

@@ -17,7 +17,7 @@ from labctl.report.lesson.markdown import COMMAND, markdown
 WIDEST = 100
 """Columns of a line of text at most: longer ones are hard to read."""
 
-LEAST = 6
+LEAST = 4
 """Lines that the text has at least, where goals stand below it."""
 
 _STEPS = {"ahead": ("□", "dim"), "here": ("▶", "bold"), "done": ("■", "green"), "skipped": ("▨", "yellow")}
