@@ -25,6 +25,7 @@ from labctl.learn.classroom.spool import messages
 from labctl.learn.goals import commands_of, goals_of, hints_of, is_done, lasting, patterns_of
 from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.model import Step
+from labctl.learn.lesson.sections import before_commands
 from labctl.learn.progress import BEING_MADE, Folder, Progress, StepProgress, begun
 from labctl.learn.stage import Stage
 from labctl.live.state import LabState
@@ -102,7 +103,7 @@ class Player:
         """Return what is to be shown now."""
         section, current = self.file.sections[self.progress.step], self.progress.current
         over = current.over
-        introduction = f"{self.file.introduction}\n\n" if self.progress.step == 0 and self.file.introduction else ""
+        text = f"{self.file.introduction}\n\n{section.text}" if self.progress.step == 0 else section.text
         return Page(
             lesson=self.file.name,
             title=self.file.lesson.title,
@@ -115,7 +116,7 @@ class Player:
                 for number, step in enumerate(self.progress.steps)
             ),
             heading=section.title,
-            text=introduction + section.text,
+            text=before_commands(text) if self._awaits_prediction and not over else text,
             goals=() if self._awaits_prediction else self.goals,
             question=None if over else self._question,
             predicted=current.predicted,

@@ -11,7 +11,7 @@ import yaml
 
 from labctl.learn.lesson.load import LessonFile, loads
 from labctl.learn.lesson.model import json_schema
-from labctl.learn.lesson.sections import document
+from labctl.learn.lesson.sections import before_commands, document
 from labctl.topology.mistakes import FileMistakes
 
 RIGHT = """\
@@ -82,6 +82,12 @@ def test_a_lesson_is_read_with_its_sections_and_the_lab_of_each_step() -> None:
     assert len(before) == 1 and str(after[1]) == f"{host.to}/24"
     assert lesson.labs[0].checks, "a lab that nothing was edited of has its own checks"
     assert second.text == "More."
+
+
+def test_what_is_expected_is_asked_before_the_commands_and_what_they_write() -> None:
+    text = "Look:\n\n```text\nA --- B\n```\n\nThen:\n\n```console\n$ ping\n64 bytes\n```\n\nIt answers.\n"
+    assert before_commands(text) == "Look:\n\n```text\nA --- B\n```\n\nThen:"
+    assert before_commands("No commands.") == "No commands." and before_commands("```console\n$ ping\n```") == ""
 
 
 def test_a_seed_makes_the_same_values_each_time_and_another_one_others() -> None:

@@ -6,6 +6,7 @@ The first heading of the third level (###) within a section begins what is shown
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,6 +44,11 @@ def document(text: str) -> Document | None:
     body = [""] * (end + 1) + lines[end + 1 :]
     introduction, sections = _sections(body)
     return Document("\n".join(["", *lines[1:end]]), introduction, sections)
+
+
+def before_commands(text: str) -> str:
+    """Return what a text says before its first block of commands."""
+    return re.split(r"^```console\b", text, maxsplit=1, flags=re.MULTILINE)[0].rstrip("\n")
 
 
 def _sections(lines: Sequence[str]) -> tuple[str, tuple[Section, ...]]:
