@@ -28,8 +28,9 @@ def new(folder: str) -> int:
 @lesson.command()
 @click.argument("lessons", nargs=-1, required=True, metavar="FOLDER|NAME...")
 @click.option("--seed", "seeds", type=int, multiple=True, help="Which values the variables have; 1 if none is named.")
+@click.option("--step", "steps", multiple=True, help="Only the step of this name; may be repeated.")
 @format_option
-def test(lessons: tuple[str, ...], seeds: tuple[int, ...], form: str) -> int:
+def test(lessons: tuple[str, ...], seeds: tuple[int, ...], steps: tuple[str, ...], form: str) -> int:
     """Prove lessons: each step fails before it is done, holds after `solve`, and is restored by going back."""
     import json
     from dataclasses import asdict
@@ -37,6 +38,7 @@ def test(lessons: tuple[str, ...], seeds: tuple[int, ...], form: str) -> int:
     from labctl.learn.authoring.proof import StepProof, prove
     from labctl.learn.lesson.shipped import load_named
     from labctl.report.lesson_proof import proof_line
+    from labctl.topology.unknown_names import no_such
 
     def show(found: StepProof) -> None:
         if form == "table":
@@ -44,10 +46,14 @@ def test(lessons: tuple[str, ...], seeds: tuple[int, ...], form: str) -> int:
 
     proofs: list[StepProof] = []
     files = [load_named(each, seed) for each in lessons for seed in seeds or (1,)]
+    known = [step.name for file in files for step in file.steps]
+    for name in steps:
+        if name not in known:
+            raise no_such(f"there is no step {name!r}", name, known)
     for file in files:
         if form == "table":
             click.echo(f"{file.name}: {file.lesson.title}")
-        proofs += prove(file, show)
+        proofs += prove(file, steps, show)
     if form == "json":
         click.echo(json.dumps({"steps": [asdict(proof) for proof in proofs]}, indent=2))
     return ExitCode.FAILED if any(proof.findings for proof in proofs) else ExitCode.SUCCESS

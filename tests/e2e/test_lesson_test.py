@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from labctl.learn.lesson.shipped import folders
+from labctl.learn.lesson.shipped import folders, load_named
 from tests.e2e.reader import install
 from tests.e2e.world import World
 
@@ -40,15 +40,20 @@ def proofs(here: World, lesson: str, code: int) -> dict[str, list[str]]:
     return {step["step"]: step["findings"] for step in steps}
 
 
-BY_TURNS = [(("root", "rootless")[number % 2], lesson) for number, lesson in enumerate(folders())]
+STEPS = [(name, step.name) for name in folders() for step in load_named(name, 1).steps]
+BY_TURNS = [(("root", "rootless")[number % 2], *each) for number, each in enumerate(STEPS)]
 
 
-@pytest.mark.parametrize(("here", "lesson"), BY_TURNS, indirect=["here"])
-def test_a_shipped_lesson_does_what_it_claims(here: World, lesson: str) -> None:
+@pytest.mark.parametrize(("here", "lesson", "step"), BY_TURNS, indirect=["here"])
+def test_a_step_that_ships_does_what_it_claims(here: World, lesson: str, step: str) -> None:
     install(here)
     path = f"{here.home}/bin:{os.environ['PATH']}"
-    done = here.labctl("lesson", "test", str(folders()[lesson]), code=None, env={"PATH": path})
+    done = here.labctl("lesson", "test", str(folders()[lesson]), "--step", step, code=None, env={"PATH": path})
     assert done.returncode == 0, done.stdout
+
+
+def test_a_step_that_is_not_there_is_told(as_user: World) -> None:
+    assert "no step 'loook'" in as_user.labctl("lesson", "test", "cable", "--step", "loook", code=2).stderr
 
 
 def test_a_new_lesson_does_what_it_claims(here: World) -> None:

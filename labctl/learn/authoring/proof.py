@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,13 +45,15 @@ class StepProof:
     back: float
 
 
-def prove(file: LessonFile, tell: Callable[[StepProof], object]) -> tuple[StepProof, ...]:
-    """Prove each step of a lesson, and tell what was found as soon as it is. The lab is ended.
+def prove(file: LessonFile, names: Collection[str], tell: Callable[[StepProof], object]) -> tuple[StepProof, ...]:
+    """Prove the steps of these names, or all where none is named, and tell what was found of each. The lab is ended.
 
     Raise UsageError where a lab of its name runs.
     """
     found = []
-    for number in range(len(file.steps)):
+    for number, step in enumerate(file.steps):
+        if names and step.name not in names:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             found.append(_StepProver(file, number, Path(folder)).prove())
         tell(found[-1])
