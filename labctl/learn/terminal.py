@@ -18,9 +18,6 @@ from labctl.process.signals import TERMINATION
 from labctl.report.lesson.screen import Key
 from labctl.report.lesson.view import LessonView
 
-_ONLY_LINES = ("dumb", "unknown")
-"""Terminals whose cursor cannot be moved (terminfo(5)): rich draws nothing on them."""
-
 LONGEST_ANSWER = 200
 """Characters of an answer that can be typed."""
 
@@ -33,12 +30,11 @@ _SURE = {
 
 
 def refuse_without_terminal() -> None:
-    """Raise UsageError where there is no terminal, or one whose cursor cannot be moved."""
-    what, hint = "labctl learn shows its text on a terminal", "labctl learn --list writes lines"
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(what, "standard input or output is none", hint)
-    if (kind := os.environ.get("TERM", "")) in _ONLY_LINES:
-        raise UsageError(what, f"TERM={kind} has lines only", hint)
+    """Raise UsageError where there is no terminal to read from, or none that can be drawn on."""
+    instead = "labctl learn --list writes lines"
+    terminal.refuse_without_screen("labctl learn", instead)
+    if not sys.stdin.isatty():
+        raise UsageError("labctl learn reads keys of a terminal", "standard input is none", instead)
 
 
 End = Literal["over", "left", "gone"]
@@ -90,14 +86,12 @@ class _Session:
                         self.end = "gone"
                     elif came.intersection(TERMINATION):
                         self.end = "left"
-                    if self.end is not None:
-                        return False
-                    if signal.SIGTSTP in came:
+                    elif signal.SIGTSTP in came:
                         return True
-                    if keys in moment.ready:
+                    elif keys in moment.ready:
                         self._read(keys)
                     if self.end is not None:
-                        return False
+                        break
                     self._draw()
         return False
 

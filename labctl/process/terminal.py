@@ -1,4 +1,4 @@
-"""The terminal: who is in its foreground, and keys that are read one by one.
+"""The terminal: who is in its foreground, whether it can be drawn on, and keys that are read one by one.
 
 An interactive shell wants to be the foreground process group (tcsetpgrp(3)).
 In a rootless environment it has to be a group of the environment's own PID namespace: the group of the command that
@@ -15,7 +15,20 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from labctl.errors import UsageError
 from labctl.process.signals import ignored
+
+_ONLY_LINES = ("dumb", "unknown")
+"""Terminals whose cursor cannot be moved (terminfo(5)): rich draws nothing on them."""
+
+
+def refuse_without_screen(command: str, instead: str) -> None:
+    """Raise UsageError where standard output is no terminal, or one whose cursor cannot be moved."""
+    what = f"{command} draws on a terminal"
+    if not sys.stdout.isatty():
+        raise UsageError(what, "standard output is none", instead)
+    if (kind := os.environ.get("TERM", "")) in _ONLY_LINES:
+        raise UsageError(what, f"TERM={kind} has lines only", instead)
 
 
 def take() -> None:

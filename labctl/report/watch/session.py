@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from labctl.engine.loop.signals import heard, numbers_of
-from labctl.errors import UsageError
 from labctl.lab.live.watch import Watch, Work
 from labctl.lab.live.works import CHECKS, LOOKS, TAPS
 from labctl.process import terminal
@@ -18,21 +17,13 @@ from labctl.process.signals import TERMINATION
 from labctl.report.watch.sections import Shown
 from labctl.report.watch.view import WatchView
 
-_ONLY_LINES = ("dumb", "unknown")
-"""Terminals whose cursor cannot be moved (terminfo(5)): rich draws nothing on them."""
-
 
 def watch(lab: str, shown: Shown) -> None:
     """Show a lab until the key q or a signal ends it, or its terminal is gone.
 
     Raise UsageError where there is no terminal, or one whose cursor cannot be moved.
     """
-    if not sys.stdout.isatty():
-        raise UsageError("labctl watch draws on a terminal", "standard output is none", "labctl events writes lines")
-    if (kind := os.environ.get("TERM", "")) in _ONLY_LINES:
-        raise UsageError(
-            "labctl watch draws on a terminal", f"TERM={kind} has lines only", "labctl events writes lines"
-        )
+    terminal.refuse_without_screen("labctl watch", "labctl events writes lines")
     view = WatchView(shown)
     try:
         with (
