@@ -15,7 +15,7 @@ DEFAULT = "two-site"
 
 @cli.command()
 @click.argument("topology", metavar="[FILE|NAME]", required=False, shell_complete=completion.topologies)
-@click.option("--seed", type=click.IntRange(0), help="Which fault, where, and how: the same each time; else drawn.")
+@click.option("--seed", type=click.IntRange(0), help="Which fault, where, and how; else the teacher's seed, or drawn.")
 @click.option("--level", type=click.IntRange(1, 3), default=1, help="1: one look shows it; 3: it misleads, or two.")
 @click.option("--list", "listed", is_flag=True, help="List the faults, all or those that a topology can have.")
 @click.option("--reveal", is_flag=True, help="Show what is wrong, how it was made, and what mends it.")
@@ -35,6 +35,7 @@ def challenge(
     """Make a lab in which something is wrong, for you to find; or show the challenge that runs."""
     from labctl.learn.challenges import challenge as challenges
     from labctl.learn.challenges.catalogue import catalogue
+    from labctl.learn.classroom.spool import own_seed
     from labctl.learn.faults.fault import as_level
 
     report = reporter(form)
@@ -50,7 +51,8 @@ def challenge(
         if name:
             begun = challenges.told(challenges.known(name))
         else:
-            begun = challenges.begin(topology or DEFAULT, seed, as_level(level))
+            given = own_seed() if seed is None else seed
+            begun = challenges.begin(topology or DEFAULT, given, as_level(level))
         report.challenge(begun, several=len(own_labs()) > 1)
     return ExitCode.SUCCESS
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from labctl.checks.results import Result
 from labctl.cli.base import cli
 from labctl.learn.classroom.submission import Refused, Submission, collect, submit
 from labctl.learn.classroom.tables import csv_of
+from labctl.learn.progress import StepProgress, begun
 from labctl.topology.model import Topology
 from tests.learn.classroom.test_hostile import ESCAPE, progress
 
@@ -72,6 +74,15 @@ def test_the_table_is_marked_as_self_reported(handed_in: Path) -> None:
     assert [each["self_reported"] for each in json.loads(text) if "refused" not in each] == [True]
     code, text = run("class", "collect", str(handed_in), "-f", "csv")
     assert len(list(csv.DictReader(io.StringIO(text)))) == 10
+
+
+def test_progress_as_labctl_keeps_it_is_understood(tmp_path: Path) -> None:
+    known = begun("tun", 7, "two-site", ["look", "count"])
+    known = replace(known.with_current(StepProgress("look", began=5.0, done=65.0, hints=1)), since=5.0)
+    submit(tmp_path / "x.json", known.written)
+    (found,) = collect(tmp_path)
+    assert isinstance(found, Submission)
+    assert (found.lesson.step, found.lesson.of, found.lesson.hints, found.lesson.seconds) == (1, 2, 1, 60.0)
 
 
 def test_no_directory_is_told(tmp_path: Path) -> None:
