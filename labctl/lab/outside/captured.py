@@ -4,7 +4,8 @@ Where whoever has a lab may write into the counters of its engines, and may have
 count is what was captured: a packet of the check, at an interface that is of the kind that the file says. An engine
 has read what its device sent; it has sent what left its namespace in a datagram from its port to its peer's; it has
 received what came in to its port, and written what its device received. So the counting points are those of every
-other verification (checks.evidence), and so is the judgement. Packets of others at the same places do not count.
+other verification (checks.evidence), and so is the judgement. Packets of others at the same places do not count:
+TCP connections that were there before are left out by the kernel, and what is none of the check's is not kept.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.diagnosis import gather
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.path import Asked, Paths
-from labctl.kernel import namespaces
+from labctl.kernel import connection_filter, namespaces, sockets
 from labctl.kernel.links import links
-from labctl.kernel.packet_taps import EVERYTHING
+from labctl.kernel.packet_taps import EVERYTHING, PacketTaps, Seen
 from labctl.kernel.rtnetlink import Rtnetlink
 from labctl.plan.facts import LinkCounters
 from labctl.topology.interface_ref import InterfaceRef
@@ -36,24 +37,28 @@ class Captured:
 
     def __init__(self, topology: Topology, checks: Iterable[Check], identifier: Callable[[], int]) -> None:
         """Look at those namespaces that are there. `identifier` is that of the echo requests that are being sent."""
-        paths = Paths(topology)
+        paths, names = Paths(topology), list(filter(namespaces.taken, topology.namespaces))
         self._topology, self._identifier = topology, identifier
         self._asked = {check.name: asked for check in checks if (asked := asked_of(check, paths))}
         self._endpoints = {endpoint.device: endpoint for endpoint in topology.ttun}
         self._ports = {each.port for endpoint in topology.ttun for each in (endpoint.bind, endpoint.peer)}
-        self._watch = gather.Watch(topology.namespaces)
+        self._names, self._taps = names, PacketTaps(names)
         self._check: Check | None = None
+        self._seen: list[Seen] = []
         self._kinds: dict[InterfaceRef, str] = {}
 
     def close(self) -> None:
         """See no more."""
-        self._watch.close()
+        self._taps.close()
 
     def begin(self, check: Check) -> None:
         """Forget what was seen until now: a check follows."""
         self._check = check
         self._kinds = {ref: _kind(ref) for ref in (*check.crosses, *check.quiet)}
-        self._watch.begin((), EVERYTHING)
+        older = {(min(ports), max(ports)) for name in self._names for ports in _connections(name)}
+        self._taps.show(connection_filter.without(older, self._ports) if older else EVERYTHING)
+        self._taps.crossed()
+        self._seen = []
 
     def answered_elsewhere(self, check: Check) -> str:
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
@@ -86,18 +91,30 @@ class Captured:
         """Return the packets of the check there and back; all where only its probe knows to whom they go."""
         asked = self._asked.get(self._check.name) if self._check else None
         if asked is None:
-            return journeys(sightings(self._watch.crossed(), self._ports))
+            return journeys(sightings(self._looked(None), self._ports))
         probes, answers = self._packets(asked)
         return [*probes, *answers]
 
     def _packets(self, asked: Asked) -> tuple[list[Journey], list[Journey]]:
         """Return the packets of the check, and those that answer them."""
-        _, probes, answers = gather.seen_of(asked, self._watch.crossed(), self._ports)
-        return [each for each in probes if self._is_own(each)], [each for each in answers if self._is_own(each)]
+        _, probes, answers = gather.seen_of(asked, self._looked(asked), self._ports)
+        return probes, answers
 
-    def _is_own(self, journey: Journey) -> bool:
-        echo = journey.packet.echo if journey.packet else None
-        return echo is None or echo[0] == self._identifier()
+    def _looked(self, asked: Asked | None) -> list[Seen]:
+        """Return what has been seen since `begin` of packets that may be those of the check."""
+        found = sightings(self._taps.crossed(), self._ports)
+        self._seen += [
+            each.seen for each in found if asked is None or any(self._may_be(asked, one) for one in each.packets)
+        ]
+        return self._seen
+
+    def _may_be(self, asked: Asked, packet: Packet) -> bool:
+        """Return whether a packet may be of the check: by its ports, or the identifier of an echo; or it is a part."""
+        if packet.fragment_at:
+            return True
+        if packet.echo is not None:
+            return not asked.port and packet.echo[0] == self._identifier()
+        return packet.ports is not None and asked.port in packet.ports
 
     def _meant(self, ref: InterfaceRef) -> str:
         return self._topology.namespaces[ref.namespace].interfaces[ref.interface].kind
@@ -127,6 +144,11 @@ def _kind(ref: InterfaceRef) -> str:
         return ""
     with namespaces.inside(ref.namespace), closing(Rtnetlink()) as netlink:
         return next((each.kind for each in links(netlink).values() if each.name == ref.interface), "")
+
+
+def _connections(name: str) -> set[tuple[int, int]]:
+    with namespaces.inside(name):
+        return sockets.connections()
 
 
 def _at(ref: InterfaceRef, outgoing: bool) -> Passes:
