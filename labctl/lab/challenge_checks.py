@@ -11,6 +11,7 @@ from labctl.checks.results import Result
 from labctl.checks.run import run
 from labctl.diagnosis.verdict import Verdict
 from labctl.lab.challenge import missing_of
+from labctl.lab.explain import Explainer
 from labctl.lab.lock import asking
 from labctl.lab.state import State, applied, existing
 from labctl.lab.verify import diagnosed, means_of
@@ -63,4 +64,5 @@ def _briefly(state: State, wanted: Desired, checks: Sequence[Check]) -> Iterator
         check.asking(kind_of(check.probe).briefly(BRIEFLY, times=1)).model_copy(update={"wait": 0.0})
         for check in checks
     ]
-    return run(wanted, brief, means_of(state, state.read(), Probes))
+    with Explainer(state, wanted, brief) as watch:  # which sees that another namespace has answered
+        yield from run(wanted, brief, means_of(state, state.read(), Probes, watch))

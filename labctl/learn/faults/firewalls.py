@@ -11,7 +11,7 @@ from labctl.learn.faults.layout import Layout
 from labctl.learn.faults.shell import no_rule, rule, run
 
 NEEDS = ("nft",)
-NAT = (Reason.NAT, Reason.STRANGER)
+NAT = (Reason.NAT, Reason.STRANGER, Reason.FIREWALL)
 
 
 def _tunnel(layout: Layout) -> Iterator[Injected]:
@@ -109,34 +109,35 @@ def _arp(layout: Layout) -> Iterator[Injected]:
                 )
 
 
-def _masquerade(layout: Layout) -> Iterator[Injected]:
+def _other_source(layout: Layout) -> Iterator[Injected]:
+    """Without a connection that is tracked: whether masquerading shows would depend on which end has spoken first."""
     for way in layout.ways:
         for read in way.of(Kind.READ, back=False):
             port = layout.endpoint(read).peer.port
+            far = next(way.of(Kind.WRITE, back=False))
             for stage in way.of(Kind.SEND, back=False, depth=1):
-                what = f"oif {stage.leaves} udp dport {port} masquerade"
-                far = next(way.of(Kind.WRITE, back=False))
-                if stage.namespace == read.namespace:
-                    yield Injected(
-                        run(stage.namespace, rule("postrouting", what, table="ip", kind="nat", priority=100)),
-                        run(stage.namespace, no_rule("ip")),
-                        way.check.name,
-                        at(stage.place, far.place, why=NAT),
-                    )
+                for own in layout.addresses(*stage.ref):
+                    if stage.namespace == read.namespace and own.version == 4 and own.ip != stage.flow.source:
+                        what = f"oif {stage.leaves} udp dport {port} ip saddr set {own.ip}"
+                        yield Injected(
+                            run(stage.namespace, rule("postrouting", what, priority=300)),
+                            run(stage.namespace, no_rule()),
+                            way.check.name,
+                            at(stage.place, far.place, why=NAT),
+                        )
 
 
-def _redirect(layout: Layout) -> Iterator[Injected]:
+def _other_port(layout: Layout) -> Iterator[Injected]:
     for way in layout.ways:
         for stage in way.of(Kind.DELIVER, back=False, depth=1):
             port = stage.flow.dport
             far = next(way.of(Kind.WRITE, back=False))
             for other in (port + 1, port + 10):
-                what = f"udp dport {port} redirect to :{other}"
                 yield Injected(
-                    run(stage.namespace, rule("prerouting", what, table="ip", kind="nat", priority=-100)),
-                    run(stage.namespace, no_rule("ip")),
+                    run(stage.namespace, rule("prerouting", f"udp dport {port} udp dport set {other}", priority=-150)),
+                    run(stage.namespace, no_rule()),
                     way.check.name,
-                    at(stage.place, far.place, why=Reason.NAT),
+                    at(stage.place, far.place, why=NAT),
                 )
 
 
@@ -176,8 +177,14 @@ FAULTS = (
     Fault("router-filters", 2, "a firewall of a router lets nothing through to an address", _router, NEEDS),
     Fault("replies-dropped", 3, "a firewall of a router drops the replies alone", _replies, NEEDS),
     Fault("arp-dropped", 3, "a firewall drops ARP", _arp, ("ip", "nft")),
-    Fault("tunnel-masqueraded", 3, "the datagrams of the tunnel leave with another source address", _masquerade, NEEDS),
-    Fault("tunnel-redirected", 3, "the datagrams of the tunnel are redirected to another port", _redirect, NEEDS),
+    Fault(
+        "tunnel-source",
+        3,
+        "a firewall has the datagrams of the tunnel leave with another source address",
+        _other_source,
+        NEEDS,
+    ),
+    Fault("tunnel-port", 3, "a firewall sends the datagrams of the tunnel on to another port", _other_port, NEEDS),
     Fault(
         "checksum-broken", 3, "a firewall writes a wrong checksum, and the receiver drops the packet", _checksum, NEEDS
     ),
