@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import pytest
-
 from tests.learn.classroom.cheats import EITHER, FAILS, IS_NOT_ASKED, TRACERS, traces_who_measures, tried
 from tests.learn.classroom.conftest import needs_root
 from tests.learn.classroom.school import Student, school
@@ -36,10 +34,12 @@ def running(student: Student, where: str, program: str) -> Iterator[None]:
             process.terminate()
 
 
-@pytest.fixture(scope="module")
-def verdicts() -> Iterator[dict[str, Any]]:
-    """What the teacher finds of an honest student and of all cheats, by the name of each; measured at one time."""
-    needs_root()
+@contextmanager
+def cheating() -> Iterator[dict[str, dict[str, Any]]]:
+    """Yield what the teacher finds of an honest student and of all cheats, by the name of each; measured at one time.
+
+    Of one who traces whoever measures it has what came of that, too.
+    """
     with school(1 + len(ALL)) as made, ExitStack() as stack:
         _, *cheats = made.students
         made.together("up", "two-site")
@@ -48,13 +48,10 @@ def verdicts() -> Iterator[dict[str, Any]]:
                 stack.enter_context(running(student, where, program))
         found = made.teacher.json("class", "verify", "--checks", made.teacher.file("checks.yaml", CHECKS), code=1)
         by_user = {row["user"]: row["checks"] for row in found}
-        names = dict(
-            zip([student.name for student in made.students], ["honest", *(c.__name__ for c in ALL)], strict=True)
-        )
+        names = dict(zip((each.name for each in made.students), ("honest", *(c.__name__ for c in ALL)), strict=True))
         assert set(by_user) == set(names)
-        verdicts = {names[user]: checks for user, checks in by_user.items()}
-        verdicts |= {who: tried(cheats[ALL.index(traces_who_measures)], who) for who in TRACERS}
-        yield verdicts
+        tracer = cheats[ALL.index(traces_who_measures)]
+        yield {names[user]: checks for user, checks in by_user.items()} | {who: tried(tracer, who) for who in TRACERS}
 
 
 def of(checks: dict[str, Any]) -> Results:
@@ -62,48 +59,43 @@ def of(checks: dict[str, Any]) -> Results:
     return {each["name"]: each for each in checks["results"]}
 
 
-def test_the_honest_one_passes(verdicts: dict[str, Any]) -> None:
-    assert verdicts["honest"]["passed"], verdicts["honest"]
+def test_no_cheat_passes() -> None:
+    """One test for all of them: they are measured together, and a class of sixteen is made once."""
+    needs_root()
+    with cheating() as found:
+        assert found["honest"]["passed"], found["honest"]
+        for cheat in ALL:
+            checks = found[cheat.__name__]
+            assert not checks["passed"], cheat
+            assert {name for name, each in of(checks).items() if each["passed"]} & ACROSS == set(), cheat
+        for cheat in FAILS:
+            results = of(found[cheat.__name__])
+            assert {name for name in ACROSS if results[name]["asked"]} == ACROSS, cheat
+        for cheat in IS_NOT_ASKED:
+            checks = found[cheat.__name__]
+            assert checks["why"] or {name for name, each in of(checks).items() if not each["asked"]} >= ACROSS, cheat
+        only_words_for_names(found)
+        silence_is_not_enough(found)
+        whoever_measures_is_not_traced(found)
 
 
-@pytest.mark.parametrize("cheat", ALL, ids=lambda cheat: cheat.__name__)
-def test_no_cheat_passes(verdicts: dict[str, Any], cheat: Any) -> None:
-    checks = verdicts[cheat.__name__]
-    assert not checks["passed"]
-    assert not {name for name in ACROSS if (found := of(checks).get(name)) and found["passed"]}
+def only_words_for_names(found: dict[str, dict[str, Any]]) -> None:
+    """What is no namespace is not entered, and what is of another kind is named."""
+    for cheat in ("a_link_for_a_name", "a_fifo_for_a_name"):
+        hello = of(found[cheat])["hello"]
+        assert not hello["asked"] and hello["observed"] == "there is no namespace siteB"
+        assert hello["lost"].startswith("namespace siteB: ")
+    assert "siteA:tun0 is of kind veth, and not a tun" in of(found["another_topology"])["across"]["lost"]
 
 
-@pytest.mark.parametrize("cheat", FAILS, ids=lambda cheat: cheat.__name__)
-def test_what_is_asked_fails(verdicts: dict[str, Any], cheat: Any) -> None:
-    found = of(verdicts[cheat.__name__])
-    assert {name for name in ACROSS if found[name]["asked"]} == ACROSS
-
-
-@pytest.mark.parametrize("cheat", IS_NOT_ASKED, ids=lambda cheat: cheat.__name__)
-def test_what_cannot_be_asked_is_told_so(verdicts: dict[str, Any], cheat: Any) -> None:
-    checks = verdicts[cheat.__name__]
-    assert checks["why"] or {name for name, each in of(checks).items() if not each["asked"]} >= ACROSS
-
-
-@pytest.mark.parametrize("cheat", ["a_link_for_a_name", "a_fifo_for_a_name"])
-def test_what_is_no_namespace_is_not_entered(verdicts: dict[str, Any], cheat: str) -> None:
-    hello = of(verdicts[cheat])["hello"]
-    assert not hello["asked"] and hello["observed"] == "there is no namespace siteB"
-    assert hello["lost"].startswith("namespace siteB: ")
-
-
-def test_silence_is_not_believed_either(verdicts: dict[str, Any]) -> None:
+def silence_is_not_enough(found: dict[str, dict[str, Any]]) -> None:
     """Where nothing crosses there is no reply, as the file wants it; but nothing was seen to cross."""
     for cheat in ("stopped_engines", "does_nothing", "an_engine_that_answers", "another_topology"):
-        assert not of(verdicts[cheat])["silence"]["passed"], cheat
+        assert not of(found[cheat])["silence"]["passed"], cheat
 
 
-def test_an_interface_of_another_kind_is_named(verdicts: dict[str, Any]) -> None:
-    assert "siteA:tun0 is of kind veth, and not a tun" in of(verdicts["another_topology"])["across"]["lost"]
-
-
-@pytest.mark.parametrize("who", TRACERS)
-def test_whoever_measures_cannot_be_traced(verdicts: dict[str, Any], who: str) -> None:
+def whoever_measures_is_not_traced(found: dict[str, dict[str, Any]]) -> None:
     """Not by the student, whose number it has, nor by the root of the namespace that it is in."""
-    assert {"seize", "attach", "readv", "mem", "fd", "getfd", "setns"} <= verdicts[who].keys()
-    assert {name for name, result in verdicts[who].items() if result >= 0} == set()
+    for who in TRACERS:
+        assert {"seize", "attach", "readv", "mem", "fd", "getfd", "setns"} <= found[who].keys()
+        assert {name for name, result in found[who].items() if result >= 0} == set(), who

@@ -8,10 +8,8 @@ import pickle
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
-
-import pytest
 
 from tests.learn.classroom.conftest import needs_root
 from tests.learn.classroom.school import School, Student, school, written
@@ -33,10 +31,9 @@ def progress(**changes: Any) -> dict[str, Any]:
     return {**known, "steps": steps, **changes}
 
 
-@pytest.fixture(scope="module")
-def rows() -> Iterator[dict[str, dict[str, Any]]]:
-    """What the teacher is told of students who have planted something at home, by what that is."""
-    needs_root()
+@contextmanager
+def planted() -> Iterator[dict[str, dict[str, Any]]]:
+    """Yield what the teacher is told of students who have planted something at home, by what that is."""
     plants = (plain, pickled, linked, to_another, never_ending, huge, deep, escaping, many, wrong)
     with school(len(plants)) as made:
         for plant, student in zip(plants, made.students, strict=True):
@@ -47,6 +44,7 @@ def rows() -> Iterator[dict[str, dict[str, Any]]]:
         assert time.monotonic() - begun < 30
         table = made.teacher.labctl("class", "--quick").stdout
         assert "\x1b" not in table and "owned" not in table
+        assert not (made.teacher.home / "planted").exists()
         names = {student.name: plant.__name__ for plant, student in zip(plants, made.students, strict=True)}
         yield {names[row["user"]]: row for row in found}
 
@@ -129,30 +127,23 @@ def wrong(student: Student, made: School) -> None:
         written(student, f"{PLACE}/{number}.json", progress(**change))
 
 
-def test_a_lesson_is_told_and_marked(rows: dict[str, dict[str, Any]]) -> None:
-    lesson = rows["plain"]["lesson"]
-    assert lesson["self_reported"] and (lesson["lesson"], lesson["step"], lesson["of"]) == ("cable", 2, 2)
-    assert lesson["hints"] == 2 and 290 < time.time() - lesson["since"] < 400 and rows["plain"]["remarks"] == []
-
-
-def test_a_pickle_stays_one(rows: dict[str, dict[str, Any]]) -> None:
-    assert rows["pickled"]["lesson"] is None and rows["pickled"]["remarks"] == ["1 file about lessons not understood"]
-    assert not list(Path("/tmp").glob("labctl-test-*/planted"))
-
-
-@pytest.mark.parametrize("plant", ["linked", "to_another", "never_ending", "huge"])
-def test_what_is_no_file_of_theirs_is_not_read(rows: dict[str, dict[str, Any]], plant: str) -> None:
-    assert rows[plant]["lesson"] is None and rows[plant]["remarks"] == []
-
-
-@pytest.mark.parametrize("plant, number", [("deep", 2), ("escaping", 2), ("wrong", 13)])
-def test_what_is_not_understood_is_counted(rows: dict[str, dict[str, Any]], plant: str, number: int) -> None:
-    assert rows[plant]["lesson"] is None
-    assert rows[plant]["remarks"] == [f"{number} files about lessons not understood"]
-
-
-def test_many_files_are_not_all_read(rows: dict[str, dict[str, Any]]) -> None:
-    assert rows["many"]["lesson"]["lesson"] == "cable"
+def test_what_is_planted_at_home_is_told_and_not_obeyed() -> None:
+    needs_root()
+    with planted() as rows:
+        lesson = rows["plain"]["lesson"]
+        assert lesson["self_reported"] and (lesson["lesson"], lesson["step"], lesson["of"]) == ("cable", 2, 2)
+        assert lesson["hints"] == 2 and 290 < time.time() - lesson["since"] < 400 and rows["plain"]["remarks"] == []
+        assert rows["many"]["lesson"]["lesson"] == "cable"  # of the first of them
+        for plant in ("linked", "to_another", "never_ending", "huge"):  # no plain file of theirs: not read
+            assert rows[plant]["lesson"] is None and rows[plant]["remarks"] == [], plant
+        for plant, files in (
+            ("pickled", "1 file"),
+            ("deep", "2 files"),
+            ("escaping", "2 files"),
+            ("wrong", "13 files"),
+        ):
+            assert rows[plant]["lesson"] is None, plant
+            assert rows[plant]["remarks"] == [f"{files} about lessons not understood"], plant
 
 
 NAMES = """
