@@ -76,7 +76,10 @@ class Engine:
 
 @dataclass(frozen=True)
 class File:
-    """The topology file of the lab: as a person types it for `up`, its path, and where its parts stand, if known."""
+    """The topology file of the lab: as a person types it for `up`, its path, and where its parts stand, if known.
+
+    A lab that a program has made of a topology has no file: both are empty.
+    """
 
     name: str
     path: str = ""
@@ -91,7 +94,7 @@ class File:
         """Return FILE:LINE of a part of the file, or of what is around it; the file where its lines are not known."""
         while path and path not in self.lines:
             path = path[:-1]
-        return f"{self.path}:{self.lines[path]}" if path in self.lines else self.path or self.name
+        return f"{self.path}:{self.lines[path]}" if path in self.lines else self.path or self.name or "in its topology"
 
 
 @dataclass(frozen=True)

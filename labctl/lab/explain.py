@@ -196,8 +196,8 @@ class Explainer:
     @cached_property
     def _file(self) -> File:
         file = self._recorded.file
-        path = min(file, os.path.relpath(file), key=len) if file else "FILE"
-        return File(as_typed(file) or "FILE", path, partial(_lines, file, self._wanted))
+        path = min(file, os.path.relpath(file), key=len) if file else ""
+        return File(as_typed(file), path, partial(_lines, file, self._wanted))
 
     def _counters(self, device: InterfaceRef) -> dict[str, int]:
         return EngineStats.of(device, self._state).counters

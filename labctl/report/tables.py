@@ -129,7 +129,7 @@ def status(report: Status) -> None:
     _firewalls(out, report.namespaces)
     _substitutions(out, report.substitutions)
     if report.pending and report.pending.changes:
-        out.print(f"[yellow]differs from its file[/] (labctl up {escape(as_typed(report.file) or 'FILE')} repairs it):")
+        out.print(f"[yellow]differs from its file[/]{_mended_by(report.file)}:")
         for change in report.pending.changes:
             for line in diff.lines(change, fresh=False, explain=False):
                 out.print(line)
@@ -144,6 +144,10 @@ def _state(program: ProgramStatus) -> str:
         return f"pid {program.pid}"
     told = {"waiting": f"{program.ended}, waits", "stopped": "stopped"}.get(program.state, program.ended or "ended")
     return f"[red]{told}[/] (labctl logs)"
+
+
+def _mended_by(file: str) -> str:
+    return f" (labctl up {escape(as_typed(file))} repairs it)" if file else ""
 
 
 def _made_from(file: str) -> str:

@@ -9,8 +9,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from labctl.diagnosis import walk
-from labctl.diagnosis.facts import Case, Space
+from labctl.diagnosis import fixes, walk
+from labctl.diagnosis.facts import Case, File, Space
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.path import Asked, Kind, Paths
 from labctl.diagnosis.reasons import Reason
@@ -285,3 +285,11 @@ def test_checks_that_fail_for_one_cause_are_told_once() -> None:
         (Reason.ENGINE_ENDED, ("first", "second")),
         (Reason.UNKNOWN, ("first",)),
     ]
+
+
+def test_of_a_lab_without_a_file_no_file_is_named() -> None:
+    lab, check = CHECKS[0]
+    case = healthy(topology(lab), check)
+    without = replace(case, file=File(""))
+    assert (fixes.up(case), fixes.up(without)) == ("labctl up lab.yaml", "labctl status")
+    assert fixes.write(without, "namespaces", text="write more") == "in its topology: write more"
