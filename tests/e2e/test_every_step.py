@@ -62,7 +62,7 @@ def is_back(here: World, before: dict[str, Any], number: int) -> None:
 def an_environment_stays(here: World) -> bool:
     """Whether there is one that has not ended a while after its command was killed, as one does that may not stay."""
     with suppress(AssertionError):
-        wait_for(lambda: not here.snapshot()["environments"], "it ends")
+        wait_for(lambda: not here.snapshot()["environments"], "it ends", 5)
     return bool(here.snapshot()["environments"])
 
 

@@ -44,6 +44,7 @@ from labctl.process.syscalls import (
 )
 from tests.e2e import forked
 from tests.e2e.processes import effective_uid, has_ended, is_in_user_namespace, pids, reap_orphans, started, title
+from tests.patience import PATIENCE
 
 
 def unused_uid() -> int:
@@ -61,7 +62,7 @@ def _lines(file: str | Path) -> list[str]:
 REPO = Path(__file__).resolve().parents[2]
 SUITE_IS_ROOT = os.geteuid() == 0
 ORDINARY_UID = unused_uid() if SUITE_IS_ROOT else os.geteuid()
-DEADLINE = float(os.environ.get("LABCTL_TEST_PATIENCE", "20"))
+DEADLINE = PATIENCE
 MS_PRIVATE = 1 << 18  # sys/mount.h
 FURNISHED = CLONE_NEWNS | CLONE_NEWNET | (0 if SUITE_IS_ROOT else CLONE_NEWUSER)
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from labctl.engine.counters import DROPS_IN, DROPS_OUT, Counters
+from tests.patience import PATIENCE
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ CLONE_NEWNET = 0x40000000
 PROMPT_PING = ("-n", "-i", "0.02", "-W", "2")
 
 
-def wait_for(condition: Callable[[], T | None], what: str, seconds: float = 5) -> T:
+def wait_for(condition: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """Return the condition's first true value; fail when there was none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
