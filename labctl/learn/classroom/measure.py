@@ -27,7 +27,7 @@ from labctl.topology.model import Check
 COURTESY = 5.0
 """Seconds that are waited for a student's own checks to end: both count packets."""
 
-EACH = 15.0
+EACH = 8.0
 """Seconds that a check may take, beside those for which it waits by the file."""
 
 _MOST = 1 << 20

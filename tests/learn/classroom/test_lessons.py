@@ -15,8 +15,7 @@ from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.shipped import load_named
 from tests.e2e.world import World
 from tests.learn.classroom.conftest import needs_root
-from tests.learn.classroom.school import Student, school, written
-from tests.learn.classroom.test_hostile import PLACE, progress
+from tests.learn.classroom.school import Student, school
 
 ASKS = """
 from labctl.learn.classroom.spool import messages, own_seed, seed_of
@@ -24,12 +23,17 @@ print(own_seed(), [each.text for each in messages()], seed_of({other}))
 """
 
 
-def begins(student: Student, lesson: LessonFile, number: int) -> None:
-    """Make the lab of a step, and report to be there."""
-    topology = lesson.labs[number].model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    student.labctl("up", str(written(student, "lab.yaml", topology)))
-    at = progress(lesson=lesson.name, lab=lesson.labs[0].name, seed=lesson.seed, step=number, of=len(lesson.steps))
-    written(student, f"{PLACE}/{lesson.name}.json", at)
+LEARNS = """
+from dataclasses import replace
+from labctl.learn.classroom.spool import own_seed
+from labctl.learn.lesson.shipped import load_named
+from labctl.learn.player import Player
+from labctl.learn.progress import Folder
+with Player.open(load_named("cable", own_seed()), Folder()) as player:
+    player.progress = replace(player.progress, step={number})
+    player.back()
+    player.hint()
+"""
 
 
 def solves(student: Student, lesson: LessonFile, number: int) -> None:
@@ -63,8 +67,8 @@ def test_each_student_has_addresses_and_checks_of_their_own() -> None:
         lessons = [load_named("cable", given[student.name]["seed"]) for student in made.students]
         assert lessons[0].labs != lessons[1].labs
         number = next(place for place, step in enumerate(lessons[0].steps) if step.check)
-        for student, lesson in zip(made.students, lessons, strict=True):
-            begins(student, lesson, number)
+        for student in made.students:
+            student.run(sys.executable, "-c", LEARNS.format(number=number))
         names = {check.name for check in lessons[0].steps[number].check}
         words = ("verify", "--lesson", "cable", "--step", str(number + 1))
         assert failing(made.teacher, *words) == {"alice": names, "bob": names}
@@ -72,9 +76,13 @@ def test_each_student_has_addresses_and_checks_of_their_own() -> None:
         solves(bob, lessons[0], number)  # copied from the neighbour
         assert failing(made.teacher, *words) == {"alice": set(), "bob": names}
         assert failing(made.teacher) == {"alice": set(), "bob": names}  # at the step that each reports
-        table = made.teacher.labctl("class").stdout
-        assert "cable" in table and f"{number + 1}/{len(lessons[0].steps)}" in table and "5 min" in table
-        assert "self-reported" in table or "reported of themselves" in table
+        row = made.teacher.json("class", "--quick")[0]
+        assert (row["lab"], row["remarks"]) == (lessons[0].labs[0].name, [])
+        lesson = row["lesson"]
+        assert (lesson["lesson"], lesson["step"], lesson["of"]) == ("cable", number + 1, len(lessons[0].steps))
+        assert (lesson["seed"], lesson["hints"], lesson["skipped"]) == (seed, 1, 0)
+        table = made.teacher.labctl("class", "--quick").stdout
+        assert f"{number + 1}/{len(lessons[0].steps)}" in table and "reported of themselves" in table
 
         assert "has no step 99" in made.teacher.labctl("class", *words[:-1], "99", code=2).stderr
         made.teacher.labctl("class", "down", "--all")
