@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from labctl.api.namespace import Namespace
 from labctl.errors import LabError
 
 if TYPE_CHECKING:
@@ -95,16 +96,19 @@ def merged(value: Any, patch: Any) -> Any:
 
 
 def perform(lab: Lab, change: Action) -> None:
-    """Do one thing to a lab. Raise LabError where it is refused."""
+    """Do one thing to a lab. Raise LabError where it is refused.
+
+    Names are those of its file, and so a namespace is not looked up before.
+    """
     match change:
         case Run(namespace, line):
-            done = lab[namespace].run(["sh", "-c", line], timeout=LONGEST, env=_environment())
+            done = Namespace(lab, namespace).run(["sh", "-c", line], timeout=LONGEST, env=_environment())
             if done.returncode:
                 why = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
                 raise ChangeFailed(f"{line!r} failed in {namespace}", why, "labctl status shows what is there")
         case Start(namespace, line):
             words = ["sh", "-c", f"({line}) </dev/null >/dev/null 2>&1 &"]
-            lab[namespace].run(words, check=True, timeout=LONGEST, env=_environment())
+            Namespace(lab, namespace).run(words, check=True, timeout=LONGEST, env=_environment())
         case Impair(device, words, direction):
             lab.impair(device, direction=direction, reset=not words, **dict[str, Any](words))
         case Restart(name):

@@ -87,9 +87,11 @@ def _commands_of(text: str) -> Iterator[Command]:
 
 def _type(terminal: Screen, command: Command, number: int) -> None:
     """Type a command, and wait for its end."""
-    terminal.type(f"{command.line}\n")
+    ended = f"echo typed-$(({number}))"
     if command.until_interrupted:
+        terminal.type(f"{command.line}\n")
         terminal.shows(command.line[:20])
-        terminal.type("\x03")
-    terminal.type(f"echo typed-$(({number}))\n")
+        terminal.type(f"\x03{ended}\n")
+    else:  # in one line: what is typed ahead would stop a program in the background that reads (SIGTTIN)
+        terminal.type(f"{command.line}{' ' if command.line.endswith('&') else '; '}{ended}\n")
     terminal.shows(f"typed-{number}")
