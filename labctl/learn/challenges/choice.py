@@ -51,10 +51,12 @@ def choose(layout: Layout, seed: int, level: Level) -> tuple[Placed, ...]:
     draw = random.Random(seed)
     if level == 3 and draw.random() < 0.5 and (pair := _pair(layout, draw)):
         return pair
-    one = _drawn(fitting(layout, level), draw)
+    able = fitting(layout, level)
+    one = _drawn(able, draw)
     if one is None:
-        if fitting(layout, level):
-            raise MachineError(f"no fault of level {level} can be made", "nft and bridge are missing", "install them")
+        if able:
+            lacks = sorted({program for fault, _ in able for program in fault.needs if not _is_there(program)})
+            raise MachineError(f"no fault of level {level} can be made", f"missing: {', '.join(lacks)}", "install them")
         known = ", ".join(str(other) for other in LEVELS if fitting(layout, other))
         hint = f"levels of it: {known}" if known else "its checks must expect answers, as those of two-site do"
         raise UsageError(f"lab {layout.topology.name} has no fault of level {level}", "", hint)
