@@ -1,9 +1,9 @@
 """The faults of a lab, one after the other in one lab that stays: hidden, diagnosed, hinted, and mended.
 
-    python -m tests.learn.bed TOPOLOGY SEED FAULT... [--whole]
+    python -m tests.learn.bed TOPOLOGY SEED FAULT... [--whole | --pairs]
 
 It runs as a program in a world, and writes a JSON object for each fault. With --whole each is a challenge, with its
-hints and all checks; else the check that it shows in is all that is asked.
+hints and all checks; else the check that it shows in is all that is asked. With --pairs each is the first of two.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from labctl.api.lab import Lab
@@ -33,10 +34,10 @@ SEEDS = 3000
 
 def main() -> None:
     """Do what the arguments ask for."""
-    topology, number, *names = [word for word in sys.argv[1:] if word != "--whole"]
+    topology, number, *names = [word for word in sys.argv[1:] if not word.startswith("--")]
     asked = Topology.loads(text_of(topology))
     lab = Lab.up(asked)
-    play = _whole if "--whole" in sys.argv else _shown
+    play = _pair if "--pairs" in sys.argv else _whole if "--whole" in sys.argv else _shown
     for name in names:
         try:
             found = play(lab, asked, name, int(number))
@@ -94,6 +95,30 @@ def _whole(lab: Lab, topology: Topology, name: str, turn: int) -> dict[str, Any]
     except UsageError:
         return found
     raise AssertionError("a hint was given once it was solved")
+
+
+def _pair(lab: Lab, topology: Topology, name: str, turn: int) -> dict[str, Any]:
+    """Play a challenge of two faults of which this is the first: each is what a hint is about, until it is mended."""
+    layout = Layout(topology)
+    pairs = ((seed, choose(layout, seed, 3)) for seed in range(SEEDS))
+    fitting = ((seed, found) for seed, found in pairs if len(found) == 2 and found[0].fault.name == name)
+    seed, found = [pair for pair, _ in zip(fitting, range(turn), strict=False)][-1]
+    hide(lab, Challenge(topology.name, seed, 3, time.time()), topology, found)
+    first = _hinted(lab, found)
+    for change in first.injected.solve:
+        perform(lab, change)
+    last = _hinted(lab, [one for one in found if one is not first])
+    told = {"shows": True, "with": [one.fault.name for one in found], "named": [], "right": True}
+    return {**told, **_mended(lab, last, [])}
+
+
+def _hinted(lab: Lab, faults: Sequence[Placed]) -> Placed:
+    """Return which of some faults a hint is about. Raise LabError where it is about none."""
+    cause = hint(lab.name).cause
+    for one in faults:
+        if cause in one.injected.expected:
+            return one
+    raise LabError(f"a hint is about {cause}, and no fault is there")
 
 
 if __name__ == "__main__":

@@ -60,15 +60,31 @@ def jobs() -> Iterator[tuple[str, str, int, tuple[str, ...]]]:
 @pytest.mark.timeout(3600 if TURNS else 300)
 @pytest.mark.parametrize(("lab", "mode", "seed", "faults"), list(jobs()), ids=lambda value: str(value)[:16])
 def test_a_fault_shows_is_diagnosed_and_is_mended(lab: str, mode: str, seed: int, faults: tuple[str, ...]) -> None:
-    words = [sys.executable, "-m", "tests.learn.bed", lab, str(seed), *faults, *(["--whole"] if TURNS else [])]
+    found = played(mode, lab, seed, faults, *(["--whole"] if TURNS else []))
+    if TURNS:
+        assert all(one["solved"] and one["stages"] == [1, 2, 3] for one in found)
+
+
+@pytest.mark.skipif(not TURNS, reason="make challenges; tests/e2e/test_challenge.py plays one")
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("lab", [name for name in LAYOUTS if len(able(name)) > 1])
+def test_of_two_faults_one_is_hinted_after_the_other(mode: str, lab: str) -> None:
+    pairs = (choose(LAYOUTS[lab], seed, 3) for seed in range(60))
+    first = dict.fromkeys(pair[0].fault.name for pair in pairs if len(pair) == 2)
+    assert all(one["solved"] for one in played(mode, lab, TURNS, tuple(first)[:8], "--pairs"))
+
+
+def played(mode: str, lab: str, seed: int, faults: tuple[str, ...], *options: str) -> list[dict[str, Any]]:
+    """Return what has become of each fault in a lab. Assert that each has shown, was named rightly, and was mended."""
+    words = [sys.executable, "-m", "tests.learn.bed", lab, str(seed), *faults, *options]
     with world(mode) as here, here.start(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as bed:
         out, err = bed.communicate()
     found: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
     assert [one["fault"] for one in found] == list(faults), err
     wrong = [one for one in found if not (one["shows"] and one["mended"] and one["right"]) or one["drift"]]
     assert wrong == [], json.dumps(wrong, indent=1)
-    if TURNS:
-        assert all(one["solved"] and one["stages"] == [1, 2, 3] for one in found)
+    return found
 
 
 def test_there_are_enough_faults_of_every_level() -> None:

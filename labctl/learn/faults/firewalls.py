@@ -8,7 +8,7 @@ from labctl.diagnosis.path import Kind
 from labctl.diagnosis.reasons import Reason
 from labctl.learn.faults.fault import Fault, Injected, at
 from labctl.learn.faults.layout import Layout
-from labctl.learn.faults.shell import no_rule, rule, run
+from labctl.learn.faults.shell import forget_each_other, no_rule, rule, run
 
 NEEDS = ("nft",)
 NAT = (Reason.NAT, Reason.STRANGER, Reason.FIREWALL)
@@ -100,7 +100,7 @@ def _arp(layout: Layout) -> Iterator[Injected]:
     for way in layout.pings:
         for stage in way.of(Kind.SEND, Kind.FORWARD, back=False, depth=0):
             if stage.meets and layout.is_cable(stage) and stage.flow.to.version == 4:
-                forget = run(stage.namespace, f"ip neigh flush dev {stage.leaves}")
+                forget = forget_each_other(stage.ref, stage.meets)
                 yield Injected(
                     (*run(stage.meets.namespace, rule("input", "drop", table="arp")), *forget),
                     (*run(stage.meets.namespace, no_rule("arp")), *forget),

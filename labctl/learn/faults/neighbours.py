@@ -10,11 +10,9 @@ from collections.abc import Iterator
 
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
-from labctl.learn.changes import Action
 from labctl.learn.faults.fault import Fault, Injected, at
 from labctl.learn.faults.layout import Layout, Way
-from labctl.learn.faults.shell import run
-from labctl.topology.interface_ref import InterfaceRef
+from labctl.learn.faults.shell import forget_each_other, run
 
 ADDRESSES = ("02:00:00:4e:1a:07", "02:00:00:93:c2:5d", "02:00:00:0b:77:e4")
 """Link-layer addresses that no interface has, locally administered (IEEE 802)."""
@@ -26,13 +24,6 @@ def _meetings(layout: Layout) -> Iterator[tuple[Way, Stage]]:
         for stage in way.of(Kind.SEND, Kind.FORWARD, back=False, depth=0):
             if stage.meets and layout.is_cable(stage) and stage.flow.to.version == 4:
                 yield way, stage
-
-
-def _forgotten(stage: Stage, meets: InterfaceRef) -> tuple[Action, ...]:
-    """Return what has both ends forget each other: who asks is known to whom it asks (RFC 826)."""
-    return tuple(
-        change for namespace, name in (stage.ref, meets) for change in run(namespace, f"ip neigh flush dev {name}")
-    )
 
 
 def _wrong(layout: Layout) -> Iterator[Injected]:
@@ -51,7 +42,7 @@ def _arp_off(layout: Layout) -> Iterator[Injected]:
     for way, stage in _meetings(layout):
         assert stage.meets is not None
         asked, name = stage.meets
-        forget = _forgotten(stage, stage.meets)
+        forget = forget_each_other(stage.ref, stage.meets)
         yield Injected(
             (*run(asked, f"ip link set dev {name} arp off"), *forget),
             (*run(asked, f"ip link set dev {name} arp on"), *forget),

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from labctl.learn.changes import Action, Impair, Restart, Run, Start
 from labctl.plan.routes import Route
+from labctl.topology.interface_ref import InterfaceRef
 
 _PATH = "PATH=$PATH:/usr/sbin:/sbin; "
 
@@ -32,6 +33,11 @@ def add_routes(routes: Iterable[Route]) -> tuple[str, ...]:
 def setting(path: str, value: str | int) -> str:
     """Return what writes a setting of the network: net/ipv4/ip_forward."""
     return f"echo {value} > /proc/sys/{path}"
+
+
+def forget_each_other(*ends: InterfaceRef) -> tuple[Run, ...]:
+    """Return what has both ends of a link forget the neighbours there: who asks is known to whom it asks (RFC 826)."""
+    return tuple(change for namespace, name in ends for change in run(namespace, f"ip neigh flush dev {name}"))
 
 
 def signal(device: str, name: str) -> str:
