@@ -75,9 +75,7 @@ def hint(lab: str) -> Hint:
     if not check:
         raise UsageError("every check holds now", "", "labctl verify says whether that is all")
     verdict = _verdict(found, causes)
-    cause = hashlib.blake2b(
-        f"{found.challenge.seed} {verdict.hop} {verdict.reason}".encode(), digest_size=6
-    ).hexdigest()
+    cause = _digest(found, verdict)
     before = found.challenge.hints.count(cause)
     stage = min(before + 1, STAGES)
     challenge = found.challenge
@@ -85,6 +83,13 @@ def hint(lab: str) -> Hint:
         challenge = replace(challenge, hints=(*challenge.hints, cause))
         context_of(lab).call(partial(write, State(lab), challenge))
     return Hint(lab, challenge, stage, STAGES, check, tuple(_words(verdict, stage)), (verdict.hop, verdict.reason))
+
+
+def _digest(found: Known, verdict: Verdict) -> str:
+    """Return a name for a cause that says nothing: of the fault that it is of, which may be seen in several ways."""
+    named = ((verdict.hop, verdict.reason) in placed.injected.expected for placed in found.faults)
+    fault = next((number for number, is_its in enumerate(named) if is_its), f"{verdict.hop} {verdict.reason}")
+    return hashlib.blake2b(f"{found.challenge.seed} {fault}".encode(), digest_size=6).hexdigest()
 
 
 def _verdict(found: Known, causes: tuple[Verdict, ...]) -> Verdict:
