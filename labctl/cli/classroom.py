@@ -162,6 +162,24 @@ def collect(directory: Path, form: str) -> int:
     return ExitCode.FAILED if any(isinstance(each, Refused) for each in found) else ExitCode.SUCCESS
 
 
+@class_.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@_format_option
+def results(directory: Path, form: str) -> int:
+    """Show what the Ansible playbook of a class has kept: which server has measured what, and what is self-reported.
+
+    Only what the playbook has written belongs in that directory; what students hand in is for `collect`.
+    """
+    from labctl.learn.classroom.server_tables import of_servers, servers_as_records, servers_as_values
+    from labctl.learn.classroom.servers import Found
+    from labctl.learn.classroom.servers import results as results_of
+
+    found = list(results_of(directory))
+    _print(form, of_servers(found, time.time()), servers_as_values(found), servers_as_records(found))
+    well = all(isinstance(each, Found) and each.ok for each in found)
+    return ExitCode.SUCCESS if well else ExitCode.FAILED
+
+
 def _end(students: Sequence[Student]) -> int:
     from labctl.learn.classroom.orders import end
 

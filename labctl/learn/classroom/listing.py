@@ -124,17 +124,23 @@ def _lessons(students: Sequence[Student]) -> dict[int, tuple[list[Reported], str
 
 
 def measured_rows(students: Sequence[Student], checks: Checks) -> list[Row]:
-    """Return rows with the results of checks alone. Of a student who has no lab it is said that there is none.
+    """Return rows with the results of checks, and with the lesson that is reported to be in that lab.
 
-    A lab for which there are no checks is left out where the student has one that they are for.
+    Of a student who has no lab it is said that there is none. A lab for which there are no checks is left out where
+    the student has one that they are for.
     """
-    asked, without = tasks(students, {uid: found for uid, (found, _) in _lessons(students).items()}, checks)
+    lessons = {uid: found for uid, (found, _) in _lessons(students).items()}
+    asked, without = tasks(students, lessons, checks)
     results = {task.holder: found for task, found in measure(asked)}
     rows = []
     for student in students:
         mine = [(holder, results[holder]) for holder in student.holders if holder in results]
         mine = mine or [(holder, Measured(why=without[holder])) for holder in student.holders]
-        rows += [Row(student.name, student.uid, holder.lab, measured=found) for holder, found in mine]
+        beside = {each.lab: each for each in reversed(lessons[student.uid])}
+        rows += [
+            Row(student.name, student.uid, holder.lab, measured=found, lesson=beside.get(holder.lab))
+            for holder, found in mine
+        ]
         if not mine:
             rows.append(Row(student.name, student.uid, measured=Measured(why="there is no lab")))
     return rows

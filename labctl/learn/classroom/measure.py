@@ -129,7 +129,7 @@ def measured(answer: Answer, checks: Sequence[Check]) -> Measured:
     if answer.why:
         return Measured(why=f"it could not be measured: {plain(answer.why)}")
     try:
-        results = tuple(_result(value) for value in answer.value)
+        results = tuple(result_of(value) for value in answer.value)
     except (TypeError, KeyError, ValueError, AttributeError):
         return Measured(why="it could not be measured: the answer is not understood")
     if [result.name for result in results] != [check.name for check in checks]:
@@ -137,7 +137,7 @@ def measured(answer: Answer, checks: Sequence[Check]) -> Measured:
     return Measured(results)
 
 
-def _result(value: dict[str, Any]) -> Result:
+def result_of(value: dict[str, Any]) -> Result:
     """Return a result that was JSON. Raise TypeError, KeyError, ValueError where it is none."""
     texts = {key: plain(str(value[key])) for key in ("name", "description", "expected", "observed", "command", "lost")}
     if value["outcome"] not in _STATES or type(value["passed"]) is not bool or type(value["asked"]) is not bool:

@@ -42,12 +42,18 @@ def _student(uid: int, holders: Sequence[Holder]) -> Student:
 
 
 def chosen(known: Sequence[Student], names: Iterable[str]) -> list[Student]:
-    """Return the students of these names or numbers, all where there is none. Raise UsageError for another one."""
+    """Return the students of these names or numbers, all where there is none.
+
+    Who has no lab, and is not of the roster, is a user of the machine all the same. Raise UsageError for another one.
+    """
     wanted = list(names)
     found = {word: each for each in known for word in (str(each.uid), each.name)}
     for name in wanted:
         if name not in found:
-            raise no_such(f"there is no student {name!r}", name, [each.name for each in known], among="there are")
+            user = by_name(name)
+            if user is None:
+                raise no_such(f"there is no student {name!r}", name, [each.name for each in known], among="there are")
+            found[name] = user
     return [found[name] for name in dict.fromkeys(wanted)] if wanted else list(known)
 
 

@@ -118,8 +118,8 @@ class Fields:
         return value
 
     def moment(self, key: str) -> float | None:
-        """Return seconds since the epoch; None for 0, which is for what has not happened."""
-        value = self.values.get(key, 0)
+        """Return seconds since the epoch; None for 0 and for null, which are for what has not happened."""
+        value = 0 if self.values.get(key) is None else self.values[key]
         if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value < 1e11:
             raise NotUnderstood(f"`{key}` is no time")
         return float(value) or None
@@ -130,6 +130,10 @@ class Fields:
         if type(value) is not bool:
             raise NotUnderstood(f"`{key}` is neither true nor false")
         return value
+
+    def object(self, key: str) -> Fields | None:
+        """Return an object; None where there is none."""
+        return None if self.values.get(key) is None else Fields(self.values[key])
 
     def many(self, key: str, most: int = 200) -> Iterator[Fields]:
         """Yield the objects of a list."""
@@ -142,7 +146,15 @@ class Fields:
 def reported(found: Fields) -> Reported:
     """Return the progress that a file tells of. Raise NotUnderstood."""
     of = found.whole("of", 1000)
-    step = 1 + found.whole("step", of)
+    return _reported(found, 1 + found.whole("step", of), of)
+
+
+def reported_again(found: Fields) -> Reported:
+    """Return the progress that labctl has understood, and has written as JSON of its own. Raise NotUnderstood."""
+    return _reported(found, found.whole("step", 1001), found.whole("of", 1000))
+
+
+def _reported(found: Fields, step: int, of: int) -> Reported:
     steps = tuple(
         Step(each.word("name"), each.moment("began"), each.moment("done"), each.whole("hints"), each.truth("skipped"))
         for each in found.many("steps")
@@ -172,16 +184,16 @@ def _text(folder: int, name: str) -> str | None:
     return None
 
 
-def read_regular(name: str, folder: int | None = None) -> bytes:
+def read_regular(name: str, folder: int | None = None, longest: int = LONGEST) -> bytes:
     """Return what a plain file has. Raise OSError, NotUnderstood where it is another thing, or too long."""
     fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     with closing(os.fdopen(fd, "rb")) as file:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise NotUnderstood("it is no plain file")
-        data = file.read(LONGEST + 1)
-        if len(data) > LONGEST:
-            raise NotUnderstood(f"it is longer than {LONGEST:,} bytes")
+        data = file.read(longest + 1)
+        if len(data) > longest:
+            raise NotUnderstood(f"it is longer than {longest:,} bytes")
         return data
 
 

@@ -39,8 +39,8 @@ def of_class(rows: Sequence[Row], now: float) -> Table:
             row.user,
             row.lab or "no lab",
             ago(row.since, now),
-            *_of_lesson(row.lesson, now),
-            _verdict(row.measured),
+            *of_lesson(row.lesson, now),
+            verdict(row.measured),
             f"{row.cost.memory / 1e6:.0f} MB, {row.cost.cpu_seconds:.1f} s" if row.cost else "",
         )
         for row in rows
@@ -52,14 +52,14 @@ def of_class(rows: Sequence[Row], now: float) -> Table:
 
 def of_results(rows: Sequence[Row]) -> Table:
     """Return the results of the teacher's checks as a table for a person."""
-    return Table(("user", "lab", "checks"), [(row.user, row.lab or "no lab", _verdict(row.measured)) for row in rows])
+    return Table(("user", "lab", "checks"), [(row.user, row.lab or "no lab", verdict(row.measured)) for row in rows])
 
 
 def of_submissions(found: Sequence[Submission | Refused], now: float) -> Table:
     """Return what was handed in as a table for a person: all of it is self-reported, and refused files are notes."""
     taken = [each for each in found if isinstance(each, Submission)]
     cells = [
-        (each.user, each.file, *_of_lesson(each.lesson, now)[:2], str(each.lesson.hints), str(each.lesson.skipped),
+        (each.user, each.file, *of_lesson(each.lesson, now)[:2], str(each.lesson.hints), str(each.lesson.skipped),
          f"{each.lesson.seconds / 60:.0f} min", _counted(each.passed, each.failed, ()))
         for each in taken
     ]  # fmt: skip
@@ -74,7 +74,8 @@ def of_roster(found: Sequence[Entry]) -> Table:
     return Table(("user", "seed", ""), cells)
 
 
-def _of_lesson(lesson: Reported | None, now: float) -> tuple[str, str, str, str]:
+def of_lesson(lesson: Reported | None, now: float) -> tuple[str, str, str, str]:
+    """Return the name of a lesson, the step, since when, and the hints, as cells."""
     if lesson is None:
         return "", "", "", ""
     return lesson.lesson, f"{lesson.step}/{lesson.of}", ago(lesson.since, now), str(lesson.hints)
@@ -91,7 +92,8 @@ def ago(moment: float | None, now: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _verdict(measured: Measured | None) -> str:
+def verdict(measured: Measured | None) -> str:
+    """Return in words what the checks say in a lab, or why they say nothing."""
     if measured is None:
         return ""
     if measured.why:
@@ -128,15 +130,16 @@ def class_as_values(rows: Iterable[Row]) -> list[dict[str, Any]]:
             "lab": row.lab,
             "since": row.since,
             "cost": asdict(row.cost) if row.cost else None,
-            "checks": _results(row.measured),
-            "lesson": _lesson(row.lesson),
+            "checks": results_as_values(row.measured),
+            "lesson": lesson_as_values(row.lesson),
             "remarks": list(row.remarks),
         }
         for row in rows
     ]
 
 
-def _results(measured: Measured | None) -> dict[str, Any] | None:
+def results_as_values(measured: Measured | None) -> dict[str, Any] | None:
+    """Return what the checks say in a lab as JSON has it."""
     if measured is None:
         return None
     return {
@@ -146,7 +149,8 @@ def _results(measured: Measured | None) -> dict[str, Any] | None:
     }
 
 
-def _lesson(lesson: Reported | None) -> dict[str, Any] | None:
+def lesson_as_values(lesson: Reported | None) -> dict[str, Any] | None:
+    """Return a lesson as JSON has it, which says that it is self-reported."""
     return (
         {"self_reported": True, "hints": lesson.hints, "skipped": lesson.skipped, **asdict(lesson)} if lesson else None
     )
@@ -157,7 +161,7 @@ def submissions_as_values(found: Iterable[Submission | Refused]) -> list[dict[st
     return [
         {"file": each.file, "refused": each.why}
         if isinstance(each, Refused)
-        else {**asdict(each), "lesson": _lesson(each.lesson), "self_reported": True}
+        else {**asdict(each), "lesson": lesson_as_values(each.lesson), "self_reported": True}
         for each in found
     ]
 
@@ -175,13 +179,14 @@ def class_as_records(rows: Iterable[Row]) -> list[dict[str, object]]:
             "why": row.measured.why if row.measured else "",
             "memory_bytes": row.cost.memory if row.cost else None,
             "cpu_seconds": row.cost.cpu_seconds if row.cost else None,
-            **_record_of(row.lesson),
+            **record_of(row.lesson),
         }
         for row in rows
     ]
 
 
-def _record_of(lesson: Reported | None) -> dict[str, object]:
+def record_of(lesson: Reported | None) -> dict[str, object]:
+    """Return a lesson as columns of a spreadsheet, whose names say that they are self-reported."""
     keys = ("lesson", "step", "of", "since", "hints", "skipped")
     return {f"self_reported_{key}": getattr(lesson, key) if lesson else None for key in keys}
 
@@ -193,7 +198,7 @@ def submissions_as_records(found: Iterable[Submission | Refused]) -> list[dict[s
             "file": each.file,
             "refused": each.why if isinstance(each, Refused) else "",
             "self_reported_user": "" if isinstance(each, Refused) else each.user,
-            **_record_of(None if isinstance(each, Refused) else each.lesson),
+            **record_of(None if isinstance(each, Refused) else each.lesson),
             "self_reported_failed": "" if isinstance(each, Refused) else " ".join(each.failed),
         }
         for each in found
