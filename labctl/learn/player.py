@@ -25,14 +25,11 @@ from labctl.learn.classroom.spool import messages
 from labctl.learn.goals import commands_of, goals_of, hints_of, is_done, lasting, patterns_of
 from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.model import Step
-from labctl.learn.lesson.sections import before_commands
+from labctl.learn.page import PREDICTION, Told, awaits_prediction, page_of
 from labctl.learn.progress import BEING_MADE, Folder, Progress, StepProgress, begun
 from labctl.learn.stage import Stage
 from labctl.live.state import LabState
-from labctl.report.lesson import Goal, Page, Question
-
-PREDICTION = "prediction"
-"""The name of the question what the student expects."""
+from labctl.report.lesson import Goal, Page
 
 _GONE = "The lab is down: go back to the beginning of this step, and it is there again."
 
@@ -55,8 +52,7 @@ class Player:
         self._watch: Watch | None = None
         self._others: Mapping[str, Work] = {}
         self._lab = LabState(self.stage.name)
-        self._wrong: dict[str, str] = {}  # what to say to the last answer, by question
-        self._hints: tuple[str, ...] = ()  # those that were asked for, as they were then
+        self._told = Told()
         self._counted = time.monotonic()  # until when the time of the current step is counted
         self._open = ExitStack()
         self._is_gone = False  # the lab was there, and was taken down
@@ -101,33 +97,9 @@ class Player:
     @property
     def page(self) -> Page:
         """Return what is to be shown now."""
-        section, current = self.file.sections[self.progress.step], self.progress.current
-        over = current.over
-        text = f"{self.file.introduction}\n\n{section.text}" if self.progress.step == 0 else section.text
-        return Page(
-            lesson=self.file.name,
-            title=self.file.lesson.title,
-            step=self.progress.step,
-            steps=tuple(
-                "here" if number == self.progress.step and not step.over
-                else "skipped" if step.skipped
-                else "done" if step.done
-                else "ahead"
-                for number, step in enumerate(self.progress.steps)
-            ),
-            heading=section.title,
-            text=before_commands(text) if self._awaits_prediction and not over else text,
-            goals=() if self._awaits_prediction else self.goals,
-            question=None if over else self._question,
-            predicted=current.predicted,
-            right=self.step.predict.right if self.step.predict and over else "",
-            hints=self._hints,
-            hints_left=len(self._hints) < len(self.all_hints()),
-            done=over,
-            afterwards=self._afterwards if over else "",
-            solution=self.stage.solution(self.progress.step) if current.skipped else (),
-            notice="\n".join(filter(None, (self._message, self.notice or (_GONE if self._is_gone else "")))),
-        )  # fmt: skip
+        solution = self.stage.solution(self.progress.step) if self.progress.current.skipped else ()
+        notice = "\n".join(filter(None, (self._message, self.notice or (_GONE if self._is_gone else ""))))
+        return page_of(self.file, self.progress, self._lab, replace(self._told, solution=solution), notice)
 
     @property
     def goals(self) -> tuple[Goal, ...]:
@@ -141,23 +113,7 @@ class Player:
 
     @property
     def _awaits_prediction(self) -> bool:
-        return self.step.predict is not None and not self.progress.current.predicted
-
-    @property
-    def _question(self) -> Question | None:
-        """Return what is asked now: first what is expected, then what is to be found out, one after the other."""
-        predict = self.step.predict
-        if predict is not None and self._awaits_prediction:
-            return Question(PREDICTION, predict.question, predict.choices)
-        for answer in self.step.answer:
-            if answer.name not in self.progress.current.reached:
-                return Question(answer.name, answer.question, wrong=self._wrong.get(answer.name, ""))
-        return None
-
-    @property
-    def _afterwards(self) -> str:
-        because = self.step.predict.because if self.step.predict else ""
-        return "\n\n".join(filter(None, (because, self.file.sections[self.progress.step].afterwards)))
+        return awaits_prediction(self.step, self.progress.current)
 
     def start(self) -> None:
         """Go on in the lab that runs, if it is the student's own; or make it as the current step begins.
@@ -237,18 +193,18 @@ class Player:
             return
         asked = next(answer for answer in self.step.answer if answer.name == question)
         if is_right(asked, typed, self.stage.lab):
-            self._wrong.pop(question, None)
+            self._told = self._told.of(question, "")
             self._keep(replace(current, reached=(*current.reached, question)))
         else:
-            self._wrong[question] = asked.wrong or "That is not it: look again."
+            self._told = self._told.of(question, asked.wrong or "That is not it: look again.")
         self._advance()
 
     def hint(self) -> str:
         """Return the next hint that fits what is not reached, and count it; empty where there is none left."""
-        left = [hint for hint in self.all_hints() if hint not in self._hints]
+        left = [hint for hint in self.all_hints() if hint not in self._told.hints]
         if not left:
             return ""
-        self._hints = (*self._hints, left[0])
+        self._told = replace(self._told, hints=(*self._told.hints, left[0]))
         self._keep(replace(self.progress.current, hints=self.progress.current.hints + 1))
         return left[0]
 
@@ -290,7 +246,7 @@ class Player:
         at = replace(self.progress, step=number, since=now, lab_id=lab.id)
         self.progress = at.with_current(replace(step, began=now))
         self._counted = time.monotonic()
-        self._wrong, self._hints = {}, ()
+        self._told = Told()
         self._lab, self._is_gone = LabState(self.stage.name), False
         self.folder.write(self.progress)
         self._look()

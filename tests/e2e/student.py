@@ -15,7 +15,8 @@ from typing import NoReturn, Self
 
 from labctl.learn.answers import right
 from labctl.learn.lesson.shipped import load_named
-from labctl.learn.player import PREDICTION, Player
+from labctl.learn.page import PREDICTION
+from labctl.learn.player import Player
 from labctl.learn.progress import Folder
 from tests.e2e.world import DEADLINE, World
 

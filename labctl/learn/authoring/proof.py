@@ -23,7 +23,8 @@ from labctl.learn.answers import right
 from labctl.learn.goals import is_done
 from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.model import Hint
-from labctl.learn.player import PREDICTION, Player
+from labctl.learn.page import PREDICTION
+from labctl.learn.player import Player
 from labctl.learn.progress import Folder, begun
 from labctl.learn.stage import do
 
