@@ -143,7 +143,7 @@ import pwd
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -297,7 +297,7 @@ def present(server: Server, options: dict[str, Any], check: bool) -> dict[str, A
     try:
         lab, changes = str(value["lab"]), list(value["changes"])
         told = "".join(f"+ {plain(each['subject'])}: {plain(each['change'])}\n" for each in changes)
-    except (TypeError, KeyError):
+    except (TypeError, KeyError, AttributeError):
         raise Failure(f"{ended.command}: what it says is not understood") from None
     number = f"{len(changes)} change{'s' * (len(changes) != 1)}" if changes else "nothing to do"
     return {
@@ -358,7 +358,7 @@ def absent(server: Server, check: bool) -> dict[str, Any]:
     }
 
 
-def main() -> NoReturn:
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "verified", "absent"], "default": "present"},

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from labctl import __version__
-from tests.e2e.world import REPO, eventually
+from tests.e2e.world import REPO, World, eventually
 from tests.learn.classroom.conftest import needs_root
 from tests.learn.classroom.school import School, school
 
@@ -152,10 +152,11 @@ def test_a_class_over_servers_from_the_first_lab_to_the_last() -> None:
         )
 
 
-def module(here: Controller, **options: Any) -> dict[str, Any]:
-    """Return what the module says on the server, called as Ansible calls it."""
+def module(here: Controller, person: World | None = None, /, **options: Any) -> dict[str, Any]:
+    """Return what the module says on the server, called as Ansible calls it, by the teacher or another person."""
     arguments = here.made.teacher.file("arguments.json", json.dumps({"ANSIBLE_MODULE_ARGS": options}))
-    done = here.made.teacher.run(sys.executable, str(COLLECTION / "plugins/modules/lab.py"), arguments, code=None)
+    command = [sys.executable, str(COLLECTION / "plugins/modules/lab.py"), arguments]
+    done = (person or here.made.teacher).run(*command, code=None)
     said: dict[str, Any] = json.loads(done.stdout)
     return said
 
@@ -182,6 +183,37 @@ def test_what_fails_is_told_with_what_to_do() -> None:
             said = module(here, **{"executable": labctl, **options})
             assert said["failed"], said
             assert all(word in said["msg"] for word in words), said["msg"]
+
+
+def test_it_is_not_done_with_the_rights_of_the_student() -> None:
+    """Whatever the module would say then, the student could have said."""
+    with controller() as here:
+        (student, _) = here.made.students
+        said = module(here, student, user=student.name, state="verified")
+        assert said["failed"] and not said["measured"] and "needs root" in said["msg"]
+        assert "no become_user" in said["msg"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "[" * 100_000,
+        '"two-site"',
+        '{"lab": "two-site", "changes": 1}',
+        '{"lab": "two-site", "changes": [{"subject": 1, "change": null}]}',
+        '{"error": {"what": 1, "mistakes": {"line": 1}}}',
+    ],
+    ids=["nothing", "deep", "text", "number", "numbers", "error"],
+)
+def test_what_the_process_of_a_student_says_is_not_believed_in_its_form(words: str) -> None:
+    with controller() as here:
+        said = here.made.teacher.file("said", words)
+        lies = here.program(
+            "lies", f'#!/bin/sh\n[ "$1" = --version ] && echo "labctl, version {__version__}" || cat {said}\n'
+        )
+        told = module(here, user=here.made.students[0].name, topology="two-site", executable=str(lies))
+        assert told["failed"] and not told["measured"] and told["msg"].startswith("labctl up two-site"), told
 
 
 def test_the_collection_has_the_version_of_labctl() -> None:
