@@ -175,7 +175,7 @@ class Failure(Exception):
 class Server:
     """labctl on this server, for one student."""
 
-    def __init__(self, user: str, executable: str | None, timeout: float, folder: str) -> None:
+    def __init__(self, user: str, executable: str | None, timeout: float) -> None:
         """Raise Failure where this is not root, there is no such student, or no labctl of this version."""
         if os.geteuid() != 0:
             raise Failure("this needs root: set `become: true`, and no become_user")
@@ -185,7 +185,7 @@ class Server:
             raise Failure(f"there is no user {user} on this server: add the account, or mend the inventory") from None
         if known.pw_uid == 0:
             raise Failure(f"{user} is root, and root is no student: name an ordinary user")
-        self.user, self._account, self._timeout, self._folder = user, known, timeout, folder
+        self.user, self._account, self._timeout = user, known, timeout
         self._executable = executable or found()
         self.version = self._version()
 
@@ -222,9 +222,9 @@ class Server:
         shown = f"labctl {' '.join(words)}"
         environment = {**environment, "PATH": ":".join(DIRECTORIES), "LC_ALL": "C.UTF-8"}
         with (
-            tempfile.TemporaryFile(dir=self._folder) as source,
-            tempfile.TemporaryFile(dir=self._folder) as out,
-            tempfile.TemporaryFile(dir=self._folder) as err,
+            tempfile.TemporaryFile() as source,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
         ):
             source.write(text.encode())
             source.seek(0)
@@ -326,9 +326,9 @@ def verified(server: Server, options: dict[str, Any]) -> dict[str, Any]:
 
 def verdict(lab: dict[str, Any]) -> str:
     """Return in words how the checks in a lab have ended."""
-    where, checks = f"lab {lab['lab']}" if lab["lab"] else "no lab", lab["checks"]
+    where, checks = f"lab {lab['lab']}: " if lab["lab"] else "", lab["checks"]
     if checks["why"]:
-        return f"{where}: {checks['why']}"
+        return f"{where}{checks['why']}"
     wrong = [
         f"{each['name']} ({each['outcome'] if each['asked'] else 'not asked'})"
         for each in checks["results"]
@@ -336,7 +336,7 @@ def verdict(lab: dict[str, Any]) -> str:
     ]
     more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
     of = len(checks["results"])
-    return f"{where}: {of - len(wrong)} of {of} checks passed" + (
+    return f"{where}{of - len(wrong)} of {of} checks passed" + (
         f"; not passed: {', '.join(wrong[:NAMED])}{more}" if wrong else ""
     )
 
@@ -387,7 +387,7 @@ def main() -> None:
             **result,
         )
     try:
-        server = Server(options["user"], options["executable"], options["timeout"], module.tmpdir)
+        server = Server(options["user"], options["executable"], options["timeout"])
         result["labctl"] = server.version
         if state == "verified":
             result |= verified(server, options)

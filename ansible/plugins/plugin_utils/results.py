@@ -21,7 +21,7 @@ from urllib.parse import quote
 MARK = "labctl-class"
 """The key that tells these files from others; its value is the version of the format."""
 
-KEYS = ("labctl", "measured", "changed", "unreachable", "msg", "labs", "changes")
+KEYS = ("labctl", "measured", "changed", "unreachable", "labs", "changes")
 COLUMNS = (
     *("host", "user", "server", "at", "state", "ok", "measured", "lab", "passed", "failed", "not_asked", "why"),
     *("self_reported_lesson", "self_reported_step", "self_reported_of", "self_reported_hints"),
@@ -45,6 +45,12 @@ class Result:
         """Return whether it is as wanted."""
         return not (self.found.get("failed") or self.found.get("unreachable"))
 
+    @property
+    def why(self) -> str:
+        """Return in words what was found; where the module did not come to that, what the server wrote last, too."""
+        written = str(self.found.get("module_stderr", "")).strip().splitlines()
+        return "; ".join([str(self.found.get("msg", "")), *written[-1:]])
+
     def as_value(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {
@@ -55,6 +61,7 @@ class Result:
             "state": self.state,
             "at": self.at,
             "ok": self.ok,
+            "msg": self.why,
             **{key: self.found[key] for key in KEYS if key in self.found},
         }
 
@@ -68,7 +75,7 @@ class Result:
             "state": self.state,
             "ok": "yes" if self.ok else "no",
             "measured": "yes" if self.found.get("measured") else "no",
-            "why": "" if self.ok else self.found.get("msg", ""),
+            "why": "" if self.ok else self.why,
         }
         return [{**shared, **_of_lab(lab)} for lab in self.found.get("labs") or [{}]]
 

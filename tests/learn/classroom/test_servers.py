@@ -119,6 +119,12 @@ def test_no_name_of_a_host_leads_elsewhere_and_no_cell_is_a_formula(tmp_path: Pa
     assert (tmp_path / "results/failed").read_text() == "../-eve\n"
 
 
+def test_of_a_module_that_did_not_begin_it_is_kept_what_the_server_wrote(tmp_path: Path) -> None:
+    keep(tmp_path, "alice", failed=True, msg="no JSON", module_stderr="Warning: new key\nsudo: unable to begin\n")
+    (found,) = results(tmp_path)
+    assert isinstance(found, Found) and found.why == "no JSON; sudo: unable to begin"
+
+
 def test_what_no_server_has_measured_is_refused(folder: Path) -> None:
     good = json.loads((folder / "alice.json").read_text())
     submit(folder / "handed-in.json", progress(), [PASSED])
