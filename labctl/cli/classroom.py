@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labctl.cli.base import SECONDS, cli
+from labctl.cli.base import SECONDS, cli, format_option
 from labctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -96,21 +96,23 @@ def verify(
 
 @class_.command()
 @click.argument("users", nargs=-1, required=True, metavar="USER...")
-def reset(users: tuple[str, ...]) -> int:
+@format_option
+def reset(users: tuple[str, ...], form: str) -> int:
     """End the labs of students, who can then begin again."""
-    return _end(_class(users))
+    return _end(_class(users), form)
 
 
 @class_.command()
 @click.option("--all", "all_of_them", is_flag=True, help="Really all; it is needed.")
-def down(all_of_them: bool) -> int:
+@format_option
+def down(all_of_them: bool, form: str) -> int:
     """End the labs of all students, and remove their messages and seeds."""
     from labctl.learn.classroom import spool
 
     students = _class()
     if not all_of_them:
         raise UsageError("this would end the labs of all students", "", "if that is meant: labctl class down --all")
-    code = _end(students)
+    code = _end(students, form)
     spool.clear()
     return code
 
@@ -180,25 +182,26 @@ def results(directory: Path, form: str) -> int:
     return ExitCode.SUCCESS if well else ExitCode.FAILED
 
 
-def _end(students: Sequence[Student]) -> int:
+def _end(students: Sequence[Student], form: str) -> int:
     from labctl.learn.classroom.orders import end
 
     names = {student.uid: student.name for student in students}
-    holders = [holder for student in students for holder in student.holders]
-    code = ExitCode.SUCCESS
-    for holder, wrong in end(holders):
-        click.echo(f"{names[holder.uid]}: lab {holder.lab} {f'could not be ended: {wrong}' if wrong else 'is ended'}")
-        code = ExitCode.REFUSED if wrong else code
-    if not holders:
+    ended: list[dict[str, Any]] = []
+    for holder, wrong in end([holder for student in students for holder in student.holders]):
+        ended.append({"user": names[holder.uid], "lab": holder.lab, "ended": not wrong, "why": wrong})
+        if form == "table":
+            words = f"could not be ended: {wrong}" if wrong else "is ended"
+            click.echo(f"{names[holder.uid]}: lab {holder.lab} {words}")
+    if form == "json":
+        _print_json(ended)
+    elif not ended:
         click.echo("there is no lab to end")
-    return code
+    return ExitCode.SUCCESS if all(each["ended"] for each in ended) else ExitCode.REFUSED
 
 
 def _print(form: str, table: Table, values: list[dict[str, Any]], records: Sequence[dict[str, object]]) -> None:
     if form == "json":
-        import json
-
-        click.echo(json.dumps(values, indent=2))
+        _print_json(values)
     elif form == "csv":
         from labctl.learn.classroom.tables import csv_of
 
@@ -207,6 +210,12 @@ def _print(form: str, table: Table, values: list[dict[str, Any]], records: Seque
         from labctl.report.columns import show
 
         show(table)
+
+
+def _print_json(values: list[dict[str, Any]]) -> None:
+    import json
+
+    click.echo(json.dumps(values, indent=2))
 
 
 def _write_junit(path: str, rows: Sequence[Row]) -> None:

@@ -265,14 +265,14 @@ def plain(text: str) -> str:
 
 
 def answer(ended: Ended, *codes: int) -> Any:
-    """Return what labctl has said as JSON. Raise Failure where its exit code is none of these."""
+    """Return what labctl has said as JSON. Raise Failure where that is an error, or its exit code is none of these."""
     try:
         value = json.loads(ended.out)
     except (ValueError, RecursionError):
         value = None
-    if ended.code in codes and value is not None:
-        return value
     error = value.get("error") if isinstance(value, dict) else None
+    if ended.code in codes and value is not None and error is None:
+        return value
     if isinstance(error, dict):
         parts = [str(error[key]) for key in ("what", "why", "hint") if error.get(key)]
         raise Failure(plain(f"{ended.command}: {'; '.join([*parts, *mistakes(error)])}"))
@@ -343,18 +343,17 @@ def verdict(lab: dict[str, Any]) -> str:
 
 def absent(server: Server, check: bool) -> dict[str, Any]:
     """End all labs of the student, or say which there are."""
-    rows = answer(server.root("class", "--quick", "-f", "json"), 0)
-    labs = [{"lab": row["lab"]} for row in rows if row["user"] == server.user and row["lab"]]
-    if labs and not check:
-        ended = server.root("class", "reset", server.user)
-        if ended.code:
-            raise Failure(f"{ended.command}: {plain(ended.err or ended.out)}")
+    command = ("class", "--quick") if check else ("class", "reset", server.user)
+    rows = answer(server.root(*command, "-f", "json"), 0, 4)
+    labs = [{"lab": row["lab"], "why": row.get("why", "")} for row in rows if row["user"] == server.user and row["lab"]]
+    left = [f"lab {lab['lab']} could not be ended: {lab['why']}" for lab in labs if lab["why"]]
     names = ", ".join(lab["lab"] for lab in labs)
     return {
-        "changed": bool(labs),
+        "changed": len(labs) > len(left),
+        "failed": bool(left),
         "labs": labs,
         "diff": {"before": "".join(f"{lab['lab']}\n" for lab in labs), "after": ""},
-        "msg": f"ended: {names}" if labs else "there is no lab to end",
+        "msg": "; ".join(left) or (f"ended: {names}" if labs else "there is no lab to end"),
     }
 
 

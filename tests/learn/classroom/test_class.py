@@ -71,7 +71,8 @@ def test_a_class_from_the_first_lab_to_the_last() -> None:
         assert [each["text"] for each in json.loads(file)["messages"]] == ["five more minutes"]
 
         assert "if that is meant" in teacher.labctl("class", "down", code=2).stderr
-        teacher.labctl("class", "down", "--all")
+        ended = teacher.json("class", "down", "--all")
+        assert {each["user"]: each["ended"] for each in ended} == {student.name: True for student in students}
         eventually(lambda: [student.snapshot() for student in students] == before, "nothing is left of the class")
 
 
