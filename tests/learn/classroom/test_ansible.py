@@ -84,7 +84,7 @@ class Controller:
 def controller() -> Iterator[Controller]:
     needs_root()
     if not os.environ.get("CI"):
-        pytest.importorskip("ansible")
+        pytest.importorskip("ansible.release")  # the folder of that name has no such module
     with school(2) as made:
         yield Controller(made)
 
