@@ -12,14 +12,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 
 from labctl.engine import drop_privileges, numpy_import
 from labctl.engine.accounting import Watch
 from labctl.engine.control import Control
+from labctl.engine.core import library
 from labctl.engine.counters import Counters
 from labctl.engine.errors import explained
-from labctl.engine.features import Features
+from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
 from labctl.engine.loop.cache_warmer import CacheWarmer
 from labctl.engine.loop.event_loop import Ending, run
@@ -33,6 +34,9 @@ from labctl.engine.tun.device import IFNAMSIZ, TunDevice
 from labctl.engine.tun.gso import limit_superframes
 from labctl.engine.udp.peer import UdpPeer, UdpStrangers, open_udp
 from labctl.engine.udp.wildcard import UNPRIVILEGED
+
+if TYPE_CHECKING:
+    from labctl.engine.core.core import Core
 
 NONE = Impairment()
 
@@ -89,30 +93,36 @@ def serve(
         with _giving_up():
             drop_privileges.gain_nothing()
         begin()
-        tun, changes, peer, strangers = _open(endpoint, open_things)
+        kinds = _fast() if endpoint.offload else _PLAIN
+        tun, changes, peer, strangers = _open(endpoint, kinds, open_things)
         for port in (tun, peer):
             port.engage(features)
         if endpoint.offload:
             limit_superframes(endpoint.device)
         if endpoint.too_big == "icmp":
             peer.refuse_too_big()
+        own = OwnDatagrams.between(peer.source(), endpoint.peer)
+        core = kinds.core(tun, peer, own, counters) if kinds.core else None
+        if core:
+            features.engage(Feature.C_CORE)
         forwarder = Forwarder(
             tun,
             peer,
             strangers,
             names=(endpoint.device, str(endpoint.peer)),
-            own=OwnDatagrams.between(peer.source(), endpoint.peer),
+            own=own,
             counters=counters,
             watch=_printer(out) if endpoint.verbose else None,
             answer_too_big=endpoint.too_big == "icmp",
         )
         forwarder.stage_out.change(endpoint.impair)
         forwarder.stage_in.change(endpoint.impair_in)
-        warmer = open_things.enter_context(closing(CacheWarmer(tun, peer, Counters.anonymous())))
+        # C hardly notices that its caches are cold.
+        warm = None if core else open_things.enter_context(closing(CacheWarmer(tun, peer, Counters.anonymous()))).warm
         with _giving_up():
             drop_privileges.enter(run_as, _kept(endpoint.bind))
         ready(features.now.words)
-        return run(forwarder, stop, warmer.warm, changes, control)
+        return run(forwarder, stop, warm, changes, control, core)
 
 
 def _kept(bind: Address) -> int:
@@ -126,30 +136,47 @@ def _giving_up() -> AbstractContextManager[None]:
 
 def preload() -> None:
     """Load what the ports with offloads need. A process that forks endpoints shares with them what it has loaded."""
-    _fast_ports()
+    _fast()
 
 
-def _open(endpoint: Endpoint, open_things: ExitStack) -> tuple[TunDevice, NetworkChanges, UdpPeer, UdpStrangers]:
-    """Open the ports, with offloads if they are wanted and possible, and before that the subscription to changes."""
-    tun_kind, peer_kind = _fast_ports() if endpoint.offload else (TunDevice, UdpPeer)
-    tun = open_things.enter_context(closing(tun_kind.open(endpoint.device)))
+def _open(
+    endpoint: Endpoint, kinds: _Kinds, open_things: ExitStack
+) -> tuple[TunDevice, NetworkChanges, UdpPeer, UdpStrangers]:
+    """Open the ports, and before that the subscription to changes."""
+    tun = open_things.enter_context(closing(kinds.tun.open(endpoint.device)))
     with explained(f"cannot subscribe to changes of {endpoint.device}", {}, "this is not expected: please report it"):
         changes = open_things.enter_context(closing(NetworkChanges(endpoint.device, endpoint.bind.is_wildcard)))
-    peer, strangers = open_udp(endpoint.bind, endpoint.peer, peer_kind)
+    peer, strangers = open_udp(endpoint.bind, endpoint.peer, kinds.peer)
     open_things.enter_context(closing(peer))
     open_things.enter_context(closing(strangers))
     return tun, changes, peer, strangers
 
 
-def _fast_ports() -> tuple[type[TunDevice], type[UdpPeer]]:
+class _Kinds(NamedTuple):
+    """What an endpoint is made of: its ports, and the core between them, if it is the one in C."""
+
+    tun: type[TunDevice]
+    peer: type[UdpPeer]
+    core: Callable[[Any, Any, OwnDatagrams, Counters], Core] | None = None
+
+
+_PLAIN = _Kinds(TunDevice, UdpPeer)
+
+
+def _fast() -> _Kinds:
     """Return the ports that use offloads, or plain ones without numpy: only the arithmetic of offloads needs it."""
     try:
         with numpy_import.lean():
             from labctl.engine.tun.offload import OffloadTun
         from labctl.engine.udp.offload import OffloadPeer
     except ImportError:
-        return TunDevice, UdpPeer
-    return OffloadTun, OffloadPeer
+        return _PLAIN
+    if library.chosen()[0] == "python":
+        return _Kinds(OffloadTun, OffloadPeer)
+    from labctl.engine.core.core import Core
+    from labctl.engine.core.ports import CorePeer, CoreTun
+
+    return _Kinds(CoreTun, CorePeer, Core)
 
 
 def _control(path: Path | None, counters: Counters, open_things: ExitStack) -> Control | None:

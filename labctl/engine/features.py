@@ -32,6 +32,7 @@ class Feature(enum.IntFlag):
     UDP_GRO = 8  # many datagrams are received with one call
     TCP_MERGE = 16  # TCP packets are written to the TUN device as superframes
     UDP_MERGE = 32  # the same for UDP
+    C_CORE = 64  # the common way of packets is that in C
 
     @property
     def words(self) -> list[str]:

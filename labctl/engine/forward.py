@@ -68,6 +68,11 @@ class Forwarder:
         self.stage_in = ImpairmentStage("in", self._in, self.send_in)
         self.stages = Stages({"out": self.stage_out, "in": self.stage_in})
 
+    @property
+    def is_common(self) -> bool:
+        """Whether packets are only to be forwarded: none is watched, and none impaired."""
+        return self._watch is None and self.stages.are_idle
+
     # Out: from the TUN device to the peer.
 
     def tun_to_peer(self) -> None:

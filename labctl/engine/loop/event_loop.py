@@ -14,12 +14,16 @@ import select
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from labctl.engine.control import Control
 from labctl.engine.forward import DeviceGone, Forwarder
 from labctl.engine.loop.idling import ready_descriptors
 from labctl.engine.loop.network_changes import NetworkChanges
 from labctl.engine.loop.timer import Timer
+
+if TYPE_CHECKING:
+    from labctl.engine.core.core import Core
 
 _BROKEN = select.EPOLLERR | select.EPOLLHUP
 
@@ -34,11 +38,15 @@ class Ending(enum.Enum):
 def run(
     forwarder: Forwarder,
     stop: int,
-    warm: Callable[[], None],
+    warm: Callable[[], None] | None,
     changes: NetworkChanges,
     control: Control | None = None,
+    core: Core | None = None,
 ) -> Ending:
-    """Forward until the descriptor `stop` is readable or the device is gone; call `warm` when idle, to warm caches."""
+    """Forward until the descriptor `stop` is readable or the device is gone.
+
+    With a core, that waits and goes the common way; without, `warm` is called when idle, to warm caches.
+    """
     tun, peer, strangers = (port.fileno() for port in (forwarder.tun, forwarder.peer, forwarder.strangers))
     stages = forwarder.stages
     handlers: dict[int, Callable[[], object]] = {
@@ -55,8 +63,12 @@ def run(
         handlers[timer.fileno()] = timer.acknowledge
         for descriptor in (stop, *handlers):
             epoll.register(descriptor, select.EPOLLIN)
+        if core:
+            waits = core.ready_descriptors(epoll, forwarder)
+        else:
+            waits = ready_descriptors(epoll, forwarder.tun.rested, changes.fileno())
         try:
-            for ready in ready_descriptors(epoll, forwarder.tun.rested, changes.fileno()):
+            for ready in waits:
                 for descriptor, events in ready:
                     if descriptor == stop:
                         return Ending.STOPPED
@@ -70,7 +82,8 @@ def run(
                     # Most likely nothing waits; to ask for it warms what `warm` does not reach: these very ports.
                     forwarder.tun_to_peer()
                     forwarder.peer_to_tun()
-                    warm()
+                    if warm:
+                        warm()
                 if not stages.are_idle:
                     stages.release()
                     timer.arm(stages.next_due())

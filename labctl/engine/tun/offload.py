@@ -196,7 +196,7 @@ class OffloadTun(TunDevice):
             return
         length = coalesce.merge(piece, self._merged)
         try:
-            os.write(self._descriptor, self._merged[:length])
+            self._write(self._merged[:length])
         except OSError as error:
             if error.errno not in _NO_REFUSAL:
                 udp = coalesce.is_udp(piece)
@@ -204,7 +204,10 @@ class OffloadTun(TunDevice):
             raise
 
     def send_lone(self, packet: Bytes) -> None:
-        os.writev(self._descriptor, (EMPTY, packet))
+        self._write(EMPTY, packet)
+
+    def _write(self, *buffers: Bytes) -> None:
+        os.writev(self._descriptor, buffers)
 
     def close(self) -> None:
         self._offload(0)
