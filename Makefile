@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz soak labs lessons challenges class-cost bytecode clean
+.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz sanitize soak labs lessons challenges class-cost bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -75,9 +75,15 @@ faults: .venv/installed-dev bytecode
 	$(BIN)/python -m tests.diagnosis
 	$(BIN)/python -m tests.diagnosis --list held_out
 
-# A million hostile datagrams against the engine.
+# A million hostile datagrams against the engine, and its two cores side by side.
 fuzz: .venv/installed-dev
 	$(BIN)/python -m tests.engine.fuzz
+	$(BIN)/python -m tests.engine.fuzz_core
+
+# The engine's core in C under AddressSanitizer and UndefinedBehaviorSanitizer; needs cc, and uses clang's fuzzer if it
+# is there. SANITIZE_SECONDS=600 goes on for longer.
+sanitize: .venv/installed-dev
+	$(BIN)/python -m tests.engine.sanitize $(or $(SANITIZE_SECONDS),20)
 
 # Where PYTHONDONTWRITEBYTECODE is set, every command would else compile labctl anew.
 bytecode: .venv/bin/python

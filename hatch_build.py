@@ -1,4 +1,4 @@
-"""Compiles the core of the engine, `labctl/engine/core/common_way.c`, when labctl is installed (a hatchling build hook).
+"""Compiles the core of the engine, `labctl/engine/core/common_way.c`, on installation (a hatchling build hook).
 
 There need be no compiler: then the wheel is one of Python alone, and the engine forwards by numpy. Where there is one,
 the wheel is for this kind of machine and any Python 3, since the library is called through ctypes. An editable install

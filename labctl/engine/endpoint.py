@@ -93,7 +93,7 @@ def serve(
         with _giving_up():
             drop_privileges.gain_nothing()
         begin()
-        kinds = _fast() if endpoint.offload else _PLAIN
+        kinds = _kinds(endpoint.offload, endpoint.verbose)
         tun, changes, peer, strangers = _open(endpoint, kinds, open_things)
         for port in (tun, peer):
             port.engage(features)
@@ -136,7 +136,7 @@ def _giving_up() -> AbstractContextManager[None]:
 
 def preload() -> None:
     """Load what the ports with offloads need. A process that forks endpoints shares with them what it has loaded."""
-    _fast()
+    _kinds(offload=True, watched=False)
 
 
 def _open(
@@ -163,15 +163,20 @@ class _Kinds(NamedTuple):
 _PLAIN = _Kinds(TunDevice, UdpPeer)
 
 
-def _fast() -> _Kinds:
-    """Return the ports that use offloads, or plain ones without numpy: only the arithmetic of offloads needs it."""
+def _kinds(offload: bool, watched: bool) -> _Kinds:
+    """Return the ports that use offloads, or plain ones without numpy: only the arithmetic of offloads needs it.
+
+    Where packets are watched, each passes Python anyway.
+    """
+    if not offload:
+        return _PLAIN
     try:
         with numpy_import.lean():
             from labctl.engine.tun.offload import OffloadTun
         from labctl.engine.udp.offload import OffloadPeer
     except ImportError:
         return _PLAIN
-    if library.chosen()[0] == "python":
+    if watched or library.chosen()[0] == "python":
         return _Kinds(OffloadTun, OffloadPeer)
     from labctl.engine.core.core import Core
     from labctl.engine.core.ports import CorePeer, CoreTun

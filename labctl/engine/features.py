@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from time import monotonic
 
@@ -38,6 +38,15 @@ class Feature(enum.IntFlag):
     def words(self) -> list[str]:
         """The names of the bits that are set, such as `tun-tso`."""
         return [(each.name or "").lower().replace("_", "-") for each in Feature if each in self]
+
+
+def told(words: Sequence[str]) -> str:
+    """Return what a person reads about features with these words."""
+    offloads = " ".join(word for word in words if word != _CORE) or "none"
+    return f"offload engaged: {offloads}; core in {'C' if _CORE in words else 'Python'}"
+
+
+(_CORE,) = Feature.C_CORE.words
 
 
 class Features:

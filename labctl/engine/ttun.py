@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+from labctl.engine.core.library import chosen
 from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
 from labctl.engine.loop.event_loop import Ending
@@ -34,6 +35,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_CALL, f"ttun: {message}\n  usage: {self.usage}\n  `ttun --help` explains\n")
+
+
+class _Version(argparse.Action):
+    """Prints the version, and which core engines have here and why; then exits."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: object) -> NoReturn:
+        from importlib.metadata import version
+
+        core, why = chosen()
+        parser.exit(WELL, f"ttun {version('labctl-netns')}; core in {'C' if core == 'c' else 'Python'} ({why})\n")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -95,6 +106,7 @@ def ttun_parser() -> argparse.ArgumentParser:
     parser.add_argument("bind_port", metavar="BIND-PORT", type=int, help="and its port")
     parser.add_argument("peer_ip", metavar="PEER-IP", help="the address that datagrams go to")
     parser.add_argument("peer_port", metavar="PEER-PORT", type=int, help="and its port")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and which core is chosen")
     parser.add_argument("-v", "--verbose", action="store_true", help="print a line for every packet")
     parser.add_argument("--counters", metavar="FILE", type=Path, help="count in this memory-mapped file")
     parser.add_argument("--no-offload", dest="offload", action="store_false", help="handle packets one by one")

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from labctl.engine.counters import words_for
+from labctl.engine.features import told
 from labctl.plan import steps
 from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Link, Namespace
@@ -155,11 +156,11 @@ def _made_from(file: str) -> str:
 
 
 def _offloads(out: Console, engines: Iterable[EngineStatus]) -> None:
-    """Print which offloads of the kernel are engaged, engines with the same ones together."""
+    """Print which offloads of the kernel are engaged, and which core; engines with the same ones together."""
     running = sorted((engine.offload, engine.device) for engine in engines if engine.running and engine.counters)
     for words, group in groupby(running, key=lambda pair: pair[0]):
         devices = ", ".join(device for _, device in group)
-        out.print(f"[dim]offload engaged: {' '.join(words) or 'none'} ({devices})[/]")
+        out.print(f"[dim]{told(words)} ({devices})[/]")
 
 
 def _firewalls(out: Console, namespaces: Mapping[str, Namespace | None]) -> None:

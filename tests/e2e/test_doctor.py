@@ -25,6 +25,7 @@ def test_doctor_finds_this_machine_able(here: World) -> None:
     assert found["able"] is True
     by_name = {finding["name"]: finding for finding in found["findings"]}
     assert all(by_name[name]["verdict"] == "ok" for name in ("veth", "bridge", "tun", "namespace"))
+    assert by_name["engine"]["found"].startswith("its core is in ")
     assert all(finding["helps"] for finding in found["findings"] if finding["verdict"] == "missing")
     assert ("rootless environment" in by_name) is not here.is_root
     assert "this machine can run labs" in here.labctl("doctor").stdout

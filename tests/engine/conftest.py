@@ -13,12 +13,15 @@ from typing import NamedTuple
 
 import pytest
 
+from labctl.engine.core import library
 from labctl.engine.counters import Counters
+from labctl.engine.features import Feature
 
 from .world import Namespace
 
 A = ("tun0", "192.0.2.1", 9000, "192.0.2.2", 9000)
 B = ("tun1", "192.0.2.2", 9000, "192.0.2.1", 9000)
+EVERY = {"c": ~Feature(0), "python": ~Feature.C_CORE}
 INSIDE = {4: ("10.0.101.1", "10.0.102.1"), 6: ("fd00:2::1", "fd00:2::2")}
 
 
@@ -52,9 +55,20 @@ def host(make_namespace: Callable[..., Namespace]) -> Namespace:
     return make_namespace()
 
 
+@pytest.fixture(params=["c", "python"])
+def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The core of the engines that a test starts: each such test runs with both."""
+    wanted: str = request.param
+    monkeypatch.setenv(library.VARIABLE, wanted)
+    if library.chosen()[0] != wanted and "CI" not in os.environ:
+        pytest.skip("labctl was installed without a compiler")
+    assert library.chosen()[0] == wanted, "CI must offer a compiler"
+    return wanted
+
+
 @pytest.fixture
-def sites(make_namespace: Callable[..., Namespace]) -> Sites:
-    """Two sites, wired, routed and without an engine."""
+def sites(make_namespace: Callable[..., Namespace], core: str) -> Sites:
+    """Two sites, wired, routed and without an engine, which will have either core."""
     a, b = make_namespace(), make_namespace()
     a.ip(
         f"link add wan0 type veth peer name wan0 netns {b.pid}",

@@ -14,7 +14,7 @@ import pytest
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature
 
-from .conftest import INSIDE, Sites, connection, transfer
+from .conftest import EVERY, INSIDE, Sites, connection, transfer
 from .world import Namespace, settled, wait_for
 
 pytestmark = pytest.mark.root
@@ -38,7 +38,7 @@ def agree(site: Namespace, tun: str, counters: Counters) -> None:
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_every_byte_arrives_both_ways_through_engaged_offloads(
-    sites: Sites, counters: Callable[..., tuple[Counters, Counters]], version: int
+    sites: Sites, counters: Callable[..., tuple[Counters, Counters]], core: str, version: int
 ) -> None:
     a, b = counters()
     client, server = connection(sites, INSIDE[version])
@@ -51,7 +51,7 @@ def test_every_byte_arrives_both_ways_through_engaged_offloads(
         back.join(20)
     assert got == [hashlib.sha256(data).hexdigest()]
     for each, site, tun in ((a, sites.a, "tun0"), (b, sites.b, "tun1")):
-        assert each.features == ~Feature(0)
+        assert each.features == EVERY[core]
         now = settled(each)
         # Many packets to a frame both ways: superframes were read, and written.
         assert now["tun_read_packets"] > 4 * now["tun_read_frames"]
@@ -61,7 +61,11 @@ def test_every_byte_arrives_both_ways_through_engaged_offloads(
 
 @pytest.mark.parametrize(("a", "b"), [(("--no-offload",), ()), ((), ("--no-offload",))])
 def test_a_fast_engine_and_a_plain_one_understand_each_other(
-    sites: Sites, counters: Callable[..., tuple[Counters, Counters]], a: tuple[str, ...], b: tuple[str, ...]
+    sites: Sites,
+    counters: Callable[..., tuple[Counters, Counters]],
+    core: str,
+    a: tuple[str, ...],
+    b: tuple[str, ...],
 ) -> None:
     both = counters(a, b)
     client, server = connection(sites, INSIDE[4])
@@ -69,7 +73,7 @@ def test_a_fast_engine_and_a_plain_one_understand_each_other(
     with client, server:
         assert transfer(client, server, data) == hashlib.sha256(data).hexdigest()
     for each, options in zip(both, (a, b), strict=True):
-        assert each.features == (Feature(0) if options else ~Feature(0))
+        assert each.features == (Feature(0) if options else EVERY[core])
         if options:
             now = settled(each)
             assert now["tun_read_packets"] == now["tun_read_frames"]

@@ -22,6 +22,7 @@ from labctl.engine.packets.vnet import LAYOUT
 from labctl.engine.tun.device import IFF_NO_PI, IFF_TUN, TUNSETIFF, TunDevice
 from labctl.engine.tun.offload import OffloadTun
 
+from .core_rig import CoreRig
 from .oracle import ACK, CWR, FIN, PSH, UDP, Segment, is_right
 from .test_offload import NOISE, split, train_of
 from .world import Namespace, wait_for
@@ -81,7 +82,7 @@ WHOLES = [
 
 @pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize(("whole", "gso_size"), WHOLES)
-def test_the_kernel_cuts_as_we_do(router: Router, whole: Segment, gso_size: int, version: int) -> None:
+def test_the_kernel_cuts_as_we_do(router: Router, core: str, whole: Segment, gso_size: int, version: int) -> None:
     if version == 6:
         whole = replace(whole, source="fd00:1::1", destination="fd00:2::1")
     frame, header = whole.packet(partial=True), whole.header(gso_size)
@@ -92,19 +93,31 @@ def test_the_kernel_cuts_as_we_do(router: Router, whole: Segment, gso_size: int,
     train = split(less.packet(partial=True), header)
     ours = [bytes(each) for each in train.packets()]
     assert router.forwarded(train.number, whole.protocol) == ours
+    if core == "c":
+        with closing(CoreRig("c")) as rig:
+            rig.device.send(LAYOUT.pack(*header) + less.packet(partial=True))
+            rig.turn()
+            assert (rig.sent(), rig.left) == (ours, 0)
 
 
 @pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize(("whole", "gso_size"), [each for each in WHOLES if each[0].flags & ~(PSH | ACK) == 0])
 def test_the_kernel_takes_what_we_merge_and_gives_back_every_packet(
-    router: Router, whole: Segment, gso_size: int, version: int
+    router: Router, core: str, whole: Segment, gso_size: int, version: int
 ) -> None:
     if version == 6:
         whole = replace(whole, source="fd00:1::1", destination="fd00:2::1")
     train = train_of([each.packet() for each in whole.cut(gso_size)])
-    pieces = list(router.into.pieces(train))
-    assert len(pieces) == 1
-    router.into.send(pieces[0])
+    if core == "c":
+        with closing(CoreRig("c")) as rig:
+            rig.arrive(train.data, train.size)
+            rig.turn()
+            (frame,) = rig.written()
+            assert rig.left == 0
+        os.write(router.into.fileno(), frame)
+    else:
+        (piece,) = router.into.pieces(train)
+        router.into.send(piece)
     expected = [each.packet() for each in replace(whole, ttl=whole.ttl - 1).cut(gso_size)]
     assert router.forwarded(train.number, whole.protocol) == expected
 

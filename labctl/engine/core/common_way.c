@@ -615,6 +615,9 @@ static bool send_in(struct core *core, const struct train *train)
     const uint8_t *data = train->data;
     size_t size = train->size, number = train->number, most = 1;
     uint64_t joined = 0; /* a bit for each packet that joins the one before it */
+    for (size_t at = 0; at < train->length; at += size)
+        if (fault(data + at, least(size, train->length - at)))
+            return leave_in(core, train, 0, 0);
     if (number > 1 && layout(data, size, &kind)) {
         if (!(*core->features & (kind.protocol == TCP ? USE_TCP_MERGE : USE_UDP_MERGE)))
             return leave_in(core, train, 0, 0);
@@ -639,8 +642,6 @@ static bool send_in(struct core *core, const struct train *train)
         size_t at = done * size;
         struct train run = {data + at, 0, size, least(most, following(joined, done, number))};
         run.length = least(run.number * size, train->length - at);
-        if (run.number == 1 && fault(run.data, run.length))
-            return leave_in(core, train, done, 0);
         int refusal = run.number == 1 ? send_lone_in(core, run.data, run.length) : merge(core, &run, &kind);
         if (refusal)
             return leave_in(core, train, done, refusal);

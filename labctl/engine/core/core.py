@@ -24,7 +24,7 @@ class Core:
     def __init__(self, tun: CoreTun, peer: CorePeer, own: OwnDatagrams, counters: Counters) -> None:
         self._shared = shared = Shared()
         self._peer = peer
-        self._poll = load().core_poll
+        self.library = load()
         header, frames = tun.attach(shared.out, shared.into)
         datagrams = peer.attach(shared.out, shared.into)
         shared.header, shared.frames, shared.datagrams = _address(header), _address(frames), _address(datagrams)
@@ -52,7 +52,7 @@ class Core:
         shared.forwards = forwards
         shared.out.refusal = shared.into.refusal = 0
         shared.ecn, shared.largest = self._peer.ecn, self._peer.largest
-        number = self._poll(ctypes.byref(shared), patience)
+        number = self.library.core_poll(ctypes.byref(shared), patience)
         return [(each.descriptor, each.events) for each in shared.descriptors[:number]]
 
 

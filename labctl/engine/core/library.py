@@ -12,7 +12,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).with_name("libcommonway.so")
 SOURCE = Path(__file__).with_name("common_way.c")
 VARIABLE = "LABCTL_CORE"
-"""The environment variable that chooses: `python`, or `c`, which is chosen anyway where there is one."""
+"""The environment variable that chooses Python, by `python`; any other value has the core in C, where there is one."""
 
 _MOST_READY = 8
 
@@ -92,14 +92,18 @@ class Shared(ctypes.Structure):
 
 def chosen() -> tuple[str, str]:
     """Return the core of engines that are started now, `c` or `python`, and why."""
-    wanted = os.environ.get(VARIABLE, "c")
-    if wanted == "python":
-        return "python", f"{VARIABLE}={wanted}"
+    if is_unwanted():
+        return "python", f"{VARIABLE}=python"
     try:
         load()
     except OSError as error:
         return "python", "not compiled" if not LIBRARY.exists() else str(error)
     return "c", "compiled"
+
+
+def is_unwanted() -> bool:
+    """Return whether the environment chooses Python."""
+    return os.environ.get(VARIABLE) == "python"
 
 
 def load() -> ctypes.CDLL:

@@ -39,13 +39,14 @@ def layout_of(frame: Bytes, header: VnetHeader) -> Layout:
         header.gso_type not in {4: (TCPV4, UDP_L4), 6: (TCPV6, UDP_L4)}.get(version, ())
         or not header.flags & NEEDS_CSUM
         or header.csum_offset != CSUM_OFFSETS[protocol]
-        or not (IPV6_HEADER if version == 6 else max(20, (frame[0] & 15) * 4)) <= l4 < len(frame) - least
+        or frame[0] < 0x45
+        or not (IPV6_HEADER if version == 6 else (frame[0] & 15) * 4) <= l4 < len(frame) - least
         or l4 % 4
         or not header.gso_size
     ):
         raise NotSplittable(header)
     head = l4 + (8 if protocol == UDP else (frame[l4 + 12] >> 4) * 4)
-    if not l4 + least <= head < len(frame):
+    if not l4 + least <= head < len(frame) or head + header.gso_size > 65535:
         raise NotSplittable(header)
     return Layout(version, protocol, l4, head)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 from labctl.engine.drop_privileges import NOBODY
 from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
+from labctl.engine.features import told
 from labctl.errors import KernelRefused, LabError, kernel_errors_as
 from labctl.lab.engines.task import EngineTask, Task
 from labctl.plan.engine_spec import EngineSpec
@@ -73,7 +74,7 @@ def _built_in(task: EngineTask) -> Forward:
 
     def forward(log: LogFile, enter: Signal, ready: Signal) -> None:
         def forwarding(engaged: list[str]) -> None:
-            print(f"ttun: {device} forwards; offload engaged: {' '.join(engaged) or 'none'}", file=log)
+            print(f"ttun: {device} forwards; {told(engaged)}", file=log)
             ready()
 
         try:

@@ -1,0 +1,66 @@
+"""The core in C under AddressSanitizer and UndefinedBehaviorSanitizer: `python -m tests.engine.sanitize [SECONDS]`.
+
+First its arithmetic alone (`fuzz_common_way.c`): with clang under libFuzzer, else changed at random. Then the whole
+core beside that in Python (`fuzz_core`).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from .core_rig import compile_faulty
+from .fuzz_core import datagrams, frame
+
+HARNESS = Path(__file__).with_name("fuzz_common_way.c")
+SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+TIMES, SECONDS = 2000, 20
+
+
+def corpus(into: Path, number: int = 60, seed: int = 1) -> list[Path]:
+    """Write that many frames and trains, each behind a virtio header, and return their files."""
+    chance, files = random.Random(seed), []
+    for index in range(number):
+        if index % 2:
+            data, size = datagrams(chance, index % 4 == 1)[0]
+            made = bytes(4) + size.to_bytes(2, sys.byteorder) + bytes(4) + data
+        else:
+            made = frame(chance)
+        files.append(into / f"{index:02}")
+        files[-1].write_bytes(made)
+    return files
+
+
+def arithmetic(within: Path, seconds: int) -> None:
+    """Run the harness. Raise CalledProcessError if it finds a fault."""
+    inputs = within / "corpus"
+    inputs.mkdir()
+    files, program = corpus(inputs), within / "harness"
+    if clang := shutil.which("clang"):
+        fuzzer = (clang, *SANITIZERS, "-fsanitize=fuzzer", "-DFUZZER")
+        if subprocess.run([*fuzzer, "-o", str(program), str(HARNESS)], check=False).returncode == 0:
+            subprocess.run([str(program), f"-max_total_time={seconds}", "-max_len=20000", str(inputs)], check=True)
+            return
+    subprocess.run(["cc", *SANITIZERS, "-o", program, HARNESS], check=True)
+    subprocess.run([program, str(TIMES * seconds // SECONDS), *files], check=True)
+
+
+def whole(within: Path, seconds: int) -> None:
+    """Run both cores side by side, that in C under the sanitizers. Raise CalledProcessError if there is a fault."""
+    made = compile_faulty(within, *SANITIZERS)
+    asan = subprocess.run(["cc", "-print-file-name=libasan.so"], check=True, capture_output=True, text=True).stdout
+    environment = {**os.environ, "LD_PRELOAD": asan.strip(), "ASAN_OPTIONS": "detect_leaks=0"}
+    words = [sys.executable, "-m", "tests.engine.fuzz_core", str(100 * seconds), "1", str(made)]
+    subprocess.run(words, check=True, env=environment)
+
+
+if __name__ == "__main__":
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
+    with tempfile.TemporaryDirectory() as made:
+        arithmetic(Path(made), seconds)
+        whole(Path(made), seconds)
