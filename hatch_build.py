@@ -18,7 +18,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 CORE = Path("labctl/engine/core")
-SOURCE, LIBRARY = "common_way.c", "libcommonway.so"
+SOURCE, LIBRARY = "common_way.c", "libcommonway.so.1"
 
 
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]

@@ -90,6 +90,7 @@ ENGINE = (
     "impairment_stage",
     "forward control",
     "loop",
+    "core",
     "endpoint",
     "ttun",
 )

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 
@@ -122,7 +123,8 @@ def serve(
         with _giving_up():
             drop_privileges.enter(run_as, _kept(endpoint.bind))
         ready(features.now.words)
-        return run(forwarder, stop, warm, changes, control, core)
+        waits = partial(core.ready_descriptors, forwarder) if core else None
+        return run(forwarder, stop, warm, changes, control, waits)
 
 
 def _kept(bind: Address) -> int:

@@ -44,7 +44,8 @@ class _Version(argparse.Action):
         from importlib.metadata import version
 
         core, why = chosen()
-        parser.exit(WELL, f"ttun {version('labctl-netns')}; core in {'C' if core == 'c' else 'Python'} ({why})\n")
+        print(f"ttun {version('labctl-netns')}; core in {'C' if core == 'c' else 'Python'} ({why})")
+        parser.exit(WELL)
 
 
 def main(argv: list[str] | None = None) -> int:

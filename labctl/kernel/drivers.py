@@ -20,7 +20,7 @@ from labctl.rootless.userns_diagnosis import Diagnosis
 
 def examine() -> list[Diagnosis]:
     """Return every row of `labctl doctor`."""
-    return trial.examine(_drivers)
+    return [*trial.examine(_drivers), _engine()]
 
 
 class Able(enum.Enum):
@@ -110,3 +110,14 @@ def _sysfs() -> Diagnosis:
     except OSError as error:
         helps = "programs in a namespace see the machine's /sys/class/net; `ip link` shows that of the namespace"
         return Diagnosis("sysfs", "note", kernel_words(error), helps)
+
+
+def _engine() -> Diagnosis:
+    """Tell which core engines have that are started now."""
+    from labctl.engine.core import library
+
+    core, why = library.chosen()
+    if core == "c":
+        return Diagnosis("engine", "ok", f"its core is in C ({why})")
+    helps = "" if library.is_unwanted() else "faster with a C compiler (Debian: gcc libc6-dev): install labctl again"
+    return Diagnosis("engine", "note", f"its core is in Python ({why})", helps)

@@ -58,9 +58,8 @@ def why(lab: str, namespace: str, address: str, caller: Caller) -> Reached:
 def doctor(caller: Caller) -> list[Diagnosis]:
     """Find out what this machine can do, by trying it."""
     from labctl.kernel.drivers import examine
-    from labctl.lab.engines import core
 
-    return [*examine(), core.found()]
+    return examine()
 
 
 def impair(lab: str, device: str, changes: Sequence[Changes], caller: Caller) -> InForce:

@@ -32,7 +32,7 @@ class Core:
         shared.own_ports[:] = list(own.ports)
         shared.tun, shared.peer = tun.fileno(), peer.fileno()
 
-    def ready_descriptors(self, epoll: select.epoll, forwarder: Forwarder) -> Iterator[Ready]:
+    def ready_descriptors(self, forwarder: Forwarder, epoll: select.epoll) -> Iterator[Ready]:
         """Yield what Python has to look at, time after time."""
         self.wait_with(epoll)
         while True:

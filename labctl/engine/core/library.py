@@ -9,7 +9,8 @@ import ctypes
 import os
 from pathlib import Path
 
-LIBRARY = Path(__file__).with_name("libcommonway.so")
+# Not just .so: Python would take it for a module.
+LIBRARY = Path(__file__).with_name("libcommonway.so.1")
 SOURCE = Path(__file__).with_name("common_way.c")
 VARIABLE = "LABCTL_CORE"
 """The environment variable that chooses Python, by `python`; any other value has the core in C, where there is one."""

@@ -11,19 +11,15 @@ from __future__ import annotations
 
 import enum
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
 from labctl.engine.control import Control
 from labctl.engine.forward import DeviceGone, Forwarder
-from labctl.engine.loop.idling import ready_descriptors
+from labctl.engine.loop.idling import Ready, ready_descriptors
 from labctl.engine.loop.network_changes import NetworkChanges
 from labctl.engine.loop.timer import Timer
-
-if TYPE_CHECKING:
-    from labctl.engine.core.core import Core
 
 _BROKEN = select.EPOLLERR | select.EPOLLHUP
 
@@ -41,11 +37,11 @@ def run(
     warm: Callable[[], None] | None,
     changes: NetworkChanges,
     control: Control | None = None,
-    core: Core | None = None,
+    waits: Callable[[select.epoll], Iterator[Ready]] | None = None,
 ) -> Ending:
     """Forward until the descriptor `stop` is readable or the device is gone.
 
-    With a core, that waits and goes the common way; without, `warm` is called when idle, to warm caches.
+    `waits` yields what is ready; it is `idling` if None, and calls `warm` when idle, to warm caches.
     """
     tun, peer, strangers = (port.fileno() for port in (forwarder.tun, forwarder.peer, forwarder.strangers))
     stages = forwarder.stages
@@ -63,12 +59,9 @@ def run(
         handlers[timer.fileno()] = timer.acknowledge
         for descriptor in (stop, *handlers):
             epoll.register(descriptor, select.EPOLLIN)
-        if core:
-            waits = core.ready_descriptors(epoll, forwarder)
-        else:
-            waits = ready_descriptors(epoll, forwarder.tun.rested, changes.fileno())
+        each_time = waits(epoll) if waits else ready_descriptors(epoll, forwarder.tun.rested, changes.fileno())
         try:
-            for ready in waits:
+            for ready in each_time:
                 for descriptor, events in ready:
                     if descriptor == stop:
                         return Ending.STOPPED
