@@ -48,11 +48,16 @@ def start_vxlan(pair: Pair) -> None:
         pair.ip(site, f"link add tun0 type vxlan id 1 local {local} remote {remote} dstport 4789 dev wan0")
 
 
-def start_labctl(pair: Pair, *options: str) -> None:
+def start_labctl(pair: Pair, *options: str, **environment: str) -> None:
     """Our engine, as the command `ttun`, on devices that are there with their MTU, as labctl makes them."""
     for site, local, remote in SITES:
         pair.ip(site, "tuntap add dev tun0 mode tun", f"link set tun0 mtu {pair.tunnel_mtu}")
-        pair.start(site, *ENGINE, "tun0", local, PORT, remote, PORT, *options)
+        pair.start(site, *ENGINE, "tun0", local, PORT, remote, PORT, *options, **environment)
+
+
+def start_labctl_python(pair: Pair) -> None:
+    """Our engine with the core in Python, as where labctl was installed without a compiler."""
+    start_labctl(pair, LABCTL_CORE="python")
 
 
 def start_labctl_plain(pair: Pair) -> None:
@@ -161,6 +166,7 @@ def _directory() -> Path:
 
 CONTENDERS = (
     Contender("labctl", start_labctl),
+    Contender("labctl-python", start_labctl_python),
     Contender("labctl-no-offload", start_labctl_plain),
     Contender("socat", start_socat, needs=("socat",)),
     Contender("vxlan", start_vxlan),

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from benchmarks import cpu
 from benchmarks.contenders import Contender
 from benchmarks.world import INNER6, Failed, Pair, wait_for
 
@@ -45,6 +46,19 @@ def tcp6(pair: Pair, contender: Contender, seconds: float) -> float:
     return _iperf(pair, target, seconds)["sum_received"]["bits_per_second"] / 1e9
 
 
+def tcp_of_four(pair: Pair, contender: Contender, seconds: float) -> float:
+    """Gbit/s of four TCP streams together, as received."""
+    return _iperf(pair, contender.ends.b, seconds, "--parallel", "4")["sum_received"]["bits_per_second"] / 1e9
+
+
+def cpu_per_gb(pair: Pair, contender: Contender, seconds: float) -> float:
+    """The CPU seconds that both ends of the tunnel use for 10^9 bytes of one TCP stream."""
+    ends = pair.running
+    before = cpu.used(ends)
+    received = _iperf(pair, contender.ends.b, seconds)["sum_received"]["bytes"]
+    return (cpu.used(ends) - before) / received * 1e9
+
+
 def udp(pair: Pair, contender: Contender, seconds: float) -> float:
     """Thousands of 64-byte datagrams that arrive in a second, from a sender that does not wait."""
     total = _iperf(pair, contender.ends.b, seconds, "--udp", "--bandwidth", "0", "--length", "64")["sum"]
@@ -75,6 +89,8 @@ def _iperf(pair: Pair, target: str, seconds: float, *options: str) -> dict[str, 
 
 ROWS = (
     Row("tcp-1500", "Gbit/s", "higher", 1500, 1400, tcp),
+    Row("tcp-1500-of-4", "Gbit/s", "higher", 1500, 1400, tcp_of_four, ("labctl", "labctl-python", "vxlan", "veth")),
+    Row("cpu-per-gb", "s", "lower", 1500, 1400, cpu_per_gb, ("labctl", "labctl-python", "labctl-no-offload", "socat")),
     Row("tcp6-1500", "Gbit/s", "higher", 1500, 1400, tcp6, ("labctl", "labctl-no-offload", "socat", "vxlan", "veth")),
     Row("udp-64", "kpackets/s", "higher", 1500, 1400, udp),
     Row("rtt", "us", "lower", 1500, 1400, rtt),

@@ -92,6 +92,11 @@ class Pair:
         self._processes.append(process)
         return process
 
+    @property
+    def running(self) -> list[int]:
+        """The PIDs of what was started and has not ended."""
+        return [process.pid for process in self._processes if process.poll() is None]
+
     def address_tunnel(self) -> None:
         """Wait for `tun0` at both sites and give it its addresses."""
         for site in self._names:

@@ -12,6 +12,7 @@ The libraries that labctl needs are those of the environment of the test: nothin
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -51,6 +52,13 @@ def test_the_commands_work_where_they_are_linked_to(installed: Path, tmp_path: P
     assert run(str(tmp_path / "labctl"), "--version", cwd=tmp_path).split()[-1] == labctl.__version__
     assert "no mistakes" in run(str(tmp_path / "labctl"), "validate", "two-site", cwd=tmp_path)
     assert "PEER" in run(str(tmp_path / "ttun"), "--help", cwd=tmp_path).upper()
+
+
+def test_the_engine_has_its_core_in_c_where_there_is_a_compiler(installed: Path, tmp_path: Path) -> None:
+    compiler = bool(shutil.which("cc"))
+    assert compiler or "CI" not in os.environ, "CI must offer a compiler"
+    core = "core in C (compiled)" if compiler else "core in Python (not compiled)"
+    assert run(str(installed / "bin/ttun"), "--version", cwd=tmp_path) == f"ttun {labctl.__version__}; {core}\n"
 
 
 def test_the_wheel_has_the_topologies_the_types_the_man_page_and_its_own_name(installed: Path) -> None:

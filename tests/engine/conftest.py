@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from labctl.engine.carrier import notice_carrier
 from labctl.engine.core import library
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature
@@ -87,6 +88,8 @@ def sites(make_namespace: Callable[..., Namespace], core: str) -> Sites:
         "link set tun1 up",
         "route add 10.0.101.0/24 dev tun1",
     )
+    for site in (a, b):
+        site.call(lambda: notice_carrier("wan0"))
     return Sites(a, b)
 
 
