@@ -19,7 +19,6 @@ from labctl.engine.core import library
 from labctl.engine.counters import NAMES
 from labctl.engine.features import Feature
 from labctl.engine.forward import DeviceGone
-from labctl.engine.loop import idling
 from labctl.engine.packets.vnet import EMPTY
 from labctl.engine.ttun import main
 
@@ -79,7 +78,6 @@ def test_both_know_the_same_numbers() -> None:
         assert name.endswith("_bytes") or f"{cell} = {number}" in source
     for feature in (Feature.UDP_SEGMENT, Feature.TCP_MERGE, Feature.UDP_MERGE):
         assert f"USE_{feature.name} = {feature.value}" in source
-    assert f"LINGER = {round(idling.LINGER * 1e9)}" in source
 
 
 @pytest.mark.parametrize("protocol", [TCP, UDP])
