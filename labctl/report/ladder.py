@@ -74,11 +74,7 @@ def title(ladder: Ladder) -> str:
     """Return a packet in one line."""
     content = ladder.journey.first.frame.content
     if isinstance(content, Arp):
-        return (
-            f"ARP who has {content.target}? tell {content.sender}"
-            if content.is_request
-            else (f"ARP {content.sender} is at {content.sender_mac}")
-        )
+        return content.words
     packet = ladder.journey.packet
     if packet is None:
         return f"frame of EtherType 0x{ladder.journey.first.frame.protocol:04x}"

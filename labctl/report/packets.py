@@ -26,7 +26,9 @@ def line(seen: Seen, tunnel_ports: Set[int], several: bool) -> str:
 def words(frame: dissect.Frame) -> str:
     """Return what a frame is, and what it carries inside a tunnel."""
     what = describe(frame.data)
-    if frame.protocol not in (dissect.IPV4, dissect.IPV6):
+    if isinstance(frame.content, dissect.Arp):
+        what = f"{frame.content.words}, {len(frame.data)} bytes"
+    elif frame.protocol not in (dissect.IPV4, dissect.IPV6):
         other = f"EtherType 0x{frame.protocol:04x}" if frame.protocol >= _LEAST_ETHERTYPE else "IEEE 802.3"
         what = f"{'ARP' if frame.protocol == dissect.ARP else other}, {len(frame.data)} bytes"
     vlans = "".join(f"VLAN {vlan}  " for vlan in frame.vlans)

@@ -34,6 +34,13 @@ class Arp:
     target_mac: str
     target: str
 
+    @property
+    def words(self) -> str:
+        """What it asks or answers."""
+        if self.is_request:
+            return f"ARP who has {self.target}? tell {self.sender}"
+        return f"ARP {self.sender} is at {self.sender_mac}"
+
 
 @dataclass(frozen=True, slots=True)
 class Udp:

@@ -20,6 +20,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
+from labctl.report import packets
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp, Udp, frame, packet
 
 ports = st.integers(0, 65535)
@@ -144,6 +145,10 @@ def test_arp_and_vlans_are_read() -> None:
     found = frame(bytes(Ether(**macs) / Dot1Q(vlan=100) / Dot1Q(vlan=5) / question), ethernet=True)
     assert (found.source_mac, found.destination_mac, found.vlans) == (macs["src"], macs["dst"], (100, 5))
     assert found.content == Arp(True, macs["src"], "192.0.2.1", "00:00:00:00:00:00", "192.0.2.2")
+    assert packets.words(found) == "VLAN 100  VLAN 5  ARP who has 192.0.2.2? tell 192.0.2.1, 28 bytes"
+    answer = ARP(op=2, hwsrc=macs["src"], psrc="192.0.2.2", hwdst="02:00:00:00:00:02", pdst="192.0.2.1")
+    found = frame(bytes(Ether(src=macs["src"]) / answer), ethernet=True)
+    assert packets.words(found) == "ARP 192.0.2.2 is at 02:00:00:00:00:01, 28 bytes"
 
 
 def test_any_bytes_are_read() -> None:
