@@ -12,6 +12,9 @@ from labctl.errors import kernel_words
 
 BY_HAND = "can it be started by hand, in a shell?"
 
+_OF_ROOT = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where Debian has nft, sysctl and others, and does not let an ordinary user's PATH lead."""
+
 _INTERPRETER_LENGTH = 255  # fs/binfmt_script.c: BINPRM_BUF_SIZE, without the line's end
 
 
@@ -47,6 +50,8 @@ def _not_in_path(program: str) -> tuple[str, str]:
     why = f"there is no program {program!r} in PATH"
     if os.path.isfile(program):
         return why, f"write ./{program} for the file of that name in {os.getcwd()}"
+    if found := shutil.which(program, path=_OF_ROOT):
+        return f"{why}, but {found}", f'export PATH="$PATH:{os.path.dirname(found)}"'
     return why, "install it, or correct the name"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from labctl.process import execve
 from labctl.process.execve import become, why_not
 
 ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xfe\xff" + bytes(44)  # of no machine that there is
@@ -66,3 +68,14 @@ def test_what_has_no_words_is_told_in_those_of_the_kernel(tmp_path: Path) -> Non
     with pytest.raises(OSError) as caught:
         os.execv(loop, ["loop"])
     assert "ELOOP" in why_not(str(loop), caught.value)[0]
+
+
+def test_a_program_that_only_the_path_of_root_leads_to_is_found_for_its_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only-of-root").write_text("#!/bin/sh\n")
+    (tmp_path / "only-of-root").chmod(0o755)
+    monkeypatch.setattr(execve, "_OF_ROOT", f"/nowhere:{tmp_path}")
+    assert why_not("only-of-root", FileNotFoundError(errno.ENOENT, "")) == (
+        f"there is no program 'only-of-root' in PATH, but {tmp_path}/only-of-root", f'export PATH="$PATH:{tmp_path}"'
+    )  # fmt: skip
