@@ -136,6 +136,11 @@ def test_the_schema_takes_what_is_right() -> None:
     jsonschema.validate(yaml.safe_load(parts.front), json_schema())
 
 
+def test_the_schema_tells_what_a_number_is_for_that_may_be_a_variable() -> None:
+    number = json_schema()["$defs"]["Seen"]["properties"]["count"]
+    assert number["description"] == "How many." and number["default"] == 1 and len(number["anyOf"]) == 2
+
+
 def test_the_lab_has_the_checks_that_an_edit_has_written() -> None:
     check = "checks: [{name: speed, throughput: {from: siteA, to: siteB, address: 10.0.102.1, at_least: 1mbit}}]"
     edited = RIGHT.replace("vars:", f"edit: {{{check}}}\nvars:")

@@ -269,7 +269,9 @@ def _with_variables(schema: Any) -> Any:
         return schema
     found = {key: _with_variables(below) for key, below in schema.items()}
     if schema.get("type") in ("integer", "number"):
-        return {"anyOf": [found, {"type": "string", "pattern": r"\$\{?[a-z]"}]}
+        variable = {"type": "string", "pattern": r"\$\{?[a-z]", "examples": ["$host"]}
+        told = {key: found[key] for key in ("description", "default") if key in found}
+        return {**told, "anyOf": [found, variable]}
     if isinstance(pattern := schema.get("pattern"), str):
         found["pattern"] = rf"(?:{pattern})|\$\{{?[a-z]"
     return found
