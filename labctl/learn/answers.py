@@ -48,6 +48,9 @@ def right(answer: Answer, lab: Lab) -> str:
 
 
 def _number(text: str) -> float | None:
-    """Return the number that a text begins with, if nothing but a unit follows."""
-    found = re.fullmatch(rf"({_NUMBER.pattern})\s*[A-Za-z/%]*", text.strip())
+    """Return the number in a text, if nothing but a name stands before it and nothing but a unit behind it.
+
+    So `64`, `64 bytes`, `ttl=64` and `mtu 1452` are numbers, as the programs print them, and `tun0` is none.
+    """
+    found = re.fullmatch(rf"(?:[A-Za-z]+(?:\s*[=:]\s*|\s+))?({_NUMBER.pattern})\s*[A-Za-z/%]*", text.strip())
     return float(found[1].replace(",", ".")) if found else None
