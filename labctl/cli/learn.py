@@ -90,7 +90,7 @@ def _chosen(folder: Folder) -> str | None:
         click.echo("\nYou have been through all of them. Type the number of one to see how; Enter ends.")
     else:
         at = f", step {following.step} of {following.of}" if following.state == "begun" else ""
-        click.echo(f"\nEnter goes on with {following.name}{at}; or type the number of another lesson; q ends.")
+        click.echo(f"\nEnter goes on with {following.name}{at}.\nOr type the number of another lesson; q ends.")
     try:
         typed = input("> ").strip()
     except EOFError:

@@ -40,11 +40,13 @@ def shell(lab: str, namespace: str) -> int:
     """Run an interactive shell in a namespace of a lab, whose prompt names the namespace. Return its exit code."""
     name = _resolved(lab, namespace)
     program = os.environ.get("SHELL") or "/bin/sh"
+    record = CommandRecord(State(lab).directory).file_of(name)
     if os.path.basename(program) != "bash":
+        if record is not None:
+            _tell(f"this shell is {program}, and a lesson sees only what is typed in bash, or run by labctl exec")
         return _run(lab, name, [program, "-i"], {"PS1": f"[{name}] $ "}, prepare=terminal.take)
     # bash sets PS1 in the files of its user, so the name is added after those have been read.
     rc = f'[ -r ~/.bashrc ] && . ~/.bashrc\nPS1="[{name}] $PS1"\n'
-    record = CommandRecord(State(lab).directory).file_of(name)
     if record is not None:
         rc += history_in_bash(record)
     fd = os.memfd_create("labctl-bashrc", 0)
@@ -54,6 +56,11 @@ def shell(lab: str, namespace: str) -> int:
         return _run(lab, name, [program, "--rcfile", f"/dev/fd/{fd}", "-i"], {}, (fd,), terminal.take)
     finally:
         os.close(fd)
+
+
+def _tell(problem: str) -> None:
+    with suppress(OSError):
+        os.write(2, f"labctl: {problem}\n".encode())
 
 
 def _resolved(lab: str, namespace: str) -> str:
@@ -76,8 +83,7 @@ def _run(
 
     def enter() -> None:
         for problem in view.enter(fd, namespace):
-            with suppress(OSError):
-                os.write(2, f"labctl: {problem}\n".encode())
+            _tell(problem)
         die_with_parent(here)
         for number in KEYBOARD:
             signal.signal(number, signal.SIG_DFL)

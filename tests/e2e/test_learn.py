@@ -43,6 +43,10 @@ def test_a_lesson_is_gone_through_from_its_text(here: World) -> None:
         assert not any("Show the interfaces" in line for line in lines), "first what is expected"
         learning.type("1")
         learning.shows("○ Show the interfaces of left.", "Which MTU does eth0 of left have?")
+        with terminal(here, *here.command("shell", "left"), env={"SHELL": "/bin/sh", "TERM": "dumb"}) as another:
+            another.expect("this shell is /bin/sh, and a lesson sees only what is typed in bash")
+            another.type("exit 0\n")
+            assert another.end() == 0
         learning.type("h")
         learning.shows("Hint 1", "Look with ip.")
         learning.type("7\n")
@@ -202,7 +206,7 @@ def test_the_lessons_are_listed_and_the_next_one_is_offered(as_user: World) -> N
     assert "What a TUN device is" in as_user.labctl("learn", "--list").stdout
     with screen(as_user, *as_user.command("learn")) as learning:
         learning.shows(
-            "What a TUN device is", "Enter goes on with cable; or type the number of another lesson; q ends."
+            "What a TUN device is", "Enter goes on with cable.", "Or type the number of another lesson; q ends."
         )
         learning.type("3\n")
         learning.shows("step 1 of 6")
@@ -210,7 +214,7 @@ def test_the_lessons_are_listed_and_the_next_one_is_offered(as_user: World) -> N
         assert "labctl learn no-reply" in ended(learning)
     assert "step 1 of 6" in as_user.labctl("learn", "--list").stdout
     with screen(as_user, *as_user.command("learn")) as learning:
-        learning.shows("Enter goes on with no-reply, step 1 of 6;")
+        learning.shows("Enter goes on with no-reply, step 1 of 6.")
         learning.type("q\n")
         assert learning.end() == 0
     as_user.labctl("down", "two-site")

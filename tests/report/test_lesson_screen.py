@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import termios
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from labctl.report.lesson import Goal, Page, Question
+from labctl.report.lesson import Goal, Page, Question, view
 from labctl.report.lesson.screen import Shown, screen
 
 KEYS = (("h", "hint"), ("q", "quit"))
@@ -73,6 +77,13 @@ def test_a_choice_has_its_number_and_goes_on_below_itself() -> None:
     assert lines[first + 1].startswith("      all") and lines[-2] == "   2  nothing"
 
 
+def test_code_in_a_question_is_shown_without_its_backticks() -> None:
+    asked = Question("ttl", "What does `ip route` say?", wrong="Look behind `via`. A ` alone stays.")
+    lines = lines_of(replace(PAGE, question=asked), Shown(80, 40, 0, KEYS))
+    assert "? What does ip route say?" in lines
+    assert "✘ Look behind `via`. A ` alone stays." in lines
+
+
 def test_what_is_told_once_it_is_done_stands_at_the_end() -> None:
     found = screen(DONE, Shown(80, 60, keys=KEYS))
     lines = [line.plain.rstrip() for line in found.lines]
@@ -85,3 +96,29 @@ def test_what_is_told_once_it_is_done_stands_at_the_end() -> None:
 def test_an_answer_is_shown_as_it_is_typed_its_end_at_least() -> None:
     assert lines_of(PAGE, Shown(keys=KEYS, typed="64"))[-2] == "> 64_"
     assert lines_of(PAGE, Shown(20, 24, keys=KEYS, typed="x" * 40 + "end"))[-2].endswith("xend_")
+
+
+def test_a_hint_is_seen_until_the_reader_scrolls_also_where_the_goals_become_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    master, slave = os.openpty()
+    termios.tcsetwinsize(slave, (24, 80))
+    with os.fdopen(master, "rb", buffering=0) as screens, os.fdopen(slave, "w") as terminal:
+        monkeypatch.setattr(view, "console", lambda: Console(file=terminal, force_terminal=True, color_system=None))
+
+        def drawn(page: Page) -> str:
+            shown.draw(page, KEYS)
+            screen = ""
+            while "quit" not in screen:
+                screen = (screen + screens.read(1 << 16).decode()).rpartition("\x1b[H")[2]
+            return screen
+
+        with view.LessonView() as shown:
+            assert "Look there." not in drawn(PAGE)
+            hinted = replace(PAGE, hints=("Look *there*.",))
+            assert "Look there." in drawn(hinted)
+            failed = Goal("answers", "It answers.", "failed", "no reply, and this is why: " * 8)
+            longer = replace(hinted, goals=(PAGE.goals[0], failed, PAGE.goals[2]))
+            assert "Look there." in drawn(longer)
+            shown.turn(-1)
+            assert "Look there." not in drawn(longer)

@@ -40,6 +40,14 @@ class _Page(Markdown):
     }
 
 
+def inline(text: str, style: str = "") -> Text:
+    """Return a text of one line in a style; what stands in it between two backticks stands out."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:  # one has no other
+        return Text(text, style)
+    return Text.assemble(*((piece, COMMAND if number % 2 else style) for number, piece in enumerate(pieces)))
+
+
 @lru_cache(maxsize=64)
 def markdown(text: str, width: int) -> tuple[Text, ...]:
     """Return Markdown as lines that are no wider than `width` columns."""

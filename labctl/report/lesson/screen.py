@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from rich.text import Text
 
 from labctl.report.lesson import Goal, Page
-from labctl.report.lesson.markdown import COMMAND, markdown
+from labctl.report.lesson.markdown import COMMAND, inline, markdown
 
 WIDEST = 100
 """Columns of a line of text at most: longer ones are hard to read."""
@@ -139,16 +139,16 @@ def _goals(page: Page, width: int) -> Iterator[Text]:
             yield from _goal(goal, width)
     if asked is None:
         return
-    yield from _indented(Text.assemble(("? ", "bold magenta"), (asked.text, "bold")), width)
+    yield from _indented(Text.assemble(("? ", "bold magenta"), inline(asked.text, "bold")), width)
     for number, choice in enumerate(asked.choices, 1):
-        yield from _indented(Text.assemble("  ", (f" {number} ", "reverse"), f" {choice}"), width, by=6)
+        yield from _indented(Text.assemble("  ", (f" {number} ", "reverse"), " ", inline(choice)), width, by=6)
     if asked.wrong:
-        yield from _indented(Text.assemble(_GOALS["failed"], (f" {asked.wrong}", "red")), width)
+        yield from _indented(Text.assemble(_GOALS["failed"], " ", inline(asked.wrong, "red")), width)
 
 
 def _goal(goal: Goal, width: int) -> Iterator[Text]:
     mark, style = _GOALS[goal.state]
-    line = Text.assemble((f"{mark} ", style), (goal.text, "green" if goal.state == "reached" else ""))
+    line = Text.assemble((f"{mark} ", style), inline(goal.text, "green" if goal.state == "reached" else ""))
     if goal.observed and goal.state != "reached":
         line.append(f"  ({goal.observed})", "dim")
     yield from _indented(line, width)

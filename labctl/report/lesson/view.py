@@ -25,6 +25,7 @@ class LessonView:
         self._console = console()
         self._live: Live | None = None
         self._top = 0
+        self._follows = False  # what came last is to be seen, until the reader scrolls
         self._drawn: tuple[Page, Shown, Screen] | None = None
 
     def __enter__(self) -> LessonView:
@@ -49,8 +50,11 @@ class LessonView:
             return
         if before is not None and (before.lesson, before.step) != (page.lesson, page.step):
             shown = replace(shown, top=0)
+            self._follows = False
+        elif before is not None and _has_news(before, page):
+            self._follows = True
         drawn = screen(page, shown)
-        if before is not None and before.step == page.step and _has_news(before, page):
+        if self._follows:  # also where the goals below it have become longer since
             drawn = screen(page, replace(shown, top=drawn.newest))
         self._top = drawn.top
         self._drawn = page, replace(shown, top=drawn.top), drawn
@@ -59,6 +63,7 @@ class LessonView:
     def scroll(self, lines: int) -> None:
         """Have another part of the text shown by the next `draw`: so many lines further down."""
         if self._drawn is not None:
+            self._follows = False
             self._top = min(max(0, self._top + lines), self._drawn[2].last)
 
     def turn(self, screens: int) -> None:

@@ -50,6 +50,11 @@ function teach(now) {
   }
 }
 
+function inline(text) { // one line, in which code stands between two backticks
+  const pieces = text.split('`');
+  return pieces.length % 2 ? pieces.map((piece, at) => (at % 2 ? element('code', {}, piece) : piece)) : [text];
+}
+
 function bar(now) {
   const over = now.steps.filter((step) => step === 'done' || step === 'skipped').length;
   $('#bar').setAttribute('aria-valuemax', now.steps.length);
@@ -61,13 +66,13 @@ function question(before, now) {
   const asked = now.question;
   $('#question').hidden = !asked;
   if (!asked) return;
-  $('#wrong').textContent = asked.wrong;
+  $('#wrong').replaceChildren(...inline(asked.wrong));
   if (before?.question?.name === asked.name && before.step === now.step) return;
-  $('#asked').textContent = asked.text;
+  $('#asked').replaceChildren(...inline(asked.text));
   $('#typing').hidden = asked.choices.length > 0;
   $('#typed').value = '';
   $('#choices').replaceChildren(...asked.choices.map((choice, at) => {
-    const made = element('button', { type: 'button', 'aria-keyshortcuts': at + 1 }, element('kbd', {}, at + 1), ` ${choice}`);
+    const made = element('button', { type: 'button', 'aria-keyshortcuts': at + 1 }, element('kbd', {}, at + 1), ' ', ...inline(choice));
     made.addEventListener('click', () => answer(choice));
     return made;
   }));
@@ -78,7 +83,7 @@ function goals(now) {
   $('#goals').hidden = !now.goals.length;
   $('#goals ul').replaceChildren(...now.goals.map((goal) => element('li', { class: goal.state },
     element('span', { class: 'mark', 'aria-label': goal.state }, marks[goal.state]),
-    element('span', {}, goal.text, ...(goal.observed && goal.state !== 'reached'
+    element('span', {}, ...inline(goal.text), ...(goal.observed && goal.state !== 'reached'
       ? [element('span', { class: 'why' }, goal.observed)] : [])))));
 }
 
