@@ -41,6 +41,7 @@ function teach(now) {
   $('#hint').disabled = now.done || !now.hints_left;
   $('#skip').disabled = now.done;
   if (another) {
+    unsure();
     $('#lesson').scrollTop = 0;
     say(now.heading);
   } else if (now.done && !before.done) {
@@ -104,9 +105,34 @@ $('#question').addEventListener('submit', (event) => {
 });
 
 const asks = { n: 'next', h: 'hint', b: 'back', s: 'skip' };
-for (const name of Object.values(asks)) $(`#${name}`).addEventListener('click', () => ask({ do: name }));
+const lost = { back: 'Really? What you have done in the lab is lost', skip: 'Really? Its solution is done for you, and shown' };
+const said = {};
+for (const name of Object.values(asks)) {
+  const button = $(`#${name}`);
+  said[name] = button.firstChild.textContent;
+  button.addEventListener('click', () => {
+    const again = button.classList.contains('sure');
+    unsure();
+    if (lost[name] && !again) {
+      button.classList.add('sure');
+      button.firstChild.textContent = `${lost[name]} `;
+      say(lost[name]);
+    } else {
+      ask({ do: name });
+    }
+  });
+}
+
+function unsure() { // what is asked twice was not meant
+  for (const name of Object.keys(lost)) {
+    $(`#${name}`).classList.remove('sure');
+    $(`#${name}`).firstChild.textContent = said[name];
+  }
+}
+
 document.addEventListener('keydown', (key) => {
   if (key.ctrlKey || key.metaKey || key.altKey || key.target.tagName === 'INPUT') return;
   const button = asks[key.key] ? $(`#${asks[key.key]}`) : $('#choices').children[Number(key.key) - 1];
+  if (!button?.classList.contains('sure')) unsure();
   if (button && !button.disabled && button.offsetParent) button.click();
 });
