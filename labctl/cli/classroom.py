@@ -76,7 +76,8 @@ def verify(
 ) -> int:
     """Measure the teacher's checks in the lab of every student, from outside and with the rights of that student.
 
-    Without --checks and --lesson they are those of the shipped topology that has the name of the lab.
+    Without --checks and --lesson they are those of the shipped topology that has the name of the lab; a lesson may
+    have changed that one.
     """
     from labctl.learn.classroom.listing import measured_rows
     from labctl.learn.classroom.tables import class_as_records, class_as_values, of_results
