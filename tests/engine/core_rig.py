@@ -13,7 +13,7 @@ import select
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +31,7 @@ from labctl.engine.ports import MemoryPort
 from labctl.engine.tun import offload as offload_tun
 from labctl.engine.tun.offload import OffloadTun
 from labctl.engine.udp.offload import UDP_SEGMENT, OffloadPeer
+from labctl.engine.udp.peer import ANCILLARY, ecn_in
 from labctl.engine.udp.sockets import open_socket
 
 ROOM = 4 << 20
@@ -63,6 +64,7 @@ class CoreRig:
                 each.setblocking(False)
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
             self.far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+            self.far.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
             for each in (ours, self.far):
                 each.bind(("127.0.0.1", 0))
             ours.connect(self.far.getsockname())
@@ -116,11 +118,24 @@ class CoreRig:
 
     def sent(self) -> list[bytes]:
         """The datagrams that came to the peer since the last call."""
-        return list(_all(self.far))
+        return [datagram for datagram, _ in self.sent_marked()]
+
+    def sent_marked(self) -> list[tuple[bytes, int]]:
+        """The same, each with the ECN field that it came with."""
+        found = []
+        with suppress(BlockingIOError):
+            while True:
+                datagram, beside, _, _ = self.far.recvmsg(1 << 17, ANCILLARY)
+                found.append((datagram, ecn_in(beside)))
+        return found
 
     def written(self) -> list[bytes]:
         """The frames that were written to the device since the last call, each with its virtio header."""
-        return list(_all(self.device))
+        found = []
+        with suppress(BlockingIOError):
+            while True:
+                found.append(self.device.recv(1 << 17))
+        return found
 
     def arrive(self, datagrams: Bytes, size: int = 0) -> None:
         """Have the peer send datagrams of this size, the last perhaps shorter, as one train."""
@@ -166,9 +181,3 @@ class _FaultyOs:
 def _meet(faults: deque[int]) -> None:
     if faults and (error := faults.popleft()):
         raise OSError(error, os.strerror(error))
-
-
-def _all(source: socket.socket) -> Iterator[bytes]:
-    with suppress(BlockingIOError):
-        while True:
-            yield source.recv(1 << 17)
