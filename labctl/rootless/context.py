@@ -22,7 +22,7 @@ from labctl.errors import LabError, UsageError, kernel_errors_as
 from labctl.process import working_directory
 from labctl.process.child import Child, ChildEnded, Reply, Tell, start, worker
 from labctl.process.processes import Process, opened
-from labctl.process.signals import KEYBOARD, beside_terminal, fork, ignored
+from labctl.process.signals import KEYBOARD, beside_terminal, fork, ignored, passed_on
 from labctl.process.syscalls import die_with_parent, setns
 from labctl.rootless import context_names
 from labctl.rootless.holder import NAMESPACES, environment_of_this_process, keep, start_holder
@@ -180,9 +180,8 @@ class RootlessContext:
                 die_with_parent(0)
         if child:
             reply.close()
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_DFL)  # the end of this process is a SIGTERM to the child
-            with ignored(*KEYBOARD):
+            # It outlives the child, and reaps it: else the environment could not end before the machine's init has.
+            with ignored(*KEYBOARD), passed_on(child, (signal.SIGTERM, signal.SIGHUP)):
                 _, status = os.waitpid(child, 0)
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
         working_directory.return_to(called_from)
