@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from labctl.errors import UsageError
 from labctl.lab.state import State
-from labctl.process.disk import contents, kept_in, unreadable
+from labctl.process.disk import contents, kept_in, replace_text, unreadable
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result
@@ -80,10 +80,8 @@ def read(state: State) -> Challenge | None:
 
 def write(state: State, challenge: Challenge) -> None:
     """Record a challenge, or how far it got. Raise MachineError."""
-    temporary = state.challenge.with_suffix(".new")
     with kept_in(state.directory):
-        temporary.write_text(json.dumps(asdict(challenge)))
-        temporary.rename(state.challenge)
+        replace_text(state.challenge, json.dumps(asdict(challenge)))
 
 
 def challenge_in(state: State) -> Challenge | None:

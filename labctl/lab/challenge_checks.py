@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from labctl.checks.kinds import kind_of
+from labctl.checks.brisk import brisk
 from labctl.checks.probes import Probes
 from labctl.checks.results import Result
 from labctl.checks.run import run
@@ -59,10 +59,7 @@ def first_that_fails(lab: str, first: Sequence[str]) -> tuple[str, tuple[Verdict
 
 
 def _briefly(state: State, wanted: Desired, checks: Sequence[Check]) -> Iterator[Result]:
-    """Run checks once each, and wait no longer than BRIEFLY."""
-    brief = [
-        check.asking(kind_of(check.probe).briefly(BRIEFLY, times=1)).model_copy(update={"wait": 0.0})
-        for check in checks
-    ]
+    """Run checks once each, and wait for an answer no longer than BRIEFLY."""
+    brief = [brisk(check, BRIEFLY) for check in checks]
     with Explainer(state, wanted, brief) as watch:  # which sees that another namespace has answered
         yield from run(wanted, brief, means_of(state, state.read(), Probes, watch))

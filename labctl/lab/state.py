@@ -29,7 +29,15 @@ from labctl.kernel.own_files import FILES, Own
 from labctl.lab.journal import Engine, Journal, Program, Recorded, as_entry, boot_id
 from labctl.lab.run_directory import ROOT
 from labctl.plan.recorded import Ran, Substitution
-from labctl.process.disk import contents, kept_in, refuse_if_others_may_write, removable, remove, unreadable
+from labctl.process.disk import (
+    contents,
+    kept_in,
+    refuse_if_others_may_write,
+    removable,
+    remove,
+    replace_text,
+    unreadable,
+)
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.program_ref import ProgramRef
 
@@ -123,10 +131,8 @@ class State:
 
     def complete(self, topology: str, file: str) -> None:
         """Record that the lab is up, and is from here on what this topology (as JSON), of this file, says."""
-        temporary = self._topology.with_suffix(".new")
         with kept_in(self.directory):
-            temporary.write_text(topology)
-            temporary.rename(self._topology)
+            replace_text(self._topology, topology)
         self._journal.append({"complete": True, "file": file})
 
     def topology(self) -> Topology | None:

@@ -97,9 +97,8 @@ class Player:
     @property
     def page(self) -> Page:
         """Return what is to be shown now."""
-        solution = self.stage.solution(self.progress.step) if self.progress.current.skipped else ()
         notice = "\n".join(filter(None, (self._message, self.notice or (_GONE if self._is_gone else ""))))
-        return page_of(self.file, self.progress, self._lab, replace(self._told, solution=solution), notice)
+        return page_of(self.file, self.progress, self._lab, self._told, notice)
 
     @property
     def goals(self) -> tuple[Goal, ...]:
@@ -126,6 +125,7 @@ class Player:
             raise self._another_lab(running)
         self._counted = time.monotonic()
         if current.began and running == self.progress.lab_id:
+            self._tell_solution()
             self._look()
         elif not (current.over and self.forward()):
             self.back()
@@ -183,6 +183,11 @@ class Player:
         """
         self.stage.solve(self.stage.lab, self.progress.step)
         self._keep(replace(self.progress.current, skipped=True))
+        self._tell_solution()
+
+    def _tell_solution(self) -> None:
+        if self.progress.current.skipped:
+            self._told = replace(self._told, solution=self.stage.solution(self.progress.step))
 
     def answer(self, question: str, typed: str) -> None:
         """Take an answer. Raise LabError where the lab cannot be asked whether it is right."""

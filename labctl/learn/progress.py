@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from labctl.errors import MachineError, UsageError, kernel_words
+from labctl.process.disk import replace_text
 
 LARGEST = 1 << 20
 """Bytes of a file at most: one that is larger is not ours."""
@@ -106,12 +107,9 @@ class Folder:
 
     def write(self, progress: Progress) -> None:
         """Keep the progress of a lesson. Raise MachineError where it cannot be."""
-        target = self._file(progress.lesson)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary.write_text(json.dumps(progress.written, indent=1))
-            temporary.rename(target)
+            replace_text(self._file(progress.lesson), json.dumps(progress.written, indent=1))
         except OSError as error:
             raise self._cannot_be_kept(error) from None
 

@@ -68,6 +68,13 @@ def unreadable(path: Path, why: str) -> MachineError:
     )
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a file anew under a temporary name: a kill at any moment leaves the old one or the new. Raise OSError."""
+    temporary = path.with_suffix(".new")
+    temporary.write_text(text)
+    temporary.rename(path)
+
+
 def remove(path: Path) -> None:
     """Remove a file, a directory with all that is in it, or a symbolic link, which is not followed. Raise OSError.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from labctl.checks.brisk import brisk
 from labctl.checks.results import Evidence, Result
 from labctl.lab.live import checker
 from labctl.live.turns import Asked
@@ -27,13 +28,13 @@ def after(known: checker._Known, *results: Result) -> tuple[checker._Known, list
 
 
 def test_a_brisk_check_asks_once_and_waits_no_longer_than_it_is_told_or_written() -> None:
-    brisk = checker.brisk(PING, 0.2)
-    assert brisk.ping is not None and brisk.ping.model_dump() == {
+    asked = brisk(PING, 0.2)
+    assert asked.ping is not None and asked.ping.model_dump() == {
         **(PING.ping.model_dump() if PING.ping else {}), "count": 1, "timeout": 0.2, "interval": 0.01,
     }  # fmt: skip
-    assert (brisk.wait, brisk.crosses, brisk.name) == (0, PING.crosses, "p")
-    assert NC.nc is not None and checker.brisk(NC, 99) == NC
-    assert (brisk_nc := checker.brisk(NC, 0.2).nc) is not None and brisk_nc.timeout == 0.2
+    assert (asked.wait, asked.crosses, asked.name) == (0, PING.crosses, "p")
+    assert NC.nc is not None and brisk(NC, 99) == NC
+    assert (brisk_nc := brisk(NC, 0.2).nc) is not None and brisk_nc.timeout == 0.2
 
 
 def test_silence_is_told_at_once_only_where_there_was_an_answer_before() -> None:

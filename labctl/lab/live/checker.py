@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from labctl.checks.kinds import kind_of
+from labctl.checks.brisk import brisk
 from labctl.checks.needs import not_asked
 from labctl.checks.probes import Probes
 from labctl.checks.results import WANTED, Result
@@ -140,16 +140,6 @@ def undisturbed(wanted: Desired, check: Check, means: Means) -> Result:
     if result.outcome == WANTED[check.expect] and any(found.too_many for found in result.evidence):
         (result,) = run(wanted, [check], means)
     return result
-
-
-def brisk(check: Check, seconds: float) -> Check:
-    """Return a check that asks once, and waits for an answer no longer than so many seconds.
-
-    Where there is to be none, only the whole time that is written shows that there was none.
-    """
-    patience = float("inf") if WANTED[check.expect] == "silent" else seconds
-    brief = check.asking(kind_of(check.probe).briefly(patience, times=1))
-    return brief.model_copy(update={"wait": 0.0})
 
 
 def _learned(known: _Known, result: Result, at: float, took: float) -> _Known:

@@ -11,13 +11,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from labctl.checks.brisk import brisk
 from labctl.checks.needs import not_asked
 from labctl.checks.probes import Probes
 from labctl.checks.results import Result
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
 from labctl.lab.explain import Explainer
-from labctl.lab.live.checker import PAUSE, brisk, changed_within, undisturbed, verdict_of
+from labctl.lab.live import record
+from labctl.lab.live.checker import PAUSE, changed_within, undisturbed, verdict_of
 from labctl.lab.lock import asking, at_work
 from labctl.lab.state import State, applied
 from labctl.lab.verify import means_of
@@ -40,12 +42,16 @@ def check_goals(lab: str, line: Line, checks: Sequence[Check]) -> None:
     """Send the verdict of each check whenever it is another one, for as long as the lab is followed. Raise Hangup."""
     state, known = State(lab), dict[str, Result]()
     explained: dict[str, float] = {}  # when, in seconds of the monotonic clock
+    wanted: Desired | None = None
+    read = record.NONE  # the stamp of the record that it is of
     line.send([(time.time(), Listed(tuple(check.name for check in checks)))])
     while True:
         pause = PAUSE
         try:
             if not at_work(state):
-                wanted = desired(applied(state))
+                if wanted is None or record.stamp(state) != read:
+                    read = record.stamp(state)
+                    wanted = desired(applied(state))
                 for check in checks:
                     _judge(state, wanted, check, known, explained, line)
                 pause = REACHED if all(result.passed for result in known.values()) else OPEN

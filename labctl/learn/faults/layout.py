@@ -151,6 +151,14 @@ class Layout:
         )
         return leading[0] if len(leading) == 1 and not near else None
 
+    def into_tunnels(self) -> Iterator[tuple[Way, Stage, Route, Host]]:
+        """Yield the ways whose first stage is a route into a tunnel, with both, and the address it is bound to."""
+        for way in self.ways:
+            first = way.stages[0]
+            route = self.route(first)
+            if route is not None and self.is_tun(first):
+                yield way, first, route, self.endpoint(first).bind.host
+
     def routes_by(self, namespace: str, interface: str) -> tuple[Route, ...]:
         """Return the static routes of a namespace that lead out by an interface: those that go down with it."""
         near = [own.network for own in self.addresses(namespace, interface)]

@@ -131,12 +131,7 @@ def _next_hop(layout: Layout) -> Iterator[Injected]:
 
 
 def _source(layout: Layout) -> Iterator[Injected]:
-    for way in layout.ways:
-        first = way.stages[0]
-        route = layout.route(first)
-        if route is None or not layout.is_tun(first):
-            continue
-        bind = layout.endpoint(first).bind.host
+    for way, first, route, bind in layout.into_tunnels():
         yield Injected(
             run(first.namespace, f"ip route replace {route.words} src {bind}"),
             run(first.namespace, f"ip route replace {route.words}"),

@@ -67,12 +67,7 @@ def _ttl(layout: Layout) -> Iterator[Injected]:
 
 def _reverse_path(layout: Layout) -> Iterator[Injected]:
     """The sender's packets come with the address of its other network, to which the way back leads past the tunnel."""
-    for way in layout.ways:
-        first = way.stages[0]
-        route = layout.route(first)
-        if route is None or not layout.is_tun(first):
-            continue
-        bind = layout.endpoint(first).bind.host
+    for way, first, route, bind in layout.into_tunnels():
         for end in way.of(Kind.WRITE, back=False):
             path = f"net/ipv4/conf/{end.ref.interface}/rp_filter"
             yield Injected(
