@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from labctl.engine.core import library
 from labctl.lab.engines import forkserver_client
 from tests.e2e.world import REPO
 
@@ -83,14 +85,14 @@ def test_the_engine_stands_alone() -> None:
 
 
 ENGINE = (
-    "packets errors numpy_import carrier drop_privileges",
+    "packets errors carrier drop_privileges",
     "features ports",
     "counters tun udp",
     "accounting",
     "impairment_stage",
     "forward control",
     "loop",
-    "core",
+    "core batches",
     "endpoint",
     "ttun",
 )
@@ -116,9 +118,16 @@ PURE = {
 
 
 def test_packet_arithmetic_is_pure() -> None:
-    for file in (REPO / "labctl" / "engine" / "packets").glob("*.py"):
+    engine = REPO / "labctl" / "engine"
+    batches = {engine / "batches" / f"{name}.py" for name in ("checksums", "coalesce", "headers", "split")}
+    for file in (*(engine / "packets").glob("*.py"), *batches):
         for name in imports(file):
-            assert name in PURE or name.startswith("labctl.engine.packets"), f"{file.name} imports {name}"
+            assert name in PURE or name.startswith(("labctl.engine.packets", "labctl.engine.batches")), (file, name)
+
+
+def test_numpy_is_for_engines_without_the_core_in_c() -> None:
+    users = {file.parent for file in FILES if "numpy" in imports(file)}
+    assert users == {REPO / "labctl" / "engine" / "batches"}
 
 
 def test_the_model_of_a_running_lab_is_pure() -> None:
@@ -220,12 +229,17 @@ def test_ttun_imports_none_of_the_lab() -> None:
     assert [name for name in modules if name.startswith("labctl.") and not name.startswith("labctl.engine")] == []
 
 
-def test_engines_share_nothing_that_they_do_not_need() -> None:
+@pytest.mark.parametrize("core", ["c", "python"])
+def test_engines_share_nothing_that_they_do_not_need(core: str) -> None:
     """Of what is loaded there an engine copies what it looks at; and some libraries run code of theirs at a fork."""
+    if core == "c" and library.chosen()[0] != core and "CI" not in os.environ:
+        pytest.skip("labctl was installed without a compiler")
     look = forkserver_client.python(
         "from labctl.lab.engines import forkserver; forkserver.preload(); print(*sorted(sys.modules))"
     )
-    done = subprocess.run(look, cwd="/", capture_output=True, text=True, check=True)
+    environment = {**os.environ, library.VARIABLE: core}
+    done = subprocess.run(look, cwd="/", capture_output=True, text=True, check=True, env=environment)
     loaded = set(done.stdout.split())
-    assert {"numpy", "setproctitle._setproctitle"} <= loaded
+    assert "setproctitle._setproctitle" in loaded
+    assert ("numpy" in loaded) is (core == "python")
     assert loaded & (HEAVY - {"numpy"} | {"click", "logging", "setproctitle", "threading"}) == set()

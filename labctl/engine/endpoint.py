@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 
-from labctl.engine import drop_privileges, numpy_import
+from labctl.engine import drop_privileges
 from labctl.engine.accounting import Watch
 from labctl.engine.control import Control
 from labctl.engine.core import library
@@ -166,24 +166,28 @@ _PLAIN = _Kinds(TunDevice, UdpPeer)
 
 
 def _kinds(offload: bool, watched: bool) -> _Kinds:
-    """Return the ports that use offloads, or plain ones without numpy: only the arithmetic of offloads needs it.
+    """Return the ports that use offloads, with the core in C between them or with numpy; or plain ones with neither.
 
     Where packets are watched, each passes Python anyway.
     """
     if not offload:
         return _PLAIN
+    from labctl.engine.udp.offload import OffloadPeer
+
+    if library.chosen()[0] == "c":
+        from labctl.engine.core.core import Core
+        from labctl.engine.core.ports import CorePeer, CoreTun
+        from labctl.engine.tun.offload import OffloadTun
+
+        return _Kinds(OffloadTun, OffloadPeer) if watched else _Kinds(CoreTun, CorePeer, Core)
+    from labctl.engine.batches.numpy_import import lean
+
     try:
-        with numpy_import.lean():
-            from labctl.engine.tun.offload import OffloadTun
-        from labctl.engine.udp.offload import OffloadPeer
+        with lean():
+            from labctl.engine.batches.tun import BatchTun
     except ImportError:
         return _PLAIN
-    if watched or library.chosen()[0] == "python":
-        return _Kinds(OffloadTun, OffloadPeer)
-    from labctl.engine.core.core import Core
-    from labctl.engine.core.ports import CorePeer, CoreTun
-
-    return _Kinds(CoreTun, CorePeer, Core)
+    return _Kinds(BatchTun, OffloadPeer)
 
 
 def _control(path: Path | None, counters: Counters, open_things: ExitStack) -> Control | None:

@@ -69,9 +69,10 @@ class Forwarder:
         self.stages = Stages({"out": self.stage_out, "in": self.stage_in})
 
     @property
-    def is_common(self) -> bool:
-        """Whether packets are only to be forwarded: none is watched, and none impaired."""
-        return self._watch is None and self.stages.are_idle
+    def common(self) -> tuple[bool, bool]:
+        """For out and in, whether packets are only to be forwarded: none is watched, and none impaired."""
+        unwatched = self._watch is None
+        return unwatched and self.stage_out.is_idle, unwatched and self.stage_in.is_idle
 
     # Out: from the TUN device to the peer.
 

@@ -18,6 +18,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
 
+from labctl.engine.batches.tun import BatchTun
 from labctl.engine.core import library
 from labctl.engine.core.core import Core
 from labctl.engine.core.ports import CorePeer, CoreTun
@@ -29,7 +30,6 @@ from labctl.engine.packets.routing_loop import OwnDatagrams
 from labctl.engine.packets.train import Bytes
 from labctl.engine.ports import MemoryPort
 from labctl.engine.tun import offload as offload_tun
-from labctl.engine.tun.offload import OffloadTun
 from labctl.engine.udp.offload import UDP_SEGMENT, OffloadPeer
 from labctl.engine.udp.peer import ANCILLARY, ecn_in
 from labctl.engine.udp.sockets import open_socket
@@ -76,7 +76,7 @@ class CoreRig:
         self.features = Features(self.lines.append, lambda: 0.0)
         self.features.show_in(self.counters.feature_cell)
         self.features.engage(~Feature(0))
-        tun_kind, peer_kind = (CoreTun, CorePeer) if core == "c" else (OffloadTun, OffloadPeer)
+        tun_kind, peer_kind = (CoreTun, CorePeer) if core == "c" else (BatchTun, OffloadPeer)
         self.tun = tun_kind(near.fileno())
         self.peer = peer_kind(cast(socket.socket, _FaultySocket(ours, self.faults)))
         self.tun.features = self.features
@@ -106,7 +106,7 @@ class CoreRig:
         real, namespace = os, vars(offload_tun)
         namespace["os"] = _FaultyOs(self.faults)
         try:
-            while ready := self.core.poll(True, 0) if self.core else self._epoll.poll(0):
+            while ready := self.core.poll(self.forwarder.common, 0) if self.core else self._epoll.poll(0):
                 self.left += len(ready)
                 for descriptor, _ in ready:
                     if descriptor == self.tun.fileno():

@@ -18,19 +18,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from labctl.engine.batches.coalesce import DONT_FRAGMENT
+from labctl.engine.batches.split import Splitter
+from labctl.engine.batches.tun import BatchTun
 from labctl.engine.counters import Counters
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
 from labctl.engine.packets.address import Address
-from labctl.engine.packets.coalesce import DONT_FRAGMENT
 from labctl.engine.packets.ip import fault
 from labctl.engine.packets.routing_loop import OwnDatagrams
-from labctl.engine.packets.split import Splitter
 from labctl.engine.packets.train import Train
 from labctl.engine.packets.vnet import EMPTY, VnetHeader
 from labctl.engine.ports import MemoryPort
 from labctl.engine.tun import offload as offload_tun
-from labctl.engine.tun.offload import OffloadTun
 from labctl.engine.udp.offload import MOST_TRAINS
 
 from .oracle import ACK, PSH, TCP, UDP, Segment, is_right, ones_sum
@@ -144,7 +144,7 @@ def with_id(packet: bytes, number: int) -> bytes:
 def fuzz(count: int, seed: int) -> int:
     """Send this many datagrams through; returns how many frames were merged ones."""
     chance = random.Random(seed)
-    tun, peer, counters = OffloadTun(-1), MemoryPort(), Counters.anonymous()
+    tun, peer, counters = BatchTun(-1), MemoryPort(), Counters.anonymous()
     tun.features = Features()
     tun.features.engage(~Feature(0))
     own = OwnDatagrams.between(Address("10.0.1.1", 9), Address("10.0.2.1", 9))

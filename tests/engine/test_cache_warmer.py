@@ -12,13 +12,13 @@ from contextlib import closing
 
 import pytest
 
+from labctl.engine.batches.tun import BatchTun
 from labctl.engine.counters import Counters
 from labctl.engine.loop.cache_warmer import CacheWarmer
 from labctl.engine.loop.event_loop import Ending
 from labctl.engine.loop.idling import WARMINGS
 from labctl.engine.loop.signals import heard
 from labctl.engine.tun.device import TunDevice
-from labctl.engine.tun.offload import OffloadTun
 from labctl.engine.udp.offload import OffloadPeer
 from labctl.engine.udp.peer import UdpPeer
 
@@ -33,7 +33,7 @@ def rig() -> Iterator[Rig]:
         yield rig
 
 
-@pytest.mark.parametrize(("tun", "peer"), [(TunDevice, UdpPeer), (OffloadTun, OffloadPeer)])
+@pytest.mark.parametrize(("tun", "peer"), [(TunDevice, UdpPeer), (BatchTun, OffloadPeer)])
 def test_the_packet_goes_round_and_is_whole_each_time(tun: type[TunDevice], peer: type[UdpPeer]) -> None:
     with socket.socket() as unused:
         counters = Counters.anonymous()

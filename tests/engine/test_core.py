@@ -19,6 +19,7 @@ from labctl.engine.core import library
 from labctl.engine.counters import NAMES
 from labctl.engine.features import Feature
 from labctl.engine.forward import DeviceGone
+from labctl.engine.packets.impairment import Impairment
 from labctl.engine.packets.vnet import EMPTY
 from labctl.engine.ttun import main
 
@@ -148,6 +149,15 @@ def test_a_damaged_packet_is_not_merged(rig: CoreRig) -> None:
     rig.arrive(b"".join(packets), len(packets[0]))
     rig.turn()
     assert [len(each) for each in rig.written()] == [10 + 52 + 2000, 10 + 52 + 1000, 10 + 52 + 2000]
+
+
+def test_an_impairment_of_one_direction_leaves_the_other_to_the_core(rig: CoreRig) -> None:
+    rig.forwarder.stage_out.change(Impairment(loss=1.0))
+    rig.device.send(read_frame(Segment(NOISE[:3000]), 1000))
+    rig.arrive(PING)
+    rig.turn()
+    assert (rig.sent(), rig.written(), rig.left) == ([], [EMPTY + PING], 1)
+    assert balance(rig.counters)["out_lost"] == 3
 
 
 def test_its_own_datagrams_are_for_python(rig: CoreRig) -> None:

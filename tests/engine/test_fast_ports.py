@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from labctl.engine.batches.tun import BatchTun
 from labctl.engine.counters import Counters
 from labctl.engine.features import PAUSE, Feature, Features
 from labctl.engine.forward import Forwarder
@@ -20,7 +21,6 @@ from labctl.engine.packets.routing_loop import OwnDatagrams
 from labctl.engine.packets.train import Train
 from labctl.engine.packets.vnet import EMPTY, LAYOUT
 from labctl.engine.ports import MemoryPort
-from labctl.engine.tun.offload import OffloadTun
 from labctl.engine.udp.offload import UDP_GRO, OffloadPeer
 
 from .fuzz import fuzz
@@ -68,7 +68,7 @@ class Rig:
         self.features = Features(self.lines.append)
         self.features.show_in(self.counters.feature_cell)
         self.features.engage(ALL)
-        self.tun, self.peer = OffloadTun(-1), MemoryPort(whole=True)
+        self.tun, self.peer = BatchTun(-1), MemoryPort(whole=True)
         self.tun.features = self.features
         self.forwarder = Forwarder(
             self.tun,

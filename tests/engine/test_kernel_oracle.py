@@ -17,10 +17,11 @@ from typing import NamedTuple
 
 import pytest
 
+from labctl.engine.batches.tun import BatchTun
 from labctl.engine.features import Features
+from labctl.engine.packets import split as alone
 from labctl.engine.packets.vnet import LAYOUT
 from labctl.engine.tun.device import IFF_NO_PI, IFF_TUN, TUNSETIFF, TunDevice
-from labctl.engine.tun.offload import OffloadTun
 
 from .core_rig import CoreRig
 from .oracle import ACK, CWR, FIN, PSH, UDP, Segment, is_right
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.root
 class Router(NamedTuple):
     """A namespace that forwards from one TUN device to the other."""
 
-    into: OffloadTun
+    into: BatchTun
     out: TunDevice
 
     def forwarded(self, number: int, protocol: int) -> list[bytes]:
@@ -51,7 +52,7 @@ def router(host: Namespace) -> Iterator[Router]:
     with ExitStack() as opened:
 
         def attach() -> Router:
-            into = opened.enter_context(closing(OffloadTun.open("in0")))
+            into = opened.enter_context(closing(BatchTun.open("in0")))
             return Router(into, opened.enter_context(closing(TunDevice.open("out0"))))
 
         made = host.call(attach)
@@ -93,6 +94,7 @@ def test_the_kernel_cuts_as_we_do(router: Router, core: str, whole: Segment, gso
     train = split(less.packet(partial=True), header)
     ours = [bytes(each) for each in train.packets()]
     assert router.forwarded(train.number, whole.protocol) == ours
+    assert [bytes(each) for each in alone.split(less.packet(partial=True), header).packets()] == ours
     if core == "c":
         with closing(CoreRig("c")) as rig:
             rig.device.send(LAYOUT.pack(*header) + less.packet(partial=True))
@@ -125,7 +127,7 @@ def test_the_kernel_takes_what_we_merge_and_gives_back_every_packet(
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_device_that_was_used_with_offloads_is_plain_again(host: Namespace, killed: bool) -> None:
     host.ip("tuntap add dev tun0 mode tun", "addr add 10.0.101.1/24 dev tun0", "link set tun0 up")
-    engine = host.call(lambda: OffloadTun.open("tun0"))
+    engine = host.call(lambda: BatchTun.open("tun0"))
     engine.engage(Features())
     if killed:
         os.close(engine.fileno())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
 
 import pytest
 
-from labctl.engine import numpy_import
+from labctl.engine.batches import numpy_import
+from labctl.engine.core import library
 from tests.e2e.world import REPO
 
 from .fuzz import fuzz
@@ -31,7 +33,10 @@ def tried(number: str) -> bool:
 
 @pytest.mark.skipif(not tried(version("numpy")), reason="all of an untried version of numpy is loaded")
 def test_an_engine_computes_the_same_without_the_rest_of_numpy() -> None:
-    told = subprocess.run([sys.executable, "-c", LEAN], cwd=REPO, capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, library.VARIABLE: "python"}
+    told = subprocess.run(
+        [sys.executable, "-c", LEAN], cwd=REPO, env=environment, capture_output=True, text=True, timeout=60
+    )
     assert told.stdout.split() == ["None", str(fuzz(1500, seed=5))], told.stderr
 
 

@@ -76,12 +76,13 @@ struct left_out {
 struct left_in {
     int32_t there;
     int32_t error, refusal, flags, ecn, gro;
+    int32_t run; /* packets of the write that was refused */
     int64_t length;
 };
 
 struct core {
     int32_t epoll, tun, peer;
-    int32_t forwards; /* whether Python wants anything forwarded here: nobody watches, nothing is impaired */
+    int32_t forwards_out, forwards_in; /* whether a direction is to be forwarded here: none watches it or impairs it */
     uint8_t *header, *frames, *datagrams; /* the buffers of the ports */
     uint64_t *cells, *features;
     uint8_t own_ports[4];
@@ -587,13 +588,14 @@ static int send_lone_in(const struct core *core, const uint8_t *packet, size_t s
     return send_piece_in(core, parts, 2);
 }
 
-/* Leave to Python the packets of a train from this one on; return false. */
-static bool leave_in(struct core *core, const struct train *train, size_t from, int refusal)
+/* Leave to Python the packets of a train from this one on, of which a run may have been refused; return false. */
+static bool leave_in(struct core *core, const struct train *train, size_t from, int refusal, size_t run)
 {
     struct left_in *in = &core->in;
     size_t at = from * train->size;
     in->there = 1;
     in->refusal = refusal;
+    in->run = (int32_t)run;
     in->length = (int64_t)(train->length - at);
     in->gro = train->number > 1 ? (int32_t)train->size : 0;
     memmove(core->datagrams, train->data + at, train->length - at);
@@ -615,13 +617,13 @@ static bool send_in(struct core *core, const struct train *train)
     struct layout kind;
     const uint8_t *data = train->data;
     size_t size = train->size, number = train->number, most = 1;
-    uint64_t joined = 0; /* a bit for each packet that joins the one before it */
+    uint64_t goes_on = 0, joined = 0; /* a bit for each packet that goes on from the one before it, and that joins it */
     for (size_t at = 0; at < train->length; at += size)
         if (fault(data + at, least(size, train->length - at)))
-            return leave_in(core, train, 0, 0);
+            return leave_in(core, train, 0, 0, 0);
     if (number > 1 && layout(data, size, &kind)) {
         if (!(*core->features & (kind.protocol == TCP ? USE_TCP_MERGE : USE_UDP_MERGE)))
-            return leave_in(core, train, 0, 0);
+            return leave_in(core, train, 0, 0, 0);
         most = least(MOST_PACKETS, (LARGEST_FRAME - kind.head) / (size - kind.head));
         bool before = good(data, size, &kind);
         uint16_t steps = 0;
@@ -629,11 +631,11 @@ static bool send_in(struct core *core, const struct train *train)
             const uint8_t *packet = data + i * size;
             bool fine = good(packet, least(size, train->length - i * size), &kind);
             if (before && fine && joins(packet - size, packet, size - kind.head, &kind)) {
-                /* To count ids on here and leave them the same there is for Python to take apart. */
                 uint16_t step = id_step(packet - size, packet, &kind);
-                if (joined >> (i - 1) & 1 && step != steps)
-                    return leave_in(core, train, 0, 0);
-                joined |= 1ULL << i;
+                goes_on |= 1ULL << i;
+                /* One run does not count ids on here and leave them the same there. */
+                if (!(goes_on >> (i - 1) & 1) || step == steps)
+                    joined |= 1ULL << i;
                 steps = step;
             }
             before = fine;
@@ -645,7 +647,7 @@ static bool send_in(struct core *core, const struct train *train)
         run.length = least(run.number * size, train->length - at);
         int refusal = run.number == 1 ? send_lone_in(core, run.data, run.length) : merge(core, &run, &kind);
         if (refusal)
-            return leave_in(core, train, done, refusal);
+            return leave_in(core, train, done, refusal, run.number);
         passed_in(core, run.number, run.length);
         done += run.number;
     }
@@ -722,10 +724,11 @@ int core_poll(struct core *core, int patience)
             break; /* a signal, or time is up */
         for (int i = 0; i < number; i++) {
             int descriptor = events[i].data.fd;
-            bool common = core->forwards && events[i].events == EPOLLIN;
-            if (!common || (descriptor != core->tun && descriptor != core->peer))
+            bool out = descriptor == core->tun && core->forwards_out;
+            bool into = descriptor == core->peer && core->forwards_in;
+            if (events[i].events != EPOLLIN || (!out && !into))
                 leave(core, descriptor, events[i].events);
-            else if (descriptor == core->tun ? !tun_to_peer(core) : !peer_to_tun(core))
+            else if (out ? !tun_to_peer(core) : !peer_to_tun(core))
                 leave(core, descriptor, EPOLLIN);
         }
     } while (!core->ready);

@@ -36,20 +36,20 @@ class Core:
         """Yield what Python has to look at, time after time."""
         self.wait_with(epoll)
         while True:
-            if ready := self.poll(forwarder.is_common):
+            if ready := self.poll(forwarder.common):
                 yield ready
 
     def wait_with(self, epoll: select.epoll) -> None:
         """Wait with this epoll, at which the ports are registered, from now on."""
         self._shared.epoll = epoll.fileno()
 
-    def poll(self, forwards: bool, patience: int = -1) -> Ready:
+    def poll(self, forwards: tuple[bool, bool], patience: int = -1) -> Ready:
         """Return what is ready for Python, after `patience` milliseconds at the latest; -1 waits for ever.
 
-        If `forwards`, the core forwards meanwhile. A signal ends the wait, too.
+        Meanwhile the core forwards, of the directions out and in, those that it is to. A signal ends the wait, too.
         """
         shared = self._shared
-        shared.forwards = forwards
+        shared.forwards_out, shared.forwards_in = forwards
         shared.out.refusal = shared.into.refusal = 0
         shared.ecn, shared.largest = self._peer.ecn, self._peer.largest
         number = self.library.core_poll(ctypes.byref(shared), patience)

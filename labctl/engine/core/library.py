@@ -46,9 +46,10 @@ class LeftIn(ctypes.Structure):
     flags: int
     ecn: int
     gro: int
+    run: int
     length: int
     _fields_ = (
-        *((name, ctypes.c_int32) for name in ("there", "error", "refusal", "flags", "ecn", "gro")),
+        *((name, ctypes.c_int32) for name in ("there", "error", "refusal", "flags", "ecn", "gro", "run")),
         ("length", ctypes.c_int64),
     )
 
@@ -65,7 +66,8 @@ class Shared(ctypes.Structure):
     epoll: int
     tun: int
     peer: int
-    forwards: int
+    forwards_out: int
+    forwards_in: int
     header: int
     frames: int
     datagrams: int
@@ -79,7 +81,7 @@ class Shared(ctypes.Structure):
     out: LeftOut
     into: LeftIn
     _fields_ = (
-        *((name, ctypes.c_int32) for name in ("epoll", "tun", "peer", "forwards")),
+        *((name, ctypes.c_int32) for name in ("epoll", "tun", "peer", "forwards_out", "forwards_in")),
         *((name, ctypes.c_void_p) for name in ("header", "frames", "datagrams", "cells", "features")),
         ("own_ports", ctypes.c_uint8 * 4),
         ("ecn", ctypes.c_int32),

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from labctl.engine.core.library import LeftIn, LeftOut
+from labctl.engine.features import Feature
 from labctl.engine.packets.train import Bytes, Train
 from labctl.engine.tun.offload import OffloadTun
 from labctl.engine.udp.offload import UDP_GRO, OffloadPeer
 
 
 class CoreTun(OffloadTun):
-    """A TUN interface that the core may have read from."""
+    """A TUN interface that the core may have read from, and to which it writes superframes."""
+
+    merges = Feature.TCP_MERGE | Feature.UDP_MERGE
 
     def attach(self, left_out: LeftOut, left_in: LeftIn) -> tuple[bytearray, memoryview]:
         """Hand over what is left there from now on. Return the memory of a frame's header, and that of frames."""
@@ -32,7 +35,7 @@ class CoreTun(OffloadTun):
             packets = self._read[left.packets_at : left.packets_at + left.length]
             trains.append(Train(packets, left.size, left.number, left.number))
         if left.frame >= 0:
-            (train,) = self._ending(left.frame_at, left.frame)
+            train = self._train(left.frame_at, left.frame)
             trains.append(train.part(left.sent, train.number - left.sent) if left.sent else train)
         error, left.error, left.number, left.frame = left.error, 0, 0, -1
         if trains:
@@ -40,6 +43,26 @@ class CoreTun(OffloadTun):
         if error:
             raise OSError(error, os.strerror(error))
         return super().receive()
+
+    def pieces(self, train: Train) -> Iterator[Train]:
+        """Yield the run that the core was refused, and each packet behind it alone."""
+        for feature in self.merges:
+            self.features.use(feature)  # what was given up is tried again by the core, after a while
+        run = self._left_in.run if self._left_in.refusal else 0
+        if run > 1:
+            yield train.part(0, run)
+            train = train.part(run, train.number - run)
+        yield from train.singles()
+
+    def send(self, piece: Train) -> None:
+        if piece.number == 1:
+            self.send_lone(piece.data)
+            return
+        try:
+            _meet_refusal(self._left_in)
+        except OSError as error:
+            self.refused(piece, error)
+            raise
 
     def _write(self, *buffers: Bytes) -> None:
         _meet_refusal(self._left_in)

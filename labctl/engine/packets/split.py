@@ -1,8 +1,8 @@
 """Software segmentation of what the kernel hands over: superframes are cut, checksums are finished.
 
 The kernel's TCP hands the TUN device up to 64 KB under one header instead of many packets, as to a network
-card that cuts it. `Splitter` is that card: it follows `tcp_gso_segment`, `__udp_gso_segment` and
-`inet_gso_segment` of Linux to the byte. `headers` computes the headers of the packets.
+card that cuts it. `split` is that card: it follows `tcp_gso_segment`, `__udp_gso_segment` and
+`inet_gso_segment` of Linux to the byte.
 
 The checksum field of a superframe holds the sum of its pseudo-header (RFC 9293 3.1), length included. So no
 address is looked at: the difference of the lengths is added, which is right behind extension headers, too.
@@ -11,20 +11,10 @@ A UDP checksum that comes out as 0 is sent as 0xffff, because 0 means that there
 
 from __future__ import annotations
 
-import struct
-
-import numpy as np
-
-from labctl.engine.packets.checksums import Rows, Words, field, finished, folded, native, row_sums
-from labctl.engine.packets.headers import CSUM_OFFSETS, Headers, Layout
-from labctl.engine.packets.ip import IPV6_HEADER, TCP, UDP
+from labctl.engine.packets.ip import IPV6_HEADER, TCP, UDP, checksum
+from labctl.engine.packets.layout import CSUM_OFFSETS, CWR, FIN_PSH, Layout
 from labctl.engine.packets.train import Bytes, Train
 from labctl.engine.packets.vnet import NEEDS_CSUM, TCPV4, TCPV6, UDP_L4, VnetHeader
-
-# Below this, numpy takes longer to begin than plain arithmetic to end.
-_SMALL = 2048
-# Arrangements are kept for as many kinds of frames. What is dropped is only made again.
-_KEPT = 64
 
 
 class NotSplittable(ValueError):
@@ -51,103 +41,41 @@ def layout_of(frame: Bytes, header: VnetHeader) -> Layout:
     return Layout(version, protocol, l4, head)
 
 
-def kind_of(frame: Bytes, header: VnetHeader) -> bytes:
-    """Return all that `layout_of` reads of a frame: its first byte, and the data offset of TCP."""
-    offset = header.csum_start + 12
-    return bytes(frame[:1]) if header.gso_type == UDP_L4 else bytes(frame[: offset + 1 : offset])
+def split(frame: Bytes, header: VnetHeader) -> Train:
+    """Return the packets that a superframe stands for. Raise NotSplittable if its virtio header does not fit it."""
+    version, protocol, l4, head = layout = layout_of(frame, header)
+    step, packets = header.gso_size, bytearray()
+    id, sequence, flags = _number(frame, 4, 2), _number(frame, l4 + 4, 4), l4 + 13
+    for number, at in enumerate(range(head, len(frame), step)):
+        packet = bytearray(frame[:head]) + frame[at : at + step]
+        for where, length in layout.lengths(len(packet)):
+            _put(packet, where, 2, length)
+        if version == 4:
+            _put(packet, 4, 2, id + number)
+            _put(packet, 10, 2, 0)
+            _put(packet, 10, 2, checksum(packet[: (packet[0] & 15) * 4]))
+        if protocol == TCP:
+            _put(packet, l4 + 4, 4, sequence + number * step)
+            packet[flags] &= ~((CWR if number else 0) | (FIN_PSH if at + step < len(frame) else 0))
+        # The sum of one's own pseudo-header, by which `finish` begins; modulo 65535, as all such sums.
+        _put(packet, layout.check, 2, (_number(frame, layout.check, 2) + len(packet) - len(frame)) % 65535)
+        finish(memoryview(packet), header)
+        packets += packet
+    return Train(memoryview(packets), head + step, number + 1)
 
 
-class _Cut:
-    """The arrangement for `count` frames of one layout, length and payload size: rows, and views of them."""
-
-    def __init__(self, memory: memoryview, layout: Layout, length: int, step: int, count: int) -> None:
-        head, l4 = layout.head, layout.l4
-        number, size = -(-(length - head) // step), head + step
-        last = length - (number - 1) * step
-        whole = number if last == size else number - 1
-        self._layout, self._step, self._short = layout, step, last < size
-        stride, used = number * size, (number - 1) * size + last
-        self.trains = [Train(memory[at : at + used], size, number) for at in range(0, count * stride, stride)]
-
-        rows = np.frombuffer(memory, np.uint8)[: count * stride].reshape(count, number, size)
-        self._payload, self._whole = rows[:, :whole, head:], slice(head, head + whole * step)
-        self._tail, self._rest = rows[:, -1, head:last], slice(head + whole * step, length)
-        self._padding = rows[:, -1, last:]
-        every = rows.reshape(count * number, size)
-        self._summed = every[:, l4:]
-        self._checks: Words = field(every, layout.check, "=u2")
-        self._last_checks = self._checks[number - 1 :: number]
-
-        self._headers = Headers(rows, layout, size, last)
-        # What the pseudo-header of one packet adds to that of the frame; 65535 counts as 0.
-        self._less, self._last_less = size - length + 65535, last - length + 65535
-
-    def make(self, frames: Rows) -> None:
-        """Cut frames of this kind into the memory."""
-        head, check = self._layout.head, self._layout.check
-        heads = frames[:, :head].tobytes()
-        self._payload[:] = frames[:, self._whole].reshape(self._payload.shape)
-
-        firsts, pseudos = [], []
-        for at in range(0, len(heads), head):
-            firsts.append(first := bytearray(heads[at : at + head]))
-            pseudos.append(pseudo := int.from_bytes(first[check : check + 2], "big"))
-            first[check : check + 2] = folded(pseudo + self._less).to_bytes(2, "big")
-        self._headers.fill(firsts)
-
-        if self._short:
-            # A short last packet is padded with zeros while sums are taken: they change none.
-            self._tail[:] = frames[:, self._rest]
-            self._padding[:] = 0
-            self._last_checks[:] = [native(folded(pseudo + self._last_less)) for pseudo in pseudos]
-        sums = finished(row_sums(self._summed))
-        if self._layout.protocol == UDP:
-            sums[sums == 0] = 65535
-        self._checks[:] = sums
-
-
-class Splitter:
-    """Cuts superframes into the memory that it is given."""
-
-    def __init__(self, memory: memoryview) -> None:
-        self._memory = memory
-        self._cuts: dict[tuple[VnetHeader, int, int, bytes], _Cut] = {}
-
-    def split(self, frames: Rows, header: VnetHeader) -> list[Train]:
-        """Return a train for each of these frames of one kind. Raise NotSplittable if the header does not fit them."""
-        count, length = frames.shape
-        key = header, length, count, kind_of(frames[0].data, header)
-        cut = self._cuts.get(key) or self._arranged(key, layout_of(frames[0].data, header))
-        cut.make(frames)
-        return cut.trains
-
-    def _arranged(self, key: tuple[VnetHeader, int, int, bytes], layout: Layout) -> _Cut:
-        """Return an arrangement for this kind of frames, and keep it if it fits into the memory."""
-        header, length, count, _ = key
-        needed = -(-(length - layout.head) // header.gso_size) * (layout.head + header.gso_size) * count
-        if needed > len(self._memory):
-            # The headers of very many very small packets: rare, and too large to keep.
-            return _Cut(memoryview(bytearray(needed)), layout, length, header.gso_size, count)
-        if len(self._cuts) >= _KEPT:
-            self._cuts.clear()
-        self._cuts[key] = cut = _Cut(self._memory, layout, length, header.gso_size, count)
-        return cut
-
-
-def finish(packets: memoryview, size: int, number: int, header: VnetHeader) -> None:
-    """Finish the checksum of each of `number` packets of one size, in place.
-
-    Packets whose header points outside of them are left as they are.
-    """
+def finish(packet: memoryview, header: VnetHeader) -> None:
+    """Finish the checksum of a packet in place; one whose header points outside of it is left as it is."""
     start, at = header.csum_start, header.csum_start + header.csum_offset
-    if at + 2 > size:
-        return
-    zero = 65535 if header.csum_offset == CSUM_OFFSETS[UDP] else 0
-    if number == 1 and size < _SMALL:
-        total = int.from_bytes(packets[start:], "big") << 8 * ((size - start) % 2)
-        struct.pack_into("!H", packets, at, -total % 65535 or zero)
-        return
-    rows = np.frombuffer(packets, np.uint8).reshape(number, size)
-    checks = finished(row_sums(rows[:, start:]))
-    checks[checks == 0] = zero
-    field(rows, at, "=u2")[:] = checks
+    if at + 2 <= len(packet):
+        zero = 65535 if header.csum_offset == CSUM_OFFSETS[UDP] else 0
+        _put(packet, at, 2, checksum(packet[start:]) % 65535 or zero)
+
+
+def _number(data: Bytes, at: int, size: int) -> int:
+    return int.from_bytes(data[at : at + size], "big")
+
+
+def _put(data: bytearray | memoryview, at: int, size: int, number: int) -> None:
+    """Write a number that wraps around."""
+    data[at : at + size] = (number % (1 << 8 * size)).to_bytes(size, "big")

@@ -1,10 +1,8 @@
-"""The TUN device with the kernel's offloads: many packets with one call.
+"""The TUN device with the kernel's offloads, one frame for each call.
 
 With IFF_VNET_HDR each frame comes with a `vnet` header, and with TUNSETOFFLOAD the kernel leaves work to us:
-TCP superframes are not cut, checksums not finished. `split` does that work, and `coalesce` undoes it for the kernel.
-Superframes that are alike are taken a few at a time, and cut at once: where several processes share a CPU, the
-second finds in the caches what the first had to fetch. Small packets are taken as many as there are, and
-neighbours of one size leave as one train.
+TCP superframes are not cut, checksums not finished. `split` does that work. `batches.tun` takes many frames at once
+and merges packets for the kernel; the core in C does so, too, and leaves to this port what is rare (`core.ports`).
 
 TUNSETOFFLOAD belongs to the *device* and outlives the descriptor, whereas IFF_VNET_HDR belongs to the descriptor. A
 program that attached to a persistent device after us, without the header, would read unfinished packets and could not
@@ -21,14 +19,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterable
-
-import numpy as np
 
 from labctl.engine.features import Feature, Features
-from labctl.engine.packets import coalesce, split
-from labctl.engine.packets.checksums import Rows
-from labctl.engine.packets.train import MOST_PACKETS, Bytes, Train
+from labctl.engine.packets.ip import UDP
+from labctl.engine.packets.split import NotSplittable, finish, split
+from labctl.engine.packets.train import Bytes, Train
 from labctl.engine.packets.vnet import EMPTY, NEEDS_CSUM, VnetHeader
 from labctl.engine.packets.vnet import SIZE as VNET
 from labctl.engine.ports import LARGEST, buffer
@@ -38,33 +33,26 @@ from labctl.engine.tun.gso import NOTHING_TO_CUT, mtu_of
 # linux/if_tun.h
 IFF_VNET_HDR = 0x4000
 TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4, TUN_F_USO6 = 0x01, 0x02, 0x04, 0x20, 0x40
-# Superframes that are taken at once. More gain nothing: with their packets, eight fill the usual L2 cache.
-MOST_FRAMES = 4
 
 # What says nothing about a feature: the interface is down or gone, or the kernel is short of memory.
 _NO_REFUSAL = {errno.EIO, errno.EBADFD, errno.EFAULT, errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM}
 
 
 class OffloadTun(TunDevice):
-    """A TUN interface whose superframes are trains."""
+    """A TUN interface whose superframes are trains, and to which every packet is written alone."""
 
     flags = IFF_VNET_HDR
+    merges = Feature(0)
+    """What this port can merge, where the kernel takes it."""
+    room = 2 * LARGEST
+    """Bytes for frames."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
         self.features = Features()
         self._cuts = True
         self._header = bytearray(VNET)
-        # Each superframe has a slot; small packets are read behind one another while they begin in the first.
-        self._read = buffer(MOST_FRAMES * LARGEST)
-        self._frames = np.frombuffer(self._read, np.uint8).reshape(MOST_FRAMES, LARGEST)
-        slots = range(0, MOST_FRAMES * LARGEST, LARGEST)
-        self._first, *self._further = ((self._header, self._read[at : at + LARGEST]) for at in slots)
-        # One for superframes that are alike, one for the other that may come behind them.
-        self._splitters = split.Splitter(buffer(2 * MOST_FRAMES * LARGEST)), split.Splitter(buffer(2 * LARGEST))
-        self._merged = buffer(VNET + LARGEST)
-        # A packet that comes alone goes on before a second is looked for.
-        self._alone = True
+        self._read = buffer(self.room)
 
     def engage(self, features: Features) -> None:
         """Engage every offload that this kernel has, as long as the interface's MTU leaves something to cut."""
@@ -92,11 +80,11 @@ class OffloadTun(TunDevice):
         tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6
         # USO came with Linux 6.2, and writing merged UDP with it.
         if self._offload(tso | TUN_F_USO4 | TUN_F_USO6):
-            features.engage(Feature.TUN_USO | Feature.UDP_MERGE)
+            features.engage(Feature.TUN_USO | Feature.UDP_MERGE & self.merges)
         elif not self._offload(tso):
             self._offload(0)
             return
-        features.engage(Feature.TUN_TSO | Feature.TCP_MERGE)
+        features.engage(Feature.TUN_TSO | Feature.TCP_MERGE & self.merges)
 
     def _offload(self, mask: int) -> bool:
         try:
@@ -105,109 +93,34 @@ class OffloadTun(TunDevice):
             return False
         return True
 
-    def rested(self) -> None:
-        self._alone = True
-
     def receive(self) -> Bytes | list[Train]:
-        """Return what waits: one packet, packets up to a batch, or superframes that are alike; and what ends these."""
-        header = self._header
-        length = os.readv(self._descriptor, self._first) - VNET
-        if header[1]:
-            return self._superframes(length)
-        if self._alone:
-            self._alone = False
-            return self._read[:length] if not header[0] else self._finished(0, length, 1, bytes(header)).data
-        return self._batch(length)
+        train = self._train(0, os.readv(self._descriptor, (self._header, self._read[:LARGEST])) - VNET)
+        return train.data if train.number == 1 else [train]
 
-    def _superframes(self, length: int) -> list[Train]:
-        """Take more superframes, behind a first one of this length."""
-        header, number = VnetHeader.read(self._header), 1
-        kind = split.kind_of(self._read[:length], header)
-        ending: list[Train] = []
-        for slot in self._further:
+    def _train(self, at: int, length: int) -> Train:
+        """Return the packets of a frame that was read to the offset `at`, behind its header."""
+        frame, header = self._read[at : at + length], VnetHeader.read(self._header)
+        if header.gso_type:
             try:
-                size = os.readv(self._descriptor, slot) - VNET
-            except OSError:  # if it lasts it comes again with the next call
-                break
-            last = VnetHeader.read(self._header)
-            if size != length or last != header or split.kind_of(slot[1][:size], header) != kind:
-                ending = self._ending(number * LARGEST, size)
-                break
-            number += 1
-        return [*self._split(self._frames[:number, :length], header, 0), *ending]
-
-    def _batch(self, length: int) -> list[Train]:
-        """Take more packets, behind a first one of this length."""
-        descriptor, header, view = self._descriptor, self._header, self._read
-        # Neighbours of one size and one header: where they begin, their size, their number, the header.
-        groups: list[tuple[int, int, int, bytes]] = []
-        start, size, number, at, key = 0, length, 1, length, bytes(header)
-        ending: list[Train] = []
-        for _ in range(MOST_PACKETS - 1):
-            if at > LARGEST:
-                break
-            try:
-                length = os.readv(descriptor, (header, view[at : at + LARGEST])) - VNET
-            except OSError:
-                self._alone = True
-                break
-            if header[1]:
-                ending = self._ending(at, length)
-                break
-            if length == size and header == key:
-                number += 1
-            else:
-                groups.append((start, size, number, key))
-                start, size, number, key = at, length, 1, bytes(header)
-            at += length
-        groups.append((start, size, number, key))
-        return [*(self._finished(*group) for group in groups), *ending]
-
-    def _finished(self, start: int, size: int, number: int, key: bytes) -> Train:
-        packets = self._read[start : start + size * number]
-        if key[0] & NEEDS_CSUM:
-            split.finish(packets, size, number, VnetHeader.read(key))
-        return Train(packets, size, number, number)
-
-    def _ending(self, at: int, size: int) -> list[Train]:
-        """Return the trains of what came last, and differs from what came before it."""
-        if self._header[1]:
-            frame = np.frombuffer(self._read, np.uint8)[None, at : at + size]
-            return self._split(frame, VnetHeader.read(self._header), 1)
-        return [self._finished(at, size, 1, bytes(self._header))]
-
-    def _split(self, frames: Rows, header: VnetHeader, which: int) -> list[Train]:
-        try:
-            return self._splitters[which].split(frames, header)
-        except split.NotSplittable:
-            # An unfinished packet must not leave. An empty one is counted, as malformed.
-            return [Train.of(b"")] * len(frames)
-
-    def pieces(self, train: Train) -> Iterable[Train]:
-        """Return the runs that one write takes, found and verified."""
-        if train.number == 1:
-            return (train,)
-        use = self.features.use
-        return coalesce.runs(train, use(Feature.TCP_MERGE), use(Feature.UDP_MERGE))
-
-    def send(self, piece: Train) -> None:
-        if piece.number == 1:
-            self.send_lone(piece.data)
-            return
-        length = coalesce.merge(piece, self._merged)
-        try:
-            self._write(self._merged[:length])
-        except OSError as error:
-            if error.errno not in _NO_REFUSAL:
-                udp = coalesce.is_udp(piece)
-                self.features.give_up(Feature.UDP_MERGE if udp else Feature.TCP_MERGE, error)
-            raise
+                return split(frame, header)
+            except NotSplittable:
+                # An unfinished packet must not leave. An empty one is counted, as malformed.
+                return Train.of(b"")
+        if header.flags & NEEDS_CSUM:
+            finish(frame, header)
+        return Train.of(frame)
 
     def send_lone(self, packet: Bytes) -> None:
         self._write(EMPTY, packet)
 
     def _write(self, *buffers: Bytes) -> None:
         os.writev(self._descriptor, buffers)
+
+    def refused(self, run: Train, error: OSError) -> None:
+        """Take note that the kernel refused a merged frame of these packets."""
+        if error.errno not in _NO_REFUSAL:
+            protocol = run.data[9 if run.data[0] >> 4 == 4 else 6]
+            self.features.give_up(Feature.UDP_MERGE if protocol == UDP else Feature.TCP_MERGE, error)
 
     def close(self) -> None:
         self._offload(0)

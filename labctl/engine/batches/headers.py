@@ -11,39 +11,11 @@ views into one memory is kept and filled again and again: to make views takes lo
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from labctl.engine.packets.checksums import Rows
-from labctl.engine.packets.ip import IPV6_HEADER, TCP, UDP, checksum
-
-CSUM_OFFSETS = {TCP: 16, UDP: 6}
-FIN_PSH, CWR = 0x09, 0x80
-
-
-class Layout(NamedTuple):
-    """Where the headers of a packet end, and what they are."""
-
-    version: int
-    protocol: int
-    l4: int
-    head: int
-
-    @property
-    def check(self) -> int:
-        """The offset of the TCP or UDP checksum."""
-        return self.l4 + CSUM_OFFSETS[self.protocol]
-
-    @property
-    def addresses(self) -> int:
-        """The offset of the addresses. Without IPv4 options and IPv6 extension headers they end at `l4`."""
-        return 12 if self.version == 4 else 8
-
-    def lengths(self, size: int) -> list[tuple[int, int]]:
-        """Return the offsets at which a packet of this size states a length, each with that length."""
-        stated = [(2, size) if self.version == 4 else (4, size - IPV6_HEADER)]
-        return [*stated, (self.l4 + 4, size - self.l4)] if self.protocol == UDP else stated
+from labctl.engine.batches.checksums import Rows
+from labctl.engine.packets.ip import TCP, checksum
+from labctl.engine.packets.layout import CWR, FIN_PSH, Layout
 
 
 class Headers:

@@ -1,4 +1,4 @@
-"""From packets to superframes, the reverse of `split`: so that the kernel handles many packets as one.
+"""From packets to superframes, the reverse of `packets.split`: so that the kernel handles many packets as one.
 
 `runs` finds which neighbours of a train may be merged, `merge` makes one frame of them. They follow the
 kernel's own `tcp_gro_receive` and `udp_gro_receive`, and are stricter in one point. A merged frame carries
@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from labctl.engine.packets.checksums import Rows, are_right, field, folded, native, row_sums
-from labctl.engine.packets.headers import Headers, Layout
+from labctl.engine.batches.checksums import Rows, are_right, field, folded, native, row_sums
+from labctl.engine.batches.headers import Headers
 from labctl.engine.packets.ip import IPV6_HEADER, TCP, UDP, checksum
+from labctl.engine.packets.layout import Layout
 from labctl.engine.packets.train import MOST_PACKETS, Bytes, Train
 from labctl.engine.packets.vnet import LAYOUT, NEEDS_CSUM, TCPV4, TCPV6, UDP_L4
 from labctl.engine.packets.vnet import SIZE as VNET
@@ -134,11 +135,6 @@ class _Expected:
 
 
 _expected = lru_cache(64)(_Expected)
-
-
-def is_udp(run: Train) -> bool:
-    """Return whether a run is of UDP packets, not of TCP ones."""
-    return run.data[9 if run.data[0] >> 4 == 4 else 6] == UDP
 
 
 def _joins(train: Train, kind: Layout) -> npt.NDArray[np.bool_]:
