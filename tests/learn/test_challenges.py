@@ -12,7 +12,7 @@ from labctl.diagnosis.reasons import Reason
 from labctl.lab.challenge import Challenge
 from labctl.learn.challenges import hints
 from labctl.learn.challenges.choice import choose
-from labctl.learn.challenges.symptoms import complaint, praise
+from labctl.learn.challenges.symptoms import complaint, praise, what_works
 from labctl.learn.faults.fault import LEVELS
 from labctl.learn.faults.layout import Layout
 from labctl.live import events, readings
@@ -40,6 +40,20 @@ def test_a_symptom_says_who_wants_what_and_nothing_of_its_cause(seed: int, level
 def test_what_is_meant_to_fail_is_no_news() -> None:
     for check in LAYOUT.topology.checks:
         assert bool(praise(check)) == (check.expect is None)
+
+
+@pytest.mark.parametrize("name", ["two-site", "static-routing", "web-dns"])
+def test_that_a_site_reaches_its_own_address_is_no_news(name: str) -> None:
+    topology = Topology.load(name)
+    own = {
+        f"{space} reaches {prefix.ip}"
+        for space, found in topology.namespaces.items()
+        for interface in found.interfaces.values()
+        for prefix in interface.addresses
+    }
+    works = what_works(Layout(topology), ())
+    assert works and not own & set(works) and len(set(works)) == len(works)
+    assert works[0] not in what_works(Layout(topology), [check.name for check in topology.checks])
 
 
 def test_there_is_something_to_look_at_for_every_reason() -> None:

@@ -14,7 +14,7 @@ from labctl.lab.challenge_checks import look
 from labctl.lab.own_labs import context_of, own_labs
 from labctl.lab.state import State, applied
 from labctl.learn.challenges.choice import Placed, choose
-from labctl.learn.challenges.symptoms import complaint, praise
+from labctl.learn.challenges.symptoms import complaint, what_works
 from labctl.learn.changes import perform
 from labctl.learn.faults.fault import Level, as_level
 from labctl.learn.faults.layout import Layout
@@ -110,12 +110,11 @@ def told(found: Known) -> Begun:
     challenge, draw = found.challenge, random.Random(found.challenge.seed)
     checks = {check.name: check for check in found.topology.checks}
     shown = dict.fromkeys(fault.injected.check for fault in found.faults)
-    holding = [praise(check) for name, check in checks.items() if name not in challenge.failing]
     return Begun(
         found.lab,
         challenge,
         tuple(complaint(checks[name], draw) for name in shown),
-        tuple([words for words in holding if words][:WORKS]),
+        tuple(what_works(Layout(found.topology), challenge.failing)[:WORKS]),
         len(checks),
     )
 

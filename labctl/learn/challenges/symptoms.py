@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 
+from labctl.learn.faults.layout import Layout
 from labctl.topology.model import Check
 
 _ENDS = ("Yesterday it did.", "This morning it still did.", "It did until last night.")
@@ -24,6 +26,13 @@ def complaint(check: Check, draw: random.Random) -> str:
     if check.dns:
         return f"{who} does not find {check.dns.name} by its name. {end}"
     return f"{check.description or check.name}: not any more. {end}"
+
+
+def what_works(layout: Layout, failing: Collection[str]) -> list[str]:
+    """Return what a user would say of the checks that hold, each once: that a site reaches itself is no news."""
+    within = {way.check.name for way in layout.local}
+    holding = [check for check in layout.topology.checks if check.name not in {*failing, *within}]
+    return [words for words in dict.fromkeys(map(praise, holding)) if words]
 
 
 def praise(check: Check) -> str:
