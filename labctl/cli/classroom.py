@@ -76,8 +76,9 @@ def verify(
 ) -> int:
     """Measure the teacher's checks in the lab of every student, from outside and with the rights of that student.
 
-    Without --checks and --lesson they are those of the shipped topology that has the name of the lab; a lesson may
-    have changed that one.
+    Without --checks and --lesson they are those of the shipped topology that has the name of the lab. Where that may
+    be another one, because the student reports to be in a lesson there, or has other tunnels, no check has failed: it
+    could not be asked. Of one student all is shown.
     """
     from labctl.learn.classroom.listing import measured_rows
     from labctl.learn.classroom.tables import class_as_records, class_as_values, of_results
@@ -89,7 +90,10 @@ def verify(
     rows = measured_rows(students, of_file(file) if file else of_lesson(lesson, step) if lesson else OfShipped())
     if junit is not None:
         _write_junit(junit, rows)
-    _print(form, of_results(rows), class_as_values(rows), class_as_records(rows))
+    if form == "table" and len(students) == 1:
+        _print_whole(rows)
+    else:
+        _print(form, of_results(rows), class_as_values(rows), class_as_records(rows))
     if all(row.measured and row.measured.passed for row in rows):
         return ExitCode.SUCCESS
     return ExitCode.FAILED if any(row.measured and row.measured.failed for row in rows) else ExitCode.NOT_ASKED
@@ -211,6 +215,17 @@ def _print(form: str, table: Table, values: list[dict[str, Any]], records: Seque
         from labctl.report.columns import show
 
         show(table)
+
+
+def _print_whole(rows: Sequence[Row]) -> None:
+    """Print all that is known of the checks of one student."""
+    from labctl.learn.classroom.tables import summary
+    from labctl.report.verdicts import result
+
+    for row in rows:
+        click.echo(f"{row.user}, {f'lab {row.lab}' if row.lab else 'no lab'}: {summary(row.measured)}")
+        for each in row.measured.results if row.measured else ():
+            result(each)
 
 
 def _print_json(values: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from labctl.kernel import programs
 
 # net/tcp_states.h. A UDP socket is ESTABLISHED once it is connected, and CLOSE until then.
 _ESTABLISHED, _TIME_WAIT, _CLOSE, _LISTEN = 0x01, 0x06, 0x07, 0x0A
+_RECEIVES = {"tcp": {_LISTEN}, "udp": {_CLOSE, _ESTABLISHED}}
 _ANYWHERE = ("0.0.0.0", "::")
 _SO_MEMINFO, _MEMORY, _DROPS = 55, struct.Struct("=9I"), 8  # asm-generic/socket.h; SK_MEMINFO_* of linux/sock_diag.h
 
@@ -59,6 +60,12 @@ def hosts(protocol: str, port: int) -> set[str]:
     return {found.host for found in _receivers(protocol, port)}
 
 
+def ports(protocol: str) -> frozenset[int]:
+    """Return the ports on which TCP sockets listen, or to which UDP sockets are bound. Follows the thread."""
+    wanted = _RECEIVES[protocol]
+    return frozenset(found.port for found in _sockets(protocol) if found.state in wanted)
+
+
 def connected(port: int) -> bool:
     """Return whether a TCP connection of a port may still send something: a segment, or the answer to its FIN."""
     over = {_TIME_WAIT, _CLOSE, _LISTEN}
@@ -71,7 +78,7 @@ def connections() -> set[tuple[int, int]]:
 
 
 def _receivers(protocol: str, port: int) -> Iterator[_Socket]:
-    wanted = {_LISTEN} if protocol == "tcp" else {_CLOSE, _ESTABLISHED}
+    wanted = _RECEIVES[protocol]
     return (found for found in _sockets(protocol) if found.port == port and found.state in wanted)
 
 

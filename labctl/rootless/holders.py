@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -26,6 +27,7 @@ MOST_OF_A_USER = 16
 """Environments of one user that are looked at: the names cost nothing, and the teacher's screen is small."""
 
 _STATUS = 1 << 14
+_TICKS = os.sysconf("SC_CLK_TCK")
 _SUID_DUMPABLE = Path("/proc/sys/fs/suid_dumpable")  # proc_sys_fs(5)
 
 
@@ -37,6 +39,11 @@ class Holder:
     gid: int
     lab: str
     process: Process
+
+    @property
+    def began(self) -> float:
+        """Return when it has begun, in seconds since the epoch."""
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + self.process.started / _TICKS
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -20,7 +18,6 @@ from labctl.process.apart import Limits, answers
 from labctl.rootless.cost import Cost, cost
 from labctl.rootless.holders import Holder
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _LIMITS = Limits(seconds=5.0, most=1 << 20)
 """What the answers about one student may take: a person waits for them."""
 
@@ -87,17 +84,12 @@ def _rows(
             student.name,
             student.uid,
             holder.lab,
-            _moment(holder.process.started),
+            holder.began,
             costs.get(holder),
             results.get(holder),
             lesson,
             remarks,
         )
-
-
-def _moment(ticks: int) -> float:
-    """Return when a process has started, in seconds since the epoch, by clock ticks since boot."""
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / _TICKS
 
 
 def _costs(holders: Sequence[Holder]) -> dict[Holder, Cost]:

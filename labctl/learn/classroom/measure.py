@@ -14,6 +14,7 @@ from typing import Any, get_args
 from labctl.checks.results import Evidence, Result, State
 from labctl.errors import kernel_words
 from labctl.kernel import namespaces
+from labctl.lab.outside.moved import moved
 from labctl.lab.outside.names import keep_names
 from labctl.lab.outside.verify import verify
 from labctl.learn.classroom.plain import plain
@@ -35,12 +36,23 @@ _STATES = get_args(State)
 
 
 @dataclass(frozen=True)
+class Guessed:
+    """What is known of a topology that no teacher has named: `doubt` says in words what speaks against it, if it does.
+
+    Whoever made the lab can make that up, and so it only keeps a check from having failed.
+    """
+
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
 class Task:
-    """The checks of a topology for the lab of a student."""
+    """The checks of a topology for the lab of a student. `guessed` is None where that topology was named."""
 
     holder: Holder
     wanted: Desired
     checks: Sequence[Check]
+    guessed: Guessed | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,14 @@ def measure(tasks: Sequence[Task]) -> Iterator[tuple[Task, Measured]]:
     seconds = 30 + max((sum(EACH + check.wait for check in task.checks) for task in tasks), default=0.0)
     works = [partial(_inside, task) for task in tasks]
     for number, answer in answers(works, workers(), Limits(seconds, _MOST)):
-        yield tasks[number], measured(answer, tasks[number].checks)
+        yield tasks[number], _doubted(measured(answer, tasks[number].checks), tasks[number].guessed)
+
+
+def _doubted(found: Measured, guessed: Guessed | None) -> Measured:
+    """Return results; of those that have not passed for a topology that may be another one, only that."""
+    if found.why or found.passed or guessed is None or not guessed.doubt:
+        return found
+    return Measured(why=guessed.doubt)
 
 
 def _inside(task: Task) -> list[dict[str, Any]]:
@@ -80,8 +99,25 @@ def _inside(task: Task) -> list[dict[str, Any]]:
     found = _adopted(root, task.wanted.topology.namespaces)
     keep_names(task.wanted)
     _wait_for_own_checks(root, task.holder.lab)
+    elsewhere = _elsewhere(task)
     results = verify(task.wanted, task.checks, [task.holder.process.pid])
-    return [asdict(_told(result, found)) for result in results]
+    return [asdict(_judged(_told(result, found), elsewhere.get(result.name, ""), task.guessed)) for result in results]
+
+
+def _elsewhere(task: Task) -> dict[str, str]:
+    """Return, in words, which tunnels of a check are at other ports than the topology says, by its name."""
+    found = moved(task.wanted.topology)
+    crossed = {check.name: [found[ref] for ref in check.crosses if ref in found] for check in task.checks}
+    return {name: "; ".join(words) for name, words in crossed.items() if words}
+
+
+def _judged(result: Result, elsewhere: str, guessed: Guessed | None) -> Result:
+    """Return a result; what has failed at a tunnel that is elsewhere was not asked where the topology is a guess."""
+    if result.passed or not result.asked or result.lost or not elsewhere:
+        return result
+    if guessed is None:
+        return replace(result, lost=elsewhere)
+    return replace(result, asked=False, outcome="unasked", lost=f"{elsewhere}: --lesson asks those of a lesson")
 
 
 def _adopted(root: int, names: Mapping[str, object]) -> dict[str, str]:

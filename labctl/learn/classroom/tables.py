@@ -102,6 +102,13 @@ def verdict(measured: Measured | None) -> str:
     return _counted(*names)
 
 
+def summary(measured: Measured | None) -> str:
+    """Return how many of the checks have passed in a lab, and no names; or why they say nothing."""
+    if measured is None or measured.why:
+        return verdict(measured)
+    return f"{sum(result.passed for result in measured.results)} of {len(measured.results)} passed"
+
+
 _CHOICES: Sequence[Callable[[Result], bool]] = (
     lambda each: each.passed,
     lambda each: each.asked and not each.passed,

@@ -4,6 +4,10 @@ a topology file         for itself, in the lab of its name
 a file with `checks:`   against the shipped topology that has the name of the lab
 a lesson                those of a step, as the lesson is for the seed of the student
 nothing                 those of the step that the student reports to be at, or of the shipped topology
+
+Where no topology is named, that of a lab is a guess by its name, and what a lesson or the student has changed is found
+fault with although it may be as it should be. What passes has passed all the same, because it was measured; where
+something fails, and there is a sign that the guess is wrong, it is said that it could not be asked.
 """
 
 from __future__ import annotations
@@ -14,9 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from labctl.errors import UsageError
+from labctl.errors import LabError, UsageError
 from labctl.learn.classroom import spool
-from labctl.learn.classroom.measure import Task
+from labctl.learn.classroom.measure import Guessed, Task
 from labctl.learn.classroom.people import Student
 from labctl.learn.classroom.reported import Reported
 from labctl.learn.lesson import shipped as lessons
@@ -25,15 +29,22 @@ from labctl.plan.desired import Desired, desired
 from labctl.rootless.holders import Holder
 from labctl.topology import checks_file, shipped
 from labctl.topology.load import load_routed, loads, tree_of
+from labctl.topology.model import Topology
 from labctl.topology.rename import renamed
 from labctl.topology.routed import Routed
+
+SLACK = 60.0
+"""Seconds by which a lesson may be older than the lab that it is in: the clock of the machine may be set meanwhile."""
 
 
 class Checks(Protocol):
     """Has the checks for a lab."""
 
     def task(self, student: Student, holder: Holder, reported: Reported | None) -> Task | str:
-        """Return the checks for a lab of a student; in words why there are none for it. Raise UsageError."""
+        """Return the checks for a lab of a student; in words why there are none for it.
+
+        `reported` is the lesson that the student reports to be at in this lab. Raise LabError where they do not fit it.
+        """
 
 
 @dataclass(frozen=True)
@@ -60,8 +71,10 @@ class OfShipped:
         wanted = _shipped(holder.lab)
         if wanted is None:
             return f"no topology {holder.lab} ships with labctl: name a file with --checks"
-        own = wanted.topology.checks
-        return Task(holder, wanted, checks_file.checks_for(wanted.topology, self.others) if self.others else own)
+        if self.others is None:
+            return Task(holder, wanted, wanted.topology.checks, Guessed(_is_of(reported)))
+        changed = reported if reported and not _is_in(reported, wanted.topology) else None
+        return Task(holder, wanted, checks_file.checks_for(wanted.topology, self.others), Guessed(_is_of(changed)))
 
 
 @dataclass(frozen=True)
@@ -119,6 +132,20 @@ def of_lesson(name: str, step: int | None) -> Checks:
     return OfLesson(folder, step)
 
 
+def _is_of(reported: Reported | None) -> str:
+    """Return, in words, that a lab is said to be that of a lesson; nothing where it is not."""
+    if reported is None:
+        return ""
+    return f"it is reported to be the lab of lesson {reported.lesson}: ask with --lesson {reported.lesson}"
+
+
+def _is_in(reported: Reported, topology: Topology) -> bool:
+    """Return whether the lab of a lesson is as a topology has it, at the step that is reported."""
+    folder = lessons.folders().get(reported.lesson)
+    labs = _lesson(folder, reported.seed).labs[reported.step - 1 :] if folder is not None else ()
+    return bool(labs) and labs[0].model_copy(update={"checks": topology.checks}) == topology
+
+
 @cache
 def _shipped(name: str) -> Desired | None:
     return desired(loads(shipped.text_of(name), name)) if name in shipped.names() else None
@@ -132,14 +159,28 @@ def _lesson(folder: Path, seed: int) -> LessonFile:
 def tasks(
     students: Sequence[Student], reported: Mapping[int, Sequence[Reported]], checks: Checks
 ) -> tuple[list[Task], dict[Holder, str]]:
-    """Return the checks for all labs of some students, and in words why there are none for some of them."""
-    found, left = [], {}
+    """Return the checks for all labs of some students, and in words why there are none for some of them.
+
+    Raise LabError where the checks fit no lab at all.
+    """
+    found, left, wrong = [], {}, []
     for student in students:
         for holder in student.holders:
-            lesson = next((each for each in reported.get(student.uid, ()) if each.lab == holder.lab), None)
-            task = checks.task(student, holder, lesson)
+            lesson = next((each for each in reported.get(student.uid, ()) if _may_be_in(each, holder)), None)
+            try:
+                task = checks.task(student, holder, lesson)
+            except LabError as error:  # a student may call a lab as they like
+                wrong.append(error)
+                task = f"the checks do not fit lab {holder.lab}"
             if isinstance(task, Task):
                 found.append(task)
             else:
                 left[holder] = task
+    if wrong and not found:
+        raise wrong[0]
     return found, left
+
+
+def _may_be_in(reported: Reported, holder: Holder) -> bool:
+    """Return whether a student may be in a lesson in a lab: one of that name, and not made after the step was begun."""
+    return reported.lab == holder.lab and (reported.since is None or reported.since > holder.began - SLACK)

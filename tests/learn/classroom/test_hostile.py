@@ -204,7 +204,8 @@ def test_names_and_sockets_are_only_words() -> None:
             assert (victim.name, "two-site") in labs and len(labs) <= 3
             assert {lab for _, lab in labs} <= {"two-site", "no lab", ""}
             told = made.teacher.labctl("class", "verify", victim.name, "--checks", checks, code=None)
-            assert "\x1b" not in told.stdout and "3 of 4 passed; not asked: hello" in told.stdout
+            assert "\x1b" not in told.stdout and "lab two-site: 3 of 4 passed\n" in told.stdout
+            assert "???? hello" in told.stdout
             (row,) = made.teacher.json("class", "verify", victim.name, "--checks", checks, code=5)
             (hello,) = (each for each in row["checks"]["results"] if each["name"] == "hello")
             assert not hello["asked"] and "\N{REPLACEMENT CHARACTER}[2Jowned" in hello["observed"]
