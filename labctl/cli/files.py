@@ -15,7 +15,7 @@ from labctl.report.reporter import reporter
 @format_option
 def validate(file: str, form: str) -> int:
     """Check a topology file without making anything."""
-    from labctl.lab import rulesets
+    from labctl.lab import preflight
     from labctl.topology.load import loads, text_of, warnings
     from labctl.topology.program_paths import directory_of
     from labctl.topology.shipped import find
@@ -24,7 +24,7 @@ def validate(file: str, form: str) -> int:
     path = find(file)
     name, text = name_of(path), text_of(path)
     topology = loads(text, name, directory_of(path))
-    unseen = rulesets.unseen(topology, text, name)
+    unseen = preflight.unseen(topology, text, name)
     reporter(form).valid(file, topology, warnings(topology, text, name), unseen)
     return ExitCode.SUCCESS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,13 +13,11 @@ from labctl.lab.engines.running import running
 from labctl.lab.journal import Recorded
 from labctl.lab.state import State
 from labctl.plan.desired import Desired
-from labctl.plan.facts import Facts, FoundProgram, Link
+from labctl.plan.facts import Facts, Link
 from labctl.plan.own_file import OwnFile
 from labctl.plan.sought import Sought
-from labctl.plan.steps import Step
 from labctl.process.disk import kept_in
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.program_ref import ProgramRef
 
 
 def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
@@ -38,13 +36,11 @@ def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
                 ran = tuple(recorded.ran.get(name, ()))
                 found[name] = replace(there, links=links, files=files, hosts=hosts, ran=ran, firewall=firewall)
     engines = dict(running(recorded.engines, state, steps, found))
-    return Facts(found, engines, dict(_programs(recorded, state, steps)) if recorded.programs else {})
-
-
-def _programs(recorded: Recorded, state: State, desired: Collection[Step]) -> Iterator[tuple[ProgramRef, FoundProgram]]:
+    if not recorded.programs:
+        return Facts(found, engines)
     from labctl.lab.programs.found import found_programs  # which most labs do without
 
-    return found_programs(recorded.programs, state, desired)
+    return Facts(found, engines, dict(found_programs(recorded.programs, state, steps)))
 
 
 def _files(name: str, state: State, recorded: Recorded) -> Iterator[tuple[str, OwnFile]]:

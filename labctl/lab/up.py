@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from labctl.errors import KernelRefused, LabError, MachineError
 from labctl.kernel import namespaces
-from labctl.lab import rulesets
+from labctl.lab import preflight
 from labctl.lab.apply import apply
 from labctl.lab.challenge import refuse_while_hidden
 from labctl.lab.down import rollback
@@ -20,7 +20,7 @@ from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.events import Listener, Planned, RollingBack
 from labctl.lab.lock import locked
 from labctl.lab.programs.errors import ProgramFailed
-from labctl.lab.reconcile import check_names_free, pending, with_ruleset
+from labctl.lab.reconcile import pending
 from labctl.lab.run_directory import prepare_names
 from labctl.lab.session import Session
 from labctl.lab.state import State
@@ -34,7 +34,7 @@ from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 
 LOOKS = 3
-"""How often a lab that was changed is looked at again, for what is left to do."""
+"""How often what is left to do in a lab that was changed is done."""
 
 HIDDEN = (
     "this is a mount namespace of its own (unshare -m, ip netns exec): "
@@ -76,8 +76,7 @@ def up(wanted: Desired, file: str, mode: str, fork: Fork, notify: Listener) -> I
             fresh = not recorded.complete
             looked = pending(wanted, state)
             changes = looked.changes
-            check_names_free(changes, recorded)
-            rulesets.check(topology, with_ruleset(changes), file)
+            preflight.check(changes, recorded, topology, file)
             try:
                 notify(Planned(topology.name, changes, fresh))
                 if not state.begun():
@@ -125,23 +124,19 @@ def _why(error: BaseException) -> str:
     return error.what if isinstance(error, LabError) else "interrupted"
 
 
-def _what_it_took_along(wanted: Desired, session: Session) -> tuple[Change, ...]:
+def _what_it_took_along(wanted: Desired, session: Session, looks: int = LOOKS) -> tuple[Change, ...]:
     """Observe again, and do what is left: a change of a running lab may take along what was not foreseen."""
-    more: tuple[Change, ...] = ()
     left = pending(wanted, session.state).changes
-    for _ in range(LOOKS):
-        if not left:
-            return more
-        session.notify(Planned(session.state.lab, left, fresh=False))
-        apply((change.step for change in left), session)
-        more += left
-        left = pending(wanted, session.state).changes
-    if left:
+    if not left:
+        return ()
+    if not looks:
         told = ", ".join(map(str, left[:3]))
         raise KernelRefused(
             f"lab {session.state.lab} does not stay what its file says", told, "do two lines of the file contradict?"
         )
-    return more
+    session.notify(Planned(session.state.lab, left, fresh=False))
+    apply((change.step for change in left), session)
+    return left + _what_it_took_along(wanted, session, looks - 1)
 
 
 def _put_back(before: Topology, session: Session) -> None:

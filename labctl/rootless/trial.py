@@ -32,7 +32,7 @@ def examine(drivers: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:
         verdict = "ok" if not applies else "note" if privileged else "missing"
         rows.append(Diagnosis(name, verdict, found, helps if applies else ""))
     try:
-        return rows + in_child(drivers if privileged else lambda: _in_environment(drivers))
+        return rows + (in_child(drivers) if privileged else _in_environment(drivers))
     except ChildEnded as ended:
         return [*rows, Diagnosis("probe", "missing", f"its process ended with status {ended.exit_code}")]
     except OSError as error:
@@ -45,7 +45,7 @@ def within(work: Callable[[], Result]) -> Result:
     Return the result. Raise what it raised, MachineError where there can be no such context.
     """
     try:
-        return in_child(work if has_network_rights() else lambda: _in_new_namespaces(work))
+        return in_child(work) if has_network_rights() else _in_new_namespaces(work)
     except ChildEnded as ended:
         raise MachineError(
             "a process of labctl was ended at its work", f"its status is {ended.exit_code}", "try again"
@@ -53,8 +53,13 @@ def within(work: Callable[[], Result]) -> Result:
 
 
 def _in_new_namespaces(work: Callable[[], Result]) -> Result:
-    new_namespaces(os.geteuid(), os.getegid())
-    return in_child(work)  # only a child is inside the new PID namespace
+    uid, gid = os.geteuid(), os.getegid()
+
+    def unshared() -> Result:
+        new_namespaces(uid, gid)
+        return in_child(work)  # only a child is inside the new PID namespace
+
+    return in_child(unshared)
 
 
 def _in_environment(drivers: Callable[[], list[Diagnosis]]) -> list[Diagnosis]:

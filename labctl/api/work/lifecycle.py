@@ -27,7 +27,7 @@ def up(source: str | Topology, name: str | None, fresh: bool, owner: Process | N
 
     with forkserver() as server:  # first of all: it has something to load
         from labctl.api.sources import desired_of, file_of
-        from labctl.lab import rulesets
+        from labctl.lab import preflight
         from labctl.lab.down import end as end_lab
         from labctl.lab.own_labs import own_labs
         from labctl.lab.up import up as make
@@ -37,7 +37,7 @@ def up(source: str | Topology, name: str | None, fresh: bool, owner: Process | N
         wanted, file = desired_of(source, name), file_of(source)
         lab = wanted.topology.name
         if fresh and (before := own_labs().get(lab)):
-            rulesets.check(wanted.topology, wanted.topology.namespaces, file)
+            preflight.check_rulesets(wanted.topology.namespaces, wanted.topology, file)
             end_lab(lab, before)
         context = context_of_new(lab)
 
