@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from labctl.api.sources import desired_of
+from labctl.api.sources import routed_of
 from labctl.report.graph.languages import LANGUAGES
 from labctl.report.graph.model import Picture
 from labctl.report.graph.of_status import of_status
@@ -21,7 +21,7 @@ Language = Literal["mermaid", "dot", "svg", "html"]
 
 def picture_of(source: str | Topology) -> Picture:
     """Return the picture of a topology. Raise UsageError where it is wrong or not there."""
-    return of_topology(desired_of(source).topology)
+    return of_topology(routed_of(source).topology)
 
 
 def picture_of_running(found: Status) -> Picture:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from labctl.errors import UsageError
 from labctl.plan.desired import Desired
 from labctl.topology.load import load_routed
 from labctl.topology.model import Topology
@@ -11,12 +12,26 @@ from labctl.topology.program_paths import anchored
 from labctl.topology.rename import renamed
 from labctl.topology.routed import Routed
 from labctl.topology.shipped import find
+from labctl.topology.unknown_names import listed
 
 
 def desired_of(source: str | Topology, name: str | None = None) -> Desired:
-    """Return what a topology asks for, renamed to `name`. Raise UsageError where it is wrong or not there."""
+    """Return what a topology asks for of this machine, renamed to `name`.
+
+    Raise UsageError where it is wrong or not there, or is one over several hosts.
+    """
+    routed = routed_of(source, name)
+    if routed.topology.hosts:
+        what = f"lab {routed.topology.name} is over the hosts {listed([*routed.topology.hosts])}"
+        hint = "without `hosts` in its file and without -i, the same file is a lab on one"
+        raise UsageError(what, "this is for a lab on one machine", hint)
+    return Desired.of(routed)
+
+
+def routed_of(source: str | Topology, name: str | None = None) -> Routed:
+    """Return a topology with the ways of its tunnels, renamed to `name`. Raise UsageError as `load` does."""
     routed = _built(source) if isinstance(source, Topology) else load_routed(find(source))
-    return Desired.of(renamed(routed, name) if name is not None else routed)
+    return renamed(routed, name) if name is not None else routed
 
 
 def file_of(source: str | Topology) -> str:

@@ -1,4 +1,4 @@
-"""Impairments of a running lab, changed and shown: those of an engine, and netem of a veth."""
+"""Impairments of a running lab, changed and shown: those of an engine, and netem of a veth or a TAP device."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AS_NETEM = "as tc netem writes it: --delay 50ms --loss 10% --rate 10mbit"
 
 @dataclass(frozen=True)
 class InForce:
-    """The impairments of a tunnel endpoint or a veth, by direction."""
+    """The impairments of a tunnel endpoint, a veth or a TAP device, by direction."""
 
     lab: str
     device: str
@@ -32,7 +32,7 @@ class InForce:
 
 
 def impair(lab: str, device: str, changes: Changes) -> InForce:
-    """Change what packets of an endpoint or a veth suffer, and return what is in force; without changes only that.
+    """Change what packets of an endpoint, a veth or a TAP device suffer, and return what is in force after that.
 
     Raise UsageError for a value that is wrong or that the device does not support, KernelRefused where the engine does
     not answer or the kernel refuses.
@@ -42,27 +42,27 @@ def impair(lab: str, device: str, changes: Changes) -> InForce:
     try:
         if engine := meant(lab, device, known):
             return InForce(lab, engine, control.impair(known[engine], state, changes))
-        cables = _cables(state, InterfaceRef.typed(device).namespace)
-        if veth := meant(lab, device, cables):
-            return InForce(lab, veth, _of_veth(*cables[veth], state, changes))
+        links = _links(state, InterfaceRef.typed(device).namespace)
+        if link := meant(lab, device, links):
+            return InForce(lab, link, _of_link(*links[link], state, changes))
     except ValueError as error:
         raise UsageError(str(error), "", _AS_NETEM) from None
-    raise unknown(lab, device, [*known, *cables], "neither an engine nor a veth")
+    raise unknown(lab, device, [*known, *links], "neither an engine nor a veth")
 
 
-def _cables(state: State, typed: str) -> dict[str, tuple[InterfaceRef, Link]]:
-    """Return the veths of the namespace of a lab that is meant, by name."""
+def _links(state: State, typed: str) -> dict[str, tuple[InterfaceRef, Link]]:
+    """Return the veths and TAP devices of the namespace of a lab that is meant, by name."""
     from labctl.kernel.observe import observe
 
     namespace = meant(state.lab, typed, state.read().namespaces)
     there = observe(namespace) if namespace else None
     if namespace is None or there is None:
         return {}
-    veths = [(InterfaceRef(namespace, name), link) for name, link in there.links.items() if link.kind == "veth"]
-    return {str(ref): (ref, link) for ref, link in veths}
+    links = ((InterfaceRef(namespace, name), link) for name, link in there.links.items())
+    return {str(ref): (ref, link) for ref, link in links if link.kind in ("veth", "tap")}
 
 
-def _of_veth(ref: InterfaceRef, link: Link, state: State, changes: Changes) -> dict[str, Impairment]:
+def _of_link(ref: InterfaceRef, link: Link, state: State, changes: Changes) -> dict[str, Impairment]:
     from labctl.kernel.perform import Performer
     from labctl.plan.netem import as_kept
     from labctl.plan.steps import ClearNetem, SetNetem

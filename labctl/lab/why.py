@@ -13,7 +13,7 @@ from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import applied, existing
 from labctl.lab.verify import explained
 from labctl.plan.desired import desired
-from labctl.topology.hosts import address_of
+from labctl.topology.hosts_lines import address_of
 from labctl.topology.model import Check, Topology
 from labctl.topology.one_host import not_of_one_host
 from labctl.topology.values import Host

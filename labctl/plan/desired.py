@@ -26,8 +26,8 @@ from labctl.plan.steps import Step
 from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.plan.steps_of_hosts import WriteHosts
 from labctl.topology import model
-from labctl.topology.hosts import hosts_of
 from labctl.topology.hosts_file import HOSTS_FILE
+from labctl.topology.hosts_lines import hosts_lines
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 from labctl.topology.program_ref import ProgramRef
@@ -79,7 +79,7 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
             yield steps.AddRule(name, rule_of(rule))
         for neighbour in space.neighbours:
             yield steps.AddNeighbour(name, neighbour.dev, _neighbour(neighbour))
-    for name, lines in hosts_of(topology).items() if topology.hosts else ():
+    for name, lines in hosts_lines(topology).items() if topology.hosts_file else ():
         if HOSTS_FILE not in topology.namespaces[name].files:
             yield WriteHosts(name, lines)
     for name, space in spaces:
@@ -152,7 +152,7 @@ def _properties(mtus: Mtus, name: str, space: model.Namespace) -> Iterator[Step]
             yield steps.SetMtu(name, interface_name, mtu)
         if interface_name in masters:
             yield steps.SetMaster(name, interface_name, masters[interface_name])
-        if isinstance(interface, model.Veth) and (impairment := as_kept(_impairment(interface.impair))):
+        if isinstance(interface, model.Veth | model.Tap) and (impairment := as_kept(_impairment(interface.impair))):
             yield steps.SetNetem(name, interface_name, impairment)
     # After its ports: a bridge follows the narrowest until it was given another MTU than it has (br_change_mtu()).
     for interface_name, interface in space.interfaces.items():

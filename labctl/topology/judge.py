@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
-from labctl.topology.model import Topology
+from labctl.topology.model import WRITTEN, Topology
 from labctl.topology.prune import Remainder, without
 from labctl.topology.routed import Network, Routed
 from labctl.topology.rules import mistakes_of
@@ -59,7 +59,7 @@ def judged(value: object, directory: str) -> Judged:
 
 def _validated(value: object) -> tuple[Topology | None, list[Broken]]:
     try:
-        return Topology.model_validate(value, by_alias=True, by_name=False), []
+        return Topology.model_validate(value, by_alias=True, by_name=False, context=WRITTEN), []
     except ValidationError as error:
         from labctl.topology.pydantic_errors import worded  # a file without mistakes needs no words for them
 

@@ -1,4 +1,7 @@
-"""Where the programs of a topology run: a path in a file begins at the directory of that file."""
+"""Where the programs of a topology run: a path in a file begins at the directory of that file.
+
+Where a lab is over several hosts, that directory is on one of them at most: on each, paths begin where ssh begins.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,12 @@ Runs = TypeVar("Runs", Engine, Exec, ExecLine, Program)
 
 
 def anchored(topology: Topology, directory: str) -> Topology:
-    """Return the topology with the directory of every program absolute, whoever reads it from where."""
+    """Return the topology with the directory of every program absolute, whoever reads it from where.
+
+    One over several hosts is returned as it is: its parts are anchored on each of them.
+    """
+    if topology.hosts:
+        return topology
     return topology.model_copy(
         update={
             "namespaces": {name: _with_programs(space, directory) for name, space in topology.namespaces.items()},

@@ -27,6 +27,7 @@ from labctl.topology.model import (
     Http,
     Impair,
     Interface,
+    LabHost,
     LossBounds,
     Namespace,
     Nc,
@@ -43,6 +44,7 @@ from labctl.topology.model import (
     Topology,
     TunnelEndpoint,
 )
+from labctl.topology.model.base import OF_NO_FILE
 from labctl.topology.unknown_names import did_you_mean, listed, nearest
 from labctl.topology.values import shape
 from labctl.topology.yaml_tree import Key, Path
@@ -197,7 +199,9 @@ def _example(key: str, field: FieldInfo) -> str:
 
 def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
     """Return the fields of a model by the keys that a file has for them."""
-    return {field.alias or name: field for name, field in model.model_fields.items()}
+    return {
+        field.alias or name: field for name, field in model.model_fields.items() if OF_NO_FILE not in field.metadata
+    }
 
 
 def model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseModel], str]:
@@ -224,6 +228,8 @@ def model_at(path: Path, location: tuple[str | int, ...]) -> tuple[type[BaseMode
             return Ready, "`ready`"
         case ("namespaces", _):
             return Namespace, "a namespace"
+        case ("hosts", _):
+            return LabHost, "a host"
         case ("ttun", _, "engine"):
             return Engine, "an engine"
         case ("ttun", _, "impair" | "impair_in"):

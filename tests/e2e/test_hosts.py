@@ -70,7 +70,7 @@ def test_a_renamed_lab_has_the_names_of_its_file_too(here: World) -> None:
 
 
 def test_a_lab_may_do_without_and_a_file_of_a_namespace_wins(here: World) -> None:
-    without = here.file("without.yaml", PAIR.replace("name: pair\n", "name: pair\nhosts: false\n"))
+    without = here.file("without.yaml", PAIR.replace("name: pair\n", "name: pair\nhosts_file: false\n"))
     here.labctl("up", without)
     outside = here.run("cat", "/etc/hosts").stdout
     assert here.labctl("exec", "left", "--", "cat", "/etc/hosts").stdout == outside

@@ -18,7 +18,7 @@ from labctl.topology.load import loads
 from tests.e2e.labs import PAIR
 from tests.graph.drawn import assert_drawn_well
 
-TOPOLOGY = loads(f"hosts: false\n{PAIR}", "pair.yaml")
+TOPOLOGY = loads(f"hosts_file: false\n{PAIR}", "pair.yaml")
 LEFT, RIGHT = InterfaceRef("left", "eth0"), InterfaceRef("right", "eth0")
 LO = Link("lo", "lo", True, True, "unknown", 65536, addresses=("127.0.0.1/8", "::1/128"))
 ETH0 = Link("eth0", "veth", True, True, "up", 1500, addrgenmode="none", networks=("192.0.2.0/30",))

@@ -15,6 +15,7 @@ from labctl.lab.engines.engine_process import endpoint_of
 from labctl.plan.commands import command, stand_in
 from labctl.plan.desired import desired
 from labctl.plan.facts import NOTHING
+from labctl.plan.parts import parts
 from labctl.plan.plan import between
 from labctl.plan.routes import is_same_route
 from labctl.plan.script import script
@@ -85,6 +86,8 @@ def test_all_can_be_made_of_a_file_that_is_right(text: str) -> None:
         return
     event("right")
     make_all_of(topology)
+    for part in parts(topology).values():
+        make_all_of(part)
     try:
         other = renamed(Routed.of(topology), "another")
     except UsageError:

@@ -61,7 +61,11 @@ ODD: dict[str, list[Any]] = {
     "mtu": NUMBERS,
     "owner": [*NAMES, 0, 65534, "nobody", "root", 2**32 - 2, 2**32 - 1, "9" * 20, "007"],
     "addresses": PREFIXES,
-    "ports": NAMES,
+    "ports": [*NAMES, *PORTS, "47000-47099", "47000", "47000-47001", "2-1", 5],
+    "host": [*NAMES, "srv1", "srv2", "srv3"],
+    "hosts": [True, False, {}, {"srv1": None}, {"srv1": {}, "srv3": {}}, [], "srv1"],
+    "hosts_file": [True, False, {}],
+    "ssh": [*HOSTS, *WORDS, "lab@srv1", "ssh://lab@[fd00::1]:22", "ssh://srv1:0", "srv1:22", "-l root", "a@-b", "@"],
     "peer": [*REFS, *SOCKETS],
     "bind": SOCKETS,
     "device": REFS,
@@ -190,9 +194,12 @@ TUNNELS: dict[str, Any] = {
 }  # fmt: skip
 SITES: dict[str, Any] = {
     "name": "sites",
+    "hosts": {"srv1": {"address": "192.0.2.10", "ports": "47000-47099"}, "srv2": {"ssh": "lab@srv2.example"}},
+    "hosts_file": True,
     "namespaces": {
-        "h": {"interfaces": {"e": {"kind": "veth", "peer": "r:e", "addresses": ["10.0.0.5/24"]}}},
+        "h": {"host": "srv1", "interfaces": {"e": {"kind": "veth", "peer": "r:e", "addresses": ["10.0.0.5/24"]}}},
         "r": {
+            "host": "srv1",
             "interfaces": {
                 "e": {"kind": "veth", "peer": "h:e", "addresses": ["10.0.0.1/24"]},
                 "w": {"kind": "veth", "peer": "n:w", "addresses": ["192.0.2.1/31"], "mtu": 1300},
@@ -203,8 +210,9 @@ SITES: dict[str, Any] = {
             "routes": [{"to": "0.0.0.0/0", "via": "192.0.2.0"}],
             "sysctls": {"net.ipv4.conf.all.forwarding": 1},
         },
-        "n": {"interfaces": {"w": {"kind": "veth", "peer": "r:w", "addresses": ["192.0.2.0/31"]}}},
+        "n": {"host": "srv2", "interfaces": {"w": {"kind": "veth", "peer": "r:w", "addresses": ["192.0.2.0/31"]}}},
         "z": {
+            "host": "srv2",
             "interfaces": {"e": {"kind": "dummy", "addresses": ["10.0.0.5/24"]}},
             "programs": [
                 {"name": "p", "command": "./x '{device}' $A", "ready": {"tcp": 80, "within": 5}, "after": ["q", "z:r"],

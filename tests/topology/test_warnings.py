@@ -40,3 +40,14 @@ def test_a_wildcard_is_bound_to_every_address_of_its_namespace() -> None:
     assert warned(tunnel(ttun_b=everywhere)) == ()
     elsewhere = '{device: "siteB:tun1", bind: "0.0.0.0:9000", peer: "192.0.2.9:9000"}'
     assert len(warned(tunnel(ttun_b=elsewhere))) == 2
+
+
+def test_a_host_that_no_namespace_is_on() -> None:
+    (only,) = warned("name: lab\nhosts: {srv1: {}, srv2: {}}\nnamespaces: {a: {host: srv1}, b: {host: srv1}}\n")
+    assert (only.what, only.line) == ("no namespace is on the host 'srv2'", 2)
+
+
+def test_a_host_of_a_namespace_where_the_file_has_no_hosts() -> None:
+    """So a file can be for one machine, and for several with an inventory."""
+    (only,) = warned("name: lab\nnamespaces: {a: {host: srv1}, b: {host: srv2}}\n")
+    assert (only.what, only.line) == ("the lab is on this machine alone: the file has no `hosts`", 2)

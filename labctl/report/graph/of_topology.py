@@ -39,7 +39,7 @@ def _namespace(name: str, space: model.Namespace, engines: Mapping[InterfaceRef,
             interface.kind,
             tuple(map(str, interface.addresses)),
             masters.get(own, ""),
-            _impaired(interface.impair) if isinstance(interface, model.Veth) else "",
+            _impaired(interface.impair) if isinstance(interface, model.Veth | model.Tap) else "",
             engines.get(InterfaceRef(name, own)),
         )
         for own, interface in space.interfaces.items()

@@ -7,11 +7,12 @@ from here. Lists are tuples and every model is frozen: a topology is read, never
 
 from __future__ import annotations
 
-from labctl.topology.model.base import Model
+from labctl.topology.model.base import WRITTEN, Model
 from labctl.topology.model.bounds import Bounds, LossBounds, RttBounds
 from labctl.topology.model.checks import PROBES, Check, Nc, Ping, Probe
 from labctl.topology.model.exec_line import ExecLine
 from labctl.topology.model.files import File
+from labctl.topology.model.hosts import CableEnd, LabHost, Part
 from labctl.topology.model.impair import Impair
 from labctl.topology.model.interfaces import Bridge, Dummy, Interface, Loopback, Tap, Tun, Veth
 from labctl.topology.model.namespace import Namespace
@@ -27,8 +28,10 @@ __all__ = [
     "METRICS",
     "PROBES",
     "SCHEMA_ID",
+    "WRITTEN",
     "Bounds",
     "Bridge",
+    "CableEnd",
     "Check",
     "Dns",
     "Dummy",
@@ -39,6 +42,7 @@ __all__ = [
     "Http",
     "Impair",
     "Interface",
+    "LabHost",
     "Loopback",
     "LossBounds",
     "Model",
@@ -46,6 +50,7 @@ __all__ = [
     "Nc",
     "Neighbour",
     "NextHop",
+    "Part",
     "Ping",
     "Probe",
     "Program",

@@ -54,6 +54,7 @@ class Tap(_Ethernet):
 
     kind: Literal["tap"]
     owner: UserName | None = Field(None, description="The user who may attach to it without further rights.")
+    impair: Impair | None = Field(None, description="What packets suffer that it sends; takes the kernel's netem.")
 
 
 class Tun(_Interface):

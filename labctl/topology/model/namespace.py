@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from labctl.topology.fields import InterfaceName, InterfaceNames, Ruleset, SysctlValue
 from labctl.topology.file_values import FilePath
+from labctl.topology.host_values import HostName
 from labctl.topology.model.base import Model
 from labctl.topology.model.exec_line import Line
 from labctl.topology.model.files import File
@@ -18,13 +19,14 @@ from labctl.topology.model.routes import Route, Rule, default_means_any
 
 
 def nothing_is_empty(value: Any) -> Any:
-    """Return what a namespace is for which only the name is written."""
+    """Return what a namespace, or a host, is of which only the name is written."""
     return {} if value is None else value
 
 
 class Namespace(Model):
     """A network namespace: interfaces, routes and sysctls of its own."""
 
+    host: HostName | None = Field(None, description="The host that it is on, where the lab is over several.")
     interfaces: dict[InterfaceName, Interface] = Field({}, description="Interfaces by name.")
     routes: tuple[Annotated[Route, BeforeValidator(default_means_any)], ...] = Field((), description="Static routes.")
     rules: tuple[Rule, ...] = Field((), description="Rules that say which packets are looked up in which table.")

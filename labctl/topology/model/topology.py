@@ -6,10 +6,12 @@ import os
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from labctl.topology.fields import LabName, NamespaceName
-from labctl.topology.model.base import Model
+from labctl.topology.model.base import OF_NO_FILE, Model
 from labctl.topology.model.checks import Check
+from labctl.topology.model.hosts import CableEnd, Hosts, Part
 from labctl.topology.model.namespace import Namespace, nothing_is_empty
 from labctl.topology.model.tunnels import TunnelEndpoint
 
@@ -25,9 +27,11 @@ class Topology(Model):
     namespaces: dict[NamespaceName, Annotated[Namespace, BeforeValidator(nothing_is_empty)]] = Field(
         min_length=1, description="Network namespaces by name.", examples=[{"siteA": {}}]
     )
-    hosts: bool = Field(True, description="false: namespaces do not know one another by name.")
+    hosts: Hosts = Field({}, description="The machines that it is over; where absent it is on one, this one.")
+    hosts_file: bool = Field(True, description="false: namespaces do not know one another by name.")
     ttun: tuple[TunnelEndpoint, ...] = Field((), description="Tunnel endpoints.")
     checks: tuple[Check, ...] = Field((), description="What `labctl verify` proves.")
+    part: SkipJsonSchema[Annotated[Part | None, OF_NO_FILE]] = None
 
     def __init__(self, **values: Any) -> None:
         """Build a topology. Raise TopologyMistakes with every mistake, each by the keys that lead to it."""
@@ -37,6 +41,11 @@ class Topology(Model):
 
     # What validates a file does not come by here, as with the constructor that this one stands for (pydantic).
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @property
+    def cables(self) -> tuple[CableEnd, ...]:
+        """Return the ends here of cables to other hosts: none, where this is no part of a lab over several."""
+        return self.part.cables if self.part else ()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Topology:

@@ -12,6 +12,7 @@ from labctl.topology.routed import Network
 from labctl.topology.rules.addresses import of_addresses, of_macs
 from labctl.topology.rules.checks import of_checks
 from labctl.topology.rules.finding import Finding
+from labctl.topology.rules.hosts import of_hosts
 from labctl.topology.rules.interfaces import of_interfaces
 from labctl.topology.rules.namespaces import of_namespaces
 from labctl.topology.rules.needs import of_needs
@@ -35,3 +36,4 @@ def mistakes_of(network: Network) -> Iterator[Finding]:
     yield from of_recursion(topology, ways.of_tunnels)
     yield from of_checks(topology, fibs)
     yield from of_needs(topology)
+    yield from of_hosts(topology)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from labctl.engine.packets.impairment import parse_rate, parse_time
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.model import Bridge, Interface, Tap, Topology, Veth
+from labctl.topology.model import Bridge, Impair, Interface, Tap, Topology, Veth
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
 from labctl.topology.yaml_tree import Path
 
 _IPV6_LEAST_MTU = 1280  # RFC 8200, section 5; the kernel turns IPv6 off below it
-_TAP_MOST_MTU = 65535 - 14  # less the Ethernet header (drivers/net/tun.c: tun_net_init())
+TAP_MOST_MTU = 65535 - 14
+"""The MTU of a TAP is less by the Ethernet header (tun_net_init() in drivers/net/tun.c)."""
 
 # Why these cannot be ports of a bridge: the words of br_add_if() in the kernel.
 _NO_PORT = {
@@ -33,7 +34,8 @@ def of_interfaces(topology: Topology) -> Iterator[Finding]:
             yield from _mtu(interface, here)
             if isinstance(interface, Veth):
                 yield from _peer(topology, own, interface.peer, (*here, "peer"))
-                yield from _impairment(interface, (*here, "impair"))
+            if isinstance(interface, Veth | Tap):
+                yield from _impairment(interface.impair, (*here, "impair"))
             if isinstance(interface, Bridge):
                 yield from _ports(topology, own, interface, here, ports)
                 yield from _narrow_port(interface, namespace.interfaces, here)
@@ -53,9 +55,9 @@ def _mtu(interface: Interface, here: Path) -> Iterator[Finding]:
     if six and interface.mtu is not None and interface.mtu < _IPV6_LEAST_MTU:
         what = f"an MTU of {interface.mtu} is too small for the IPv6 address {six[0]}"
         yield Finding((*here, "mtu"), what, f"IPv6 needs at least {_IPV6_LEAST_MTU} (RFC 8200)")
-    if isinstance(interface, Tap) and interface.mtu is not None and interface.mtu > _TAP_MOST_MTU:
+    if isinstance(interface, Tap) and interface.mtu is not None and interface.mtu > TAP_MOST_MTU:
         what = f"an MTU of {interface.mtu} is too large for a tap"
-        yield Finding((*here, "mtu"), what, f"the kernel allows {_TAP_MOST_MTU} at most")
+        yield Finding((*here, "mtu"), what, f"the kernel allows {TAP_MOST_MTU} at most")
 
 
 def _narrow_port(bridge: Bridge, interfaces: Mapping[str, Interface], here: Path) -> Iterator[Finding]:
@@ -87,16 +89,16 @@ def _peer(topology: Topology, own: InterfaceRef, peer: InterfaceRef, path: Path)
         yield Finding(path, what, "the two ends of a cable name each other")
 
 
-def _impairment(veth: Veth, path: Path) -> Iterator[Finding]:
-    if veth.impair is None:
+def _impairment(impair: Impair | None, path: Path) -> Iterator[Finding]:
+    if impair is None:
         return
-    if veth.impair.seed is not None:
+    if impair.seed is not None:
         what = "netem does not support seed"
         yield Finding((*path, "seed"), what, "leave it out; a tunnel endpoint takes one")
-    if veth.impair.rate is not None and 0 < parse_rate(veth.impair.rate) < 8:
-        yield Finding((*path, "rate"), f"a rate of {veth.impair.rate} is too small for netem", "at least 8bit")
-    if veth.impair.delay is not None and parse_time(veth.impair.delay) > 2**63 / 10**9:
-        yield Finding((*path, "delay"), f"a delay of {veth.impair.delay} is too long for netem", "at most 292 years")
+    if impair.rate is not None and 0 < parse_rate(impair.rate) < 8:
+        yield Finding((*path, "rate"), f"a rate of {impair.rate} is too small for netem", "at least 8bit")
+    if impair.delay is not None and parse_time(impair.delay) > 2**63 / 10**9:
+        yield Finding((*path, "delay"), f"a delay of {impair.delay} is too long for netem", "at most 292 years")
 
 
 def _ports(

@@ -1,5 +1,5 @@
 """What is no mistake, and most likely not meant: an endpoint whose peer is no endpoint, or one that peers with another,
-and a namespace that masquerades, and forwards nothing.
+a namespace that masquerades and forwards nothing, and a host that no namespace is on.
 
 Another program may well be the peer, so a lab is made all the same.
 """
@@ -12,6 +12,7 @@ from labctl.topology.model import Topology, TunnelEndpoint
 from labctl.topology.routing import fibs_of
 from labctl.topology.rules.finding import Finding
 from labctl.topology.rules.firewall import masquerades_for_nothing
+from labctl.topology.rules.hosts import without_use
 from labctl.topology.unknown_names import listed
 from labctl.topology.yaml_tree import Path
 
@@ -19,6 +20,7 @@ from labctl.topology.yaml_tree import Path
 def warnings_of(topology: Topology) -> Iterator[Finding]:
     """Yield every warning about a topology that has no mistakes."""
     yield from masquerades_for_nothing(topology)
+    yield from without_use(topology)
     fibs = fibs_of(topology)
     for index, endpoint in enumerate(topology.ttun):
         path: Path = ("ttun", index, "peer")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.topology.hosts import hosts_of
 from labctl.topology.hosts_file import THE_LAB, about_the_lab, hosts_file
+from labctl.topology.hosts_lines import hosts_lines
 from labctl.topology.load import load, loads
 from labctl.topology.model import Namespace, Topology
 from labctl.topology.rename import renamed
@@ -36,11 +36,11 @@ def callable_addresses(space: Namespace) -> Iterator[Host]:
 
 def of(text: str) -> dict[str, dict[str, list[str]]]:
     topology = loads(f"name: lab\nnamespaces:\n{text}", "lab.yaml")
-    return {name: resolved(lines) for name, lines in hosts_of(topology).items()}
+    return {name: resolved(lines) for name, lines in hosts_lines(topology).items()}
 
 
 def test_the_lab_of_the_readme() -> None:
-    both = hosts_of(load(find("two-site")))
+    both = hosts_lines(load(find("two-site")))
     assert (
         both["siteA"]
         == both["siteB"]
@@ -94,17 +94,17 @@ def test_names_that_are_taken_stay_with_the_first() -> None:
 
 def test_in_a_renamed_lab_the_prefix_may_be_left_out() -> None:
     plain = Routed.of(load(find("two-site")))
-    for here, lines in hosts_of(renamed(plain, "mine").topology).items():
+    for here, lines in hosts_lines(renamed(plain, "mine").topology).items():
         names = resolved(lines)
         assert {name: names[name] for name in names if not name.startswith("mine-")} == {
             name.removeprefix("mine-"): addresses for name, addresses in names.items() if name.startswith("mine-")
         }
-        assert names == names | resolved(hosts_of(plain.topology)[here.removeprefix("mine-")])
+        assert names == names | resolved(hosts_lines(plain.topology)[here.removeprefix("mine-")])
 
 
 @given(topologies())
 def test_every_name_means_what_it_says(topology: Topology) -> None:
-    for here, lines in hosts_of(topology).items():
+    for here, lines in hosts_lines(topology).items():
         fib, names = Fib.of(topology.namespaces[here]), resolved(lines)
         for name, space in topology.namespaces.items():
             own = list(callable_addresses(space))

@@ -62,8 +62,10 @@ class _Space:
         return tuple(found.values()) or (0,)
 
 
-def hosts_of(topology: Topology) -> dict[str, str]:
+def hosts_lines(topology: Topology) -> dict[str, str]:
     """Return the lines of each namespace's hosts file about the lab."""
+    if topology.part is not None:
+        return topology.part.names
     spaces = _spaces(topology)
     blocks: dict[tuple[str, tuple[int, ...]], str] = {}
     found = {}
@@ -82,7 +84,7 @@ def hosts_of(topology: Topology) -> dict[str, str]:
 
 def address_of(topology: Topology, namespace: str, name: str) -> Host | None:
     """Return the first address that a name of the lab means in a namespace; None where it means none."""
-    for line in hosts_of(topology)[namespace].splitlines() if topology.hosts else ():
+    for line in hosts_lines(topology)[namespace].splitlines() if topology.hosts_file else ():
         address, *names = line.split()
         if name.lower() in map(str.lower, names):
             return ipaddress.ip_address(address)
