@@ -8,7 +8,6 @@ changed for it: no signal handler, no directory, no namespace.
 from __future__ import annotations
 
 import os
-import pickle
 import select
 import socket
 import subprocess
@@ -27,7 +26,7 @@ from labctl.api.caller import Work
 from labctl.api.server import Bind, Do, Free, Interrupt, Reply, Request, Told
 from labctl.errors import LabError, kernel_errors_as
 from labctl.lab.engines.forkserver_client import python
-from labctl.process import working_directory
+from labctl.process import pickling, working_directory
 from labctl.process.child import Tell
 from labctl.process.line import Hangup, Line
 
@@ -122,7 +121,7 @@ class Client:
             with end:
                 file = os.memfd_create("request")
                 with open(file, "w+b") as whole:
-                    pickle.dump(around.request(work), whole)
+                    pickling.dump(around.request(work), whole)
                     whole.flush()
                     whole.seek(0)
                     descriptors = [file, end.fileno(), *around.streams, *around.descriptors]
@@ -132,7 +131,7 @@ class Client:
 
     def _ask(self, what: object, descriptors: Sequence[int]) -> None:
         try:
-            socket.send_fds(self._requests, [pickle.dumps(what)], descriptors)
+            socket.send_fds(self._requests, [pickling.dumps(what)], descriptors)
         except (BrokenPipeError, ConnectionResetError):
             self._gone = True
             raise LabError(
@@ -153,7 +152,7 @@ class Client:
 
     def _say(self, what: object) -> None:
         with suppress(OSError):  # it has been ended: there is nothing more that it could do
-            self._requests.send(pickle.dumps(what))
+            self._requests.send(pickling.dumps(what))
 
 
 def _end(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import select
 import signal
 import socket
@@ -32,6 +31,7 @@ from typing import Any, NamedTuple, NoReturn
 from labctl.api.caller import Caller, Work
 from labctl.api.work.lifecycle import end_with_program
 from labctl.errors import UsageError, kernel_words
+from labctl.process import pickling
 from labctl.process.child import portable
 from labctl.process.detach import close_all_but, release_inherited
 from labctl.process.line import Hangup, Line
@@ -157,7 +157,7 @@ class _Server:
                 said, descriptors, _, _ = socket.recv_fds(self._requests, MOST_BYTES, MOST_DESCRIPTORS)
                 if not said:
                     break
-                self._answer(pickle.loads(said), descriptors)
+                self._answer(pickling.loads(said), descriptors)
         self._end()
 
     def _wait(self, seconds: float | None, *, also_requests: bool = True) -> set[int]:
@@ -238,7 +238,7 @@ def _work(file: int, line_end: int, *others: int) -> None:
     line = Line(socket.socket(fileno=line_end))
     try:
         with open(file, "rb") as whole:
-            request: Request = pickle.load(whole)
+            request: Request = pickling.load(whole)
         caller = Caller(partial(_tell, line), descriptors=_streams(request, others))
         os.environ.clear()
         os.environ.update(request.environment)

@@ -7,13 +7,13 @@ closes without a reply means that the child has ended, or has become another pro
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple, NoReturn, TypeVar
 
 from labctl.errors import LabError, kernel_errors_as
+from labctl.process import pickling
 from labctl.process.signals import KEYBOARD, fork, ignored
 
 Result = TypeVar("Result")
@@ -37,7 +37,7 @@ class Reply:
 
     def tell(self, what: object) -> None:
         """Tell of progress, before the reply."""
-        pickle.dump(_Told(what), self._pipe)
+        pickling.dump(_Told(what), self._pipe)
         self._pipe.flush()
 
     def fail(self, error: BaseException) -> None:
@@ -49,7 +49,7 @@ class Reply:
         self._pipe.close()
 
     def _send(self, error: BaseException | None, result: object) -> None:
-        reply = pickle.dumps((error, result))
+        reply = pickling.dumps((error, result))
         with suppress(OSError):
             _flush()
         with self._pipe:
@@ -79,8 +79,8 @@ class Child:
         with self._pipe:
             while True:
                 try:
-                    said = pickle.load(self._pipe)
-                except (EOFError, pickle.UnpicklingError):  # it has ended, perhaps amidst a word
+                    said = pickling.load(self._pipe)
+                except (EOFError, pickling.UnpicklingError):  # it has ended, perhaps amidst a word
                     return None
                 if not isinstance(said, _Told):
                     reply: tuple[BaseException | None, Any] = said
@@ -154,7 +154,7 @@ def portable(error: BaseException) -> BaseException:
 
         error.add_note("in another process:\n" + "".join(traceback.format_exception(error)))
     try:
-        pickle.loads(pickle.dumps(error))
+        pickling.loads(pickling.dumps(error))
     except Exception:
         return RuntimeError(repr(error))
     return error

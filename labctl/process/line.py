@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 import socket
 import struct
 from contextlib import suppress
 from typing import Any
+
+from labctl.process import pickling
 
 _LENGTH = struct.Struct("=I")
 _PART = 1 << 16
@@ -39,7 +40,7 @@ class Line:
 
     def send(self, sent: object) -> None:
         """Send an object, and wait until there is room for it. Raise Hangup."""
-        data = pickle.dumps(sent)
+        data = pickling.dumps(sent)
         try:
             self._connection.sendall(_LENGTH.pack(len(data)) + data)
         except OSError as error:
@@ -47,7 +48,7 @@ class Line:
 
     def offer(self, sent: object) -> None:
         """Send a small object if there is room for it at once; the other end can do without it."""
-        data = pickle.dumps(sent)
+        data = pickling.dumps(sent)
         with suppress(OSError):
             # Less than a page goes whole or not at all (net/unix/af_unix.c: unix_stream_sendmsg).
             self._connection.send(_LENGTH.pack(len(data)) + data, socket.MSG_DONTWAIT)
@@ -70,7 +71,7 @@ class Line:
             end = _LENGTH.size + length
             if len(self._unread) < end:
                 break
-            found.append(pickle.loads(bytes(self._unread[_LENGTH.size : end])))
+            found.append(pickling.loads(bytes(self._unread[_LENGTH.size : end])))
             del self._unread[:end]
         if hung_up and not found:
             raise Hangup

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import signal
 import socket
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from labctl.errors import MachineError, kernel_errors_as, kernel_words
+from labctl.process import pickling
 from labctl.process.child import ChildEnded, in_child, portable
 from labctl.process.detach import detach
 from labctl.process.mounts import below, mount_points, mounts
@@ -107,7 +107,7 @@ def _pidfd_when_ready(control: socket.socket) -> int:
         elif report == b"ready":
             ready = True
         elif report:
-            raise pickle.loads(report)
+            raise pickling.loads(report)
         else:
             raise _ended_at_once()
     return pidfd
@@ -224,7 +224,7 @@ def _hold(lab: str, claim: socket.socket, maker: int, control: socket.socket) ->
         control.send(b"ready")
         _wait(f"labctl: rootless environment of {lab}", descriptors)
     except BaseException as error:
-        control.send(pickle.dumps(portable(error)))
+        control.send(pickling.dumps(portable(error)))
     finally:
         os._exit(0)
 

@@ -7,7 +7,7 @@ need; what programs need is loaded before the first of them is forked.
 from __future__ import annotations
 
 import os
-import traceback
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,6 +120,9 @@ def _logged(log: LogFile) -> Iterator[None]:
     """Log an error of the body, too: after `up` it can be read nowhere else."""
     try:
         yield
-    except BaseException as error:
-        print(error if isinstance(error, LabError) else traceback.format_exc(), file=log)
+    except LabError as error:
+        print(error, file=log)
+        raise
+    except BaseException:
+        sys.__excepthook__(*sys.exc_info())  # which needs no module, as `traceback` would be, in every engine
         raise

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
 import signal
 import socket
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from labctl.engine.endpoint import preload
 from labctl.errors import LabError, kernel_errors_as
 from labctl.lab.engines.engine_process import Work, work_of
 from labctl.lab.engines.task import FORKER, Task
+from labctl.process import pickling
 from labctl.process.child import portable
 from labctl.process.detach import close_all_but, release_inherited
 from labctl.process.signals import TERMINATION
@@ -55,13 +55,13 @@ def main(requests: int) -> NoReturn:
 
 def _serve(file: int, go: int, answers: int, *address: int) -> None:
     with open(file, "rb") as whole:
-        lab, tasks = pickle.load(whole)
+        lab, tasks = pickling.load(whole)
     with socket.socket(fileno=answers) as answer:
         try:
             told: object = context_at(lab, address).call(lambda: _fork_all(tasks, go, answer))
         except BaseException as error:
             told = portable(error)
-        answer.send(pickle.dumps((FORKER, told)))
+        answer.send(pickling.dumps((FORKER, told)))
     for descriptor in (go, *address):
         os.close(descriptor)
 
@@ -95,11 +95,11 @@ def _live(number: int, work: Work, go: int, answer: socket.socket) -> None:
         os.close(go)
 
     def ready() -> None:
-        answer.send(pickle.dumps((number, None)))
+        answer.send(pickling.dumps((number, None)))
         answer.close()
 
     try:
         work(begin, ready)
     except LabError as error:
         if answer.fileno() >= 0:
-            answer.send(pickle.dumps((number, error)))
+            answer.send(pickling.dumps((number, error)))

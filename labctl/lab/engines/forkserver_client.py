@@ -7,7 +7,6 @@ from the command, and reports to it until it is ready.
 from __future__ import annotations
 
 import os
-import pickle
 import select
 import signal
 import socket
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.errors import KernelRefused, kernel_errors_as
 from labctl.lab.engines.task import FORKER, Task
+from labctl.process import pickling
 from labctl.process.processes import Process, opened, start_time
 
 if TYPE_CHECKING:
@@ -33,6 +33,14 @@ Fork = Callable[[Sequence[Task]], AbstractContextManager["Waiting"]]
 
 _LARGEST = 1 << 18
 """Bytes of an answer."""
+
+# While modules are loaded there is no garbage; the server has it looked for once that is done. `inspect` is loaded by
+# `dataclasses`, for signatures that nothing asks for, and would be a tenth of what engines have in memory.
+BEGINNING = (
+    "import gc; gc.disable(); from labctl.process.lazy_import import lazily; lazily('inspect'); "
+    "from labctl.lab.engines import forkserver"
+)
+"""What the process that forks engines does first: it has loaded what they need, but for `forkserver.preload`."""
 
 
 class Waiting:
@@ -93,7 +101,7 @@ class Waiting:
             said = self._answers.recv(_LARGEST) if self._answers.fileno() in ready else b""
             if not said:
                 raise _ended(name)
-            whose, answer = pickle.loads(said)
+            whose, answer = pickling.loads(said)
             self._heard[whose] = answer
         answer = self._heard[number]
         if isinstance(answer, BaseException):
@@ -138,7 +146,7 @@ def _ask(server: socket.socket, context: Context, tasks: Sequence[Task], go: int
     file = os.memfd_create("tasks")
     try:
         with open(file, "wb", closefd=False) as whole:
-            pickle.dump((lab, tasks), whole)
+            pickling.dump((lab, tasks), whole)
         os.lseek(file, 0, os.SEEK_SET)
         socket.send_fds(server, [b"fork"], [file, go, answers, *address])
     finally:
@@ -151,10 +159,7 @@ def forkserver() -> Iterator[Forkserver]:
     with kernel_errors_as("the process that forks engines could not be started"):
         requests, asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         asked.set_inheritable(True)
-        # While modules are loaded there is no garbage; the server has it looked for once that is done.
-        words = python(
-            f"import gc; gc.disable(); from labctl.lab.engines.forkserver import main; main({asked.fileno()})"
-        )
+        words = python(f"{BEGINNING}; forkserver.main({asked.fileno()})")
         # In a session of its own: Ctrl-C is for the command, which may need this process to put a lab back as it was.
         pid = os.posix_spawn(words[0], words, os.environ, setsid=True)
         asked.close()
