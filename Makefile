@@ -79,6 +79,7 @@ faults: .venv/installed-dev bytecode
 fuzz: .venv/installed-dev
 	$(BIN)/python -m tests.engine.fuzz
 	$(BIN)/python -m tests.engine.fuzz_core
+	$(BIN)/python -m tests.engine.cable.fuzz
 
 # The engine's core in C under AddressSanitizer and UndefinedBehaviorSanitizer; needs cc, and uses clang's fuzzer if it
 # is there. SANITIZE_SECONDS=600 goes on for longer.

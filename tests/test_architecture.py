@@ -26,6 +26,7 @@ ONLY_IN = {
     "pyroute2": {"kernel"},
     "rich": {"report"},
     "numpy": {"engine"},
+    "cryptography": {"engine"},
     "pydantic": {"topology", "learn"},
     "click": {"cli"},
 }
@@ -92,6 +93,7 @@ ENGINE = (
     "impairment_stage",
     "forward control",
     "loop",
+    "cable",
     "core batches",
     "endpoint",
     "ttun",
@@ -128,6 +130,16 @@ def test_packet_arithmetic_is_pure() -> None:
 def test_numpy_is_for_engines_without_the_core_in_c() -> None:
     users = {file.parent for file in FILES if "numpy" in imports(file)}
     assert users == {REPO / "labctl" / "engine" / "batches"}
+
+
+def test_what_a_cable_decides_is_pure() -> None:
+    """Datagrams, replays, pieces and the other end's state: time is an argument. The seal itself is by a library."""
+    for name in ("wire", "replay", "records", "line"):
+        for imported in imports(REPO / "labctl" / "engine" / "cable" / f"{name}.py"):
+            allowed = imported in PURE | {"enum"} or imported.startswith(
+                ("labctl.engine.cable", "labctl.engine.packets")
+            )
+            assert allowed, f"{name} imports {imported}"
 
 
 def test_the_model_of_a_running_lab_is_pure() -> None:

@@ -1,9 +1,11 @@
-"""The control socket of a running engine, by which its impairments are changed and shown.
+"""The control socket of a running engine, by which it is told what changes while it runs.
 
-A UNIX socket (SOCK_SEQPACKET) in a directory that only the lab's owner can enter. A request is one JSON object, by
-direction what is to change, `{"out": {"delay": "50ms"}, "in": null}`: what is not named stays, null means no impairment
-at all. The answer is what is in force then, `{"out": {...}, "in": {...}}` as `Impairment.as_dict` has them, or
-`{"error": "..."}`. An empty request only asks.
+A UNIX socket (SOCK_SEQPACKET) in a directory that only the lab's owner can enter. A request is one JSON object and so
+is the answer, `{"error": "..."}` where the request is refused.
+
+Of an endpoint the impairments are changed and shown. A request is by direction what is to change, as in
+`{"out": {"delay": "50ms"}, "in": null}`: what is not named stays, null means no impairment at all. The answer is what
+is in force then, `{"out": {...}, "in": {...}}` as `Impairment.as_dict` has them, and an empty request only asks.
 """
 
 from __future__ import annotations
@@ -11,9 +13,9 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labctl.engine.packets.impairment import Impairment
 
@@ -29,8 +31,7 @@ _LARGEST = 1 << 16
 class Control:
     """The listening socket of the engine. May raise OSError."""
 
-    def __init__(self, path: Path, changes: memoryview) -> None:
-        self._changes = changes  # one cell, where they are counted
+    def __init__(self, path: Path) -> None:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path.unlink(missing_ok=True)
         self._listener.bind(str(path))
@@ -46,8 +47,8 @@ class Control:
         """Stop listening."""
         self._listener.close()
 
-    def answer(self, stages: Mapping[str, ImpairmentStage]) -> None:
-        """Serve one client: change these stages, and answer what is in force, by direction. No request raises."""
+    def answer(self, handle: Callable[[Any], Mapping[str, object]]) -> None:
+        """Serve one client: `handle` its request, and send what that returns. No request raises."""
         try:
             connection, _ = self._listener.accept()
         except BlockingIOError:
@@ -55,23 +56,31 @@ class Control:
         with connection:
             connection.settimeout(PATIENCE)
             try:
-                connection.send(json.dumps(self._answer(stages, connection.recv(_LARGEST))).encode())
+                connection.send(json.dumps(_answer(handle, connection.recv(_LARGEST))).encode())
             except OSError:
                 return
 
-    def _answer(self, stages: Mapping[str, ImpairmentStage], request: bytes) -> dict[str, object]:
-        try:
-            changes = json.loads(request)
-            wanted = {
-                name: Impairment() if change is None else stages[name].impairment.merged(change)
-                for name, change in changes.items()
-            }
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            return {"error": str(error)}
-        for name, impairment in wanted.items():
-            stages[name].change(impairment)
-            self._changes[0] += 1
-        return {name: stage.impairment.as_dict() for name, stage in stages.items()}
+
+def _answer(handle: Callable[[Any], Mapping[str, object]], request: bytes) -> Mapping[str, object]:
+    try:
+        return handle(json.loads(request))
+    except (ValueError, KeyError, AttributeError, TypeError, OSError) as error:
+        return {"error": str(error)}
+
+
+def change(stages: Mapping[str, ImpairmentStage], counted: memoryview, changes: Any) -> dict[str, object]:
+    """Change impairments, by direction, and count that in one cell. Return those in force. Raise ValueError and others.
+
+    Nothing is changed unless all can be.
+    """
+    wanted = {
+        name: Impairment() if change is None else stages[name].impairment.merged(change)
+        for name, change in changes.items()
+    }
+    for name, impairment in wanted.items():
+        stages[name].change(impairment)
+        counted[0] += 1
+    return {name: stage.impairment.as_dict() for name, stage in stages.items()}
 
 
 def ask(path: Path, changes: Mapping[str, Mapping[str, object] | None]) -> dict[str, Impairment]:
@@ -79,20 +88,26 @@ def ask(path: Path, changes: Mapping[str, Mapping[str, object] | None]) -> dict[
 
     Raise ValueError if it refuses them, OSError if it does not answer.
     """
-    request = json.dumps(changes).encode()
+    return {name: Impairment.from_dict(values) for name, values in request(path, changes).items()}
+
+
+def request(path: Path, asked: Mapping[str, object]) -> dict[str, Any]:
+    """Ask the engine that listens at `path`; return its answer. Raise ValueError if it refuses, OSError if it does not
+    answer."""
+    words = json.dumps(asked).encode()
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # The path of a UNIX socket holds 107 bytes; by the directory's descriptor it is short.
         address = f"/proc/self/fd/{directory}/{path.name}"
         answered = b""
         while not answered:  # the engine hung up: on a busy machine PATIENCE may be over before the request is sent
-            answered = _ask_once(address, request)
+            answered = _ask_once(address, words)
     finally:
         os.close(directory)
-    answer = json.loads(answered)
+    answer: dict[str, Any] = json.loads(answered)
     if "error" in answer:
         raise ValueError(answer["error"])
-    return {name: Impairment.from_dict(values) for name, values in answer.items()}
+    return answer
 
 
 def _ask_once(address: str, request: bytes) -> bytes:

@@ -33,6 +33,7 @@ import zlib
 from pathlib import Path
 from time import sleep
 from types import TracebackType
+from typing import ClassVar, Self
 
 from labctl.engine.features import Feature
 
@@ -127,11 +128,6 @@ IN_TUN_REJECTED = NAMES.index("in_tun_rejected")
 IN_LOST, IN_QUEUE_FULL = NAMES.index("in_lost"), NAMES.index("in_queue_full")
 
 _HEADER = struct.Struct("=8sII")
-# The names' own checksum is part of the header: numbers are never shown under another release's names.
-_EXPECTED = _HEADER.pack(b"ttuncnt\0", 4, zlib.crc32("\n".join(NAMES).encode()))
-# Behind the counters are three cells: the bits of the features that are engaged, how often an impairment was changed
-# since the start, and the sequence counter.
-_SIZE = _HEADER.size + 8 * (len(NAMES) + 3)
 
 _PAUSE, _LOOKS = 0.001, 100
 """Seconds between two looks at numbers that are just being changed, and how many before they are taken as they are."""
@@ -140,6 +136,8 @@ _PAUSE, _LOOKS = 0.001, 100
 class Counters:
     """The cells, indexed by the constants of this module, and the memory that they live in."""
 
+    names: ClassVar[tuple[str, ...]] = NAMES
+
     def __init__(self, memory: mmap.mmap | bytearray) -> None:
         self._memory = memory
         cells = memoryview(memory)[_HEADER.size :].cast("Q")
@@ -147,18 +145,29 @@ class Counters:
         self.sequence_cell = cells[-1:]
 
     @classmethod
-    def anonymous(cls) -> Counters:
+    def anonymous(cls) -> Self:
         """Return counters that only this process sees."""
-        return cls(bytearray(_SIZE))
+        return cls(bytearray(cls._size()))
 
     @classmethod
-    def create(cls, path: Path) -> Counters:
+    def _size(cls) -> int:
+        # Behind the counters are three cells: the bits of the features that are engaged, how often an impairment was
+        # changed since the start, and the sequence counter.
+        return _HEADER.size + 8 * (len(cls.names) + 3)
+
+    @classmethod
+    def _expected(cls) -> bytes:
+        # The names' own checksum is part of the header: numbers are never shown under another release's names.
+        return _HEADER.pack(b"ttuncnt\0", 4, zlib.crc32("\n".join(cls.names).encode()))
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
         """Make the file, readable by its owner only, in place of one of that name. Raise OSError if that fails."""
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, _EXPECTED + bytes(_SIZE - len(_EXPECTED)))
-            memory = mmap.mmap(descriptor, _SIZE)
+            os.write(descriptor, cls._expected().ljust(cls._size(), b"\0"))
+            memory = mmap.mmap(descriptor, cls._size())
             temporary.rename(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -168,12 +177,12 @@ class Counters:
         return cls(memory)
 
     @classmethod
-    def open(cls, path: Path) -> Counters:
+    def open(cls, path: Path) -> Self:
         """Map the file for reading. Raise OSError if that fails, ValueError if it is not such a file."""
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size != _SIZE or file.read(len(_EXPECTED)) != _EXPECTED:
+            if os.fstat(file.fileno()).st_size != cls._size() or file.read(_HEADER.size) != cls._expected():
                 raise ValueError(f"{path} does not hold the counters of this release of ttun")
-            return cls(mmap.mmap(file.fileno(), _SIZE, access=mmap.ACCESS_READ))
+            return cls(mmap.mmap(file.fileno(), cls._size(), access=mmap.ACCESS_READ))
 
     def snapshot(self) -> dict[str, int]:
         """Return all numbers by name, as they are now, or as a writer left them that ended within a datagram."""
@@ -183,7 +192,7 @@ class Counters:
             if sequence % 2 == 0 and self.sequence_cell[0] == sequence:
                 break
             sleep(_PAUSE)
-        return dict(zip(NAMES, numbers, strict=True))
+        return dict(zip(self.names, numbers, strict=True))
 
     @property
     def features(self) -> Feature:
@@ -202,7 +211,7 @@ class Counters:
         if isinstance(self._memory, mmap.mmap):
             self._memory.close()
 
-    def __enter__(self) -> Counters:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

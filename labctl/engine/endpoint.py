@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 
 from labctl.engine import drop_privileges
 from labctl.engine.accounting import Watch
-from labctl.engine.control import Control
+from labctl.engine.control import Control, change
 from labctl.engine.core import library
 from labctl.engine.counters import Counters
 from labctl.engine.errors import explained
@@ -90,7 +90,7 @@ def serve(
         counters = open_things.enter_context(_counters(counters_path))
         features = Features(lambda line: print(f"{endpoint.device}: {line}", file=out, flush=True))
         features.show_in(counters.feature_cell)
-        control = _control(control_path, counters, open_things)
+        control = _control(control_path, open_things)
         with _giving_up():
             drop_privileges.gain_nothing()
         begin()
@@ -124,7 +124,11 @@ def serve(
             drop_privileges.enter(run_as, _kept(endpoint.bind))
         ready(features.now.words)
         waits = partial(core.ready_descriptors, forwarder) if core else None
-        return run(forwarder, stop, warm, changes, control, waits)
+        beside: dict[int, Callable[[], object]] = {}
+        if control:
+            change_stages = partial(change, forwarder.stages, counters.change_cell)
+            beside[control.fileno()] = partial(control.answer, change_stages)
+        return run(forwarder, stop, warm, changes, beside, waits)
 
 
 def _kept(bind: Address) -> int:
@@ -190,11 +194,11 @@ def _kinds(offload: bool, watched: bool) -> _Kinds:
     return _Kinds(BatchTun, OffloadPeer)
 
 
-def _control(path: Path | None, counters: Counters, open_things: ExitStack) -> Control | None:
+def _control(path: Path | None, open_things: ExitStack) -> Control | None:
     if path is None:
         return None
     with explained(f"cannot listen on {path}", {}, "choose a directory of your own"):
-        control = Control(path, counters.change_cell)
+        control = Control(path)
     return open_things.enter_context(closing(control))
 
 

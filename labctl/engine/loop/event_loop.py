@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import enum
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from functools import partial
+from types import MappingProxyType
 
-from labctl.engine.control import Control
 from labctl.engine.forward import DeviceGone, Forwarder
 from labctl.engine.loop.idling import Ready, ready_descriptors
 from labctl.engine.loop.network_changes import NetworkChanges
@@ -36,12 +36,13 @@ def run(
     stop: int,
     warm: Callable[[], None] | None,
     changes: NetworkChanges,
-    control: Control | None = None,
+    beside: Mapping[int, Callable[[], object]] = MappingProxyType({}),
     waits: Callable[[select.epoll], Iterator[Ready]] | None = None,
 ) -> Ending:
     """Forward until the descriptor `stop` is readable or the device is gone.
 
-    `waits` yields what is ready; it is `idling` if None, and calls `warm` when idle, to warm caches.
+    `beside` has more descriptors and what is called when one is readable. `waits` yields what is ready; it is `idling`
+    if None, and calls `warm` when idle, to warm caches.
     """
     tun, peer, strangers = (port.fileno() for port in (forwarder.tun, forwarder.peer, forwarder.strangers))
     stages = forwarder.stages
@@ -50,9 +51,8 @@ def run(
         peer: forwarder.peer_to_tun,
         strangers: forwarder.drop_stranger,
         changes.fileno(): partial(changes.handle, forwarder.reconsider),
+        **beside,
     }
-    if control is not None:
-        handlers[control.fileno()] = partial(control.answer, stages)
     # Their handlers may replace the peer's socket under its descriptor, and epoll forgets the one before.
     replacing = {strangers, changes.fileno()}
     with select.epoll() as epoll, closing(Timer()) as timer:

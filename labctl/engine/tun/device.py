@@ -34,16 +34,7 @@ class TunDevice:
     @classmethod
     def open(cls, name: str) -> Self:
         """Attach to the interface `name`, or make one for as long as the port is open. Raise EngineError if refused."""
-        with explained("cannot open /dev/net/tun", _DEVICE_HINTS, "run `ls -l /dev/net/tun`"):
-            descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        request = struct.pack(f"{IFNAMSIZ}sH22x", name.encode(), IFF_TUN | IFF_NO_PI | cls.flags)
-        try:
-            fcntl.ioctl(descriptor, TUNSETIFF, request)
-        except OSError as error:
-            os.close(descriptor)
-            number = error.errno or errno.EIO
-            hint = _ATTACH_HINTS.get(number, "`ip -details link show {}` shows what it is").format(name)
-            raise EngineError(f"cannot attach to {name}", number, hint) from error
+        descriptor = attached(name, IFF_TUN | cls.flags)
         # What another program asked for and did not take back (`offload` says why).
         fcntl.ioctl(descriptor, TUNSETOFFLOAD, 0)
         notice_carrier(name)
@@ -86,6 +77,23 @@ class TunDevice:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def attached(name: str, flags: int) -> int:
+    """Return a descriptor of the interface `name`, non-blocking, made if it is not there. Raise EngineError if refused.
+
+    `flags` are of linux/if_tun.h: IFF_TUN or IFF_TAP, and what else is wanted of the descriptor.
+    """
+    with explained("cannot open /dev/net/tun", _DEVICE_HINTS, "run `ls -l /dev/net/tun`"):
+        descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(descriptor, TUNSETIFF, struct.pack(f"{IFNAMSIZ}sH22x", name.encode(), flags | IFF_NO_PI))
+    except OSError as error:
+        os.close(descriptor)
+        number = error.errno or errno.EIO
+        hint = _ATTACH_HINTS.get(number, "`ip -details link show {}` shows what it is").format(name)
+        raise EngineError(f"cannot attach to {name}", number, hint) from error
+    return descriptor
 
 
 _DEVICE_HINTS = {

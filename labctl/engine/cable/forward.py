@@ -1,0 +1,288 @@
+"""From port to port: frames of the TAP device to the other end, datagrams of the other end to the TAP device.
+
+No fault of a frame, a datagram or the network raises. What ends it is the deletion of the device (DeviceGone).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from labctl.engine.cable import counters as count
+from labctl.engine.cable import wire
+from labctl.engine.cable.line import Line, State
+from labctl.engine.cable.records import Records
+from labctl.engine.cable.sealing import KEY, Cipher, Datagram, Exhausted, Opened, Opener, Sealer, key_of
+from labctl.engine.cable.tap import GONE
+from labctl.engine.packets import vnet
+from labctl.engine.packets.address import Address
+from labctl.engine.packets.train import Bytes
+
+BATCH = 16
+"""Calls that one port gets before the other has its turn."""
+
+_OUT_BY_ERRNO = {
+    errno.EPERM: count.OUT_REFUSED,
+    errno.ECONNREFUSED: count.OUT_REFUSED,
+    errno.ENETUNREACH: count.OUT_UNREACHABLE,
+    errno.EHOSTUNREACH: count.OUT_UNREACHABLE,
+    errno.EMSGSIZE: count.OUT_TOO_BIG,
+    errno.EAGAIN: count.OUT_BUSY,
+    errno.ENOBUFS: count.OUT_BUSY,
+}
+_IN_BY_ERRNO = {
+    errno.EIO: count.IN_LINK_DOWN,
+    errno.EBADFD: count.IN_LINK_DOWN,
+    errno.EAGAIN: count.IN_BUSY,
+    errno.ENOBUFS: count.IN_BUSY,
+}
+
+
+class DeviceGone(Exception):
+    """The TAP device was deleted while we were attached to it."""
+
+
+class TapPort(Protocol):
+    """The TAP device as the cable sees it; `tap` has its twin of the kernel."""
+
+    def receive(self) -> memoryview: ...
+
+    def send(self, buffers: Sequence[Bytes]) -> None: ...
+
+    def set_carrier(self, there: bool) -> None: ...
+
+    def is_up(self) -> bool: ...
+
+
+class DatagramPort(Protocol):
+    """The socket as the cable sees it."""
+
+    @property
+    def version(self) -> int: ...
+
+    def face(self, peer: Address) -> None: ...
+
+    def receive(self) -> tuple[memoryview, int, bool]: ...
+
+    def send(self, row: Sequence[Datagram]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The name of a cable, and what its two ends are called: ours and the other."""
+
+    cable: str
+    ours: str
+    theirs: str
+
+
+@dataclass(frozen=True)
+class Plug:
+    """What joins this end with the other: its address, and a key that both got and that serves this time only."""
+
+    peer: Address
+    key: bytes = field(repr=False)
+    cipher: Cipher = "aes-256-gcm"
+
+    def __post_init__(self) -> None:
+        if len(self.key) != KEY:
+            raise ValueError(f"a key has {KEY} bytes, and not {len(self.key)}")
+
+
+class Cable:
+    """One end of a cable. Before it is plugged in nothing is sent and nothing is taken."""
+
+    def __init__(
+        self, tap: TapPort, udp: DatagramPort, ends: Ends, numbers: count.CableCounters, say: Callable[[str], None]
+    ) -> None:
+        self._tap, self._udp, self._ends, self._say = tap, udp, ends, say
+        self._numbers = numbers.cells
+        self._state = State.UNPLUGGED
+        self._used: set[bytes] = set()  # digests of the keys that this process has had
+        self._line: Line | None = None
+        self._opener: Opener | None = None
+        self._sealer: Sealer | None = None
+        self._records = Records()
+        self.peer: Address | None = None
+
+    def plug(self, plug: Plug, now: float) -> None:
+        """Join with the other end, in place of what was joined before. Raise ValueError, OSError if that cannot be.
+
+        A key serves once: the counters begin anew with each, and so would the nonces.
+        """
+        digest = hashlib.sha256(plug.key).digest()
+        if digest in self._used:
+            raise ValueError("this key has been used: each time of being joined takes a new one")
+        self._udp.face(plug.peer)
+        self._used.add(digest)
+        ends = self._ends
+        self._sealer = Sealer(key_of(plug.key, ends.cable, ends.ours), plug.cipher)
+        self._opener = Opener(key_of(plug.key, ends.cable, ends.theirs), plug.cipher)
+        self._records = Records()
+        self._line = Line(self._udp.version, self._link_is_up(), now)
+        self.peer = plug.peer
+        self._numbers[count.KEYS] += 1
+        self._say(f"joined with {plug.peer}, sealed with {plug.cipher}")
+        self.tick(now)
+
+    def unplug(self, why: str) -> None:
+        """Forget the other end and the keys."""
+        self._line = self._opener = self._sealer = self.peer = None
+        self._say(f"not joined any more: {why}")
+        self._show(State.UNPLUGGED)
+
+    # Out: from the TAP device to the other end.
+
+    def tap_to_peer(self) -> None:
+        """Send frames that wait. Raise DeviceGone if the device was deleted."""
+        for _ in range(BATCH):
+            try:
+                frame = self._tap.receive()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in GONE:
+                    raise DeviceGone from error
+                raise
+            numbers = self._numbers
+            numbers[count.TAP_READ] += 1
+            numbers[count.TAP_READ + 1] += len(frame) - vnet.SIZE
+            try:
+                self._send_frame(frame)
+            except OSError as error:
+                numbers[_OUT_BY_ERRNO.get(error.errno or 0, count.OUT_SEND_FAILED)] += 1
+            except Exhausted:
+                numbers[count.OUT_NO_CARRIER] += 1
+                self.unplug("the key has sealed as much as it may; `labctl up` brings a new one")
+
+    def _send_frame(self, frame: memoryview) -> None:
+        line, sealer = self._line, self._sealer
+        if line is None or sealer is None or self._state < State.PEER_DOWN:
+            self._numbers[count.OUT_NO_CARRIER] += 1
+            return
+        size = line.path - wire.SEAL
+        argument = wire.lone_argument(frame) if len(frame) - vnet.SIZE <= size else None
+        if argument is not None:
+            row = [sealer.seal(wire.LONE, argument, frame[vnet.SIZE :])]
+        else:
+            row = sealer.seal_record(frame, size)
+        self._udp.send(row)
+        self._numbers[count.SENT_FRAMES] += 1
+        self._numbers[count.UDP_SENT] += len(row)
+
+    # In: from the other end to the TAP device.
+
+    def peer_to_tap(self, now: float) -> None:
+        """Take datagrams that wait."""
+        for _ in range(BATCH):
+            try:
+                datagrams, size, from_peer = self._udp.receive()
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # a notice of something sent earlier (udp(7))
+            number = max(1, -(-len(datagrams) // size))
+            self._numbers[count.UDP_RECEIVED] += number
+            opener = self._opener
+            if opener is None or not from_peer:
+                self._numbers[count.IN_NOT_FROM_PEER] += number
+                continue
+            opened = opener.open(datagrams, size)
+            self._numbers[count.OPENED] += len(opened)
+            for each in opened:
+                try:
+                    self._take(each, now)
+                except ValueError:
+                    self._numbers[count.OPENED] -= 1
+                    self._numbers[count.IN_MALFORMED] += 1
+            self._count_refused(opener)
+
+    def _count_refused(self, opener: Opener) -> None:
+        for cell, number in (
+            (count.IN_NOT_AUTHENTIC, opener.not_authentic),
+            (count.IN_REPLAYED, opener.replayed),
+            (count.IN_STALE, opener.stale),
+            (count.IN_UNFINISHED, self._records.unfinished),
+        ):
+            self._numbers[cell] += number
+        opener.not_authentic = opener.replayed = opener.stale = self._records.unfinished = 0
+
+    def _take(self, opened: Opened, now: float) -> None:
+        """Handle an authentic datagram. Raise ValueError for one that no sender makes."""
+        kind, argument, counter, body = opened
+        if kind == wire.PIECE or kind == wire.LAST:
+            if record := self._records.add(kind, argument, counter, body):
+                self._write(record)
+        elif kind == wire.LONE:
+            self._write((wire.header_of_lone(argument), body))
+        elif kind == wire.BEAT and self._line:
+            self._line.heard(body, len(body) + wire.SEAL, now)
+            self._numbers[count.BEATS_RECEIVED] += 1
+        else:
+            raise ValueError(f"no kind of datagram: {kind}")
+
+    def _write(self, buffers: Sequence[bytes]) -> None:
+        numbers = self._numbers
+        numbers[count.RECEIVED_FRAMES] += 1
+        try:
+            self._tap.send(buffers)
+        except OSError as error:
+            numbers[_IN_BY_ERRNO.get(error.errno or 0, count.IN_TAP_REJECTED)] += 1
+        else:
+            numbers[count.TAP_WRITTEN] += 1
+            numbers[count.TAP_WRITTEN + 1] += sum(map(len, buffers)) - vnet.SIZE
+
+    # The line: beats and the carrier.
+
+    def tick(self, now: float) -> float | None:
+        """Send the beats that are due, have the carrier follow, and return when to call again at the latest."""
+        line = self._line
+        if line is None:
+            return None
+        try:
+            for body in line.beats(now):
+                self._send_beat(body)
+        except Exhausted:
+            self.unplug("the key has sealed as much as it may; `labctl up` brings a new one")
+            return None
+        self._numbers[count.PATH_MTU] = line.path + wire.UDP_AND_IP[self._udp.version] if line.path else 0
+        self._numbers[count.RTT] = line.rtt
+        self._show(line.state(now))
+        return max(line.due(), now)
+
+    def _send_beat(self, body: bytes) -> None:
+        assert self._sealer
+        try:
+            self._udp.send([self._sealer.seal(wire.BEAT, 0, body)])
+        except OSError:
+            return  # it is as if it was lost: one that is too large shall be, and the other end counts on no other
+        self._numbers[count.BEATS_SENT] += 1
+
+    def _show(self, state: State) -> None:
+        if state == self._state:
+            return
+        self._say(f"{state.name.lower().replace('_', ' ')}{self._told()}")
+        before, self._state = self._state, state
+        self._numbers[count.STATE] = state
+        if (before is State.UP) != (state is State.UP):
+            try:
+                self._tap.set_carrier(state is State.UP)
+            except OSError as error:
+                raise DeviceGone from error
+
+    def _told(self) -> str:
+        return f"; path MTU {self._numbers[count.PATH_MTU]}" if self._line and self._line.path else ""
+
+    def link_changed(self, now: float) -> None:
+        """Take note that something of the interface has changed."""
+        if self._line:
+            self._line.link_is(self._link_is_up(), now)
+
+    def _link_is_up(self) -> bool:
+        try:
+            return self._tap.is_up()
+        except OSError:
+            return False

@@ -1,0 +1,144 @@
+"""What one end of a cable knows of the other: whether it is there and hears us, and how large a datagram may be.
+
+Each end sends a beat every BEAT seconds, and at once when it has something new to say. A beat says whether the sender
+hears us and whether its interface is up, so the carrier of both ends follows: an end that hears nothing for DEAD
+seconds says so while it still can, and where it cannot, the other hears nothing either. Beats go the way of frames,
+through the same sockets, so they cannot arrive where frames do not.
+
+The size is found as RFC 8899 does (DPLPMTUD), for the ICMP messages of a path may never come: beats are padded to the
+sizes of usual MTUs, the largest first, and each end reports the largest that it got. Later a beat of the size in use
+is sent with every beat, and where it does not arrive any more, the size is what does. Fragments of IP are forbidden.
+
+Time is an argument, in seconds of any clock that does not jump.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterator
+from math import inf
+
+from labctl.engine.cable import wire
+
+BEAT = 0.4
+"""Seconds between two beats."""
+
+DEAD = 1.3
+"""Seconds of silence after which the other end is taken for gone; with what a beat may wait, less than two."""
+
+SEARCH, AGAIN = 3, 30.0
+"""With how many of the first beats sizes are searched, and seconds between two searches later."""
+
+MTUS = (
+    *(65535, 32768, 16384, 9216, 9000, 8951, 8500, 4352, 2304, 1500, 1492, 1480, 1472, 1460, 1450, 1440, 1420, 1412),
+    *(1400, 1380, 1360, 1340, 1320, 1300, 1280, 1024, 576),
+)
+"""MTUs of links, of tunnels over them, and the smallest that counts (RFC 791), in bytes; largest first."""
+
+_MOST = 65507  # bytes of a datagram
+
+
+class State(enum.IntEnum):
+    """How a cable is, seen from one end."""
+
+    UNPLUGGED = 0  # this end has no address and no key yet
+    NOTHING_IN = 1  # nothing authentic comes from the other end
+    ONLY_IN = 2  # it comes, and what we send does not arrive
+    TOO_SMALL = 3  # only small datagrams arrive
+    PEER_DOWN = 4  # all is well, but the interface of the other end is down
+    UP = 5
+
+
+class Line:
+    """The other end, over a path of one IP version. `path` is the largest datagram that arrives there, in bytes."""
+
+    def __init__(self, version: int, link_up: bool, now: float) -> None:
+        headers = wire.UDP_AND_IP[version]
+        self._ladder = tuple(min(mtu - headers, _MOST) for mtu in MTUS)
+        self.path = 0
+        self.rtt = 0
+        """The last round trip, in microseconds; 0 before the first."""
+        self._link_up = link_up
+        self._peer = 0  # the flags of its last beat
+        self._stamp = 0  # and its clock
+        self._heard_at = -inf
+        self._sizes: deque[tuple[float, int]] = deque()  # of its beats that came lately
+        self._path_seen_at = now
+        self._searches = SEARCH
+        self._search_at = now + AGAIN
+        self._said = -1, 0
+        self._due = now
+
+    def state(self, now: float) -> State:
+        """Return how the cable is."""
+        if now - self._heard_at >= DEAD:
+            return State.NOTHING_IN
+        if not self._peer & wire.HEARS_YOU:
+            return State.ONLY_IN
+        if self.path < self._ladder[-1]:
+            return State.TOO_SMALL
+        return State.UP if self._peer & wire.LINK_UP else State.PEER_DOWN
+
+    def link_is(self, up: bool, now: float) -> None:
+        """Take note of whether our interface is up."""
+        self._link_up = up
+        self._hurry(now)
+
+    def heard(self, body: bytes, size: int, now: float) -> None:
+        """Take note of an authentic beat that came in a datagram of `size` bytes. Raise ValueError if it is none."""
+        flags, largest, stamp, echo, held = wire.beat_of(body)
+        self._sizes.append((now, size))
+        self._heard_at = now
+        if stamp >= self._stamp:  # else it was overtaken
+            self._peer, self._stamp = flags, stamp
+            if echo:
+                self.rtt = max(1, _microseconds(now) - echo - held)
+            self._follow(min(largest, _MOST), now)
+        self._hurry(now)
+
+    def _follow(self, largest: int, now: float) -> None:
+        """Adopt a larger size at once, a smaller one when the size in use has not arrived for DEAD seconds."""
+        if largest >= self.path or now - self._path_seen_at >= DEAD:
+            if largest < self.path:
+                self._searches = SEARCH
+            self.path = largest
+        if largest == self.path:
+            self._path_seen_at = now
+
+    def _says(self, now: float) -> tuple[int, int]:
+        """Return the flags, and the largest beat that came lately."""
+        while self._sizes and now - self._sizes[0][0] >= DEAD:
+            self._sizes.popleft()
+        flags = wire.LINK_UP * self._link_up | wire.HEARS_YOU * (now - self._heard_at < DEAD)
+        return flags, max((size for _, size in self._sizes), default=0)
+
+    def _hurry(self, now: float) -> None:
+        """Have a beat sent now if there is something new to say that the other end waits for."""
+        flags, largest = self._says(now)
+        if flags != self._said[0] or largest > self._said[1]:
+            self._due = now
+
+    def due(self) -> float:
+        """Return when `beats` has something to send, or `state` may change by itself."""
+        return min(self._due, self._heard_at + DEAD if self._said[0] & wire.HEARS_YOU else inf)
+
+    def beats(self, now: float) -> Iterator[bytes]:
+        """Yield the bodies of the beats that are to be sent now; the last one is small and may not be left out."""
+        self._hurry(now)
+        if now < self._due:
+            return
+        if now >= self._search_at:
+            self._searches, self._search_at = 1, now + AGAIN
+        sizes = self._ladder if self._searches else (self.path,)
+        self._searches -= self._searches > 0
+        self._said = flags, largest = self._says(now)
+        self._due = now + BEAT
+        for size in (*sizes, wire.SMALLEST_BEAT):
+            if size >= wire.SMALLEST_BEAT:
+                held = _microseconds(now - self._heard_at) if self._stamp else 0
+                yield wire.beat(flags, largest, _microseconds(now), self._stamp, held, size)
+
+
+def _microseconds(seconds: float) -> int:
+    return int(seconds * 1e6)

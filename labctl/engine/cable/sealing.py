@@ -1,0 +1,133 @@
+"""Sealing and opening datagrams: AES-256-GCM or ChaCha20-Poly1305 (RFC 5116), by `cryptography`.
+
+The two ends have 32 random bytes that nobody else has, for this time of being connected alone: an end that starts anew
+has no key until both get a new one. Each direction has a key of its own, derived by HKDF-Expand (RFC 5869, 2.3; the
+bytes are random, so nothing is to be extracted first). A sealer counts from 1, and ends with `LAST_COUNTER`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+from labctl.engine.cable import wire
+from labctl.engine.cable.replay import Came, Window
+from labctl.engine.packets.train import Bytes
+
+Cipher = Literal["aes-256-gcm", "chacha20-poly1305"]
+CIPHERS: tuple[Cipher, ...] = get_args(Cipher)
+
+KEY = 32
+"""Bytes of a key."""
+
+_ZEROS = bytes(12 - wire.HEADER)
+
+
+class Exhausted(Exception):
+    """A key has sealed as many datagrams as it may."""
+
+
+Datagram = tuple[bytes, bytes]
+"""A sealed datagram in two parts: the eight bytes in the clear, and what is sealed."""
+
+Opened = tuple[int, int, int, bytes]
+"""A datagram that is authentic and came for the first time: kind, argument, counter and body."""
+
+
+def preferred() -> Cipher:
+    """Return the faster cipher of this machine: without instructions for AES that is ChaCha20."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    words = next((line.split() for line in text.splitlines() if line.lower().startswith(("flags", "features"))), [])
+    return "aes-256-gcm" if "aes" in words else "chacha20-poly1305"
+
+
+def key_of(shared: bytes, cable: str, sender: str) -> bytes:
+    """Return the key for what one end of a cable sends."""
+    return hmac.digest(shared, f"labctl cable 1\0{cable}\0{sender}\x01".encode(), "sha256")
+
+
+class Sealer:
+    """Seals what one end sends. Two with the same key must never exist: each would use every nonce anew."""
+
+    def __init__(self, key: bytes, cipher: Cipher) -> None:
+        self._encrypt = _aead(key, cipher).encrypt
+        self._last = 0
+
+    def seal(self, kind: int, argument: int, body: Bytes) -> Datagram:
+        """Return a datagram. Raise Exhausted."""
+        header = wire.packed(kind, argument, self._counters(1))
+        return header, self._encrypt(_ZEROS + header, body, None)
+
+    def seal_record(self, record: memoryview, size: int) -> list[Datagram]:
+        """Return a record as datagrams, with bodies of `size` bytes but for the last. Raise Exhausted."""
+        encrypt = self._encrypt
+        starts = range(0, len(record), size)
+        headers = wire.headers_of_record(self._counters(len(starts)), len(starts))
+        return [
+            (header, encrypt(_ZEROS + header, record[at : at + size], None))
+            for header, at in zip(headers, starts, strict=True)
+        ]
+
+    def _counters(self, number: int) -> int:
+        """Return the first of so many counters, which nothing else will use."""
+        first = self._last + 1
+        self._last += number
+        if self._last > wire.LAST_COUNTER:
+            raise Exhausted
+        return first
+
+
+class Opener:
+    """Opens what the other end sends, and counts what it does not take."""
+
+    def __init__(self, key: bytes, cipher: Cipher) -> None:
+        from cryptography.exceptions import InvalidTag
+
+        self._decrypt = _aead(key, cipher).decrypt
+        self._failures = InvalidTag
+        self._window = Window()
+        self.not_authentic = self.replayed = self.stale = 0
+
+    def open(self, datagrams: memoryview, size: int) -> list[Opened]:
+        """Return what there is in a row of datagrams of `size` bytes, the last of them perhaps shorter."""
+        decrypt, window = self._decrypt, self._window
+        opened: list[Opened] = []
+        following = window.highest + 1  # most come in order, and are told to the window together
+        for at in range(0, len(datagrams) or 1, size):  # one without a byte is one, too
+            header = bytes(datagrams[at : at + wire.HEADER])
+            try:
+                body = decrypt(_ZEROS + header, datagrams[at + wire.HEADER : at + size], None)
+            except (self._failures, ValueError):  # ValueError: too short for a nonce or for a tag
+                self.not_authentic += 1
+                continue
+            word = int.from_bytes(header, "big")
+            counter = word & wire.LAST_COUNTER
+            if counter == following:
+                following += 1
+            else:
+                window.take_all(following - 1)
+                came = window.take(counter)
+                following = window.highest + 1
+                if came is not Came.NEW:
+                    self.replayed += came is Came.AGAIN
+                    self.stale += came is Came.STALE
+                    continue
+            opened.append((word >> 56, word >> 40 & 0xFFFF, counter, body))
+        window.take_all(following - 1)
+        return opened
+
+
+class _Aead(Protocol):
+    def encrypt(self, nonce: bytes, data: Bytes, associated_data: bytes | None) -> bytes: ...
+
+    def decrypt(self, nonce: bytes, data: Bytes, associated_data: bytes | None) -> bytes: ...
+
+
+def _aead(key: bytes, cipher: Cipher) -> _Aead:
+    from cryptography.hazmat.primitives.ciphers import aead
+
+    return aead.AESGCM(key) if cipher == "aes-256-gcm" else aead.ChaCha20Poly1305(key)

@@ -1,0 +1,120 @@
+"""The UDP side: one socket of the host's own network namespace, which sends and receives rows of sealed datagrams.
+
+It is bound where the command was called, and handed over, so that the engine, which lives in the lab, still has it. It
+is not connected: the kernel would refuse a stranger's datagrams for us, but nobody would count them. Fragments of IP
+are forbidden, and what ICMP says of the path's MTU is not believed (IP_PMTUDISC_PROBE, ip(7)): `line` tries it.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from labctl.engine.cable.sealing import Datagram
+from labctl.engine.errors import EngineError
+from labctl.engine.features import Feature, Features
+from labctl.engine.packets.address import Address
+from labctl.engine.packets.train import MOST_BYTES, MOST_PACKETS
+from labctl.engine.ports import LARGEST, buffer
+from labctl.engine.udp.sockets import discover, open_socket, sockaddr
+
+UDP_SEGMENT, UDP_GRO = 103, 104  # linux/udp.h
+PMTUDISC_PROBE = 3  # linux/in.h, linux/in6.h
+ANCILLARY = 64
+_NO_SEGMENTS = {errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT}
+
+
+def bound(host: str, ports: Sequence[int]) -> socket.socket:
+    """Return a socket at this address of the host, at the first free one of these ports; of 0, at any.
+
+    Raise EngineError if none is free, or the host has no such address.
+    """
+    made = open_socket(Address(host, 1))
+    discover(made, PMTUDISC_PROBE)
+    made.set_inheritable(False)
+    for port in ports:
+        try:
+            made.bind((host, port))
+            return made
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                made.close()
+                raise EngineError(
+                    f"cannot bind a socket to {host}", error.errno or 0, "`ip address` shows what this host has"
+                ) from error
+    made.close()
+    hint = "end what has them, or name more with `ports:` of the host"
+    raise EngineError(f"no port of {ports[0]}-{ports[-1]} is free at {host}", errno.EADDRINUSE, hint)
+
+
+class CableSocket:
+    """The socket, and the address of the other end once it is known."""
+
+    def __init__(self, opened: socket.socket, features: Features) -> None:
+        self._socket = opened
+        self._peer: Any = None
+        self._features = features
+        self._read = buffer(LARGEST)
+        for option, feature in ((UDP_SEGMENT, Feature.UDP_SEGMENT), (UDP_GRO, Feature.UDP_GRO)):
+            try:
+                opened.setsockopt(socket.IPPROTO_UDP, option, int(option == UDP_GRO))
+            except OSError:
+                continue
+            features.engage(feature)
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable while a datagram waits."""
+        return self._socket.fileno()
+
+    @property
+    def port(self) -> int:
+        """The port that it is bound to."""
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def version(self) -> int:
+        """The IP version, 4 or 6."""
+        return 6 if self._socket.family == socket.AF_INET6 else 4
+
+    def face(self, peer: Address) -> None:
+        """Exchange datagrams with this address from now on. Raise ValueError, OSError for one that cannot be."""
+        if peer.version != self.version:
+            raise ValueError(f"{peer} is not IPv{self.version}, as the socket of this end is")
+        self._peer = sockaddr(peer)
+
+    def receive(self) -> tuple[memoryview, int, bool]:
+        """Return a row of datagrams, the size of each but the last, and whether they are the other end's.
+
+        They are valid until the next call. Raise BlockingIOError if none waits, OSError for a fault of the socket.
+        """
+        length, ancillary, _, sender = self._socket.recvmsg_into((self._read,), ANCILLARY)
+        size = length
+        for _, kind, value in ancillary:
+            if kind == UDP_GRO:
+                size = int.from_bytes(value[:4], sys.byteorder)
+        return self._read[:length], max(size, 1), self._peer is not None and sender[:2] == self._peer[:2]
+
+    def send(self, row: Sequence[Datagram]) -> None:
+        """Send datagrams of one size, the last perhaps shorter. Raise OSError if one is refused; those behind are not
+        sent."""
+        size = sum(map(len, row[0]))
+        most = min(MOST_PACKETS, MOST_BYTES // size) if len(row) > 1 else 1
+        at = 0
+        while at < len(row):
+            some = row[at : at + most] if self._features.use(Feature.UDP_SEGMENT) else row[at : at + 1]
+            try:
+                self._send(some, size)
+            except OSError as error:
+                if len(some) == 1 or error.errno not in _NO_SEGMENTS:
+                    raise
+                self._features.give_up(Feature.UDP_SEGMENT, error)
+            else:
+                at += len(some)
+
+    def _send(self, row: Sequence[Datagram], size: int) -> None:
+        segment = ((socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("=H", size)),) if len(row) > 1 else ()
+        self._socket.sendmsg([part for datagram in row for part in datagram], segment, 0, self._peer)

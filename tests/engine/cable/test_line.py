@@ -1,0 +1,152 @@
+"""Two ends over a path that loses, cuts and has an MTU, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl.engine.cable import wire
+from labctl.engine.cable.line import BEAT, DEAD, MTUS, Line, State
+
+NOTICED = 2.0
+"""Seconds within which both ends follow."""
+
+
+class Path:
+    """Two lines and what is between them; each datagram takes `delay` seconds."""
+
+    def __init__(self, mtu: int = 1500, delay: float = 0.01, lost: frozenset[int] = frozenset()) -> None:
+        self.mtu, self.delay, self.lost = [mtu, mtu], delay, lost
+        self.cut = [False, False]
+        self.now = 100.0
+        self.lines = [Line(4, True, self.now), Line(4, True, self.now)]
+        self.sent = 0
+        self._flying: list[tuple[float, int, bytes]] = []
+
+    def run(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self.now < until:
+            for number, line in enumerate(self.lines):
+                for body in line.beats(self.now):
+                    self.sent += 1
+                    fits = len(body) + wire.SEAL + 28 <= self.mtu[number]
+                    if fits and not self.cut[number] and self.sent not in self.lost:
+                        self._flying.append((self.now + self.delay, 1 - number, body))
+            arrived = [each for each in self._flying if each[0] <= self.now]
+            self._flying = [each for each in self._flying if each[0] > self.now]
+            for _, number, body in arrived:
+                self.lines[number].heard(body, len(body) + wire.SEAL, self.now)
+            self.now += 0.005
+
+    @property
+    def states(self) -> list[State]:
+        return [line.state(self.now) for line in self.lines]
+
+
+BOTH_UP = [State.UP, State.UP]
+
+
+@pytest.mark.parametrize("mtu", [65535, 9000, 1500, 1492, 1420, 1280, 576])
+def test_both_ends_find_each_other_and_the_size_of_the_path_at_once(mtu: int) -> None:
+    path = Path(mtu)
+    path.run(0.1)
+    assert path.states == BOTH_UP
+    assert [line.path for line in path.lines] == [min(mtu - 28, 65507)] * 2
+
+
+@given(st.integers(576, 9500), st.integers(576, 9500))
+def test_each_direction_has_the_largest_usual_size_that_arrives(there: int, back: int) -> None:
+    path = Path()
+    path.mtu = [there, back]
+    path.run(0.1)
+    assert [line.path + 28 for line in path.lines] == [max(each for each in MTUS if each <= m) for m in (there, back)]
+
+
+@given(st.sets(st.integers(1, 200), max_size=60))
+def test_lost_beats_make_it_late_and_not_wrong(lost: set[int]) -> None:
+    path = Path(lost=frozenset(lost))
+    path.run(40)  # what the search has missed, the next one finds
+    assert path.states == BOTH_UP
+    assert [line.path for line in path.lines] == [1472] * 2
+
+
+@pytest.mark.parametrize("cut", [[True, True], [True, False], [False, True]])
+def test_a_cut_is_noticed_at_both_ends(cut: list[bool]) -> None:
+    path = Path()
+    path.run(3)
+    path.cut = cut
+    path.run(NOTICED)
+    assert all(state < State.PEER_DOWN for state in path.states)
+    if sum(cut) == 1:
+        assert path.states[cut.index(True)] is State.ONLY_IN
+    path.cut = [False, False]
+    path.run(BEAT + 0.1)
+    assert path.states == BOTH_UP
+
+
+def test_an_end_that_is_paused_has_not_lost_the_other() -> None:
+    path = Path()
+    path.run(3)
+    path.now += DEAD + 5
+    path.run(BEAT)
+    assert path.states == BOTH_UP
+
+
+def test_a_smaller_path_is_noticed() -> None:
+    path = Path()
+    path.run(3)
+    path.mtu = [1400, 1500]
+    path.run(3 * DEAD)
+    assert path.states == BOTH_UP
+    assert [line.path for line in path.lines] == [1372, 1472]
+
+
+def test_a_larger_path_is_found_later() -> None:
+    path = Path()
+    path.run(3)
+    path.mtu = [9000, 9000]
+    path.run(35)
+    assert [line.path for line in path.lines] == [8972, 8972]
+
+
+def test_a_path_that_takes_only_small_datagrams_says_so() -> None:
+    path = Path(500)
+    path.run(5)
+    assert path.states == [State.TOO_SMALL] * 2
+
+
+def test_an_interface_that_is_down_is_told_at_once() -> None:
+    path = Path()
+    path.run(3)
+    path.lines[0].link_is(False, path.now)
+    path.run(0.05)
+    assert path.states == [State.UP, State.PEER_DOWN]
+    path.lines[0].link_is(True, path.now)
+    path.run(0.05)
+    assert path.states == BOTH_UP
+
+
+def test_a_line_at_rest_says_little() -> None:
+    path = Path()
+    path.run(3)
+    before = path.sent
+    path.run(10)
+    assert path.sent - before <= 2 * 2 * (10 / BEAT + 2)
+
+
+def test_the_round_trip_is_that_of_the_path() -> None:
+    path = Path(delay=0.05)
+    path.run(3)
+    assert all(95_000 < line.rtt < 115_000 for line in path.lines)
+
+
+@given(st.binary(max_size=60))
+def test_any_body_is_a_beat_or_is_refused(body: bytes) -> None:
+    line = Line(4, True, 0.0)
+    try:
+        line.heard(body, len(body) + wire.SEAL, 1.0)
+    except ValueError:
+        assert line.state(1.0) is State.NOTHING_IN
+    list(line.beats(1.0))
+    assert line.path <= 65507
