@@ -42,6 +42,10 @@ def _source(topology: str | Path | Topology) -> str | Topology:
     return os.fspath(topology) if isinstance(topology, str | Path) else topology
 
 
+def _path(file: str | os.PathLike[str] | None) -> str | None:
+    return os.fspath(file) if file is not None else None
+
+
 class Lab:
     """A lab that runs. `Lab.up` makes one, `Lab(NAME)` finds one, `Lab.running` finds all.
 
@@ -82,13 +86,15 @@ class Lab:
         topology: str | Path | Topology,
         *,
         name: str | None = None,
+        inventory: str | Path | None = None,
         fresh: bool = False,
         tied: bool = False,
         notify: Callable[[Event], object] = _silent,
     ) -> Self:
         """Make the lab of a topology, a file, or one that ships with labctl; or make a lab that runs what it says.
 
-        `name` is another name for the lab, and the prefix of every namespace. With `fresh` a lab of that name is ended
+        `name` is another name for the lab, and the prefix of every namespace. `inventory` is a file with the hosts that
+        the lab is over, and the namespaces on each. With `fresh` a lab of that name is ended
         first. A lab that is `tied` and was not there before ends with this program, however that ends, from its first
         moment on. `notify` is told of each step.
 
@@ -103,15 +109,20 @@ class Lab:
             if tied and report.fresh:
                 worker.bind(report.lab)
 
-        report = worker.do(partial(lifecycle.up, _source(topology), name, fresh, owner), notify, accept)
+        report = worker.do(
+            partial(lifecycle.up, _source(topology), name, _path(inventory), fresh, owner), notify, accept
+        )
         lab = cls._known(report.lab, worker, made=report.fresh)
         lab.report = report
         return lab
 
     @classmethod
-    def plan(cls, topology: str | Path | Topology, *, name: str | None = None) -> Planned:
+    def plan(
+        cls, topology: str | Path | Topology, *, name: str | None = None, inventory: str | Path | None = None
+    ) -> Planned:
         """Look what `up` would do, without doing it. Raise LabError where it would."""
-        found: Planned = cls._new_worker().do(partial(lifecycle.plan, _source(topology), name), _silent, _silent)
+        work = partial(lifecycle.plan, _source(topology), name, _path(inventory))
+        found: Planned = cls._new_worker().do(work, _silent, _silent)
         return found
 
     @staticmethod
@@ -201,8 +212,7 @@ class Lab:
         result as soon as it is there. With `system_tools` the programs of this machine are used, such as ping and nc.
         Raise UsageError for a check that does not exist, FileMistakes where those of a file do not fit the lab.
         """
-        written = os.fspath(file) if file is not None else None
-        return self._do(partial(operate.verify, self.name, checks, system_tools, written), notify)
+        return self._do(partial(operate.verify, self.name, checks, system_tools, _path(file)), notify)
 
     def why(self, namespace: str, address: str) -> Reached:
         """Ping an address from a namespace, and explain where packets end, where none comes back.
@@ -268,8 +278,7 @@ class Lab:
         """
         from labctl.api.streams import Capture
 
-        written = os.fspath(file) if file is not None else None
-        return Capture(partial(packets.capture, self.name, where, filter, written, count, duration))
+        return Capture(partial(packets.capture, self.name, where, filter, _path(file), count, duration))
 
     def events(self, *, verify: bool = False) -> Stream[tuple[float, LabEvent]]:
         """Return an iterator of what happens in the lab from now on, each with its time in seconds since the epoch.

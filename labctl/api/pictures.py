@@ -19,9 +19,9 @@ __all__ = ["LANGUAGES", "Language", "picture_of", "picture_of_running"]
 Language = Literal["mermaid", "dot", "svg", "html"]
 
 
-def picture_of(source: str | Topology) -> Picture:
+def picture_of(source: str | Topology, inventory: str | None = None) -> Picture:
     """Return the picture of a topology. Raise UsageError where it is wrong or not there."""
-    return of_topology(routed_of(source).topology)
+    return of_topology(routed_of(source, inventory=inventory).topology)
 
 
 def picture_of_running(found: Status) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from labctl.errors import UsageError
 from labctl.plan.desired import Desired
@@ -15,12 +16,12 @@ from labctl.topology.shipped import find
 from labctl.topology.unknown_names import listed
 
 
-def desired_of(source: str | Topology, name: str | None = None) -> Desired:
+def desired_of(source: str | Topology, name: str | None = None, inventory: str | None = None) -> Desired:
     """Return what a topology asks for of this machine, renamed to `name`.
 
     Raise UsageError where it is wrong or not there, or is one over several hosts.
     """
-    routed = routed_of(source, name)
+    routed = routed_of(source, name, inventory)
     if routed.topology.hosts:
         what = f"lab {routed.topology.name} is over the hosts {listed([*routed.topology.hosts])}"
         hint = "without `hosts` in its file and without -i, the same file is a lab on one"
@@ -28,9 +29,18 @@ def desired_of(source: str | Topology, name: str | None = None) -> Desired:
     return Desired.of(routed)
 
 
-def routed_of(source: str | Topology, name: str | None = None) -> Routed:
-    """Return a topology with the ways of its tunnels, renamed to `name`. Raise UsageError as `load` does."""
-    routed = _built(source) if isinstance(source, Topology) else load_routed(find(source))
+def routed_of(source: str | Topology, name: str | None = None, inventory: str | None = None) -> Routed:
+    """Return a topology with the ways of its tunnels, renamed to `name`, over the hosts of an inventory.
+
+    Raise UsageError, or its TopologyMistakes.
+    """
+    if inventory is not None:
+        from labctl.topology.inventory import load_over, spread_over  # which no lab on one machine needs
+
+        over = Path(inventory)
+        routed = spread_over(source, over) if isinstance(source, Topology) else load_over(find(source), over)
+    else:
+        routed = _built(source) if isinstance(source, Topology) else load_routed(find(source))
     return renamed(routed, name) if name is not None else routed
 
 

@@ -32,6 +32,12 @@ format_option = click.option(
     "-f", "--format", "form", type=click.Choice(["table", "json"]), default="table", help="For a person or a program."
 )
 file_argument = click.argument("file", metavar="FILE|NAME", shell_complete=completion.topologies)
+inventory_option = click.option(
+    "-i",
+    "--inventory",
+    metavar="FILE",
+    help="The hosts of the lab and the namespaces on each: YAML with `hosts:`, or an inventory of Ansible.",
+)
 lab_argument = click.argument("named", metavar="[LAB]", required=False, shell_complete=completion.labs)
 lab_option = click.option("-l", "--lab", shell_complete=completion.labs, help="Which lab, where several are running.")
 explain_option = click.option(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import cli, file_argument, format_option
+from labctl.cli.base import cli, file_argument, format_option, inventory_option
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
 
 @cli.command()
 @file_argument
+@inventory_option
 @format_option
-def validate(file: str, form: str) -> int:
+def validate(file: str, inventory: str | None, form: str) -> int:
     """Check a topology file without making anything."""
     from labctl.lab import preflight
     from labctl.topology.load import loads, text_of, warnings
@@ -23,7 +26,12 @@ def validate(file: str, form: str) -> int:
 
     path = find(file)
     name, text = name_of(path), text_of(path)
-    topology = loads(text, name, directory_of(path))
+    if inventory is None:
+        topology = loads(text, name, directory_of(path))
+    else:
+        from labctl.topology.inventory import loads_over
+
+        topology = loads_over(text, name, directory_of(path), Path(inventory)).topology
     unseen = preflight.unseen(topology, text, name)
     reporter(form).valid(file, topology, warnings(topology, text, name), unseen)
     return ExitCode.SUCCESS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import cli, format_option, lab_option
+from labctl.cli.base import cli, format_option, inventory_option, lab_option
 from labctl.cli.labs import own_labs, running_lab
 from labctl.errors import ExitCode, UsageError, kernel_words
 from labctl.report.reporter import reporter
@@ -32,16 +32,21 @@ _BY_SUFFIX = {
 @click.argument("file", metavar="[FILE|NAME]", required=False, shell_complete=completion.topologies)
 @click.option("--as", "language", type=click.Choice(["mermaid", "dot", "svg", "html"]), help="Into what.")
 @click.option("-o", "--output", type=click.Path(), help="Write a file; its suffix says into what.")
+@inventory_option
 @lab_option
 @format_option
-def graph(file: str | None, language: str | None, output: str | None, lab: str | None, form: str) -> int:
+def graph(
+    file: str | None, language: str | None, output: str | None, inventory: str | None, lab: str | None, form: str
+) -> int:
     """Draw a topology file, or else the running lab, with what is dead or differs from its file in red."""
     from labctl.api.pictures import LANGUAGES
 
     if file is not None and lab is not None:
         raise click.UsageError("a file is drawn, or a running lab, not both")
+    if file is None and inventory is not None:
+        raise click.UsageError("an inventory is for a file that is drawn: a running lab has its hosts")
     language = language or _language_of(output)
-    picture = _of_running(lab) if file is None else _of(file)
+    picture = _of_running(lab) if file is None else _of(file, inventory)
     drawn = LANGUAGES[language](picture)
     if output is not None:
         _write(output, drawn)
@@ -49,12 +54,12 @@ def graph(file: str | None, language: str | None, output: str | None, lab: str |
     return ExitCode.SUCCESS
 
 
-def _of(word: str) -> Picture:
+def _of(word: str, inventory: str | None) -> Picture:
     """Return the picture of a file or a shipped topology, or of the running lab where the word names nothing else."""
     from labctl.api.pictures import picture_of
 
     try:
-        return picture_of(word)
+        return picture_of(word, inventory)
     except UsageError:
         if os.path.lexists(word) or word not in own_labs():
             raise

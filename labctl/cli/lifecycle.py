@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import cli, explain_option, file_argument, format_option, lab_argument, lab_option
+from labctl.cli.base import (
+    cli,
+    explain_option,
+    file_argument,
+    format_option,
+    inventory_option,
+    lab_argument,
+    lab_option,
+)
 from labctl.cli.labs import VARIABLE, lab_of, own_labs, which_lab
 from labctl.cli.streams import tolerate_unwritable_output
 from labctl.errors import ExitCode
@@ -23,11 +31,12 @@ if TYPE_CHECKING:
 @cli.command()
 @file_argument
 @click.option("--name", help="Another name for the lab; it becomes the prefix of every namespace.")
+@inventory_option
 @explain_option
 @click.option("--fresh", is_flag=True, help="Make it anew: end the lab of that name first, if it is running.")
 @format_option
 @tolerate_unwritable_output()
-def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> int:
+def up(file: str, name: str | None, inventory: str | None, explain: bool, fresh: bool, form: str) -> int:
     """Make the lab of a topology file, or of a topology that ships with labctl."""
     from labctl.cli.this_process import make
 
@@ -39,7 +48,7 @@ def up(file: str, name: str | None, explain: bool, fresh: bool, form: str) -> in
             report.up(made, several=bool(own_labs().keys() - {made.lab}))
             sys.stdout.flush()
 
-        make(file, name, fresh, view.enter_context(report.making(explain)), show)
+        make(file, name, inventory, fresh, view.enter_context(report.making(explain)), show)
     return ExitCode.SUCCESS
 
 
@@ -58,13 +67,14 @@ def restart(words: tuple[str, ...], lab: str | None, form: str) -> int:
 @cli.command()
 @file_argument
 @click.option("--name", help="The name of the lab, where it is not the file's.")
+@inventory_option
 @explain_option
 @format_option
-def plan(file: str, name: str | None, explain: bool, form: str) -> int:
+def plan(file: str, name: str | None, inventory: str | None, explain: bool, form: str) -> int:
     """Show what `up` would do, without doing it; exit code 1 where there is something to do."""
     from labctl.cli.own_lab import OwnLab
 
-    found = OwnLab.plan(file, name=name)
+    found = OwnLab.plan(file, name=name, inventory=inventory)
     reporter(form).plan(found, fresh=found.lab not in own_labs(), explain=explain)
     return ExitCode.PENDING if found.pending.changes else ExitCode.SUCCESS
 

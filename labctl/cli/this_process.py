@@ -44,10 +44,15 @@ class ThisProcess:
 
 
 def make(
-    file: str, name: str | None, fresh: bool, notify: Callable[[Event], object], accept: Callable[[UpReport], object]
+    file: str,
+    name: str | None,
+    inventory: str | None,
+    fresh: bool,
+    notify: Callable[[Event], object],
+    accept: Callable[[UpReport], object],
 ) -> None:
     """Make a lab as `Lab.up` does. It outlives the command once `accept` has returned."""
-    ThisProcess().do(partial(lifecycle.up, file, name, fresh, None), notify, accept)
+    ThisProcess().do(partial(lifecycle.up, file, name, inventory, fresh, None), notify, accept)
 
 
 def end(labs: Sequence[str]) -> DownReport:

@@ -85,17 +85,18 @@ def warnings(topology: Topology, text: str, filename: str) -> tuple[Mistake, ...
     """Return what is most likely not meant in a text that has no mistakes, each with its place."""
     tree = yaml_tree.read(text)
     assert tree is not None, "it holds this topology"
-    return _at_places(
+    return at_places(
         ((tree.position(path), what, hint) for path, what, hint, _ in warnings_of(topology)), text, filename
     )
 
 
 def located(found: Iterable[tuple[Position, str, str]], text: str, filename: str) -> FileMistakes:
     """Return mistakes of a text, each with its line and column."""
-    return FileMistakes(_at_places(found, text, filename))
+    return FileMistakes(at_places(found, text, filename))
 
 
-def _at_places(found: Iterable[tuple[Position, str, str]], text: str, filename: str) -> tuple[Mistake, ...]:
+def at_places(found: Iterable[tuple[Position, str, str]], text: str, filename: str) -> tuple[Mistake, ...]:
+    """Return mistakes of a text, in its order, each with its line and column."""
     lines = yaml_tree.lines_of(text)
     located = {
         Mistake(filename, at.line + 1, at.column + 1, what, hint, lines[at.line] if at.line < len(lines) else "")

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from labctl.topology.model import Topology
 
 
-def up(source: str | Topology, name: str | None, fresh: bool, owner: Process | None, caller: Caller) -> UpReport:
+def up(
+    source: str | Topology, name: str | None, inventory: str | None, fresh: bool, owner: Process | None, caller: Caller
+) -> UpReport:
     """Make a lab what a topology asks for, and tell the steps; end one of that name first if it is to be `fresh`.
 
-    A new one ends with its owner, where it has one.
+    It is over the hosts of an inventory, where one is named. A new one ends with its owner, where it has one.
     """
     from labctl.lab.engines.forkserver_client import forkserver
 
@@ -34,7 +36,7 @@ def up(source: str | Topology, name: str | None, fresh: bool, owner: Process | N
         from labctl.process.signals import TERMINATION, ignored
         from labctl.rootless.context import context_of_new
 
-        wanted, file = desired_of(source, name), file_of(source)
+        wanted, file = desired_of(source, name, inventory), file_of(source)
         lab = wanted.topology.name
         if fresh and (before := own_labs().get(lab)):
             preflight.check_rulesets(wanted.topology.namespaces, wanted.topology, file)
@@ -68,13 +70,13 @@ def restart(lab: str, named: Sequence[str], caller: Caller) -> Restarted:
         return context.call(lambda: again(lab, named, server.at(context)))
 
 
-def plan(source: str | Topology, name: str | None, caller: Caller) -> Planned:
+def plan(source: str | Topology, name: str | None, inventory: str | None, caller: Caller) -> Planned:
     """Look what `up` would do."""
     from labctl.api.sources import desired_of, file_of
     from labctl.lab.reconcile import planned
     from labctl.rootless.context import context_for
 
-    wanted = desired_of(source, name)
+    wanted = desired_of(source, name, inventory)
     return planned(wanted, context_for(wanted.topology.name), file_of(source))
 
 

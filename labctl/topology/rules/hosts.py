@@ -52,7 +52,10 @@ def _placed(topology: Topology) -> Iterator[Finding]:
 
 def _addresses(topology: Topology) -> Iterator[Finding]:
     first: dict[str, str] = {}
+    used = {host_of(topology, name) for name in topology.namespaces}
     for name, host in topology.hosts.items():
+        if name not in used:
+            continue
         address = address_of_host(topology, name).lower()
         if address in first:
             key = "address" if host.address else "ssh"

@@ -1,0 +1,68 @@
+"""The hosts of an Ansible inventory, as Ansible reads it: INI, YAML, a directory or a program that writes one.
+
+`ansible-inventory` knows groups, ranges, and which variable of several holds; nothing of Ansible is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from labctl.errors import UsageError, kernel_words
+from labctl.topology.host_values import Destination
+
+SECONDS = 60.0
+"""How long an inventory may take: a program may ask a cloud."""
+
+VARIABLES = {"address": "labctl_address", "ports": "labctl_ports", "namespaces": "labctl_namespaces"}
+"""What a host of a lab may have, and what it is called as a variable of Ansible."""
+
+_OTHERWISE = "or write YAML with `hosts:` at its top"
+
+
+def hosts_in(path: Path) -> dict[str, dict[str, Any]]:
+    """Return what an Ansible inventory says of each of its hosts, in the words of `hosts:` of an inventory of labctl.
+
+    Raise UsageError where Ansible is not there, or finds no host.
+    """
+    listed, said = _listed(path)
+    variables = listed.get("_meta", {}).get("hostvars", {})
+    named = [name for group in listed.values() for name in group.get("hosts", ())]
+    if not (named or variables):
+        raise UsageError(f"{path} has no hosts", said, f"is it an inventory? ansible-inventory -i {path} --list")
+    return {name: _host(name, variables.get(name, {})) for name in dict.fromkeys((*named, *variables))}
+
+
+def _listed(path: Path) -> tuple[Mapping[str, Any], str]:
+    """Return what Ansible makes of an inventory, and the first thing that it has to say about it."""
+    program = shutil.which("ansible-inventory")
+    if program is None:
+        why = "it is for Ansible, and there is no program ansible-inventory"
+        raise UsageError(f"{path} cannot be read", why, f"pip install ansible-core, {_OTHERWISE}")
+    command = [program, "--inventory", os.path.abspath(path), "--list"]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"{path} cannot be read", f"ansible-inventory took longer than {SECONDS:g} s", "") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read", f"{program}: {kernel_words(error)}", _OTHERWISE) from None
+    said = next((line for line in done.stderr.splitlines() if line.strip()), "")
+    try:
+        return (json.loads(done.stdout) if done.returncode == 0 else {}), said
+    except ValueError:
+        return {}, said
+
+
+def _host(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    found = {key: variables[variable] for key, variable in VARIABLES.items() if variable in variables}
+    if isinstance(names := found.get("namespaces"), str):
+        found["namespaces"] = names.replace(",", " ").split()
+    login = {key: variables[f"ansible_{key}"] for key in ("host", "user", "port") if f"ansible_{key}" in variables}
+    if login:
+        found["ssh"] = str(Destination(login.get("host", name), login.get("user"), login.get("port")))
+    return found
