@@ -23,7 +23,7 @@ from labctl.kernel.programs import Program
 from labctl.kernel.sock_diag import Socket
 from labctl.kernel.traffic_control import TrafficControl
 from labctl.kernel.xfrm import Policy
-from labctl.plan.difference import Change
+from labctl.plan.change import Change
 from labctl.plan.facts import Link, Neighbour
 from labctl.plan.firewall import Applied
 from labctl.plan.routes import Route, Rule

@@ -6,7 +6,7 @@ from labctl.diagnosis import fixes
 from labctl.diagnosis.facts import Case
 from labctl.kernel.nftables.ruleset import Chain, Rule
 from labctl.plan.firewall import Entry, Part
-from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps import SetFirewall
 from labctl.topology.ruleset_lines import ChainLines, lines_of
 
 

@@ -11,8 +11,8 @@ from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.kernel import sock_diag
 from labctl.kernel.sock_diag import Socket
-from labctl.plan.difference import Change
-from labctl.plan.steps_of_programs import StartProgram
+from labctl.plan.change import Change
+from labctl.plan.steps import StartProgram
 
 
 def receivers(case: Case, stage: Stage) -> list[Socket]:

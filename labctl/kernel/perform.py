@@ -19,7 +19,6 @@ from labctl.plan.firewall import Listing
 from labctl.plan.recorded import Substitution
 from labctl.plan.settings import BORN_WITH
 from labctl.plan.steps import InterfaceStep, Step
-from labctl.plan.steps_of_firewall import SetFirewall
 
 RecordNamespace = Callable[[str, namespaces.NamespaceId], None]
 
@@ -109,7 +108,7 @@ class Performer:
                 self._space(step.namespace).address(rt.RTM_NEWADDR, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)
             case steps.DeleteAddress():
                 self._space(step.namespace).address(rt.RTM_DELADDR, step)
-            case SetFirewall(namespace=name, firewall=firewall):
+            case steps.SetFirewall(namespace=name, firewall=firewall):
                 self._space(name).set_firewall(firewall)
             case steps.DeleteLink():
                 self._space(step.namespace).delete_link(step)
@@ -147,7 +146,7 @@ def _missing_driver(step: Step, error: int | None) -> str:
     match step:
         case steps.SetNetem() if error == errno.ENOENT:  # tc_modify_qdisc(): the kind of qdisc is unknown
             return "modprobe sch_netem; `impair:` of a tunnel endpoint works without"
-        case SetFirewall() if error in (errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT):
+        case steps.SetFirewall() if error in (errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT):
             return "modprobe -a nf_tables nft_chain_nat nft_masq"
         case steps.AddVeth() if error == errno.EOPNOTSUPP:  # rtnl_newlink(): the kind of link is unknown
             return "modprobe veth"

@@ -20,14 +20,10 @@ from labctl.lab.events import Done, Listener
 from labctl.lab.journal import Recorded
 from labctl.lab.session import Session
 from labctl.lab.state import State
-from labctl.plan import steps, steps_of_files
+from labctl.plan import steps
 from labctl.plan.firewall import Applied
 from labctl.plan.recorded import Substitution
-from labctl.plan.steps import Step
-from labctl.plan.steps_of_exec import RunLine
-from labctl.plan.steps_of_firewall import SetFirewall
-from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
-from labctl.plan.steps_of_programs import StartProgram, StopProgram
+from labctl.plan.steps import Step, StopProgram
 from labctl.process import processes
 from labctl.process.descriptors import many_descriptors
 from labctl.process.disk import kept_in
@@ -40,9 +36,9 @@ def apply(changes: Iterable[Step], session: Session) -> None:
     to_end = {step.spec.ref: step for step in changes if isinstance(step, StopProgram)}
     going = [step for step in changes if step.action == "remove" and not isinstance(step, StopProgram)]
     to_start = [step for step in changes if isinstance(step, steps.StartEngine)]
-    to_run = [step for step in changes if isinstance(step, StartProgram)]
-    lines = [step for step in changes if isinstance(step, RunLine)]
-    apart = steps.StartEngine, StartProgram, RunLine
+    to_run = [step for step in changes if isinstance(step, steps.StartProgram)]
+    lines = [step for step in changes if isinstance(step, steps.RunLine)]
+    apart = steps.StartEngine, steps.StartProgram, steps.RunLine
     coming = [step for step in changes if step.action != "remove" and not isinstance(step, apart)]
     state, notify = session.state, session.notify
     recorded = state.read()
@@ -76,7 +72,7 @@ def _end(
         session.notify(Done(programs[ref]))
 
 
-def _run(lines: Iterable[RunLine], session: Session) -> None:
+def _run(lines: Iterable[steps.RunLine], session: Session) -> None:
     from labctl.lab import exec_lines
 
     for line in lines:
@@ -85,7 +81,7 @@ def _run(lines: Iterable[RunLine], session: Session) -> None:
         session.notify(Done(line))
 
 
-def _start(programs: Sequence[StartProgram], session: Session) -> None:
+def _start(programs: Sequence[steps.StartProgram], session: Session) -> None:
     from labctl.lab.programs.start import started
 
     for done in started(programs, session):
@@ -108,12 +104,12 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
             with kept_in(state.directory):
                 own_files.forget(name)  # of a lab whose namespace of this name is gone
             performer.perform(step)
-        case steps_of_files.WriteFile() | steps_of_files.MakeDirectory() | steps_of_files.RemoveFile():
+        case steps.WriteFile() | steps.MakeDirectory() | steps.RemoveFile():
             _file(step, state)
-        case WriteHosts(namespace=name, lines=lines):
+        case steps.WriteHosts(namespace=name, lines=lines):
             with kept_in(state.directory):
                 state.files_of(name).write_hosts(lines)
-        case RemoveHosts(namespace=name):
+        case steps.RemoveHosts(namespace=name):
             with kept_in(state.directory):
                 state.files_of(name).remove_hosts()
         case steps.ImpairEngine():
@@ -122,7 +118,7 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
             stray_processes.end_inside([recorded.namespaces[name]])
             performer.perform(step)
             state.forget_namespace(name)
-        case SetFirewall(namespace=name, firewall=firewall):
+        case steps.SetFirewall(namespace=name, firewall=firewall):
             performer.perform(step)
             state.record_firewall(name, Applied(firewall, performer.listing(name)))
         case _:
@@ -134,11 +130,9 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
     return substitution
 
 
-def _file(
-    step: steps_of_files.WriteFile | steps_of_files.MakeDirectory | steps_of_files.RemoveFile, state: State
-) -> None:
+def _file(step: steps.WriteFile | steps.MakeDirectory | steps.RemoveFile, state: State) -> None:
     own = state.files_of(step.namespace)
-    if step.action != "remove" and (there := own.conflict(step.path, isinstance(step, steps_of_files.MakeDirectory))):
+    if step.action != "remove" and (there := own.conflict(step.path, isinstance(step, steps.MakeDirectory))):
         raise UsageError(
             f"{step.namespace}: {step.words} cannot be shown",
             f"the machine has {there} at {step.path}, and one covers only what is like it",
@@ -146,13 +140,13 @@ def _file(
         )
     with kept_in(own.directory):
         match step:
-            case steps_of_files.WriteFile(path=path, mode=mode, content=content):
+            case steps.WriteFile(path=path, mode=mode, content=content):
                 state.record_file(step.namespace, path)
                 own.write(path, content, mode)
-            case steps_of_files.MakeDirectory(path=path, mode=mode):
+            case steps.MakeDirectory(path=path, mode=mode):
                 state.record_file(step.namespace, path)
                 own.make(path, mode)
-            case steps_of_files.RemoveFile(path=path):
+            case steps.RemoveFile(path=path):
                 own.remove(path)
                 state.forget_file(step.namespace, path)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labctl.plan.difference import Change
+    from labctl.plan.change import Change
     from labctl.plan.recorded import Substitution
     from labctl.plan.steps import Step
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from labctl.errors import UsageError
 from labctl.kernel import namespaces, view
 from labctl.lab.programs.supervisor import how_it_ended
-from labctl.plan.steps_of_exec import RunLine
+from labctl.plan.steps import RunLine
 from labctl.process.patience import Patience
 from labctl.process.syscalls import die_with_parent
 

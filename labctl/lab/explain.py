@@ -31,11 +31,11 @@ from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Recorded
 from labctl.lab.observed import facts
 from labctl.lab.state import State
+from labctl.plan.change import Change
 from labctl.plan.desired import Desired
-from labctl.plan.difference import Change
 from labctl.plan.facts import Facts
 from labctl.plan.plan import between
-from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps import SetFirewall
 from labctl.process.patience import Patience
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from labctl.errors import LabError, MachineError, UsageError
 from labctl.kernel import namespaces
-from labctl.plan.steps import AddNamespace
-from labctl.plan.steps_of_firewall import SetFirewall
+from labctl.plan.steps import AddNamespace, SetFirewall
 from labctl.process import working_directory
 from labctl.topology.mistakes import FileMistakes, Mistake
 from labctl.topology.unknown_names import listed
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from labctl.kernel.nftables.program import Complaint
     from labctl.kernel.nftables.trial import Ruleset
     from labctl.lab.journal import Recorded
-    from labctl.plan.difference import Change
+    from labctl.plan.change import Change
     from labctl.topology.model import Topology
 
 

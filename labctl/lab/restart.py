@@ -18,8 +18,7 @@ from labctl.lab.session import Session
 from labctl.lab.state import applied, existing
 from labctl.lab.status import EngineStatus, ProgramStatus, engine_status, program_status
 from labctl.plan.desired import desired
-from labctl.plan.steps import StartEngine, Step, StopEngine
-from labctl.plan.steps_of_programs import StartProgram, StopProgram
+from labctl.plan.steps import StartEngine, StartProgram, Step, StopEngine, StopProgram
 from labctl.process.signals import TERMINATION, ignored
 
 

@@ -24,11 +24,11 @@ from labctl.lab.reconcile import pending
 from labctl.lab.run_directory import prepare_names
 from labctl.lab.session import Session
 from labctl.lab.state import State
+from labctl.plan.change import Change
 from labctl.plan.coverage import Coverage
 from labctl.plan.desired import Desired, desired
-from labctl.plan.difference import Change
 from labctl.plan.recorded import Ran, Substitution
-from labctl.plan.steps_of_programs import StartProgram
+from labctl.plan.steps import StartProgram
 from labctl.process.signals import TERMINATION, ignored
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology

@@ -30,8 +30,8 @@ from labctl.lab.journal import Recorded
 from labctl.lab.lock import asking
 from labctl.lab.reconcile import pending
 from labctl.lab.state import State, applied, existing
+from labctl.plan.change import Change
 from labctl.plan.desired import Desired, desired
-from labctl.plan.difference import Change
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
-from labctl.plan import settings, steps, steps_of_exec, steps_of_files, steps_of_programs
+from labctl.plan import settings, steps
 from labctl.plan.desired_routes import route_of, rule_of
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
 from labctl.plan.facts import Neighbour
@@ -23,8 +23,6 @@ from labctl.plan.program_spec import ProgramSpec, Readiness, in_waves
 from labctl.plan.recorded import Ran
 from labctl.plan.sought import Sought, sought
 from labctl.plan.steps import Step
-from labctl.plan.steps_of_firewall import SetFirewall
-from labctl.plan.steps_of_hosts import WriteHosts
 from labctl.topology import model
 from labctl.topology.hosts_file import HOSTS_FILE
 from labctl.topology.hosts_lines import hosts_lines
@@ -81,7 +79,7 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
             yield steps.AddNeighbour(name, neighbour.dev, _neighbour(neighbour))
     for name, lines in hosts_lines(topology).items() if topology.hosts_file else ():
         if HOSTS_FILE not in topology.namespaces[name].files:
-            yield WriteHosts(name, lines)
+            yield steps.WriteHosts(name, lines)
     for name, space in spaces:
         yield from _files(name, space)
     for endpoint in topology.ttun:
@@ -89,20 +87,20 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
         yield steps.StartEngine(*spec.device, spec)
     for name, space in spaces:
         for line in space.exec:
-            yield steps_of_exec.RunLine(name, Ran(line.command, line.exit, line.cwd), line.within)
+            yield steps.RunLine(name, Ran(line.command, line.exit, line.cwd), line.within)
     programs = [_program(name, program) for name, space in spaces for program in space.programs]
     for wave in in_waves(programs):
         for each in wave:
-            yield steps_of_programs.StartProgram(each.ref.namespace, each)
+            yield steps.StartProgram(each.ref.namespace, each)
 
 
 def _files(name: str, space: model.Namespace) -> Iterator[Step]:
     """Yield what its programs alone see, a directory before what is in it."""
     for path, file in sorted(space.files.items()):
         if file.directory:
-            yield steps_of_files.MakeDirectory(name, path, file.permissions)
+            yield steps.MakeDirectory(name, path, file.permissions)
         else:
-            yield steps_of_files.WriteFile(name, path, file.permissions, file.data)
+            yield steps.WriteFile(name, path, file.permissions, file.data)
 
 
 def _early_sysctls(name: str, space: model.Namespace) -> Iterator[Step]:
@@ -131,7 +129,9 @@ def _firewall(name: str, space: model.Namespace) -> Iterator[Step]:
     if space.nft or space.masquerade:
         addresses = (address for interface in space.interfaces.values() for address in interface.addresses)
         versions = tuple(sorted({address.version for address in addresses})) or (4, 6)
-        yield SetFirewall(name, Firewall(space.nft or "", space.masquerade, versions if space.masquerade else (4, 6)))
+        yield steps.SetFirewall(
+            name, Firewall(space.nft or "", space.masquerade, versions if space.masquerade else (4, 6))
+        )
 
 
 def _properties(mtus: Mtus, name: str, space: model.Namespace) -> Iterator[Step]:

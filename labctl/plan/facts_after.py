@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from labctl.plan import steps, steps_of_files, steps_of_programs
+from labctl.plan import steps
 from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.steps import Step
 
@@ -31,7 +31,7 @@ def without(facts: Facts, removals: Iterable[Step]) -> Facts:
                 spaces.pop(name, None)
             case steps.StopEngine():
                 engines.pop(step.ref, None)
-            case steps_of_programs.StopProgram(spec=spec):
+            case steps.StopProgram(spec=spec):
                 programs.pop(spec.ref, None)
             case steps.DeleteLink(interface=interface):
                 # Of a lab that changes while it is looked at, perhaps only one end tells of the other: it is gone then.
@@ -50,7 +50,7 @@ def without(facts: Facts, removals: Iterable[Step]) -> Facts:
                 spaces[name] = replace(spaces[name], listing=left)
             case steps.DeleteRoute(route=route):
                 spaces[name] = replace(spaces[name], routes=_without_one(spaces[name].routes, route))
-            case steps_of_files.RemoveFile(path=path):
+            case steps.RemoveFile(path=path):
                 files = {p: f for p, f in spaces[name].files.items() if not PurePosixPath(p).is_relative_to(path)}
                 spaces[name] = replace(spaces[name], files=files)
             case steps.DeleteRule(rule=rule):

@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from labctl.plan import steps
-from labctl.plan.difference import UNWANTED, Change
+from labctl.plan.change import UNWANTED, Change
 from labctl.plan.facts import Facts, Link, Namespace, Neighbour
 from labctl.plan.steps import Step
-from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.topology.interface_ref import InterfaceRef
 
 _BY_HAND = ("permanent", "noarp", "proxy")
@@ -39,7 +38,7 @@ class Hosts(NamedTuple):
                 known.setdefault(step.ref, []).append(step.neighbour)
         links = (link for space in facts.namespaces.values() for link in space.links.values())
         addresses = (step.address.partition("/")[0] for step in wanted if isinstance(step, steps.AddAddress))
-        firewalls = frozenset(step.namespace for step in wanted if isinstance(step, SetFirewall))
+        firewalls = frozenset(step.namespace for step in wanted if isinstance(step, steps.SetFirewall))
         return cls(frozenset(addresses), frozenset(link.mac for link in links), known, firewalls)
 
 

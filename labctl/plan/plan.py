@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from labctl.plan import facts as facts_of
 from labctl.plan import settings, steps
+from labctl.plan.change import Change
 from labctl.plan.coverage import Coverage, coverage
 from labctl.plan.desired import Desired
-from labctl.plan.difference import Change, change, difference
 from labctl.plan.facts import Facts, Link
 from labctl.plan.facts_after import without
 from labctl.plan.mtu import DEFAULT_MTU
@@ -48,9 +48,9 @@ def _changes(desired: Desired, facts: Facts) -> Iterator[Change]:
     gone = list(removals(desired.steps, facts))
     yield from gone
     left = without(facts, (step for step, _ in gone))
-    missing = [step for step in desired.steps if difference(step, left) is not None]
+    missing = [step for step in desired.steps if step.difference(left) is not None]
     for step in (*_defaults(desired, left), *missing, *_impairments(desired, left)):
-        yield change(step, facts)
+        yield Change.of(step, facts)
 
 
 def _defaults(desired: Desired, facts: Facts) -> Iterator[Step]:

@@ -14,14 +14,13 @@ import ipaddress
 from collections.abc import Collection, Iterator
 from pathlib import PurePosixPath
 
-from labctl.plan import steps, steps_of_files, steps_of_programs
-from labctl.plan.difference import UNWANTED, Change, is_whole, of_program
-from labctl.plan.facts import Facts, FoundProgram, Link, Namespace
+from labctl.plan import steps
+from labctl.plan.change import UNWANTED, Change
+from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.foreign import Hosts, foreign
-from labctl.plan.program_spec import ProgramSpec, in_waves
+from labctl.plan.program_spec import in_waves
 from labctl.plan.route_removals import Loss, route_removals, rule_removals
 from labctl.plan.steps import Step
-from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.routing import brings_network
 
@@ -66,7 +65,7 @@ def _links(wanted: Collection[Step], facts: Facts, kept: Collection[str]) -> Ite
     """Yield the links that are to go, and why: not wanted, of another kind or owner, or with another end."""
     made = {step.ref: step for step in wanted if isinstance(step, steps.AddLink)}
     cables = [step for step in wanted if isinstance(step, steps.AddVeth)]
-    whole = {end for cable in cables if is_whole(cable, facts) for end in (cable.ref, cable.peer)}
+    whole = {end for cable in cables if cable.is_whole(facts) for end in (cable.ref, cable.peer)}
     other_ends = {cable.ref: cable.peer for cable in cables} | {cable.peer: cable.ref for cable in cables}
     for name, space in facts.namespaces.items():
         for interface, link in space.links.items() if name in kept else ():
@@ -91,26 +90,27 @@ def _no_such_cable(link: Link, other: InterfaceRef) -> str:
 
 def _programs(wanted: Collection[Step], facts: Facts) -> Iterator[Change]:
     """Yield the end of each program that is not wanted, or that has to be started again: the last to start first."""
-    asked = {step.spec.ref: step.spec for step in wanted if isinstance(step, steps_of_programs.StartProgram)}
+    asked = {step.spec.ref: step for step in wanted if isinstance(step, steps.StartProgram)}
     there = {ref: found for ref, found in facts.programs.items() if found.is_there}
     for wave in reversed([*in_waves([found.spec for found in there.values()])]):
         for spec in wave:
             if spec.ref.namespace not in facts.namespaces:
                 why: str | None = "its namespace is gone"
             elif spec.ref in asked:
-                why = _no_such_program(asked[spec.ref], there[spec.ref])
+                why = _no_such_program(asked[spec.ref], facts)
             else:
                 why = UNWANTED
             if why:
-                yield Change(steps_of_programs.StopProgram(spec.ref.namespace, spec), why)
+                yield Change(steps.StopProgram(spec.ref.namespace, spec), why)
 
 
-def _no_such_program(wanted: ProgramSpec, found: FoundProgram) -> str | None:
+def _no_such_program(wanted: steps.StartProgram, facts: Facts) -> str | None:
     """Return why a program has to end that is wanted; where that is for its command, what it is to be."""
+    found = facts.programs[wanted.spec.ref]
     runs = found.state in ("running", "stopped") and not found.outdated
-    if runs and "command" in found.spec.changed(wanted):
-        return f"is to be {wanted.command}"
-    return of_program(wanted, found)
+    if runs and "command" in found.spec.changed(wanted.spec):
+        return f"is to be {wanted.spec.command}"
+    return wanted.difference(facts)
 
 
 def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[InterfaceRef]) -> Iterator[Change]:
@@ -195,10 +195,10 @@ def _netems(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iter
 
 def _files(wanted: Collection[Step], name: str, space: Namespace) -> Iterator[Change]:
     """Yield the removal of own files and directories; what is in a directory goes with it."""
-    made = {step.path for step in wanted if isinstance(step, steps_of_files.WriteFile | steps_of_files.MakeDirectory)}
+    made = {step.path for step in wanted if isinstance(step, steps.WriteFile | steps.MakeDirectory)}
     going = {path for path in space.files if path not in made}
-    if space.hosts is not None and not any(isinstance(step, WriteHosts) for step in wanted):
-        yield Change(RemoveHosts(name), UNWANTED)
+    if space.hosts is not None and not any(isinstance(step, steps.WriteHosts) for step in wanted):
+        yield Change(steps.RemoveHosts(name), UNWANTED)
     for path, found in space.files.items():
         if path in going and going.isdisjoint(map(str, PurePosixPath(path).parents)):
-            yield Change(steps_of_files.RemoveFile(name, path, found.kind or "file"), UNWANTED)
+            yield Change(steps.RemoveFile(name, path, found.kind or "file"), UNWANTED)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from labctl.plan import steps
-from labctl.plan.difference import UNWANTED, Change
+from labctl.plan.change import UNWANTED, Change
 from labctl.plan.facts import Link, Namespace
 from labctl.plan.routes import DEFAULT_RULES, Route, is_same_route
 from labctl.plan.steps import Step

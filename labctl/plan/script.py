@@ -13,15 +13,12 @@ import textwrap
 from collections.abc import Iterable
 from itertools import groupby
 
-from labctl.plan import script_of_programs, steps, steps_of_files
+from labctl.plan import steps
 from labctl.plan.commands import command
-from labctl.plan.commands_of_files import netns_file
+from labctl.plan.commands.files import netns_file
+from labctl.plan.commands.processes import preamble, start_and_wait
 from labctl.plan.desired import Desired
 from labctl.plan.steps import STAND_IN, InterfaceStep, Step
-from labctl.plan.steps_of_exec import RunLine
-from labctl.plan.steps_of_firewall import SetFirewall
-from labctl.plan.steps_of_hosts import WriteHosts
-from labctl.plan.steps_of_programs import StartProgram
 from labctl.topology.model import Topology
 
 _STAND_IN = f"""\
@@ -64,15 +61,15 @@ def script(desired: Desired) -> str:
     ]
     if any(isinstance(step, steps.AddLink) and step.kind == "dummy" for step in ordered):
         parts.append(_STAND_IN)
-    programs = [step.spec for step in ordered if isinstance(step, StartProgram)]
-    parts.extend(script_of_programs.preamble(programs))
+    programs = [step.spec for step in ordered if isinstance(step, steps.StartProgram)]
+    parts.extend(preamble(programs))
     for heading, group in groupby(ordered, key=lambda step: _heading(step, topology)):
         parts.append(f"# {heading}\n" + "".join(f"{_typed(step)}\n" for step in group))
     return "\n".join(parts)
 
 
 def _needed(ordered: Iterable[Step]) -> str:
-    nft = ", nft(8)" if any(isinstance(step, SetFirewall) for step in ordered) else ""
+    nft = ", nft(8)" if any(isinstance(step, steps.SetFirewall) for step in ordered) else ""
     return f"ip(8), sysctl(8){nft} and ttun"
 
 
@@ -102,8 +99,8 @@ fi
 
 
 def _typed(step: Step) -> str:
-    if isinstance(step, StartProgram):
-        return "\n".join(script_of_programs.typed(step.spec))
+    if isinstance(step, steps.StartProgram):
+        return "\n".join(start_and_wait(step.spec))
     line = command(step)
     if isinstance(step, steps.AddLink) and step.kind == "dummy":
         return f"{line} 2>/dev/null || stand_in {shlex.join((step.namespace, step.interface))}"
@@ -123,15 +120,15 @@ def _place(step: Step, topology: Topology) -> tuple[int, ...]:
             return (_ROUTES, space)
         case steps.AddRule():
             return (_RULES, space)
-        case WriteHosts() | steps_of_files.WriteFile() | steps_of_files.MakeDirectory():
+        case steps.WriteHosts() | steps.WriteFile() | steps.MakeDirectory():
             return (_FILES, space)
-        case SetFirewall():
+        case steps.SetFirewall():
             return (_FIREWALLS, space)
         case steps.StartEngine():
             return (_ENGINES,)
-        case RunLine():
+        case steps.RunLine():
             return (_LINES, space)
-        case StartProgram():
+        case steps.StartProgram():
             return (_PROGRAMS,)
         case _ if interface is None:
             return (_SETTINGS, space)

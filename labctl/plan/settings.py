@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labctl.plan.difference import same_value
 from labctl.plan.facts import Namespace
-from labctl.plan.steps import SetSysctl
+from labctl.plan.steps.namespaces import SetSysctl, same_value
 from labctl.topology import model
 from labctl.topology.values import SAME_SYSCTL, sysctl_parts
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from labctl.plan.change import Change
 from labctl.plan.coverage import Coverage
-from labctl.plan.difference import Change
 from labctl.plan.facts import Link, Namespace
 from labctl.plan.recorded import Substitution
 from labctl.plan.routes import Rule

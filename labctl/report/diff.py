@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from labctl.plan.difference import Change
+from labctl.plan.change import Change
 
 _MARKS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from labctl.lab.events import Done, Event, Planned, Removed, RollingBack
-from labctl.plan.difference import Change
+from labctl.plan.change import Change
 from labctl.plan.recorded import Substitution
 from labctl.plan.steps import Step
 from labctl.report import diff

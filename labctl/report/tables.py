@@ -16,7 +16,6 @@ from labctl.plan import steps
 from labctl.plan.coverage import Coverage
 from labctl.plan.facts import Link, Namespace
 from labctl.plan.recorded import Substitution
-from labctl.plan.steps_of_programs import StartProgram
 from labctl.report import challenge, diff
 from labctl.report.console import console
 from labctl.topology.shipped import as_typed
@@ -44,7 +43,7 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
         (sum(isinstance(step, steps.AddNamespace) for step in done), "namespace"),
         (sum(2 if isinstance(step, steps.AddVeth) else isinstance(step, steps.AddLink) for step in done), "interface"),
         (sum(isinstance(step, steps.StartEngine) for step in done), "engine"),
-        (sum(isinstance(step, StartProgram) for step in done), "program"),
+        (sum(isinstance(step, steps.StartProgram) for step in done), "program"),
     ]
     told = ", ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in counts if number)
     what = told or f"{len(report.changes)} change{'s' * (len(report.changes) != 1)}"

@@ -8,11 +8,6 @@ from rich.tree import Tree
 from labctl.plan import steps
 from labctl.plan.recorded import Substitution
 from labctl.plan.steps import InterfaceStep, Step
-from labctl.plan.steps_of_exec import RunLine
-from labctl.plan.steps_of_files import MakeDirectory, WriteFile
-from labctl.plan.steps_of_firewall import SetFirewall
-from labctl.plan.steps_of_hosts import WriteHosts
-from labctl.plan.steps_of_programs import StartProgram
 from labctl.topology.interface_ref import InterfaceRef
 
 
@@ -41,13 +36,20 @@ class LabTree:
             case steps.StartEngine():
                 branch, _ = self._node(step.ref)
                 branch.add(Text(step.spec.command, "green"))
-            case StartProgram(spec=spec):
+            case steps.StartProgram(spec=spec):
                 line = Text(spec.ref.name)
                 line.append(f"  {spec.command}", "green")
                 if substitution:
                     line.append(f" ({substitution.used})", "yellow")
                 self._space(step.namespace).add(line)
-            case steps.AddRoute() | steps.AddRule() | SetFirewall() | WriteFile() | MakeDirectory() | RunLine():
+            case (
+                steps.AddRoute()
+                | steps.AddRule()
+                | steps.SetFirewall()
+                | steps.WriteFile()
+                | steps.MakeDirectory()
+                | steps.RunLine()
+            ):
                 self._space(step.namespace).add(Text(step.words, "dim"))
             case steps.SetMtu() | steps.SetMaster() | steps.SetNetem():
                 self._line(step.ref).append(f"  {step.words}", "dim")
@@ -55,7 +57,7 @@ class LabTree:
                 pass  # every interface of a lab is up: it would only be noise
             case InterfaceStep():
                 self._line(step.ref).append(f"  {step.words}", "dim")
-            case steps.SetSysctl() | WriteHosts():
+            case steps.SetSysctl() | steps.WriteHosts():
                 pass
 
     def __rich__(self) -> Tree:

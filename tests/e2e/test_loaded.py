@@ -35,7 +35,7 @@ TWO_SITE = str(REPO / "topologies" / "two-site.yaml")
 FOR_ITSELF = {"labctl.learn", "labctl.web", "labctl.trace", "labctl.live", "labctl.diagnosis", "labctl.pytest_plugin"}
 OF_CHECKS = {"labctl.checks", "http.client", "ssl", "subprocess"}
 OF_A_FILE = {"pydantic", "yaml", "labctl.topology.model", "labctl.topology.rules", "labctl.topology.values"}
-OF_A_PLAN = {"labctl.plan.steps", "labctl.plan.facts", "labctl.plan.difference"}
+OF_A_PLAN = {"labctl.plan.steps", "labctl.plan.facts", "labctl.plan.change"}
 OF_PROGRAMS = {"labctl.lab.programs.start", "labctl.lab.programs.supervisor", "labctl.lab.programs.stop"}
 AS_COMMANDS = {"labctl.plan.commands", "labctl.plan.script"}
 

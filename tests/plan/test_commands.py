@@ -26,6 +26,7 @@ from labctl.plan.steps import (
     DeleteRoute,
     DeleteRule,
     NoAutomaticAddresses,
+    SetFirewall,
     SetMac,
     SetMaster,
     SetMtu,
@@ -33,7 +34,6 @@ from labctl.plan.steps import (
     SetUp,
     Step,
 )
-from labctl.plan.steps_of_firewall import SetFirewall
 from labctl.topology.interface_ref import InterfaceRef
 
 HERE, THERE = "link-netns", "vf"  # names that ip(8) knows as words

@@ -12,7 +12,7 @@ from labctl.engine import ttun
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
 from labctl.lab.engines.engine_process import endpoint_of
-from labctl.plan.commands import impair_options
+from labctl.plan.commands.processes import impair_options
 from labctl.plan.desired import Desired
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
 from labctl.plan.facts import Facts, Link, Namespace, RunningEngine

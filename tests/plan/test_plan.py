@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from labctl.plan.change import Change
 from labctl.plan.desired import desired
-from labctl.plan.difference import Change
 from labctl.plan.facts import NOTHING, Facts, FoundProgram, Link, Namespace, RunningEngine
 from labctl.plan.plan import between
 from labctl.plan.routes import DEFAULT_RULES, NextHop, Route, Rule
@@ -32,20 +32,24 @@ from labctl.plan.steps import (
     DeleteRoute,
     DeleteRule,
     ImpairEngine,
+    MakeDirectory,
     NoAutomaticAddresses,
+    RemoveFile,
+    RemoveHosts,
+    RunLine,
     SetMac,
     SetMaster,
     SetMtu,
     SetSysctl,
     SetUp,
     StartEngine,
+    StartProgram,
     Step,
     StopEngine,
+    StopProgram,
+    WriteFile,
+    WriteHosts,
 )
-from labctl.plan.steps_of_exec import RunLine
-from labctl.plan.steps_of_files import MakeDirectory, RemoveFile, WriteFile
-from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
-from labctl.plan.steps_of_programs import StartProgram, StopProgram
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import load, loads
 from labctl.topology.model import Topology

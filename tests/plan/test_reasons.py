@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.engine.packets.address import Address
+from labctl.plan.change import Change
 from labctl.plan.commands import command
 from labctl.plan.coverage import coverage
-from labctl.plan.difference import Change
 from labctl.plan.facts import NOTHING, Facts, Namespace, Neighbour, Qdisc, RunningEngine, Table
 from labctl.plan.steps import StartEngine, Step
 from labctl.topology.load import load

@@ -5,8 +5,7 @@ from __future__ import annotations
 from labctl.checks.host_names import HOSTS, RESOLV
 from labctl.kernel.own_files import LABS, Own
 from labctl.plan.desired import Desired
-from labctl.plan.steps_of_files import WriteFile
-from labctl.plan.steps_of_hosts import WriteHosts
+from labctl.plan.steps import WriteFile, WriteHosts
 
 
 def keep_names(wanted: Desired) -> None:

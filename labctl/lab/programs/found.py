@@ -10,8 +10,7 @@ from labctl.lab.programs.program_files import why_outdated
 from labctl.lab.programs.run_record import RunRecord
 from labctl.lab.state import State
 from labctl.plan.facts import FoundProgram
-from labctl.plan.steps import Step
-from labctl.plan.steps_of_programs import StartProgram
+from labctl.plan.steps import StartProgram, Step
 from labctl.topology.program_ref import ProgramRef
 
 

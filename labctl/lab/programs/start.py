@@ -22,7 +22,7 @@ from labctl.lab.session import Session
 from labctl.lab.state import State
 from labctl.plan.program_spec import ProgramSpec
 from labctl.plan.recorded import Substitution
-from labctl.plan.steps_of_programs import StartProgram
+from labctl.plan.steps import StartProgram
 from labctl.process import processes, working_directory
 from labctl.process.disk import remove
 from labctl.process.log_file import stamp

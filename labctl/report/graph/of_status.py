@@ -9,7 +9,7 @@ from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
 from labctl.plan import steps
-from labctl.plan.difference import ABSENT, CONSEQUENCE, UNWANTED, Change
+from labctl.plan.change import CONSEQUENCE, UNWANTED, Change
 from labctl.plan.facts import Link
 from labctl.report.graph.model import Cable, Engine, Interface, Namespace, Picture, Tunnel
 from labctl.topology.interface_ref import InterfaceRef
@@ -78,7 +78,7 @@ class _Found:
         changes = self._changes[str(ref)]
         if link is None:
             assert drawn is not None, "an interface is in the file or was found"
-            return replace(drawn, engine=self._engine(drawn, changes), faults=(ABSENT,))
+            return replace(drawn, engine=self._engine(drawn, changes), faults=(steps.ABSENT,))
         of_link = [change for change in changes if not isinstance(change.step, _OF_ENGINES)]
         faults = tuple(map(_words, of_link)) or (("has no carrier",) if _is_cut_off(link) else ())
         if drawn is None and self._status.pending is not None and ref.interface != "lo":
@@ -157,7 +157,7 @@ def _words(change: Change) -> str:
         return reason
     if isinstance(step, steps.SetSysctl):
         return f"{step.name} {reason}, should be {step.value}"
-    return f"{step.words} {reason}" if reason in (ABSENT, UNWANTED) else f"{step.words}: {reason}"
+    return f"{step.words} {reason}" if reason in (steps.ABSENT, UNWANTED) else f"{step.words}: {reason}"
 
 
 def _is_cut_off(link: Link) -> bool:

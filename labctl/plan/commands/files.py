@@ -10,9 +10,7 @@ import base64
 import shlex
 from pathlib import PurePosixPath
 
-from labctl.plan.steps import Step
-from labctl.plan.steps_of_files import MakeDirectory, RemoveFile, WriteFile
-from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
+from labctl.plan.steps import MakeDirectory, RemoveFile, RemoveHosts, Step, WriteFile, WriteHosts
 from labctl.topology.hosts_file import HOSTS_FILE, THE_LAB
 
 _ETC = PurePosixPath("/etc")

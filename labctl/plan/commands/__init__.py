@@ -8,23 +8,14 @@ and moved in. ip(8) takes a bare word for one of its own where it can, abbreviat
 from __future__ import annotations
 
 import ipaddress
-import re
 import shlex
-from collections.abc import Sequence
 
-from labctl.engine.packets.impairment import Impairment, show
-from labctl.plan import steps, steps_of_files, steps_of_programs
+from labctl.plan import steps
 from labctl.plan.automatic_addresses import link_local_settings
-from labctl.plan.commands_of_exec import exec_command
-from labctl.plan.commands_of_files import file_command, hosts_command
-from labctl.plan.engine_spec import EngineSpec
+from labctl.plan.commands import files, processes
 from labctl.plan.netem import as_typed
-from labctl.plan.program_spec import ProgramSpec
 from labctl.plan.routes import DEFAULT_RULES, Route, Rule
 from labctl.plan.steps import STAND_IN, Step
-from labctl.plan.steps_of_exec import RunLine
-from labctl.plan.steps_of_firewall import SetFirewall
-from labctl.plan.steps_of_hosts import RemoveHosts, WriteHosts
 from labctl.topology.iproute import DEFAULT_METRIC
 
 
@@ -71,7 +62,7 @@ def command(step: Step) -> str:
             return shlex.join((*ip, "xfrm", what, "flush"))
         case steps.DeleteQdisc(interface=interface, place=place):
             return shlex.join(("tc", "-n", step.namespace, "qdisc", "del", "dev", interface, *place.split()))
-        case SetFirewall(firewall=firewall):
+        case steps.SetFirewall(firewall=firewall):
             load = shlex.join(("ip", "netns", "exec", step.namespace, "nft", "-f", "-"))
             end = "EOF" if "EOF" not in firewall.text.splitlines() else "END OF RULESET"
             return f"{load} <<'{end}'\nflush ruleset\n{firewall.text}{end}"
@@ -107,80 +98,24 @@ def command(step: Step) -> str:
             return shlex.join((*ip, *_rule("add", rule), "protocol", maker))
         case steps.DeleteRule(rule=rule):
             return shlex.join((*ip, *_rule("del", rule)))
-        case WriteHosts() | RemoveHosts():
-            return hosts_command(step)
-        case RunLine():
-            return exec_command(step)
-        case steps_of_files.WriteFile() | steps_of_files.MakeDirectory() | steps_of_files.RemoveFile():
-            return file_command(step)
+        case steps.WriteHosts() | steps.RemoveHosts():
+            return files.hosts_command(step)
+        case steps.RunLine():
+            return processes.run_line(step)
+        case steps.WriteFile() | steps.MakeDirectory() | steps.RemoveFile():
+            return files.file_command(step)
         case steps.StartEngine(spec=spec):
-            return _start(spec)
+            return processes.start_engine(spec)
         case steps.ImpairEngine(direction=direction, before=before, impairment=after):
-            options = ("--direction", direction, *impair_options(before, after))
+            options = ("--direction", direction, *processes.impair_options(before, after))
             return shlex.join(("labctl", "impair", step.subject, *options))
         case steps.StopEngine(spec=spec):
-            return _stop(spec)
-        case steps_of_programs.StartProgram(spec=program):
-            return start_program(program)
-        case steps_of_programs.StopProgram(spec=program):
-            return _pkill(program.ref.namespace, re.escape(program.command), program.stop_signal)
+            return processes.stop_engine(spec)
+        case steps.StartProgram(spec=program):
+            return processes.start_program(program)
+        case steps.StopProgram(spec=program):
+            return processes.stop_program(program)
     raise TypeError(f"no command for {step!r}")
-
-
-def _start(spec: EngineSpec) -> str:
-    # ttun drops its privileges by itself, once it has opened what takes some.
-    become = _as_user(spec.run_as if spec.program else None)
-    line = f"{shlex.join(('ip', 'netns', 'exec', spec.device.namespace, *become))} {spec.command}"
-    return _in_background(line, spec.directory)
-
-
-def start_program(spec: ProgramSpec, output: str = "") -> str:
-    """Return the command that starts a program in the background, its output to a file where one is named."""
-    inside = beside(spec, spec.words)
-    return _in_background(f"{inside} > {output} 2>&1" if output else inside, spec.cwd)
-
-
-def beside(spec: ProgramSpec, words: Sequence[str]) -> str:
-    """Return the command that runs something in the namespace of a program, as its user and in its environment."""
-    become = _OTHER_USER.format(spec.user) if spec.user else ""
-    variables = ("env", *(f"{name}={value}" for name, value in spec.env)) if spec.env else ()
-    return f"ip netns exec {shlex.quote(spec.ref.namespace)} {become}{shlex.join((*variables, *words))}"
-
-
-# With its groups, and the one right that a program of another user keeps.
-_OTHER_USER = (
-    'setpriv --reuid={0} --regid="$(id -g {0})" --init-groups'
-    " --inh-caps=-all,+net_bind_service --ambient-caps=-all,+net_bind_service "
-)
-
-
-def _as_user(user: str | None) -> tuple[str, ...]:
-    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups") if user else ()
-
-
-def _in_background(line: str, directory: str) -> str:
-    return f"(cd {shlex.quote(directory)} && {line}) &" if directory else f"{line} &"
-
-
-def _stop(spec: EngineSpec) -> str:
-    # Its impairments may have been changed since, but not its title.
-    return _pkill(spec.device.namespace, f"{re.escape(spec.unimpaired.command)}( --impair.*)?", "TERM")
-
-
-def _pkill(namespace: str, title: str, number: str) -> str:
-    # Only in this namespace: another lab may have an engine with the same command. A script's own words come behind
-    # those of its interpreter.
-    there = f'--nslist net --ns "$(ip netns pids {shlex.quote(namespace)} | head -n 1)"'
-    other = f"-{number} " if number != "TERM" else ""
-    plain = title.replace(chr(92) + " ", " ")
-    return f"pkill {other}-f {there} {shlex.quote(plain + '$')}"
-
-
-def impair_options(before: Impairment, after: Impairment) -> list[str]:
-    """Return the options of `labctl impair` that change the one impairment into the other."""
-    now = before.as_dict()
-    changed = {word: value for word, value in after.as_dict().items() if value != now[word]}
-    return [part for word, value in changed.items() for part in (f"--{word}", show(word, value))]
 
 
 def _exact_metric(route: Route) -> tuple[str, ...]:
