@@ -10,12 +10,15 @@ large segments are one packet to an interface and many to an engine). Where pack
 `loss`) it is at most as many as were sent, and at least as many as came back. Interfaces that speak ARP or neighbour
 discovery carry more than the probe, so for them the number is a lower bound. And an engine receives what other hosts
 send to its port; what it has dropped as not its peer's is not counted against the probe.
+
+A counter does not tell whose packets it counts. Where packets were looked at while they crossed (`Crossed`), those of
+others are taken off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from labctl.checks.results import Carried, Evidence
 from labctl.plan.facts import LinkCounters
@@ -48,14 +51,40 @@ class CountingPoint:
     def __str__(self) -> str:
         return f"{self.ref} ({'engine ' if self.engine else ''}{self.words})"
 
-    def count(self, before: Snapshot, after: Snapshot) -> int:
-        """Return how much it counted between two snapshots."""
+    def count(self, meanwhile: Meanwhile) -> tuple[int, int]:
+        """Return how many packets of the probe it counted, and of others.
+
+        A packet is seen before it is counted, and an engine may not have read it yet: what was counted is all there is.
+        """
+        counted = self._counted(meanwhile.before, meanwhile.after)
+        own, others = (seen.get(self, 0) for seen in (meanwhile.crossed.own, meanwhile.crossed.others))
+        of_others = max(0, min(others, counted - own))
+        return counted - of_others, of_others
+
+    def _counted(self, before: Snapshot, after: Snapshot) -> int:
         if self.engine:
             old_counts, new_counts = before.engines[self.ref], after.engines[self.ref]
             names = {self.counter: 1, **(dict.fromkeys(_OTHERS, -1) if self.counter == _RECEIVED else {})}
             return sum(sign * (new_counts.get(name, 0) - old_counts.get(name, 0)) for name, sign in names.items())
         old, new = before.interfaces.get(self.ref, LinkCounters()), after.interfaces.get(self.ref, LinkCounters())
         return int(getattr(new, self.counter)) - int(getattr(old, self.counter))
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """How many packets were seen where they passed counting points: those of a probe, and those of others."""
+
+    own: Mapping[CountingPoint, int] = field(default_factory=dict)
+    others: Mapping[CountingPoint, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """All that is known of what happened between two moments."""
+
+    before: Snapshot
+    after: Snapshot
+    crossed: Crossed = field(default_factory=Crossed)
 
 
 def row(crosses: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> list[CountingPoint]:
@@ -96,15 +125,15 @@ def silence(quiet: Sequence[InterfaceRef], engines: Iterable[InterfaceRef]) -> l
 
 
 def within(
-    points: Iterable[CountingPoint], number: Carried, chatty: frozenset[InterfaceRef], before: Snapshot, after: Snapshot
+    points: Iterable[CountingPoint], number: Carried, chatty: frozenset[InterfaceRef], meanwhile: Meanwhile
 ) -> list[Evidence]:
     """Return what was counted against known numbers, the least on an interface that carries more than the probe."""
     found = []
     for point in points:
-        count = point.count(before, after)
+        count, others = point.count(meanwhile)
         most = None if point.ref in chatty and number.most != 0 else number.most
         holds = number.least <= count and (most is None or count <= most)
-        found.append(Evidence(str(point.ref), point.words, _in_words(number.least, most), count, holds))
+        found.append(Evidence(str(point.ref), point.words, _in_words(number.least, most), count, holds, others))
     return found
 
 
@@ -114,15 +143,14 @@ def _in_words(least: int, most: int | None) -> str:
     return str(least) if least == most else f"{least} to {most}"
 
 
-def conserved(points: Iterable[CountingPoint], before: Snapshot, after: Snapshot) -> list[Evidence]:
+def conserved(points: Iterable[CountingPoint], meanwhile: Meanwhile) -> list[Evidence]:
     """Return what was counted against an unknown number: not zero, and at every engine the same."""
-    points = list(points)
-    counts = [(point, point.count(before, after)) for point in points]
-    at_engines = [count for point, count in counts if point.engine]
+    counts = [(point, *point.count(meanwhile)) for point in points]
+    at_engines = [count for point, count, _ in counts if point.engine]
     number = at_engines[0] if at_engines else 0
     return [
-        Evidence(str(point.ref), point.words, str(max(number, 1)), count, count == number > 0)
+        Evidence(str(point.ref), point.words, str(max(number, 1)), count, count == number > 0, others)
         if point.engine
-        else Evidence(str(point.ref), point.words, "at least 1", count, count > 0)
-        for point, count in counts
+        else Evidence(str(point.ref), point.words, "at least 1", count, count > 0, others)
+        for point, count, others in counts
     ]

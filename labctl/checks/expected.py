@@ -56,11 +56,11 @@ class Expected:
         """Return all that has to be read."""
         return (*self.there, *self.back, *self.quiet)
 
-    def judge(self, before: ev.Snapshot, after: ev.Snapshot, carried: Carried | None = None) -> Judgement:
+    def judge(self, meanwhile: ev.Meanwhile, carried: Carried | None = None) -> Judgement:
         """Return what the counters show of the check between two moments, in which its probe has `carried` requests."""
-        there = self._counted(self.there, _resolved(self.packets.there, carried), before, after)
-        back = self._counted(self.back, _resolved(self.packets.back, carried), before, after)
-        quiet = ev.within(self.quiet, Carried(0, 0), frozenset(), before, after)
+        there = self._counted(self.there, _resolved(self.packets.there, carried), meanwhile)
+        back = self._counted(self.back, _resolved(self.packets.back, carried), meanwhile)
+        quiet = ev.within(self.quiet, Carried(0, 0), frozenset(), meanwhile)
         return Judgement((*there, *back, *quiet))
 
     def may_be_of_neighbours(self, counted: Sequence[Evidence]) -> bool:
@@ -73,13 +73,13 @@ class Expected:
         return bool(wrong) and all(found.too_many and found.place in chatty for found in wrong)
 
     def _counted(
-        self, points: Sequence[ev.CountingPoint], number: Carried | None, before: ev.Snapshot, after: ev.Snapshot
+        self, points: Sequence[ev.CountingPoint], number: Carried | None, meanwhile: ev.Meanwhile
     ) -> list[Evidence]:
         if number is None:
-            return ev.conserved(points, before, after)
+            return ev.conserved(points, meanwhile)
         if number == Carried(0, None):
             return []
-        return ev.within(points, number, self.chatty, before, after)
+        return ev.within(points, number, self.chatty, meanwhile)
 
 
 def _resolved(number: Number, carried: Carried | None) -> Carried | None:

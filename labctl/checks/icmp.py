@@ -2,6 +2,8 @@
 
 A raw socket shows an IPv4 packet with its IP header, and whatever its checksum says (raw(7)); of ICMPv6 it shows the
 message alone, and the kernel fills in and verifies the checksum (RFC 3542, section 3.1).
+
+The requests of checks say whose they are, so whoever sees them tells them from those of a person or a program.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from labctl.engine.packets.ip import checksum
 _HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
 _REQUEST = {4: 8, 6: 128}
 REPLY = {4: 0, 6: 129}
+MARK = b"labctl"
+"""With what the payload of the echo requests of checks begins, and of the replies to them."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,8 @@ class Outcome:
 class Evidence:
     """A count of packets at one place (`siteA:tun0`): what it had to be, in words, and what it was.
 
-    `counter` is tx or rx of the interface, or what its engine read, sent, received or wrote.
+    `counter` is tx or rx of the interface, or what its engine read, sent, received or wrote. `others` are the packets
+    that were counted there, too, and were seen to be none of the check's.
     """
 
     place: str
@@ -73,6 +74,7 @@ class Evidence:
     expected: str
     observed: int
     holds: bool
+    others: int = 0
 
     @property
     def too_many(self) -> bool:
@@ -81,7 +83,8 @@ class Evidence:
 
     def __str__(self) -> str:
         expected = "" if self.holds else f", not {self.expected}"
-        return f"{self.observed} packet{'s' * (self.observed != 1)} ({self.counter}) at {self.place}{expected}"
+        others = f", beside {self.others} of others" if self.others else ""
+        return f"{self.observed} packet{'s' * (self.observed != 1)} ({self.counter}) at {self.place}{expected}{others}"
 
 
 @dataclass(frozen=True)

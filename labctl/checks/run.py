@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from labctl.checks.evidence import CountingPoint, Snapshot
+from labctl.checks.evidence import CountingPoint, Crossed, Meanwhile, Snapshot
 from labctl.checks.expected import Expected, Judgement
 from labctl.checks.held_back import Kernel, held_back
 from labctl.checks.kinds import kind_of
@@ -32,6 +32,9 @@ class Watch(Protocol):
     def begin(self, check: Check) -> None:
         """See what comes from now on; called before each try of a check."""
 
+    def crossed(self, check: Check, points: Collection[CountingPoint]) -> Crossed:
+        """Return whose packets have passed these points since `begin`."""
+
     def answered_elsewhere(self, check: Check) -> str:
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
 
@@ -41,6 +44,10 @@ class NoWatch:
 
     def begin(self, check: Check) -> None:
         """There is nothing to begin."""
+
+    def crossed(self, check: Check, points: Collection[CountingPoint]) -> Crossed:
+        """Return that nothing is known of that."""
+        return Crossed()
 
     def answered_elsewhere(self, check: Check) -> str:
         """Return that nothing is known of that."""
@@ -94,7 +101,7 @@ def _once(expected: Expected, check: Check, means: Means) -> Result:
     outcome = means.tools.ask(check.probe)
     wanted = WANTED[check.expect]
     # Where the answer is not the wanted one, no count can make it so, and those that are late have had a time-out.
-    judgement = _settled(expected, before, outcome, means, SETTLE if outcome.state == wanted else 0)
+    judgement = _settled(expected, check, before, outcome, means, SETTLE if outcome.state == wanted else 0)
     passed = outcome.state == wanted and judgement.holds
     if passed and wanted == "silent" and check.crosses:
         passed = not held_back(check, means.kernel)
@@ -129,11 +136,16 @@ def _come_to_rest(patience: PatienceFor) -> None:
         pass
 
 
-def _settled(expected: Expected, before: Snapshot, outcome: Outcome, means: Means, seconds: float) -> Judgement:
+def _settled(
+    expected: Expected, check: Check, before: Snapshot, outcome: Outcome, means: Means, seconds: float
+) -> Judgement:
     """Return the judgement as soon as it holds, or the last one within so many seconds."""
     _come_to_rest(means.patience)
     for _ in means.patience(seconds).looks():
-        judgement = expected.judge(before, means.observe(expected.points), outcome.carried)
+        after = means.observe(expected.points)
+        judgement = expected.judge(
+            Meanwhile(before, after, means.watch.crossed(check, expected.points)), outcome.carried
+        )
         if judgement.holds:
             break
     return judgement

@@ -7,13 +7,13 @@ failed. What the kernel would do with each packet of the way is asked afterwards
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from labctl.diagnosis.facts import Case, Space
-from labctl.diagnosis.path import Asked, Kind, Stage
+from labctl.diagnosis.path import Kind, Stage
 from labctl.errors import LabError
 from labctl.kernel import interfaces, namespaces, programs, snmp, sock_diag, sysctls, xfrm
 from labctl.kernel.addresses import Address
@@ -28,9 +28,6 @@ from labctl.kernel.xfrm import Policy
 from labctl.plan import facts as plan
 from labctl.topology.iproute import IP_PROTOCOLS
 from labctl.topology.values import Host
-from labctl.trace.dissect import Icmp, Tcp
-from labctl.trace.journeys import answers, journeys
-from labctl.trace.sightings import Journey, sightings
 
 _NAMES = {number: name for name, number in IP_PROTOCOLS.items()}
 PAUSE = 0.02
@@ -230,28 +227,3 @@ def _flows(case: Case, namespace: str) -> Iterator[Flow]:
                 protocol = _NAMES.get(packet.protocol, "")
                 ports = packet.ports or (0, 0)
                 yield Flow(ip_address(packet.destination), ip_address(packet.source), protocol, *ports)
-
-
-def seen_of(asked: Asked, seen: Iterable[Seen], ports: Set[int]) -> tuple[list[Journey], list[Journey], list[Journey]]:
-    """Return the journeys of all packets, of those that a probe has sent, and of those that answer them."""
-    every = journeys(sightings(seen, ports))
-    probes = [each for each in every if _is_probe(asked, each)]
-    back = [each for each in every if not _is_refusal(each) and any(answers(probe, each) for probe in probes)]
-    return every, probes, back
-
-
-def _is_refusal(journey: Journey) -> bool:
-    """Return whether a packet answers that another was not taken in: an ICMP error, or a RST."""
-    transport = journey.packet.transport if journey.packet else None
-    if isinstance(transport, Icmp):
-        return transport.is_error
-    return isinstance(transport, Tcp) and "RST" in transport.flags
-
-
-def _is_probe(asked: Asked, journey: Journey) -> bool:
-    packet, station = journey.packet, journey.first.station
-    if packet is None or station.namespace != asked.sender or packet.destination != str(asked.to):
-        return False
-    if asked.protocol.startswith("icmp") or asked.protocol == "ipv6-icmp":
-        return isinstance(packet.transport, Icmp) and packet.transport.is_echo_request
-    return packet.ports is not None and packet.ports[1] == asked.port

@@ -202,11 +202,14 @@ class _Tap:
             yield seen
 
     def until(self, moment: int) -> Iterator[Seen]:
+        # A packet from before the kernel began to stamp has the time when it is read, and says nothing of the next one.
+        begun = time.time_ns()
         while seen := self._next():
-            if seen.at > moment:
+            if moment < seen.at < begun:
                 self._later = seen
                 return
             yield seen
+            begun = time.time_ns()
 
     def _next(self) -> Seen | None:
         if seen := self._later:

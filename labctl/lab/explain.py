@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
+from labctl.checks.evidence import CountingPoint, Crossed
 from labctl.checks.kinds import kind_of
 from labctl.checks.probes import Probes
 from labctl.checks.results import Result
@@ -16,11 +17,13 @@ from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File, Space
 from labctl.diagnosis.firewall import marked
 from labctl.diagnosis.onward import onward
+from labctl.diagnosis.passages import passed
 from labctl.diagnosis.path import Paths
 from labctl.diagnosis.sighted import stops
 from labctl.diagnosis.translations import NONE, Followed, followed
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.diagnosis.walk import in_question, verdicts
+from labctl.diagnosis.whose import apart, seen_of
 from labctl.errors import LabError
 from labctl.kernel import namespaces
 from labctl.kernel.conntrack import Connection, connections
@@ -69,6 +72,7 @@ class Explainer:
         self._watched = {name: self._around(name) for name in self._asked}
         self._watch = gather.Watch(dict.fromkeys(each for found in self._watched.values() for each in found))
         self._ports = tunnel_ports(self._recorded)
+        self._endpoints = {endpoint.device: endpoint for endpoint in wanted.topology.ttun}
         self._counted: dict[InterfaceRef, dict[str, int]] = {}
 
     def __enter__(self) -> Explainer:
@@ -91,17 +95,27 @@ class Explainer:
 
         Where a ruleset may translate them, nothing of the file says where they go.
         """
-        stages = self._stages[check]
+        stages, one = self._stages[check], self._checks[check]
         nowhere = self._asked[check].answered and any(stage.leads_nowhere for stage in stages)
         nowhere = nowhere or any(self._wanted.topology.namespaces[name].nft for name in self._on_the_way[check])
-        return self._wanted.topology.namespaces if nowhere else self._on_the_way[check]
+        if nowhere:
+            return self._wanted.topology.namespaces
+        return dict.fromkeys((*self._on_the_way[check], *(ref.namespace for ref in (*one.crosses, *one.quiet))))
+
+    def crossed(self, check: Check, points: Collection[CountingPoint]) -> Crossed:
+        """Return whose packets have passed these points since the check began."""
+        asked = self._asked.get(check.name)
+        if asked is None:  # only the command that is run knows
+            return Crossed()
+        own, others = apart(asked, self._watch.crossed(), self._ports)
+        return Crossed(*(passed(points, self._endpoints, packets) for packets in (own, others)))
 
     def answered_elsewhere(self, check: Check) -> str:
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
         asked = self._asked.get(check.name)
         if asked is None or not asked.receiver or not asked.answered or asked.receiver not in self._watch.names:
             return ""
-        _, probes, answers = gather.seen_of(asked, self._watch.crossed(), self._ports)
+        _, probes, answers = seen_of(asked, self._watch.crossed(), self._ports)
         arrived = any(each.station.namespace == asked.receiver for probe in probes for each in probe.sightings)
         answering = [each.first.station.namespace for each in answers]
         return "" if arrived or not answering or asked.receiver in answering else answering[0]
@@ -148,7 +162,7 @@ class Explainer:
             stages = self._paths.stages(asked, translated)
         if stages and asked.answered:
             stages = tuple(onward(stages, found))
-        every, probes, answers = gather.seen_of(asked, self._watch.crossed(), self._ports)
+        every, probes, answers = seen_of(asked, self._watch.crossed(), self._ports)
         case = Case(
             self._wanted.topology,
             self._file,

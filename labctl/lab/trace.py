@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from labctl.checks.results import Result, Tools
     from labctl.diagnosis.verdict import Verdict
     from labctl.process.patience import PatienceFor
+    from labctl.trace.sightings import Journey
 
 MOST_BYTES = 64 << 20  # of frames that are kept
 MOST_PACKETS = 1000  # that are followed
@@ -73,7 +74,9 @@ def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: b
             lab, name, command, partial(watch.until_it_ends, stop), sys.stderr.fileno() if to_stderr else None
         )
         watch.settle()
-    found = watch.traced(tuple(command), {name}, code)
+    from labctl.trace.selection import of_command
+
+    found = watch.traced(tuple(command), {name}, code, of_command)
     if any(ladder.end in (Hop.LOST, Hop.DROPPED) for ladder in found.ladders):
         from labctl.lab.trace_causes import causes
 
@@ -91,6 +94,7 @@ def trace_check(
     from labctl.checks.kinds import kind_of
     from labctl.lab.verify import chosen, verify_all
     from labctl.plan.desired import desired
+    from labctl.trace.selection import of_check
 
     state = existing(lab)
     if meant(lab, check, namespaces_of(lab)) and not meant(lab, check, names(lab).checks):
@@ -104,7 +108,8 @@ def trace_check(
     with _watching(state) as watch:
         verified = verify_all(state, wanted, [asked], tools, show)
         watch.settle()
-    found = watch.traced((asked.name,), set(asked.probe.namespaces.values()), int(not verified.results[0].passed))
+    code = int(not verified.results[0].passed)
+    found = watch.traced((asked.name,), set(asked.probe.namespaces.values()), code, of_check)
     return replace(found, diagnosis=verified.diagnosis)
 
 
@@ -173,8 +178,14 @@ class _Watch:
             else:
                 self._seen.append(seen)
 
-    def traced(self, what: tuple[str, ...], namespaces: Collection[str], exit_code: int) -> Traced:
-        """Return the ladders of the packets that concern some namespaces."""
+    def traced(
+        self,
+        what: tuple[str, ...],
+        namespaces: Collection[str],
+        exit_code: int,
+        own: Callable[[Sequence[Journey]], list[Journey]],
+    ) -> Traced:
+        """Return the ladders of the packets that concern some namespaces, and are its `own`."""
         from labctl.lab.trace_facts import LabFacts, NoReasons
         from labctl.trace.journeys import journeys
         from labctl.trace.ladder import ladders, uncertain
@@ -185,7 +196,7 @@ class _Watch:
         recorded = self._state.read()
         ports = tunnel_ports(recorded)
         everything = without(journeys(sightings(seen, ports)), self._older)
-        found = concerning(everything, namespaces)
+        found = own(concerning(everything, namespaces))
         hidden = challenge_in(self._state)
         knows = LabFacts if hidden is None else NoReasons
         followed = ladders(found[:MOST_PACKETS], knows(self._state, self._drops))

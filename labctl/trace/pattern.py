@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Packet
+from labctl.trace.selection import has_mark
 
 
 @dataclass(frozen=True)
 class PacketPattern:
-    """IP packets at an interface: what is not given may be anything. `larger` is in bytes, of the whole packet."""
+    """IP packets at an interface: what is not given may be anything. `larger` is in bytes, of the whole packet.
+
+    What labctl sends for its checks is not meant.
+    """
 
     at: InterfaceRef
     protocol: str = ""  # icmp stands for ICMPv6, too
@@ -26,4 +30,5 @@ class PacketPattern:
             and self.source in ("", packet.source)
             and self.destination in ("", packet.destination)
             and packet.length > self.larger
+            and not has_mark(packet)
         )

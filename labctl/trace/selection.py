@@ -1,9 +1,14 @@
-"""Which packets are those of a command: what passed its namespace, and what was on the way because of that."""
+"""Which packets are those of a command: what passed its namespace, and what was on the way because of that.
+
+The echo requests that labctl itself sends for a check say so: whose checks are asked all the time, as in a lesson, does
+not see them among their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from labctl.checks.icmp import MARK
 from labctl.trace.dissect import NEIGHBOUR, Arp, Icmp, Packet, Tcp
 from labctl.trace.journeys import answers
 from labctl.trace.sightings import Journey
@@ -41,6 +46,38 @@ def without(journeys: Sequence[Journey], connections: Collection[tuple[int, int]
             and tuple(sorted(journey.packet.transport.ports)) in connections
         )
     ]
+
+
+def of_command(journeys: Sequence[Journey]) -> list[Journey]:
+    """Return the packets that may be of a command: those of checks are not."""
+    return [journey for journey in journeys if not is_of_check(journey)]
+
+
+def of_check(journeys: Sequence[Journey]) -> list[Journey]:
+    """Return the packets that may be of a check: where its echo requests say whose they are, other echoes are not."""
+    if not any(map(is_of_check, journeys)):
+        return list(journeys)
+    return [each for each in journeys if is_of_check(each) or not (each.packet and each.packet.echo)]
+
+
+def is_of_check(journey: Journey) -> bool:
+    """Return whether a packet is an echo request of a check, the reply to it, or an error about it."""
+    return journey.packet is not None and has_mark(journey.packet)
+
+
+def has_mark(packet: Packet) -> bool:
+    """Return whether a packet carries what marks the echo requests of checks, or quotes one that does."""
+    inner = packet.layers[-1]
+    inner = inner.quoted or inner
+    return inner.echo is not None and not inner.fragment_at and inner.payload.startswith(MARK)
+
+
+def is_chatter(packet: Packet) -> bool:
+    """Return whether a packet is one of those that kernels exchange about neighbours, routers and groups."""
+    transport = packet.transport
+    return packet.protocol == _IGMP or (
+        packet.version == 6 and isinstance(transport, Icmp) and transport.kind in {*NEIGHBOUR, *_OWN_ACCORD}
+    )
 
 
 def _of_own_accord(content: Packet | Arp | None) -> bool:

@@ -86,9 +86,9 @@ class Journey:
 
     @property
     def at_last(self) -> Packet | None:
-        """Return the packet as it was when it was seen last; where that was in fragments, the first of them."""
-        found = (each.packet for each in reversed(self.sightings) if each.packet and not each.packet.fragment_at)
-        return next(found, self.packet)
+        """Return the packet as it was when it was seen last alone; where that was in fragments, the first of them."""
+        alone = (each.packet for each in reversed(self.sightings) if len(each.packets) == 1)
+        return next((packet for packet in alone if packet and not packet.fragment_at), self.packet)
 
     @property
     def passages(self) -> list[tuple[Sighting, ...]]:

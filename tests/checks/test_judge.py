@@ -83,7 +83,7 @@ def counts(*rows: tuple[list[tuple[InterfaceRef, str]], int]) -> dict[tuple[Inte
 
 def judged(check: str, after: Mapping[tuple[InterfaceRef, str], int]) -> Any:
     topology, asked = lab(check)
-    return Expected.of(desired(topology), asked).judge(snapshot({}), snapshot(after))
+    return Expected.of(desired(topology), asked).judge(ev.Meanwhile(snapshot({}), snapshot(after)))
 
 
 class Kernel:
@@ -114,7 +114,29 @@ def test_only_what_was_counted_meanwhile_counts() -> None:
     topology, asked = lab(PING)
     before = counts((THERE, 1000), (BACK, 70))
     after = counts((THERE, 1003), (BACK, 73))
-    assert Expected.of(desired(topology), asked).judge(snapshot(before), snapshot(after)).holds
+    assert Expected.of(desired(topology), asked).judge(ev.Meanwhile(snapshot(before), snapshot(after))).holds
+
+
+@pytest.mark.parametrize("check", [PING, SILENT, TCP, QUIET])
+@pytest.mark.parametrize("others", [0, 1, 7])
+def test_packets_that_were_seen_to_be_of_others_are_taken_off(check: str, others: int) -> None:
+    topology, asked = lab(check)
+    expected = Expected.of(desired(topology), asked)
+    there, back = {PING: (3, 3), SILENT: (3, 0), TCP: (5, 4), QUIET: (0, 0)}[check]
+    after = snapshot(counts((THERE, there + others), (BACK, back + others)))
+    crossed = ev.Crossed({}, dict.fromkeys(expected.points, others))
+    found = expected.judge(ev.Meanwhile(snapshot({}), after, crossed))
+    assert found.holds and {each.others for each in found.evidence} == {others}
+    assert {each.observed for each in found.evidence} == {there, back}
+
+
+def test_what_was_seen_of_others_and_not_counted_is_not_taken_off() -> None:
+    """An engine that is stopped has read nothing, whatever waits in its device."""
+    topology, asked = lab(PING)
+    expected = Expected.of(desired(topology), asked)
+    crossed = ev.Crossed(dict.fromkeys(expected.there, 3), dict.fromkeys(expected.there, 5))
+    found = expected.judge(ev.Meanwhile(snapshot({}), snapshot({(A, "tx"): 3}), crossed))
+    assert {each.observed for each in found.evidence} == {0, 3} and not any(each.others for each in found.evidence)
 
 
 def test_no_reply_means_none_on_the_way_back() -> None:

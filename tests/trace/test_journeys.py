@@ -160,6 +160,15 @@ def test_what_was_merged_is_a_sighting_of_each() -> None:
     ] * 3
 
 
+def test_what_is_carried_in_one_superframe_with_others_stays_itself() -> None:
+    """A train of datagrams that the kernel has not cut yet carries a packet behind that of another."""
+    other, one = (IP(**ENDS) / ICMP(id=number, seq=1) / Raw(b"mine") for number in (1, 2))
+    train = IP(src="10.0.1.1", dst="10.0.2.1") / UDP(sport=9000, dport=9000) / Raw(bytes(other) + bytes(one))
+    seen = [at("a:tun0 out", other), at("a:tun0 out", one), at("a:wan0 out", Ether() / train)]
+    echoes = [journey.at_last.echo for journey in found(seen) if journey.at_last]
+    assert echoes == [(1, 1), (2, 1)]
+
+
 def test_a_retransmission_is_a_packet_of_its_own() -> None:
     seen = [*passing(segment(0, 100), 2), *passing(segment(0, 100, id=2))]
     assert [len(journey.sightings) for journey in found(seen)] == [2, 6]

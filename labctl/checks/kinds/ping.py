@@ -107,7 +107,7 @@ def ping(asked: Ping, patience: PatienceFor, identifier: int | None = None) -> O
     By their identifier they are known on the way; it is drawn where none is given.
     """
     identifier = random.getrandbits(16) if identifier is None else identifier
-    payload, seen = random.randbytes(asked.size), Echoes()
+    payload, seen = (icmp.MARK + random.randbytes(asked.size))[: asked.size], Echoes()
     waited = _waited(patience) if asked.rtt else float
     with _opened(asked) as connection:
         ready = select.poll()

@@ -17,7 +17,7 @@ from labctl.checks.brisk import brisk
 from labctl.checks.needs import not_asked
 from labctl.checks.probes import Probes
 from labctl.checks.results import WANTED, Result
-from labctl.checks.run import Means, run
+from labctl.checks.run import run
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
 from labctl.lab.challenge import hides
@@ -125,20 +125,20 @@ def _namespaces(check: Check) -> Iterator[str]:
 
 def _ask(state: State, wanted: Desired, check: Check, known: _Known) -> Result:
     """Ask a check. Where it fails as it is written, that is explained."""
-    recorded = state.read()
     if not known.as_written:
-        return undisturbed(wanted, brisk(check, max(BRISK, TIMES * known.answered)), means_of(state, recorded, Probes))
+        return undisturbed(state, wanted, brisk(check, max(BRISK, TIMES * known.answered)))
     with Explainer(state, wanted, [check]) as explainer:
-        result = undisturbed(wanted, check, means_of(state, recorded, Probes, explainer))
+        (result,) = run(wanted, [check], means_of(state, state.read(), Probes, explainer))
         causes = [] if result.passed or hides(state) else explainer.explain(result)
     return replace(result, lost=in_a_line(causes))
 
 
-def undisturbed(wanted: Desired, check: Check, means: Means) -> Result:
-    """Run a check; a second time where only other packets, that were counted with it, made it fail."""
-    (result,) = run(wanted, [check], means)
-    if result.outcome == WANTED[check.expect] and any(found.too_many for found in result.evidence):
-        (result,) = run(wanted, [check], means)
+def undisturbed(state: State, wanted: Desired, check: Check) -> Result:
+    """Run a check; where packets of others may have made it fail, again with a look at whose they are."""
+    (result,) = run(wanted, [check], means_of(state, state.read(), Probes))
+    if result.outcome == WANTED[check.expect] and any(found.observed and not found.holds for found in result.evidence):
+        with Explainer(state, wanted, [check]) as watch:
+            (result,) = run(wanted, [check], means_of(state, state.read(), Probes, watch))
     return result
 
 

@@ -15,6 +15,7 @@ from labctl.checks.brisk import brisk
 from labctl.checks.needs import not_asked
 from labctl.checks.probes import Probes
 from labctl.checks.results import Result
+from labctl.checks.run import run
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
 from labctl.lab.explain import Explainer
@@ -77,7 +78,7 @@ def _judge(
     with asking(state):
         result = not_asked(check, {name: one for name, one in known.items() if not one.passed})
         if result is None:
-            result = undisturbed(wanted, brisk(check, BRISK), means_of(state, state.read(), Probes))
+            result = undisturbed(state, wanted, brisk(check, BRISK))
             is_old = before is not None and before.passed == result.passed
             if is_old and (result.passed or now - explained.get(check.name, 0.0) < AGAIN):
                 return
@@ -91,6 +92,6 @@ def _judge(
 
 def _as_written(state: State, wanted: Desired, check: Check) -> Result:
     with Explainer(state, wanted, [check]) as explainer:
-        result = undisturbed(wanted, check, means_of(state, state.read(), Probes, explainer))
+        (result,) = run(wanted, [check], means_of(state, state.read(), Probes, explainer))
         causes = () if result.passed or result.lacks else explainer.explain(result)
     return replace(result, lost=in_a_line(causes))

@@ -1,35 +1,32 @@
 """Counts of a check's own packets, from what was seen of them where they cross interfaces.
 
 Where whoever has a lab may write into the counters of its engines, and may have made its interfaces of anything, a
-count is what was captured: a packet of the check, at an interface that is of the kind that the file says. An engine
-has read what its device sent; it has sent what left its namespace in a datagram from its port to its peer's; it has
-received what came in to its port, and written what its device received. So the counting points are those of every
-other verification (checks.evidence), and so is the judgement. Packets of others at the same places do not count:
-TCP connections that were there before are left out by the kernel, and what is none of the check's is not kept.
+count is what was captured: a packet of the check, at an interface that is of the kind that the file says (passages.py
+of the diagnosis). So the counting points are those of every other verification (checks.evidence), and so is the
+judgement. Packets of others at the same places do not count: TCP connections that were there before are left out by the
+kernel, and what is none of the check's is not kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 
-from labctl.checks.evidence import CountingPoint, Snapshot
-from labctl.diagnosis import gather
+from labctl.checks.evidence import CountingPoint, Crossed, Snapshot
 from labctl.diagnosis.asked import asked_of
+from labctl.diagnosis.passages import passed
 from labctl.diagnosis.path import Asked, Paths
+from labctl.diagnosis.whose import seen_of
 from labctl.kernel import connection_filter, namespaces, sockets
 from labctl.kernel.links import links
 from labctl.kernel.packet_taps import EVERYTHING, PacketTaps, Seen
 from labctl.kernel.rtnetlink import Rtnetlink
 from labctl.plan.facts import LinkCounters
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.model import Check, Topology, TunnelEndpoint
-from labctl.topology.values import Host
-from labctl.trace.dissect import Packet, Tcp
+from labctl.topology.model import Check, Topology
+from labctl.trace.dissect import Packet
 from labctl.trace.journeys import journeys
-from labctl.trace.sightings import Journey, Sighting, sightings
-
-Passes = Callable[[Sighting], bool]
+from labctl.trace.sightings import Journey, sightings
 
 
 class Captured:
@@ -60,6 +57,10 @@ class Captured:
         self._taps.crossed()
         self._seen = []
 
+    def crossed(self, check: Check, points: Collection[CountingPoint]) -> Crossed:
+        """Return that nothing is to be taken off: packets of others are not counted here."""
+        return Crossed()
+
     def answered_elsewhere(self, check: Check) -> str:
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
         asked = self._asked.get(check.name)
@@ -72,12 +73,12 @@ class Captured:
 
     def observe(self, points: Collection[CountingPoint]) -> Snapshot:
         """Return what was counted since `begin` at these points."""
-        packets = self._counted()
-        seen = {point.ref for point in points}
-        return Snapshot(
-            {ref: self._at_interface(ref, packets) for ref in seen},
-            {ref: self._by_engine(ref, packets) for ref in seen if ref in self._endpoints},
-        )
+        there = [point for point in points if self._kinds.get(point.ref) == self._meant(point.ref)]
+        counts: dict[InterfaceRef, dict[str, int]] = {point.ref: {} for point in points}
+        engines: dict[InterfaceRef, dict[str, int]] = {point.ref: {} for point in points if point.engine}
+        for point, count in passed(there, self._endpoints, self._counted()).items():
+            (engines if point.engine else counts)[point.ref][point.counter] = count
+        return Snapshot({ref: LinkCounters(**found) for ref, found in counts.items()}, engines)
 
     def wrong_kinds(self) -> list[str]:
         """Return, in words, which interfaces of the check are not of the kind that the file says, or are not there."""
@@ -97,7 +98,7 @@ class Captured:
 
     def _packets(self, asked: Asked) -> tuple[list[Journey], list[Journey]]:
         """Return the packets of the check, and those that answer them."""
-        _, probes, answers = gather.seen_of(asked, self._looked(asked), self._ports)
+        _, probes, answers = seen_of(asked, self._looked(asked), self._ports)
         return probes, answers
 
     def _looked(self, asked: Asked | None) -> list[Seen]:
@@ -119,24 +120,6 @@ class Captured:
     def _meant(self, ref: InterfaceRef) -> str:
         return self._topology.namespaces[ref.namespace].interfaces[ref.interface].kind
 
-    def _at_interface(self, ref: InterfaceRef, packets: Iterable[Journey]) -> LinkCounters:
-        if self._kinds.get(ref) != self._meant(ref):
-            return LinkCounters()
-        rx, tx = (_count(packets, _at(ref, outgoing)) for outgoing in (False, True))
-        return LinkCounters(rx_packets=rx, tx_packets=tx)
-
-    def _by_engine(self, ref: InterfaceRef, packets: Iterable[Journey]) -> Mapping[str, int]:
-        """Return what an engine must have done, by the names of its counters."""
-        there = self._kinds.get(ref) == self._meant(ref)
-        endpoint = self._endpoints[ref]
-        done = {
-            "tun_read_packets": _at(ref, outgoing=True),
-            "udp_sent_packets": _carried(endpoint, outgoing=True),
-            "udp_received_packets": _carried(endpoint, outgoing=False),
-            "tun_written_packets": _at(ref, outgoing=False),
-        }
-        return {name: _carried_once(packets, passes) if there else 0 for name, passes in done.items()}
-
 
 def _kind(ref: InterfaceRef) -> str:
     """Return the kind of an interface by the kernel's word; empty where there is none of that name."""
@@ -149,50 +132,3 @@ def _kind(ref: InterfaceRef) -> str:
 def _connections(name: str) -> set[tuple[int, int]]:
     with namespaces.inside(name):
         return sockets.connections()
-
-
-def _at(ref: InterfaceRef, outgoing: bool) -> Passes:
-    return lambda each: each.station.ref == ref and each.station.outgoing == outgoing
-
-
-def _carried(endpoint: TunnelEndpoint, outgoing: bool) -> Passes:
-    """Return whether a sighting is of a packet in a datagram of an endpoint, at an interface of its namespace."""
-
-    def passes(each: Sighting) -> bool:
-        if each.station.namespace != endpoint.device.namespace or each.station.outgoing != outgoing:
-            return False
-        return any(_is_of(endpoint, layer, outgoing) for layer in each.layers[:-1])
-
-    return passes
-
-
-def _is_of(endpoint: TunnelEndpoint, datagram: Packet, outgoing: bool) -> bool:
-    if datagram.ports is None:
-        return False
-    (source, to), (sport, dport) = (datagram.source, datagram.destination), datagram.ports
-    near, near_port, far, far_port = (source, sport, to, dport) if outgoing else (to, dport, source, sport)
-    return (near_port, far_port) == (endpoint.bind.port, endpoint.peer.port) and all(
-        _may_be(address, meant) for address, meant in ((near, endpoint.bind.host), (far, endpoint.peer.host))
-    )
-
-
-def _may_be(address: str, meant: Host) -> bool:
-    return meant.is_unspecified or address == str(meant)
-
-
-def _count(packets: Iterable[Journey], passes: Passes) -> int:
-    return sum(passes(each) for journey in packets for each in journey.sightings)
-
-
-def _carried_once(packets: Iterable[Journey], passes: Passes) -> int:
-    """Return how many packets passed, each once where it may have been cut or merged, or left by two interfaces."""
-    return sum(_times(journey, passes) for journey in packets)
-
-
-def _times(journey: Journey, passes: Passes) -> int:
-    stations: dict[object, int] = {}
-    for each in filter(passes, journey.sightings):
-        stations[each.station] = stations.get(each.station, 0) + 1
-    most = max(stations.values(), default=0)
-    is_tcp = journey.packet is not None and isinstance(journey.packet.transport, Tcp)
-    return min(most, 1) if is_tcp else most
