@@ -25,6 +25,7 @@ from labctl.topology.shipped import find
 from tests.e2e.labs import ROUTED
 from tests.graph.drawn import assert_drawn_well
 from tests.graph.labs import SHAPES
+from tests.plan.over_hosts import over_hosts
 from tests.programs import needed
 
 TWO_SITE = of_topology(load(find("two-site")))
@@ -32,6 +33,7 @@ PICTURES = {
     "two-site": TWO_SITE,
     "single-host": of_topology(load(find("single-host"))),
     "routed": of_topology(loads(ROUTED, "lab.yaml")),
+    "over hosts": of_topology(over_hosts(load(find("two-site")), {"siteA": "srv1", "siteB": "srv2"})),
     "30 apart": of_topology(SHAPES["30 apart"]),
     "vpn of 3": of_topology(SHAPES["vpn of 3"]),
     "empty": Picture("empty", namespaces=(Namespace("nothing"),)),
@@ -57,7 +59,7 @@ def test_every_interface_and_address_is_said(name: str, language: str) -> None:
     picture = PICTURES[name]
     said = LANGUAGES[language](picture)
     for space in picture.namespaces:
-        assert space.name in said
+        assert space.name in said and space.host in said
     for interface in picture.interfaces:
         for word in (interface.ref.interface, *interface.addresses):
             assert word in said
@@ -68,7 +70,7 @@ MERMAID = [
     for line in (
         r"flowchart LR",
         r"  %% .*",
-        r"  subgraph n\d+\[\"[^\"\n]*\"\]",
+        r"  subgraph [nh]\d+\[\"[^\"\n]*\"\]",
         r"  n\d+\[\"[^\"\n]*\"\]",
         r"    n\d+i\d+\[\"[^\"\n]*\"\]",
         r"  end",

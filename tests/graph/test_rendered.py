@@ -63,6 +63,7 @@ LONG = Namespace(
         ),
     ),
     forwards=True,
+    host="srv-with-a-long-name.example.org",
     faults=("route 10.0.1.0/24 via 192.0.2.1 dev eth0 metric 77 is not there",),
 )
 PICTURES = [

@@ -19,24 +19,12 @@ from labctl.topology.hosts_lines import hosts_lines
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import load, loads
 from labctl.topology.model import Bridge, LabHost, Topology, Veth
-from labctl.topology.program_ref import ProgramRef
 from labctl.topology.routed import Network
 from labctl.topology.rules import mistakes_of
 from labctl.topology.segments import Segments
 from labctl.topology.shipped import find, names
+from tests.plan.over_hosts import HOSTS, over_hosts
 from tests.plan.test_plan import Kernel, plan, topologies
-
-HOSTS = ("srv1", "srv2", "srv3")
-
-
-def over_hosts(topology: Topology, place: Mapping[str, str]) -> Topology:
-    values = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    for name, host in place.items():
-        values["namespaces"][name]["host"] = host
-        for program in values["namespaces"][name].get("programs", ()):  # each waits for those of its own host alone
-            waits = [ProgramRef.near(other, name) for other in program.get("after", ())]
-            program["after"] = [str(other) for other in waits if place[other.namespace] == host]
-    return Topology.model_validate(values | {"hosts": {host: {"ports": "47000-47099"} for host in HOSTS}})
 
 
 @st.composite

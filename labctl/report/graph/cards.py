@@ -129,7 +129,7 @@ class Card:
     @cached_property
     def width(self) -> float:
         """The width of its text."""
-        tag = (len("forwards") + 2) * SMALL * TAG_ADVANCE if self.namespace.forwards else 0
+        tag = sum((len(trait) + 2) * SMALL * TAG_ADVANCE for trait in self.namespace.traits)
         title = sum(map(_title_advance, self.namespace.name)) * TITLE + tag
         lines = [
             *((line, 0) for line in self.faults),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labctl.report.graph.model import Picture
+from labctl.report.graph.model import Namespace, Picture
 from labctl.report.graph.words import interface_words
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -22,18 +22,13 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield f"  graph [rankdir=LR, label={_quoted(title)}, labelloc=t, fontname=sans]"
     yield "  node [shape=box, fontname=monospace, fontsize=10]"
     yield "  edge [fontname=sans, fontsize=9]"
-    for number, space in enumerate(picture.namespaces):
-        title = "\n".join((space.name, *space.faults))
-        yield f"  subgraph cluster_{number} {{"
-        yield f"    graph [label={_quoted(title)}, {_RED if space.faults else 'style=rounded'}]"
-        for interface in space.interfaces:
-            words = "\n".join((interface.ref.interface, *interface_words(interface)))
-            wrong = interface.faults or (interface.engine and interface.engine.faults)
-            looks = f", {_RED}" if wrong else ""
-            yield f"    {_node(interface.ref)} [label={_quoted(words)}{looks}]"
-        if not space.interfaces:
-            yield f"    {_quoted(space.name)} [style=invis, label={_quoted('')}]"
-        yield "  }"
+    for index, (host, spaces) in enumerate(picture.hosts.items()):
+        if host:
+            yield f"  subgraph cluster_host{index} {{"
+            yield f"    graph [label={_quoted(host)}, style=dotted]"
+        for number, space in spaces:
+            yield from _namespace(number, space)
+        yield from ("  }",) if host else ()
     known = {interface.ref for interface in picture.interfaces}
     for interface in picture.interfaces:
         bridge = InterfaceRef(interface.ref.namespace, interface.master)
@@ -47,6 +42,20 @@ def _lines(picture: Picture) -> Iterator[str]:
             looks = _RED if tunnel.dead else 'color="#0f8f83"'
             yield f"  {_node(tunnel.device)} -- {_node(tunnel.far)} [label=tunnel, penwidth=5, dir={arrow}, {looks}]"
     yield "}"
+
+
+def _namespace(number: int, space: Namespace) -> Iterator[str]:
+    title = "\n".join((space.name, *space.faults))
+    yield f"  subgraph cluster_{number} {{"
+    yield f"    graph [label={_quoted(title)}, {_RED if space.faults else 'style=rounded'}]"
+    for interface in space.interfaces:
+        words = "\n".join((interface.ref.interface, *interface_words(interface)))
+        wrong = interface.faults or (interface.engine and interface.engine.faults)
+        looks = f", {_RED}" if wrong else ""
+        yield f"    {_node(interface.ref)} [label={_quoted(words)}{looks}]"
+    if not space.interfaces:
+        yield f"    {_quoted(space.name)} [style=invis, label={_quoted('')}]"
+    yield "  }"
 
 
 def _node(ref: InterfaceRef) -> str:

@@ -89,7 +89,7 @@ def _interfaces(picture: Picture) -> Iterator[str]:
 
 def _rows(space: Namespace, ends: Mapping[InterfaceRef, InterfaceRef]) -> Iterator[str]:
     """Yield a row for each interface of a namespace; the first names that."""
-    about = "<br>".join(("forwards",) * space.forwards + tuple(map(_red, space.faults)))
+    about = "<br>".join((*map(text, space.traits), *map(_red, space.faults)))
     high = max(1, len(space.interfaces))
     name = (
         f'<th scope="rowgroup" rowspan="{high}">{_link(f"ns-{space.name}", space.name)}<br><small>{about}</small></th>'

@@ -5,9 +5,9 @@ It keeps to what every version of Mermaid knows: subgraphs, nodes and links with
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from labctl.report.graph.model import Interface, Picture
+from labctl.report.graph.model import Interface, Namespace, Picture
 from labctl.report.graph.words import interface_words
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -27,25 +27,31 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield "flowchart LR"
     if picture.state:
         yield f"  %% {' '.join(picture.state.split())}"
-    for number, space in enumerate(picture.namespaces):
-        title = _text(" ".join([space.name, *(f"({words})" for words in space.faults)]))
-        box = f"n{number}"
-        if not space.interfaces:
-            yield f"  {box}[{title}]"
-        else:
-            yield f"  subgraph {box}[{title}]"
-            for index, interface in enumerate(space.interfaces):
-                nodes[interface.ref] = f"{box}i{index}"
-                yield f"    {nodes[interface.ref]}[{_label(interface)}]"
-            yield "  end"
-        red += [box] if space.faults or space.gone else []
-        red += [nodes[one.ref] for one in space.interfaces if one.faults or (one.engine and one.engine.faults)]
+    for index, (host, spaces) in enumerate(picture.hosts.items()):
+        yield from (f"  subgraph h{index}[{_text(host)}]",) if host else ()
+        for number, space in spaces:
+            box = f"n{number}"
+            nodes |= {interface.ref: f"{box}i{place}" for place, interface in enumerate(space.interfaces)}
+            yield from _namespace(box, space, nodes)
+            red += [box] if space.faults or space.gone else []
+            red += [nodes[one.ref] for one in space.interfaces if one.faults or (one.engine and one.engine.faults)]
+        yield from ("  end",) if host else ()
     links = [*_bridges(picture, nodes), *_cables(picture, nodes), *_tunnels(picture, nodes)]
     yield from (f"  {link}" for link, _ in links)
     dead = ",".join(str(number) for number, (_, is_dead) in enumerate(links) if is_dead)
     if dead:
         yield f"  linkStyle {dead} {_RED}"
     yield from (f"  style {node} {_RED}" for node in red)
+
+
+def _namespace(box: str, space: Namespace, nodes: Mapping[InterfaceRef, str]) -> Iterator[str]:
+    title = _text(" ".join([space.name, *(f"({words})" for words in space.faults)]))
+    if not space.interfaces:
+        yield f"  {box}[{title}]"
+    else:
+        yield f"  subgraph {box}[{title}]"
+        yield from (f"    {nodes[interface.ref]}[{_label(interface)}]" for interface in space.interfaces)
+        yield "  end"
 
 
 def _bridges(picture: Picture, nodes: dict[InterfaceRef, str]) -> Iterator[tuple[str, bool]]:

@@ -39,13 +39,22 @@ class Interface:
 
 @dataclass(frozen=True)
 class Namespace:
-    """A namespace; `forwards` where it passes on IPv4 or IPv6 packets that are not for it."""
+    """A namespace; `forwards` where it passes on IPv4 or IPv6 packets that are not for it.
+
+    `host` is the machine that it is on, where the lab is over several.
+    """
 
     name: str
     interfaces: tuple[Interface, ...] = ()
     forwards: bool = False
     faults: tuple[str, ...] = ()
     gone: bool = False
+    host: str = ""
+
+    @property
+    def traits(self) -> tuple[str, ...]:
+        """Return what is said of it beside its name."""
+        return (*(("forwards",) if self.forwards else ()), *((f"on {self.host}",) if self.host else ()))
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,14 @@ class Picture:
     cables: tuple[Cable, ...] = ()
     tunnels: tuple[Tunnel, ...] = ()
     state: str = ""
+
+    @property
+    def hosts(self) -> dict[str, list[tuple[int, Namespace]]]:
+        """Return the namespaces with their numbers by the host that they are on, "" where the lab is over none."""
+        found: dict[str, list[tuple[int, Namespace]]] = {}
+        for number, namespace in enumerate(self.namespaces):
+            found.setdefault(namespace.host, []).append((number, namespace))
+        return found
 
     @property
     def interfaces(self) -> Iterator[Interface]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from labctl.report.graph.model import Cable, Engine, Interface, Namespace, Picture, Tunnel
 from labctl.topology import model
+from labctl.topology.cables import host_of
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 from labctl.topology.routing import fibs_of
@@ -20,13 +21,14 @@ def of_topology(topology: Topology) -> Picture:
     return Picture(
         topology.name,
         topology.description,
-        tuple(_namespace(name, space, engines) for name, space in topology.namespaces.items()),
+        tuple(_namespace(topology, name, engines) for name in topology.namespaces),
         cables,
         tuple(_tunnels(topology, {end for cable in cables for end in cable.ends})),
     )
 
 
-def _namespace(name: str, space: model.Namespace, engines: Mapping[InterfaceRef, Engine]) -> Namespace:
+def _namespace(topology: Topology, name: str, engines: Mapping[InterfaceRef, Engine]) -> Namespace:
+    space = topology.namespaces[name]
     masters = {
         port: bridge
         for bridge, interface in space.interfaces.items()
@@ -45,7 +47,7 @@ def _namespace(name: str, space: model.Namespace, engines: Mapping[InterfaceRef,
         for own, interface in space.interfaces.items()
     )
     passes_on = any(forwards(space, own, version) for own in space.interfaces for version in (4, 6))
-    return Namespace(name, interfaces, passes_on)
+    return Namespace(name, interfaces, passes_on, host=host_of(topology, name) or "")
 
 
 def _engine(endpoint: model.TunnelEndpoint) -> Engine:

@@ -204,9 +204,9 @@ def _card(box: Box) -> Iterator[str]:
     )
     yield f'<path class="head" d="M{box.x:.1f},{box.y + HEAD - 8:.1f}h{box.width:.1f}"/>'
     yield _text("title", box.x + 14, box.y + 21, space.name)
-    if space.forwards:
-        x = box.x + box.width - 14
-        yield f'<text class="tag" text-anchor="end" x="{x:.1f}" y="{box.y + 20:.1f}">forwards</text>'
+    if space.traits:
+        x, tag = box.x + box.width - 14, text(", ".join(space.traits))
+        yield f'<text class="tag" text-anchor="end" x="{x:.1f}" y="{box.y + 20:.1f}">{tag}</text>'
     for line in box.card.faults:
         yield _text("fault", box.text, box.y + line.middle + 4, line.text)
     yield "</g>"

@@ -30,7 +30,7 @@ def sentences(picture: Picture) -> Iterator[str]:
 
 
 def _of_namespace(namespace: Namespace) -> str:
-    found = [*(["forwards"] if namespace.forwards else []), *namespace.faults]
+    found = (*namespace.traits, *namespace.faults)
     return f" ({', '.join(found)})" if found else ""
 
 
