@@ -44,7 +44,7 @@ def _lines() -> Iterator[str]:
     yield from (".SH SYNOPSIS", r"\fBlabctl\fR \fICOMMAND\fR [\fIARGUMENT\fR]...")
     yield from (".SH DESCRIPTION", _roff(rest))
     yield ".SH COMMANDS"
-    for name, command in sorted(cli.commands.items()):
+    for name, command in sorted((name, each) for name, each in cli.commands.items() if not each.hidden):
         yield from _command(f"labctl {name}", command)
     yield ".SH EXIT STATUS"
     for code in ExitCode:

@@ -38,7 +38,8 @@ class ExitCode(IntEnum):
     WRONG = 2, "the file or the call is wrong"
     CANNOT = 3, "this machine cannot"
     REFUSED = 4, "the kernel refused and everything was taken back"
-    NOT_ASKED = 5, "a check could not be asked"
+    NOT_ASKED = 5, "a check or a host could not be asked"
+    UNREACHABLE = NOT_ASKED
     INTERRUPTED = 128 + signal.SIGINT, "interrupted"  # as shells have it
 
 

@@ -18,7 +18,7 @@ OWN = [code for code in ExitCode if code < 128]
 def test_help_lists_every_code_with_its_meaning() -> None:
     assert cli.epilog == (
         "Exit codes: 0 well, 1 a check failed, 2 the file or the call is wrong, 3 this machine cannot, 4 the kernel "
-        "refused and everything was taken back, 5 a check could not be asked. Begin with: labctl up two-site"
+        "refused and everything was taken back, 5 a check or a host could not be asked. Begin with: labctl up two-site"
     )
 
 

@@ -204,6 +204,14 @@ class Call:
     def accept(self) -> None:
         """Say that the result is received, and wait until what the work did lasts."""
         self._line.offer(True)
+        self._until_it_ends()
+
+    def refuse(self) -> None:
+        """Have what the work did taken back, and wait until it is."""
+        self._line.hang_up()
+        self._until_it_ends()
+
+    def _until_it_ends(self) -> None:
         with suppress(Hangup):
             while True:
                 self._received()

@@ -68,9 +68,13 @@ def _the_only_one(running: Mapping[str, Context], words: Sequence[str]) -> str |
 
 
 def _namespaces(running: Mapping[str, Context], lab: str) -> tuple[str, ...]:
+    from labctl.hosts.context import OverHosts
     from labctl.lab.names import namespaces_of
 
-    return running[lab].call(partial(namespaces_of, lab))
+    context = running[lab]
+    if isinstance(context, OverHosts):
+        return tuple(context.record.namespaces)
+    return context.call(partial(namespaces_of, lab))
 
 
 def _unknown(lab: str, running: Mapping[str, Context]) -> UsageError:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from labctl.hosts.context import OverHosts
+from labctl.hosts.record import recorded, recorded_labs
+from labctl.lab import run_directory
 from labctl.lab.names import no_lab
-from labctl.lab.run_directory import recorded_labs
 from labctl.rootless.context import Context, contexts, refuse_elsewhere
 
 
 def own_labs() -> dict[str, Context]:
-    """Return every lab of this user, with the context in which it runs."""
-    return {
+    """Return every lab of this user, with the context in which it runs.
+
+    One over hosts hides what is of it on this machine.
+    """
+    here: dict[str, Context] = {
         name: context
         for context in contexts()
-        for name in ([context.lab] if context.lab else context.call(recorded_labs))
+        for name in ([context.lab] if context.lab else context.call(run_directory.recorded_labs))
     }
+    return {**here, **{lab: OverHosts(record) for lab in recorded_labs() if (record := recorded(lab))}}
 
 
 def context_of(lab: str) -> Context:

@@ -18,6 +18,7 @@ from labctl.plan.recorded import Substitution
 from labctl.process.processes import children
 
 if TYPE_CHECKING:
+    from labctl.hosts.record import Record
     from labctl.topology.model import Topology
 
 
@@ -47,6 +48,16 @@ class ProgramStatus:
 
 
 @dataclass(frozen=True)
+class HostStatus:
+    """One host of a lab over several, and whether it was reached; if not, nothing is known of its namespaces."""
+
+    host: str
+    namespaces: tuple[str, ...]
+    reached: bool
+    why: str = ""  # what kept this machine from reaching it, in the words of ssh
+
+
+@dataclass(frozen=True)
 class Status:
     """What is there of a lab. A namespace that is gone is None."""
 
@@ -60,6 +71,7 @@ class Status:
     topology: Topology | None = None  # what its file said when `up` made it; None where `up` was cut off
     programs: tuple[ProgramStatus, ...] = ()
     challenge: Challenge | None = None  # while one runs there is no `pending`
+    hosts: tuple[HostStatus, ...] = ()  # where it is over several
 
     def __str__(self) -> str:
         """Return a line for each namespace, engine and program, and what differs from the file."""
@@ -67,7 +79,8 @@ class Status:
         runs += [(each.program, each.running) for each in self.programs]
         spaces = [f"{name}: {_in_short(space) if space else 'is gone'}" for name, space in self.namespaces.items()]
         running = [f"{name}: {'runs' if there else 'does not run'}" for name, there in runs]
-        return "\n".join([f"lab {self.lab} ({self.mode})", *spaces, *running, self._differs()])
+        lost = [f"{each.host} cannot be reached: {each.why}" for each in self.hosts if not each.reached]
+        return "\n".join([f"lab {self.lab} ({self.mode})", *spaces, *running, *lost, self._differs()])
 
     def _differs(self) -> str:
         if self.challenge:
@@ -92,6 +105,7 @@ class Summary:
     engines_running: int
     programs: int = 0
     programs_running: int = 0
+    hosts: tuple[str, ...] = ()  # where it is over several: of them nothing is known here, nor of what runs there
 
 
 def status(lab: str) -> Status:
@@ -154,4 +168,11 @@ def summary(lab: str, mode: str) -> Summary:
         sum(engine.process.alive() for engine in recorded.engines.values()),
         len(recorded.programs),
         sum(program_status(program, state).running for program in recorded.programs.values()),
+    )
+
+
+def summary_over_hosts(record: Record) -> Summary:
+    """Return one line about a lab over hosts, of which only that is known which namespaces are where."""
+    return Summary(
+        record.lab, "over hosts", bool(record.topology), len(record.namespaces), 0, 0, hosts=tuple(record.hosts)
     )

@@ -38,6 +38,11 @@ class Line:
         """Hang up."""
         self._connection.close()
 
+    def hang_up(self) -> None:
+        """Say no more, and hear when the other end does so, too."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_WR)
+
     def send(self, sent: object) -> None:
         """Send an object, and wait until there is room for it. Raise Hangup."""
         data = pickling.dumps(sent)

@@ -84,6 +84,7 @@ class JsonReporter:
                 "drift": [_change(change) for change in report.pending.changes] if report.pending else [],
                 **(_coverage(report.pending.coverage) if report.pending else {}),
                 **_challenge(report.challenge),
+                **({"hosts": [asdict(host) for host in report.hosts]} if report.hosts else {}),
             }
         )
 

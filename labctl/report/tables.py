@@ -105,6 +105,9 @@ def status(report: Status) -> None:
             table.add_row(name, *_link(link))
             name = ""
     out.print(table)
+    for host in report.hosts:
+        where = f"on {escape(host.host)}: {', '.join(host.namespaces)}"
+        out.print(where if host.reached else f"[red]not reached[/] {where}\n  {escape(host.why)}")
     if report.engines:
         engines = _table("engine", "state", "command", ">TUN read", ">sent", ">received", ">TUN written", "dropped")
         for engine in report.engines:
@@ -201,11 +204,15 @@ def labs(summaries: Sequence[Summary]) -> None:
             summary.lab,
             summary.mode,
             str(summary.namespaces),
-            f"{summary.engines_running} of {summary.engines} running",
-            f"{summary.programs_running} of {summary.programs} running",
-            "up" if summary.complete else "[yellow]unfinished[/]",
+            "" if summary.hosts else f"{summary.engines_running} of {summary.engines} running",
+            "" if summary.hosts else f"{summary.programs_running} of {summary.programs} running",
+            f"on {', '.join(summary.hosts)}" if summary.hosts else _completeness(summary),
         )
     out.print(table)
+
+
+def _completeness(summary: Summary) -> str:
+    return "up" if summary.complete else "[yellow]unfinished[/]"
 
 
 def topologies(found: Mapping[str, str]) -> None:

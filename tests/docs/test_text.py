@@ -16,6 +16,7 @@ from tests.e2e.world import REPO
 
 ELSEWHERE = [(page, block) for page in PAGES for block in blocks(page) if block.elsewhere]
 TOPOLOGIES = [block for page in PAGES for block in blocks(page) if block.language == "yaml"]
+COMMANDS = {name: command for name, command in cli.commands.items() if not command.hidden}
 LANGUAGES = ("console", "yaml", "text", "python", "markdown")
 
 
@@ -94,7 +95,7 @@ def test_the_man_page_is_that_of_the_commands() -> None:
 
 def test_the_man_page_has_every_command_and_every_option() -> None:
     page = manpage.PAGE.read_text().replace(r"\-", "-")
-    for name, command in cli.commands.items():
+    for name, command in COMMANDS.items():
         part = re.split(r"^\.S[SH] ", page.partition(f'.SS "labctl {name} ')[2], maxsplit=1, flags=re.M)[0]
         assert part, name
         for option in command.params:
@@ -104,7 +105,7 @@ def test_the_man_page_has_every_command_and_every_option() -> None:
 
 def test_every_command_is_in_the_page_of_commands() -> None:
     page = (REPO / "docs/commands.md").read_text()
-    assert [name for name in cli.commands if not re.search(rf"\| .*`{name}\b", page)] == []
+    assert [name for name in COMMANDS if not re.search(rf"\| .*`{name}\b", page)] == []
 
 
 FOR_A_TERMINAL = {"challenge", "class", "hint", "learn", "lesson", "schema", "shell", "topologies", "watch"}
@@ -112,7 +113,7 @@ FOR_A_TERMINAL = {"challenge", "class", "hint", "learn", "lesson", "schema", "sh
 
 def test_every_command_has_its_words_in_python() -> None:
     page = (REPO / "docs/python.md").read_text()
-    assert {name for name in cli.commands if f"`labctl {name}" not in page} == FOR_A_TERMINAL
+    assert {name for name in COMMANDS if f"`labctl {name}" not in page} == FOR_A_TERMINAL
 
 
 def test_lines_that_a_page_shows_are_looked_for_in_order() -> None:

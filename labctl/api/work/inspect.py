@@ -27,26 +27,43 @@ def running(caller: Caller) -> tuple[str, ...]:
 
 def summaries(caller: Caller) -> tuple[Summary, ...]:
     """Return one line about each lab that runs."""
+    from labctl.hosts.context import OverHosts
     from labctl.lab.own_labs import own_labs
-    from labctl.lab.status import summary
+    from labctl.lab.status import summary, summary_over_hosts
 
-    return tuple(context.call(partial(summary, lab, context.mode)) for lab, context in own_labs().items())
+    return tuple(
+        summary_over_hosts(context.record)
+        if isinstance(context, OverHosts)
+        else context.call(partial(summary, lab, context.mode))
+        for lab, context in own_labs().items()
+    )
 
 
 def names(lab: str, caller: Caller) -> Names:
     """Read the names inside a lab."""
+    from labctl.hosts.context import OverHosts
     from labctl.lab.names import names as names_of
+    from labctl.lab.names import names_over_hosts
     from labctl.lab.own_labs import context_of
 
-    return context_of(lab).call(partial(names_of, lab))
+    context = context_of(lab)
+    if isinstance(context, OverHosts):
+        return names_over_hosts(context.record)
+    return context.call(partial(names_of, lab))
 
 
 def status(lab: str, caller: Caller) -> Status:
     """Look what is there of a lab."""
+    from labctl.hosts.context import OverHosts
     from labctl.lab.own_labs import context_of
     from labctl.lab.status import status as status_of
 
-    return context_of(lab).call(partial(status_of, lab))
+    context = context_of(lab)
+    if isinstance(context, OverHosts):
+        from labctl.api.over_hosts.status import status as status_over_hosts
+
+        return status_over_hosts(context.record)
+    return context.call(partial(status_of, lab))
 
 
 def logs(lab: str, named: Sequence[str], follow: bool, caller: Caller) -> None:

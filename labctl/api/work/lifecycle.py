@@ -28,15 +28,21 @@ def up(
     from labctl.lab.engines.forkserver_client import forkserver
 
     with forkserver() as server:  # first of all: it has something to load
-        from labctl.api.sources import desired_of, file_of
+        from labctl.api.sources import file_of, routed_of
         from labctl.lab import preflight
         from labctl.lab.down import end as end_lab
         from labctl.lab.own_labs import own_labs
         from labctl.lab.up import up as make
+        from labctl.plan.desired import Desired
         from labctl.process.signals import TERMINATION, ignored
         from labctl.rootless.context import context_of_new
 
-        wanted, file = desired_of(source, name, inventory), file_of(source)
+        routed, file = routed_of(source, name, inventory), file_of(source)
+        if routed.topology.hosts:
+            from labctl.api.over_hosts.up import up as up_over_hosts
+
+            return up_over_hosts(routed.topology, file, fresh, caller)
+        wanted = Desired.of(routed)
         lab = wanted.topology.name
         if fresh and (before := own_labs().get(lab)):
             preflight.check_rulesets(wanted.topology.namespaces, wanted.topology, file)
@@ -82,10 +88,17 @@ def plan(source: str | Topology, name: str | None, inventory: str | None, caller
 
 def down(labs: Sequence[str], caller: Caller) -> DownReport:
     """End labs. One that does not run is left out, one that cannot be ended is reported."""
+    from labctl.hosts.context import OverHosts
     from labctl.lab.down import down as end
     from labctl.lab.own_labs import own_labs
 
-    return end(labs, own_labs())
+    running = own_labs()
+    over_hosts = [lab for lab in labs if isinstance(running.get(lab), OverHosts)]
+    if not over_hosts:
+        return end(labs, running)
+    from labctl.api.over_hosts.down import down as end_over_hosts
+
+    return end_over_hosts(over_hosts, end([lab for lab in labs if lab not in over_hosts], running))
 
 
 def end_with_program(lab: str) -> None:

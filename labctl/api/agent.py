@@ -1,0 +1,132 @@
+"""labctl on a host, at work for a lab over several: each function here is called by labctl on another machine.
+
+    N  labctl on the near machine, which has a session on this host (hosts/link.py)
+    A  this process: a Python that ssh has started, with threads of Mitogen
+    S  the process that works for A, as it does for any Python program (server.py): a W of it for each piece of work
+
+What N asks for is a piece of work of `api.work`, which is done as a command on this host would do it. What the work
+tells and what comes of it is sent to N as it comes. What the work made lasts once N has said that it is to be kept:
+where N takes it back, where the session ends, or where N has said nothing for LEASE seconds, W takes it back.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import threading
+import time
+from typing import Any, NamedTuple
+
+from labctl import __version__
+from labctl.api.client import Call, Client, client
+from labctl.errors import LabError
+from labctl.hosts import plain
+from labctl.hosts.record import PART
+
+LEASE = 20.0
+"""Seconds without a word from the near machine after which all that is not kept is taken back."""
+
+
+class _Task(NamedTuple):
+    call: Call
+    keep: queue.SimpleQueue[bool]  # whether what it made is to be kept
+
+
+class _Agent:
+    """What this process does for the near machine."""
+
+    def __init__(self) -> None:
+        self._heard = 0.0
+        self._tasks: dict[int, _Task] = {}
+
+    def begin(self, sender: Any) -> None:
+        os.environ[PART] = "1"
+        self._sender = sender
+        self.hear()
+        self._client: Client = client()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def hear(self) -> None:
+        self._heard = time.monotonic()
+
+    def say(self, number: int, kind: str, what: object = None) -> None:
+        self._sender.send(plain.dumps((number, kind, what)))
+
+    def start(self, number: int, work: bytes) -> None:
+        try:
+            task = _Task(self._client.start(pickle.loads(work)), queue.SimpleQueue())
+        except LabError as error:
+            self.say(number, "failed", error)
+            return
+        self._tasks[number] = task
+        threading.Thread(target=self._follow, args=(number, task), daemon=True).start()
+
+    def settle(self, number: int, keep: bool) -> None:
+        if task := self._tasks.get(number):
+            task.keep.put(keep)
+
+    def interrupt(self, number: int) -> None:
+        if task := self._tasks.get(number):
+            task.call.interrupt()
+
+    def _follow(self, number: int, task: _Task) -> None:
+        """Send what some work tells and what comes of it, and settle what it made."""
+        call = task.call
+        try:
+            try:
+                result = call.result(lambda what: self.say(number, "told", what))
+                self.say(number, "result", result)
+            except LabError as error:
+                self.say(number, "failed", error)
+                return
+            except KeyboardInterrupt:
+                self.say(number, "failed", LabError("interrupted"))
+                return
+            except BaseException as error:
+                self.say(number, "failed", LabError("labctl itself failed", f"{type(error).__name__}: {error}"))
+                return
+            if task.keep.get():
+                call.accept()
+            else:
+                call.refuse()
+            self.say(number, "settled")
+        finally:
+            self._tasks.pop(number, None)
+            call.close()
+
+    def _watch(self) -> None:
+        """End this process, and so all that is not kept, once nothing was heard for LEASE seconds."""
+        while (left := self._heard + LEASE - time.monotonic()) > 0:
+            time.sleep(left)
+        os._exit(0)
+
+
+_here = _Agent()
+
+
+def begin(sender: Any) -> str:
+    """Begin a session, in which all is sent to `sender`. Return the version of labctl."""
+    _here.begin(sender)
+    return __version__
+
+
+def alive() -> None:
+    """Answer that this host is there, and hear that the near machine is."""
+    _here.hear()
+    _here.say(0, "alive")
+
+
+def start(number: int, work: bytes) -> None:
+    """Begin some work, which has this number from now on."""
+    _here.start(number, work)
+
+
+def settle(number: int, keep: bool) -> None:
+    """Have what some work made last, or take it back."""
+    _here.settle(number, keep)
+
+
+def interrupt(number: int) -> None:
+    """Interrupt some work, as Ctrl-C does."""
+    _here.interrupt(number)

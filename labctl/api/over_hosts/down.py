@@ -1,0 +1,44 @@
+"""Down over hosts: each ends its share. One that is not reached stays recorded, and the next `down` goes on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from labctl.api.over_hosts.sessions import sessions
+from labctl.api.work import parts
+from labctl.errors import LabError
+from labctl.hosts.record import recorded
+from labctl.lab.down import DownReport
+
+if TYPE_CHECKING:
+    from labctl.lab.events import Removed
+
+
+def down(labs: Sequence[str], others: DownReport) -> DownReport:
+    """End labs over hosts. Return what was removed, and why hosts were not reached, with what is reported of others."""
+    removed, failed = {**others.removed}, [*others.failed]
+    for lab in labs:
+        ended, lost = end(lab)
+        if ended or not lost:
+            removed[lab] = ended
+        failed += lost
+    return DownReport(removed, failed)
+
+
+def end(lab: str) -> tuple[list[Removed], list[LabError]]:
+    """End a lab over hosts, on those that are reached. Return what was removed, and why the others were not."""
+    record = recorded(lab)
+    if record is None:
+        return [], []
+    with sessions(record.logins) as found:
+        answers = {**found.do({host: partial(parts.end, lab) for host in found.reached}), **found.lost}
+    failed = {host: answer for host, answer in answers.items() if isinstance(answer, LabError)}
+    left = record.without(frozenset(answers.keys() - failed.keys()))
+    if left.hosts:
+        left.write()
+    else:
+        record.forget()
+    removed = [each for answer in answers.values() if not isinstance(answer, LabError) for each in answer]
+    return removed, list(failed.values())

@@ -1,0 +1,232 @@
+"""Sessions on the hosts of a lab: work is sent to all at once, and what they tell comes in one queue.
+
+A host that ends its session, or that says nothing for SILENT seconds, is lost. Its work has failed then, and on the
+host all that is not kept is taken back (api/agent.py).
+"""
+
+from __future__ import annotations
+
+import pickle
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import Any, Generic, TypeVar
+
+from labctl import __version__
+from labctl.api import agent
+from labctl.api.caller import Work
+from labctl.errors import LabError
+from labctl.hosts import plain
+from labctl.hosts.errors import HostLost, at, other_version
+from labctl.hosts.link import Link, Links, links
+
+Result = TypeVar("Result")
+
+BEAT = 5.0
+"""Seconds between two words to each host."""
+
+SILENT = 15.0
+"""Seconds without a word from a host after which it is lost: before its lease ends (agent.LEASE)."""
+
+Tell = Callable[[str, Any], object]
+"""Called with the name of a host and what its work tells."""
+
+Said = queue.SimpleQueue[tuple[str, bytes | None]]
+"""What hosts say, None once one is lost."""
+
+_SILENTLY: Tell = lambda host, what: None  # noqa: E731
+
+
+class Task(Generic[Result]):
+    """Some work on a host."""
+
+    def __init__(self, link: Link, number: int) -> None:
+        self.host = link.host
+        self.link = link
+        self.number = number
+        self.over = False  # whether its result or its error is there
+        self.settled = False  # whether what it made lasts, or is taken back
+        self.error: LabError | None = None
+        self._result: Any = None
+
+    @property
+    def result(self) -> Result:
+        """Return what came of it. Raise what it raised, with the name of the host in front."""
+        if self.error is not None:
+            raise self.error
+        result: Result = self._result
+        return result
+
+    def hear(self, kind: str, what: Any) -> None:
+        """Hear what the host says of it."""
+        if kind == "result":
+            self.over, self._result = True, what
+        elif kind == "failed":
+            self.fail(at(self.host, what))
+        elif kind == "settled":
+            self.settled = True
+
+    def fail(self, error: LabError) -> None:
+        """Have nothing more come of it."""
+        if not self.over:
+            self.error = error
+        self.over = self.settled = True
+
+
+class Sessions:
+    """Sessions on hosts. `lost` says of those that are not reached why."""
+
+    def __init__(self, made: Links, hosts: Mapping[str, str], said: Said, last: dict[str, float]) -> None:
+        """Log in to hosts. `said` is what they say as it comes, and `last` when each did, which others write."""
+        self.lost: dict[str, LabError] = {}
+        self._said, self._last = said, last
+        self._numbers = count(1)
+        self._tasks: dict[int, Task[Any]] = {}
+        self._links: dict[str, Link] = {}
+        for host, link in made.connect(hosts, _begin).items():
+            if isinstance(link, LabError):
+                self.lost[host] = link
+            else:
+                self._links[host] = link
+                last[host] = time.monotonic()
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """Return the hosts that are reached."""
+        return tuple(host for host in self._links if host not in self.lost)
+
+    def reach_all(self) -> None:
+        """Raise LabError where a host is not reached, with all that are not."""
+        for error in self.lost.values():
+            if len(self.lost) == 1:
+                raise error
+            words = [
+                " ".join(line for line in (each.what, each.why and f"({each.why})") if line)
+                for each in self.lost.values()
+            ]
+            several = LabError(f"{len(self.lost)} hosts cannot be used", "\n".join(words), error.hint)
+            several.exit_code = error.exit_code
+            raise several
+
+    def start(self, host: str, work: Work[Result]) -> Task[Result]:
+        """Begin some work on a host."""
+        number = next(self._numbers)
+        task: Task[Result] = Task(self._links[host], number)
+        if host in self.lost:
+            task.fail(self.lost[host])
+        else:
+            self._tasks[number] = task
+            task.link.cast(agent.start, number, pickle.dumps(work))
+        return task
+
+    def wait(self, tasks: Iterable[Task[Any]], tell: Tell = _SILENTLY) -> None:
+        """Wait until each has a result or an error; interrupted, interrupt them, and wait until they are over."""
+        waiting = list(tasks)
+        try:
+            self._until(lambda: all(task.over for task in waiting), tell)
+        except BaseException:
+            self.interrupt(waiting)
+            self._until(lambda: all(task.over for task in waiting), _SILENTLY)
+            raise
+
+    def interrupt(self, tasks: Iterable[Task[Any]]) -> None:
+        """Interrupt some work."""
+        for task in tasks:
+            if not task.over:
+                task.link.cast(agent.interrupt, task.number)
+
+    def settle(self, tasks: Iterable[Task[Any]], *, keep: bool) -> None:
+        """Have what some work made last, or have it taken back, and wait until that is so."""
+        waiting = [task for task in tasks if not task.settled]
+        for task in waiting:
+            task.link.cast(agent.settle, task.number, keep)
+        self._until(lambda: all(task.settled for task in waiting), _SILENTLY)
+
+    def do(self, works: Mapping[str, Work[Result]], tell: Tell = _SILENTLY) -> dict[str, Result | LabError]:
+        """Have some work done on each host. Return what came of it, or why nothing did."""
+        tasks = [self.start(host, work) for host, work in works.items()]
+        self.wait(tasks, tell)
+        self.settle(tasks, keep=True)
+        return {task.host: task.error or task.result for task in tasks}
+
+    def on(self, host: str, work: Work[Result], tell: Callable[[Any], object] = lambda _: None) -> Result:
+        """Have some work done on one host. Return its result, raise what it raised."""
+        task = self.start(host, work)
+        self.wait([task], lambda _, what: tell(what))
+        self.settle([task], keep=True)
+        return task.result
+
+    def _until(self, over: Callable[[], bool], tell: Tell) -> None:
+        while not over():
+            with suppress(queue.Empty):
+                host, said = self._said.get(timeout=1)
+                if said is None:
+                    self._drop(host, HostLost(host, "the session has ended"))
+                else:
+                    self._hear(host, said, tell)
+            self._drop_silent()
+
+    def _hear(self, host: str, said: bytes, tell: Tell) -> None:
+        try:
+            number, kind, what = plain.loads(said)
+        except plain.NotPlain as error:
+            self._drop(host, LabError(f"{host} does not answer as labctl does", str(error)))
+            return
+        task = self._tasks.get(number)
+        if task is None or task.host != host:
+            return
+        if kind == "told":
+            tell(host, what)
+        else:
+            task.hear(kind, what)
+
+    def _drop_silent(self) -> None:
+        for host, last in self._last.items():
+            if host not in self.lost and time.monotonic() - last > SILENT:
+                self._drop(host, HostLost(host, f"nothing was heard of it for {SILENT:g} s"))
+
+    def _drop(self, host: str, why: LabError) -> None:
+        self.lost.setdefault(host, why)
+        for task in self._tasks.values():
+            if task.host == host:
+                task.fail(why)
+
+    def beat(self) -> None:
+        """Let each host know that this machine is there, and have it answer."""
+        for link in self._links.values():
+            link.cast(agent.alive)
+
+
+def _begin(link: Link) -> None:
+    """Begin a session. Raise HostUnfit where labctl there is of another version."""
+    version = link.call(agent.begin, link.sender)
+    if version != __version__:
+        raise other_version(link.host, link.login, version)
+
+
+@contextmanager
+def sessions(hosts: Mapping[str, str]) -> Iterator[Sessions]:
+    """Yield sessions on hosts, each with what ssh logs in to. They end with the body, and so does what was not kept."""
+    said: Said = queue.SimpleQueue()
+    last: dict[str, float] = {}
+    over = threading.Event()
+
+    def heard(host: str, what: bytes | None) -> None:
+        last[host] = time.monotonic()
+        said.put((host, what))
+
+    with links(heard) as made:
+        found = Sessions(made, hosts, said, last)
+
+        def beat() -> None:
+            while not over.wait(BEAT):
+                found.beat()
+
+        threading.Thread(target=beat, daemon=True).start()
+        try:
+            yield found
+        finally:
+            over.set()

@@ -1,0 +1,173 @@
+"""Up over hosts, in three phases on all at once, as one transaction.
+
+    begin   each host makes its share of the lab, and keeps it for as long as this session lasts
+    plug    the cables between hosts are joined
+    keep    each host keeps its share
+
+Whatever dies before `keep` leaves nothing: a host takes its share back when its session ends, or when it hears nothing
+for a while (api/agent.py); so does this process where a host is lost or refuses. A lab that stood before is put back as
+it was. Which hosts the lab is on is recorded before anything is made there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from labctl.api.caller import Caller
+from labctl.api.over_hosts.down import end
+from labctl.api.over_hosts.sessions import Sessions, Task, sessions
+from labctl.api.work import inspect, lifecycle, parts
+from labctl.errors import LabError, UsageError
+from labctl.hosts.record import Record, recorded
+from labctl.lab.events import Done, Planned, RollingBack
+from labctl.lab.up import UpReport
+from labctl.plan.parts import parts as parts_of
+from labctl.process.signals import TERMINATION, ignored
+
+if TYPE_CHECKING:
+    from labctl.process.child import Tell
+    from labctl.topology.model import Topology
+
+
+def up(topology: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
+    """Make a lab over hosts what a topology asks for, and tell the steps; end it first if it is to be `fresh`.
+
+    Raise LabError; nothing is left of it then, or it is as it was.
+    """
+    if fresh:
+        for error in end(topology.name)[1]:
+            raise error
+    began, shares = time.monotonic(), dict(parts_of(topology))
+    before = recorded(topology.name)
+    record = Record.of(topology, shares, file)
+    left_over = [host for host in before.hosts if host not in shares] if before else []
+    with sessions({**(before.logins if before else {}), **record.logins}) as found:
+        found.reach_all()
+        stood = _stood(found, topology.name, before)
+        _with_hosts_of(record, before).write()
+        merged = Merged(topology.name, tuple(shares), caller.tell)
+        made = [
+            found.start(host, partial(lifecycle.up, share, None, None, False, None)) for host, share in shares.items()
+        ]
+        try:
+            found.wait(made, merged.hear)
+            for task in made:
+                _ = task.result
+            with ignored(*TERMINATION):
+                found.settle(made, keep=True)
+                for task in made:
+                    if task.host in found.lost:
+                        raise found.lost[task.host]
+                for host in left_over:
+                    found.on(host, partial(parts.end, topology.name))
+                record.completed(topology).write()
+        except BaseException as error:
+            with ignored(*TERMINATION):
+                merged.take_back(error.what if isinstance(error, LabError) else "interrupted")
+                _take_back(found, made, stood, topology.name, before)
+            raise
+    reports = {task.host: task.result for task in made}
+    if not stood:
+        caller.unless_received.append(partial(end, topology.name))
+    return _merged(topology, reports, not stood, time.monotonic() - began)
+
+
+def _stood(found: Sessions, lab: str, before: Record | None) -> dict[str, Topology]:
+    """Return what was applied of a lab on each host where it stands. Raise UsageError where that is another lab."""
+    running = found.do(dict.fromkeys(found.reached, inspect.running))
+    there = [host for host, labs in running.items() if lab in result_of(labs)]
+    if there and before is None:
+        raise UsageError(
+            f"on {there[0]} a lab named {lab} runs already",
+            "it is not known here as a lab over hosts",
+            f"ssh {there[0]} labctl down {lab}, or another name: labctl up --name NAME",
+        )
+    applied = found.do({host: partial(parts.applied, lab) for host in there})
+    return {host: topology for host, answer in applied.items() if (topology := result_of(answer)) is not None}
+
+
+def result_of(answer: Any) -> Any:
+    """Return what came of some work on a host. Raise what it raised."""
+    if isinstance(answer, LabError):
+        raise answer
+    return answer
+
+
+def _with_hosts_of(record: Record, before: Record | None) -> Record:
+    """Return a record that leads to all hosts on which something of the lab is, or may be in a moment."""
+    if before is None:
+        return record
+    return Record(record.lab, record.file, {**before.hosts, **record.hosts}, before.topology)
+
+
+def _take_back(
+    found: Sessions, made: Iterable[Task[UpReport]], stood: Mapping[str, Topology], lab: str, before: Record | None
+) -> None:
+    """Have no host keep what it made, and put back a lab that stood."""
+    kept = [task for task in made if task.settled and task.error is None]
+    found.settle([task for task in made if task.error is None], keep=False)
+    back = found.do({host: partial(lifecycle.up, share, None, None, False, None) for host, share in stood.items()})
+    gone = found.do({task.host: partial(parts.end, lab) for task in kept if task.host not in stood})
+    if any(isinstance(answer, LabError) for answer in (*back.values(), *gone.values())) or found.lost:
+        return  # what is recorded leads `down` to what may be left
+    if before is not None:
+        before.write()
+    elif (record := recorded(lab)) is not None:
+        record.forget()
+
+
+def _merged(topology: Topology, reports: Mapping[str, UpReport], fresh: bool, seconds: float) -> UpReport:
+    each = list(reports.values())
+    return UpReport(
+        topology.name,
+        "/".join(sorted({report.mode for report in each})),
+        fresh,
+        topology,
+        tuple(change for report in each for change in report.changes),
+        tuple(substitution for report in each for substitution in report.substitutions),
+        seconds,
+        each[0].coverage,
+        tuple(f"on {host}: {note}" for host, report in reports.items() for note in report.notes),
+    )
+
+
+class Merged:
+    """The events of all hosts as those of one lab: what is planned is told once, before what is done."""
+
+    def __init__(self, lab: str, hosts: tuple[str, ...], tell: Tell) -> None:
+        self._lab, self._tell = lab, tell
+        self._waiting = set(hosts)
+        self._planned: dict[str, Planned] = {}
+        self._unsaid: list[Done] = []
+        self._taken_back = False
+
+    def hear(self, host: str, event: object) -> None:
+        """Hear what happens on a host."""
+        match event:
+            case Planned():
+                self._planned[host] = event
+                self._waiting.discard(host)
+                if not self._waiting:
+                    self._tell(self._all())
+                    for done in self._unsaid:
+                        self._tell(done)
+                    self._unsaid.clear()
+            case Done() if self._waiting:
+                self._unsaid.append(event)
+            case RollingBack(why):
+                self.take_back(f"on {host}: {why}")
+            case _:
+                self._tell(event)
+
+    def take_back(self, why: str) -> None:
+        """Tell once that what was made is taken back: where one host does so, all do."""
+        if not self._taken_back:
+            self._taken_back = True
+            self._tell(RollingBack(why))
+
+    def _all(self) -> Planned:
+        changes = tuple(change for planned in self._planned.values() for change in planned.changes)
+        return Planned(self._lab, changes, all(planned.fresh for planned in self._planned.values()))

@@ -1,0 +1,55 @@
+"""Where a lab over hosts lives: not on this machine, so nothing that looks at this machine's kernel is done for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NoReturn, TypeVar
+
+from labctl.errors import LabError
+from labctl.hosts.record import Record
+from labctl.process.child import Child, Tell
+from labctl.process.processes import Process
+
+Result = TypeVar("Result")
+
+
+class OverHosts:
+    """The hosts of a lab, as what is asked of the context of any lab: it refuses what has no way over hosts yet."""
+
+    mode = "over hosts"
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.lab: str | None = record.lab
+
+    @property
+    def address(self) -> tuple[str | None, list[int]]:
+        self._refuse()
+
+    def call(self, work: Callable[[], Result]) -> Result:
+        self._refuse()
+
+    def follow(self, work: Callable[[Tell], Result], listener: Tell) -> Result:
+        self._refuse()
+
+    def start(self, work: Callable[[], object]) -> Child:
+        self._refuse()
+
+    def keep(self, owner: Process | None) -> None:
+        self._refuse()
+
+    def abandon(self) -> None:
+        self._refuse()
+
+    def end(self, lab: str, work: Callable[[], AbstractContextManager[Result]]) -> Result:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        where = ", ".join(self.record.hosts)
+        login = next(iter(self.record.logins.values()))
+        raise LabError(
+            f"this does not work yet for a lab over several hosts, as {self.lab} is",
+            f"it is on {where}",
+            f"on each host it works for what is there, for example: ssh -t {login} labctl list",
+        )

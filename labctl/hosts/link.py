@@ -1,0 +1,174 @@
+"""A session on a host: Mitogen over the user's own OpenSSH. The only module that imports Mitogen.
+
+ssh is asked for nothing but to run `labctl agent` there, in the user's own way: names, keys, agents, jump hosts and
+ControlMaster are as ~/.ssh/config has them. What labctl is on the host runs as that user, in a Python of its own that
+Mitogen starts and talks to; functions are called in it, and it sends what it has to tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import shlex
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from labctl.errors import LabError, MachineError
+from labctl.hosts.errors import HostLost, login_failed, was_dropped
+
+try:
+    import mitogen.core
+    import mitogen.master
+    import mitogen.parent
+except ImportError as error:
+    raise MachineError(
+        "a lab over several hosts needs Mitogen", str(error), "pip install 'labctl-netns[hosts]'"
+    ) from None
+
+LOGINS = 8
+"""Logins that are begun at once: sshd drops some of more than ten (sshd_config(5), MaxStartups)."""
+
+TRIES = 4
+"""How often a login is tried that sshd drops."""
+
+ANSWER = 60.0
+"""Seconds for which a function that a host is to call may take: the kernel may be busy with what others take down."""
+
+_OPTIONS = {
+    "BatchMode": "yes",
+    "ConnectTimeout": "10",
+    "LogLevel": "ERROR",
+    "ServerAliveInterval": "5",
+    "ServerAliveCountMax": "2",
+}
+_SSH = ("ssh", "-T", *(f"-o{name}={value}" for name, value in _OPTIONS.items()))
+
+_THERE = (
+    'PATH="$PATH:$HOME/.local/bin"; '
+    'command -v labctl >/dev/null || { echo "labctl: not found in $PATH" >&2; exit 127; }; '
+    'exec labctl agent "$@"'
+)
+"""Where pip and pipx put commands of a user is in the PATH of a shell, and not of a command of ssh."""
+
+Heard = Callable[[str, bytes | None], object]
+"""Called with the name of a host and what it says, None once it is lost; in a thread of its own."""
+
+
+class _Login(mitogen.parent.Connection):  # type: ignore[misc]
+    """ssh, whose words are those of a login that fails."""
+
+    child_is_immediate_subprocess = False
+
+    def _get_name(self) -> str:
+        return f"ssh.{self.options.name}"
+
+    def create_child(self, **options: Any) -> Any:
+        return mitogen.parent.create_child(stderr_pipe=True, preexec_fn=os.setsid, **options)  # Ctrl-C is for labctl
+
+    def get_boot_command(self) -> list[str]:
+        _, *words = super().get_boot_command()
+        return [*_SSH, "--", self.options.name, f"exec sh -c {shlex.quote(_THERE)} labctl {shlex.join(words)}"]
+
+
+class Link:
+    """A session on a host."""
+
+    def __init__(self, host: str, login: str, context: Any, receiver: Any) -> None:
+        self.host, self.login = host, login
+        self._context = context
+        self._receiver = receiver
+        self.sender = receiver.to_sender()  # an argument for a function there: what `send`s to here
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Have the host call a function. Return what that returned. Raise HostLost."""
+        try:
+            return self._context.call_async(function, *arguments).get(timeout=ANSWER).unpickle()
+        except mitogen.core.TimeoutError:
+            raise HostLost(self.host, f"it has not answered in {ANSWER:g} s") from None
+        except mitogen.core.ChannelError:
+            raise HostLost(self.host, "the session has ended") from None
+        except mitogen.core.CallError as error:
+            raise LabError(f"labctl on {self.host} failed", str(error.args[0]).partition("\n")[0]) from None
+
+    def cast(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Have the host call a function, and do not wait for that."""
+        self._context.call_no_reply(function, *arguments)
+
+
+class Links:
+    """Sessions on hosts, and the threads of Mitogen that carry them."""
+
+    def __init__(self, heard: Heard) -> None:
+        logging.getLogger("mitogen").setLevel(logging.CRITICAL)  # what fails is raised, and told by labctl
+        self._heard = heard
+        self._broker = mitogen.master.Broker()
+        self._router = mitogen.master.Router(self._broker)
+        self._router.responder.whitelist_prefix("mitogen")  # a host is sent no module of this machine but those
+
+    def connect(self, hosts: Mapping[str, str], begin: Callable[[Link], object]) -> dict[str, Link | LabError]:
+        """Log in to hosts, several at once, and begin each session. Return it, or what kept it from being, for each.
+
+        `hosts` has what ssh logs in to, by the name of each.
+        """
+        found: dict[str, Link | LabError] = {}
+        left = list(hosts.items())
+
+        def log_in() -> None:
+            while left:
+                host, login = left.pop(0)
+                try:
+                    link = self._link(host, login)
+                    begin(link)
+                    found[host] = link
+                except LabError as error:
+                    found[host] = error
+                except Exception as error:  # of Mitogen: the thread has nobody else to tell
+                    found[host] = HostLost(host, f"{type(error).__name__}: {error}")
+
+        threads = [threading.Thread(target=log_in, daemon=True) for _ in range(min(LOGINS, len(hosts)))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return {host: found[host] for host in hosts}
+
+    def _link(self, host: str, login: str) -> Link:
+        context = self._logged_in(host, login)
+        receiver = mitogen.core.Receiver(self._router, respondent=context)
+
+        def heard(_: object) -> None:
+            message = receiver.get(block=False, throw_dead=False)
+            self._heard(host, None if message.is_dead else message.unpickle())
+
+        receiver.notify = heard
+        return Link(host, login, context, receiver)
+
+    def _logged_in(self, host: str, login: str) -> Any:
+        for tries in range(1, TRIES + 1):
+            try:
+                return self._router._connect(_Login, name=login, python_path=["python"])
+            except mitogen.core.StreamError as error:
+                said = str(error).removeprefix(mitogen.parent.Connection.eof_error_msg)
+                if tries == TRIES or not was_dropped(said):
+                    raise login_failed(host, login, said) from None
+            time.sleep(random.uniform(0.1, 0.5) * tries)
+        raise AssertionError
+
+    def close(self) -> None:
+        """End all sessions, and wait until their threads have ended."""
+        self._broker.shutdown()
+        self._broker.join()
+
+
+@contextmanager
+def links(heard: Heard) -> Iterator[Links]:
+    """Yield what makes sessions, which end with the body."""
+    made = Links(heard)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,147 @@
+"""What a host answers, as JSON: plain data, of labctl's own types alone.
+
+An answer comes from a machine that may be another's by now, so it is not unpickled, which would run what it says. It is
+built of what JSON has, of the collections and addresses of Python, and of labctl's dataclasses, named tuples, enums,
+models and errors, whose fields are set and whose code is not called; an error alone is called with its arguments.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import ipaddress
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from pathlib import PosixPath
+from typing import Any
+
+from labctl.errors import LabError
+
+PACKAGES = ("checks", "diagnosis", "engine", "errors", "kernel", "lab", "live", "plan", "rootless", "topology", "trace")
+"""The packages of labctl whose types an answer may have."""
+
+_SCALARS = (type(None), bool, int, float, str)
+_COLLECTIONS: Mapping[str, Callable[[list[Any]], Any]] = {
+    "list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "dict": dict,
+}  # fmt: skip
+_WRITTEN: Mapping[str, Callable[[str], Any]] = {
+    each.__name__: each
+    for each in (
+        *(ipaddress.IPv4Address, ipaddress.IPv4Interface, ipaddress.IPv4Network),
+        *(ipaddress.IPv6Address, ipaddress.IPv6Interface, ipaddress.IPv6Network),
+        *(Decimal, PosixPath),
+    )
+}
+
+
+class NotPlain(ValueError):
+    """An answer is not what labctl of this version sends, or cannot be sent."""
+
+
+def dumps(value: object) -> bytes:
+    """Return a value as JSON. Raise NotPlain for a type that no answer has."""
+    return json.dumps(_tree(value), separators=(",", ":")).encode()
+
+
+def loads(text: bytes) -> Any:
+    """Return the value of which this is the JSON. Raise NotPlain for anything else."""
+    try:
+        return _value(json.loads(text))
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError) as error:
+        raise error if isinstance(error, NotPlain) else NotPlain(f"{type(error).__name__}: {error}") from None
+
+
+def _tree(value: Any) -> Any:
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict:
+        return ["dict", [[_tree(key), _tree(item)] for key, item in value.items()]]
+    if kind.__name__ in _COLLECTIONS and kind.__module__ == "builtins":
+        return [kind.__name__, [_tree(item) for item in value]]
+    if kind is bytes:
+        return ["bytes", base64.b64encode(value).decode()]
+    if kind in _WRITTEN.values():
+        return [kind.__name__, str(value)]
+    return [_name(kind), *_parts(value)]
+
+
+def _parts(value: Any) -> list[Any]:
+    """Return what a value of one of labctl's types is made of."""
+    kind = type(value)
+    if isinstance(value, Enum):
+        return [value.name]
+    if isinstance(value, tuple):
+        return [[_tree(item) for item in value]]
+    if isinstance(value, LabError):
+        return [[_tree(item) for item in value.args]]
+    if is_dataclass(value):
+        return [{each.name: _tree(getattr(value, each.name)) for each in fields(value)}]
+    if _is_model(kind):
+        return [{name: _tree(item) for name, item in value.__dict__.items()}, sorted(value.model_fields_set)]
+    raise NotPlain(f"{kind.__module__}.{kind.__qualname__} is no plain data")
+
+
+def _value(tree: Any) -> Any:
+    if isinstance(tree, _SCALARS):
+        return tree
+    name, *parts = tree
+    if name == "dict":
+        return {_value(key): _value(item) for key, item in parts[0]}
+    if name in _COLLECTIONS:
+        return _COLLECTIONS[name]([_value(item) for item in parts[0]])
+    if name == "bytes":
+        return base64.b64decode(parts[0])
+    if name in _WRITTEN:
+        return _WRITTEN[name](parts[0])
+    return _made(_type(name), *parts)
+
+
+def _made(kind: Any, parts: Any, given: Any = ()) -> Any:
+    """Return a value of one of labctl's types, made of its parts."""
+    if issubclass(kind, Enum):
+        return kind[parts]
+    if issubclass(kind, tuple):
+        return kind._make([_value(item) for item in parts])
+    if issubclass(kind, LabError):
+        return kind(*[_value(item) for item in parts])
+    made = object.__new__(kind)
+    if _is_model(kind):
+        values = {name: _value(parts[name]) for name in kind.model_fields}
+        state = {"__dict__": values, "__pydantic_extra__": None, "__pydantic_fields_set__": set(given)}
+        made.__setstate__({**state, "__pydantic_private__": None})
+    else:
+        for each in fields(kind):
+            object.__setattr__(made, each.name, _value(parts[each.name]))
+    return made
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _is_model(kind: Any) -> bool:
+    """Return whether a type is one of pydantic, which is loaded where there is one."""
+    return hasattr(kind, "model_fields")
+
+
+@cache
+def _type(name: str) -> Any:
+    """Return the type of labctl that has a name. Raise NotPlain where it is none that an answer may have."""
+    module, _, attribute = name.partition(":")
+    package = module.split(".")[1:2]
+    if module.split(".")[0] != "labctl" or not package or package[0] not in PACKAGES:
+        raise NotPlain(f"{name} is no type of an answer")
+    kind = getattr(importlib.import_module(module), attribute)
+    if not isinstance(kind, type) or kind.__module__ != module or not _is_plain(kind):
+        raise NotPlain(f"{name} is no type of an answer")
+    return kind
+
+
+def _is_plain(kind: Any) -> bool:
+    is_named_tuple = issubclass(kind, tuple) and hasattr(kind, "_make")
+    return is_dataclass(kind) or is_named_tuple or issubclass(kind, Enum | LabError) or _is_model(kind)

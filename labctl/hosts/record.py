@@ -1,0 +1,115 @@
+"""Which labs of this user are over hosts, as this machine knows: $XDG_STATE_HOME/labctl/LAB.json (XDG Base Directory).
+
+What is there of a lab is recorded on its hosts. This is how they are found again: it is written before anything is made
+there, and removed once every host has said that nothing is left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from labctl.errors import MachineError, kernel_words
+from labctl.process.disk import contents, replace_text, unreadable
+
+if TYPE_CHECKING:
+    from labctl.topology.model import Topology
+
+PART = "LABCTL_PART"
+"""The environment variable that says that a lab is meant as it is on this host, also where it is over several."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of a lab: what ssh logs in to, and the namespaces that are on it."""
+
+    ssh: str
+    namespaces: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A lab over hosts."""
+
+    lab: str
+    file: str  # the topology file that it was made from; empty where it is of none
+    hosts: Mapping[str, Host]
+    topology: str = ""  # as applied, as JSON; empty where `up` did not come to its end
+
+    @classmethod
+    def of(cls, topology: Topology, shares: Mapping[str, Topology], file: str) -> Self:
+        """Return the record of a lab that is about to be made on hosts, of its share on each."""
+        hosts = {
+            name: Host(str(topology.hosts[name].ssh or name), tuple(share.namespaces)) for name, share in shares.items()
+        }
+        return cls(topology.name, file, hosts)
+
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """Return the host of each namespace."""
+        return {name: host for host, known in self.hosts.items() for name in known.namespaces}
+
+    @property
+    def logins(self) -> dict[str, str]:
+        """Return what ssh logs in to for each host."""
+        return {host: known.ssh for host, known in self.hosts.items()}
+
+    def applied(self) -> Topology | None:
+        """Return the topology as applied, None where `up` did not come to its end."""
+        from labctl.topology.model import Topology  # heavy, and most commands do without
+
+        return Topology.model_validate_json(self.topology) if self.topology else None
+
+    def completed(self, topology: Topology) -> Self:
+        """Return the record of the lab once it is what a topology says."""
+        return replace(self, topology=topology.model_dump_json(by_alias=True, exclude_defaults=True))
+
+    def without(self, hosts: frozenset[str]) -> Self:
+        """Return the record of the lab once it is not on some hosts any more."""
+        return replace(self, hosts={host: known for host, known in self.hosts.items() if host not in hosts})
+
+    def write(self) -> None:
+        """Keep it. Raise MachineError."""
+        path = _path(self.lab)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_text(path, json.dumps(asdict(self), indent=1))
+        except OSError as error:
+            hint = "set XDG_STATE_HOME to a directory of your own"
+            raise MachineError(f"{path} cannot be written", kernel_words(error), hint) from None
+
+    def forget(self) -> None:
+        """Keep it no longer: nothing is left of the lab on any host."""
+        _path(self.lab).unlink(missing_ok=True)
+
+
+def recorded(lab: str) -> Record | None:
+    """Return a lab over hosts, None where it is none. Raise MachineError where what is kept of it is damaged."""
+    path = _path(lab)
+    written = None if os.environ.get(PART) else contents(path)
+    if written is None:
+        return None
+    try:
+        told = json.loads(written)
+        hosts = {host: Host(known["ssh"], tuple(known["namespaces"])) for host, known in told["hosts"].items()}
+        return Record(told["lab"], told["file"], hosts, told["topology"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise unreadable(path, "it is damaged") from None
+
+
+def recorded_labs() -> list[str]:
+    """Return the labs over hosts of this user."""
+    return [] if os.environ.get(PART) else sorted(path.stem for path in _directory().glob("*.json"))
+
+
+def _path(lab: str) -> Path:
+    return _directory() / f"{lab}.json"
+
+
+def _directory() -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return Path(state, "labctl")

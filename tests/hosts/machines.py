@@ -1,0 +1,280 @@
+"""Machines for tests: network namespaces on one wire, with an sshd, a /run, a /home and PIDs of their own each.
+
+Of what they are made nothing is in the machine's own network namespace, and all ends with the first process of each.
+On each there is an ordinary user, who logs in with the same key everywhere, and root, who does so, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from labctl import cli
+from labctl.process.syscalls import (
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    MS_REC,
+    die_with_parent,
+    mount,
+    setns,
+    unshare,
+)
+from tests.e2e import forked
+from tests.e2e.processes import started
+from tests.e2e.world import MS_PRIVATE, ORDINARY_UID, REPO, eventually, let_users_open_tun, let_users_reach
+from tests.patience import PATIENCE
+
+USER = "anna"
+Done = subprocess.CompletedProcess[str]
+SSHD = "/usr/sbin/sshd"
+
+_FURNISH = """
+mount -t tmpfs none /run
+mkdir -p -m 0755 /run/sshd
+mount -t tmpfs -o mode=0755 none /home
+mkdir -p /home/{user}/.local/bin /home/root/.local/bin
+cp -r {made}/ssh /home/{user}/.ssh
+cp -r {made}/ssh /home/root/.ssh
+cp {made}/labctl /home/{user}/.local/bin/labctl
+cp {made}/labctl /home/root/.local/bin/labctl
+chown -R {uid}:{uid} /home/{user}
+mount --bind {made}/passwd /etc/passwd
+mount --bind {made}/shadow /etc/shadow
+ip link set lo up
+echo ready
+"""
+
+_SSHD = """
+ListenAddress 0.0.0.0
+HostKey {made}/host_key
+AuthorizedKeysFile .ssh/key.pub
+UsePAM no
+PasswordAuthentication no
+PidFile none
+LogLevel ERROR
+"""
+
+
+class Machine:
+    """One machine: a name, an address, and what runs there."""
+
+    def __init__(self, name: str, address: str, made: Path, wire: int) -> None:
+        self.name, self.address = name, address
+        furnish = _FURNISH.format(made=made, user=USER, uid=ORDINARY_UID)
+        begin = f"set -e{furnish}exec {SSHD} -D -e -f {made}/sshd_config"
+        self._outside = subprocess.Popen(
+            ["unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", begin],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=_open_to_users,
+        )
+        started(self._outside)
+        assert self._outside.stdout is not None
+        assert self._outside.stdout.readline() == "ready\n"
+        (self.pid,) = _children(self._outside.pid)
+        self._pidfd = os.pidfd_open(self.pid)
+        inside(wire, "ip", "link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(self.pid))
+        inside(wire, "ip", "link", "set", f"to-{name}", "master", "wire", "up")
+        inside(self.pid, "ip", "addr", "add", f"{address}/24", "dev", "eth0")
+        inside(self.pid, "ip", "link", "set", "eth0", "up")
+
+    def start(self, *command: str, root: bool = False, **options: Any) -> subprocess.Popen[str]:
+        """Start a program here, as the ordinary user or as root."""
+        become, environment = self._person(root, options)
+        process = subprocess.Popen(list(command), text=True, preexec_fn=become, env=environment, **options)
+        started(process)
+        return process
+
+    def start_labctl(self, *words: str, root: bool = False, **options: Any) -> subprocess.Popen[str]:
+        """Start labctl here, in a fork of the test."""
+        become, environment = self._person(root, options)
+        process = forked.start(cli.main, ["labctl", *words], environment, become, **options)
+        started(process)
+        return process
+
+    def _person(self, root: bool, options: dict[str, Any]) -> tuple[Callable[[], None], dict[str, str]]:
+        """Return what makes a new process one of a person here, and the environment; takes `env` out."""
+        uid, home = (0, "/home/root") if root else (ORDINARY_UID, f"/home/{USER}")
+        environment = {
+            "HOME": home,
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C.UTF-8",
+            **PYTHON,
+            **options.pop("env", {}),
+        }
+
+        def become() -> None:
+            with open(f"/proc/{self.pid}/ns/pid", "rb") as pids:
+                setns(self._pidfd, CLONE_NEWNET | CLONE_NEWNS)
+                setns(pids.fileno(), CLONE_NEWPID)
+            inner = os.fork()  # only a child is in another PID namespace
+            if inner:
+                os.closerange(0, 3)
+                os._exit(os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1]) & 0xFF)
+            die_with_parent(0)
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            die_with_parent(0)
+            os.chdir(home)
+
+        return become, environment
+
+    def run(self, *command: str, code: int | None = 0, root: bool = False, **options: Any) -> Done:
+        """Run a program here to its end, and look at its exit code."""
+        return _to_its_end(partial(self.start, *command, root=root), command, code, options)
+
+    def labctl(self, *words: str, code: int | None = 0, root: bool = False, **options: Any) -> Done:
+        """Run labctl here to its end, and look at its exit code. Nothing it says may be a traceback."""
+        done = _to_its_end(partial(self.start_labctl, *words, root=root), words, code, options)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+    def json(self, *words: str, code: int | None = 0, root: bool = False) -> Any:
+        """Return what labctl reports here as JSON."""
+        return json.loads(self.labctl(*words, "-f", "json", code=code, root=root).stdout)
+
+    def file(self, name: str, text: str) -> str:
+        """Return the name of a file in the home of the ordinary user here, which has this text."""
+        (self._home / name).write_text(text)
+        return f"/home/{USER}/{name}"
+
+    def log_in_as_root(self) -> None:
+        """Have ssh of the ordinary user here log in as root elsewhere, until the test is over."""
+        config = self._home / ".ssh/config"
+        config.write_text(config.read_text().replace(f"User {USER}", "User root"))
+
+    def known_to_ssh(self, *hosts: tuple[str, str, str]) -> None:
+        """Add hosts to what ssh of the ordinary user here knows: a name, an address, and one more line."""
+        config = self._home / ".ssh/config"
+        more = [f"Host {name}\n HostName {address}\n {line}\n" for name, address, line in hosts]
+        config.write_text("".join(more) + config.read_text())
+
+    @contextmanager
+    def labctl_is(self, program: str | None) -> Iterator[None]:
+        """Have another program of sh as labctl of the ordinary user here, or none."""
+        usual, aside = self._home / ".local/bin/labctl", self._home / "labctl-aside"
+        usual.rename(aside)
+        try:
+            if program is not None:
+                usual.write_text(f"#!/bin/sh\n{program}\n")
+                usual.chmod(0o755)
+            yield
+        finally:
+            aside.rename(usual)
+
+    def is_as_before(self) -> None:
+        """Raise AssertionError where something runs here that a test has left, or a lab is recorded."""
+        config = self._home / ".ssh/config"
+        config.write_text(config.read_text().replace("User root", f"User {USER}"))
+        eventually(lambda: not self.processes(), f"nothing runs on {self.name}: {self.processes()}")
+        records = [*self._home.glob(".local/state/labctl/*.json"), *Path(f"/proc/{self.pid}/root/run/labctl").glob("*")]
+        for record in records:
+            record.unlink() if record.is_file() else None
+        assert records == []
+
+    @property
+    def _home(self) -> Path:
+        """The home of the ordinary user here, as it is seen from outside."""
+        return Path(f"/proc/{self.pid}/root/home/{USER}")
+
+    def processes(self) -> list[str]:
+        """Return the command lines of what runs here beside sshd that waits."""
+        told = inside(self.pid, "ps", "-eo", "args=", mount=True).splitlines()
+        return [line for line in told if not line.startswith((SSHD, "sshd: /usr", "ps "))]
+
+    def end(self) -> None:
+        """End everything here at once, as where the power fails."""
+        self._outside.kill()
+        self._outside.wait()
+        os.close(self._pidfd)
+
+
+def _to_its_end(
+    start: Callable[..., subprocess.Popen[str]], words: Sequence[str], code: int | None, options: dict[str, Any]
+) -> Done:
+    options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    with start(**options) as process:
+        out, err = process.communicate(timeout=6 * PATIENCE)
+    if code is not None:
+        assert process.returncode == code, f"{words} ended with {process.returncode}\n{out}\n{err}"
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+PYTHON = {"PYTHONPATH": str(REPO), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def inside(pid: int, *command: str, mount: bool = False) -> str:
+    """Run a program of root in the network namespace of a process. Return what it prints."""
+    more = ["-m", "-p"] if mount else []
+    words = ["nsenter", "-t", str(pid), "-n", *more, *command]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
+
+
+@contextmanager
+def machines(made: Path, names: Sequence[str]) -> Iterator[list[Machine]]:
+    """Yield machines of these names, 10.77.0.1 and following, on one wire. Each reaches each by its name with ssh."""
+    _write_files(made, names)
+    wire = subprocess.Popen(["unshare", "-n", "sleep", "infinity"], text=True)
+    started(wire)
+    found: list[Machine] = []
+    try:
+        eventually(lambda: os.readlink(f"/proc/{wire.pid}/ns/net") != os.readlink("/proc/self/ns/net"), "unshared")
+        inside(wire.pid, "ip", "link", "add", "wire", "type", "bridge")
+        inside(wire.pid, "ip", "link", "set", "wire", "up")
+        for number, name in enumerate(names, 1):
+            found.append(Machine(name, f"10.77.0.{number}", made, wire.pid))
+        yield found
+    finally:
+        for machine in found:
+            machine.end()
+        wire.send_signal(signal.SIGKILL)
+        wire.wait()
+
+
+def _write_files(made: Path, names: Sequence[str]) -> None:
+    """Write what all machines are furnished with."""
+    for directory in (made, *made.parents):
+        if directory.stat().st_uid == os.geteuid():
+            directory.chmod(directory.stat().st_mode | 0o055)
+    (made / "ssh").mkdir(mode=0o755)
+    for key in (made / "host_key", made / "ssh/key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    public = (made / "host_key.pub").read_text()
+    addresses = [f"10.77.0.{number}" for number, _ in enumerate(names, 1)]
+    (made / "ssh/known_hosts").write_text("".join(f"{address} {public}" for address in addresses))
+    hosts = [f"Host {name}\n HostName {address}\n" for name, address in zip(names, addresses, strict=True)]
+    (made / "ssh/config").write_text("".join(hosts) + f"Host *\n User {USER}\n IdentityFile ~/.ssh/key\n")
+    (made / "passwd").write_text(
+        f"root:x:0:0::/home/root:/bin/sh\n{USER}:x:{ORDINARY_UID}:{ORDINARY_UID}::/home/{USER}:/bin/sh\n"
+        "sshd:x:105:65534::/run/sshd:/usr/sbin/nologin\n"
+    )
+    (made / "shadow").write_text(f"root:*:19000::::::\n{USER}:*:19000::::::\nsshd:!:19000::::::\n")
+    (made / "sshd_config").write_text(_SSHD.format(made=made))
+    exported = " ".join(f"{name}={value}" for name, value in PYTHON.items())
+    (made / "labctl").write_text(f'#!/bin/sh\nexec env {exported} {sys.executable} -m labctl "$@"\n')
+    (made / "labctl").chmod(0o755)
+
+
+def _open_to_users() -> None:
+    """Show to users what every machine shows them, in a mount namespace of this process's own."""
+    unshare(CLONE_NEWNS)
+    mount("", "/", flags=MS_REC | MS_PRIVATE)
+    let_users_reach(REPO, Path(sys.prefix), Path(sys.base_prefix))
+    let_users_open_tun()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,0 +1,106 @@
+"""What hosts answer: whatever labctl sends comes back as it was, and nothing else is built of what is received."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labctl.checks.evidence import Snapshot
+from labctl.errors import CommandFailed, UsageError
+from labctl.hosts import plain
+from labctl.lab.events import Done, Planned
+from labctl.lab.status import HostStatus
+from labctl.plan.desired import desired
+from labctl.plan.facts import NOTHING, LinkCounters
+from labctl.plan.plan import between
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.load import load
+from labctl.topology.shipped import find, names
+from labctl.trace.ladder import Hop
+
+KEYS = st.none() | st.booleans() | st.integers() | st.text() | st.binary() | st.ip_addresses()
+VALUES = st.recursive(
+    KEYS | st.floats(allow_nan=False),
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(KEYS, inner)
+        | st.frozensets(KEYS)
+        | st.sets(KEYS)
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_plain_data_comes_back_as_it_was(value: Any) -> None:
+    back = plain.loads(plain.dumps(value))
+    assert back == value
+    assert type(back) is type(value)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_topology_and_its_plan_come_back_as_they_were(name: str) -> None:
+    topology = load(find(name))
+    changes = between(desired(topology), NOTHING).changes
+    sent = (topology, Planned(name, changes, True), [Done(change.step) for change in changes])
+    back = plain.loads(plain.dumps(sent))
+    assert back == sent
+    assert hash(back[1]) == hash(sent[1])
+    assert back[0].model_dump_json() == topology.model_dump_json()
+
+
+def test_named_tuples_enums_and_errors_come_back_as_they_were() -> None:
+    ref = InterfaceRef("a", "v")
+    snapshot = Snapshot({ref: LinkCounters(rx_packets=3)}, {ref: {"in_empty": 1}})
+    for sent in (snapshot, HostStatus("srv1", ("a",), True), next(iter(Hop)), ipaddress.ip_interface("10.0.0.1/8")):
+        back = plain.loads(plain.dumps(sent))
+        assert (back, type(back)) == (sent, type(sent))
+    error = plain.loads(plain.dumps(UsageError("what", "why", "hint")))
+    assert (type(error), error.what, error.why, error.hint) == (UsageError, "what", "why", "hint")
+    failed = plain.loads(plain.dumps(CommandFailed(["ip", "x"], 1, "", "no")))
+    assert (failed.command, failed.returncode) == (["ip", "x"], 1)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        ["os:system", ["true"]],
+        ["subprocess:Popen", [["true"]]],
+        ["labctl.process.syscalls:mount", ["a", "b"]],
+        ["labctl.lab.state:State", {"lab": "x"}],
+        ["labctl.lab.state:os", {}],
+        ["labctl.lab.status:Topology", {}, []],
+        ["labctl.cli.base:cli", {}],
+        ["labctl.lab.status:HostStatus", {"host": "a"}],
+        ["labctl.errors:LabError"],
+        ["eval", ["1"]],
+        ["IPv4Address", "no address"],
+        [],
+        {"a": 1},
+    ],
+    ids=str,
+)
+def test_what_labctl_never_sends_is_refused(sent: Any) -> None:
+    with pytest.raises(plain.NotPlain):
+        plain.loads(json.dumps(sent).encode())
+
+
+@given(st.binary() | st.recursive(st.none() | st.text(), st.lists).map(lambda tree: json.dumps(tree).encode()))
+def test_any_answer_is_plain_data_or_refused(answer: bytes) -> None:
+    try:
+        plain.loads(answer)
+    except plain.NotPlain:
+        return
+
+
+def test_what_is_no_plain_data_is_not_sent() -> None:
+    for value in (object(), print, Path):
+        with pytest.raises(plain.NotPlain):
+            plain.dumps(value)
