@@ -12,19 +12,21 @@ from pathlib import Path
 
 from benchmarks.contenders import PORT
 from benchmarks.world import WIRE, Pair, wait_for
+from labctl.lab.engines.forkserver_client import BEGINNING, python
 
 ENGINES = 4
 
 _FORK = """
 import os, sys
-from labctl.engine.endpoint import Endpoint, preload, serve
+from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.packets.address import Address
-if {offload}:
-    preload()
-for number in range({engines}):
+ends = [(Address("{a}", 9100 + number), Address("{b}", 9100 + number)) for number in range({engines})]
+endpoints = [Endpoint(f"tun{{number}}", *each, offload={offload}) for number, each in enumerate(ends)]
+kinds = endpoints[0].kinds
+gc.freeze()
+for endpoint in endpoints:
     if os.fork() == 0:
-        bind, peer = Address("{a}", 9100 + number), Address("{b}", 9100 + number)
-        serve(Endpoint(f"tun{{number}}", bind, peer, offload={offload}), out=sys.stdout)
+        serve(endpoint, kinds, out=sys.stdout)
         os._exit(0)
 os.wait()
 """
@@ -45,7 +47,7 @@ def measure() -> dict[str, list[float]]:
         pair = Pair("memory", 1500)
         try:
             script = _FORK.format(engines=ENGINES, a=WIRE.a, b=WIRE.b, offload=offload)
-            parent = pair.start("a", sys.executable, "-c", script, PYTHONPATH=str(Path.cwd()))
+            parent = pair.start("a", *python(f"{BEGINNING}; exec({script!r})"))
             children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
             wait_for(lambda: sum(map(_is_unprivileged, children.read_text().split())) == ENGINES, "engines")  # noqa: B023
             engines = [int(each) for each in children.read_text().split()]

@@ -96,6 +96,7 @@ ENGINE = (
     "loop",
     "cable",
     "core batches",
+    "kinds",
     "endpoint",
     "ttun",
 )

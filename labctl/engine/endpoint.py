@@ -13,16 +13,16 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
+from typing import Literal, TextIO
 
 from labctl.engine import drop_privileges
 from labctl.engine.accounting import Watch
 from labctl.engine.control import Control, change
-from labctl.engine.core import library
 from labctl.engine.counters import Counters
 from labctl.engine.errors import explained
 from labctl.engine.features import Feature, Features
 from labctl.engine.forward import Forwarder
+from labctl.engine.kinds import Kinds, kinds_for
 from labctl.engine.loop.cache_warmer import CacheWarmer
 from labctl.engine.loop.event_loop import Ending, run
 from labctl.engine.loop.network_changes import NetworkChanges
@@ -35,9 +35,6 @@ from labctl.engine.tun.device import IFNAMSIZ, TunDevice
 from labctl.engine.tun.gso import limit_superframes
 from labctl.engine.udp.peer import UdpPeer, UdpStrangers, open_udp
 from labctl.engine.udp.wildcard import UNPRIVILEGED
-
-if TYPE_CHECKING:
-    from labctl.engine.core.core import Core
 
 NONE = Impairment()
 
@@ -66,9 +63,15 @@ class Endpoint:
         check_bind(self.bind)
         check_peer(self.bind, self.peer)
 
+    @property
+    def kinds(self) -> Kinds:
+        """What it is made of in this process, loaded."""
+        return kinds_for(self.offload, self.verbose)
+
 
 def serve(
     endpoint: Endpoint,
+    kinds: Kinds,
     *,
     counters_path: Path | None = None,
     control_path: Path | None = None,
@@ -79,10 +82,11 @@ def serve(
 ) -> Ending:
     """Forward until SIGTERM, SIGINT or the end of the device; return why it ended.
 
-    Call it in the main thread of a process of its own: it drops the privileges of the process for good. `begin` is
-    called before the first port is opened, and returns in the right network namespace. `ready` is called with the
-    names of the offloads that are engaged. A line per packet is written to `out` if the endpoint is verbose, and one
-    when the kernel refuses an offload that it had accepted.
+    `kinds` is that of the endpoint, perhaps from before this process was forked. Call it in the main thread of a
+    process of its own: it drops the privileges of the process for good. `begin` is called before the first port is
+    opened, and returns in the right network namespace. `ready` is called with the names of the offloads that are
+    engaged. A line per packet is written to `out` if the endpoint is verbose, and one when the kernel refuses an
+    offload that it had accepted.
     Raise EngineError if the endpoint cannot open.
     """
     with ExitStack() as open_things:
@@ -94,7 +98,6 @@ def serve(
         with _giving_up():
             drop_privileges.gain_nothing()
         begin()
-        kinds = _kinds(endpoint.offload, endpoint.verbose)
         tun, changes, peer, strangers = _open(endpoint, kinds, open_things)
         for port in (tun, peer):
             port.engage(features)
@@ -140,13 +143,8 @@ def _giving_up() -> AbstractContextManager[None]:
     return explained("cannot give up rights", {}, "this is not expected: please report it")
 
 
-def preload() -> None:
-    """Load what the ports with offloads need. A process that forks endpoints shares with them what it has loaded."""
-    _kinds(offload=True, watched=False)
-
-
 def _open(
-    endpoint: Endpoint, kinds: _Kinds, open_things: ExitStack
+    endpoint: Endpoint, kinds: Kinds, open_things: ExitStack
 ) -> tuple[TunDevice, NetworkChanges, UdpPeer, UdpStrangers]:
     """Open the ports, and before that the subscription to changes."""
     tun = open_things.enter_context(closing(kinds.tun.open(endpoint.device)))
@@ -156,42 +154,6 @@ def _open(
     open_things.enter_context(closing(peer))
     open_things.enter_context(closing(strangers))
     return tun, changes, peer, strangers
-
-
-class _Kinds(NamedTuple):
-    """What an endpoint is made of: its ports, and the core between them, if it is the one in C."""
-
-    tun: type[TunDevice]
-    peer: type[UdpPeer]
-    core: Callable[[Any, Any, OwnDatagrams, Counters], Core] | None = None
-
-
-_PLAIN = _Kinds(TunDevice, UdpPeer)
-
-
-def _kinds(offload: bool, watched: bool) -> _Kinds:
-    """Return the ports that use offloads, with the core in C between them or with numpy; or plain ones with neither.
-
-    Where packets are watched, each passes Python anyway.
-    """
-    if not offload:
-        return _PLAIN
-    from labctl.engine.udp.offload import OffloadPeer
-
-    if library.chosen()[0] == "c":
-        from labctl.engine.core.core import Core
-        from labctl.engine.core.ports import CorePeer, CoreTun
-        from labctl.engine.tun.offload import OffloadTun
-
-        return _Kinds(OffloadTun, OffloadPeer) if watched else _Kinds(CoreTun, CorePeer, Core)
-    from labctl.engine.batches.numpy_import import lean
-
-    try:
-        with lean():
-            from labctl.engine.batches.tun import BatchTun
-    except ImportError:
-        return _PLAIN
-    return _Kinds(BatchTun, OffloadPeer)
 
 
 def _control(path: Path | None, open_things: ExitStack) -> Control | None:

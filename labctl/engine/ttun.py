@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     try:
-        ending = serve(endpoint, counters_path=given.counters, out=sys.stdout)
+        ending = serve(endpoint, endpoint.kinds, counters_path=given.counters, out=sys.stdout)
     except EngineError as error:
         print(f"ttun: {error}", file=sys.stderr)
         return CANNOT if error.errno in _INCAPABLE else REFUSED

@@ -17,7 +17,7 @@ from .fuzz import fuzz
 
 LEAN = """
 import os, sys
-from labctl.engine.endpoint import preload
+from labctl.engine.kinds import preload
 before = dict(os.environ)
 preload()
 import numpy.lib

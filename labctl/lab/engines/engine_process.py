@@ -71,6 +71,7 @@ def endpoint_of(spec: EngineSpec) -> Endpoint:
 
 def _built_in(task: EngineTask) -> Forward:
     endpoint, device = endpoint_of(task.spec), task.spec.device
+    kinds = endpoint.kinds
 
     def forward(log: LogFile, enter: Signal, ready: Signal) -> None:
         def forwarding(engaged: list[str]) -> None:
@@ -80,6 +81,7 @@ def _built_in(task: EngineTask) -> Forward:
         try:
             ending = serve(
                 endpoint,
+                kinds,
                 counters_path=task.counters,
                 control_path=task.control,
                 begin=enter,

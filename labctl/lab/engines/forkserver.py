@@ -21,7 +21,7 @@ import socket
 from collections.abc import Sequence
 from typing import NoReturn
 
-from labctl.engine.endpoint import preload
+from labctl.engine.kinds import preload
 from labctl.errors import LabError, kernel_errors_as
 from labctl.lab.engines.engine_process import Work, work_of
 from labctl.lab.engines.task import FORKER, Task
