@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from labctl.errors import UsageError, kernel_words
-from labctl.topology.host_values import Destination
+from labctl.topology.values.hosts import Destination
 
 SECONDS = 60.0
 """How long an inventory may take: a program may ask a cloud."""

@@ -20,9 +20,9 @@ from labctl.checks.refusal import NotSent, refused_at_once
 from labctl.checks.results import Outcome, State
 from labctl.errors import kernel_words
 from labctl.process.patience import PatienceFor
-from labctl.topology.check_values import host_of_url
 from labctl.topology.model import Http
 from labctl.topology.values import Host
+from labctl.topology.values.checks import host_of_url
 
 HTTP = 80
 REDIRECTS = (301, 302, 303, 307, 308)

@@ -6,8 +6,8 @@ import base64
 
 from pydantic import Field
 
-from labctl.topology.file_values import Base64, FileMode, SourcePath
 from labctl.topology.model.base import Model
+from labctl.topology.values.files import Base64, FileMode, SourcePath
 
 
 class File(Model):

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from labctl.topology.fields import InterfaceRefField, Mtu, NamespaceName
-from labctl.topology.host_values import DestinationField, HostAddress, HostName, PortRangeField
 from labctl.topology.model.base import Model
 from labctl.topology.model.namespace import nothing_is_empty
 from labctl.topology.values import mistake
+from labctl.topology.values.hosts import DestinationField, HostAddress, HostName, PortRangeField
 
 
 class LabHost(Model):

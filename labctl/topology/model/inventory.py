@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from labctl.topology.fields import NamespaceName
-from labctl.topology.host_values import HostName
 from labctl.topology.model.base import Model
 from labctl.topology.model.hosts import LabHost
 from labctl.topology.model.namespace import nothing_is_empty
+from labctl.topology.values.hosts import HostName
 
 
 class InventoryHost(LabHost):

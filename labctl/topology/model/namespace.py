@@ -7,8 +7,6 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from labctl.topology.fields import InterfaceName, InterfaceNames, Ruleset, SysctlValue
-from labctl.topology.file_values import FilePath
-from labctl.topology.host_values import HostName
 from labctl.topology.model.base import Model
 from labctl.topology.model.exec_line import Line
 from labctl.topology.model.files import File
@@ -16,6 +14,8 @@ from labctl.topology.model.interfaces import Interface
 from labctl.topology.model.neighbours import Neighbour
 from labctl.topology.model.programs import Program
 from labctl.topology.model.routes import Route, Rule, default_means_any
+from labctl.topology.values.files import FilePath
+from labctl.topology.values.hosts import HostName
 
 
 def nothing_is_empty(value: Any) -> Any:

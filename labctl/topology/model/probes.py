@@ -6,15 +6,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from labctl.topology.check_values import (
+from labctl.topology.fields import Directory, HostField, InterfaceName, NamespaceName, Port, Seconds, Whole
+from labctl.topology.model.base import Model
+from labctl.topology.values.checks import (
     parse_command_line,
     parse_host_name,
     parse_json_value,
     parse_pattern,
     parse_url,
 )
-from labctl.topology.fields import Directory, HostField, InterfaceName, NamespaceName, Port, Seconds, Whole
-from labctl.topology.model.base import Model
 
 Expectation = Literal["reply", "no-reply", "delivered", "not-delivered", "not-sent"]
 

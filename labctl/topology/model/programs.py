@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from labctl.topology.fields import Directory, Port, Seconds, UserName
 from labctl.topology.model.base import Model
-from labctl.topology.program_values import (
+from labctl.topology.values import mistake
+from labctl.topology.values.programs import (
     parse_earlier,
     parse_line_pattern,
     parse_program_command,
@@ -17,7 +18,6 @@ from labctl.topology.program_values import (
     parse_signal,
     parse_variable,
 )
-from labctl.topology.values import mistake
 
 RestartPolicy = Literal["never", "on-failure", "always"]
 

@@ -6,8 +6,8 @@ import re
 import signal
 from typing import Any
 
-from labctl.topology.check_values import parse_pattern
 from labctl.topology.values import LONGEST_NAMESPACE, check_name, mistake, parse_text, parse_words
+from labctl.topology.values.checks import parse_pattern
 
 LONGEST_NAME = 40  # bytes, of a program
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
