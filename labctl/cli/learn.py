@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.cli import completion
-from labctl.cli.base import cli
+from labctl.cli.base import cli, format_option
 from labctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--again", is_flag=True, help="Begin the lesson anew.")
 @click.option("--shell", is_flag=True, help="With a shell in a second pane of this terminal (tmux).")
 @click.option("--submit", metavar="FILE", help="Only write what happened in the lesson to a file, for the teacher.")
+@format_option
 @click.option(
     "--web",
     is_flag=False,
@@ -40,6 +41,7 @@ def learn(
     shell: bool,
     submit: str | None,
     web: str | None,
+    form: str,
 ) -> int:
     """Go through a lesson, step by step: by its name, its number, or its folder; or through the next one.
 
@@ -51,12 +53,14 @@ def learn(
     from labctl.learn.progress import Folder
     from labctl.learn.terminal import refuse_without_terminal
     from labctl.learn.tmux import refuse_without_tmux
-    from labctl.report.lesson import course
+    from labctl.report.reporter import reporter
 
     folder = Folder()
     if listing:
-        course.lessons(listed(folder))
+        reporter(form).lessons(listed(folder))
         return ExitCode.SUCCESS
+    if form == "json":
+        raise UsageError("a lesson is no JSON", "-f json is for --list", "labctl learn --list -f json")
     if submit is not None:
         return _handed_in(lesson, folder, submit)
     if web is None or lesson is None:

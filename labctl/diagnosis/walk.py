@@ -21,6 +21,7 @@ from labctl.diagnosis import (
     engines,
     filters,
     firewall,
+    fixes,
     links,
     nat,
     neighbours,
@@ -93,6 +94,10 @@ _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
 
 def verdicts(case: Case) -> list[Verdict]:
     """Return the causes for which a check failed, each once; what is not known as UNKNOWN. There is at least one."""
+    return [fixes.by_hand(case, verdict) for verdict in _verdicts(case)]
+
+
+def _verdicts(case: Case) -> list[Verdict]:
     lost_at = stops(case)
     wrongly_sent = list(routes.source(case, 0)) if case.stages else []
     if wrongly_sent and lost_at and case.stages[lost_at[0]].depth == 0 and lost_at[0] > 0:

@@ -32,6 +32,7 @@ class EngineStatus:
     pid: int
     counters: dict[str, int]
     offload: tuple[str, ...]  # which of the kernel's offloads are engaged
+    stopped: bool = False  # it runs, but for SIGSTOP
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,10 @@ def engine_status(engine: Engine, state: State) -> EngineStatus:
     shown = EngineStats.of(engine.spec.device, state)
     running, pid = engine.process.alive(), engine.process.pid
     seen = [*(children(pid) if running else []), pid][0]
-    return EngineStatus(str(engine.spec.device), engine.spec.command, running, seen, shown.counters, shown.offload)
+    stopped = running and engine.process.stopped()
+    return EngineStatus(
+        str(engine.spec.device), engine.spec.command, running, seen, shown.counters, shown.offload, stopped
+    )
 
 
 def program_status(program: Program, state: State) -> ProgramStatus:

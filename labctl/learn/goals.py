@@ -18,13 +18,10 @@ from labctl.trace.pattern import PacketPattern
 
 def goals_of(step: Step, progress: StepProgress, lab: LabState) -> tuple[Goal, ...]:
     """Return the goals of a step as they stand."""
-    return tuple(_goal(goal, progress, lab) for goal in step.goals if not isinstance(goal, Answer)) + tuple(
-        Goal(answer.name, answer.question, "reached" if answer.name in progress.reached else "open")
-        for answer in step.answer
-    )
+    return tuple(_goal(goal, progress, lab) for goal in step.goals)
 
 
-def _goal(goal: Check | Seen | Typed, progress: StepProgress, lab: LabState) -> Goal:
+def _goal(goal: Check | Seen | Typed | Answer, progress: StepProgress, lab: LabState) -> Goal:
     match goal:
         case Check():
             found = lab.checks.get(goal.name) or CheckState(goal.name)
@@ -37,6 +34,8 @@ def _goal(goal: Check | Seen | Typed, progress: StepProgress, lab: LabState) -> 
             return Goal(goal.name, goal.description, _once(goal.name, count >= goal.count, progress), observed)
         case Typed():
             return Goal(goal.name, goal.description, _once(goal.name, lab.matched.get(goal.name, 0) > 0, progress))
+        case Answer():
+            return Goal(goal.name, goal.question, _once(goal.name, False, progress))
 
 
 def _once(name: str, is_reached: bool, progress: StepProgress) -> GoalState:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached
     from labctl.report.challenge_values import Answer, Begun, Hint, Listed
+    from labctl.report.lesson.course import Listed as LessonListed
     from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
@@ -156,6 +157,9 @@ class JsonReporter:
 
     def answer(self, found: Answer) -> None:
         _write({**asdict(found), **_challenge(found.challenge)})
+
+    def lessons(self, found: Sequence[LessonListed]) -> None:
+        _write([asdict(one) for one in found])
 
     def faults(self, found: Sequence[Listed]) -> None:
         _write([asdict(one) for one in found])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached
     from labctl.report.challenge_values import Answer, Begun, Hint, Listed
+    from labctl.report.lesson.course import Listed as LessonListed
     from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
@@ -78,6 +79,9 @@ class Reporter(Protocol):
 
     def answer(self, found: Answer) -> None:
         """Report the answer of a challenge."""
+
+    def lessons(self, found: Sequence[LessonListed]) -> None:
+        """Report the lessons, and how far each is."""
 
     def faults(self, found: Sequence[Listed]) -> None:
         """Report the faults that challenges have."""

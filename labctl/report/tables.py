@@ -114,7 +114,7 @@ def status(report: Status) -> None:
             counts = engine.counters
             engines.add_row(
                 engine.device,
-                f"pid {engine.pid}" if engine.running else "[red]ended[/] (labctl logs)",
+                _engine_state(engine),
                 engine.command,
                 *(
                     str(counts[f"{n}_packets"]) if counts else "–"  # noqa: RUF001
@@ -133,13 +133,18 @@ def status(report: Status) -> None:
     _substitutions(out, report.substitutions)
     if report.pending and report.pending.changes:
         out.print(f"[yellow]differs from its file[/]{_mended_by(report.file)}:")
-        for change in report.pending.changes:
-            for line in diff.lines(change, fresh=False, explain=False):
-                out.print(line)
+        for line in diff.differences(report.pending.changes):
+            out.print(line)
     elif report.pending:
         out.print(f"{report.lab} is as its file says")
         _looked(out, report.pending.coverage)
     challenge.note(report.challenge)
+
+
+def _engine_state(engine: EngineStatus) -> str:
+    if not engine.running:
+        return "[red]ended[/] (labctl logs)"
+    return f"[red]stopped[/], pid {engine.pid}" if engine.stopped else f"pid {engine.pid}"
 
 
 def _state(program: ProgramStatus) -> str:

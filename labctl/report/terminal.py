@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached
     from labctl.report.challenge_values import Answer, Begun, Hint, Listed
+    from labctl.report.lesson.course import Listed as LessonListed
     from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.mistakes import Mistake
     from labctl.topology.model import Topology
@@ -125,6 +126,11 @@ class TerminalReporter:
         from labctl.report import challenge
 
         challenge.answer(found)
+
+    def lessons(self, found: Sequence[LessonListed]) -> None:
+        from labctl.report.lesson import course
+
+        course.lessons(found)
 
     def faults(self, found: Sequence[Listed]) -> None:
         from labctl.report import challenge

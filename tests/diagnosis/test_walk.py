@@ -17,6 +17,8 @@ from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.symptoms import without_symptoms
 from labctl.diagnosis.verdict import Verdict
 from labctl.kernel.lookup import NoWay, Way
+from labctl.plan import steps
+from labctl.plan.change import Change
 from labctl.plan.facts import Link, Neighbour
 from labctl.plan.routes import Route
 from labctl.topology.interface_ref import InterfaceRef
@@ -293,3 +295,37 @@ def test_of_a_lab_without_a_file_no_file_is_named() -> None:
     without = replace(case, file=File(""))
     assert (fixes.up(case), fixes.up(without)) == ("labctl up lab.yaml", "labctl status")
     assert fixes.write(without, "namespaces", text="write more") == "in its topology: write more"
+
+
+ROUTE = steps.AddRoute("siteB", Route("10.0.101.0/24", dev="tun1"))
+
+
+@pytest.mark.parametrize(
+    ("different", "hop", "told"),
+    [
+        ([steps.SetUp("siteB", "tun1")], "siteB:tun1", "labctl exec siteB -- ip link set dev tun1 up"),
+        (
+            [steps.SetUp("siteB", "tun1"), ROUTE, steps.SetUp("siteA", "tun0"), steps.SetUp("siteB", "wan0")],
+            "siteB:tun1",
+            "labctl exec siteB -- ip link set dev tun1 up && "
+            "labctl exec siteB -- ip route add 10.0.101.0/24 dev tun1 proto static",
+        ),
+        ([steps.SetSysctl("siteB", "net.ipv4.ip_forward", "1")], "siteB",
+         "labctl exec siteB -- sysctl -qw net/ipv4/ip_forward=1"),
+        ([ROUTE, steps.DeleteAddress("siteB", "tun1", "10.0.9.1/24")], "siteB",
+         "labctl exec siteB -- ip route add 10.0.101.0/24 dev tun1 proto static"),
+        ([steps.DeleteAddress("siteB", "tun1", "10.0.9.1/24")], "siteB:tun1",
+         "labctl exec siteB -- ip addr del 10.0.9.1/24 dev tun1"),
+        ([steps.AddNamespace("siteB")], "siteB", "labctl status"),
+        ([ROUTE] * 4, "siteB", "labctl status"),
+        ([], "siteB:tun1", "labctl status"),
+    ],
+)  # fmt: skip
+def test_of_a_lab_without_a_file_the_commands_that_mend_the_place_are_told(
+    different: list[steps.Step], hop: str, told: str
+) -> None:
+    lab, check = CHECKS[0]
+    case = replace(healthy(topology(lab), check), changes=tuple(Change(step, "differs") for step in different))
+    told_status = Verdict(hop, Reason.LINK_DOWN, "", (), "labctl status")
+    assert fixes.by_hand(replace(case, file=File("")), told_status).fix == told
+    assert fixes.by_hand(case, told_status) == told_status

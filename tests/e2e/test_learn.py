@@ -71,6 +71,8 @@ def test_a_lesson_is_gone_through_from_its_text(here: World) -> None:
         learning.shows("✘ 192.0.2.2 answers.  (3 sent, no reply)")
         learning.type("h")
         learning.shows("does not have the address 192.0.2.2")
+        (why,) = here.json("why", "left", "192.0.2.2", code=1)["diagnosis"]
+        assert why["fix"] == "labctl exec right -- ip addr add 192.0.2.2/24 dev eth0"
         here.labctl("exec", "right", "--", "ip", "addr", "add", "192.0.2.2/24", "dev", "eth0")
         since = time.monotonic()
         learning.shows("✔ 192.0.2.2 answers.", "The address was gone.")
@@ -80,6 +82,7 @@ def test_a_lesson_is_gone_through_from_its_text(here: World) -> None:
     assert "A repair" in said and "you expected: the same; it is: its own" in said and "1 hint" in said
     assert here.json("list") == []
     assert "labctl learn" in here.labctl("learn", LESSON, code=2).stderr, "not without a terminal"
+    assert "--list" in here.json("learn", LESSON, code=2)["error"]["why"]
 
 
 def test_a_step_is_begun_again_and_skipped_with_its_solution_shown(here: World) -> None:

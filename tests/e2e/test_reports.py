@@ -46,6 +46,13 @@ def test_status_tells_a_person_of_namespaces_interfaces_addresses_and_engines(he
     told = here.labctl("status").stdout
     for word in ("siteA", "tun0", "10.0.101.1/24", "siteB", "10.0.102.1/24", "ttun tun0 10.0.1.1 9000 10.0.2.1 9000"):
         assert word in told
+    (engine,) = (each for each in here.json("status")["engines"] if each["device"] == "siteA:tun0")
+    here.labctl("exec", "siteA", "--", "kill", "-STOP", str(engine["pid"]))
+    told = here.labctl("status").stdout
+    assert f"stopped, pid {engine['pid']}" in told and not re.search("^[+-] ", told, re.MULTILINE)
+    assert f"~ siteA:tun0 engine {engine['command']}  (is stopped: it forwards nothing)" in told
+    here.labctl("exec", "siteA", "--", "kill", "-CONT", str(engine["pid"]))
+    assert "is as its file says" in here.labctl("status").stdout
     here.labctl("down")
 
 

@@ -46,6 +46,14 @@ def test_a_goal_is_reached_by_what_happens() -> None:
     assert states(NEW, lab("not-asked"))["answers"] == "failed", "a check that could not be asked has not passed"
 
 
+def test_goals_are_told_in_the_order_in_which_they_are_written() -> None:
+    orders = (["seen", "typed", "check", "answer"], ["answer", "check", "seen", "typed"])
+    names = {"typed": "looked", "seen": "pinged", "check": "answers", "answer": "ttl"}
+    for kinds in orders:
+        step = Step.model_validate({"name": "step"} | {kind: WRITTEN[kind] for kind in kinds}).model_copy()
+        assert [goal.name for goal in goals_of(step, NEW, LabState("x"))] == [names[kind] for kind in kinds]
+
+
 def test_what_was_seen_or_typed_stays_reached_and_a_check_does_not() -> None:
     goals = goals_of(STEP, NEW, lab("passed", looked=1, pinged=2))
     progress = replace(NEW, reached=lasting(STEP, goals))

@@ -122,3 +122,17 @@ def test_a_hint_is_seen_until_the_reader_scrolls_also_where_the_goals_become_lon
             assert "Look there." in drawn(longer)
             shown.turn(-1)
             assert "Look there." not in drawn(longer)
+
+
+@pytest.mark.parametrize(
+    ("command", "width", "lines"),
+    [
+        ("ping 10.0.1.1   # exit code 1", 80, ["  $ ping 10.0.1.1   # exit code 1"]),
+        ("ping 10.0.1.1   # exit code 1", 30, ["  $ ping 10.0.1.1", "    # exit code 1"]),
+        ("ping -c 3 -W 1 10.0.1.1", 20, ["  $ ping -c 3 -W 1", "10.0.1.1"]),
+    ],
+)
+def test_a_comment_behind_a_command_goes_on_below_it_as_a_whole(command: str, width: int, lines: list[str]) -> None:
+    shown = lines_of(replace(PAGE, text=f"```console\n$ {command}\n```\n"), Shown(width, 30))
+    begin = shown.index(lines[0])
+    assert shown[begin : begin + len(lines)] == lines

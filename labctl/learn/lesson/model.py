@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from labctl.topology.fields import CheckName, HostField, InterfaceRefField, NamespaceName, Whole
 from labctl.topology.model import Check
@@ -215,6 +216,9 @@ def _variable(written: Any) -> Any:
     return {"choices": written} if isinstance(written, list) else written
 
 
+_GOALS = ("check", "seen", "typed", "answer")
+
+
 class Step(Model):
     """A step of a lesson. Its text is the section of its heading: the first step's is the first heading."""
 
@@ -230,10 +234,20 @@ class Step(Model):
     )
     solve: tuple[Solution, ...] = Field((), description="One way to reach the goals.")
 
+    _order: tuple[str, ...] = PrivateAttr(())  # of the kinds of goals, as they are written
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _as_written(cls, written: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        step = read(written)
+        if isinstance(written, Mapping):
+            step._order = tuple(kind for kind in written if kind in _GOALS)
+        return step
+
     @property
     def goals(self) -> tuple[Check | Seen | Typed | Answer, ...]:
-        """Return what is to be reached, beside the prediction."""
-        return (*self.typed, *self.seen, *self.check, *self.answer)
+        """Return what is to be reached, beside the prediction, in the order in which it is written."""
+        return tuple(goal for kind in self._order for goal in getattr(self, kind))
 
 
 class Lesson(Model):

@@ -19,6 +19,21 @@ from labctl.plan.steps import STAND_IN, Step
 from labctl.topology.iproute import DEFAULT_METRIC
 
 
+def in_running_lab(step: Step) -> str | None:
+    """Return the command as it is typed in a lab that runs, in either mode; None where it is none of one namespace."""
+    if isinstance(step, steps.StartEngine):
+        return f"labctl restart {step.ref}"
+    typed, name = command(step), shlex.quote(step.namespace)
+    if "\n" in typed or typed.endswith("&"):
+        return None
+    for tool in ("ip", "tc", "bridge"):
+        if typed.startswith(begins := f"{tool} -n {name} "):
+            return f"labctl exec {name} -- {tool} {typed.removeprefix(begins)}"
+    if typed.startswith(begins := f"ip netns exec {name} "):
+        return f"labctl exec {name} -- {typed.removeprefix(begins)}"
+    return typed if typed.startswith("labctl ") else None
+
+
 def command(step: Step) -> str:
     """Return one command of a shell. Raise TypeError for a step of an unknown kind."""
     ip = ("ip", "-n", step.namespace)

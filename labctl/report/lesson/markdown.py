@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import ClassVar
@@ -16,12 +17,21 @@ COMMAND, CODE = "bold cyan", "cyan"
 _THEME = Theme({"markdown.code": COMMAND, "markdown.block_quote": "italic", "markdown.link_url": "underline"})
 
 
+_COMMENTED = re.compile(r"(\$ .*?\S) +(# .*)")
+"""A command, and a comment to it."""
+
+
 class _Code(CodeBlock):
-    """A block of code in which a command stands out."""
+    """A block of code in which a command stands out; a comment that is too long for its line has the next one."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in self.text.plain.rstrip().splitlines():
-            yield Text(f"  {line}", COMMAND if line.startswith("$ ") else CODE, overflow="fold")
+            command, comment = line, ""
+            if len(line) + 2 > options.max_width and (found := _COMMENTED.fullmatch(line)):
+                command, comment = found.groups()
+            yield Text(f"  {command}", COMMAND if line.startswith("$ ") else CODE, overflow="fold")
+            if comment:
+                yield Text(f"    {comment}", CODE, overflow="fold")
 
 
 class _Heading(Heading):
