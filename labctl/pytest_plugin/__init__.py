@@ -31,13 +31,19 @@ FILES = pytest.StashKey[frozenset["Path"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.getgroup("labctl").addoption(
+    group = parser.getgroup("labctl")
+    group.addoption(
         "--lab",
         action="append",
         default=[],
         metavar="FILE|NAME",
         help="Run the checks of this topology file, or of a topology that ships with labctl; may be repeated. "
         "Where no other files are named, nothing else is run.",
+    )
+    group.addoption(
+        "--lab-inventory",
+        metavar="FILE",
+        help="Have the labs over the hosts of this inventory; it names those that each namespace is on.",
     )
 
 

@@ -75,3 +75,11 @@ def test_a_name_that_does_not_ship_is_told(tests: Pytest) -> None:
     assert (found.ret, found.outlines) == (pytest.ExitCode.USAGE_ERROR, [])
     assert found.errlines[0].startswith("ERROR: --lab: there is no file and no shipped topology 'two-sites'")
     assert "two-site" in str(found.stderr) and "Traceback" not in str(found.stderr)
+
+
+def test_the_labs_of_a_run_are_over_the_hosts_of_an_inventory(tests: Pytest) -> None:
+    """Here one that does not fit the file: nothing is logged in to."""
+    tests.here.file("tunnel.lab.yaml", GOOD)
+    tests.here.file("servers.yaml", "hosts: {srv1: {namespaces: [siteA]}, srv2: {namespaces: [siteC]}}\n")
+    found = tests.run("-q", "--lab-inventory", "servers.yaml", "tunnel.lab.yaml::local")
+    assert any("servers.yaml:1:58: there is no namespace 'siteC'" in line for line in found.outlines), found.outlines
