@@ -35,6 +35,15 @@ def request(version: int, echo: Echo) -> bytes:
     return first if version == 6 else first[:2] + checksum(first).to_bytes(2, "big") + first[4:]
 
 
+def of_identifier(version: int, identifier: int) -> bytes:
+    """Return a classic BPF program that accepts what has an identifier, of the messages that a raw socket shows."""
+    # A message begins where the header of IPv4 ends: X = 4 * ([0] & 15), A = [X + 4]; of ICMPv6 at once: A = [4].
+    load = ((0xB1, 0, 0, 0), (0x48, 0, 0, 4)) if version == 4 else ((0x28, 0, 0, 4),)
+    # Are they equal? All of it, or nothing (linux/bpf_common.h: BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K).
+    compare = ((0x15, 0, 1, identifier), (0x06, 0, 0, 0xFFFFFFFF), (0x06, 0, 0, 0))
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in (*load, *compare))
+
+
 def reply(version: int, shown: bytes) -> Echo | None:
     """Return what an echo reply repeats, from what a raw socket showed; None if it is something else, or damaged."""
     message = shown if version == 6 else shown[(shown[0] & 15) * 4 :] if shown else b""

@@ -23,6 +23,8 @@ from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome, State
 from labctl.errors import kernel_words
 from labctl.kernel import namespaces, timestamps
+from labctl.kernel.packet_taps import attach
+from labctl.kernel.sockets import receive_drops
 from labctl.plan.mtu import packets
 from labctl.process.patience import PatienceFor
 from labctl.topology.model import Ping
@@ -109,7 +111,7 @@ def ping(asked: Ping, patience: PatienceFor, identifier: int | None = None) -> O
     identifier = random.getrandbits(16) if identifier is None else identifier
     payload, seen = (icmp.MARK + random.randbytes(asked.size))[: asked.size], Echoes()
     waited = _waited(patience) if asked.rtt else float
-    with _opened(asked) as connection:
+    with _opened(asked, identifier) as connection:
         ready = select.poll()
         ready.register(connection, select.POLLIN)
         for numbers in echoes.batches(asked):
@@ -135,6 +137,8 @@ def ping(asked: Ping, patience: PatienceFor, identifier: int | None = None) -> O
                 _gather(in_time, missing, seen, waited)
             if echoes.answer(asked, seen) != "open":
                 break
+        if missing and (lost := receive_drops(connection)):
+            return Outcome("undecided", f"{lost} replies did not fit into the socket, and one may have been the answer")
     return echoes.outcome(asked, seen)
 
 
@@ -156,8 +160,8 @@ def _gather(
             seen.times.append(sent.round_trip(at, waited()))
 
 
-def _opened(asked: Ping) -> socket.socket:
-    """Return a raw socket that receives nothing but echo replies, with as much memory for them as it may have."""
+def _opened(asked: Ping, identifier: int) -> socket.socket:
+    """Return a raw socket that receives nothing but its own echo replies, with memory for all of them if it may."""
     with namespaces.inside(asked.from_):
         if asked.to.version == 4:
             connection = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
@@ -169,6 +173,7 @@ def _opened(asked: Ping) -> socket.socket:
     else:
         words = (hidden >> shift & 0xFFFFFFFF for shift in range(0, 256, 32))
         connection.setsockopt(socket.IPPROTO_ICMPV6, ICMPV6_FILTER, struct.pack("=8I", *words))
+    attach(connection, icmp.of_identifier(asked.to.version, identifier))
     # A packet is counted with the memory around it that it leaves unused: up to four times its bytes.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, min(asked.count * (4096 + 4 * asked.size), 1 << 29))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)  # so that EACCES is a route's
