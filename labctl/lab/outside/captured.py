@@ -43,6 +43,7 @@ class Captured:
         self._check: Check | None = None
         self._seen: list[Seen] = []
         self._kinds: dict[InterfaceRef, str] = {}
+        self._missed = 0
 
     def close(self) -> None:
         """See no more."""
@@ -52,10 +53,13 @@ class Captured:
         """Forget what was seen until now: a check follows."""
         self._check = check
         self._kinds = {ref: _kind(ref) for ref in (*check.crosses, *check.quiet)}
+        port = asked.port if (asked := self._asked.get(check.name)) else 0
         older = {(min(ports), max(ports)) for name in self._names for ports in _connections(name)}
+        older = {ports for ports in older if port not in ports}  # whose ports those of the check may be
         self._taps.show(connection_filter.without(older, self._ports) if older else EVERYTHING)
         self._taps.crossed()
         self._seen = []
+        self._missed = self._taps.missed()
 
     def crossed(self, check: Check, points: Collection[CountingPoint]) -> Crossed:
         """Return that nothing is to be taken off: packets of others are not counted here."""
@@ -79,6 +83,10 @@ class Captured:
         for point, count in passed(there, self._endpoints, self._counted()).items():
             (engines if point.engine else counts)[point.ref][point.counter] = count
         return Snapshot({ref: LinkCounters(**found) for ref, found in counts.items()}, engines)
+
+    def missed(self) -> int:
+        """Return how many packets were too many to be looked at since `begin`: a count is then no count."""
+        return self._taps.missed() - self._missed
 
     def wrong_kinds(self) -> list[str]:
         """Return, in words, which interfaces of the check are not of the kind that the file says, or are not there."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from labctl.checks.kinds import kind_of
 from labctl.checks.kinds.ping import ping
-from labctl.checks.results import Outcome, Result
+from labctl.checks.results import WANTED, Outcome, Result
 from labctl.checks.run import Means, run
 from labctl.errors import LabError
 from labctl.kernel import namespaces
@@ -65,10 +65,22 @@ def verify(wanted: Desired, checks: Sequence[Check], carriers: Collection[int]) 
     def patience(seconds: float, *others: int) -> Patience:
         return Patience(seconds, *carriers, *others) if seconds else Patience(0, *others)
 
-    probes = OutsideProbes(patience)
+    probes, asked = OutsideProbes(patience), {check.name: check for check in checks}
     with closing(Captured(wanted.topology, checks, lambda: probes.identifier)) as captured:
         means = Means(probes, captured, captured.observe, AskedKernel(), patience)
         for result in run(wanted, checks, means):
-            wrong = [] if result.lacks else captured.wrong_kinds()
-            # Nothing is counted there, which is as little a proof that nothing crosses as that something does.
-            yield replace(result, passed=False, lost="; ".join(wrong)) if wrong else result
+            yield _proven(asked[result.name], result, captured)
+
+
+def _proven(check: Check, result: Result, captured: Captured) -> Result:
+    """Return a result, as far as what was counted proves it."""
+    if result.lacks:
+        return result
+    if wrong := captured.wrong_kinds():
+        # Nothing is counted there, which is as little a proof that nothing crosses as that something does.
+        return replace(result, passed=False, lost="; ".join(wrong))
+    counts_decide = bool(check.quiet) if result.passed else result.outcome == WANTED[check.expect]
+    if counts_decide and (missed := captured.missed()):
+        why = f"{missed} packets were too many to be looked at: what was counted is not all"
+        return replace(result, passed=False, asked=False, outcome="unasked", lost=why)
+    return result
