@@ -24,7 +24,8 @@ LONGEST = 1 << 18
 MOST = 32
 """Files of a student that are looked at."""
 
-_WORD = re.compile(r"[\w][\w .:/-]{0,79}", re.ASCII)
+_WORD = re.compile(r"\w[^/]{0,79}")
+"""A name of a user, of a folder, or of what is in a lesson: `alice@example.org` and `Übung 1 (neu)` are some."""
 
 
 class NotUnderstood(ValueError):
@@ -99,7 +100,7 @@ class Fields:
         value = self.values.get(key)
         if empty and value in ("", None):
             return ""
-        if not isinstance(value, str) or not _WORD.fullmatch(value):
+        if not isinstance(value, str) or not _WORD.fullmatch(value) or plain(value) != value:
             raise NotUnderstood(f"`{key}` is no name")
         return value
 

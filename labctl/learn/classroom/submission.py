@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from labctl.topology.model import Topology
 
 MARK = "labctl-submission"
+LONGEST = 1 << 22
+"""Bytes of a file: it has the topology of a lab, and what its checks have said."""
+
 MOST = 1000
 """Files of a directory that are collected."""
 
@@ -84,7 +87,7 @@ def collect(directory: Path) -> Iterator[Submission | Refused]:
 
 def _read(name: str, folder: int) -> Submission | Refused:
     try:
-        return submission(plain(name, 80), read_regular(name, folder))
+        return submission(plain(name, 80), read_regular(name, folder, LONGEST))
     except NotUnderstood as error:
         return Refused(plain(name, 80), str(error))
     except OSError as error:

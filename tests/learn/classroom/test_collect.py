@@ -85,6 +85,15 @@ def test_progress_as_labctl_keeps_it_is_understood(tmp_path: Path) -> None:
     assert (found.lesson.step, found.lesson.of, found.lesson.hints, found.lesson.seconds) == (1, 2, 1, 60.0)
 
 
+@pytest.mark.parametrize("name", ["alice@example.org", "EXAMPLE\\alice", "Zoë", "o'brien", "_svc$"])
+def test_users_and_lessons_are_called_as_they_are(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labctl.learn.classroom.submission.user_name", lambda _: name)
+    results = [replace(PASSED, name=f"check-{number}", observed="x" * 4000) for number in range(100)]
+    submit(tmp_path / "x.json", progress(lesson="Übung 1 (neu)"), results)
+    (found,) = collect(tmp_path)
+    assert isinstance(found, Submission) and (found.user, found.lesson.lesson) == (name, "Übung 1 (neu)")
+
+
 def test_no_directory_is_told(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="cannot be read"):
         list(collect(tmp_path / "none"))
