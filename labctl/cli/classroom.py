@@ -81,7 +81,12 @@ def verify(
     could not be asked. Of one student all is shown.
     """
     from labctl.learn.classroom.listing import measured_rows
-    from labctl.learn.classroom.tables import class_as_records, class_as_values, of_results
+    from labctl.learn.classroom.tables import (
+        class_as_records,
+        class_as_values,
+        of_results,
+        of_results_at_reported_steps,
+    )
     from labctl.learn.classroom.teachers_checks import OfShipped, of_file, of_lesson
 
     if file and lesson:
@@ -93,7 +98,8 @@ def verify(
     if form == "table" and len(students) == 1:
         _print_whole(rows)
     else:
-        _print(form, of_results(rows), class_as_values(rows), class_as_records(rows))
+        table = of_results_at_reported_steps if lesson and step is None else of_results
+        _print(form, table(rows), class_as_values(rows), class_as_records(rows))
     if all(row.measured and row.measured.passed for row in rows):
         return ExitCode.SUCCESS
     return ExitCode.FAILED if any(row.measured and row.measured.failed for row in rows) else ExitCode.NOT_ASKED

@@ -55,6 +55,12 @@ def of_results(rows: Sequence[Row]) -> Table:
     return Table(("user", "lab", "checks"), [(row.user, row.lab or "no lab", verdict(row.measured)) for row in rows])
 
 
+def of_results_at_reported_steps(rows: Sequence[Row]) -> Table:
+    """Return the same with the step of a lesson that each was asked for, which is the one that they report."""
+    cells = [(row.user, row.lab or "no lab", *of_lesson(row.lesson, 0)[:2], verdict(row.measured)) for row in rows]
+    return Table(("user", "lab", "~ lesson", "~ step", "checks"), cells, (SELF_REPORTED, "--step asks all for one"))
+
+
 def of_submissions(found: Sequence[Submission | Refused], now: float) -> Table:
     """Return what was handed in as a table for a person: all of it is self-reported, and refused files are notes."""
     taken = [each for each in found if isinstance(each, Submission)]

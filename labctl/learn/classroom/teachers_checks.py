@@ -12,6 +12,7 @@ something fails, and there is a sign that the guess is wrong, it is said that it
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -136,7 +137,8 @@ def _is_of(reported: Reported | None) -> str:
     """Return, in words, that a lab is said to be that of a lesson; nothing where it is not."""
     if reported is None:
         return ""
-    return f"it is reported to be the lab of lesson {reported.lesson}: ask with --lesson {reported.lesson}"
+    name = reported.lesson
+    return f"it is reported to be the lab of lesson {name}: ask with --lesson {shlex.quote(name)}"
 
 
 def _is_in(reported: Reported, topology: Topology) -> bool:

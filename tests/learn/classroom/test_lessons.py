@@ -84,6 +84,9 @@ def test_each_student_has_addresses_and_checks_of_their_own() -> None:
         table = made.teacher.labctl("class", "--quick").stdout
         assert f"{number + 1}/{len(lessons[0].steps)}" in table and "reported of themselves" in table
 
+        at_own_steps = made.teacher.labctl("class", "verify", "--lesson", "cable", code=1).stdout
+        assert "~ step" in at_own_steps and f"{number + 1}/{len(lessons[0].steps)}" in at_own_steps
+        assert "~" not in made.teacher.labctl("class", *words, code=1).stdout
         assert "has no step 99" in made.teacher.labctl("class", *words[:-1], "99", code=2).stderr
         made.teacher.labctl("class", "down", "--all")
         assert not made.teacher.inside(DIRECTORY.exists)
