@@ -197,6 +197,10 @@ class Lab:
         """Record what is run by `exec` and `shell` in the lab from now on, for a lesson that asks for it."""
         self._do(partial(lessons.record_commands, self.name))
 
+    def record_command(self, namespace: str, command: str) -> None:
+        """Record a command as one that was typed: what a program runs here is none."""
+        self._do(partial(lessons.record_command, self.name, namespace, command))
+
     def verify(
         self,
         *checks: str,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import click
 
 from labctl.cli import completion
@@ -39,13 +42,21 @@ def list_(form: str) -> int:
 @format_option
 def exec_(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """Run a command in a namespace of a lab; its exit code is ours."""
-    from labctl.lab import execute
-
     if len(words) > 1:
         own, (namespace, *command) = lab_of(words, lab)
         if command:
-            return own.context.call(lambda: execute.execute(own.name, namespace, command))
+            return own.context.call(partial(_typed, own.name, namespace, command))
     raise click.UsageError("a namespace and a command are needed, as in: labctl exec siteA -- ip route")
+
+
+def _typed(lab: str, namespace: str, command: Sequence[str]) -> int:
+    """Run a command that a person has typed. Return its exit code."""
+    import shlex
+
+    from labctl.lab import execute
+
+    execute.record(lab, namespace, shlex.join(command))
+    return execute.execute(lab, namespace, command)
 
 
 @cli.command()

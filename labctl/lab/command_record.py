@@ -5,6 +5,7 @@ They are recorded only while a lesson has begun to, in its lab's own directory, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from labctl.process.disk import remove
 
 LARGEST = 1 << 20
-"""Bytes of a record that are read."""
+"""Bytes of a record that are read: its last ones."""
 
 
 class CommandRecord:
@@ -35,13 +36,16 @@ class CommandRecord:
         """Record a command, if commands are recorded: it is run in any case."""
         file = self.file_of(namespace)
         if file is not None:
-            with suppress(OSError), file.open("a") as record:
-                record.write(command.replace("\n", " ") + "\n")
+            with suppress(OSError), file.open("ab") as record:
+                record.write(os.fsencode(command.replace("\n", " ")) + b"\n")
 
     def of(self, namespace: str) -> Iterator[str]:
         """Yield the commands of a namespace."""
         with suppress(OSError), open(self.path / namespace, "rb") as record:
-            yield from record.read(LARGEST).decode(errors="replace").splitlines()
+            older = record.seek(0, os.SEEK_END) - LARGEST
+            record.seek(max(older, 0))
+            lines = record.read(LARGEST).split(b"\n")
+            yield from (line.decode(errors="replace") for line in lines[older > 0 :] if line)
 
 
 def history_in_bash(file: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -31,9 +30,12 @@ def execute(
     `output` is a descriptor for what it prints, other than our own standard output. Raise UsageError if there is no
     such namespace or command.
     """
-    name = _resolved(lab, namespace)
-    CommandRecord(State(lab).directory).add(name, shlex.join(command))
-    return _run(lab, name, command, {}, wait=wait, output=output)
+    return _run(lab, _resolved(lab, namespace), command, {}, wait=wait, output=output)
+
+
+def record(lab: str, namespace: str, command: str) -> None:
+    """Record a command as one that a person has typed, for a lesson that waits for it. Raise as `execute` does."""
+    CommandRecord(State(lab).directory).add(_resolved(lab, namespace), command)
 
 
 def shell(lab: str, namespace: str) -> int:

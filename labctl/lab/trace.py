@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from labctl.kernel.packet_taps import PacketTaps, Seen
 from labctl.lab.capture import described, tunnel_ports
 from labctl.lab.challenge import Challenge, challenge_in
 from labctl.lab.engines.drops import Drops
-from labctl.lab.execute import execute
+from labctl.lab.execute import execute, record
 from labctl.lab.names import meant, names, namespaces_of, resolve
 from labctl.lab.state import State, applied, existing
 from labctl.topology.interface_ref import InterfaceRef
@@ -69,6 +70,7 @@ def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: b
     """
     state = existing(lab)
     name = resolve(lab, namespace, namespaces_of(lab), "no namespace named")
+    record(lab, name, shlex.join(command))
     with _watching(state) as watch:
         code = execute(
             lab, name, command, partial(watch.until_it_ends, stop), sys.stderr.fileno() if to_stderr else None

@@ -193,6 +193,8 @@ class Player:
         """Take an answer. Raise LabError where the lab cannot be asked whether it is right."""
         current = self.progress.current
         if question == PREDICTION:
+            if self.step.predict is None or typed not in self.step.predict.choices:
+                raise UsageError(f"{typed[:80]!r} is none of the choices", "", "choose one of them")
             self._keep(replace(current, predicted=typed))
             self._look()
             return

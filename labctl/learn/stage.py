@@ -106,6 +106,8 @@ def _actions(setup: Setup) -> Iterator[Action]:
 def do(lab: Lab, solution: Solution) -> None:
     """Do one thing that a student may do. Raise LabError where it is refused."""
     namespace = solution.in_ or ""
+    if typed := solution.run or solution.start:
+        lab.record_command(namespace, typed)
     if solution.run is not None:
         perform(lab, Run(namespace, solution.run))
     if solution.start is not None:

@@ -23,6 +23,14 @@ def record_commands(lab: str, caller: Caller) -> None:
     context_of(lab).call(partial(_record_commands, lab))
 
 
+def record_command(lab: str, namespace: str, command: str, caller: Caller) -> None:
+    """Record a command as one that a person has typed."""
+    from labctl.lab.execute import record
+    from labctl.lab.own_labs import context_of
+
+    context_of(lab).call(partial(record, lab, namespace, command))
+
+
 def _record_commands(lab: str) -> None:
     from labctl.lab.command_record import CommandRecord
     from labctl.lab.state import State
