@@ -35,10 +35,10 @@ def apply(changes: Iterable[Step], session: Session) -> None:
     changes = list(changes)
     to_end = {step.spec.ref: step for step in changes if isinstance(step, StopProgram)}
     going = [step for step in changes if step.action == "remove" and not isinstance(step, StopProgram)]
-    to_start = [step for step in changes if isinstance(step, steps.StartEngine)]
+    to_start = [step for step in changes if isinstance(step, steps.StartEngine | steps.StartCable)]
     to_run = [step for step in changes if isinstance(step, steps.StartProgram)]
     lines = [step for step in changes if isinstance(step, steps.RunLine)]
-    apart = steps.StartEngine, steps.StartProgram, steps.RunLine
+    apart = steps.StartEngine, steps.StartCable, steps.StartProgram, steps.RunLine
     coming = [step for step in changes if step.action != "remove" and not isinstance(step, apart)]
     state, notify = session.state, session.notify
     recorded = state.read()
@@ -100,6 +100,9 @@ def _do(performer: Performer, recorded: Recorded, state: State, step: Step) -> S
         case steps.StopEngine():
             processes.end([recorded.engines[step.ref].process], processes.GRACE_OF_SUPERVISOR)
             state.forget_engine(step.ref)
+        case steps.StopCable():
+            processes.end([recorded.cables[step.ref].process], processes.GRACE_OF_SUPERVISOR)
+            state.forget_cable(step.ref)
         case steps.AddNamespace(namespace=name):
             with kept_in(state.directory):
                 own_files.forget(name)  # of a lab whose namespace of this name is gone

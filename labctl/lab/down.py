@@ -80,8 +80,8 @@ def rollback(state: State, notify: Callable[[Removed], object]) -> None:
 
             for ref in stop.ended(recorded.programs.values()):
                 notify(Removed("program", str(ref)))
-        processes.end((engine.process for engine in recorded.engines.values()), processes.GRACE_OF_SUPERVISOR)
-        for device in recorded.engines:
+        processes.end(recorded.engine_processes, processes.GRACE_OF_SUPERVISOR)
+        for device in (*recorded.engines, *recorded.cables):
             notify(Removed("engine", str(device)))
         ours = {name for name, known in recorded.namespaces.items() if namespaces.is_ours(name, known)}
         # What still runs in a namespace of ours was started there on purpose. As long as it lives, so does the

@@ -20,6 +20,7 @@ from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.programs.program_files import Signature
+from labctl.plan.cable_spec import CableSpec
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.recorded import Ran, Substitution
 from labctl.process.disk import contents, kept_in
@@ -56,6 +57,14 @@ class Program:
     files: Mapping[str, Signature] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class CableEngine:
+    """The engine of an end of a cable that was started: its process, and what it was started as."""
+
+    process: Process
+    spec: CableSpec
+
+
 @dataclass
 class Recorded:
     """What the journal of a lab says."""
@@ -70,9 +79,14 @@ class Recorded:
     ran: dict[str, set[Ran]] = field(default_factory=dict)  # the lines that have run, by namespace
     engines: dict[InterfaceRef, Engine] = field(default_factory=dict)
     firewalls: dict[str, Applied] = field(default_factory=dict)  # by namespace
-
+    cables: dict[InterfaceRef, CableEngine] = field(default_factory=dict)  # between hosts
     programs: dict[ProgramRef, Program] = field(default_factory=dict)
     substitutions: dict[InterfaceRef | ProgramRef, Substitution] = field(default_factory=dict)
+
+    @property
+    def engine_processes(self) -> list[Process]:
+        """The processes of all engines, those of cables between hosts among them."""
+        return [each.process for each in self.engines.values()] + [each.process for each in self.cables.values()]
 
 
 class Journal:
@@ -119,6 +133,10 @@ def _apply(entry: Any, recorded: Recorded) -> None:
             if pid in _PIDS:
                 spec = _spec(engine)
                 recorded.engines[spec.device] = Engine(Process(pid, started), spec, dict(_signatures(files)))
+        case {"cable": cable, "pid": int(pid), "started": int(started)}:
+            if pid in _PIDS:
+                end = _cable(cable)
+                recorded.cables[end.device] = CableEngine(Process(pid, started), end)
         case {"program": program, "pid": int(pid), "started": int(started), "files": files}:
             if pid in _PIDS:
                 found = _program(program)
@@ -137,6 +155,8 @@ def _apply(entry: Any, recorded: Recorded) -> None:
             recorded.firewalls.pop(name, None)
         case {"forget_engine": device}:
             recorded.engines.pop(_ref(device), None)
+        case {"forget_cable": device}:
+            recorded.cables.pop(_ref(device), None)
         case {"forget_program": program}:
             recorded.programs.pop(_program_ref(program), None)
         case {"forget_substitution": subject}:
@@ -175,6 +195,21 @@ def _spec(entry: Any) -> EngineSpec:
                 directory,
             )
     raise ValueError("no engine")
+
+
+def _cable(entry: Any) -> CableSpec:
+    """Return the end of a cable of an entry, which is `dataclasses.asdict` of it. Raise ValueError where it is none."""
+    match entry:
+        case {
+            "device": device,
+            "peer": peer,
+            "cable": str(cable),
+            "host": str(host),
+            "address": str(address),
+            "ports": [int(first), int(last)],
+        }:
+            return CableSpec(_ref(device), _ref(peer), cable, host, address, (first, last))
+    raise ValueError("no end of a cable")
 
 
 def as_entry(applied: Applied) -> dict[str, Any]:

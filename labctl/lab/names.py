@@ -72,7 +72,7 @@ def names(lab: str) -> Names:
     checks = topology.checks if topology else ()
     return Names(
         tuple(recorded.namespaces),
-        tuple(map(str, recorded.engines)),
+        tuple(map(str, (*recorded.engines, *recorded.cables))),
         tuple(map(str, recorded.programs)),
         tuple(check.name for check in checks),
     )

@@ -13,7 +13,7 @@ from labctl.lab.engines.running import running
 from labctl.lab.journal import Recorded
 from labctl.lab.state import State
 from labctl.plan.desired import Desired
-from labctl.plan.facts import Facts, Link
+from labctl.plan.facts import Facts, Link, RunningCable
 from labctl.plan.own_file import OwnFile
 from labctl.plan.sought import Sought
 from labctl.process.disk import kept_in
@@ -36,11 +36,16 @@ def facts(state: State, recorded: Recorded, desired: Desired | None) -> Facts:
                 ran = tuple(recorded.ran.get(name, ()))
                 found[name] = replace(there, links=links, files=files, hosts=hosts, ran=ran, firewall=firewall)
     engines = dict(running(recorded.engines, state, steps, found))
+    cables = {
+        device: RunningCable(cable.spec, cable.process.stopped())
+        for device, cable in recorded.cables.items()
+        if cable.process.alive()
+    }
     if not recorded.programs:
-        return Facts(found, engines)
+        return Facts(found, engines, cables=cables)
     from labctl.lab.programs.found import found_programs  # which most labs do without
 
-    return Facts(found, engines, dict(found_programs(recorded.programs, state, steps)))
+    return Facts(found, engines, dict(found_programs(recorded.programs, state, steps)), cables)
 
 
 def _files(name: str, state: State, recorded: Recorded) -> Iterator[tuple[str, OwnFile]]:

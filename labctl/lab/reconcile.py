@@ -17,7 +17,7 @@ from labctl.rootless.context import Context
 def pending(wanted: Desired, state: State) -> Pending:
     """Return what `up` would do now; nothing is touched."""
     recorded, found = state.read(), NOTHING
-    if recorded.namespaces or recorded.engines or recorded.programs:
+    if recorded.namespaces or recorded.engines or recorded.programs or recorded.cables:
         from labctl.lab.observed import facts  # all that looks at the kernel, which a new lab does without
 
         found = facts(state, recorded, wanted)

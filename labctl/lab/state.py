@@ -9,7 +9,7 @@
         engines/DEVICE.log          what an engine wrote, or a program
         engines/DEVICE.run          what has become of a program (programs/run_record.py)
         engines/DEVICE.counters     what it has counted
-        engines/DEVICE.control      the socket on which its impairments are changed
+        engines/DEVICE.control      the socket on which it is told what changes
 
 In a rootless environment all of this is in the private /run, and goes with it.
 """
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from labctl.errors import KernelRefused, UsageError
 from labctl.kernel.namespaces import NamespaceId
 from labctl.kernel.own_files import FILES, Own
-from labctl.lab.journal import Engine, Journal, Program, Recorded, as_entry, boot_id
+from labctl.lab.journal import CableEngine, Engine, Journal, Program, Recorded, as_entry, boot_id
 from labctl.lab.run_directory import ROOT
 from labctl.plan.recorded import Ran, Substitution
 from labctl.process.disk import (
@@ -78,6 +78,14 @@ class State:
     def record_engine(self, engine: Engine) -> None:
         """Record an engine, before it begins; or that it has other impairments now."""
         self._journal.append({"engine": asdict(engine.spec), **asdict(engine.process), "files": dict(engine.files)})
+
+    def record_cable(self, cable: CableEngine) -> None:
+        """Record the engine of an end of a cable, before it begins."""
+        self._journal.append({"cable": asdict(cable.spec), **asdict(cable.process)})
+
+    def forget_cable(self, device: InterfaceRef) -> None:
+        """Record that it has ended."""
+        self._journal.append({"forget_cable": device})
 
     def record_file(self, namespace: str, path: str) -> None:
         """Record a file or a directory that a namespace alone has, before it is there."""
@@ -171,11 +179,11 @@ class State:
         return self.directory / "engines" / f"{ref}.run"
 
     def control_of(self, device: InterfaceRef) -> Path:
-        """Return the path of the socket on which the impairments of a built-in engine are changed."""
+        """Return the path of the socket on which a built-in engine is told what changes, or that of a cable."""
         return self.directory / "engines" / f"{device}.control"
 
     def counters_of(self, device: InterfaceRef) -> Path:
-        """Return the path of the counters of a built-in engine."""
+        """Return the path of the counters of a built-in engine, or of that of a cable."""
         return self.directory / "engines" / f"{device}.counters"
 
     def reset(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,7 @@ from labctl.process.processes import children
 
 if TYPE_CHECKING:
     from labctl.hosts.record import Record
+    from labctl.lab.cables.ends import CableStatus
     from labctl.topology.model import Topology
 
 
@@ -71,6 +73,7 @@ class Status:
     pending: Pending | None = None  # what `up` would do to make it what its file says; None where that is not known
     topology: Topology | None = None  # what its file said when `up` made it; None where `up` was cut off
     programs: tuple[ProgramStatus, ...] = ()
+    cables: tuple[CableStatus, ...] = ()  # to other hosts
     challenge: Challenge | None = None  # while one runs there is no `pending`
     hosts: tuple[HostStatus, ...] = ()  # where it is over several
 
@@ -78,10 +81,11 @@ class Status:
         """Return a line for each namespace, engine and program, and what differs from the file."""
         runs = [(each.device, each.running) for each in self.engines]
         runs += [(each.program, each.running) for each in self.programs]
+        cables = [f"{each.device}: {each}" for each in self.cables]
         spaces = [f"{name}: {_in_short(space) if space else 'is gone'}" for name, space in self.namespaces.items()]
         running = [f"{name}: {'runs' if there else 'does not run'}" for name, there in runs]
         lost = [f"{each.host} cannot be reached: {each.why}" for each in self.hosts if not each.reached]
-        return "\n".join([f"lab {self.lab} ({self.mode})", *spaces, *running, *lost, self._differs()])
+        return "\n".join([f"lab {self.lab} ({self.mode})", *spaces, *running, *cables, *lost, self._differs()])
 
     def _differs(self) -> str:
         if self.challenge:
@@ -127,8 +131,16 @@ def status(lab: str) -> Status:
         between(wanted, found) if wanted and hidden is None else None,
         topology,
         tuple(program_status(program, state) for program in recorded.programs.values()),
+        tuple(_cables(recorded, state)),
         hidden,
     )
+
+
+def _cables(recorded: Recorded, state: State) -> Iterator[CableStatus]:
+    if recorded.cables:
+        from labctl.lab.cables.ends import cable_status  # which a lab on one machine does without
+
+        yield from (cable_status(cable, state) for cable in recorded.cables.values())
 
 
 def engine_status(engine: Engine, state: State) -> EngineStatus:
@@ -168,8 +180,8 @@ def summary(lab: str, mode: str) -> Summary:
         mode,
         recorded.complete,
         len(recorded.namespaces),
-        len(recorded.engines),
-        sum(engine.process.alive() for engine in recorded.engines.values()),
+        len(recorded.engines) + len(recorded.cables),
+        sum(process.alive() for process in recorded.engine_processes),
         len(recorded.programs),
         sum(program_status(program, state).running for program in recorded.programs.values()),
     )

@@ -158,6 +158,10 @@ def _forget_what_is_gone(topology: Topology, state: State) -> None:
     for device in recorded.engines:
         if device not in served:
             state.forget_engine(device)
+    joined = {end.device for end in topology.part.cables} if topology.part else set()
+    for device in recorded.cables:
+        if device not in joined:
+            state.forget_cable(device)
     for ref in recorded.programs:
         if ref.name not in _names_in(topology, ref.namespace):
             state.forget_program(ref)

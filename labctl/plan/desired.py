@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
 from labctl.plan import settings, steps
+from labctl.plan.cable_spec import CableSpec
 from labctl.plan.desired_routes import route_of, rule_of
 from labctl.plan.engine_spec import NO_IMPAIRMENT, EngineSpec
 from labctl.plan.facts import Neighbour
@@ -85,6 +86,8 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
     for endpoint in topology.ttun:
         spec = _engine(topology, endpoint)
         yield steps.StartEngine(*spec.device, spec)
+    for end in topology.part.cables if topology.part else ():
+        yield steps.StartCable(*end.device, _cable(end))
     for name, space in spaces:
         for line in space.exec:
             yield steps.RunLine(name, Ran(line.command, line.exit, line.cwd), line.within)
@@ -179,6 +182,11 @@ def _properties(mtus: Mtus, name: str, space: model.Namespace) -> Iterator[Step]
 
 def _neighbour(written: model.Neighbour) -> Neighbour:
     return Neighbour(str(written.to), written.lladdr or "", "proxy" if written.proxy else "permanent")
+
+
+def _cable(end: model.CableEnd) -> CableSpec:
+    ports = (end.ports.first, end.ports.last) if end.ports else (0, 0)
+    return CableSpec(end.device, end.peer, end.cable, end.host, end.address, ports)
 
 
 def _engine(topology: Topology, endpoint: model.TunnelEndpoint) -> EngineSpec:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from labctl.engine.packets.impairment import Impairment
+from labctl.plan.cable_spec import CableSpec
 from labctl.plan.engine_spec import Direction, EngineSpec
 from labctl.plan.firewall import Applied, Listing
 from labctl.plan.own_file import OwnFile
@@ -121,6 +122,14 @@ class RunningEngine:
 
 
 @dataclass(frozen=True)
+class RunningCable:
+    """The engine of an end of a cable that runs: what it was started as."""
+
+    spec: CableSpec
+    stopped: bool = False  # by SIGSTOP
+
+
+@dataclass(frozen=True)
 class FoundProgram:
     """A program that was started, and what has become of it; `waiting`: it has ended, and will be started again."""
 
@@ -137,11 +146,13 @@ class FoundProgram:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything observed of one lab: its namespaces, the engines that run by their device, and its programs."""
+    """Everything observed of one lab: its namespaces, the engines that run by their device, and its programs; and
+    those of cables between hosts."""
 
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     engines: Mapping[InterfaceRef, RunningEngine] = field(default_factory=dict)
     programs: Mapping[ProgramRef, FoundProgram] = field(default_factory=dict)
+    cables: Mapping[InterfaceRef, RunningCable] = field(default_factory=dict)
 
     def link(self, ref: InterfaceRef) -> Link | None:
         """Return what was observed of an interface; None where it is not there."""

@@ -23,7 +23,7 @@ T = TypeVar("T")
 def without(facts: Facts, removals: Iterable[Step]) -> Facts:
     """Return the facts after the removals."""
     spaces = dict(facts.namespaces)
-    engines, programs = dict(facts.engines), dict(facts.programs)
+    engines, programs, cables = dict(facts.engines), dict(facts.programs), dict(facts.cables)
     for step in removals:
         name = step.namespace
         match step:
@@ -31,6 +31,8 @@ def without(facts: Facts, removals: Iterable[Step]) -> Facts:
                 spaces.pop(name, None)
             case steps.StopEngine():
                 engines.pop(step.ref, None)
+            case steps.StopCable():
+                cables.pop(step.ref, None)
             case steps.StopProgram(spec=spec):
                 programs.pop(spec.ref, None)
             case steps.DeleteLink(interface=interface):
@@ -56,7 +58,7 @@ def without(facts: Facts, removals: Iterable[Step]) -> Facts:
             case steps.DeleteRule(rule=rule):
                 by_version = {way: _without_one(rules, rule) for way, rules in spaces[name].rules.items()}
                 spaces[name] = replace(spaces[name], rules=by_version)
-    return replace(facts, namespaces=spaces, engines=engines, programs=programs)
+    return replace(facts, namespaces=spaces, engines=engines, programs=programs, cables=cables)
 
 
 def _without_one(found: tuple[T, ...], gone: T) -> tuple[T, ...]:

@@ -36,6 +36,7 @@ def removals(wanted: Collection[Step], facts: Facts) -> Iterator[Change]:
     hosts = Hosts.of(wanted, facts)
     yield from _programs(wanted, facts)
     yield from _engines(wanted, facts, doomed)
+    yield from _cables(wanted, facts, doomed)
     for name, space in facts.namespaces.items():
         if name in kept:
             staying = {
@@ -130,6 +131,18 @@ def _engines(wanted: Collection[Step], facts: Facts, doomed: Collection[Interfac
         else:
             continue
         yield Change(steps.StopEngine(*device, running.spec, running.stopped), why)
+
+
+def _cables(wanted: Collection[Step], facts: Facts, doomed: Collection[InterfaceRef]) -> Iterator[Change]:
+    """Yield the end of each engine of a cable whose device goes, that is not wanted, or is to be started again."""
+    served = {step.ref: step for step in wanted if isinstance(step, steps.StartCable)}
+    for device, running in facts.cables.items():
+        if facts.link(device) is None or device in doomed:
+            why: str | None = "its device goes"
+        else:
+            why = served[device].difference(facts) if device in served else UNWANTED
+        if why:
+            yield Change(steps.StopCable(*device, running.spec, running.stopped), why)
 
 
 def _addresses(

@@ -124,7 +124,7 @@ def _place(step: Step, topology: Topology) -> tuple[int, ...]:
             return (_FILES, space)
         case steps.SetFirewall():
             return (_FIREWALLS, space)
-        case steps.StartEngine():
+        case steps.StartEngine() | steps.StartCable():
             return (_ENGINES,)
         case steps.RunLine():
             return (_LINES, space)

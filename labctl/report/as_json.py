@@ -81,6 +81,7 @@ class JsonReporter:
                 "namespaces": {name: _namespace(space) for name, space in report.namespaces.items()},
                 "engines": [asdict(engine) for engine in report.engines],
                 "programs": [asdict(program) for program in report.programs],
+                "cables": [{**asdict(cable), "told": str(cable)} for cable in report.cables],
                 "substitutions": [_substitution(substitution) for substitution in report.substitutions],
                 "drift": [_change(change) for change in report.pending.changes] if report.pending else [],
                 **(_coverage(report.pending.coverage) if report.pending else {}),

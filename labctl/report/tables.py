@@ -22,6 +22,7 @@ from labctl.topology.shipped import as_typed
 
 if TYPE_CHECKING:
     from labctl.kernel.drivers import Able
+    from labctl.lab.cables.ends import CableStatus
     from labctl.lab.reconcile import Planned
     from labctl.lab.status import EngineStatus, ProgramStatus, Status, Summary
     from labctl.lab.up import UpReport
@@ -124,6 +125,7 @@ def status(report: Status) -> None:
             )
         out.print(engines)
         _offloads(out, report.engines)
+    _cables(out, report.cables)
     if report.programs:
         programs = _table("program", "state", ">restarts", "command")
         for program in report.programs:
@@ -168,6 +170,30 @@ def _offloads(out: Console, engines: Iterable[EngineStatus]) -> None:
     for words, group in groupby(running, key=lambda pair: pair[0]):
         devices = ", ".join(device for _, device in group)
         out.print(f"[dim]{told(words)} ({devices})[/]")
+
+
+def _cables(out: Console, cables: Sequence[CableStatus]) -> None:
+    """Print the ends of cables to other hosts, and what is in the way of those without carrier."""
+    if not cables:
+        return
+    from labctl.engine.cable.counters import DROPS_IN, DROPS_OUT
+    from labctl.engine.cable.counters import words_for as words_for_cable
+
+    grid = _table("cable", "to", "state", ">frames out", ">frames in", "dropped")
+    for cable in cables:
+        counts = cable.counters
+        colour, shown = ("green", "up") if cable.is_up else ("red", "no carrier" if cable.running else "ended")
+        drops = ((name, counts[name]) for name in (*DROPS_OUT, *DROPS_IN) if counts.get(name))
+        grid.add_row(
+            cable.device,
+            f"{cable.to} on {cable.host}",
+            f"[{colour}]{shown}[/]",
+            *(str(counts[name]) if counts else "–" for name in ("sent_frames", "received_frames")),  # noqa: RUF001
+            ", ".join(words_for_cable(*drop) for drop in drops),
+        )
+    out.print(grid)
+    for cable in cables:
+        out.print(f"[dim]{cable.device}: {escape(str(cable))}[/]")
 
 
 def _firewalls(out: Console, namespaces: Mapping[str, Namespace | None]) -> None:

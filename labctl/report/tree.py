@@ -36,6 +36,8 @@ class LabTree:
             case steps.StartEngine():
                 branch, _ = self._node(step.ref)
                 branch.add(Text(step.spec.command, "green"))
+            case steps.StartCable():
+                self._line(step.ref).append(f"  {step.words}", "dim")
             case steps.StartProgram(spec=spec):
                 line = Text(spec.ref.name)
                 line.append(f"  {spec.command}", "green")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labctl.plan.change import Change
 from labctl.plan.desired import desired
-from labctl.plan.facts import NOTHING, Facts, FoundProgram, Link, Namespace, RunningEngine
+from labctl.plan.facts import NOTHING, Facts, FoundProgram, Link, Namespace, RunningCable, RunningEngine
 from labctl.plan.plan import between
 from labctl.plan.routes import DEFAULT_RULES, NextHop, Route, Rule
 from labctl.plan.steps import (
@@ -42,9 +42,11 @@ from labctl.plan.steps import (
     SetMtu,
     SetSysctl,
     SetUp,
+    StartCable,
     StartEngine,
     StartProgram,
     Step,
+    StopCable,
     StopEngine,
     StopProgram,
     WriteFile,
@@ -83,6 +85,7 @@ class Kernel:
         self._promotes = promotes  # net.ipv4.conf.all.promote_secondaries
         self._spaces: dict[str, Namespace] = {}
         self._engines: dict[InterfaceRef, RunningEngine] = {}
+        self._cables: dict[InterfaceRef, RunningCable] = {}
         self._programs: dict[ProgramRef, FoundProgram] = {}
         self._peers: dict[InterfaceRef, InterfaceRef] = {}
         self._set_by_user: set[tuple[str, str]] = set()  # bridges that no longer follow the MTU of their ports
@@ -92,7 +95,7 @@ class Kernel:
             name: replace(space, links={one: self._seen(name, link) for one, link in space.links.items()})
             for name, space in self._spaces.items()
         }
-        return Facts(spaces, dict(self._engines), dict(self._programs))
+        return Facts(spaces, dict(self._engines), dict(self._programs), dict(self._cables))
 
     def _seen(self, space: str, link: Link) -> Link:
         """What follows from the rest: where a cable leads, how a bridge follows its ports, the routes of addresses."""
@@ -175,6 +178,12 @@ class Kernel:
                 assert rule in space.rules[rule.version], "No such file or directory"
                 left = tuple(other for other in space.rules[rule.version] if other != rule)
                 self._spaces[step.namespace] = replace(space, rules={**space.rules, rule.version: left})
+            case StartCable():
+                assert self._link(step).kind == "tap", "only a TAP device has frames"
+                assert step.ref not in self._cables, "Device or resource busy"
+                self._cables[step.ref] = RunningCable(step.spec)
+            case StopCable():
+                del self._cables[step.ref]
             case StartEngine():
                 assert self._link(step).kind == "tun" and self._link(step).up
                 assert step.ref not in self._engines, "Device or resource busy"
@@ -187,13 +196,13 @@ class Kernel:
             case StopEngine():
                 del self._engines[step.ref]
             case DeleteNamespace(namespace=name):
-                assert name not in {ref.namespace for ref in self._engines}, "an engine keeps it"
+                assert name not in {ref.namespace for ref in (*self._engines, *self._cables)}, "an engine keeps it"
                 assert name not in {ref.namespace for ref in self._programs}, "a program keeps it"
                 for interface in space.links:
                     self._cut(name, interface)
                 del self._spaces[name]
             case DeleteLink(namespace=name, interface=interface):
-                assert step.ref not in self._engines, "an engine has it open"
+                assert step.ref not in (*self._engines, *self._cables), "an engine has it open"
                 assert interface in space.links, "No such device"
                 self._delete(name, interface)
                 self._cut(name, interface)

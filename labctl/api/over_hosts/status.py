@@ -33,6 +33,7 @@ def status(record: Record) -> Status:
         _pending(record, there),
         record.applied(),
         tuple(program for status in each for program in status.programs),
+        tuple(cable for status in each for cable in status.cables),
         hosts=tuple(
             HostStatus(host, known.namespaces, host not in lost, _why(lost.get(host)))
             for host, known in record.hosts.items()

@@ -35,7 +35,8 @@ NAMES = (
     "out_too_big",  # EMSGSIZE
     "out_busy",  # EAGAIN, ENOBUFS
     "out_send_failed",  # any other errno
-    "in_not_from_peer",  # datagrams: of another address or port
+    "in_not_joined",  # datagrams: come before this end had a key
+    "in_not_from_peer",  # of another address or port
     "in_not_authentic",  # not sealed with the key of this cable
     "in_replayed",  # come before
     "in_stale",  # too late to tell whether they have come before
@@ -66,10 +67,10 @@ BEATS_SENT, BEATS_RECEIVED = _INDEX["beats_sent"], _INDEX["beats_received"]
 OUT_NO_CARRIER, OUT_REFUSED, OUT_UNREACHABLE, OUT_TOO_BIG, OUT_BUSY, OUT_SEND_FAILED = (
     _INDEX[name] for name in DROPS_OUT
 )
-IN_NOT_FROM_PEER, IN_NOT_AUTHENTIC, IN_REPLAYED, IN_STALE, IN_MALFORMED, IN_UNFINISHED = (
-    _INDEX[name] for name in DROPS_IN[:6]
+IN_NOT_JOINED, IN_NOT_FROM_PEER, IN_NOT_AUTHENTIC, IN_REPLAYED, IN_STALE, IN_MALFORMED, IN_UNFINISHED = (
+    _INDEX[name] for name in DROPS_IN[:7]
 )
-IN_LINK_DOWN, IN_BUSY, IN_TAP_REJECTED = (_INDEX[name] for name in DROPS_IN[6:])
+IN_LINK_DOWN, IN_BUSY, IN_TAP_REJECTED = (_INDEX[name] for name in DROPS_IN[7:])
 PORT, STATE, PATH_MTU, RTT, KEYS = (_INDEX[name] for name in NAMES[-5:])
 
 _DROPPED = {
@@ -79,6 +80,7 @@ _DROPPED = {
     "out_too_big": "frame{} too large for the path",
     "out_busy": "frame{} for a socket whose buffer was full",
     "out_send_failed": "frame{} refused by the socket for another reason",
+    "in_not_joined": "datagram{} before it was joined",
     "in_not_from_peer": "datagram{} from a stranger",
     "in_not_authentic": "datagram{} not sealed with the key of this cable",
     "in_replayed": "datagram{} that had come before",

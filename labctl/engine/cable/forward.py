@@ -188,7 +188,7 @@ class Cable:
             self._numbers[count.UDP_RECEIVED] += number
             opener = self._opener
             if opener is None or not from_peer:
-                self._numbers[count.IN_NOT_FROM_PEER] += number
+                self._numbers[count.IN_NOT_FROM_PEER if opener else count.IN_NOT_JOINED] += number
                 continue
             opened = opener.open(datagrams, size)
             self._numbers[count.OPENED] += len(opened)

@@ -12,15 +12,16 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from labctl.engine.cable.sealing import Datagram
 from labctl.engine.errors import EngineError
 from labctl.engine.features import Feature, Features
-from labctl.engine.packets.address import Address
+from labctl.engine.packets.address import Address, host_of
 from labctl.engine.packets.train import MOST_BYTES, MOST_PACKETS
 from labctl.engine.ports import LARGEST, buffer
-from labctl.engine.udp.sockets import discover, open_socket, sockaddr
+from labctl.engine.udp.sockets import discover, family_of, open_socket, sockaddr
 
 UDP_SEGMENT, UDP_GRO = 103, 104  # linux/udp.h
 PMTUDISC_PROBE = 3  # linux/in.h, linux/in6.h
@@ -28,11 +29,40 @@ ANCILLARY = 64
 _NO_SEGMENTS = {errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT}
 
 
-def bound(host: str, ports: Sequence[int]) -> socket.socket:
-    """Return a socket at this address of the host, at the first free one of these ports; of 0, at any.
+def resolved(address: str) -> str:
+    """Return the IP address that an address or a name is, an IPv4 one before others. Raise OSError if it is unknown."""
+    with suppress(ValueError):
+        return str(host_of(address))
+    found = socket.getaddrinfo(address, None, type=socket.SOCK_DGRAM)
+    return str(min(found, key=lambda each: each[0] != socket.AF_INET)[4][0])
 
-    Raise EngineError if none is free, or the host has no such address.
+
+def local_host(address: str) -> str:
+    """Return what a socket is bound to so that it is reached at this address: at all of the host's, if that is none.
+
+    What a name stands for on its own host is often a loopback address, and a cloud translates to what the host has.
     """
+    try:
+        known = resolved(address)
+    except OSError:
+        return "0.0.0.0"
+    everywhere = "::" if ":" in known else "0.0.0.0"
+    if known != address:
+        return everywhere
+    with socket.socket(family_of(Address(known, 1)), socket.SOCK_DGRAM) as trial:
+        try:
+            trial.bind((known, 0))
+        except OSError:
+            return everywhere
+    return known
+
+
+def bound(address: str, ports: Sequence[int]) -> socket.socket:
+    """Return a socket of this host, reached at this address, at the first free one of these ports; of 0, at any.
+
+    Raise EngineError if none is free.
+    """
+    host = local_host(address)
     made = open_socket(Address(host, 1))
     discover(made, PMTUDISC_PROBE)
     made.set_inheritable(False)

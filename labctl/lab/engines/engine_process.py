@@ -7,9 +7,11 @@ need; what programs need is loaded before the first of them is forked.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -18,7 +20,7 @@ from labctl.engine.endpoint import Endpoint, serve
 from labctl.engine.errors import EngineError
 from labctl.engine.features import told
 from labctl.errors import KernelRefused, LabError, kernel_errors_as
-from labctl.lab.engines.task import EngineTask, Task
+from labctl.lab.engines.task import CableTask, EngineTask, Task
 from labctl.plan.engine_spec import EngineSpec
 from labctl.process.detach import redirect_output
 from labctl.process.log_file import LogFile
@@ -39,7 +41,13 @@ Forward = Callable[[LogFile, Signal, Signal], None]
 
 def work_of(task: Task) -> Work:
     """Return the work of a task. What can be computed before the process is forked is."""
-    forward = _built_in(task) if isinstance(task, EngineTask) else _program(task)
+    match task:
+        case EngineTask():
+            forward = _built_in(task)
+        case CableTask():
+            forward = _cable(task)
+        case _:
+            forward = _program(task)
 
     def work(begin: Signal, ready: Signal) -> None:
         def enter() -> None:
@@ -92,6 +100,53 @@ def _built_in(task: EngineTask) -> Forward:
         except EngineError as error:
             raise KernelRefused(f"{task.name} cannot start: {error.what}", error.why, error.hint) from None
         print(f"ttun: {device} {ending.value}", file=log)
+
+    return forward
+
+
+def opened(task: Task) -> Task:
+    """Return a task with what it has of the network that this process is in. Raise KernelRefused."""
+    if not isinstance(task, CableTask):
+        return task
+    from labctl.engine.cable.udp import bound
+
+    first, last = task.spec.ports
+    try:
+        return replace(task, opened=(bound(task.spec.address, range(first, last + 1)).detach(),))
+    except EngineError as error:
+        raise KernelRefused(f"{task.name} cannot start: {error.what}", error.why, error.hint) from None
+
+
+def _cable(task: CableTask) -> Forward:
+    from labctl.engine.cable.forward import Ends
+    from labctl.engine.cable.serve import serve as serve_end
+    from labctl.lab.cables.library import load
+
+    load()
+    spec = task.spec
+    ends = Ends(spec.cable, str(spec.device), str(spec.peer))
+
+    def forward(log: LogFile, enter: Signal, ready: Signal) -> None:
+        def waiting(engaged: list[str]) -> None:
+            print(f"cable {spec.cable}: waits to be joined with its other end; offload: {' '.join(engaged)}", file=log)
+            ready()
+
+        (descriptor,) = task.opened
+        with socket.socket(fileno=descriptor) as open_socket:
+            try:
+                ending = serve_end(
+                    spec.device.interface,
+                    ends,
+                    open_socket,
+                    counters_path=task.counters,
+                    control_path=task.control,
+                    begin=enter,
+                    ready=waiting,
+                    out=cast("TextIO", log),
+                )
+            except EngineError as error:
+                raise KernelRefused(f"{task.name} cannot start: {error.what}", error.why, error.hint) from None
+        print(f"cable {spec.cable}: {ending.value}", file=log)
 
     return forward
 

@@ -23,7 +23,7 @@ from typing import NoReturn
 
 from labctl.engine.kinds import preload
 from labctl.errors import LabError, kernel_errors_as
-from labctl.lab.engines.engine_process import Work, work_of
+from labctl.lab.engines.engine_process import Work, opened, work_of
 from labctl.lab.engines.task import FORKER, Task
 from labctl.process import pickling
 from labctl.process.child import portable
@@ -57,12 +57,14 @@ def _serve(file: int, go: int, answers: int, *address: int) -> None:
     with open(file, "rb") as whole:
         lab, tasks = pickling.load(whole)
     with socket.socket(fileno=answers) as answer:
+        ready: list[Task] = []
         try:
-            told: object = context_at(lab, address).call(lambda: _fork_all(tasks, go, answer))
+            ready.extend(map(opened, tasks))
+            told: object = context_at(lab, address).call(lambda: _fork_all(ready, go, answer))
         except BaseException as error:
             told = portable(error)
         answer.send(pickling.dumps((FORKER, told)))
-    for descriptor in (go, *address):
+    for descriptor in (go, *address, *(each for task in ready for each in task.opened)):
         os.close(descriptor)
 
 
@@ -79,7 +81,7 @@ def _fork(number: int, task: Task, work: Work, go: int, answer: socket.socket) -
         return pid
     try:
         os.setsid()
-        close_all_but((go, answer.fileno()))
+        close_all_but((go, answer.fileno(), *task.opened))
         set_title(task.command)
         _live(number, work, go, answer)
     finally:

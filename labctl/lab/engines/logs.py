@@ -34,7 +34,7 @@ def lines(lab: str, named: Sequence[str], follow: bool) -> Iterator[str]:
     """
     state = existing(lab)
     recorded = state.read()
-    runs: list[InterfaceRef | ProgramRef] = [*recorded.engines, *recorded.programs]
+    runs: list[InterfaceRef | ProgramRef] = [*recorded.engines, *recorded.cables, *recorded.programs]
     logs = {str(ref): state.log_of(ref) for ref in runs}
     chosen = names.chosen(lab, named, logs, names.NOTHING_RUNS)
     width = max((len(name) for name in chosen), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from labctl.lab.programs.launch import Launch
 from labctl.plan.program_spec import RestartPolicy
@@ -22,3 +23,4 @@ class ProgramTask:
     record: Path  # what its supervisor shows of it (run_record.py)
     restart: RestartPolicy = "never"
     stop_signal: int = signal.SIGTERM
+    opened: ClassVar[tuple[int, ...]] = ()  # it has nothing of the network outside of its lab

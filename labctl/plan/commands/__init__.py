@@ -126,6 +126,10 @@ def command(step: Step) -> str:
             return shlex.join(("labctl", "impair", step.subject, *options))
         case steps.StopEngine(spec=spec):
             return processes.stop_engine(spec)
+        case steps.StartCable(spec=cable):
+            return f"# {cable.command}: labctl up starts it, for it needs a key that both hosts have"
+        case steps.StopCable(spec=cable):
+            return processes.stop_cable(cable)
         case steps.StartProgram(spec=program):
             return processes.start_program(program)
         case steps.StopProgram(spec=program):

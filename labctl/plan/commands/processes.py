@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from labctl.engine.packets.impairment import Impairment, show
+from labctl.plan.cable_spec import CableSpec
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.program_spec import ProgramSpec, Readiness
 from labctl.plan.steps import RunLine
@@ -59,6 +60,11 @@ def stop_engine(spec: EngineSpec) -> str:
     """Return the command that ends an engine."""
     # Its impairments may have been changed since, but not its title.
     return _pkill(spec.device.namespace, f"{re.escape(spec.unimpaired.command)}( --impair.*)?", "TERM")
+
+
+def stop_cable(spec: CableSpec) -> str:
+    """Return the command that ends the engine of a cable."""
+    return _pkill(spec.device.namespace, re.escape(spec.command), "TERM")
 
 
 def stop_program(spec: ProgramSpec) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labctl.plan.steps.addresses import AddAddress, AutomaticAddresses, DeleteAddress, NoAutomaticAddresses
+from labctl.plan.steps.cables import StartCable, StopCable
 from labctl.plan.steps.engines import ImpairEngine, StartEngine, StopEngine
 from labctl.plan.steps.files import MakeDirectory, RemoveFile, RemoveHosts, WriteFile, WriteHosts
 from labctl.plan.steps.firewall import DeleteTable, FlushXfrm, SetFirewall
@@ -65,9 +66,11 @@ __all__ = [
     "SetOption",
     "SetSysctl",
     "SetUp",
+    "StartCable",
     "StartEngine",
     "StartProgram",
     "Step",
+    "StopCable",
     "StopEngine",
     "StopProgram",
     "WriteFile",

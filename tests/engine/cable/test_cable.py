@@ -129,7 +129,7 @@ def test_before_the_plug_nothing_is_sent_and_nothing_taken() -> None:
     fresh = MemoryEnd("a:wan0", "b:wan0", 1472)
     assert fresh.send(bytes(70)) == [] and fresh.cable.tick(5.0) is None
     fresh.take(*b.send(bytes(70)))
-    assert fresh.drops == {"out_no_carrier": 1, "in_not_from_peer": 1}
+    assert fresh.drops == {"out_no_carrier": 1, "in_not_joined": 1}
     assert not fresh.tap.written and not fresh.tap.carrier
 
 
