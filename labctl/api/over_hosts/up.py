@@ -46,7 +46,7 @@ def up(topology: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
     left_over = [host for host in before.hosts if host not in shares] if before else []
     with sessions({**(before.logins if before else {}), **record.logins}) as found:
         found.reach_all()
-        stood = _stood(found, topology.name, before)
+        standing = stood(found, topology.name, before)
         _with_hosts_of(record, before).write()
         merged = Merged(topology.name, tuple(shares), caller.tell)
         made = [
@@ -67,15 +67,15 @@ def up(topology: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
         except BaseException as error:
             with ignored(*TERMINATION):
                 merged.take_back(error.what if isinstance(error, LabError) else "interrupted")
-                _take_back(found, made, stood, topology.name, before)
+                _take_back(found, made, standing, topology.name, before)
             raise
     reports = {task.host: task.result for task in made}
-    if not stood:
+    if not standing:
         caller.unless_received.append(partial(end, topology.name))
-    return _merged(topology, reports, not stood, time.monotonic() - began)
+    return _merged(topology, reports, not standing, time.monotonic() - began)
 
 
-def _stood(found: Sessions, lab: str, before: Record | None) -> dict[str, Topology]:
+def stood(found: Sessions, lab: str, before: Record | None) -> dict[str, Topology]:
     """Return what was applied of a lab on each host where it stands. Raise UsageError where that is another lab."""
     running = found.do(dict.fromkeys(found.reached, inspect.running))
     there = [host for host, labs in running.items() if lab in result_of(labs)]

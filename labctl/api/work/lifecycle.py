@@ -78,11 +78,17 @@ def restart(lab: str, named: Sequence[str], caller: Caller) -> Restarted:
 
 def plan(source: str | Topology, name: str | None, inventory: str | None, caller: Caller) -> Planned:
     """Look what `up` would do."""
-    from labctl.api.sources import desired_of, file_of
+    from labctl.api.sources import file_of, routed_of
     from labctl.lab.reconcile import planned
+    from labctl.plan.desired import Desired
     from labctl.rootless.context import context_for
 
-    wanted = desired_of(source, name, inventory)
+    routed = routed_of(source, name, inventory)
+    if routed.topology.hosts:
+        from labctl.api.over_hosts.plan import plan as plan_over_hosts
+
+        return plan_over_hosts(routed.topology)
+    wanted = Desired.of(routed)
     return planned(wanted, context_for(wanted.topology.name), file_of(source))
 
 
