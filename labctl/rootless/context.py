@@ -268,9 +268,19 @@ def _make(lab: str) -> RootlessContext:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise _at_work(lab, context_names.claimant(lab) or "a process that has just ended") from None
+        raise _taken(lab) from None
     with claim:
         return RootlessContext(lab, *start_holder(lab, claim))
+
+
+def _taken(lab: str) -> UsageError:
+    """Return the error for a name that is not free. Any user may take any name, and only root can end that one."""
+    if (other := context_names.taken_by(lab)) is not None:
+        from labctl.process.users import user_name
+
+        hint = "choose another name with --name, and tell who runs this machine"
+        return UsageError(f"the name of lab {lab} is taken", f"by user {user_name(other)}", hint)
+    return _at_work(lab, context_names.claimant(lab) or "a process that has just ended, or one of another user")
 
 
 def _at_work(lab: str, claimant: str) -> UsageError:

@@ -36,6 +36,18 @@ def names() -> dict[tuple[int, str], str]:
 def holder_of(lab: str, owner: int | None = None) -> int | None:
     """Return the PID of the holder of a lab of `owner` (this user by default), None if there is none of that user."""
     owner = os.geteuid() if owner is None else owner
+    pid, uid = _listener(lab, owner) or (None, None)
+    return pid if uid == owner else None
+
+
+def taken_by(lab: str) -> int | None:
+    """Return the number of another user who has taken the name of a lab of this one; None where that is not seen."""
+    _, uid = _listener(lab, os.geteuid()) or (None, None)
+    return uid if uid != os.geteuid() else None
+
+
+def _listener(lab: str, owner: int) -> tuple[int, int] | None:
+    """Return the PID and the user who listens on a name; None where none does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.setblocking(False)  # a socket that never accepts is not waited for
         try:
@@ -43,7 +55,7 @@ def holder_of(lab: str, owner: int | None = None) -> int | None:
         except (ConnectionRefusedError, BlockingIOError):
             return None
         pid, uid, _ = struct.unpack("=iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return pid if uid == owner else None
+    return pid, uid
 
 
 def claimant(lab: str) -> str:

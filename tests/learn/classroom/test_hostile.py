@@ -211,6 +211,28 @@ def test_names_and_sockets_are_only_words() -> None:
             assert not hello["asked"] and "\N{REPLACEMENT CHARACTER}[2Jowned" in hello["observed"]
 
 
+TAKES_A_NAME = """
+import socket, time
+each = socket.socket(socket.AF_UNIX)
+each.bind(b"\\0labctl/%d/two-site")
+each.listen(5)
+print("ready", flush=True)
+while True:
+    time.sleep(1)
+"""
+
+
+def test_who_takes_the_name_of_anothers_lab_is_told() -> None:
+    needs_root()
+    with school(2) as made:
+        bad, victim = made.students
+        with running(bad, "", TAKES_A_NAME % victim.uid):
+            told = victim.labctl("up", "two-site", code=2).stderr
+            assert "the name of lab two-site is taken" in told and f"by user {bad.name}" in told and "--name" in told
+            assert victim.json("list") == []
+            assert [row["lab"] for row in made.teacher.json("class", "verify", victim.name, code=5)] == [""]
+
+
 def test_state_of_a_lab_is_not_read_by_root() -> None:
     """Journal, topology and sockets of a lab are pickles and rubbish: the teacher's side asks the kernel alone."""
     needs_root()
