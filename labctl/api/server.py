@@ -4,8 +4,8 @@
     S  this process, started by the first call: everything is loaded, and it waits for requests
     W  forked for a request: does the work as a command of labctl would, tells of it on a line to P, and ends
 
-A fork of P itself would be unsafe where it has threads: another one may hold a lock at that moment, which nobody would
-ever release in the child. And P would have to enter the namespaces of a lab, or to change its signal handlers. S forks
+A fork of P itself would be unsafe where it has threads: another one may hold a lock at that moment, which would never
+be released in the child. And P would have to enter the namespaces of a lab, or to change its signal handlers. S forks
 safely, since it has one thread, and quickly, since it does nothing but that.
 
 What P asks for comes on one socket, a message each: work, with descriptors of a file with a Request, of W's end of the

@@ -21,7 +21,7 @@ def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
     """Tell what happens in a lab, a line each, until Ctrl-C; it goes on through `down` and `up`."""
     from labctl.engine.loop.signals import heard
     from labctl.lab.live.watch import Watch
-    from labctl.lab.live.works import CHECKS, LOOKS
+    from labctl.lab.live.watchers import CHECKS, LOOKS
     from labctl.report.happenings import line_in
 
     name = running_lab(lab or named).name

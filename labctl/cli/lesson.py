@@ -37,7 +37,7 @@ def test(lessons: tuple[str, ...], seeds: tuple[int, ...], steps: tuple[str, ...
 
     from labctl.learn.authoring.proof import StepProof, prove
     from labctl.learn.lesson.shipped import load_named
-    from labctl.report.lesson_proof import proof_line
+    from labctl.report.lesson.proof import proof_line
     from labctl.topology.unknown_names import no_such
 
     def show(found: StepProof) -> None:

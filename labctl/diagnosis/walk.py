@@ -16,7 +16,6 @@ from dataclasses import replace
 
 from labctl.diagnosis import (
     addresses,
-    answered,
     destinations,
     engines,
     filters,
@@ -29,11 +28,12 @@ from labctl.diagnosis import (
     settings,
     sizes,
     sockets,
+    wrong_answers,
 )
 from labctl.diagnosis.facts import Case
+from labctl.diagnosis.last_seen import last_seen, refusals, stops
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
-from labctl.diagnosis.sighted import last_seen, refusals, stops
 from labctl.diagnosis.symptoms import namespace_of, without_symptoms
 from labctl.diagnosis.verdict import Verdict, Witness
 
@@ -108,7 +108,7 @@ def _verdicts(case: Case) -> list[Verdict]:
     for number in range(first + 1, len(case.stages)):
         if number not in lost_at and not _is_refuted(case, number) and not nat.may_translate(case, first, number):
             found += (_placed(case.stages[number], verdict) for verdict in _asked(case, number, _STATES))
-    known = without_symptoms(_each_once(found)) or list(answered.by_another(case))
+    known = without_symptoms(_each_once(found)) or list(wrong_answers.by_another(case))
     unknown = (number for number, told in causes.items() if not told and not _is_told(case, number, known))
     found = [*known, *(_seen(case, number, _unknown(case, number)) for number in unknown)]
     return found or list(sizes.cut(case)) or [_miscounted(case)]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 
 class EngineError(OSError):
-    """An endpoint cannot open. `str()` gives three lines: what failed, why, what to do."""
+    """An endpoint cannot open. `str()` is three lines: what failed, why, what to do."""
 
     def __init__(self, what: str, errno: int, hint: str) -> None:
         super().__init__(errno, os.strerror(errno))

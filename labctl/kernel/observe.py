@@ -23,8 +23,8 @@ from labctl.kernel import (
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.kinds import told_kind
 from labctl.kernel.options import IFF_LOWER_UP, IFF_UP
-from labctl.plan.automatic_addresses import ADDRGENMODES
 from labctl.plan.facts import Link, LinkCounters, Namespace
+from labctl.plan.steps.addresses import ADDRGENMODES
 from labctl.process.syscalls import network_namespace
 
 

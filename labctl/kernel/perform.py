@@ -14,7 +14,6 @@ from labctl.kernel import namespaces
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.space import Space
 from labctl.plan import steps
-from labctl.plan.automatic_addresses import link_local_settings
 from labctl.plan.firewall import Listing
 from labctl.plan.recorded import Substitution
 from labctl.plan.settings import BORN_WITH
@@ -100,9 +99,9 @@ class Performer:
                 self._space(step.namespace).route(step)
             case steps.AddRule() | steps.DeleteRule():
                 self._space(step.namespace).rule(step)
-            case steps.AutomaticAddresses(namespace=name, interface=interface, mode=mode):
+            case steps.AutomaticAddresses(namespace=name, interface=interface, settings=settings):
                 # Only the setting makes the address; a request to the interface would but change the mode.
-                for setting, value in link_local_settings(mode).items():
+                for setting, value in settings.items():
                     self._space(name).set_sysctl(f"net/ipv6/conf/{interface}/{setting}", value)
             case steps.AddAddress():
                 self._space(step.namespace).address(rt.RTM_NEWADDR, step, rt.NLM_F_CREATE | rt.NLM_F_EXCL)

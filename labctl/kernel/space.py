@@ -19,11 +19,11 @@ from labctl.kernel import namespaces, neighbours, netem, options, qdiscs, routes
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP, IFF_UP
 from labctl.plan import steps
-from labctl.plan.automatic_addresses import ADDRGENMODES
 from labctl.plan.firewall import Firewall, Listing
 from labctl.plan.netem import Netem
 from labctl.plan.recorded import Substitution
 from labctl.plan.steps import STAND_IN, InterfaceStep
+from labctl.plan.steps.addresses import ADDRGENMODES
 from labctl.process.syscalls import network_namespace
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 While it runs, nothing that labctl tells of the lab may give them away: not why checks fail, not how the lab differs
 from its file, nor what would mend it. Whoever hands out one of these asks `hides` first; what would mend the lab
-unseen asks `refuse_while_hidden`. Below that nothing knows of challenges, and above it nobody can forget to ask.
+unseen asks `refuse_while_hidden`. Below that nothing knows of challenges, and above it no caller can forget to ask.
 
 Which faults they are is not recorded: the topology, the seed and the level say it, to who can work it out
 (learn/challenges). The challenge is over once all checks of the lab were run and have passed, and all that the lab is

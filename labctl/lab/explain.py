@@ -12,14 +12,14 @@ from labctl.checks.evidence import CountingPoint, Crossed
 from labctl.checks.kinds import kind_of
 from labctl.checks.probes import Probes
 from labctl.checks.results import Result
-from labctl.diagnosis import gather, measured, nat
+from labctl.diagnosis import gather, nat, unmet_bounds
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.facts import Case, Engine, File, Space
 from labctl.diagnosis.firewall import marked
-from labctl.diagnosis.onward import onward
+from labctl.diagnosis.kernel_way import onward
+from labctl.diagnosis.last_seen import stops
 from labctl.diagnosis.passages import passed
 from labctl.diagnosis.path import Paths
-from labctl.diagnosis.sighted import stops
 from labctl.diagnosis.translations import NONE, Followed, followed
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.diagnosis.walk import in_question, verdicts
@@ -126,7 +126,7 @@ class Explainer:
         if asked is None or result.outcome == "undecided":
             return []
         if asked.measured and result.outcome == "differs":
-            return measured.verdicts(self._case(result))
+            return unmet_bounds.verdicts(self._case(result))
         if asked.measured:  # nothing came of it, which a few packets show as well: those are looked at
             self._look(result.name, EVERYTHING)
             self._again(result.name)

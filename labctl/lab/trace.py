@@ -22,7 +22,7 @@ from labctl.kernel import connection_filter, namespaces, sockets
 from labctl.kernel.packet_taps import PacketTaps, Seen
 from labctl.lab.capture import described, tunnel_ports
 from labctl.lab.challenge import Challenge, challenge_in
-from labctl.lab.engines.drops import Drops
+from labctl.lab.engines.stats import Drops
 from labctl.lab.execute import execute, record
 from labctl.lab.names import meant, names, namespaces_of, resolve
 from labctl.lab.state import State, applied, existing

@@ -12,7 +12,7 @@ from labctl.kernel import namespaces
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_in, route_out
 from labctl.kernel.observe import observe
-from labctl.lab.engines.drops import Drops
+from labctl.lab.engines.stats import Drops
 from labctl.lab.state import State
 from labctl.plan.facts import Namespace
 from labctl.topology.interface_ref import InterfaceRef

@@ -1,4 +1,4 @@
-"""What `ip link set` sets of an interface and no file names: each has the value that the kernel gives a new one.
+"""What `ip link set` sets of an interface and no file names: each has the value that a new one has.
 
 The values are those of the drivers: drivers/net/dummy.c (dummy_setup()), drivers/net/tun.c (tun_net_initialize()),
 net/bridge/br_if.c (new_nbp()) and br_device.c (br_dev_setup()). What an interface does not have, or this kernel does

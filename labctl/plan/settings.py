@@ -1,6 +1,6 @@
 """Settings that no file names and that decide whether a packet of a lab comes through.
 
-Each has the value that the kernel gives to a new namespace, whatever the machine has: of IPv4 a namespace would inherit
+Each has the value that a new namespace has from the kernel, whatever the machine has: of IPv4 a namespace would inherit
 what the machine has for all interfaces and for new ones (net/ipv4/devconf.c: devinet_init_net()), so a namespace of a
 lab gets rid of that when it is created. What a file does set is followed: a setting of all interfaces, or of new ones,
 changes what is expected of each (Documentation/networking/ip-sysctl.rst).

@@ -29,5 +29,5 @@ def of_check(result: Result, causes: Sequence[Verdict]) -> str:
 
 
 def without_prefix(text: str, name: str, own: str) -> str:
-    """Return a text about a lab that has another name for this run with the name that its file gives it."""
+    """Return a text about a lab that has another name for this run with the name that it has in its file."""
     return text.replace(f"{name}-", "").replace(name, own)

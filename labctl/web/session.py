@@ -9,7 +9,7 @@ from functools import partial
 from labctl.engine.loop.signals import heard
 from labctl.lab.live.tapper import tap
 from labctl.lab.live.watch import Watch, Work
-from labctl.lab.live.works import CHECKS, LOOKS, TOPOLOGY
+from labctl.lab.live.watchers import CHECKS, LOOKS, TOPOLOGY
 from labctl.process.signals import TERMINATION
 from labctl.web import pages
 from labctl.web.access import Access, Place

@@ -81,7 +81,7 @@ def logs(lab: str, named: Sequence[str], follow: bool, caller: Caller) -> None:
 def events(lab: str, verify: bool, caller: Caller) -> None:
     """Tell what happens in a lab, each with its time; None at first, once it is looked at."""
     from labctl.lab.live.watch import Watch
-    from labctl.lab.live.works import CHECKS, LOOKS
+    from labctl.lab.live.watchers import CHECKS, LOOKS
 
     with Watch(lab, {**LOOKS, **(CHECKS if verify else {})}) as watch:
         early: list[object] = []

@@ -108,7 +108,7 @@ def down(labs: Sequence[str], caller: Caller) -> DownReport:
 
 
 def end_with_program(lab: str) -> None:
-    """End a lab whose program has ended: there is nobody to tell what fails."""
+    """End a lab whose program has ended: what fails can no longer be reported."""
     from labctl.errors import LabError
 
     with suppress(LabError):

@@ -1,6 +1,6 @@
 """Who looks at the programs of a lab: the supervisor of each shows what becomes of it in a file, read at each tick.
 
-The kernel tells nobody of the end of a process that is not its child, and a descriptor of a supervisor tells only of
+The kernel tells a process of the end of its children alone, and a descriptor of a supervisor tells only of
 its own end. To read a file and the states of two processes takes some ten microseconds a program.
 """
 

@@ -48,7 +48,7 @@ Find out what is wrong, and mend it.
 
 ### What happened
 
-This part is shown once the step is done. Nobody has 10.0.102.$host yet.
+This part is shown once the step is done. No interface has 10.0.102.$host yet.
 """
 
 

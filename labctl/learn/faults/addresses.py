@@ -16,7 +16,7 @@ MOVED = (Reason.ADDRESS_ELSEWHERE, Reason.ADDRESS_MISSING)
 
 
 def _add(layout: Layout, namespace: str, interface: str, own: Prefix) -> tuple[str, ...]:
-    """Return what gives an interface an address, with the routes that went with it."""
+    """Return what assigns an address to an interface, with the routes that went with it."""
     nodad = " nodad" if own.version == 6 else ""
     routes = [route for route in layout.routes_by(namespace, interface) if route.version == own.version]
     return (f"{ip(own.version)} addr add {own} dev {interface}{nodad}", *add_routes(routes))

@@ -11,7 +11,6 @@ import ipaddress
 import shlex
 
 from labctl.plan import steps
-from labctl.plan.automatic_addresses import link_local_settings
 from labctl.plan.commands import files, processes
 from labctl.plan.netem import as_typed
 from labctl.plan.routes import DEFAULT_RULES, Route, Rule
@@ -92,12 +91,10 @@ def command(step: Step) -> str:
             return shlex.join(("bridge", "-n", step.namespace, "fdb", "del", mac, "dev", interface, "master"))
         case steps.NoAutomaticAddresses(interface=interface):
             return shlex.join((*ip, "link", "set", "dev", interface, "addrgenmode", "none"))
-        case steps.AutomaticAddresses(interface=interface, mode=mode):
+        case steps.AutomaticAddresses(interface=interface, settings=settings):
             # By the setting, for the change of the mode with ip(8) makes no address.
-            settings = (
-                f"net/ipv6/conf/{interface}/{name}={value}" for name, value in link_local_settings(mode).items()
-            )
-            return shlex.join(("ip", "netns", "exec", step.namespace, "sysctl", "-qw", *settings))
+            below = (f"net/ipv6/conf/{interface}/{name}={value}" for name, value in settings.items())
+            return shlex.join(("ip", "netns", "exec", step.namespace, "sysctl", "-qw", *below))
         case steps.SetUp(interface=interface):
             return shlex.join((*ip, "link", "set", "dev", interface, "up"))
         case steps.AddAddress(interface=interface, address=address):

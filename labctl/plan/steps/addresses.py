@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from labctl.plan.facts import Link
 from labctl.plan.steps.step import ABSENT, InterfaceStep, Removal, unless
 
+ADDRGENMODES = ("eui64", "none", "stable-privacy", "random")
+"""How the kernel makes link-local addresses, in the order of the numbers (linux/if_link.h: IN6_ADDR_GEN_MODE_*)."""
+
 
 class NoAutomaticAddresses(InterfaceStep):
     """No IPv6 address by itself: the router solicitations that follow one would blur every count."""
@@ -24,6 +27,11 @@ class AutomaticAddresses(InterfaceStep):
     """The link-local IPv6 address of its own, without which an interface finds no IPv6 neighbour."""
 
     mode: str  # eui64; random for an interface that has no hardware address
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings with which it gets the address, with no wait and no further packets."""
+        return {"accept_dad": "0", "router_solicitations": "0", "addr_gen_mode": str(ADDRGENMODES.index(self.mode))}
 
     @property
     def words(self) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from labctl.engine.loop.signals import heard, numbers_of
 from labctl.lab.live.watch import Watch, Work
-from labctl.lab.live.works import CHECKS, LOOKS, TAPS
+from labctl.lab.live.watchers import CHECKS, LOOKS, TAPS
 from labctl.process import terminal
 from labctl.process.signals import TERMINATION
 from labctl.report.watch.sections import Shown

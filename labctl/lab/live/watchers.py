@@ -8,8 +8,8 @@ from labctl.lab.live.checker import check
 from labctl.lab.live.comparer import compare
 from labctl.lab.live.observer import observe
 from labctl.lab.live.tapper import tap
+from labctl.lab.live.topology_reader import read_topology
 from labctl.lab.live.watch import Work
-from labctl.lab.live.written import read_topology
 
 LOOKS: Mapping[str, Work] = {"observe": observe, "compare": compare}
 """What every view needs: what is there, what it counts, and how it differs from its file."""
