@@ -87,8 +87,8 @@ def test_the_engine_stands_alone() -> None:
 
 
 ENGINE = (
-    "packets errors carrier drop_privileges",
-    "features ports",
+    "packets errors carrier drop_privileges seccomp",
+    "features ports confinement",
     "counters tun udp",
     "accounting",
     "impairment_stage",

@@ -1,7 +1,8 @@
 """One end of a tunnel, from its description to its end.
 
-The order matters: catch signals, prepare what needs no port, open everything that needs rights, drop all privileges,
-call `ready`, forward. When `ready` is called, the ports are open and packets are counted from zero.
+The order matters: catch signals, prepare what needs no port, open everything that needs rights, drop all privileges and
+all that forwarding does not take, call `ready`, forward. When `ready` is called, the ports are open and packets are
+counted from zero.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Literal, TextIO
 
 from labctl.engine import drop_privileges
 from labctl.engine.accounting import Watch
+from labctl.engine.confinement import confine
 from labctl.engine.control import Control, change
 from labctl.engine.counters import Counters
 from labctl.engine.errors import explained
@@ -125,6 +127,12 @@ def serve(
         warm = None if core else open_things.enter_context(closing(CacheWarmer(tun, peer, Counters.anonymous()))).warm
         with _giving_up():
             drop_privileges.enter(run_as, _kept(endpoint.bind))
+        try:
+            confine(moves=endpoint.bind.is_wildcard)
+        except OSError as error:
+            print(f"{endpoint.device}: seccomp is off: {error.strerror}", file=out, flush=True)
+        else:
+            features.engage(Feature.SECCOMP)
         ready(features.now.words)
         waits = partial(core.ready_descriptors, forwarder) if core else None
         beside: dict[int, Callable[[], object]] = {}

@@ -1,4 +1,4 @@
-"""Which of the kernel's offloads are engaged.
+"""Which of the kernel's offloads are engaged, and what else of an engine depends on the machine.
 
 Each is tried by itself when the endpoint opens, and given up by itself when the kernel refuses it later:
 old kernels refuse what they promised (6.6.44 some merged frames), and some interfaces what others take (a
@@ -33,6 +33,7 @@ class Feature(enum.IntFlag):
     TCP_MERGE = 16  # TCP packets are written to the TUN device as superframes
     UDP_MERGE = 32  # the same for UDP
     C_CORE = 64  # the common way of packets is that in C
+    SECCOMP = 128  # the engine may ask the kernel for nothing but what forwarding takes (`confinement`)
 
     @property
     def words(self) -> list[str]:
@@ -42,11 +43,12 @@ class Feature(enum.IntFlag):
 
 def told(words: Sequence[str]) -> str:
     """Return what a person reads about features with these words."""
-    offloads = " ".join(word for word in words if word != _CORE) or "none"
-    return f"offload engaged: {offloads}; core in {'C' if _CORE in words else 'Python'}"
+    offloads = " ".join(word for word in words if word not in (_CORE, _SECCOMP)) or "none"
+    core, seccomp = "C" if _CORE in words else "Python", "on" if _SECCOMP in words else "off"
+    return f"offload engaged: {offloads}; core in {core}; seccomp {seccomp}"
 
 
-(_CORE,) = Feature.C_CORE.words
+_CORE, _SECCOMP = (Feature.C_CORE | Feature.SECCOMP).words
 
 
 class Features:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
 import signal
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -65,7 +65,8 @@ def main(argv: list[str] | None = None) -> int:
         return 128 + signal.SIGINT  # the second, while a write to our output was stuck after the first
     except BrokenPipeError:
         # The reader of our output is gone. Python would flush it once more at exit and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(BrokenPipeError):
+            sys.stdout.close()
         return WELL
     except OSError as error:
         print(f"ttun: forwarding broke off\n  {error}", file=sys.stderr)

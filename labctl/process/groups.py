@@ -9,18 +9,24 @@ which the program inherits. All else that a program asks for is answered by the 
 from __future__ import annotations
 
 import os
-import struct
 from contextlib import suppress
 from pathlib import Path
 
-from labctl.process.syscalls import filter_system_calls
+from labctl.engine.seccomp import (
+    ALLOW,
+    ANSWER,
+    ARCHITECTURE,
+    JUMP_IF_EQUAL,
+    LOAD,
+    MACHINES,
+    NUMBER,
+    RETURN,
+    Instruction,
+    install,
+)
 
-_SETGROUPS = {"x86_64": (0xC000003E, 116), "aarch64": (0xC00000B7, 159), "riscv64": (0xC00000F3, 159)}
-"""By machine: its number in linux/audit.h (AUDIT_ARCH_*), and that of setgroups."""
-
-_LOAD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06  # linux/bpf_common.h
-_NUMBER, _ARCHITECTURE = 0, 4  # where both are in struct seccomp_data
-_ANSWER, _ALLOW = 0x00050000, 0x7FFF0000  # SECCOMP_RET_ERRNO with 0, SECCOMP_RET_ALLOW
+_SETGROUPS = {"x86_64": 116, "aarch64": 159, "riscv64": 159}
+"""Its number by machine (asm/unistd.h)."""
 
 
 def let_groups_be_dropped() -> None:
@@ -28,7 +34,7 @@ def let_groups_be_dropped() -> None:
     machine = os.uname().machine
     if machine in _SETGROUPS and _denied():
         with suppress(OSError):  # a kernel without seccomp: the program is told that it is denied
-            filter_system_calls(_program(*_SETGROUPS[machine]))
+            install(MACHINES[machine], _filter(MACHINES[machine].architecture, _SETGROUPS[machine]))
 
 
 def _denied() -> bool:
@@ -38,16 +44,12 @@ def _denied() -> bool:
         return False
 
 
-def _program(architecture: int, setgroups: int) -> bytes:
-    """Return the filter, in classic BPF."""
-    return b"".join(
-        struct.pack("=HBBI", code, if_so, if_not, value)
-        for code, if_so, if_not, value in (
-            (_LOAD, 0, 0, _ARCHITECTURE),
-            (_JUMP_IF_EQUAL, 0, 3, architecture),
-            (_LOAD, 0, 0, _NUMBER),
-            (_JUMP_IF_EQUAL, 0, 1, setgroups),
-            (_RETURN, 0, 0, _ANSWER),
-            (_RETURN, 0, 0, _ALLOW),
-        )
+def _filter(architecture: int, setgroups: int) -> tuple[Instruction, ...]:
+    return (
+        (LOAD, 0, 0, ARCHITECTURE),
+        (JUMP_IF_EQUAL, 0, 3, architecture),
+        (LOAD, 0, 0, NUMBER),
+        (JUMP_IF_EQUAL, 0, 1, setgroups),
+        (RETURN, 0, 0, ANSWER),
+        (RETURN, 0, 0, ALLOW),
     )

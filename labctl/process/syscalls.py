@@ -33,7 +33,6 @@ RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 0x02, 0x04, 0x08  
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
-_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _PR_SET_CHILD_SUBREAPER = 36
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -109,16 +108,6 @@ def be_untraceable() -> None:
 def adopt_orphans() -> None:
     """Become the parent of every process below this one that loses its own (PR_SET_CHILD_SUBREAPER)."""
     _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
-
-
-class _BpfProgram(ctypes.Structure):
-    _fields_ = (("instructions", ctypes.c_ushort), ("filter", ctypes.c_char_p))  # linux/filter.h: struct sock_fprog
-
-
-def filter_system_calls(program: bytes) -> None:
-    """Have a program of classic BPF decide about each system call of this process and its children (seccomp(2))."""
-    loaded = ctypes.byref(_BpfProgram(len(program) // 8, program))
-    _checked(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, loaded, 0, 0), "seccomp")
 
 
 @contextmanager

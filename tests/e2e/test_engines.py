@@ -75,6 +75,9 @@ def test_the_same_seed_loses_the_same_packets(here: World) -> None:
 
 def test_impairments_change_at_run_time_and_what_is_not_named_stays(here: World) -> None:
     here.labctl("up", here.file("delay.yaml", _with("impair: {delay: 100ms, seed: 1}")))
+    assert all("seccomp" in engine["offload"] for engine in here.json("status")["engines"])
+    assert "seccomp on (a:tun0, b:tun0)" in here.labctl("status").stdout.replace("\n", " ")
+    assert "seccomp on" in here.labctl("logs", "a:tun0").stdout
     shown = here.json("impair", "a:tun0", "--loss", "0.5")
     assert (shown["out"]["delay"], shown["out"]["loss"], shown["in"]["delay"]) == (0.1, 0.5, 0.0)
     assert here.json("impair", "a:tun0", "--show") == shown

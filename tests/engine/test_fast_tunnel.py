@@ -73,7 +73,7 @@ def test_a_fast_engine_and_a_plain_one_understand_each_other(
     with client, server:
         assert transfer(client, server, data) == hashlib.sha256(data).hexdigest()
     for each, options in zip(both, (a, b), strict=True):
-        assert each.features == (Feature(0) if options else EVERY[core])
+        assert each.features == (Feature.SECCOMP if options else EVERY[core])
         if options:
             now = settled(each)
             assert now["tun_read_packets"] == now["tun_read_frames"]

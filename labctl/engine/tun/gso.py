@@ -27,12 +27,11 @@ USUAL_MTU = 1500
 NOTHING_TO_CUT = 32768
 
 
-def mtu_of(device: str) -> int:
-    """Return the MTU of an interface of this namespace, in bytes; USUAL_MTU if it is not there."""
+def mtu_of(device: str, any_socket: socket.socket) -> int:
+    """Return the MTU of an interface of the namespace of a socket, in bytes; USUAL_MTU if it is not there."""
     request = struct.pack("16s24x", device.encode())
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-            (mtu,) = struct.unpack_from("16xi", fcntl.ioctl(any_socket, SIOCGIFMTU, request))
+        (mtu,) = struct.unpack_from("16xi", fcntl.ioctl(any_socket, SIOCGIFMTU, request))
     except OSError:
         return USUAL_MTU
     return int(mtu)

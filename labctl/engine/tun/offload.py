@@ -19,6 +19,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import socket
 
 from labctl.engine.features import Feature, Features
 from labctl.engine.packets.ip import UDP
@@ -51,6 +52,8 @@ class OffloadTun(TunDevice):
         super().__init__(descriptor)
         self.features = Features()
         self._cuts = True
+        # For questions about the interface; later none can be opened (`confinement`).
+        self._any_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._header = bytearray(VNET)
         self._read = buffer(self.room)
 
@@ -67,7 +70,7 @@ class OffloadTun(TunDevice):
 
     def _has_to_cut(self) -> bool:
         try:
-            return mtu_of(self.name()) <= NOTHING_TO_CUT
+            return mtu_of(self.name(), self._any_socket) <= NOTHING_TO_CUT
         except OSError:  # it is gone, which the next read tells
             return self._cuts
 
@@ -123,5 +126,6 @@ class OffloadTun(TunDevice):
             self.features.give_up(Feature.UDP_MERGE if protocol == UDP else Feature.TCP_MERGE, error)
 
     def close(self) -> None:
+        self._any_socket.close()
         self._offload(0)
         super().close()
