@@ -77,7 +77,17 @@ def _fits(hint: Hint, goals: Sequence[Goal], lab: LabState) -> bool:
 def patterns_of(step: Step) -> dict[str, PacketPattern]:
     """Return the packets that a step waits for, by the name of the goal."""
     return {
-        seen.name: PacketPattern(seen.at, seen.protocol or "", str(seen.from_ or ""), str(seen.to or ""), seen.larger)
+        seen.name: PacketPattern(
+            seen.at,
+            protocol=seen.protocol or "",
+            source=str(seen.from_ or ""),
+            destination=str(seen.to or ""),
+            port=seen.port or 0,
+            message=seen.message or "",
+            larger=seen.larger,
+            length=seen.length or 0,
+            fragment=seen.fragment,
+        )
         for seen in step.seen
     }
 

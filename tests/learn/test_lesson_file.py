@@ -12,6 +12,7 @@ import yaml
 from labctl.learn.lesson.load import LessonFile, loads
 from labctl.learn.lesson.model import json_schema
 from labctl.learn.lesson.sections import before_commands, document
+from labctl.learn.lesson.variables import substituted
 from labctl.topology.mistakes import FileMistakes
 
 RIGHT = """\
@@ -93,6 +94,13 @@ def test_what_is_expected_is_asked_before_the_commands_and_what_they_write() -> 
 def test_a_seed_makes_the_same_values_each_time_and_another_one_others() -> None:
     texts = [read(RIGHT, seed).sections[0].text for seed in (1, 1, 2, 3, 4, 5)]
     assert texts[0] == texts[1] and len(set(texts)) > 2
+
+
+def test_a_number_may_be_calculated_from_another_one() -> None:
+    values = {"size": "200", "word": "cable"}
+    assert substituted("$size ${size + 28} ${size - 56}", values) == "200 228 144"
+    for shells in ("${size-28}", "${word + 1}", "${other - 1}", "$(( 1 - 2 ))"):
+        assert substituted(shells, values) == shells
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,15 @@ class Seen(Model):
     protocol: Literal["icmp", "tcp", "udp"] | None = Field(None, description="The protocol, or any.")
     from_: HostField | None = Field(None, alias="from", description="The source address, or any.")
     to: HostField | None = Field(None, description="The destination address, or any.", examples=["10.0.101.1"])
+    port: Whole | None = Field(None, ge=1, le=65535, description="The port of either end, or any.", examples=[8000])
+    message: Literal["request", "reply", "error"] | None = Field(
+        None, description="Of ICMP: an echo request, the reply to one, or an error; or any."
+    )
     larger: Whole = Field(0, ge=0, description="The length of an IP packet, in bytes, is more than this.")
+    length: Whole | None = Field(
+        None, ge=20, description="The length of an IP packet that is no fragment, in bytes, or any.", examples=[84]
+    )
+    fragment: bool = Field(False, description="Only fragments of packets.")
     count: Whole = Field(1, ge=1, le=10_000, description="How many.")
 
 

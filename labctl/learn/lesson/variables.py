@@ -1,4 +1,4 @@
-"""The variables of a lesson: what each is for a seed, and `$NAME` or `${NAME}` in a text.
+"""The variables of a lesson: what each is for a seed, and `$NAME`, `${NAME}` or `${NAME - 28}` in a text.
 
 `$folder` is the directory of the lesson, with the files that ship with it. Else only the names of the lesson's own
 variables are replaced: what looks like a variable besides is one of the shell.
@@ -34,6 +34,19 @@ def _chosen(variable: Any, chance: random.Random) -> str | None:
 
 
 def substituted(text: str, values: Mapping[str, str]) -> str:
-    """Return a text with the value of each variable in place of its `$NAME` or `${NAME}`."""
+    """Return a text with the value of each variable in place of its `$NAME` or `${NAME}`.
+
+    A whole number may have another one added or taken away: `${NAME + 28}`, with blanks, which is none of the shell's.
+    """
     names = "|".join(sorted(map(re.escape, values), key=len, reverse=True))
+    numbers = "|".join(
+        sorted((re.escape(name) for name, value in values.items() if value.isdigit()), key=len, reverse=True)
+    )
+
+    def calculated(found: re.Match[str]) -> str:
+        other = int(found[3])
+        return str(int(values[found[1]]) + (other if found[2] == "+" else -other))
+
+    if numbers:
+        text = re.sub(rf"\${{({numbers}) ([+-]) (\d+)}}", calculated, text)
     return re.sub(rf"\$(?:({names})\b|{{({names})}})", lambda found: values[found[1] or found[2]], text)
