@@ -1,7 +1,7 @@
 """What is shown of a lesson at a moment: pure, from the lesson, the progress, and what is known of the lab.
 
 What is to be expected is asked first. Until it is answered neither goals nor commands are shown: who has looked has
-nothing left to expect.
+nothing left to expect. Of several questions only the one that is asked now is shown, so that it gets the answer.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ def page_of(file: LessonFile, progress: Progress, lab: LabState, told: Told, not
     step, section, current = file.steps[progress.step], file.sections[progress.step], progress.current
     over, waits = current.over, awaits_prediction(step, current)
     text = f"{file.introduction}\n\n{section.text}" if progress.step == 0 else section.text
-    goals = goals_of(step, current, lab)
+    goals, question = goals_of(step, current, lab), None if over else _question(step, current, told)
+    later = {each.name for each in step.answer if each.name not in current.reached} - {
+        question.name if question else ""
+    }
     because = step.predict.because if step.predict else ""
     return Page(
         lesson=file.name,
@@ -55,8 +58,8 @@ def page_of(file: LessonFile, progress: Progress, lab: LabState, told: Told, not
         ),
         heading=section.title,
         text=before_commands(text) if waits and not over else text,
-        goals=() if waits else goals,
-        question=None if over else _question(step, current, told),
+        goals=() if waits else tuple(goal for goal in goals if goal.name not in later),
+        question=question,
         predicted=current.predicted,
         right=step.predict.right if step.predict and over else "",
         hints=told.hints,

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
 
 
+ROOMY = 120
+"""Columns of a terminal in which each engine has one line."""
+
+
 def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
     """Print what `up` did, and commands to try next, each with what it is for."""
     out = console()
@@ -110,20 +114,7 @@ def status(report: Status) -> None:
         where = f"on {escape(host.host)}: {', '.join(host.namespaces)}"
         out.print(where if host.reached else f"[red]not reached[/] {where}\n  {escape(host.why)}")
     if report.engines:
-        engines = _table("engine", "state", "command", ">TUN read", ">sent", ">received", ">TUN written", "dropped")
-        for engine in report.engines:
-            counts = engine.counters
-            engines.add_row(
-                engine.device,
-                _engine_state(engine),
-                engine.command,
-                *(
-                    str(counts[f"{n}_packets"]) if counts else "–"  # noqa: RUF001
-                    for n in ("tun_read", "udp_sent", "udp_received", "tun_written")
-                ),
-                ", ".join(words_for(n, c) for n, c in counts.items() if c and n.startswith(("in_", "out_", "icmp_"))),
-            )
-        out.print(engines)
+        _engines(out, report.engines)
         _offloads(out, report.engines)
     _cables(out, report.cables)
     if report.programs:
@@ -141,6 +132,26 @@ def status(report: Status) -> None:
         out.print(f"{report.lab} is as its file says")
         _looked(out, report.pending.coverage)
     challenge.note(report.challenge)
+
+
+def _engines(out: Console, engines: Iterable[EngineStatus]) -> None:
+    """Print what engines have carried; what they have dropped is below where a column of it leaves too little room."""
+    beside = out.width >= ROOMY
+    columns = ("engine", "state", "command", ">TUN read", ">sent", ">received", ">TUN written")
+    table, below = _table(*columns, *(("dropped",) if beside else ())), []
+    for engine in engines:
+        counts = engine.counters
+        numbers = (
+            str(counts[f"{n}_packets"]) if counts else "–"  # noqa: RUF001
+            for n in ("tun_read", "udp_sent", "udp_received", "tun_written")
+        )
+        lost = ", ".join(words_for(n, c) for n, c in counts.items() if c and n.startswith(("in_", "out_", "icmp_")))
+        table.add_row(engine.device, _engine_state(engine), engine.command, *numbers, *((lost,) if beside else ()))
+        if lost and not beside:
+            below.append(f"{engine.device} dropped {lost}")
+    out.print(table)
+    for line in below:
+        out.print(line, soft_wrap=False)
 
 
 def _engine_state(engine: EngineStatus) -> str:

@@ -53,6 +53,12 @@ def test_status_tells_a_person_of_namespaces_interfaces_addresses_and_engines(he
     assert f"~ siteA:tun0 engine {engine['command']}  (is stopped: it forwards nothing)" in told
     here.labctl("exec", "siteA", "--", "kill", "-CONT", str(engine["pid"]))
     assert "is as its file says" in here.labctl("status").stdout
+    here.labctl("exec", "siteB", "--", "ip", "link", "set", "tun1", "down")
+    here.labctl("exec", "siteA", "--", "ping", "-c", "1", "-W", "0.1", "10.0.102.1", code=1)
+    with terminal(here, *here.command("status"), env={"COLUMNS": "80"}) as narrow:
+        narrow.expect("TUN written")
+        narrow.expect("siteB:tun1 dropped 1 packet for an interface that is down")
+        assert narrow.end() == 0
     here.labctl("down")
 
 

@@ -101,7 +101,7 @@ def packets(lesson: str, step: str, seed: int) -> tuple[list[Any], list[Any]]:
     match lesson, step:
         case "cable", "count":
             cable = ("192.0.2.1", "192.0.2.2")
-            return [echo(*cable)], [echo(*cable, reply=True), echo(*reversed(cable))]
+            return [echo(*cable)], [echo(*cable, reply=True), echo(cable[1], cable[0])]
         case "cable", "way-back":
             private = (f"10.0.{known['b']}.1", f"10.0.{known['a']}.1")
             return [echo(*private, reply=True)], [echo(*private), echo("192.0.2.2", private[1], reply=True)]
