@@ -100,7 +100,7 @@ def verify(
     else:
         table = of_results_at_reported_steps if lesson and step is None else of_results
         _print(form, table(rows), class_as_values(rows), class_as_records(rows))
-    if all(row.measured and row.measured.passed for row in rows):
+    if rows and all(row.measured and row.measured.passed for row in rows):
         return ExitCode.SUCCESS
     return ExitCode.FAILED if any(row.measured and row.measured.failed for row in rows) else ExitCode.NOT_ASKED
 

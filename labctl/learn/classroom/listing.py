@@ -55,7 +55,7 @@ class Row:
 
 def listing(students: Sequence[Student], checks: Checks | None) -> list[Row]:
     """Return the rows of some students, by name. With checks these are measured in all their labs."""
-    costs = _costs([holder for student in students for holder in student.holders])
+    costs = _costs([holder for student in students for holder in student.shown])
     lessons = _lessons(students)
     results: dict[Holder, Measured] = {}
     if checks is not None:
@@ -73,12 +73,13 @@ def _rows(
     results: Mapping[Holder, Measured],
 ) -> Iterator[Row]:
     """Yield a row for each lab; the lesson that was gone on with last stands beside its lab, or in a row of its own."""
-    remarks = (wrong,) if wrong else ()
+    no_home = "" if people.home_of(student) else "lessons are not known: the server knows no home of this user"
+    remarks = tuple(filter(None, (wrong, no_home, student.more)))
     current = lessons[0] if lessons else None
-    beside = next((each for each in student.holders if current and each.lab == current.lab), None)
-    if beside is None and (current or not student.holders):
+    beside = next((each for each in student.shown if current and each.lab == current.lab), None)
+    if beside is None and (current or not student.shown):
         yield Row(student.name, student.uid, lesson=current, remarks=remarks)
-    for holder in student.holders:
+    for holder in student.shown:
         lesson = current if holder is beside else None
         yield Row(
             student.name,
@@ -126,8 +127,8 @@ def measured_rows(students: Sequence[Student], checks: Checks) -> list[Row]:
     results = {task.holder: found for task, found in measure(asked)}
     rows = []
     for student in students:
-        mine = [(holder, results[holder]) for holder in student.holders if holder in results]
-        mine = mine or [(holder, Measured(why=without[holder])) for holder in student.holders]
+        mine = [(holder, results[holder]) for holder in student.shown if holder in results]
+        mine = mine or [(holder, Measured(why=without[holder])) for holder in student.shown]
         beside = {each.lab: each for each in reversed(lessons[student.uid])}
         rows += [
             Row(student.name, student.uid, holder.lab, measured=found, lesson=beside.get(holder.lab))

@@ -13,6 +13,9 @@ from labctl.process.users import user_name
 from labctl.rootless.holders import Holder
 from labctl.topology.unknown_names import no_such
 
+MOST_LABS = 16
+"""Labs of one user that are measured and shown: a teacher's screen is small. All of them are ended."""
+
 
 @dataclass(frozen=True)
 class Student:
@@ -23,6 +26,17 @@ class Student:
     name: str
     home: str
     holders: tuple[Holder, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Holder, ...]:
+        """Return the labs that are measured and shown."""
+        return self.holders[:MOST_LABS]
+
+    @property
+    def more(self) -> str:
+        """Return, in words, how many other labs there are; nothing where there are none."""
+        number = len(self.holders) - len(self.shown)
+        return f"{number} more lab{'s' * (number != 1)}, not looked at" if number else ""
 
 
 def students(holders: Iterable[Holder], roster: Iterable[int]) -> list[Student]:

@@ -167,7 +167,7 @@ def tasks(
     """
     found, left, wrong = [], {}, []
     for student in students:
-        for holder in student.holders:
+        for holder in student.shown:
             lesson = next((each for each in reported.get(student.uid, ()) if _may_be_in(each, holder)), None)
             try:
                 task = checks.task(student, holder, lesson)

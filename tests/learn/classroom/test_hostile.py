@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from labctl.learn.classroom.people import MOST_LABS
 from tests.learn.classroom.conftest import needs_root
 from tests.learn.classroom.school import School, Student, school, written
 from tests.learn.classroom.test_cheats import running
@@ -201,14 +202,52 @@ def test_names_and_sockets_are_only_words() -> None:
         checks = made.teacher.file("checks.yaml", CHECKS)
         with running(bad, "", NAMES), running(victim, "siteA", HOLDS_PORT):
             labs = [(row["user"], row["lab"]) for row in made.teacher.json("class", "--quick")]
-            assert (victim.name, "two-site") in labs and len(labs) <= 3
-            assert {lab for _, lab in labs} <= {"two-site", "no lab", ""}
+            assert sorted(labs) == [(bad.name, "two-site"), (victim.name, "two-site")]
             told = made.teacher.labctl("class", "verify", victim.name, "--checks", checks, code=None)
             assert "\x1b" not in told.stdout and "lab two-site: 3 of 4 passed\n" in told.stdout
             assert "???? hello" in told.stdout
             (row,) = made.teacher.json("class", "verify", victim.name, "--checks", checks, code=5)
             (hello,) = (each for each in row["checks"]["results"] if each["name"] == "hello")
             assert not hello["asked"] and "\N{REPLACEMENT CHARACTER}[2Jowned" in hello["observed"]
+            assert f"{bad.name}: lab two-site is ended" in made.teacher.labctl("class", "reset", bad.name).stdout
+
+
+MANY_LABS = """
+import ctypes, os, socket, time
+names = [os.pipe() for _ in range(20)]
+user, group = os.getuid(), os.getgid()
+for number, (reader, writer) in enumerate(names):
+    if os.fork():
+        continue
+    assert ctypes.CDLL(None).unshare(0x10000000 | 0x20000000) == 0  # a user namespace and a PID namespace
+    if os.fork():
+        os.wait()
+        os._exit(0)
+    each = socket.socket(socket.AF_UNIX)
+    each.bind(b"\\0labctl/%d/a%d" % (user, number))
+    each.listen(5)
+    os.write(writer, b".")
+    time.sleep(1000)
+for reader, writer in names:
+    os.close(writer)
+    assert os.read(reader, 1)
+print("ready", flush=True)
+time.sleep(1000)
+"""
+
+
+def test_a_lab_behind_many_others_is_ended_too() -> None:
+    needs_root()
+    with school(1) as made:
+        (student,) = made.students
+        student.labctl("up", "two-site")
+        with running(student, "", MANY_LABS):
+            rows = made.teacher.json("class", "--quick")
+            assert len(rows) == MOST_LABS and rows[0]["remarks"] == [f"{21 - MOST_LABS} more labs, not looked at"]
+            ended = [each["lab"] for each in made.teacher.json("class", "reset", student.name)]
+            assert "two-site" in ended and len(ended) == 21
+            assert made.teacher.json("class", "verify", student.name, code=5)[0]["checks"]["why"] == "there is no lab"
+        assert made.teacher.labctl("class", "verify", code=5).stdout  # of whom nothing was measured nothing has passed
 
 
 TAKES_A_NAME = """
