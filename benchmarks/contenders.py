@@ -12,10 +12,15 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.world import INNER, WIRE, Ends, Pair, Site, wait_for
+from labctl.engine.cable import control as cable_control
+from labctl.engine.cable.counters import CableCounters
+from labctl.engine.cable.forward import Plug
+from labctl.engine.packets.address import Address
 
 PORT = "9000"
 SITES: tuple[tuple[Site, str, str], ...] = (("a", WIRE.a, WIRE.b), ("b", WIRE.b, WIRE.a))
@@ -135,6 +140,26 @@ def start_wireguard_go(pair: Pair) -> None:
             uapi.recv(1024)
 
 
+def start_cable(pair: Pair) -> None:
+    """A cable between hosts: Ethernet frames of a TAP device, sealed with AES-256-GCM."""
+    directory, key = _directory(), secrets.token_bytes(32)
+    for site, local, _ in SITES:
+        pair.ip(site, "tuntap add dev tun0 mode tap")
+        words = ("tun0", "/proc/self/ns/net", local, "a-b", site, _other(site), str(directory))
+        pair.start(site, sys.executable, "-m", "benchmarks.cable_end", *words)
+    counters = {site: directory / f"{site}.counters" for site, _, _ in SITES}
+    wait_for(lambda: all(map(_port_of, counters.values())), "both ends")
+    for site, _, remote in SITES:
+        plug = Plug(Address(remote, _port_of(counters[_other(site)])), key)
+        cable_control.plug(directory / f"{site}.control", plug)
+
+
+def _port_of(counters: Path) -> int:
+    with suppress(OSError), CableCounters.open(counters) as found:
+        return found.snapshot()["port"]
+    return 0
+
+
 def x25519(scalar: bytes, point: bytes) -> bytes:
     """RFC 7748 5, the Montgomery ladder; for throw-away keys only."""
     prime = 2**255 - 19
@@ -169,6 +194,7 @@ CONTENDERS = (
     Contender("labctl-python", start_labctl_python),
     Contender("labctl-no-offload", start_labctl_plain),
     Contender("socat", start_socat, needs=("socat",)),
+    Contender("cable", start_cable),
     Contender("vxlan", start_vxlan),
     Contender("veth", start_nothing, ends=WIRE),
     Contender("fastd", start_fastd, needs=("fastd",), only_1500=True),

@@ -106,6 +106,7 @@ class Cable:
         self._opener: Opener | None = None
         self._sealer: Sealer | None = None
         self._records = Records()
+        self._news = False  # whether something of the line may have changed since the last tick
         self.peer: Address | None = None
 
     def plug(self, plug: Plug, now: float) -> None:
@@ -123,6 +124,7 @@ class Cable:
         self._opener = Opener(key_of(plug.key, ends.cable, ends.theirs), plug.cipher)
         self._records = Records()
         self._line = Line(self._udp.version, self._link_is_up(), now)
+        self._news = True
         self.peer = plug.peer
         self._numbers[count.KEYS] += 1
         self._say(f"joined with {plug.peer}, sealed with {plug.cipher}")
@@ -190,17 +192,18 @@ class Cable:
             if opener is None or not from_peer:
                 self._numbers[count.IN_NOT_FROM_PEER if opener else count.IN_NOT_JOINED] += number
                 continue
-            opened = opener.open(datagrams, size)
-            self._numbers[count.OPENED] += len(opened)
-            for each in opened:
+            for opened in opener.open(datagrams, size):
                 try:
-                    self._take(each, now)
+                    self._take(opened, now)
                 except ValueError:
-                    self._numbers[count.OPENED] -= 1
-                    self._numbers[count.IN_MALFORMED] += 1
+                    self._numbers[count.IN_MALFORMED] += len(opened.bodies)
+                else:
+                    self._numbers[count.OPENED] += len(opened.bodies)
             self._count_refused(opener)
 
     def _count_refused(self, opener: Opener) -> None:
+        if not (opener.not_authentic or opener.replayed or opener.stale or self._records.unfinished):
+            return
         for cell, number in (
             (count.IN_NOT_AUTHENTIC, opener.not_authentic),
             (count.IN_REPLAYED, opener.replayed),
@@ -212,13 +215,15 @@ class Cable:
 
     def _take(self, opened: Opened, now: float) -> None:
         """Handle an authentic datagram. Raise ValueError for one that no sender makes."""
-        kind, argument, counter, body = opened
+        kind, argument, counter, bodies, ended = opened
         if kind == wire.PIECE or kind == wire.LAST:
-            if record := self._records.add(kind, argument, counter, body):
+            if record := self._records.add(argument, counter, bodies, ended):
                 self._write(record)
         elif kind == wire.LONE:
-            self._write((wire.header_of_lone(argument), body))
+            self._write([wire.header_of_lone(argument), *bodies])
         elif kind == wire.BEAT and self._line:
+            self._news = True
+            (body,) = bodies
             self._line.heard(body, len(body) + wire.SEAL, now)
             self._numbers[count.BEATS_RECEIVED] += 1
         else:
@@ -242,6 +247,9 @@ class Cable:
         line = self._line
         if line is None:
             return None
+        if not self._news and now < line.due():
+            return line.due()
+        self._news = False
         try:
             for body in line.beats(now):
                 self._send_beat(body)
@@ -279,6 +287,7 @@ class Cable:
     def link_changed(self, now: float) -> None:
         """Take note that something of the interface has changed."""
         if self._line:
+            self._news = True
             self._line.link_is(self._link_is_up(), now)
 
     def _link_is_up(self) -> bool:

@@ -11,8 +11,6 @@ from labctl.engine.cable import wire
 MOST_OPEN = 16
 """Records that wait for a piece."""
 
-_NONE = -wire.MOST_PIECES  # no record has a first counter like this
-
 
 class _Record:
     """The pieces of a record that have come, by index; `number` is 0 while the last has not come."""
@@ -27,41 +25,40 @@ class Records:
 
     def __init__(self) -> None:
         self._open: dict[int, _Record] = {}  # by the counter of the first piece
-        self._current, self._first = _Record(), _NONE  # the one whose piece came last
         self.unfinished = 0
         """How many were given up so far."""
 
-    def add(self, kind: int, index: int, counter: int, body: bytes) -> list[bytes] | None:
-        """Add a piece. Return the whole record in pieces if this was the missing one, else None.
+    def add(self, index: int, counter: int, bodies: list[bytes], ended: bool) -> list[bytes] | None:
+        """Add pieces that follow one another, the last of the record among them if `ended`.
 
-        Raise ValueError for pieces that no sender makes.
+        Return the whole record in pieces if these were the missing ones, else None. Raise ValueError for pieces that no
+        sender makes.
         """
-        if index >= wire.MOST_PIECES:
+        if index + len(bodies) > wire.MOST_PIECES:
             raise ValueError("too many pieces")
+        if ended and not index:
+            return _checked(bodies)
         first = counter - index
-        record = self._current if first == self._first else self._turn_to(first)
-        pieces = record.pieces
-        pieces[index] = body
-        if kind == wire.LAST:
-            record.number = index + 1
-        if len(pieces) != record.number:
-            return None
-        del self._open[first]
-        self._first = _NONE
-        try:
-            whole = [pieces[number] for number in range(record.number)]
-        except KeyError:
-            raise ValueError("a piece behind the last") from None
-        if sum(map(len, whole)) > wire.LARGEST_RECORD:
-            raise ValueError("a record that is too large")
-        return whole
-
-    def _turn_to(self, first: int) -> _Record:
         record = self._open.get(first)
         if record is None:
             if len(self._open) == MOST_OPEN:
                 del self._open[next(iter(self._open))]
                 self.unfinished += 1
             record = self._open[first] = _Record()
-        self._current, self._first = record, first
-        return record
+        pieces = record.pieces
+        pieces.update(enumerate(bodies, index))
+        if ended:
+            record.number = index + len(bodies)
+        if len(pieces) != record.number:
+            return None
+        del self._open[first]
+        try:
+            return _checked([pieces[number] for number in range(record.number)])
+        except KeyError:
+            raise ValueError("a piece behind the last") from None
+
+
+def _checked(bodies: list[bytes]) -> list[bytes]:
+    if sum(map(len, bodies)) > wire.LARGEST_RECORD:
+        raise ValueError("a record that is too large")
+    return bodies

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from labctl.engine.cable import wire
 from labctl.engine.cable.replay import Came, Window
@@ -31,8 +31,19 @@ class Exhausted(Exception):
 Datagram = tuple[bytes, bytes]
 """A sealed datagram in two parts: the eight bytes in the clear, and what is sealed."""
 
-Opened = tuple[int, int, int, bytes]
-"""A datagram that is authentic and came for the first time: kind, argument, counter and body."""
+
+class Opened(NamedTuple):
+    """Datagrams that are authentic and came for the first time: one, or pieces of a record that follow one another.
+
+    `argument`, the index of a piece, and `counter` are those of the first; `ended` is whether the last piece of
+    the record is the last of these.
+    """
+
+    kind: int
+    argument: int
+    counter: int
+    bodies: list[bytes]
+    ended: bool
 
 
 def preferred() -> Cipher:
@@ -97,26 +108,40 @@ class Opener:
         """Return what there is in a row of datagrams of `size` bytes, the last of them perhaps shorter."""
         decrypt, window = self._decrypt, self._window
         opened: list[Opened] = []
-        following = window.highest + 1  # most come in order, and are told to the window together
+        bodies: list[bytes] = []
+        following = window.highest + 1  # what comes in order is told to the window together
+        expected = ended = 0  # the next piece of the record, as its eight bytes have it, and if that is the last one
         for at in range(0, len(datagrams) or 1, size):  # one without a byte is one, too
-            header = bytes(datagrams[at : at + wire.HEADER])
+            nonce = _ZEROS + datagrams[at : at + wire.HEADER]
             try:
-                body = decrypt(_ZEROS + header, datagrams[at + wire.HEADER : at + size], None)
+                body = decrypt(nonce, datagrams[at + wire.HEADER : at + size], None)
             except self._failures:
                 self.not_authentic += 1
                 continue
-            word = int.from_bytes(header, "big")
-            counter = word & wire.LAST_COUNTER
-            if counter == following:
+            word = int.from_bytes(nonce, "big")
+            if word == expected:
+                bodies.append(body)
                 following += 1
+                expected, ended = word + wire.NEXT, word + wire.NEXT_IS_LAST
+                continue
+            if word == ended:
+                bodies.append(body)
+                following += 1
+                expected = ended = 0
+                opened[-1] = opened[-1]._replace(ended=True)
+                continue
+            kind, argument, counter = wire.unpacked(nonce)
+            window.take_all(following - 1)
+            came = window.take(counter)
+            following, in_order = window.highest + 1, counter == window.highest
+            if came is Came.NEW:
+                bodies = [body]
+                opened.append(Opened(kind, argument, counter, bodies, kind == wire.LAST))
+                expected = ended = 0
+                if kind == wire.PIECE and in_order:
+                    expected, ended = word + wire.NEXT, word + wire.NEXT_IS_LAST
             else:
-                window.take_all(following - 1)
-                came = window.take(counter)
-                following = window.highest + 1
-                if came is not Came.NEW:
-                    self.replayed += came is Came.AGAIN
-                    self.stale += came is Came.STALE
-                    continue
-            opened.append((word >> 56, word >> 40 & 0xFFFF, counter, body))
+                self.replayed += came is Came.AGAIN
+                self.stale += came is Came.STALE
         window.take_all(following - 1)
         return opened

@@ -75,14 +75,17 @@ def header_of_lone(argument: int) -> bytes:
     return vnet.LAYOUT.pack(vnet.NEEDS_CSUM, vnet.NONE, 0, 0, argument >> 8, argument & 0xFF)
 
 
+NEXT = (1 << 40) + 1
+"""What the first eight bytes of the next piece have more, as a number: one index and one counter."""
+
+NEXT_IS_LAST = NEXT + (LAST - PIECE << 56)
+
+
 def headers_of_record(first: int, number: int) -> list[bytes]:
     """Return the first eight bytes of the datagrams that carry a record in `number` pieces, from this counter on."""
     word = PIECE << 56 | first
-    words = range(word, word + number * _NEXT, _NEXT)
+    words = range(word, word + number * NEXT, NEXT)
     return [each.to_bytes(HEADER, "big") for each in words[:-1]] + [packed(LAST, number - 1, first + number - 1)]
-
-
-_NEXT = (1 << 40) + 1  # the next piece has the next index, and the next counter
 
 
 _BEAT = struct.Struct(">BHQQI")

@@ -152,6 +152,7 @@ def test_an_end_with_another_key_is_told_nothing() -> None:
     assert not b.tap.carrier
     a.cable.tick(1.0 + DEAD)
     assert not a.tap.carrier and a.now["state"] == State.NOTHING_IN
+    assert a.send(bytes(70)) == [] and a.drops["out_no_carrier"] == 1
 
 
 def test_old_datagrams_are_not_authentic_under_a_new_key() -> None:

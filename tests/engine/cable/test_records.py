@@ -19,6 +19,11 @@ def pieces_of(record: bytes, first: int, size: int) -> list[Piece]:
     return [(*wire.unpacked(header), record[at : at + size]) for header, at in zip(headers, starts, strict=True)]
 
 
+def added(records: Records, piece: Piece) -> list[bytes] | None:
+    kind, index, counter, body = piece
+    return records.add(index, counter, [body], kind == wire.LAST)
+
+
 records = st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=8)
 
 
@@ -33,7 +38,7 @@ def test_whole_records_come_out_as_they_went_in(
     lost = data.draw(st.sets(st.sampled_from([each for pieces in sent for each in pieces])))
     coming = data.draw(st.permutations([each for pieces in sent for each in pieces if each not in lost]))
     records = Records()
-    out = [b"".join(whole) for piece in coming if (whole := records.add(*piece)) is not None]
+    out = [b"".join(whole) for piece in coming if (whole := added(records, piece)) is not None]
     assert sorted(out) == sorted(
         record for record, pieces in zip(made, sent, strict=True) if not lost.intersection(pieces)
     )
@@ -42,10 +47,10 @@ def test_whole_records_come_out_as_they_went_in(
 def test_only_so_many_wait_for_a_piece() -> None:
     records = Records()
     for number in range(MOST_OPEN + 5):
-        assert records.add(wire.PIECE, 0, 1 + 2 * number, b"half") is None
+        assert records.add(0, 1 + 2 * number, [b"half"], ended=False) is None
     assert records.unfinished == 5
-    assert records.add(wire.LAST, 1, 2, b"half") is None
-    assert records.add(wire.LAST, 1, 2 * (MOST_OPEN + 5), b"half") == [b"half", b"half"]
+    assert records.add(1, 2, [b"half"], ended=True) is None
+    assert records.add(1, 2 * (MOST_OPEN + 5), [b"half"], ended=True) == [b"half", b"half"]
 
 
 @given(
@@ -59,16 +64,16 @@ def test_pieces_that_no_sender_makes_raise_no_other_error(pieces: list[Piece]) -
     records = Records()
     for piece in pieces:
         try:
-            records.add(*piece)
+            added(records, piece)
         except ValueError:
             continue
 
 
 def test_a_record_over_the_largest_is_none() -> None:
     records = Records()
-    records.add(wire.PIECE, 0, 1, bytes(wire.LARGEST_RECORD))
+    records.add(0, 1, [bytes(wire.LARGEST_RECORD)], ended=False)
     with pytest.raises(ValueError, match="too large"):
-        records.add(wire.LAST, 1, 2, b"x")
+        records.add(1, 2, [b"x"], ended=True)
 
 
 @given(st.integers(1, 255), st.integers(0, 255))

@@ -7,12 +7,12 @@ import secrets
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.engine.cable import sealing, wire
 from labctl.engine.cable.replay import WINDOW, Came, Window
-from labctl.engine.cable.sealing import CIPHERS, Exhausted, Opener, Sealer, key_of
+from labctl.engine.cable.sealing import CIPHERS, Exhausted, Opened, Opener, Sealer, key_of
 
 KEY = bytes(range(32))
 
@@ -66,7 +66,9 @@ def test_each_datagram_is_opened_once_in_whatever_order(
     sent = [b"".join(sealer.seal(wire.LONE, number, body)) for number, body in enumerate(bodies)]
     coming = data.draw(st.lists(st.integers(0, len(sent) - 1), max_size=60))
     opened = [each for number in coming for each in opener.open(row(sent[number]), len(sent[number]))]
-    assert sorted(opened) == [(wire.LONE, number, number + 1, bodies[number]) for number in sorted(set(coming))]
+    assert sorted(opened) == [
+        (wire.LONE, number, number + 1, [bodies[number]], False) for number in sorted(set(coming))
+    ]
     assert opener.replayed == len(coming) - len(set(coming))
 
 
@@ -129,3 +131,43 @@ def test_the_headers_of_a_record_count_up(first: int, number: int) -> None:
     assert pieces == [
         (wire.LAST if index == number - 1 else wire.PIECE, index, first + index) for index in range(number)
     ]
+
+
+def each_of(opened: list[Opened]) -> list[tuple[int, int, int, bytes]]:
+    """Datagrams one by one: kind, argument, counter and body."""
+    return [
+        (wire.LAST if ended and at == len(bodies) - 1 else kind, argument + at, counter + at, body)
+        for kind, argument, counter, bodies, ended in opened
+        for at, body in enumerate(bodies)
+    ]
+
+
+@settings(max_examples=400)
+@given(
+    lengths=st.lists(st.tuples(st.booleans(), st.integers(1, 60)), min_size=1, max_size=3),
+    data=st.data(),
+)
+def test_a_row_is_opened_as_its_datagrams_one_by_one(lengths: list[tuple[bool, int]], data: st.DataObject) -> None:
+    """Pieces in order come together; whatever is mixed up, spoilt or repeated among them, nothing else comes of it."""
+    sealer = Sealer(KEY, "aes-256-gcm")
+    sent: list[bytes] = []
+    for as_record, length in lengths:
+        body = memoryview(bytes(length))
+        sealed = sealer.seal_record(body, 8) if as_record else [sealer.seal(wire.LONE, 0, body[:8])]
+        sent += [b"".join(each).ljust(8 + wire.SEAL, b"\0") for each in sealed]  # padded ones are not authentic
+    coming = data.draw(st.lists(st.sampled_from(sent), max_size=40) | st.just(sent))
+    coming = [bytes([each[0] ^ data.draw(st.sampled_from((0, 0, 0, 1)))]) + each[1:] for each in coming]
+    together, single = Opener(KEY, "aes-256-gcm"), Opener(KEY, "aes-256-gcm")
+    found = each_of(together.open(row(*coming), 8 + wire.SEAL)) if coming else []
+    assert found == each_of([each for one in coming for each in single.open(memoryview(one), len(one))])
+    counts = [(each.not_authentic, each.replayed, each.stale) for each in (together, single)]
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("order", [(1, 0, 1, 2), (0, 2, 1, 2), (0, 1, 0, 1, 2), (0, 1, 2, 1, 2, 3)])
+def test_a_piece_in_a_row_is_taken_once(order: tuple[int, ...]) -> None:
+    sent = [b"".join(each) for each in Sealer(KEY, "aes-256-gcm").seal_record(memoryview(bytes(32)), 8)]
+    opener = Opener(KEY, "aes-256-gcm")
+    opened = opener.open(row(*(sent[each] for each in order)), 8 + wire.SEAL)
+    assert sorted(argument for _, argument, _, _ in each_of(opened)) == sorted(set(order))
+    assert opener.replayed == len(order) - len(set(order))
