@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
 
 from labctl.errors import UsageError
+from labctl.plan.parts import parts
 from labctl.topology.inventory import load_over, spread_over
 from labctl.topology.load import load, loads
 from labctl.topology.mistakes import TopologyMistakes
 from labctl.topology.model import Topology
 from labctl.topology.shipped import find
+from tests.topology.near_the_edge import NAMES, NUMBERS, ODD
 
 TWO = "hosts:\n  srv1: {address: 192.0.2.10, namespaces: [siteA]}\n  srv2: {ports: 47000-47099, namespaces: [siteB]}\n"
 
@@ -102,6 +108,48 @@ def test_without_ansible_its_inventory_is_not_read(here: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", "/none")
     said = refused(find("two-site"), written("inventory.ini", "[lab]\nsrv1\n"))
     assert "there is no program ansible-inventory" in said and "pip install ansible-core" in said
+
+
+ODD_KEYS = {
+    "address": [*ODD["address"], "192.0.2.10", "srv1"],
+    "ports": [*ODD["ports"], "47000-47099"],
+    "ssh": ODD["ssh"],
+    "namespaces": [[], ["siteA", "siteB"], *([name] for name in NAMES)],
+}
+
+
+@st.composite
+def inventories(draw: st.DrawFn) -> object:
+    """Both sites on hosts, and up to two odd values."""
+    names = draw(st.lists(st.sampled_from(["srv1", "srv2", *NAMES]), min_size=1, max_size=3, unique=True))
+    hosts: dict[str, object] = {name: {"namespaces": []} for name in names}
+    for site in ("siteA", "siteB"):
+        host = hosts[draw(st.sampled_from(names))]
+        assert isinstance(host, dict)
+        host["namespaces"].append(site)
+    for key in draw(st.lists(st.sampled_from([*ODD_KEYS]), max_size=2)):
+        host = hosts[draw(st.sampled_from(names))]
+        assert isinstance(host, dict)
+        host[key] = draw(st.sampled_from(ODD_KEYS[key]))
+    return draw(st.sampled_from([hosts, hosts, hosts, {**hosts, "srv3": draw(st.sampled_from([None, *NUMBERS]))}]))
+
+
+@given(hosts=inventories() | st.sampled_from(ODD["hosts"]))
+def test_whatever_an_inventory_says_the_lab_can_be_cut_or_it_is_told(hosts: object) -> None:
+    topology = find("two-site")
+    with TemporaryDirectory() as directory:
+        inventory = Path(directory, "inventory.yaml")
+        inventory.write_text(json.dumps({"hosts": hosts}), encoding="utf-8")
+        try:
+            found = load_over(topology, inventory).topology
+        except UsageError as error:
+            event("wrong")
+            assert str(error)
+            return
+    event("right")
+    cut = parts(found)
+    assert cut.keys() == found.hosts.keys()
+    assert sorted(name for part in cut.values() for name in part.namespaces) == ["siteA", "siteB"]
 
 
 class TestOfAnsible:
