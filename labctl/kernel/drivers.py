@@ -66,7 +66,7 @@ def _drivers() -> list[Diagnosis]:
         netem.attach(netlink, LOOPBACK_INDEX, Netem())
         found.append(Diagnosis("netem", "ok", "attached"))
     except rt.Refused as error:
-        helps = "`impair:` of a veth needs it (modprobe sch_netem), that of a tunnel endpoint does not"
+        helps = "`impair:` of a veth or a tap needs it (modprobe sch_netem), that of a tunnel endpoint does not"
         found.append(Diagnosis("netem", "note", kernel_words(error), helps))
     return [*found, _tun(), _nft(), _settings(), _sysfs()]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labctl.plan.desired import desired
 from labctl.plan.facts import NOTHING
 from labctl.plan.parts import fitted, parts
-from labctl.plan.steps import AddLink, AddVeth, StartCable, Step
+from labctl.plan.steps import AddLink, AddVeth, SetNetem, StartCable, Step
 from labctl.topology.cables import cables_of, host_of
 from labctl.topology.hosts_lines import hosts_lines
 from labctl.topology.interface_ref import InterfaceRef
@@ -184,3 +184,16 @@ checks:
         "srv1": ["own"],
         "srv2": ["of-b"],
     }
+
+
+def test_an_end_that_is_impaired_is_so_by_netem_of_its_tap() -> None:
+    text = """
+name: lab
+namespaces:
+  a: {interfaces: {x: {kind: veth, peer: "b:x", impair: {delay: 50ms, loss: 10%}}}}
+  b: {interfaces: {x: {kind: veth, peer: "a:x"}}}
+"""
+    one, other = parts(over_hosts(loads(text, "lab.yaml"), {"a": "srv1", "b": "srv2"})).values()
+    (step,) = [step for step in desired(one).steps if isinstance(step, SetNetem)]
+    assert (str(step.ref), str(step.impairment)) == ("a:x", "delay 50ms loss 10%")
+    assert not any(isinstance(step, SetNetem) for step in desired(other).steps)
