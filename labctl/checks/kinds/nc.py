@@ -12,6 +12,7 @@ import select
 import socket
 import struct
 import termios
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from labctl.checks.command_lines import nc_openbsd
@@ -81,8 +82,8 @@ class _Received:
         self.by_client = bytearray()
 
 
-def nc(asked: Nc, patience: PatienceFor) -> Outcome:
-    """Carry the data of a check, and compare what came."""
+def nc(asked: Nc, patience: PatienceFor, begun: Callable[[int], None] = lambda port: None) -> Outcome:
+    """Carry the data of a check, and compare what came. `begun` is told the port of the client."""
     with ExitStack() as stack:
         server = None
         if asked.server:
@@ -96,6 +97,7 @@ def nc(asked: Nc, patience: PatienceFor) -> Outcome:
             _begin(client, asked)
         except OSError as error:
             return refused_at_once(error)
+        begun(client.getsockname()[1])
         received, ended, waiting = _Received(), "", patience(asked.timeout)
         try:
             (_tcp if asked.protocol == "tcp" else _udp)(asked, server, client, received, waiting)

@@ -32,10 +32,14 @@ from labctl.trace.sightings import Journey, sightings
 class Captured:
     """Watches the namespaces of a topology, and counts the packets of the check that is being made."""
 
-    def __init__(self, topology: Topology, checks: Iterable[Check], identifier: Callable[[], int]) -> None:
-        """Look at those namespaces that are there. `identifier` is that of the echo requests that are being sent."""
+    def __init__(self, topology: Topology, checks: Iterable[Check], mark: Callable[[], int]) -> None:
+        """Look at those namespaces that are there.
+
+        `mark` tells the packets of the probe that is being made from others: the identifier of its echo requests, or
+        the port of its client; 0 where that is not known.
+        """
         paths, names = Paths(topology), list(filter(namespaces.taken, topology.namespaces))
-        self._topology, self._identifier = topology, identifier
+        self._topology, self._mark = topology, mark
         self._asked = {check.name: asked for check in checks if (asked := asked_of(check, paths))}
         self._endpoints = {endpoint.device: endpoint for endpoint in topology.ttun}
         self._ports = {each.port for endpoint in topology.ttun for each in (endpoint.bind, endpoint.peer)}
@@ -122,8 +126,9 @@ class Captured:
         if packet.fragment_at:
             return True
         if packet.echo is not None:
-            return not asked.port and packet.echo[0] == self._identifier()
-        return packet.ports is not None and asked.port in packet.ports
+            return not asked.port and packet.echo[0] == self._mark()
+        mark = self._mark()
+        return packet.ports is not None and asked.port in packet.ports and (not mark or mark in packet.ports)
 
     def _meant(self, ref: InterfaceRef) -> str:
         return self._topology.namespaces[ref.namespace].interfaces[ref.interface].kind

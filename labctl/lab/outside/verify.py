@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from labctl.checks.kinds import kind_of
+from labctl.checks.kinds.nc import nc
 from labctl.checks.kinds.ping import ping
 from labctl.checks.results import WANTED, Outcome, Result
 from labctl.checks.run import Means, run
@@ -17,7 +18,7 @@ from labctl.lab.outside.captured import Captured
 from labctl.lab.verify import AskedKernel
 from labctl.plan.desired import Desired
 from labctl.process.patience import Patience, PatienceFor
-from labctl.topology.model import Check, Exec, Ping, Probe, Throughput
+from labctl.topology.model import Check, Exec, Nc, Ping, Probe, Throughput
 
 _NOT_FROM_OUTSIDE: Mapping[type[Probe], str] = {
     Exec: "it runs a program in the lab, whose owner may change what that says",
@@ -26,11 +27,15 @@ _NOT_FROM_OUTSIDE: Mapping[type[Probe], str] = {
 
 
 class OutsideProbes:
-    """labctl's own probes, as far as they run no program. `identifier` is that of the echo requests sent last."""
+    """labctl's own probes, as far as they run no program.
+
+    `mark` tells their packets from others: the identifier of echo requests, or the port of a client; 0 where it is not
+    known.
+    """
 
     def __init__(self, patience: PatienceFor) -> None:
         self._patience = patience
-        self.identifier = 0
+        self.mark = 0
 
     def prepare(self, checks: Sequence[Check]) -> None:
         """Nothing is needed but Python."""
@@ -44,11 +49,17 @@ class OutsideProbes:
             return Outcome("unasked", refused)
         try:
             if isinstance(probe, Ping):
-                self.identifier = random.getrandbits(16)
-                return ping(probe, self._patience, self.identifier)
+                self.mark = random.getrandbits(16)
+                return ping(probe, self._patience, self.mark)
+            self.mark = 0
+            if isinstance(probe, Nc):
+                return nc(probe, self._patience, self._begun)
             return kind_of(probe).ask(self._patience)
         except LabError as error:
             return Outcome("unasked", f"{error.what}: {error.why}")
+
+    def _begun(self, port: int) -> None:
+        self.mark = port
 
     def typed(self, probe: Probe) -> str:
         """Return what a person types for the same."""
@@ -66,7 +77,7 @@ def verify(wanted: Desired, checks: Sequence[Check], carriers: Collection[int]) 
         return Patience(seconds, *carriers, *others) if seconds else Patience(0, *others)
 
     probes, asked = OutsideProbes(patience), {check.name: check for check in checks}
-    with closing(Captured(wanted.topology, checks, lambda: probes.identifier)) as captured:
+    with closing(Captured(wanted.topology, checks, lambda: probes.mark)) as captured:
         means = Means(probes, captured, captured.observe, AskedKernel(), patience)
         for result in run(wanted, checks, means):
             yield _proven(asked[result.name], result, captured)

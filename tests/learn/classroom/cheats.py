@@ -223,6 +223,32 @@ while True:
     return (("siteA", around),)
 
 
+def decoys(student: Student) -> Programs:
+    """The connection of the check goes by the cable, and beside it others to the same port go through the tunnel."""
+    for words in (
+        ("siteB", "ip", "route", "add", "10.0.101.1/32", "via", "192.0.2.1", "table", "77"),
+        ("siteB", "ip", "rule", "add", "ipproto", "tcp", "sport", "20000-65000", "lookup", "77"),
+        ("siteB", "sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=1"),
+    ):
+        student.labctl("exec", words[0], "--", *words[1:])
+    knocks = f"""
+import socket, time
+{_READY}
+while True:
+    with socket.socket() as each:
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\\1\\0\\0\\0\\0\\0\\0\\0")
+        each.bind(("10.0.102.1", 1500))
+        each.setblocking(False)
+        try:
+            each.connect(("10.0.101.1", 8000))
+        except OSError:
+            pass
+        time.sleep(0.005)
+"""
+    return (("siteB", knocks),)
+
+
 def kills_who_measures(student: Student) -> Programs:
     """Whoever measures is killed."""
     broken(student)
@@ -302,6 +328,7 @@ FAILS: Sequence[Cheat] = (
     another_topology,
     an_address_too_near,
     a_way_around,
+    decoys,
     traces_who_measures,
 )
 """What a check is asked about, and fails."""
