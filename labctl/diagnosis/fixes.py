@@ -13,7 +13,7 @@ from labctl.diagnosis.facts import Case
 from labctl.diagnosis.verdict import Verdict
 from labctl.plan.change import Change
 from labctl.plan.commands import in_running_lab
-from labctl.plan.steps import AddRoute, InterfaceStep, Removal
+from labctl.plan.steps import AddRoute, AutomaticAddresses, InterfaceStep, NoAutomaticAddresses, Removal
 
 _DIFFERENCES = "labctl status"
 _MOST = 3
@@ -67,8 +67,8 @@ def _at(case: Case, hop: str) -> Iterator[Change]:
     namespace, _, interface = hop.partition(":")
     for change in case.changes:
         step = change.step
-        if step.namespace != namespace:
-            continue
+        if step.namespace != namespace or isinstance(step, AutomaticAddresses | NoAutomaticAddresses):
+            continue  # how addresses come by themselves loses no packet
         of_it = isinstance(step, InterfaceStep) and step.interface == interface
         through_it = isinstance(step, AddRoute) and step.route.dev in (None, interface)
         if not interface or of_it or through_it:

@@ -316,6 +316,8 @@ ROUTE = steps.AddRoute("siteB", Route("10.0.101.0/24", dev="tun1"))
          "labctl exec siteB -- ip route add 10.0.101.0/24 dev tun1 proto static"),
         ([steps.DeleteAddress("siteB", "tun1", "10.0.9.1/24")], "siteB:tun1",
          "labctl exec siteB -- ip addr del 10.0.9.1/24 dev tun1"),
+        ([steps.SetMtu("siteB", "wan0", 1500), steps.NoAutomaticAddresses("siteB", "wan0")], "siteB:wan0",
+         "labctl exec siteB -- ip link set dev wan0 mtu 1500"),
         ([steps.AddNamespace("siteB")], "siteB", "labctl status"),
         ([ROUTE] * 4, "siteB", "labctl status"),
         ([], "siteB:tun1", "labctl status"),
