@@ -8,6 +8,7 @@ two ends of a cable nothing answers: veth drops what is larger than the MTU of t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from labctl.diagnosis import fixes
 from labctl.diagnosis.facts import Case
@@ -55,6 +56,21 @@ def next_mtu(case: Case, number: int) -> Iterator[Verdict]:
         words += ", and nothing tells the sender"
         reason = Reason.MTU_BLACK_HOLE if stage.kind is not Kind.FORWARD else Reason.MTU
     yield Verdict(str(ref), reason, words, evidence, _fix(case, ref))
+
+
+def where_smaller_pass(case: Case) -> Iterator[Verdict]:
+    """Yield that packets were lost in a cable that are too large for its other end, though smaller ones came through.
+
+    A TCP connection opens then, and carries nothing. Superframes may be larger than an MTU: those are seen to arrive.
+    """
+    for number, stage in enumerate(case.stages):
+        if stage.kind is Kind.CROSS:
+            packets = case.answers if stage.back else case.probes
+            lost = [each for each in packets if all(one.station.ref != stage.ref for one in each.sightings)]
+            found = list(next_mtu(replace(case, answers=lost) if stage.back else replace(case, probes=lost), number))
+            yield from found
+            if found:
+                return
 
 
 def cut(case: Case) -> Iterator[Verdict]:

@@ -109,6 +109,8 @@ def _verdicts(case: Case) -> list[Verdict]:
         if number not in lost_at and not _is_refuted(case, number) and not nat.may_translate(case, first, number):
             found += (_placed(case.stages[number], verdict) for verdict in _asked(case, number, _STATES))
     known = without_symptoms(_each_once(found)) or list(wrong_answers.by_another(case))
+    if not known and (too_large := list(sizes.where_smaller_pass(case))):
+        return too_large
     unknown = (number for number, told in causes.items() if not told and not _is_told(case, number, known))
     found = [*known, *(_seen(case, number, _unknown(case, number)) for number in unknown)]
     return found or list(sizes.cut(case)) or [_miscounted(case)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.labs import tunnel
 from tests.e2e.world import World
 
 ROUTER = """\
@@ -110,4 +111,20 @@ def test_the_answer_is_followed_by_the_routes_that_were_learned(here: World) -> 
     here.labctl("exec", "two", "--", "sysctl", "-qw", "net.ipv4.ip_forward=0")
     cause = only_cause(here, "one", "10.3.0.1")
     assert (cause["hop"], cause["reason"]) == ("two:eth0", "forwarding-off")
+    here.labctl("down")
+
+
+FLOW = """\
+  - name: flow
+    throughput: {from: siteA, to: siteB, address: 10.0.102.1, seconds: 0.3, at_least: 1Mbit/s}
+"""
+
+
+def test_a_connection_that_opens_and_carries_nothing_is_lost_for_the_size_of_its_packets(here: World) -> None:
+    file = tunnel(checks=FLOW).replace('9000"}', '9000", offload: false}')
+    here.labctl("up", here.file("tunnel.yaml", file))
+    here.labctl("exec", "siteB", "--", "ip", "link", "set", "wan0", "mtu", "1300")
+    (cause,) = here.json("verify", code=1)["diagnosis"]
+    assert (cause["hop"], cause["reason"]) == ("siteB:wan0", "mtu-black-hole")
+    assert "1500 bytes do not fit" in cause["words"]
     here.labctl("down")

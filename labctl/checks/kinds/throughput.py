@@ -38,6 +38,9 @@ LONGEST = 4
 _BUSY = 1.2
 _SEGMENT = 1 << 16  # bytes: what one packet carries at most before it is cut (GSO)
 
+_FULL = 1500
+"""Bytes of which the first segment is as large as an MTU of the way allows, for the usual ones."""
+
 
 class ThroughputKind:
     """Data from one namespace to another, as fast as it goes."""
@@ -73,11 +76,12 @@ class ThroughputKind:
         )
 
     def briefly(self, seconds: float, times: int) -> Nc:
-        """Return whether anything goes through at all, which loads no lab."""
+        """Return whether a packet goes through at all that is as large as those of a flow, which loads no lab."""
         asked = self.asked
         return Nc.model_validate(
             {
                 "from": asked.from_,
+                "send": "x" * (_FULL if asked.protocol == "tcp" else DATAGRAM),
                 "timeout": min(max(seconds, 0.01), 60.0),
                 **{key: getattr(asked, key) for key in ("to", "address", "port", "protocol")},
             }
