@@ -6,6 +6,7 @@ is named by a file as /proc/PID/ns/net is one. Its counters and its control sock
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from labctl.engine.cable.serve import serve
 from labctl.engine.cable.udp import bound
 from labctl.process.syscalls import CLONE_NEWNET, setns
 
+gc.set_threshold(50_000)  # as in engines of labctl (lab/engines/forkserver.py)
 device, namespace, host, cable, ours, theirs, directory = sys.argv[1:]
 with bound(host, (0,)) as opened:
     lab = os.open(namespace, os.O_RDONLY)
