@@ -48,6 +48,7 @@ def up(report: UpReport, hints: Sequence[tuple[str, str]]) -> None:
         (sum(isinstance(step, steps.AddNamespace) for step in done), "namespace"),
         (sum(2 if isinstance(step, steps.AddVeth) else isinstance(step, steps.AddLink) for step in done), "interface"),
         (sum(isinstance(step, steps.StartEngine) for step in done), "engine"),
+        (sum(isinstance(step, steps.StartCable) for step in done), "cable end"),
         (sum(isinstance(step, steps.StartProgram) for step in done), "program"),
     ]
     told = ", ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in counts if number)
@@ -194,7 +195,8 @@ def _cables(out: Console, cables: Sequence[CableStatus]) -> None:
     for cable in cables:
         counts = cable.counters
         colour, shown = ("green", "up") if cable.is_up else ("red", "no carrier" if cable.running else "ended")
-        drops = ((name, counts[name]) for name in (*DROPS_OUT, *DROPS_IN) if counts.get(name))
+        # What came before an end was joined is no loss: the other end was only sooner.
+        drops = ((name, counts[name]) for name in (*DROPS_OUT, *DROPS_IN[1:]) if counts.get(name))
         grid.add_row(
             cable.device,
             f"{cable.to} on {cable.host}",

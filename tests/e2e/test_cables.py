@@ -119,7 +119,7 @@ def test_the_two_parts_are_one_lab(up: Hosts) -> None:
         other = next(each for each in PLACE if each != name)
         assert (end.port, end.peer) == (47000, f"{PLACE[other]}:47000")
         assert (end.path_mtu, end.carried) == (1500, 1434)
-        assert f"joined with {other} ({end.peer}); path MTU 1500" in str(end)
+        assert f"joined with {other} ({end.peer}); path MTU 1500: packets over 1434 bytes travel" in str(end)
 
 
 def test_a_second_up_has_nothing_to_do(up: Hosts) -> None:

@@ -6,6 +6,7 @@ The order is that of `endpoint.serve`: catch signals, prepare, open what needs r
 
 from __future__ import annotations
 
+import resource
 import select
 import signal
 import socket
@@ -64,6 +65,7 @@ def serve(
         features.show_in(numbers.feature_cell)
         with explained("cannot give up rights", {}, "this is not expected: please report it"):
             drop_privileges.gain_nothing()
+        _dump_no_core()
         begin()
         tap = open_things.enter_context(closing(Tap(device)))
         changes = open_things.enter_context(closing(NetworkChanges(device, addresses=False)))
@@ -75,6 +77,14 @@ def serve(
             drop_privileges.enter(run_as)
         ready(features.now.words)
         return _run(cable, tap, udp, changes, control, stop)
+
+
+def _dump_no_core() -> None:
+    """Have the kernel write no core of this process, which will have keys in its memory, nor hand it to a program.
+
+    To a program that is named in core_pattern a limit of 1 forbids it (fs/coredump.c), and no file is so small.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
 def _run(cable: Cable, tap: Tap, udp: CableSocket, changes: NetworkChanges, control: Control, stop: int) -> Ending:

@@ -20,7 +20,8 @@ def told(end: CableStatus) -> str:
         case "unplugged":
             return f"waits at UDP port {end.port} to be joined with {end.host}: labctl up joins it"
         case "up":
-            return f"joined with {peer}; path MTU {end.path_mtu}, {end.carried} bytes in one datagram"
+            several = f"packets over {end.carried} bytes travel in several datagrams"
+            return f"joined with {peer}; path MTU {end.path_mtu}: {several}"
         case "peer_down":
             return f"joined with {peer}, where {end.to} is down"
         case "only_in":

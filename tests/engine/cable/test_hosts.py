@@ -87,6 +87,8 @@ def test_the_engine_has_no_rights(joined: Pair) -> None:
     shown = status(joined.a.engine.pid)
     assert {shown["CapEff"], shown["CapPrm"], shown["CapBnd"]} == {"0" * 16}
     assert shown["NoNewPrivs"] == "1"
+    limits = Path(f"/proc/{joined.a.engine.pid}/limits").read_text()
+    assert "Max core file size        1                    1 " in limits
 
 
 def test_the_key_is_nowhere_to_be_read(joined: Pair, tmp_path: Path) -> None:
@@ -175,6 +177,21 @@ def test_a_plug_that_cannot_be_is_refused_and_changes_nothing(joined: Pair) -> N
             control.plug(joined.a.control_path, plug)
     assert control.peer_of(joined.a.control_path) == f"192.0.2.2:{joined.b.port}"
     assert joined.a.ping()
+
+
+def test_over_ipv6_an_end_is_joined_in_the_same_way(tmp_path: Path) -> None:
+    with pair(tmp_path, "2001:db8::{}") as here:
+        assert here.a.ping() and here.b.ping()
+        assert [end.now["path_mtu"] for end in here.ends] == [1500, 1500]
+        for end in here.ends:
+            end.lab.ip("link set wan0 mtu 1414")  # 1500 less an IPv6 header more
+        before = here.a.now
+        assert here.a.ping(2, "-M", "do", "-s", str(1414 - 28))
+        after = here.a.now
+        sent = [after[name] - before[name] for name in ("sent_frames", "udp_sent_datagrams")]
+        assert sent[0] == sent[1]
+        here.a.engine.send_signal(signal.SIGKILL)
+        wait_until_down(here, time.monotonic())
 
 
 class Attacker:

@@ -27,11 +27,11 @@ NAMES = ("siteA:wan0", "siteB:wan0")
 class End:
     """One end: its host, its lab and its engine."""
 
-    def __init__(self, number: int, directory: Path) -> None:
+    def __init__(self, number: int, directory: Path, outside: str) -> None:
         self.number = number
         self.host, self.lab = Namespace(), Namespace()
         self.name, self.other_name = NAMES[number - 1], NAMES[2 - number]
-        self.outside, self.inside = f"192.0.2.{number}", f"10.9.0.{number}"
+        self.outside, self.inside = outside.format(number), f"10.9.0.{number}"
         self._directory = directory
         self.lab.ip("tuntap add dev wan0 mode tap", f"addr add {self.inside}/24 dev wan0", "link set wan0 up")
 
@@ -93,12 +93,15 @@ class End:
 class Pair:
     """Both ends, and the wire between their hosts."""
 
-    def __init__(self, directory: Path) -> None:
-        self.a, self.b = self.ends = End(1, directory), End(2, directory)
+    def __init__(self, directory: Path, outside: str) -> None:
+        self.a, self.b = self.ends = End(1, directory, outside), End(2, directory, outside)
         a, b = self.a.host, self.b.host
+        for host in (a, b):
+            host.shell("echo 0 > /proc/sys/net/ipv6/conf/default/disable_ipv6")
         a.ip(f"link add eth0 type veth peer name eth0 netns {b.pid}")
         for end in self.ends:
-            end.host.ip(f"addr add {end.outside}/24 dev eth0", "link set eth0 up")
+            address = f"{end.outside}/64 dev eth0 nodad" if ":" in outside else f"{end.outside}/24 dev eth0"
+            end.host.ip("link set eth0 up", f"addr add {address}")
 
     def start(self) -> None:
         """Start both engines and join them."""
@@ -129,8 +132,9 @@ class Pair:
 
 
 @contextmanager
-def pair(directory: Path) -> Iterator[Pair]:
-    made = Pair(directory)
+def pair(directory: Path, outside: str = "192.0.2.{}") -> Iterator[Pair]:
+    """Yield two ends that are joined; their hosts have the addresses `outside` with their numbers, 1 and 2."""
+    made = Pair(directory, outside)
     try:
         made.start()
         yield made
