@@ -53,6 +53,13 @@ def start_vxlan(pair: Pair) -> None:
         pair.ip(site, f"link add tun0 type vxlan id 1 local {local} remote {remote} dstport 4789 dev wan0")
 
 
+def start_fou(pair: Pair) -> None:
+    """The kernel's IPIP in UDP (FOU, `ip fou help`): for IPv4 the datagrams of our engine, without a TUN device."""
+    for site, local, remote in SITES:
+        link = f"link add tun0 type ipip local {local} remote {remote} ttl 64"
+        pair.ip(site, f"fou add port {PORT} ipproto 4", f"{link} encap fou encap-sport {PORT} encap-dport {PORT}")
+
+
 def start_labctl(pair: Pair, *options: str, **environment: str) -> None:
     """Our engine, as the command `ttun`, on devices that are there with their MTU, as labctl makes them."""
     for site, local, remote in SITES:
@@ -196,6 +203,7 @@ CONTENDERS = (
     Contender("socat", start_socat, needs=("socat",)),
     Contender("cable", start_cable),
     Contender("vxlan", start_vxlan),
+    Contender("fou", start_fou),
     Contender("veth", start_nothing, ends=WIRE),
     Contender("fastd", start_fastd, needs=("fastd",), only_1500=True),
     Contender("tinc", start_tinc, needs=("tincd",), only_1500=True),
