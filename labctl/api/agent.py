@@ -16,13 +16,20 @@ import pickle
 import queue
 import threading
 import time
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labctl import __version__
 from labctl.api.client import Call, Client, client
 from labctl.errors import LabError
 from labctl.hosts import plain
 from labctl.hosts.record import PART
+
+if TYPE_CHECKING:
+    from labctl.engine.cable.forward import Plug
+    from labctl.lab.cables.joining import End, Seen
+    from labctl.lab.cables.reach import Reach
+    from labctl.plan.cable_spec import CableSpec
 
 LEASE = 20.0
 """Seconds without a word from the near machine after which all that is not kept is taken back."""
@@ -31,6 +38,17 @@ LEASE = 20.0
 class _Task(NamedTuple):
     call: Call
     keep: queue.SimpleQueue[bool]  # whether what it made is to be kept
+
+
+def _settled(task: _Task) -> bool:
+    """Have what some work made last, or taken back, as is said. Return whether it is so: its process may have ended."""
+    while task.keep.empty():
+        if task.call.wait(0.1):  # it made nothing that it has to wait with, or it was ended
+            return task.call.settled()
+    if task.keep.get():
+        return task.call.accept()
+    task.call.refuse()
+    return True
 
 
 class _Agent:
@@ -64,7 +82,13 @@ class _Agent:
 
     def settle(self, number: int, keep: bool) -> None:
         if task := self._tasks.get(number):
+            if not keep:
+                task.call.hang_up()
             task.keep.put(keep)
+
+    def tell(self, number: int, what: object) -> None:
+        if task := self._tasks.get(number):
+            task.call.say(what)
 
     def interrupt(self, number: int) -> None:
         if task := self._tasks.get(number):
@@ -86,11 +110,10 @@ class _Agent:
             except BaseException as error:
                 self.say(number, "failed", LabError("labctl itself failed", f"{type(error).__name__}: {error}"))
                 return
-            if task.keep.get():
-                call.accept()
+            if _settled(task):
+                self.say(number, "settled")
             else:
-                call.refuse()
-            self.say(number, "settled")
+                self.say(number, "failed", LabError("labctl was ended at its work", "its process is gone"))
         finally:
             self._tasks.pop(number, None)
             call.close()
@@ -103,6 +126,45 @@ class _Agent:
 
 
 _here = _Agent()
+
+
+class _Reach:
+    """The ends of cables that are tried before a lab is made."""
+
+    def __init__(self) -> None:
+        self._open: Reach | None = None
+
+    def ends(self, specs: Sequence[CableSpec]) -> Mapping[str, End]:
+        from labctl.lab.cables.reach import Reach
+
+        self._open = Reach(specs)
+        return self._open.ends
+
+    def tried(self, plugs: Mapping[str, Plug]) -> Mapping[str, Seen]:
+        assert self._open is not None
+        with self._open as reach:
+            return reach.tried(plugs)
+
+
+_reach = _Reach()
+
+
+def _answer(ask: Callable[[Any], object], asked: bytes) -> bytes:
+    """Return as plain data what comes of a question, or the LabError that it raises."""
+    try:
+        return plain.dumps(ask(pickle.loads(asked)))
+    except LabError as error:
+        return plain.dumps(error)
+
+
+def ends(specs: bytes) -> bytes:
+    """Open these ends of cables, without devices. Return what the other hosts have to know of them."""
+    return _answer(_reach.ends, specs)
+
+
+def tried(plugs: bytes) -> bytes:
+    """Join the ends that are open, and close them. Return what was seen at each."""
+    return _answer(_reach.tried, plugs)
 
 
 def begin(sender: Any) -> str:
@@ -120,6 +182,11 @@ def alive() -> None:
 def start(number: int, work: bytes) -> None:
     """Begin some work, which has this number from now on."""
     _here.start(number, work)
+
+
+def tell(number: int, what: bytes) -> None:
+    """Tell some work something, which waits for it."""
+    _here.tell(number, pickle.loads(what))
 
 
 def settle(number: int, keep: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from labctl.process.child import Tell
 
@@ -20,6 +20,7 @@ class Caller:
     """Who has asked for some work: what it is told, and what it has sent along."""
 
     tell: Tell = lambda _: None
+    hear: Callable[[], Any] = lambda: None  # waits for what the caller says while the work is done
     descriptors: Sequence[int] = ()
     until_the_end: ExitStack = field(default_factory=ExitStack)  # what is to hold until the process that works ends
     if_received: list[Callable[[], object]] = field(default_factory=list)  # what makes the result last

@@ -23,7 +23,7 @@ from typing import Any, Self, TypeVar
 
 from labctl.api import server
 from labctl.api.caller import Work
-from labctl.api.server import Bind, Do, Free, Interrupt, Reply, Request, Told
+from labctl.api.server import SETTLED, Bind, Do, Free, Interrupt, Reply, Request, Told
 from labctl.errors import LabError, kernel_errors_as
 from labctl.lab.engines.forkserver_client import python
 from labctl.process import pickling, working_directory
@@ -201,20 +201,32 @@ class Call:
             listener(what)
         return self._result
 
-    def accept(self) -> None:
-        """Say that the result is received, and wait until what the work did lasts."""
+    def accept(self) -> bool:
+        """Say that the result is received, and wait until what the work did lasts. Return whether it does."""
         self._line.offer(True)
-        self._until_it_ends()
+        return self.settled()
+
+    def say(self, what: object) -> None:
+        """Say something to the work, which waits for it."""
+        with suppress(Hangup):
+            self._line.send(what)
+
+    def hang_up(self) -> None:
+        """Say nothing more: what the work does is taken back, at its end if not before."""
+        self._line.hang_up()
 
     def refuse(self) -> None:
         """Have what the work did taken back, and wait until it is."""
-        self._line.hang_up()
-        self._until_it_ends()
+        self.hang_up()
+        self.settled()
 
-    def _until_it_ends(self) -> None:
+    def settled(self) -> bool:
+        """Wait until the work has ended. Return whether it came to its very end."""
+        said: list[object] = [*self._unheard]
         with suppress(Hangup):
             while True:
-                self._received()
+                said += self._received()
+        return SETTLED in said
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until something is said, for so many seconds at most. Return whether that is so."""

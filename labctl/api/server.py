@@ -42,6 +42,9 @@ from labctl.process.title import set_title
 MOST_DESCRIPTORS = 8
 MOST_BYTES = 1 << 16
 
+SETTLED = "settled"
+"""What is said last, once what some work did lasts, or is taken back."""
+
 LAST_WORDS = 10.0
 """Seconds for which work that was cut off may take back what it had begun, once the program has ended."""
 
@@ -235,17 +238,19 @@ def _in_worker(server: int, work: Callable[[], object]) -> NoReturn:
 def _work(file: int, line_end: int, *others: int) -> None:
     """Do some work, and tell of it on the line."""
     close_all_but((file, line_end, *others))
-    line = Line(socket.socket(fileno=line_end))
+    line, caller = Line(socket.socket(fileno=line_end)), None
     try:
         with open(file, "rb") as whole:
             request: Request = pickling.load(whole)
-        caller = Caller(partial(_tell, line), descriptors=_streams(request, others))
+        caller = Caller(partial(_tell, line), partial(_heard, line), _streams(request, others))
         os.environ.clear()
         os.environ.update(request.environment)
         _enter(request.directory)
         os.umask(request.umask)
         reply = Reply(None, request.work(caller))
     except BaseException as error:
+        for step in caller.unless_received if caller else ():
+            step()
         line.send(Reply(portable(error), None))
         return
     try:
@@ -258,6 +263,8 @@ def _work(file: int, line_end: int, *others: int) -> None:
         and_now = caller.unless_received
     for step in and_now:
         step()
+    with suppress(Hangup):
+        line.send(SETTLED)
 
 
 def _enter(directory: str) -> None:
@@ -271,6 +278,14 @@ def _tell(line: Line, what: object) -> None:
     """Tell the program something. One that has ended hears nothing, also not how what was begun is taken back."""
     with suppress(Hangup):
         line.send(Told(what))
+
+
+def _heard(line: Line) -> object:
+    """Wait for what the program says. Raise Hangup."""
+    while True:
+        select.select([line], [], [])
+        for what in line.received():
+            return what
 
 
 def _streams(request: Request, descriptors: Sequence[int]) -> Sequence[int]:

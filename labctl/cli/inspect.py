@@ -42,8 +42,12 @@ def list_(form: str) -> int:
 @format_option
 def exec_(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """Run a command in a namespace of a lab; its exit code is ours."""
+    from labctl.hosts.context import OverHosts
+
     if len(words) > 1:
         own, (namespace, *command) = lab_of(words, lab)
+        if command and isinstance(own.context, OverHosts):
+            return own.context.run("exec", namespace, "--", *command)
         if command:
             return own.context.call(partial(_typed, own.name, namespace, command))
     raise click.UsageError("a namespace and a command are needed, as in: labctl exec siteA -- ip route")
@@ -65,11 +69,14 @@ def _typed(lab: str, namespace: str, command: Sequence[str]) -> int:
 @format_option
 def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """Open a shell in a namespace of a lab."""
+    from labctl.hosts.context import OverHosts
     from labctl.lab import execute
     from labctl.process import terminal
 
     own, left = lab_of(words, lab)
     namespace = the_one(left, "a namespace", "labctl shell siteA")
+    if isinstance(own.context, OverHosts):
+        return own.context.run("shell", namespace)
     try:
         return own.context.call(lambda: execute.shell(own.name, namespace))
     finally:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from labctl.errors import LabError
 from labctl.hosts.record import Record
 from labctl.process.child import Child, Tell
 from labctl.process.processes import Process
+
+if TYPE_CHECKING:
+    from labctl.hosts.command import Streams
 
 Result = TypeVar("Result")
 
@@ -44,6 +47,26 @@ class OverHosts:
 
     def end(self, lab: str, work: Callable[[], AbstractContextManager[Result]]) -> Result:
         self._refuse()
+
+    def host_of(self, namespace: str) -> str:
+        """Return the host of a namespace, by its name with or without the prefix of the lab. Raise UsageError."""
+        from labctl.topology.unknown_names import no_such
+
+        spaces = self.record.namespaces
+        for name in (namespace, f"{self.lab}-{namespace}"):
+            if name in spaces:
+                return spaces[name]
+        raise no_such(f"lab {self.lab} has no namespace named {namespace!r}", namespace, spaces)
+
+    def run(self, command: str, namespace: str, *words: str, streams: Streams | None = None) -> int:
+        """Run a command of labctl that is about one namespace, on the host where that is. Return its exit code.
+
+        It has the streams of this process, where none are given. Raise UsageError where there is no such namespace.
+        """
+        from labctl.hosts.command import run_there
+
+        login = self.record.logins[self.host_of(namespace)]
+        return run_there(login, [command, "-l", self.record.lab, namespace, *words], streams)
 
     def _refuse(self) -> NoReturn:
         where = ", ".join(self.record.hosts)

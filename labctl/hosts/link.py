@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from labctl.errors import LabError, MachineError
+from labctl.hosts.command import labctl_there
 from labctl.hosts.errors import HostLost, login_failed, was_dropped
 
 try:
@@ -47,13 +47,6 @@ _OPTIONS = {
 }
 _SSH = ("ssh", "-T", *(f"-o{name}={value}" for name, value in _OPTIONS.items()))
 
-_THERE = (
-    'PATH="$PATH:$HOME/.local/bin"; '
-    'command -v labctl >/dev/null || { echo "labctl: not found in $PATH" >&2; exit 127; }; '
-    'exec labctl agent "$@"'
-)
-"""Where pip and pipx put commands of a user is in the PATH of a shell, and not of a command of ssh."""
-
 Heard = Callable[[str, bytes | None], object]
 """Called with the name of a host and what it says, None once it is lost; in a thread of its own."""
 
@@ -71,7 +64,7 @@ class _Login(mitogen.parent.Connection):  # type: ignore[misc]
 
     def get_boot_command(self) -> list[str]:
         _, *words = super().get_boot_command()
-        return [*_SSH, "--", self.options.name, f"exec sh -c {shlex.quote(_THERE)} labctl {shlex.join(words)}"]
+        return [*_SSH, "--", self.options.name, labctl_there(["agent", *words])]
 
 
 class Link:
@@ -85,8 +78,16 @@ class Link:
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Have the host call a function. Return what that returned. Raise HostLost."""
+        return self.begin(function, *arguments)()
+
+    def begin(self, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+        """Have the host call a function. Return what waits for its answer, as `call` does."""
+        answer = self._context.call_async(function, *arguments)
+        return lambda: self._received(answer)
+
+    def _received(self, answer: Any) -> Any:
         try:
-            return self._context.call_async(function, *arguments).get(timeout=ANSWER).unpickle()
+            return answer.get(timeout=ANSWER).unpickle()
         except mitogen.core.TimeoutError:
             raise HostLost(self.host, f"it has not answered in {ANSWER:g} s") from None
         except mitogen.core.ChannelError:

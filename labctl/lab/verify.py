@@ -158,12 +158,19 @@ def means_of(
     state: State, recorded: Recorded, tools: Callable[[PatienceFor], Tools], watch: Watch | None = None
 ) -> Means:
     """Return what the checks of a lab are made with, for the engines that are recorded now."""
+    patience = patience_of(recorded)
+    return Means(tools(patience), watch or NoWatch(), partial(snapshot, state), AskedKernel(), patience)
+
+
+def patience_of(recorded: Recorded) -> PatienceFor:
+    """Return what waits for something of a lab, for the engines that are recorded now."""
     carriers = [engine.process.pid for engine in recorded.engines.values()]
+    carriers += [cable.process.pid for cable in recorded.cables.values()]
 
     def patience(seconds: float, *others: int) -> Patience:
         return Patience(seconds, *carriers, *others)
 
-    return Means(tools(patience), watch or NoWatch(), partial(_snapshot, state), AskedKernel(), patience)
+    return patience
 
 
 class AskedKernel:
@@ -187,7 +194,7 @@ def chosen(lab: str, checks: Sequence[Check], typed: Sequence[str]) -> list[Chec
     return in_order((known[name] for name in wanted), checks)
 
 
-def _snapshot(state: State, points: Collection[CountingPoint]) -> Snapshot:
+def snapshot(state: State, points: Collection[CountingPoint]) -> Snapshot:
     """Return the counters of these points as they are now."""
     spaces = {name: counters(name) for name in {point.ref.namespace for point in points}}
     return Snapshot(

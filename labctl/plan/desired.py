@@ -87,7 +87,7 @@ def _steps(topology: Topology, mtus: Mtus) -> Iterator[Step]:
         spec = _engine(topology, endpoint)
         yield steps.StartEngine(*spec.device, spec)
     for end in topology.part.cables if topology.part else ():
-        yield steps.StartCable(*end.device, _cable(end))
+        yield steps.StartCable(*end.device, cable_spec(end))
     for name, space in spaces:
         for line in space.exec:
             yield steps.RunLine(name, Ran(line.command, line.exit, line.cwd), line.within)
@@ -184,7 +184,7 @@ def _neighbour(written: model.Neighbour) -> Neighbour:
     return Neighbour(str(written.to), written.lladdr or "", "proxy" if written.proxy else "permanent")
 
 
-def _cable(end: model.CableEnd) -> CableSpec:
+def cable_spec(end: model.CableEnd) -> CableSpec:
     ports = (end.ports.first, end.ports.last) if end.ports else (0, 0)
     return CableSpec(end.device, end.peer, end.cable, end.host, end.address, ports)
 

@@ -68,7 +68,7 @@ class Machine:
     """One machine: a name, an address, and what runs there."""
 
     def __init__(self, name: str, address: str, made: Path, wire: int) -> None:
-        self.name, self.address = name, address
+        self.name, self.address, self._wire = name, address, wire
         furnish = _FURNISH.format(made=made, user=USER, uid=ORDINARY_UID)
         begin = f"set -e{furnish}exec {SSHD} -D -e -f {made}/sshd_config"
         self._outside = subprocess.Popen(
@@ -119,7 +119,7 @@ class Machine:
                 setns(pids.fileno(), CLONE_NEWPID)
             inner = os.fork()  # only a child is in another PID namespace
             if inner:
-                os.closerange(0, 3)
+                os.closerange(0, os.sysconf("SC_OPEN_MAX"))  # Popen waits for one of them to be closed
                 os._exit(os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1]) & 0xFF)
             die_with_parent(0)
             os.setgroups([])
@@ -189,9 +189,22 @@ class Machine:
         return Path(f"/proc/{self.pid}/root/home/{USER}")
 
     def processes(self) -> list[str]:
-        """Return the command lines of what runs here beside sshd that waits."""
+        """Return the command lines of what runs here beside sshd, which learns late that a network is cut."""
         told = inside(self.pid, "ps", "-eo", "args=", mount=True).splitlines()
-        return [line for line in told if not line.startswith((SSHD, "sshd: /usr", "ps "))]
+        return [line for line in told if not line.startswith((SSHD, "sshd: ", "ps "))]
+
+    def interrupt(self, command: subprocess.Popen[str]) -> None:
+        """Press Ctrl-C for a command of labctl here, which is a child of the process that was started."""
+        (inner,) = _children(command.pid)
+        os.kill(inner, signal.SIGINT)
+
+    def unplug(self) -> None:
+        """Cut the network of this machine."""
+        inside(self._wire, "ip", "link", "set", f"to-{self.name}", "nomaster")
+
+    def plug(self) -> None:
+        """Join the network of this machine again."""
+        inside(self._wire, "ip", "link", "set", f"to-{self.name}", "master", "wire")
 
     def end(self) -> None:
         """End everything here at once, as where the power fails."""

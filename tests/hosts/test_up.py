@@ -24,6 +24,10 @@ namespaces:
     host: srv2
     interfaces:
       t: {kind: tap, addresses: [10.3.0.1/24]}
+    programs:
+      - {name: talker, command: "sh -c 'echo hello; exec sleep 1000'"}
+checks:
+  - {name: a-b, ping: {from: a, to: 10.2.0.2}, crosses: ["a:v", "b:v"]}
 """
 
 
@@ -86,3 +90,19 @@ def test_a_lab_of_that_name_that_is_another_is_left_alone(wire: Wire) -> None:
     assert list(srv1.json("status")["namespaces"]) == ["own"]
     assert near.json("list") == []
     srv1.labctl("down")
+
+
+def test_commands_about_one_namespace_are_done_where_it_is(wire: Wire) -> None:
+    near = wire.near
+    near.labctl("up", near.file("apart.yaml", APART))
+    assert "10.3.0.1/24" in near.labctl("exec", "c", "--", "ip", "addr", "show", "dev", "t").stdout
+    assert near.labctl("exec", "apart", "c", "--", "sh", "-c", 'exit "$1"', "-", "7", code=7).stdout == ""
+    assert near.labctl("exec", "c", "--", "echo", "a 'quoted'  $word").stdout == "a 'quoted'  $word\n"
+    told = near.labctl("exec", "d", "--", "true", code=2).stderr
+    assert "lab apart has no namespace named 'd'" in told
+    assert "a, b, c" in told
+    verified = near.json("verify")
+    assert [(check["name"], check["passed"]) for check in verified["checks"]] == [("a-b", True)]
+    assert {each["place"] for each in verified["checks"][0]["evidence"]} == {"a:v", "b:v"}
+    assert [line.split()[0] for line in near.labctl("logs").stdout.splitlines()] == ["srv2"]
+    near.labctl("down")

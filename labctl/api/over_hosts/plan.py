@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from labctl.api.over_hosts import cables
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.over_hosts.up import stood
 from labctl.api.work import lifecycle
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 def plan(topology: Topology) -> Planned:
     """Look what `up` would do on all hosts of a lab. Raise LabError where it would, or where one is not reached."""
-    shares, before = parts_of(topology), recorded(topology.name)
-    record = Record.of(topology, shares, "")
+    asked, before = cables.with_addresses(topology), recorded(topology.name)
+    record = Record.of(asked, parts_of(asked), "")
     with sessions({**(before.logins if before else {}), **record.logins}) as found:
         found.reach_all()
-        stood(found, topology.name, before)
+        shares = parts_of(cables.fit(found, asked, stood(found, asked.name, before)))
         tasks = [found.start(host, partial(lifecycle.plan, share, None, None)) for host, share in shares.items()]
         found.wait(tasks)
     each = [task.result.pending for task in tasks]

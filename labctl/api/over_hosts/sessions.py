@@ -71,7 +71,7 @@ class Task(Generic[Result]):
 
     def fail(self, error: LabError) -> None:
         """Have nothing more come of it."""
-        if not self.over:
+        if not self.settled:
             self.error = error
         self.over = self.settled = True
 
@@ -126,11 +126,15 @@ class Sessions:
         """Wait until each has a result or an error; interrupted, interrupt them, and wait until they are over."""
         waiting = list(tasks)
         try:
-            self._until(lambda: all(task.over for task in waiting), tell)
+            self.until(lambda: all(task.over for task in waiting), tell)
         except BaseException:
             self.interrupt(waiting)
-            self._until(lambda: all(task.over for task in waiting), _SILENTLY)
+            self.until(lambda: all(task.over for task in waiting), _SILENTLY)
             raise
+
+    def tell(self, task: Task[Any], what: object) -> None:
+        """Tell some work something, which waits for it."""
+        task.link.cast(agent.tell, task.number, pickle.dumps(what))
 
     def interrupt(self, tasks: Iterable[Task[Any]]) -> None:
         """Interrupt some work."""
@@ -143,7 +147,7 @@ class Sessions:
         waiting = [task for task in tasks if not task.settled]
         for task in waiting:
             task.link.cast(agent.settle, task.number, keep)
-        self._until(lambda: all(task.settled for task in waiting), _SILENTLY)
+        self.until(lambda: all(task.settled for task in waiting), _SILENTLY)
 
     def do(self, works: Mapping[str, Work[Result]], tell: Tell = _SILENTLY) -> dict[str, Result | LabError]:
         """Have some work done on each host. Return what came of it, or why nothing did."""
@@ -159,7 +163,8 @@ class Sessions:
         self.settle([task], keep=True)
         return task.result
 
-    def _until(self, over: Callable[[], bool], tell: Tell) -> None:
+    def until(self, over: Callable[[], bool], tell: Tell = _SILENTLY) -> None:
+        """Hear what hosts say until something is so."""
         while not over():
             with suppress(queue.Empty):
                 host, said = self._said.get(timeout=1)
@@ -194,10 +199,26 @@ class Sessions:
             if task.host == host:
                 task.fail(why)
 
+    def ask(self, function: Callable[[bytes], bytes], asked: Mapping[str, object]) -> dict[str, Any]:
+        """Put a question to hosts, each its own, at once. Return the answers. Raise LabError."""
+        waiting = {host: self._links[host].begin(function, pickle.dumps(what)) for host, what in asked.items()}
+        answers = {host: plain.loads(answer()) for host, answer in waiting.items()}
+        for host, answer in answers.items():
+            if isinstance(answer, LabError):
+                raise at(host, answer)
+        return answers
+
     def beat(self) -> None:
         """Let each host know that this machine is there, and have it answer."""
         for link in self._links.values():
             link.cast(agent.alive)
+
+
+def result_of(answer: Result | LabError) -> Result:
+    """Return what came of some work on a host. Raise what it raised."""
+    if isinstance(answer, LabError):
+        raise answer
+    return answer
 
 
 def _begin(link: Link) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from labctl.api.over_hosts.sessions import sessions
+from labctl.api.over_hosts.sessions import Sessions, sessions
 from labctl.api.work import parts
 from labctl.errors import LabError
 from labctl.hosts.record import Record
@@ -19,8 +19,13 @@ from labctl.plan.plan import Pending, between
 def status(record: Record) -> Status:
     """Look what is there of a lab over hosts. Of what is on hosts that are not reached nothing is told."""
     with sessions(record.logins) as found:
-        answers = found.do({host: partial(parts.status, record.lab) for host in found.reached})
-        lost = {**found.lost, **{host: answer for host, answer in answers.items() if isinstance(answer, LabError)}}
+        return status_on(record, found)
+
+
+def status_on(record: Record, found: Sessions) -> Status:
+    """Look what is there of a lab on the hosts of these sessions."""
+    answers = found.do({host: partial(parts.status, record.lab) for host in found.reached})
+    lost = {**found.lost, **{host: answer for host, answer in answers.items() if isinstance(answer, LabError)}}
     there = {host: answer for host, answer in answers.items() if not isinstance(answer, LabError)}
     each = [answer for answer in there.values() if answer is not None]
     return Status(

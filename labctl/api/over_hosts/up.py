@@ -12,55 +12,61 @@ it was. Which hosts the lab is on is recorded before anything is made there.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from labctl.api.caller import Caller
+from labctl.api.over_hosts import cables
 from labctl.api.over_hosts.down import end
-from labctl.api.over_hosts.sessions import Sessions, Task, sessions
+from labctl.api.over_hosts.sessions import Sessions, Task, Tell, result_of, sessions
 from labctl.api.work import inspect, lifecycle, parts
 from labctl.errors import LabError, UsageError
 from labctl.hosts.record import Record, recorded
-from labctl.lab.events import Done, Planned, RollingBack
+from labctl.lab.cables.ends import Waiting
+from labctl.lab.events import Done, Listener, Planned, RollingBack
 from labctl.lab.up import UpReport
 from labctl.plan.parts import parts as parts_of
 from labctl.process.signals import TERMINATION, ignored
 
 if TYPE_CHECKING:
-    from labctl.process.child import Tell
     from labctl.topology.model import Topology
 
 
-def up(topology: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
+def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
     """Make a lab over hosts what a topology asks for, and tell the steps; end it first if it is to be `fresh`.
 
     Raise LabError; nothing is left of it then, or it is as it was.
     """
     if fresh:
-        for error in end(topology.name)[1]:
+        for error in end(written.name)[1]:
             raise error
-    began, shares = time.monotonic(), dict(parts_of(topology))
-    before = recorded(topology.name)
-    record = Record.of(topology, shares, file)
-    left_over = [host for host in before.hosts if host not in shares] if before else []
+    began, asked = time.monotonic(), cables.with_addresses(written)
+    before = recorded(asked.name)
+    record = Record.of(asked, parts_of(asked), file)
+    left_over = [host for host in before.hosts if host not in record.hosts] if before else []
     with sessions({**(before.logins if before else {}), **record.logins}) as found:
         found.reach_all()
-        standing = stood(found, topology.name, before)
+        standing = stood(found, asked.name, before)
+        topology = cables.fit(found, asked, standing)
+        shares = parts_of(topology)
         _with_hosts_of(record, before).write()
         merged = Merged(topology.name, tuple(shares), caller.tell)
-        made = [
-            found.start(host, partial(lifecycle.up, share, None, None, False, None)) for host, share in shares.items()
-        ]
+        made = [found.start(host, partial(parts.begin, share)) for host, share in shares.items()]
         try:
-            found.wait(made, merged.hear)
+            _all(found, made, lambda task: task.over or task.host in merged.waiting, merged.hear)
+            told = cables.plugs(topology, merged.waiting)
             for task in made:
-                _ = task.result
+                if task.host in told:
+                    found.tell(task, told[task.host])
+            _all(found, made, lambda task: task.over, merged.hear)
+            carriers = {task.host: task.result[1] for task in made}
+            cables.check_carriers(carriers)
             with ignored(*TERMINATION):
                 found.settle(made, keep=True)
                 for task in made:
-                    if task.host in found.lost:
-                        raise found.lost[task.host]
+                    if task.error is not None:
+                        raise task.error
                 for host in left_over:
                     found.on(host, partial(parts.end, topology.name))
                 record.completed(topology).write()
@@ -69,10 +75,20 @@ def up(topology: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
                 merged.take_back(error.what if isinstance(error, LabError) else "interrupted")
                 _take_back(found, made, standing, topology.name, before)
             raise
-    reports = {task.host: task.result for task in made}
+    reports = {task.host: task.result[0] for task in made}
     if not standing:
         caller.unless_received.append(partial(end, topology.name))
-    return _merged(topology, reports, not standing, time.monotonic() - began)
+    notes = [f"on {host}: {note}" for host, report in reports.items() for note in report.notes]
+    notes += cables.notes(asked, topology, carriers)
+    return _merged(topology, reports, not standing, time.monotonic() - began, notes)
+
+
+def _all(found: Sessions, tasks: Sequence[Task[Any]], done: Callable[[Task[Any]], bool], hear: Tell) -> None:
+    """Wait until something is so of all tasks. Raise the LabError of the first that fails."""
+    found.until(lambda: all(map(done, tasks)) or any(task.error for task in tasks), hear)
+    for task in tasks:
+        if task.error is not None:
+            raise task.error
 
 
 def stood(found: Sessions, lab: str, before: Record | None) -> dict[str, Topology]:
@@ -89,13 +105,6 @@ def stood(found: Sessions, lab: str, before: Record | None) -> dict[str, Topolog
     return {host: topology for host, answer in applied.items() if (topology := result_of(answer)) is not None}
 
 
-def result_of(answer: Any) -> Any:
-    """Return what came of some work on a host. Raise what it raised."""
-    if isinstance(answer, LabError):
-        raise answer
-    return answer
-
-
 def _with_hosts_of(record: Record, before: Record | None) -> Record:
     """Return a record that leads to all hosts on which something of the lab is, or may be in a moment."""
     if before is None:
@@ -104,10 +113,11 @@ def _with_hosts_of(record: Record, before: Record | None) -> Record:
 
 
 def _take_back(
-    found: Sessions, made: Iterable[Task[UpReport]], stood: Mapping[str, Topology], lab: str, before: Record | None
+    found: Sessions, made: Sequence[Task[Any]], stood: Mapping[str, Topology], lab: str, before: Record | None
 ) -> None:
     """Have no host keep what it made, and put back a lab that stood."""
     kept = [task for task in made if task.settled and task.error is None]
+    found.interrupt(made)
     found.settle([task for task in made if task.error is None], keep=False)
     back = found.do({host: partial(lifecycle.up, share, None, None, False, None) for host, share in stood.items()})
     gone = found.do({task.host: partial(parts.end, lab) for task in kept if task.host not in stood})
@@ -119,7 +129,9 @@ def _take_back(
         record.forget()
 
 
-def _merged(topology: Topology, reports: Mapping[str, UpReport], fresh: bool, seconds: float) -> UpReport:
+def _merged(
+    topology: Topology, reports: Mapping[str, UpReport], fresh: bool, seconds: float, notes: Sequence[str]
+) -> UpReport:
     each = list(reports.values())
     return UpReport(
         topology.name,
@@ -130,33 +142,36 @@ def _merged(topology: Topology, reports: Mapping[str, UpReport], fresh: bool, se
         tuple(substitution for report in each for substitution in report.substitutions),
         seconds,
         each[0].coverage,
-        tuple(f"on {host}: {note}" for host, report in reports.items() for note in report.notes),
+        tuple(notes),
     )
 
 
 class Merged:
     """The events of all hosts as those of one lab: what is planned is told once, before what is done."""
 
-    def __init__(self, lab: str, hosts: tuple[str, ...], tell: Tell) -> None:
+    def __init__(self, lab: str, hosts: tuple[str, ...], tell: Listener) -> None:
+        self.waiting: dict[str, Waiting] = {}  # the cables of each host, once it has made its share
         self._lab, self._tell = lab, tell
-        self._waiting = set(hosts)
+        self._unplanned = set(hosts)
         self._planned: dict[str, Planned] = {}
         self._unsaid: list[Done] = []
         self._taken_back = False
 
-    def hear(self, host: str, event: object) -> None:
+    def hear(self, host: str, event: Any) -> None:
         """Hear what happens on a host."""
         match event:
             case Planned():
                 self._planned[host] = event
-                self._waiting.discard(host)
-                if not self._waiting:
+                self._unplanned.discard(host)
+                if not self._unplanned:
                     self._tell(self._all())
                     for done in self._unsaid:
                         self._tell(done)
                     self._unsaid.clear()
-            case Done() if self._waiting:
+            case Done() if self._unplanned:
                 self._unsaid.append(event)
+            case Waiting():
+                self.waiting[host] = event
             case RollingBack(why):
                 self.take_back(f"on {host}: {why}")
             case _:

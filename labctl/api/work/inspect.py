@@ -68,6 +68,7 @@ def status(lab: str, caller: Caller) -> Status:
 
 def logs(lab: str, named: Sequence[str], follow: bool, caller: Caller) -> None:
     """Tell the lines that engines and programs of a lab wrote; with `follow` until this is interrupted."""
+    from labctl.hosts.context import OverHosts
     from labctl.lab.engines.logs import lines
     from labctl.lab.own_labs import context_of
 
@@ -75,7 +76,12 @@ def logs(lab: str, named: Sequence[str], follow: bool, caller: Caller) -> None:
         for line in lines(lab, named, follow):
             tell(line)
 
-    context_of(lab).follow(work, caller.tell)
+    context = context_of(lab)
+    if isinstance(context, OverHosts):
+        from labctl.api.over_hosts.there import logs as logs_there
+
+        return logs_there(context, named, follow, caller)
+    context.follow(work, caller.tell)
 
 
 def events(lab: str, verify: bool, caller: Caller) -> None:
@@ -102,6 +108,7 @@ def run(lab: str, namespace: str, command: Sequence[str], caller: Caller) -> int
 
     Return its exit code, -N if signal N ended it.
     """
+    from labctl.hosts.context import OverHosts
     from labctl.lab.execute import execute
     from labctl.lab.own_labs import context_of
 
@@ -120,4 +127,10 @@ def run(lab: str, namespace: str, command: Sequence[str], caller: Caller) -> int
         execute(lab, namespace, command, wait)
         return ended[0]
 
-    return context_of(lab).call(work)
+    context = context_of(lab)
+    if isinstance(context, OverHosts):
+        from labctl.hosts.command import Streams
+
+        context.run("exec", namespace, "--", *command, streams=Streams(wait))
+        return ended[0]
+    return context.call(work)

@@ -11,10 +11,13 @@ from labctl.process.child import Tell
 
 if TYPE_CHECKING:
     from labctl.lab.down import DownReport
+    from labctl.lab.engines.forkserver_client import Forkserver
     from labctl.lab.reconcile import Planned
     from labctl.lab.restart import Restarted
     from labctl.lab.up import UpReport
+    from labctl.plan.desired import Desired
     from labctl.process.processes import Process
+    from labctl.rootless.context import Context
     from labctl.topology.model import Topology
 
 
@@ -29,39 +32,46 @@ def up(
 
     with forkserver() as server:  # first of all: it has something to load
         from labctl.api.sources import file_of, routed_of
-        from labctl.lab import preflight
-        from labctl.lab.down import end as end_lab
-        from labctl.lab.own_labs import own_labs
-        from labctl.lab.up import up as make
         from labctl.plan.desired import Desired
-        from labctl.process.signals import TERMINATION, ignored
-        from labctl.rootless.context import context_of_new
 
         routed, file = routed_of(source, name, inventory), file_of(source)
         if routed.topology.hosts:
             from labctl.api.over_hosts.up import up as up_over_hosts
 
             return up_over_hosts(routed.topology, file, fresh, caller)
-        wanted = Desired.of(routed)
-        lab = wanted.topology.name
-        if fresh and (before := own_labs().get(lab)):
-            preflight.check_rulesets(wanted.topology.namespaces, wanted.topology, file)
-            end_lab(lab, before)
-        context = context_of_new(lab)
+        return make(Desired.of(routed), file, fresh, owner, server, caller)[0]
 
-        def work(tell: Tell) -> UpReport:
-            return caller.until_the_end.enter_context(make(wanted, file, context.mode, server.at(context), tell))
 
-        try:
-            made = context.follow(work, caller.tell)
-            caller.until_the_end.enter_context(ignored(*TERMINATION))  # the lab is made: what is left does not fail
-        except BaseException:
-            context.abandon()
-            raise
+def make(
+    wanted: Desired, file: str, fresh: bool, owner: Process | None, server: Forkserver, caller: Caller
+) -> tuple[UpReport, Context]:
+    """Make a lab on this machine as `up` does. Return where it lives, too, which none finds before it is kept."""
+    from labctl.lab import preflight
+    from labctl.lab.down import end as end_lab
+    from labctl.lab.own_labs import own_labs
+    from labctl.lab.up import up as making
+    from labctl.process.signals import TERMINATION, ignored
+    from labctl.rootless.context import context_of_new
+
+    lab = wanted.topology.name
+    if fresh and (before := own_labs().get(lab)):
+        preflight.check_rulesets(wanted.topology.namespaces, wanted.topology, file)
+        end_lab(lab, before)
+    context = context_of_new(lab)
+
+    def work(tell: Tell) -> UpReport:
+        return caller.until_the_end.enter_context(making(wanted, file, context.mode, server.at(context), tell))
+
+    try:
+        made = context.follow(work, caller.tell)
+        caller.until_the_end.enter_context(ignored(*TERMINATION))  # the lab is made: what is left does not fail
+    except BaseException:
+        context.abandon()
+        raise
     caller.if_received.append(lambda: context.keep(owner))  # until then a rootless environment ends with this process
     if made.fresh:
         caller.unless_received.append(lambda: end_lab(lab, context))
-    return made
+    return made, context
 
 
 def restart(lab: str, named: Sequence[str], caller: Caller) -> Restarted:

@@ -1,15 +1,57 @@
-"""Work that a host does for a lab over several: what is there of it, and its end, where there may be nothing of it."""
+"""Work that a host does for a lab over several: what is there of it, and what a check asks of its share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from labctl.api.caller import Caller
+from labctl.api.caller import Caller, Result
+from labctl.process.child import Tell
 
 if TYPE_CHECKING:
+    from labctl.checks.evidence import CountingPoint, Snapshot
+    from labctl.checks.kinds.nc_apart import Half
+    from labctl.checks.results import Outcome
+    from labctl.kernel.lookup import NoWay, Way
+    from labctl.lab.cables.ends import CableStatus
     from labctl.lab.events import Removed
     from labctl.lab.status import Status
-    from labctl.topology.model import Topology
+    from labctl.lab.up import UpReport
+    from labctl.process.patience import PatienceFor
+    from labctl.topology.interface_ref import InterfaceRef
+    from labctl.topology.model import Nc, Probe, Topology
+    from labctl.topology.values import Host
+
+WHILE_BUSY = 5.0
+"""Seconds by which a cable may carry later on a busy host."""
+
+LISTENS = "listens"
+"""What the server of a probe tells once it is ready."""
+
+
+def begin(share: Topology, caller: Caller) -> tuple[UpReport, dict[str, CableStatus]]:
+    """Make a share of a lab, tell of its cables, and join them as the caller says then.
+
+    Return how the cables are, too. The share lasts as one that `up` makes.
+    """
+    from labctl.lab.engines.forkserver_client import forkserver
+
+    with forkserver() as server:
+        from labctl.api.sources import desired_of
+        from labctl.api.work import lifecycle
+        from labctl.lab.cables.ends import PATIENCE, carriers, plug, waiting
+
+        made, context = lifecycle.make(desired_of(share), "", False, None, server, caller)
+    if not share.cables:
+        return made, {}
+    caller.tell(context.call(lambda: waiting(share.name)))
+    plugs = caller.hear()
+
+    def join() -> dict[str, CableStatus]:
+        plug(share.name, plugs)
+        return carriers(share.name, PATIENCE + WHILE_BUSY)
+
+    return made, context.call(join)
 
 
 def status(lab: str, caller: Caller) -> Status | None:
@@ -35,3 +77,77 @@ def end(lab: str, caller: Caller) -> tuple[Removed, ...]:
 
     context = own_labs().get(lab)
     return tuple(end_lab(lab, context)) if context else ()
+
+
+def counted(lab: str, points: Collection[CountingPoint], caller: Caller) -> Snapshot:
+    """Wait until no engine here has packets left to carry. Return the counters of these points as they are then."""
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.state import existing
+    from labctl.lab.verify import patience_of, snapshot
+
+    def work() -> Snapshot:
+        state = existing(lab)
+        for _ in patience_of(state.read())(0).looks():
+            pass
+        return snapshot(state, points)
+
+    return context_of(lab).call(work)
+
+
+def asked(lab: str, probe: Probe, caller: Caller) -> Outcome:
+    """Make a probe whose namespaces are all here."""
+    from labctl.checks.probes import Probes
+
+    return _measured(lab, lambda patience: Probes(patience).ask(probe))
+
+
+def served(lab: str, probe: Nc, caller: Caller) -> Half:
+    """Be the server of a probe whose client is on another host; tell when it listens."""
+    from labctl.checks.kinds.nc_apart import serve
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.state import existing
+    from labctl.lab.verify import patience_of
+
+    def work(tell: Tell) -> Half:
+        return serve(probe, patience_of(existing(lab).read()), lambda: tell(LISTENS))
+
+    return context_of(lab).follow(work, caller.tell)
+
+
+def called(lab: str, probe: Nc, caller: Caller) -> Half:
+    """Be the client of a probe whose server is on another host."""
+    from labctl.checks.kinds.nc_apart import call
+
+    return _measured(lab, lambda patience: call(probe, patience))
+
+
+def _measured(lab: str, ask: Callable[[PatienceFor], Result]) -> Result:
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.state import existing
+    from labctl.lab.verify import patience_of
+
+    return context_of(lab).call(lambda: ask(patience_of(existing(lab).read())))
+
+
+def way(lab: str, namespace: str, to: Host, caller: Caller) -> Way | NoWay:
+    """Return the way of a packet that a namespace sends."""
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.verify import AskedKernel
+
+    return context_of(lab).call(lambda: AskedKernel().way(namespace, to))
+
+
+def resolved(lab: str, ref: InterfaceRef, neighbour: str, caller: Caller) -> bool:
+    """Return whether nothing waits at an interface for the link-layer address of a neighbour."""
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.verify import AskedKernel
+
+    return context_of(lab).call(lambda: AskedKernel().resolved(ref, neighbour))
+
+
+def cables(lab: str, patience: float, caller: Caller) -> dict[str, CableStatus]:
+    """Return how the cables are, by name; wait `patience` seconds at most until all carry."""
+    from labctl.lab.cables.ends import carriers
+    from labctl.lab.own_labs import context_of
+
+    return context_of(lab).call(lambda: carriers(lab, patience))

@@ -94,7 +94,7 @@ def nc(asked: Nc, patience: PatienceFor, begun: Callable[[int], None] = lambda p
                 return Outcome("unasked", f"{asked.to} cannot listen: {kernel_words(error)}{taken(asked)}")
         client = stack.enter_context(opened(asked.from_, asked.protocol, asked.address.version))
         try:
-            _begin(client, asked)
+            begin(client, asked)
         except OSError as error:
             return refused_at_once(error)
         begun(client.getsockname()[1])
@@ -117,7 +117,7 @@ def taken(asked: Nc) -> str:
     return f"{words}; `server: false` in the file asks that one" if words else ""
 
 
-def _begin(client: socket.socket, asked: Nc) -> None:
+def begin(client: socket.socket, asked: Nc) -> None:
     """Send the first packet: the SYN, or the datagram. Raise OSError where the kernel refuses it at once."""
     set_out(client, asked.address, asked.port)
     if asked.protocol == "udp":
@@ -129,27 +129,28 @@ def _tcp(
 ) -> None:
     until_connected(client, waiting)
     if server is None:
-        _send(client, asked.send, waiting)
-        _receive(client, received.by_client, waiting, len((asked.reply or "").encode()))
+        send(client, asked.send, waiting)
+        receive(client, received.by_client, waiting, len((asked.reply or "").encode()))
         if not asked.reply:
             _until_acknowledged(client, waiting)
         return
     accepted, _ = once(server, select.POLLIN, waiting).accept()
     with accepted:
         accepted.setblocking(False)
-        _send(client, asked.send, waiting)
-        _receive(accepted, received.by_server, waiting)
-        _send(accepted, asked.reply or "", waiting)
-        _receive(client, received.by_client, waiting)
+        send(client, asked.send, waiting)
+        receive(accepted, received.by_server, waiting)
+        send(accepted, asked.reply or "", waiting)
+        receive(client, received.by_client, waiting)
 
 
-def _send(sender: socket.socket, text: str, waiting: Patience) -> None:
+def send(sender: socket.socket, text: str, waiting: Patience) -> None:
+    """Send all of it, and say that no more follows. Raise OSError, or TimeoutError."""
     send_all(sender, text.encode(), waiting)
     sender.shutdown(socket.SHUT_WR)
 
 
-def _receive(receiver: socket.socket, received: bytearray, waiting: Patience, most: int | None = None) -> None:
-    """Take in what comes until its end, or until there are `most` bytes."""
+def receive(receiver: socket.socket, received: bytearray, waiting: Patience, most: int | None = None) -> None:
+    """Take in what comes until its end, or until there are `most` bytes. Raise OSError, or TimeoutError."""
     while most is None or len(received) < most:
         once(receiver, select.POLLIN, waiting)
         part = receiver.recv(LARGEST if most is None else most - len(received))

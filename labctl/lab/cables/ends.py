@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from labctl.engine.cable import control
 from labctl.engine.cable.counters import CableCounters
@@ -69,6 +70,18 @@ def cable_ends(lab: str) -> dict[str, End]:
             raise _does_not_answer(cable, "it has ended")
         found[cable.spec.cable] = End(port, preferred())
     return found
+
+
+class Waiting(NamedTuple):
+    """The cables of a lab that is made: what the other hosts have to know of them, and how they are."""
+
+    ends: dict[str, End]
+    cables: dict[str, CableStatus]
+
+
+def waiting(lab: str) -> Waiting:
+    """Return the ends that are on this host. Raise KernelRefused as `cable_ends` does."""
+    return Waiting(cable_ends(lab), carriers(lab))
 
 
 def plug(lab: str, plugs: Mapping[str, Plug]) -> None:

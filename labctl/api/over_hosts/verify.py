@@ -1,0 +1,148 @@
+"""Verify over hosts: checks are judged here, with the counters of all hosts; each probe is made where it begins.
+
+What a check asks of the kernel goes to the host of the namespace that is meant. The counters are read on all hosts of
+the way at once, on each once no engine there has packets left to carry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labctl.api.caller import Caller
+from labctl.api.over_hosts.sessions import Sessions, result_of, sessions
+from labctl.api.over_hosts.status import status_on
+from labctl.api.work import parts
+from labctl.checks.evidence import CountingPoint, Snapshot
+from labctl.checks.kinds import kind_of
+from labctl.checks.kinds.nc_apart import Half, met
+from labctl.checks.results import Outcome, Result
+from labctl.checks.run import Means, NoWatch, run
+from labctl.errors import KernelRefused, LabError
+from labctl.hosts.record import Record
+from labctl.kernel.lookup import NoWay, Way
+from labctl.lab.verify import Verified, chosen
+from labctl.plan.desired import Desired, desired
+from labctl.process.patience import Patience
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.model import Check, Nc, Probe, Topology
+from labctl.topology.values import Host
+
+if TYPE_CHECKING:
+    from labctl.topology.checks_file import ChecksFile
+
+LONGER = 1.0
+"""Seconds by which a time-out is longer than on one machine: each look goes to the hosts and back."""
+
+
+def verify(record: Record, names: Sequence[str], system_tools: bool, file: str | None, caller: Caller) -> Verified:
+    """Run the named checks of a lab over hosts, or all, and tell each result as soon as it is there."""
+    if system_tools:
+        raise LabError(
+            "--system-tools does not work yet for a lab over several hosts",
+            f"lab {record.lab} is on {', '.join(record.hosts)}",
+            "without it the checks are asked with labctl's own probes",
+        )
+    wanted = desired(applied(record))
+    checks = chosen(record.lab, _known(wanted, file), names)
+    with sessions(record.logins) as found:
+        found.reach_all()
+        means = means_of(record, found)
+        results: list[Result] = []
+        for result in run(wanted, checks, means):
+            results.append(result)
+            caller.tell(result)
+        pending = status_on(record, found).pending
+    return Verified(record.lab, record.file, tuple(results), pending.changes if pending else ())
+
+
+def applied(record: Record) -> Topology:
+    """Return the topology as applied. Raise KernelRefused where the lab never came up."""
+    topology = record.applied()
+    if topology is None:
+        raise KernelRefused(f"lab {record.lab} never came up", "its labctl up was cut off", f"labctl down {record.lab}")
+    return topology
+
+
+def _known(wanted: Desired, file: str | None) -> Sequence[Check]:
+    if file is None:
+        return wanted.topology.checks
+    from labctl.topology.checks_file import checks_for, read
+
+    read_file: ChecksFile = read(Path(file))
+    return checks_for(wanted.topology, read_file)
+
+
+def means_of(record: Record, found: Sessions) -> Means:
+    """Return what the checks of a lab over hosts are made with."""
+    there = _There(record, found)
+    return Means(there, NoWatch(), there.observe, there, _patience)
+
+
+def _patience(seconds: float, *others: int) -> Patience:
+    return Patience(seconds + LONGER if seconds else 0, *others)
+
+
+class _There:
+    """The hosts of a lab, asked for what a check needs (checks.results.Tools, checks.held_back.Kernel)."""
+
+    def __init__(self, record: Record, found: Sessions) -> None:
+        self._lab, self._found = record.lab, found
+        self._hosts: Mapping[str, str] = record.namespaces
+
+    def observe(self, points: Collection[CountingPoint]) -> Snapshot:
+        """Return the counters of these points as they are now, of all hosts."""
+        by_host: dict[str, list[CountingPoint]] = {}
+        for point in points:
+            by_host.setdefault(self._hosts[point.ref.namespace], []).append(point)
+        works = {host: partial(parts.counted, self._lab, there) for host, there in by_host.items()}
+        snapshots = [result_of(answer) for answer in self._found.do(works).values()]
+        return Snapshot(
+            {ref: counters for each in snapshots for ref, counters in each.interfaces.items()},
+            {ref: counters for each in snapshots for ref, counters in each.engines.items()},
+        )
+
+    def prepare(self, checks: Sequence[Check]) -> None:
+        """Nothing is needed but labctl on each host."""
+
+    def typed(self, probe: Probe) -> str:
+        """Return what a person types for the same."""
+        return kind_of(probe).typed()
+
+    def ask(self, probe: Probe) -> Outcome:
+        """Make a probe on the host where it begins."""
+        hosts = [self._hosts[name] for name in probe.namespaces.values()]
+        if len(set(hosts)) == 1:
+            return self._found.on(hosts[0], partial(parts.asked, self._lab, probe))
+        if isinstance(probe, Nc):
+            asked = partial(parts.asked, self._lab, probe)
+            return self._between(probe) if probe.server else self._found.on(hosts[0], asked)
+        return Outcome("unasked", f"it is not measured yet between hosts ({', '.join(dict.fromkeys(hosts))})")
+
+    def _between(self, probe: Nc) -> Outcome:
+        """Carry the data of a check from a client on one host to a server on another."""
+        listens: list[object] = []
+        found = self._found
+        server = found.start(self._hosts[probe.to], partial(parts.served, self._lab, probe))
+        found.until(lambda: bool(listens) or server.over, lambda _, what: listens.append(what))
+        if server.over:
+            found.settle([server], keep=True)
+            return met(probe, server.result, Half())
+        called = found.on(self._hosts[probe.from_], partial(parts.called, self._lab, probe))
+        if called.outcome:  # nothing was sent
+            found.interrupt([server])
+            found.until(lambda: server.over)
+            return called.outcome
+        found.wait([server])
+        found.settle([server], keep=True)
+        return met(probe, server.result, called)
+
+    def way(self, namespace: str, to: Host) -> Way | NoWay:
+        """Return the way of a packet that a namespace sends."""
+        return self._found.on(self._hosts[namespace], partial(parts.way, self._lab, namespace, to))
+
+    def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
+        """Return whether nothing waits at an interface for the link-layer address of a neighbour."""
+        return self._found.on(self._hosts[ref.namespace], partial(parts.resolved, self._lab, ref, neighbour))

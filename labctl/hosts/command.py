@@ -1,0 +1,60 @@
+"""labctl on a host as a command of ssh, on the streams of this process: for what a person sees and types there."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from labctl.errors import UsageError
+from labctl.hosts.record import PART
+from labctl.process.execve import why_not
+from labctl.process.signals import KEYBOARD, ignored
+
+Wait = Callable[["subprocess.Popen[bytes]"], int]
+"""Waits for a program to end, and returns its exit code as Popen has it."""
+
+
+class Streams(NamedTuple):
+    """How a command is waited for, and a descriptor for what it prints, other than our own standard output."""
+
+    wait: Wait = subprocess.Popen.wait
+    output: int | None = None
+
+
+_THERE = (
+    'PATH="$PATH:$HOME/.local/bin"; '
+    'command -v labctl >/dev/null || { echo "labctl: not found in $PATH" >&2; exit 127; }; '
+    'exec labctl "$@"'
+)
+"""Where pip and pipx put commands of a user is in the PATH of a shell, and not of a command of ssh."""
+
+
+def labctl_there(words: Sequence[str], environment: Mapping[str, str] = {}) -> str:  # never written
+    """Return what ssh is to have a shell run for labctl with these words."""
+    settings = [f"{name}={value}" for name, value in environment.items()]
+    return shlex.join(["exec", "env", *settings, "sh", "-c", _THERE, "labctl", *words])
+
+
+def _hear_keyboard() -> None:
+    for number in KEYBOARD:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def run_there(login: str, words: Sequence[str], streams: Streams | None = None) -> int:
+    """Run labctl on a host, for what of a lab is there. Where the streams of this process are a terminal, so are those.
+
+    Return its exit code, that of ssh where the host is not reached: 255.
+    """
+    wait, output = streams or Streams()
+    terminal = "-t" if output is None and sys.stdin.isatty() and sys.stdout.isatty() else "-T"
+    command = ["ssh", terminal, "-oLogLevel=ERROR", "--", login, labctl_there(words, {PART: "1"})]
+    try:
+        with ignored(*KEYBOARD):  # they are for the program there; ssh hears them
+            code = wait(subprocess.Popen(command, preexec_fn=_hear_keyboard, stdout=output))
+    except OSError as error:
+        raise UsageError("ssh cannot be run", *why_not("ssh", error)) from None
+    return code if code >= 0 else 128 - code

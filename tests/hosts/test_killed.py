@@ -1,0 +1,115 @@
+"""What dies before a lab is kept: nothing is left of it on any host, and `up` works again."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.world import eventually
+from tests.hosts.conftest import Wire
+from tests.hosts.machines import Machine, inside
+from tests.hosts.test_up import APART
+
+WAITS = APART.replace("c:\n    host: srv2", "c:\n    host: srv2\n    exec: ['until [ -e go ]; do sleep 0.05; done']")
+"""The share of srv1 is made, and not kept, as long as that of srv2 is not."""
+
+
+@contextmanager
+def between_begin_and_keep(wire: Wire) -> Iterator[subprocess.Popen[str]]:
+    near, (srv1, srv2) = wire.near, wire.hosts
+    file = near.file("waits.yaml", WAITS)
+    with near.start_labctl(
+        *("up", file), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as driver:
+        eventually(lambda: _runs(srv1, MADE) and _runs(srv2, "sleep 0.05"), "it is being made")
+        yield driver
+        driver.kill()
+
+
+MADE = "rootless environment of apart"
+
+
+def _runs(machine: Machine, words: str) -> bool:
+    return any(words in line for line in machine.processes())
+
+
+def _nothing_is_left(wire: Wire) -> None:
+    for host in wire.hosts:
+        eventually(lambda host=host: not host.processes(), f"nothing runs on {host.name}")  # type: ignore[misc]
+        assert host.json("list") == []
+
+
+def _kill(machine: Machine, words: str) -> None:
+    """Kill the processes on a machine whose command line has some words."""
+    told = inside(machine.pid, "ps", "-eo", "pid=,args=", mount=True).splitlines()
+    pids = [line.split()[0] for line in told if words in line and "ps -eo" not in line]
+    assert pids, told
+    inside(machine.pid, "kill", "-9", *pids, mount=True)
+
+
+def test_the_driver_is_killed(wire: Wire) -> None:
+    with between_begin_and_keep(wire) as driver:
+        driver.kill()
+        driver.wait()
+    _nothing_is_left(wire)
+    wire.near.labctl("up", wire.near.file("apart.yaml", APART))
+    wire.near.labctl("down")
+
+
+@pytest.mark.parametrize("words", ["sshd: anna@", "works for a Python program"])
+def test_what_carries_a_session_is_killed(wire: Wire, words: str) -> None:
+    with between_begin_and_keep(wire) as driver:
+        _kill(wire.srv1, words)
+        _, told = driver.communicate()
+    assert driver.returncode
+    assert "srv1" in told
+    assert "Traceback" not in told
+    _nothing_is_left(wire)
+    assert wire.near.json("list") == [] or wire.near.labctl("down")
+
+
+def test_the_network_is_cut(wire: Wire) -> None:
+    """The other host takes back at once when this is noticed, and the lost one by itself when its lease is over."""
+    with between_begin_and_keep(wire) as driver:
+        wire.srv1.unplug()
+        try:
+            _, told = driver.communicate()
+            assert driver.returncode == 5
+            assert "srv1 cannot be reached" in told
+            _nothing_is_left(wire)
+        finally:
+            wire.srv1.plug()
+    assert [lab["lab"] for lab in wire.near.json("list")] == ["apart"], "srv1 may have something of it"
+    wire.near.labctl("down")
+    assert wire.near.json("list") == []
+
+
+def test_ctrl_c_takes_back_what_was_made(wire: Wire) -> None:
+    with between_begin_and_keep(wire) as driver:
+        wire.near.interrupt(driver)
+        _, told = driver.communicate()
+    assert driver.returncode == 130
+    assert "interrupted" in told
+    _nothing_is_left(wire)
+    assert wire.near.json("list") == []
+
+
+def test_a_host_that_is_not_reached_is_a_state_and_down_goes_on_with_it(wire: Wire) -> None:
+    near, srv2 = wire.near, wire.srv2
+    near.labctl("up", near.file("apart.yaml", APART))
+    srv2.unplug()
+    try:
+        status = near.json("status")
+        assert [(each["host"], each["reached"]) for each in status["hosts"]] == [("srv1", True), ("srv2", False)]
+        assert list(status["namespaces"]) == ["a", "b"]
+        told = near.labctl("down", code=5)
+        assert "apart is down: namespace a, namespace b" in told.stdout
+        assert "srv2 cannot be reached" in told.stderr
+    finally:
+        srv2.plug()
+    assert near.json("list")[0]["hosts"] == ["srv2"]
+    assert "namespace c" in near.labctl("down").stdout
+    assert near.json("list") == []
