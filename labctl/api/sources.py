@@ -39,19 +39,8 @@ def routed_of(source: str | Topology, name: str | None = None, inventory: str | 
 
         over = Path(inventory)
         routed = spread_over(source, over) if isinstance(source, Topology) else load_over(find(source), over)
+    elif isinstance(source, Topology):
+        routed = Routed.of(anchored(source, os.getcwd()))  # where it names a directory, that begins here
     else:
-        routed = _built(source) if isinstance(source, Topology) else load_routed(find(source))
+        routed = load_routed(find(source))
     return renamed(routed, name) if name is not None else routed
-
-
-def file_of(source: str | Topology) -> str:
-    """Return the absolute path of a file or of a shipped topology, empty where it is no plain file."""
-    if isinstance(source, Topology):
-        return ""
-    path = find(source)
-    return str(path.resolve()) if path.is_file() else ""
-
-
-def _built(topology: Topology) -> Routed:
-    """Return a topology that was built; where it names a directory, that begins at the working one."""
-    return Routed.of(anchored(topology, os.getcwd()))

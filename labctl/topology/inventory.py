@@ -25,7 +25,7 @@ from labctl.topology.model import Topology
 from labctl.topology.model.inventory import Inventory, InventoryHost
 from labctl.topology.program_paths import directory_of
 from labctl.topology.routed import Routed
-from labctl.topology.source import name_of
+from labctl.topology.source import name_of, plain_file
 from labctl.topology.unknown_names import did_you_mean
 from labctl.topology.yaml_tree import Path as Keys
 from labctl.topology.yaml_tree import Tree
@@ -40,7 +40,7 @@ def load_over(path: Path, inventory: Path) -> Routed:
     Raise UsageError, or its TopologyMistakes where a file can be read but is wrong.
     """
     text, directory = text_of(path), directory_of(path)
-    return loads_over(text, name_of(path), directory, inventory)
+    return replace(loads_over(text, name_of(path), directory, inventory), file=plain_file(path))
 
 
 def loads_over(text: str, filename: str, directory: str, inventory: Path) -> Routed:

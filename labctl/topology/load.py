@@ -21,7 +21,7 @@ from labctl.topology.model import Topology
 from labctl.topology.program_paths import anchored, directory_of
 from labctl.topology.routed import Routed
 from labctl.topology.rules import warnings_of
-from labctl.topology.source import EXAMPLE, content_of, name_of
+from labctl.topology.source import EXAMPLE, content_of, name_of, plain_file
 from labctl.topology.yaml_tree import NotYaml, Position, Tree
 
 
@@ -34,7 +34,7 @@ def load_routed(path: Path) -> Routed:
     """Return the topology in a file with the ways of its tunnels. Raise as `load` does."""
     text, directory = text_of(path), directory_of(path)  # in this order: what cannot be read has no place
     found = _routed(text, name_of(path), directory)
-    return replace(found, topology=anchored(found.topology, directory))
+    return replace(found, topology=anchored(found.topology, directory), file=plain_file(path))
 
 
 def text_of(path: Path) -> str:

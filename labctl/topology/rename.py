@@ -29,7 +29,7 @@ def renamed(routed: Routed, name: str) -> Routed:
         moved(device): Way(tuple(map(moved, way.interfaces)), way.end and f"{name}-{way.end}", way.mtu)
         for device, way in routed.ways.items()
     }
-    return Routed(_renamed(routed.topology, name), ways)
+    return Routed(_renamed(routed.topology, name), ways, routed.file)
 
 
 def _renamed(topology: Topology, name: str) -> Topology:

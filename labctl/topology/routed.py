@@ -18,10 +18,14 @@ from labctl.topology.ways import Way, Ways
 
 @dataclass(frozen=True)
 class Routed:
-    """A topology, and the way of each tunnel's datagrams to the peer by its TUN device, in the order of `Ways`."""
+    """A topology, and the way of each tunnel's datagrams to the peer by its TUN device, in the order of `Ways`.
+
+    `file` is the absolute path of the plain file that it was read from, empty where it was read from none.
+    """
 
     topology: Topology
     ways: Mapping[InterfaceRef, Way]
+    file: str = ""
 
     @classmethod
     def of(cls, topology: Topology) -> Routed:

@@ -25,6 +25,11 @@ def name_of(path: Path) -> str:
     return "<stdin>" if path == STDIN else str(path)
 
 
+def plain_file(path: Path) -> str:
+    """Return the absolute path of a plain file, empty for anything else: it cannot be read a second time."""
+    return str(path.resolve()) if path.is_file() else ""
+
+
 def content_of(path: Path) -> bytes:
     """Return all that is in a file or comes through a pipe. Raise UsageError where it cannot be, or is not, read."""
     try:

@@ -31,15 +31,15 @@ def up(
     from labctl.lab.engines.forkserver_client import forkserver
 
     with forkserver() as server:  # first of all: it has something to load
-        from labctl.api.sources import file_of, routed_of
+        from labctl.api.sources import routed_of
         from labctl.plan.desired import Desired
 
-        routed, file = routed_of(source, name, inventory), file_of(source)
+        routed = routed_of(source, name, inventory)
         if routed.topology.hosts:
             from labctl.api.over_hosts.up import up as up_over_hosts
 
-            return up_over_hosts(routed.topology, file, fresh, caller)
-        return make(Desired.of(routed), file, fresh, owner, server, caller)[0]
+            return up_over_hosts(routed.topology, routed.file, fresh, caller)
+        return make(Desired.of(routed), routed.file, fresh, owner, server, caller)[0]
 
 
 def make(
@@ -88,7 +88,7 @@ def restart(lab: str, named: Sequence[str], caller: Caller) -> Restarted:
 
 def plan(source: str | Topology, name: str | None, inventory: str | None, caller: Caller) -> Planned:
     """Look what `up` would do."""
-    from labctl.api.sources import file_of, routed_of
+    from labctl.api.sources import routed_of
     from labctl.lab.reconcile import planned
     from labctl.plan.desired import Desired
     from labctl.rootless.context import context_for
@@ -99,7 +99,7 @@ def plan(source: str | Topology, name: str | None, inventory: str | None, caller
 
         return plan_over_hosts(routed.topology)
     wanted = Desired.of(routed)
-    return planned(wanted, context_for(wanted.topology.name), file_of(source))
+    return planned(wanted, context_for(wanted.topology.name), routed.file)
 
 
 def down(labs: Sequence[str], caller: Caller) -> DownReport:
