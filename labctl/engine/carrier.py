@@ -22,9 +22,14 @@ def notice_carrier(*interfaces: str) -> None:
 
     An interface that is gone has no carrier to be noticed.
     """
-    request = array("I", (ETHTOOL_GLINK, 0))
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         for name in interfaces:
-            with suppress(OSError):
-                address = request.buffer_info()[0]
-                fcntl.ioctl(any_socket, SIOCETHTOOL, struct.pack("16sP16x", name.encode(), address))
+            ask_for_link(any_socket, name)
+
+
+def ask_for_link(any_socket: socket.socket, name: str) -> None:
+    """Do the same for one interface, through a socket of its network namespace."""
+    request = array("I", (ETHTOOL_GLINK, 0))
+    with suppress(OSError):
+        address = request.buffer_info()[0]
+        fcntl.ioctl(any_socket, SIOCETHTOOL, struct.pack("16sP16x", name.encode(), address))

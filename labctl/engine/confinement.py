@@ -51,9 +51,10 @@ _DATAGRAMS = (0x80002, 0x80802)  # SOCK_DGRAM | SOCK_CLOEXEC, and with SOCK_NONB
 _SCOPES = (0x8910, 0x8933)  # SIOCGIFNAME, SIOCGIFINDEX: the interface of a link-local address
 
 
-def confine(moves: bool) -> None:
+def confine(moves: bool = False, requests: tuple[int, ...] = ()) -> None:
     """Allow this process only what an endpoint needs that forwards, for good; one that `moves` is bound to a wildcard.
 
+    `requests` are the numbers of what it asks of its device or socket beside that (ioctl(2)).
     It must not be able to gain privileges any more (PR_SET_NO_NEW_PRIVS). Raise OSError if the kernel refuses.
     """
     name = os.uname().machine
@@ -61,7 +62,8 @@ def confine(moves: bool) -> None:
         raise OSError(errno.ENOSYS, f"the numbers of system calls of {name} are not known here")
     column = _COLUMNS.index(name)
     calls = {**_ALLOWED, **_TO_MOVE} if moves else _ALLOWED
-    some = {_IOCTL: (*_REQUESTS, *_SCOPES), _SOCKET: _DATAGRAMS} if moves else {_IOCTL: _REQUESTS}
+    asked = (*_REQUESTS, *requests)
+    some = {_IOCTL: (*asked, *_SCOPES), _SOCKET: _DATAGRAMS} if moves else {_IOCTL: asked}
     numbers = [each[column] for each in calls.values() if each[column] >= 0]
     lines = _filter(MACHINES[name].architecture, numbers, {each[column]: seconds for each, seconds in some.items()})
     install(MACHINES[name], lines)

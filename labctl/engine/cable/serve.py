@@ -21,11 +21,13 @@ from labctl.engine import drop_privileges
 from labctl.engine.cable import counters as count
 from labctl.engine.cable.control import handle
 from labctl.engine.cable.forward import Cable, DeviceGone, Ends
-from labctl.engine.cable.tap import Tap
+from labctl.engine.cable.sealing import rehearse
+from labctl.engine.cable.tap import REQUESTS, Tap
 from labctl.engine.cable.udp import CableSocket
+from labctl.engine.confinement import confine
 from labctl.engine.control import Control
 from labctl.engine.errors import explained
-from labctl.engine.features import Features
+from labctl.engine.features import Feature, Features
 from labctl.engine.loop.event_loop import Ending
 from labctl.engine.loop.network_changes import NetworkChanges
 from labctl.engine.loop.signals import heard
@@ -75,6 +77,13 @@ def serve(
         cable = Cable(tap, udp, ends, numbers, say)
         with explained("cannot give up rights", {}, "this is not expected: please report it"):
             drop_privileges.enter(run_as)
+        rehearse()
+        try:
+            confine(requests=REQUESTS)
+        except OSError as error:
+            say(f"seccomp is off: {error.strerror}")
+        else:
+            features.engage(Feature.SECCOMP)
         ready(features.now.words)
         return _run(cable, tap, udp, changes, control, stop)
 

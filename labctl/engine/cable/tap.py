@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from labctl.engine.cable.wire import LARGEST_RECORD
-from labctl.engine.carrier import notice_carrier
+from labctl.engine.carrier import SIOCETHTOOL, ask_for_link
 from labctl.engine.packets.train import Bytes
 from labctl.engine.ports import buffer
 from labctl.engine.tun.device import TUNSETOFFLOAD, attached
@@ -36,6 +36,7 @@ class Tap:
         """Raise EngineError if the kernel refuses."""
         self.name = name
         self._descriptor = attached(name, IFF_TAP | IFF_VNET_HDR)
+        # For questions about the interface; later none can be opened (`confinement`).
         self._ask = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._read = buffer(LARGEST_RECORD)
         fcntl.ioctl(self._descriptor, TUNSETVNETLE, struct.pack("=i", 1))
@@ -64,7 +65,7 @@ class Tap:
     def set_carrier(self, there: bool) -> None:
         """Switch the carrier (tun_net_change_carrier); it takes no right. Raise OSError if the device is gone."""
         fcntl.ioctl(self._descriptor, TUNSETCARRIER, struct.pack("=i", there))
-        notice_carrier(self.name)
+        ask_for_link(self._ask, self.name)
 
     def is_up(self) -> bool:
         """Return whether the interface is up. Raise OSError if it is gone."""
@@ -72,6 +73,9 @@ class Tap:
         (flags,) = struct.unpack_from("16xH", answer)
         return bool(flags & IFF_UP)
 
+
+REQUESTS = (TUNSETCARRIER, SIOCGIFFLAGS, SIOCETHTOOL)
+"""What is asked of the device while it is open."""
 
 GONE = {errno.EBADFD, errno.EFAULT, errno.ENODEV}
 """What calls say when the device was deleted."""

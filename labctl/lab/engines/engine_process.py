@@ -128,7 +128,7 @@ def _cable(task: CableTask) -> Forward:
 
     def forward(log: LogFile, enter: Signal, ready: Signal) -> None:
         def waiting(engaged: list[str]) -> None:
-            print(f"cable {spec.cable}: waits to be joined with its other end; offload: {' '.join(engaged)}", file=log)
+            print(f"cable {spec.cable}: waits to be joined with its other end; engaged: {' '.join(engaged)}", file=log)
             ready()
 
         (descriptor,) = task.opened

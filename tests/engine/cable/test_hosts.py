@@ -87,6 +87,7 @@ def test_the_engine_has_no_rights(joined: Pair) -> None:
     shown = status(joined.a.engine.pid)
     assert {shown["CapEff"], shown["CapPrm"], shown["CapBnd"]} == {"0" * 16}
     assert shown["NoNewPrivs"] == "1"
+    assert shown["Seccomp"] == "2"
     limits = Path(f"/proc/{joined.a.engine.pid}/limits").read_text()
     assert "Max core file size        1                    1 " in limits
 
