@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterator, Mapping
 
 from labctl.engine.seccomp import (
@@ -37,9 +38,9 @@ _ALLOWED = {
     "getsockname": (51, 204), "accept4": (288, 242), "poll": (7, -1), "ppoll": (271, 73), "close": (3, 57),
     "epoll_create1": (291, 20), "epoll_ctl": (233, 21), "timerfd_create": (283, 85), "timerfd_settime": (286, 86),
     "ftruncate": (77, 46), "fcntl": (72, 25), "brk": (12, 214), "mmap": (9, 222), "munmap": (11, 215),
-    "mremap": (25, 216), "madvise": (28, 233), "futex": (202, 98), "getrandom": (318, 278), "getpid": (39, 172),
-    "rt_sigaction": (13, 134), "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139), "restart_syscall": (219, 128),
-    "exit": (60, 93), "exit_group": (231, 94),
+    "mprotect": (10, 226), "mremap": (25, 216), "madvise": (28, 233), "futex": (202, 98), "getrandom": (318, 278),
+    "getpid": (39, 172), "rt_sigaction": (13, 134), "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139),
+    "restart_syscall": (219, 128), "exit": (60, 93), "exit_group": (231, 94),
 }  # fmt: skip
 _IOCTL = (16, 29)
 # TUNSETOFFLOAD, TUNGETIFF, SIOCGIFMTU; FIONBIO, FIOCLEX, by which Python sets up a socket.
@@ -58,8 +59,8 @@ def confine(moves: bool = False, requests: tuple[int, ...] = ()) -> None:
     It must not be able to gain privileges any more (PR_SET_NO_NEW_PRIVS). Raise OSError if the kernel refuses.
     """
     name = os.uname().machine
-    if name not in _COLUMNS:
-        raise OSError(errno.ENOSYS, f"the numbers of system calls of {name} are not known here")
+    if name not in _COLUMNS or sys.maxsize < 1 << 32:  # a program of 32 bits has other numbers on the same kernel
+        raise OSError(errno.ENOSYS, f"the numbers of the system calls of this machine ({name}) are not known here")
     column = _COLUMNS.index(name)
     calls = {**_ALLOWED, **_TO_MOVE} if moves else _ALLOWED
     asked = (*_REQUESTS, *requests)

@@ -126,9 +126,11 @@ def test_where_the_kernel_has_no_filter_it_is_told_and_packets_pass(
         wait_for(lambda: Feature.SECCOMP in b.features, "the other to be confined")
 
 
-def test_on_an_unknown_machine_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "here", "6.1", "#1", "mips")))
-    with pytest.raises(OSError, match="of mips are not known"):
+@pytest.mark.parametrize(("machine", "largest"), [("mips", 2**63 - 1), ("aarch64", 2**31 - 1)])
+def test_on_an_unknown_machine_nothing_is_tried(monkeypatch: pytest.MonkeyPatch, machine: str, largest: int) -> None:
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "here", "6.1", "#1", machine)))
+    monkeypatch.setattr(sys, "maxsize", largest)
+    with pytest.raises(OSError, match=f"{machine}.* are not known"):
         confinement.confine(moves=False)
 
 
