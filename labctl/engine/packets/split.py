@@ -44,24 +44,30 @@ def layout_of(frame: Bytes, header: VnetHeader) -> Layout:
 def split(frame: Bytes, header: VnetHeader) -> Train:
     """Return the packets that a superframe stands for. Raise NotSplittable if its virtio header does not fit it."""
     version, protocol, l4, head = layout = layout_of(frame, header)
-    step, packets = header.gso_size, bytearray()
-    id, sequence, flags = _number(frame, 4, 2), _number(frame, l4 + 4, 4), l4 + 13
-    for number, at in enumerate(range(head, len(frame), step)):
-        packet = bytearray(frame[:head]) + frame[at : at + step]
-        for where, length in layout.lengths(len(packet)):
-            _put(packet, where, 2, length)
+    step, whole = header.gso_size, len(frame)
+    number = -(-(whole - head) // step)
+    packets = memoryview(bytearray(number * head + whole - head))
+    first, pseudo = bytearray(frame[:head]), _number(frame, layout.check, 2)
+    id, sequence, flags = _number(frame, 4, 2), _number(frame, l4 + 4, 4), frame[l4 + 13] if protocol == TCP else 0
+    for index in range(number):
+        at, begin = index * (head + step), head + index * step
+        packet = packets[at : at + head + step]
+        if index in (0, number - 1):  # of all but the last the length is the same
+            size = len(packet)
+            for where, length in layout.lengths(size):
+                _put(first, where, 2, length)
+            # The sum of one's own pseudo-header, by which `finish` begins; modulo 65535, as all such sums.
+            _put(first, layout.check, 2, (pseudo + size - whole) % 65535)
         if version == 4:
-            _put(packet, 4, 2, id + number)
-            _put(packet, 10, 2, 0)
-            _put(packet, 10, 2, checksum(packet[: (packet[0] & 15) * 4]))
+            _put(first, 4, 2, id + index)
+            _put(first, 10, 2, 0)
+            _put(first, 10, 2, checksum(first[: (first[0] & 15) * 4]))
         if protocol == TCP:
-            _put(packet, l4 + 4, 4, sequence + number * step)
-            packet[flags] &= ~((CWR if number else 0) | (FIN_PSH if at + step < len(frame) else 0))
-        # The sum of one's own pseudo-header, by which `finish` begins; modulo 65535, as all such sums.
-        _put(packet, layout.check, 2, (_number(frame, layout.check, 2) + len(packet) - len(frame)) % 65535)
-        finish(memoryview(packet), header)
-        packets += packet
-    return Train(memoryview(packets), head + step, number + 1)
+            _put(first, l4 + 4, 4, sequence + index * step)
+            first[l4 + 13] = flags & ~((CWR if index else 0) | (FIN_PSH if index < number - 1 else 0))
+        packet[:head], packet[head:] = first, frame[begin : begin + step]
+        finish(packet, header)
+    return Train(packets, head + step, number)
 
 
 def finish(packet: memoryview, header: VnetHeader) -> None:
