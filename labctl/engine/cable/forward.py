@@ -162,7 +162,7 @@ class Cable:
 
     def _send_frame(self, frame: memoryview) -> None:
         line, sealer = self._line, self._sealer
-        if line is None or sealer is None or self._state < State.PEER_DOWN:
+        if line is None or sealer is None or self._state < State.PEER_DOWN or not line.carries:
             self._numbers[count.OUT_NO_CARRIER] += 1
             return
         size = line.path - wire.SEAL
@@ -192,7 +192,10 @@ class Cable:
             if opener is None or not from_peer:
                 self._numbers[count.IN_NOT_FROM_PEER if opener else count.IN_NOT_JOINED] += number
                 continue
-            for opened in opener.open(datagrams, size):
+            opened_row = opener.open(datagrams, size)
+            if opened_row and self._line:
+                self._line.arrived(min(size, len(datagrams)), now)
+            for opened in opened_row:
                 try:
                     self._take(opened, now)
                 except ValueError:

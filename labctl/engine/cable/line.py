@@ -6,8 +6,10 @@ seconds says so while it still can, and where it cannot, the other hears nothing
 through the same sockets, so they cannot arrive where frames do not.
 
 The size is found as RFC 8899 does (DPLPMTUD), for the ICMP messages of a path may never come: beats are padded to the
-sizes of usual MTUs, the largest first, and each end reports the largest that it got. Later a beat of the size in use
-is sent with every beat, and where it does not arrive any more, the size is what does. Fragments of IP are forbidden.
+sizes of usual MTUs, the largest first, and each end reports the largest datagram that it got. Later a beat of the size
+in use is sent with every beat. Where that does not arrive for DEAD seconds, all sizes are tried again, and after SHRINK
+seconds the size is what does arrive: on a path that loses much, a few are lost and no more. Fragments of IP are
+forbidden.
 
 Time is an argument, in seconds of any clock that does not jump.
 """
@@ -27,7 +29,10 @@ BEAT = 0.4
 DEAD = 1.3
 """Seconds of silence after which the other end is taken for gone; with what a beat may wait, less than two."""
 
-SEARCH, AGAIN = 3, 30.0
+SHRINK = 3.0
+"""Seconds after which a size is given up that does not arrive any more."""
+
+SEARCH, AGAIN = 5, 30.0
 """With how many of the first beats sizes are searched, and seconds between two searches later."""
 
 MTUS = (
@@ -37,6 +42,7 @@ MTUS = (
 """MTUs of links, of tunnels over them, and the smallest that counts (RFC 791), in bytes; largest first."""
 
 _MOST = 65507  # bytes of a datagram
+_OFTEN = 0.1  # seconds between two datagrams whose size is kept
 
 
 class State(enum.IntEnum):
@@ -63,7 +69,7 @@ class Line:
         self._peer = 0  # the flags of its last beat
         self._stamp = 0  # and its clock
         self._heard_at = -inf
-        self._sizes: deque[tuple[float, int]] = deque()  # of its beats that came lately
+        self._sizes: deque[tuple[float, int]] = deque()  # of its datagrams that came lately
         self._path_seen_at = now
         self._searches = SEARCH
         self._search_at = now + AGAIN
@@ -76,20 +82,31 @@ class Line:
             return State.NOTHING_IN
         if not self._peer & wire.HEARS_YOU:
             return State.ONLY_IN
-        if self.path < self._ladder[-1]:
+        if not self.carries:
             return State.TOO_SMALL
         return State.UP if self._peer & wire.LINK_UP else State.PEER_DOWN
+
+    @property
+    def carries(self) -> bool:
+        """Whether the path takes datagrams that are large enough for frames."""
+        return self.path >= self._ladder[-1]
 
     def link_is(self, up: bool, now: float) -> None:
         """Take note of whether our interface is up."""
         self._link_up = up
         self._hurry(now)
 
+    def arrived(self, size: int, now: float) -> None:
+        """Take note that an authentic datagram of this size came, whatever is in it."""
+        self._heard_at = now
+        sizes = self._sizes
+        if not sizes or size > sizes[-1][1] or now - sizes[-1][0] > _OFTEN:
+            sizes.append((now, size))
+
     def heard(self, body: bytes, size: int, now: float) -> None:
         """Take note of an authentic beat that came in a datagram of `size` bytes. Raise ValueError if it is none."""
         flags, largest, stamp, echo, held = wire.beat_of(body)
-        self._sizes.append((now, size))
-        self._heard_at = now
+        self.arrived(size, now)
         if stamp >= self._stamp:  # else it was overtaken
             self._peer, self._stamp = flags, stamp
             if echo:
@@ -98,16 +115,16 @@ class Line:
         self._hurry(now)
 
     def _follow(self, largest: int, now: float) -> None:
-        """Adopt a larger size at once, a smaller one when the size in use has not arrived for DEAD seconds."""
-        if largest >= self.path or now - self._path_seen_at >= DEAD:
+        """Adopt a larger size at once, a smaller one when the size in use has not arrived for SHRINK seconds."""
+        if largest >= self.path or now - self._path_seen_at >= SHRINK:
             if largest < self.path:
-                self._searches = SEARCH
-            self.path = largest
-        if largest == self.path:
-            self._path_seen_at = now
+                self._search_at = min(self._search_at, now + SHRINK)
+            self.path, self._path_seen_at = largest, now
+        elif now - self._path_seen_at >= DEAD:
+            self._searches = max(self._searches, 1)
 
     def _says(self, now: float) -> tuple[int, int]:
-        """Return the flags, and the largest beat that came lately."""
+        """Return the flags, and the size of the largest datagram that came lately."""
         while self._sizes and now - self._sizes[0][0] >= DEAD:
             self._sizes.popleft()
         flags = wire.LINK_UP * self._link_up | wire.HEARS_YOU * (now - self._heard_at < DEAD)

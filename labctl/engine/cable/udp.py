@@ -132,7 +132,7 @@ class CableSocket:
         """Send datagrams of one size, the last perhaps shorter. Raise OSError if one is refused; those behind are not
         sent."""
         size = sum(map(len, row[0]))
-        most = min(MOST_PACKETS, MOST_BYTES // size) if len(row) > 1 else 1
+        most = min(MOST_PACKETS, max(1, MOST_BYTES // size))
         at = 0
         while at < len(row):
             some = row[at : at + most] if self._features.use(Feature.UDP_SEGMENT) else row[at : at + 1]

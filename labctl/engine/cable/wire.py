@@ -42,6 +42,9 @@ MOST_PIECES = 256
 """Pieces of a record: no path is so small that it takes more."""
 
 
+_VNET = struct.Struct("<BBHHHH")  # as `vnet.LAYOUT`, whatever the machine
+
+
 def overhead(version: int) -> int:
     """Return by how many bytes an MTU within a cable is below that of its path, of this IP version, without pieces."""
     return ETHERNET + SEAL + UDP_AND_IP[version]
@@ -60,7 +63,7 @@ def unpacked(header: Bytes) -> tuple[int, int, int]:
 
 def lone_argument(header: Bytes) -> int | None:
     """Return what a LONE datagram says of a frame with this virtio header, None if only a record can say it."""
-    flags, gso_type, _, _, start, offset = vnet.LAYOUT.unpack_from(header)
+    flags, gso_type, _, _, start, offset = _VNET.unpack_from(header)
     if gso_type != vnet.NONE:
         return None
     if not flags & vnet.NEEDS_CSUM:
@@ -72,7 +75,7 @@ def header_of_lone(argument: int) -> bytes:
     """Return the virtio header of a frame that came as LONE."""
     if not argument:
         return vnet.EMPTY
-    return vnet.LAYOUT.pack(vnet.NEEDS_CSUM, vnet.NONE, 0, 0, argument >> 8, argument & 0xFF)
+    return _VNET.pack(vnet.NEEDS_CSUM, vnet.NONE, 0, 0, argument >> 8, argument & 0xFF)
 
 
 NEXT = (1 << 40) + 1
@@ -96,7 +99,7 @@ SMALLEST_BEAT = SEAL + _BEAT.size
 def beat(flags: int, largest: int, stamp: int, echo: int, held: int, datagram: int) -> bytes:
     """Return the body of a beat that makes a datagram of this size.
 
-    `largest` is the largest beat of the other end, in bytes of its datagram, that came lately; `stamp` is the sender's
+    `largest` is the largest datagram of the other end, in bytes, that came lately; `stamp` is the sender's
     clock, `echo` the other end's stamp that came last and `held` for how long it has been here, all in microseconds.
     """
     return _BEAT.pack(flags, largest, stamp, echo, min(held, 0xFFFFFFFF)).ljust(datagram - SEAL, b"\0")

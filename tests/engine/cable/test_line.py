@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.engine.cable import wire
-from labctl.engine.cable.line import BEAT, DEAD, MTUS, Line, State
+from labctl.engine.cable.line import BEAT, DEAD, MTUS, SHRINK, Line, State
 
 NOTICED = 2.0
 """Seconds within which both ends follow."""
@@ -97,9 +99,34 @@ def test_a_smaller_path_is_noticed() -> None:
     path = Path()
     path.run(3)
     path.mtu = [1400, 1500]
-    path.run(3 * DEAD)
+    path.run(SHRINK + DEAD + 1)
     assert path.states == BOTH_UP
     assert [line.path for line in path.lines] == [1372, 1472]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_path_that_loses_a_third_has_its_size_and_its_carrier(seed: int) -> None:
+    """Nearly always: of 25 seconds, in which an end hears six datagrams every 1.3 s."""
+    random = Random(seed)
+    path = Path(lost=frozenset(number for number in range(1, 3000) if random.random() < 0.3))
+    path.run(5)
+    up = wide = 0
+    for _ in range(100):
+        path.run(0.25)
+        up += path.states == BOTH_UP
+        wide += [line.path for line in path.lines] == [1472] * 2
+    assert up >= 95 and wide >= 80
+
+
+def test_data_is_a_sign_of_life_and_of_the_size() -> None:
+    path = Path()
+    path.run(3)
+    path.cut = [True, True]
+    for _ in range(40):
+        path.run(0.25)
+        for line in path.lines:
+            line.arrived(1472, path.now)
+    assert path.states == BOTH_UP
 
 
 def test_a_larger_path_is_found_later() -> None:
