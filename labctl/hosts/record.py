@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from labctl.errors import MachineError, kernel_words
+from labctl.errors import MachineError, UsageError, kernel_words
 from labctl.process.disk import contents, replace_text, unreadable
 
 if TYPE_CHECKING:
@@ -99,6 +99,13 @@ def recorded(lab: str) -> Record | None:
         return Record(told["lab"], told["file"], hosts, told["topology"])
     except (ValueError, KeyError, TypeError, AttributeError):
         raise unreadable(path, "it is damaged") from None
+
+
+def refuse_recorded(lab: str) -> None:
+    """Raise UsageError where a lab that is to be on this machine alone is over hosts."""
+    if (record := recorded(lab)) is not None:
+        hint = f"labctl down {lab} first, or another name: labctl up --name NAME"
+        raise UsageError(f"lab {lab} is over {', '.join(record.hosts)}", "what is asked for is on this machine", hint)
 
 
 def recorded_labs() -> list[str]:

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from labctl.api.caller import Caller
-from labctl.api.over_hosts import cables
+from labctl.api.over_hosts import cables, neighbours
 from labctl.api.over_hosts.down import end
 from labctl.api.over_hosts.sessions import Sessions, Task, Tell, result_of, sessions
 from labctl.api.work import inspect, lifecycle, parts
@@ -25,6 +25,7 @@ from labctl.errors import LabError, UsageError
 from labctl.hosts.record import Record, recorded
 from labctl.lab.cables.ends import Waiting
 from labctl.lab.events import Done, Listener, Planned, RollingBack
+from labctl.lab.own_labs import own_labs
 from labctl.lab.up import UpReport
 from labctl.plan.parts import parts as parts_of
 from labctl.process.signals import TERMINATION, ignored
@@ -69,6 +70,7 @@ def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
                         raise task.error
                 for host in left_over:
                     found.on(host, partial(parts.end, topology.name))
+                neighbours.forget(found, topology.name, shares, {task.host: task.result[0] for task in made})
                 record.completed(topology).write()
         except BaseException as error:
             with ignored(*TERMINATION):
@@ -93,6 +95,9 @@ def _all(found: Sessions, tasks: Sequence[Task[Any]], done: Callable[[Task[Any]]
 
 def stood(found: Sessions, lab: str, before: Record | None) -> dict[str, Topology]:
     """Return what was applied of a lab on each host where it stands. Raise UsageError where that is another lab."""
+    if before is None and lab in own_labs():
+        hint = f"labctl down {lab}, or another name: labctl up --name NAME"
+        raise UsageError(f"a lab named {lab} runs on this machine already", "it is not over hosts", hint)
     running = found.do(dict.fromkeys(found.reached, inspect.running))
     there = [host for host, labs in running.items() if lab in result_of(labs)]
     if there and before is None:

@@ -32,6 +32,7 @@ def up(
 
     with forkserver() as server:  # first of all: it has something to load
         from labctl.api.sources import routed_of
+        from labctl.hosts.record import refuse_recorded
         from labctl.plan.desired import Desired
 
         routed = routed_of(source, name, inventory)
@@ -39,6 +40,7 @@ def up(
             from labctl.api.over_hosts.up import up as up_over_hosts
 
             return up_over_hosts(routed.topology, routed.file, fresh, caller)
+        refuse_recorded(routed.topology.name)
         return make(Desired.of(routed), routed.file, fresh, owner, server, caller)[0]
 
 
@@ -89,6 +91,7 @@ def restart(lab: str, named: Sequence[str], caller: Caller) -> Restarted:
 def plan(source: str | Topology, name: str | None, inventory: str | None, caller: Caller) -> Planned:
     """Look what `up` would do."""
     from labctl.api.sources import routed_of
+    from labctl.hosts.record import refuse_recorded
     from labctl.lab.reconcile import planned
     from labctl.plan.desired import Desired
     from labctl.rootless.context import context_for
@@ -98,6 +101,7 @@ def plan(source: str | Topology, name: str | None, inventory: str | None, caller
         from labctl.api.over_hosts.plan import plan as plan_over_hosts
 
         return plan_over_hosts(routed.topology)
+    refuse_recorded(routed.topology.name)
     wanted = Desired.of(routed)
     return planned(wanted, context_for(wanted.topology.name), routed.file)
 
