@@ -65,7 +65,10 @@ def bound(address: str, ports: Sequence[int]) -> socket.socket:
     host = local_host(address)
     made = open_socket(Address(host, 1))
     discover(made, PMTUDISC_PROBE)
-    made.set_inheritable(False)
+    if ":" in host:  # the ECN field of a datagram is not asked for
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 0)
+    else:
+        made.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 0)
     for port in ports:
         try:
             made.bind((host, port))
@@ -129,8 +132,10 @@ class CableSocket:
         return self._read[:length], max(size, 1), self._peer is not None and sender[:2] == self._peer[:2]
 
     def send(self, row: Sequence[Datagram]) -> None:
-        """Send datagrams of one size, the last perhaps shorter. Raise OSError if one is refused; those behind are not
-        sent."""
+        """Send datagrams of one size, the last perhaps shorter. Raise OSError if one is refused, and send no more."""
+        if len(row) == 1:
+            self._socket.sendmsg(row[0], (), 0, self._peer)
+            return
         size = sum(map(len, row[0]))
         most = min(MOST_PACKETS, max(1, MOST_BYTES // size))
         at = 0
