@@ -53,7 +53,7 @@ def test_a_lab_over_two_hosts_from_up_to_down(wire: Wire, root: bool) -> None:
     assert status["mode"] == mode
     assert [(each["host"], each["reached"]) for each in status["hosts"]] == [("srv1", True), ("srv2", True)]
     assert "nothing to do: apart is as its file says" in near.labctl("up", file).stdout
-    assert "apart is down: namespace a, namespace b, namespace c" in near.labctl("down").stdout
+    assert "apart is down: namespace a, namespace b, program c:talker, namespace c" in near.labctl("down").stdout
     assert near.json("list") == srv1.json("list", root=root) == srv2.json("list", root=root) == []
     assert "nothing to do" in near.labctl("down", "apart").stdout
 
