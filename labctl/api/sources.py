@@ -16,15 +16,15 @@ from labctl.topology.shipped import find
 from labctl.topology.unknown_names import listed
 
 
-def desired_of(source: str | Topology, name: str | None = None, inventory: str | None = None) -> Desired:
+def desired_of(source: str | Topology, name: str | None = None) -> Desired:
     """Return what a topology asks for of this machine, renamed to `name`.
 
     Raise UsageError where it is wrong or not there, or is one over several hosts.
     """
-    routed = routed_of(source, name, inventory)
+    routed = routed_of(source, name)
     if routed.topology.hosts:
         what = f"lab {routed.topology.name} is over the hosts {listed([*routed.topology.hosts])}"
-        hint = "without `hosts` in its file and without -i, the same file is a lab on one"
+        hint = "without `hosts` the same file is a lab on one"
         raise UsageError(what, "this is for a lab on one machine", hint)
     return Desired.of(routed)
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
+from labctl import Lab
 from labctl.errors import UsageError
 from labctl.plan.parts import parts
 from labctl.topology.inventory import load_over, spread_over
@@ -189,3 +190,12 @@ def test_a_topology_that_was_built_is_told_by_its_keys(here: Path) -> None:
     with pytest.raises(TopologyMistakes) as caught:
         spread_over(Topology(name="lab", namespaces={"siteA": {}, "c": {}}), written("inventory.yaml", TWO))
     assert "namespaces.c: the namespace 'c' is on none of the hosts srv1, srv2" in str(caught.value)
+
+
+def test_no_script_makes_a_lab_over_hosts() -> None:
+    """No command makes a cable: its key is made by labctl, and never typed."""
+    over = Topology(
+        name="lab", hosts={"srv1": {}, "srv2": {}}, namespaces={"a": {"host": "srv1"}, "b": {"host": "srv2"}}
+    )
+    with pytest.raises(UsageError, match="lab lab is over the hosts srv1, srv2"):
+        Lab.export(over)
