@@ -37,6 +37,7 @@ OF_CHECKS = {"labctl.checks", "http.client", "ssl", "subprocess"}
 OF_A_FILE = {"pydantic", "yaml", "labctl.topology.model", "labctl.topology.rules", "labctl.topology.values"}
 OF_A_PLAN = {"labctl.plan.steps", "labctl.plan.facts", "labctl.plan.change"}
 OF_PROGRAMS = {"labctl.lab.programs.start", "labctl.lab.programs.supervisor", "labctl.lab.programs.stop"}
+OF_HOSTS = {"mitogen", "cryptography", "labctl.engine.cable", "labctl.lab.cables"}
 AS_COMMANDS = {"labctl.plan.commands", "labctl.plan.script"}
 
 
@@ -57,7 +58,7 @@ def test_nothing_is_collected_before_there_is_garbage_and_openssl_is_for_digests
 
 
 def test_a_command_loads_what_it_does_and_no_more(as_root: World) -> None:
-    nothing_of = FOR_ITSELF | OF_PROGRAMS | AS_COMMANDS
+    nothing_of = FOR_ITSELF | OF_PROGRAMS | OF_HOSTS | AS_COMMANDS
     help_ = loaded(as_root, "--help")
     assert of(help_, {"labctl.lab", "labctl.plan", "labctl.topology", "labctl.kernel", "labctl.api"}) == set()
     up = loaded(as_root, "up", TWO_SITE)
