@@ -36,6 +36,7 @@ inventory_option = click.option(
     "-i",
     "--inventory",
     metavar="FILE",
+    type=click.Path(),
     help="The hosts of the lab and the namespaces on each: YAML with `hosts:`, or an inventory of Ansible.",
 )
 lab_argument = click.argument("named", metavar="[LAB]", required=False, shell_complete=completion.labs)
