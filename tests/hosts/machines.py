@@ -198,6 +198,13 @@ class Machine:
         (inner,) = _children(command.pid)
         os.kill(inner, signal.SIGINT)
 
+    def kill(self, words: str) -> None:
+        """Kill the processes here whose command line has some words."""
+        told = inside(self.pid, "ps", "-eo", "pid=,args=", mount=True).splitlines()
+        pids = [line.split()[0] for line in told if words in line]
+        assert pids, told
+        inside(self.pid, "kill", "-9", *pids, mount=True)
+
     def unplug(self) -> None:
         """Cut the network of this machine."""
         inside(self._wire, "ip", "link", "set", f"to-{self.name}", "nomaster")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.world import eventually
 from tests.hosts.conftest import Wire
-from tests.hosts.machines import Machine, inside
+from tests.hosts.machines import Machine
 from tests.hosts.test_up import APART
 
 WAITS = APART.replace("c:\n    host: srv2", "c:\n    host: srv2\n    exec: ['until [ -e go ]; do sleep 0.05; done']")
@@ -42,14 +42,6 @@ def _nothing_is_left(wire: Wire) -> None:
         assert host.json("list") == []
 
 
-def _kill(machine: Machine, words: str) -> None:
-    """Kill the processes on a machine whose command line has some words."""
-    told = inside(machine.pid, "ps", "-eo", "pid=,args=", mount=True).splitlines()
-    pids = [line.split()[0] for line in told if words in line and "ps -eo" not in line]
-    assert pids, told
-    inside(machine.pid, "kill", "-9", *pids, mount=True)
-
-
 def test_the_driver_is_killed(wire: Wire) -> None:
     with between_begin_and_keep(wire) as driver:
         driver.kill()
@@ -62,7 +54,7 @@ def test_the_driver_is_killed(wire: Wire) -> None:
 @pytest.mark.parametrize("words", ["sshd: anna@", "works for a Python program"])
 def test_what_carries_a_session_is_killed(wire: Wire, words: str) -> None:
     with between_begin_and_keep(wire) as driver:
-        _kill(wire.srv1, words)
+        wire.srv1.kill(words)
         _, told = driver.communicate()
     assert driver.returncode
     assert "srv1" in told

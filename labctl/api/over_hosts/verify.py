@@ -7,11 +7,13 @@ the way at once, on each once no engine there has packets left to carry.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
+from labctl.api.over_hosts.causes import Ends, causes
 from labctl.api.over_hosts.sessions import Sessions, result_of, sessions
 from labctl.api.over_hosts.status import status_on
 from labctl.api.work import parts
@@ -20,6 +22,8 @@ from labctl.checks.kinds import kind_of
 from labctl.checks.kinds.nc_apart import Half, met
 from labctl.checks.results import Outcome, Result
 from labctl.checks.run import Means, NoWatch, run
+from labctl.diagnosis.grouping import by_cause
+from labctl.diagnosis.verdict import Verdict, in_a_line
 from labctl.errors import KernelRefused, LabError
 from labctl.hosts.record import Record
 from labctl.kernel.lookup import NoWay, Way
@@ -51,11 +55,27 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
         found.reach_all()
         means = means_of(record, found)
         results: list[Result] = []
+        found_causes: list[tuple[str, Sequence[Verdict]]] = []
+        known = {check.name: check for check in checks}
         for result in run(wanted, checks, means):
-            results.append(result)
-            caller.tell(result)
+            why = (
+                []
+                if result.passed or result.lacks
+                else causes(wanted.topology, known[result.name], _ends(record, found))
+            )
+            results.append(replace(result, lost=in_a_line(why)))
+            found_causes.append((result.name, why))
+            caller.tell(results[-1])
         pending = status_on(record, found).pending
-    return Verified(record.lab, record.file, tuple(results), pending.changes if pending else ())
+    drift = pending.changes if pending else ()
+    return Verified(record.lab, record.file, tuple(results), drift, by_cause(found_causes))
+
+
+def _ends(record: Record, found: Sessions) -> Ends:
+    """Return how the ends of the cables are now, on the hosts that answer."""
+    answers = found.do(dict.fromkeys(found.reached, partial(parts.cables, record.lab, 0.0)))
+    there = {host: answer for host, answer in answers.items() if not isinstance(answer, LabError)}
+    return {InterfaceRef.typed(end.device): (host, end) for host, cables in there.items() for end in cables.values()}
 
 
 def applied(record: Record) -> Topology:
