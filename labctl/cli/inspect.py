@@ -47,7 +47,7 @@ def exec_(words: tuple[str, ...], lab: str | None, form: str) -> int:
     if len(words) > 1:
         own, (namespace, *command) = lab_of(words, lab)
         if command and isinstance(own.context, OverHosts):
-            return own.context.run("exec", namespace, "--", *command)
+            return own.context.run(namespace, ["exec", namespace, "--", *command])
         if command:
             return own.context.call(partial(_typed, own.name, namespace, command))
     raise click.UsageError("a namespace and a command are needed, as in: labctl exec siteA -- ip route")
@@ -76,7 +76,7 @@ def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
     own, left = lab_of(words, lab)
     namespace = the_one(left, "a namespace", "labctl shell siteA")
     if isinstance(own.context, OverHosts):
-        return own.context.run("shell", namespace)
+        return own.context.run(namespace, ["shell", namespace])
     try:
         return own.context.call(lambda: execute.shell(own.name, namespace))
     finally:

@@ -141,12 +141,18 @@ def impair(
 
 
 @cli.command()
+@click.option("--host", metavar="HOST", help="Ask this host, which ssh logs in to, in place of this machine.")
 @format_option
-def doctor(form: str) -> int:
-    """Say in plain words what this machine can do, by trying it."""
+def doctor(host: str | None, form: str) -> int:
+    """Say in plain words what this machine can do, by trying it; or a host for labs over several."""
     from labctl.kernel.drivers import Able, able, examine
 
-    findings = examine()
+    if host is None:
+        findings = examine()
+    else:
+        from labctl.api.over_hosts.doctor import examine as examine_there
+
+        findings = examine_there(host)
     labs = able(findings)
     reporter(form).doctor(findings, labs)
     return ExitCode.SUCCESS if labs is Able.ALL else ExitCode.CANNOT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,11 +14,12 @@ import click
 from labctl.cli import completion
 from labctl.cli.base import SECONDS, cli, format_option, lab_option
 from labctl.cli.labs import lab_of
-from labctl.errors import ExitCode, KernelRefused
+from labctl.errors import ExitCode, KernelRefused, UsageError, kernel_words
 from labctl.process.signals import KEYBOARD, ignored, passed_on
 from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
+    from labctl.hosts.context import OverHosts
     from labctl.kernel.packet_taps import Seen
     from labctl.lab.capture import Capture
     from labctl.lab.trace import Traced
@@ -104,10 +105,14 @@ def capture(
 ) -> int:
     """Show packets as they come, or write them for Wireshark: of interfaces, of namespaces, or of the whole lab."""
     from labctl.engine.loop.signals import heard
+    from labctl.hosts.context import OverHosts
     from labctl.lab.capture import capture as capturing
     from labctl.process.child import ChildEnded
 
     own, typed = lab_of(words, lab)
+    if isinstance(own.context, OverHosts):
+        options = {"--count": count, "--duration": duration, "--filter": expression, "--format": form}
+        return _capture_there(own.context, typed, options, file)
 
     def work(stop: int) -> None:
         with capturing(own.name, typed, expression) as captured, _output(captured, file, typed, form) as show:
@@ -131,6 +136,33 @@ def capture(
             raise KernelRefused("there is nothing more to see", f"lab {own.name} has ended", "labctl list") from None
         child.wait()
     return ExitCode.SUCCESS
+
+
+def _capture_there(
+    over: OverHosts, typed: Sequence[str], options: Mapping[str, object | None], file: str | None
+) -> int:
+    """Have the host capture on which the namespaces are; the file is written here. Return its exit code."""
+    from labctl.hosts.command import Streams
+    from labctl.report.capture_file import STANDARD_OUTPUT
+    from labctl.topology.interface_ref import InterfaceRef
+
+    spaces = [InterfaceRef.typed(word).namespace for word in typed]
+    if not spaces or over.host_of_all(spaces) is None:
+        raise UsageError(
+            "packets of several hosts are not captured at once yet",
+            f"lab {over.lab} is on {', '.join(over.record.hosts)}",
+            "name namespaces of one host, as labctl status shows them",
+        )
+    asked = [f"{name}={value}" for name, value in options.items() if value is not None]
+    words = ["capture", *typed, *asked]
+    if file in (None, STANDARD_OUTPUT):
+        return over.run(spaces[0], [*words, *(["-w", STANDARD_OUTPUT] if file else [])])
+    try:
+        out = open(file, "wb")  # noqa: SIM115  # below
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written", kernel_words(error)) from None
+    with out:
+        return over.run(spaces[0], [*words, "-w", STANDARD_OUTPUT], Streams(output=out.fileno()))
 
 
 @contextmanager

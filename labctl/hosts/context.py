@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from labctl.errors import LabError
-from labctl.hosts.record import Record
+from labctl.hosts.record import Record, recorded
 from labctl.process.child import Child, Tell
 from labctl.process.processes import Process
 
@@ -28,25 +28,25 @@ class OverHosts:
 
     @property
     def address(self) -> tuple[str | None, list[int]]:
-        self._refuse()
+        self.refuse()
 
     def call(self, work: Callable[[], Result]) -> Result:
-        self._refuse()
+        self.refuse()
 
     def follow(self, work: Callable[[Tell], Result], listener: Tell) -> Result:
-        self._refuse()
+        self.refuse()
 
     def start(self, work: Callable[[], object]) -> Child:
-        self._refuse()
+        self.refuse()
 
     def keep(self, owner: Process | None) -> None:
-        self._refuse()
+        self.refuse()
 
     def abandon(self) -> None:
-        self._refuse()
+        self.refuse()
 
     def end(self, lab: str, work: Callable[[], AbstractContextManager[Result]]) -> Result:
-        self._refuse()
+        self.refuse()
 
     def host_of(self, namespace: str) -> str:
         """Return the host of a namespace, by its name with or without the prefix of the lab. Raise UsageError."""
@@ -58,17 +58,25 @@ class OverHosts:
                 return spaces[name]
         raise no_such(f"lab {self.lab} has no namespace named {namespace!r}", namespace, spaces)
 
-    def run(self, command: str, namespace: str, *words: str, streams: Streams | None = None) -> int:
+    def run(self, namespace: str, words: Sequence[str], streams: Streams | None = None) -> int:
         """Run a command of labctl that is about one namespace, on the host where that is. Return its exit code.
 
         It has the streams of this process, where none are given. Raise UsageError where there is no such namespace.
         """
         from labctl.hosts.command import run_there
 
-        login = self.record.logins[self.host_of(namespace)]
-        return run_there(login, [command, "-l", self.record.lab, namespace, *words], streams)
+        command, *others = words
+        return run_there(
+            self.record.logins[self.host_of(namespace)], [command, "-l", self.record.lab, *others], streams
+        )
 
-    def _refuse(self) -> NoReturn:
+    def host_of_all(self, namespaces: Iterable[str]) -> str | None:
+        """Return the host on which all of these namespaces are, None where that is not one. Raise UsageError."""
+        hosts = {self.host_of(name) for name in namespaces}
+        return hosts.pop() if len(hosts) == 1 else None
+
+    def refuse(self) -> NoReturn:
+        """Raise LabError: what is asked for has no way over hosts yet."""
         where = ", ".join(self.record.hosts)
         login = next(iter(self.record.logins.values()))
         raise LabError(
@@ -76,3 +84,9 @@ class OverHosts:
             f"it is on {where}",
             f"on each host it works for what is there, for example: ssh -t {login} labctl list",
         )
+
+
+def refuse_over_hosts(lab: str) -> None:
+    """Raise LabError for a lab over hosts."""
+    if (record := recorded(lab)) is not None:
+        OverHosts(record).refuse()

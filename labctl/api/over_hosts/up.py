@@ -44,6 +44,12 @@ def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
             raise error
     began, asked = time.monotonic(), cables.with_addresses(written)
     before = recorded(asked.name)
+    if before is None and asked.name in own_labs():
+        raise UsageError(
+            f"lab {asked.name} runs on this machine",
+            "there is one lab of a name",
+            f"labctl down {asked.name} ends it; or choose another name: labctl up --name NAME",
+        )
     record = Record.of(asked, parts_of(asked), file)
     left_over = [host for host in before.hosts if host not in record.hosts] if before else []
     with sessions({**(before.logins if before else {}), **record.logins}) as found:

@@ -131,6 +131,6 @@ def run(lab: str, namespace: str, command: Sequence[str], caller: Caller) -> int
     if isinstance(context, OverHosts):
         from labctl.hosts.command import Streams
 
-        context.run("exec", namespace, "--", *command, streams=Streams(wait))
+        context.run(namespace, ["exec", namespace, "--", *command], Streams(wait))
         return ended[0]
     return context.call(work)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labctl.lab.status import Status
     from labctl.lab.up import UpReport
     from labctl.process.patience import PatienceFor
+    from labctl.rootless.userns_diagnosis import Diagnosis
     from labctl.topology.interface_ref import InterfaceRef
     from labctl.topology.model import Nc, Probe, Topology
     from labctl.topology.values import Host
@@ -151,3 +152,19 @@ def cables(lab: str, patience: float, caller: Caller) -> dict[str, CableStatus]:
     from labctl.lab.own_labs import context_of
 
     return context_of(lab).call(lambda: carriers(lab, patience))
+
+
+def doctor(caller: Caller) -> list[Diagnosis]:
+    """Find out what this host can do for a lab over several."""
+    from labctl.api.work import operate
+    from labctl.errors import MachineError
+    from labctl.hosts import logind
+    from labctl.lab.cables import library
+    from labctl.rootless.userns_diagnosis import Diagnosis
+
+    try:
+        library.load()
+        sealing = Diagnosis("cables", "ok", "the library that seals them is installed")
+    except MachineError as error:
+        sealing = Diagnosis("cables", "missing", error.why, error.hint)
+    return [*operate.doctor(caller), sealing, logind.diagnosis()]

@@ -9,6 +9,7 @@ from functools import partial
 
 from labctl.api.lab import Lab
 from labctl.errors import LabError, UsageError
+from labctl.hosts.context import OverHosts
 from labctl.lab.challenge import Challenge, challenge_in, read, write
 from labctl.lab.challenge_checks import look
 from labctl.lab.own_labs import context_of, own_labs
@@ -102,7 +103,8 @@ def known(lab: str) -> Known:
 
 def runs_in(lab: str) -> bool:
     """Return whether a challenge runs in a lab."""
-    return context_of(lab).call(lambda: challenge_in(State(lab)) is not None)
+    context = context_of(lab)
+    return not isinstance(context, OverHosts) and context.call(lambda: challenge_in(State(lab)) is not None)
 
 
 def told(found: Known) -> Begun:

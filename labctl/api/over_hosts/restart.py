@@ -1,0 +1,38 @@
+"""Restart over hosts: each engine and program on its host; cables that begin anew are joined again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from labctl.api.caller import Caller
+from labctl.api.over_hosts.sessions import result_of, sessions
+from labctl.api.over_hosts.up import up
+from labctl.api.over_hosts.verify import applied
+from labctl.api.work import lifecycle
+from labctl.lab.restart import Restarted
+from labctl.topology.interface_ref import InterfaceRef
+
+if TYPE_CHECKING:
+    from labctl.hosts.context import OverHosts
+
+
+def restart(over: OverHosts, named: Sequence[str]) -> Restarted:
+    """End engines and programs, all or those named, and start them again. Raise LabError."""
+    record = over.record
+    topology = applied(record)
+    by_host: dict[str, list[str]] = {}
+    for name in named:
+        by_host.setdefault(over.host_of(InterfaceRef.typed(name).namespace), []).append(name)
+    works = {host: partial(lifecycle.restart, record.lab, by_host.get(host, ())) for host in by_host or record.hosts}
+    with sessions({host: record.logins[host] for host in works}) as found:
+        found.reach_all()
+        each = [result_of(answer) for answer in found.do(works).values()]
+    if any(one.cables for one in each):
+        up(topology, record.file, False, Caller())
+    return Restarted(
+        tuple(engine for one in each for engine in one.engines),
+        tuple(program for one in each for program in one.programs),
+        tuple(cable for one in each for cable in one.cables),
+    )

@@ -1,0 +1,32 @@
+"""Whether a lab outlives the ssh session that has made it: logind may end what a user runs when the user logs out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from labctl.rootless.userns_diagnosis import Diagnosis
+
+NAME = "logout"
+_ASK = ("busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1")
+_PROPERTY = ("org.freedesktop.login1.Manager", "KillUserProcesses")
+
+
+def diagnosis() -> Diagnosis:
+    """Return what logind does at logout, by its own word (org.freedesktop.login1(5), logind.conf(5))."""
+    try:
+        asked = subprocess.run([*_ASK, *_PROPERTY], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=5)
+        said = asked.stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    return of(said, os.geteuid())
+
+
+def of(said: str, user: int) -> Diagnosis:
+    """Return what follows from KillUserProcesses as busctl(1) prints it; root is spared (logind.conf(5))."""
+    if said == "b true" and user:
+        helps = "KillUserProcesses=no in /etc/systemd/logind.conf, then systemctl restart systemd-logind"
+        return Diagnosis(NAME, "note", "logind ends a lab when the ssh session that made it ends", helps)
+    if said in ("b true", "b false"):
+        return Diagnosis(NAME, "ok", "what runs goes on")
+    return Diagnosis(NAME, "ok", "no logind answers, so nothing ends what runs")
