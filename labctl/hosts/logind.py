@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import os
+import getpass
 import subprocess
 
 from labctl.rootless.userns_diagnosis import Diagnosis
 
 NAME = "logout"
 _ASK = ("busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1")
-_PROPERTY = ("org.freedesktop.login1.Manager", "KillUserProcesses")
+_PROPERTIES = ("org.freedesktop.login1.Manager", "KillUserProcesses", "KillExcludeUsers")
 
 
 def diagnosis() -> Diagnosis:
     """Return what logind does at logout, by its own word (org.freedesktop.login1(5), logind.conf(5))."""
     try:
-        asked = subprocess.run([*_ASK, *_PROPERTY], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=5)
+        asked = subprocess.run(
+            [*_ASK, *_PROPERTIES], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=5
+        )
         said = asked.stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         said = ""
-    return of(said, os.geteuid())
+    return of(said, getpass.getuser())
 
 
-def of(said: str, user: int) -> Diagnosis:
-    """Return what follows from KillUserProcesses as busctl(1) prints it; root is spared (logind.conf(5))."""
-    if said == "b true" and user:
+def of(said: str, user: str) -> Diagnosis:
+    """Return what follows for a user from both properties, as busctl(1) prints them, a line each."""
+    ends, _, spared = said.partition("\n")
+    if ends == "b true" and f'"{user}"' not in spared:
         helps = "KillUserProcesses=no in /etc/systemd/logind.conf, then systemctl restart systemd-logind"
         return Diagnosis(NAME, "note", "logind ends a lab when the ssh session that made it ends", helps)
-    if said in ("b true", "b false"):
+    if ends in ("b true", "b false"):
         return Diagnosis(NAME, "ok", "what runs goes on")
     return Diagnosis(NAME, "ok", "no logind answers, so nothing ends what runs")

@@ -244,6 +244,17 @@ def inside(pid: int, *command: str, mount: bool = False) -> str:
 
 
 @contextmanager
+def dropping(machine: Machine, what: str) -> Iterator[None]:
+    """Have the firewall of a machine drop what comes in, as a rule of nft says it."""
+    chain = f"type filter hook input priority 0; {what} drop;"
+    inside(machine.pid, "nft", f"table inet shut {{ chain in {{ {chain} }}; }}")
+    try:
+        yield
+    finally:
+        inside(machine.pid, "nft", "delete table inet shut")
+
+
+@contextmanager
 def machines(made: Path, names: Sequence[str]) -> Iterator[list[Machine]]:
     """Yield machines of these names, 10.77.0.1 and following, on one wire. Each reaches each by its name with ssh."""
     _write_files(made, names)

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from tests.hosts.conftest import Wire
-from tests.hosts.machines import Machine, inside
+from tests.hosts.machines import dropping
 from tests.hosts.test_two_site import INVENTORY
-
-
-@contextmanager
-def dropping(machine: Machine, what: str) -> Iterator[None]:
-    """Have the firewall of a machine drop what comes in, as a rule of nft says it."""
-    chain = f"type filter hook input priority 0; {what} drop;"
-    inside(machine.pid, "nft", f"table inet shut {{ chain in {{ {chain} }}; }}")
-    try:
-        yield
-    finally:
-        inside(machine.pid, "nft", "delete table inet shut")
 
 
 @pytest.mark.parametrize(("here", "there"), [("srv1", "srv2"), ("srv2", "srv1")])

@@ -1,36 +1,10 @@
-"""Commands on a lab over two hosts, from a shell and from Python: two-site stands for all of them."""
+"""Commands on a lab over two hosts, from a shell: two-site stands for all of them."""
 
 from __future__ import annotations
-
-import sys
 
 from labctl.hosts import logind
 from tests.hosts.conftest import Wire
 from tests.hosts.test_two_site import INVENTORY
-
-PROGRAM = """
-from labctl import CommandFailed, Lab, UsageError
-with Lab.up("two-site", inventory="inventory.yaml") as lab:
-    assert lab.report.fresh and [each.lab for each in Lab.list()] == ["two-site"]
-    assert lab["siteB"].run("ip -o -4 addr show dev wan0").stdout.count("192.0.2.2/30") == 1
-    assert lab["siteA"].run(["sh", "-c", "cat; exit 3"], input="in and out").returncode == 3
-    assert lab.verify("underlay").raise_for_failures().passed
-    assert [host.host for host in lab.status().hosts] == ["srv1", "srv2"]
-    assert [namespace.name for namespace in lab] == ["siteA", "siteB"]
-    try:
-        lab.impair("siteA:nothing")
-    except UsageError as error:
-        assert error.what.startswith("on srv1: lab two-site has neither"), error
-    assert [each.device for each in lab.restart("siteA:tun0").engines] == ["siteA:tun0"]
-assert Lab.running() == ()
-print("well")
-"""
-
-
-def test_a_program_has_its_lab_over_hosts(wire: Wire) -> None:
-    wire.near.file("inventory.yaml", INVENTORY)
-    assert wire.near.run(sys.executable, "-c", PROGRAM).stdout == "well\n"
-    assert [host.json("list") for host in wire.hosts] == [[], []]
 
 
 def test_commands_of_a_shell(wire: Wire) -> None:
@@ -62,5 +36,6 @@ def test_doctor_asks_a_host(wire: Wire) -> None:
 
 
 def test_what_logind_does_at_logout() -> None:
-    assert logind.of("b true", 1000).verdict == "note"
-    assert logind.of("b true", 0).verdict == logind.of("b false", 1000).verdict == logind.of("", 1000).verdict == "ok"
+    assert logind.of('b true\nas 1 "root"', "anna").verdict == "note"
+    for said, user in (('b true\nas 1 "root"', "root"), ("b false\nas 0", "anna"), ("", "anna")):
+        assert logind.of(said, user).verdict == "ok"

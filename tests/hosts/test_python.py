@@ -8,11 +8,19 @@ from tests.hosts.conftest import Wire
 from tests.hosts.test_two_site import INVENTORY
 
 PROGRAM = """
-from labctl import Lab
+from labctl import Lab, UsageError
 
 with Lab.up("two-site", inventory="servers.yaml") as lab:
     assert Lab.plan("two-site", inventory="servers.yaml").pending.changes == ()
     assert [host.reached for host in lab.status().hosts] == [True, True]
+    assert [namespace.name for namespace in lab] == ["siteA", "siteB"]
+    assert lab["siteB"].run("ip -o -4 addr show dev wan0").stdout.count("192.0.2.2/30") == 1
+    assert lab["siteA"].run(["sh", "-c", "cat; exit 3"], input="in and out").returncode == 3
+    try:
+        lab.impair("siteA:nothing")
+    except UsageError as error:
+        assert error.what.startswith("on srv1: lab two-site has neither"), error
+    assert [each.device for each in lab.restart("siteA:tun0").engines] == ["siteA:tun0"]
     print(lab["siteA"].run("ping -c1 -W5 siteB.tun1").stdout)
 assert Lab.list() == ()
 """
