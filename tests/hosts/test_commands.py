@@ -24,7 +24,7 @@ def test_commands_of_a_shell(wire: Wire) -> None:
         told = near.labctl(*command.split(), code=None)
         assert told.returncode, command
         assert "yet" in told.stderr, (command, told)
-    assert "lab two-site is over the hosts srv1, srv2" in near.labctl("up", "two-site", code=2).stderr
+    assert "lab two-site is over srv1, srv2" in near.labctl("up", "two-site", code=2).stderr
     near.labctl("down")
 
 

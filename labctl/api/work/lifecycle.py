@@ -81,10 +81,15 @@ def restart(lab: str, named: Sequence[str], caller: Caller) -> Restarted:
     from labctl.lab.engines.forkserver_client import forkserver
 
     with forkserver() as server:
+        from labctl.hosts.context import OverHosts
         from labctl.lab.own_labs import context_of
         from labctl.lab.restart import restart as again
 
         context = context_of(lab)
+        if isinstance(context, OverHosts):
+            from labctl.api.over_hosts.restart import restart as restart_there
+
+            return restart_there(context, named)
         return context.call(lambda: again(lab, named, server.at(context)))
 
 
