@@ -196,7 +196,7 @@ def _cables(out: Console, cables: Sequence[CableStatus]) -> None:
         counts = cable.counters
         colour, shown = ("green", "up") if cable.is_up else ("red", "no carrier" if cable.running else "ended")
         # What came before an end was joined is no loss: the other end was only sooner.
-        drops = ((name, counts[name]) for name in (*DROPS_OUT, *DROPS_IN[1:]) if counts.get(name))
+        drops = ((name, counts[name]) for name in (*DROPS_OUT, *DROPS_IN[1:], "lost_datagrams") if counts.get(name))
         grid.add_row(
             cable.device,
             f"{cable.to} on {cable.host}",

@@ -51,6 +51,7 @@ NAMES = (
     "path_mtu",
     "rtt_microseconds",
     "keys",  # how often this engine was given one
+    "lost_datagrams",  # with frames, that the other end has sent since it was joined and that have not come
 )
 DROPS_OUT = tuple(name for name in NAMES if name.startswith("out_"))
 DROPS_IN = tuple(name for name in NAMES if name.startswith("in_"))
@@ -71,7 +72,7 @@ IN_NOT_JOINED, IN_NOT_FROM_PEER, IN_NOT_AUTHENTIC, IN_REPLAYED, IN_STALE, IN_MAL
     _INDEX[name] for name in DROPS_IN[:7]
 )
 IN_LINK_DOWN, IN_BUSY, IN_TAP_REJECTED = (_INDEX[name] for name in DROPS_IN[7:])
-PORT, STATE, PATH_MTU, RTT, KEYS = (_INDEX[name] for name in NAMES[-5:])
+PORT, STATE, PATH_MTU, RTT, KEYS, LOST = (_INDEX[name] for name in NAMES[-6:])
 
 _DROPPED = {
     "out_no_carrier": "frame{} for an end that was not there",
@@ -90,11 +91,12 @@ _DROPPED = {
     "in_link_down": "frame{} for an interface that is down",
     "in_busy": "frame{} for an interface whose queue was full",
     "in_tap_rejected": "frame{} rejected by the interface",
+    "lost_datagrams": "datagram{} lost on the way from the other host",
 }
 
 
 def words_for(name: str, count: int) -> str:
-    """Return what a person reads for `count` drops of this name."""
+    """Return what a person reads for `count` drops of this name, or datagrams that were lost."""
     return f"{count} {_DROPPED[name].format('' if count == 1 else 's')}"
 
 

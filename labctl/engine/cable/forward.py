@@ -106,6 +106,7 @@ class Cable:
         self._opener: Opener | None = None
         self._sealer: Sealer | None = None
         self._records = Records()
+        self._sent = self._taken = 0  # datagrams with frames since it was joined
         self._news = False  # whether something of the line may have changed since the last tick
         self.peer: Address | None = None
 
@@ -124,6 +125,7 @@ class Cable:
         self._opener = Opener(key_of(plug.key, ends.cable, ends.theirs), plug.cipher)
         self._records = Records()
         self._line = Line(self._udp.version, self._link_is_up(), now)
+        self._sent = self._taken = 0
         self._news = True
         self.peer = plug.peer
         self._numbers[count.KEYS] += 1
@@ -174,6 +176,7 @@ class Cable:
         self._udp.send(row)
         self._numbers[count.SENT_FRAMES] += 1
         self._numbers[count.UDP_SENT] += len(row)
+        self._sent += len(row)
 
     # In: from the other end to the TAP device.
 
@@ -219,6 +222,8 @@ class Cable:
     def _take(self, opened: Opened, now: float) -> None:
         """Handle an authentic datagram. Raise ValueError for one that no sender makes."""
         kind, argument, counter, bodies, ended = opened
+        if kind != wire.BEAT:
+            self._taken += len(bodies)
         if kind == wire.PIECE or kind == wire.LAST:
             if record := self._records.add(argument, counter, bodies, ended):
                 self._write(record)
@@ -228,6 +233,8 @@ class Cable:
             self._news = True
             (body,) = bodies
             self._line.heard(body, len(body) + wire.SEAL, now)
+            # What has overtaken this beat makes it less for a moment, what it has overtaken more.
+            self._numbers[count.LOST] = max(0, self._line.sent_there - self._taken)
             self._numbers[count.BEATS_RECEIVED] += 1
         else:
             raise ValueError(f"no kind of datagram: {kind}")
@@ -254,7 +261,7 @@ class Cable:
             return line.due()
         self._news = False
         try:
-            for body in line.beats(now):
+            for body in line.beats(now, self._sent):
                 self._send_beat(body)
         except Exhausted:
             self.unplug("the key has sealed as much as it may; `labctl up` brings a new one")

@@ -65,6 +65,8 @@ class Line:
         self.path = 0
         self.rtt = 0
         """The last round trip, in microseconds; 0 before the first."""
+        self.sent_there = 0
+        """How many datagrams with frames the other end had sent when it sent the last beat."""
         self._link_up = link_up
         self._peer = 0  # the flags of its last beat
         self._stamp = 0  # and its clock
@@ -105,13 +107,13 @@ class Line:
 
     def heard(self, body: bytes, size: int, now: float) -> None:
         """Take note of an authentic beat that came in a datagram of `size` bytes. Raise ValueError if it is none."""
-        flags, largest, stamp, echo, held = wire.beat_of(body)
+        beat = wire.Beat.of(body)
         self.arrived(size, now)
-        if stamp >= self._stamp:  # else it was overtaken
-            self._peer, self._stamp = flags, stamp
-            if echo:
-                self.rtt = max(1, _microseconds(now) - echo - held)
-            self._follow(min(largest, _MOST), now)
+        if beat.stamp >= self._stamp:  # else it was overtaken
+            self._peer, self._stamp, self.sent_there = beat.flags, beat.stamp, beat.sent
+            if beat.echo:
+                self.rtt = max(1, _microseconds(now) - beat.echo - beat.held)
+            self._follow(min(beat.largest, _MOST), now)
         self._hurry(now)
 
     def _follow(self, largest: int, now: float) -> None:
@@ -140,8 +142,11 @@ class Line:
         """Return when `beats` has something to send, or `state` may change by itself."""
         return min(self._due, self._heard_at + DEAD if self._said[0] & wire.HEARS_YOU else inf)
 
-    def beats(self, now: float) -> Iterator[bytes]:
-        """Yield the bodies of the beats that are to be sent now; the last one is small and may not be left out."""
+    def beats(self, now: float, sent: int = 0) -> Iterator[bytes]:
+        """Yield the bodies of the beats that are to be sent now; the last one is small and may not be left out.
+
+        `sent` is the number of datagrams with frames that were sent so far.
+        """
         self._hurry(now)
         if now < self._due:
             return
@@ -151,10 +156,11 @@ class Line:
         self._searches -= self._searches > 0
         self._said = flags, largest = self._says(now)
         self._due = now + BEAT
+        held = min(_microseconds(now - self._heard_at), 0xFFFFFFFF) if self._stamp else 0
+        beat = wire.Beat(flags, largest, _microseconds(now), self._stamp, held, sent)
         for size in (*sizes, wire.SMALLEST_BEAT):
             if size >= wire.SMALLEST_BEAT:
-                held = _microseconds(now - self._heard_at) if self._stamp else 0
-                yield wire.beat(flags, largest, _microseconds(now), self._stamp, held, size)
+                yield beat.padded(size)
 
 
 def _microseconds(seconds: float) -> int:

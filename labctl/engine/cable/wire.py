@@ -20,6 +20,7 @@ argument is as little authentic as a changed body.
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 from labctl.engine.packets import vnet
 from labctl.engine.packets.train import Bytes
@@ -91,24 +92,29 @@ def headers_of_record(first: int, number: int) -> list[bytes]:
     return [each.to_bytes(HEADER, "big") for each in words[:-1]] + [packed(LAST, number - 1, first + number - 1)]
 
 
-_BEAT = struct.Struct(">BHQQI")
+_BEAT = struct.Struct(">BHQQIQ")
 LINK_UP, HEARS_YOU = 1, 2
 SMALLEST_BEAT = SEAL + _BEAT.size
 
 
-def beat(flags: int, largest: int, stamp: int, echo: int, held: int, datagram: int) -> bytes:
-    """Return the body of a beat that makes a datagram of this size.
+class Beat(NamedTuple):
+    """What a beat says; times are in microseconds."""
 
-    `largest` is the largest datagram of the other end, in bytes, that came lately; `stamp` is the sender's
-    clock, `echo` the other end's stamp that came last and `held` for how long it has been here, all in microseconds.
-    """
-    return _BEAT.pack(flags, largest, stamp, echo, min(held, 0xFFFFFFFF)).ljust(datagram - SEAL, b"\0")
+    flags: int
+    largest: int  # the size of the largest datagram of the other end that came lately, in bytes
+    stamp: int  # the clock of the sender
+    echo: int  # the stamp of the other end that came last, 0 for none
+    held: int  # and for how long it has been here
+    sent: int  # how many datagrams with frames were sent so far
 
+    def padded(self, datagram: int) -> bytes:
+        """Return the body that makes a datagram of this size."""
+        return _BEAT.pack(*self).ljust(datagram - SEAL, b"\0")
 
-def beat_of(body: bytes) -> tuple[int, int, int, int, int]:
-    """Return flags, largest, stamp, echo and held of a beat. Raise ValueError if it is none."""
-    try:
-        flags, largest, stamp, echo, held = _BEAT.unpack_from(body)
-    except struct.error as error:
-        raise ValueError(str(error)) from None
-    return flags, largest, stamp, echo, held
+    @classmethod
+    def of(cls, body: bytes) -> Beat:
+        """Return what a body says. Raise ValueError if it is no beat."""
+        try:
+            return cls(*_BEAT.unpack_from(body))
+        except struct.error as error:
+            raise ValueError(str(error)) from None

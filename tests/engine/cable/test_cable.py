@@ -115,6 +115,19 @@ def test_nothing_but_the_other_end_is_ever_written() -> None:
     assert balanced(b)
 
 
+@given(st.lists(st.booleans(), max_size=40))
+def test_what_was_lost_on_the_way_is_counted(lost: list[bool]) -> None:
+    """And nothing else: beats that are too large for the path are meant to be."""
+    a, b = joined()
+    for each in lost:
+        datagrams = a.send(bytes(70))
+        b.take(*datagrams[:0] if each else datagrams)
+    a.cable.tick(1.0)
+    b.take(*a.socket.sent, now=1.0)
+    assert b.now["lost_datagrams"] == sum(lost)
+    assert a.now["lost_datagrams"] == 0
+
+
 def test_what_is_too_late_is_stale() -> None:
     a, b = joined()
     (late,) = a.send(bytes(70))
