@@ -3,7 +3,8 @@
 The same frames and datagrams, good and hostile, go through a forwarder with the core in C and through one in Python,
 and their sends and writes are refused alike. After each, the same packets have left, in the same order and the same
 merged frames, and every counter, the offloads that are engaged and what was said of them are the same. Only where C
-left packets to Python may the frames be others: without numpy nothing is merged, so these are written one by one.
+left packets to Python may the frames be others: without numpy nothing is merged, so these are written one by one. Half
+of the time one direction is impaired, without an effect, so that Python has it and the core has the other.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from labctl.engine.packets.impairment import Impairment
 from labctl.engine.packets.split import split
 from labctl.engine.packets.vnet import EMPTY, LAYOUT, NEEDS_CSUM, VnetHeader
 from labctl.engine.packets.vnet import SIZE as VNET
@@ -28,6 +30,9 @@ from .samples import PING, ipv4, ipv6, udp
 from .world import balanced
 
 T = TypeVar("T")
+
+HARMLESS = Impairment(loss=1e-300, seed=1)
+"""With it Python handles the packets of a direction, one by one, and loses none."""
 
 REFUSALS = (
     *(errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EMSGSIZE, errno.EAGAIN, errno.ENOBUFS),
@@ -200,6 +205,8 @@ def fuzz(count: int, seed: int, faulty: Path) -> tuple[int, int, int]:
             if done % 50 == 49:
                 for rig in both:
                     rig.features.engage(~rig.features.now)
+                    for number, stage in enumerate(rig.forwarder.stages.values()):
+                        stage.change(HARMLESS if done // 50 % 4 == number else Impairment())
         return now["udp_sent_packets"], now["tun_written_packets"], c.left
 
 
