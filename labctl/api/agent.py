@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from labctl import __version__
 from labctl.api.client import Call, Client, client
 from labctl.errors import LabError
-from labctl.hosts import plain
+from labctl.hosts import answers
 from labctl.hosts.record import PART
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Agent:
         self._heard = time.monotonic()
 
     def say(self, number: int, kind: str, what: object = None) -> None:
-        self._sender.send(plain.dumps((number, kind, what)))
+        self._sender.send(answers.dumps((number, kind, what)))
 
     def start(self, number: int, work: bytes) -> None:
         try:
@@ -152,9 +152,9 @@ _reach = _Reach()
 def _answer(ask: Callable[[Any], object], asked: bytes) -> bytes:
     """Return as plain data what comes of a question, or the LabError that it raises."""
     try:
-        return plain.dumps(ask(pickle.loads(asked)))
+        return answers.dumps(ask(pickle.loads(asked)))
     except LabError as error:
-        return plain.dumps(error)
+        return answers.dumps(error)
 
 
 def ends(specs: bytes) -> bytes:

@@ -139,7 +139,7 @@ class Links:
 
     def _link(self, host: str, login: str) -> Link:
         context = self._logged_in(host, login)
-        receiver = mitogen.core.Receiver(self._router, respondent=context)
+        receiver = mitogen.core.Receiver(self._router, respondent=context)  # which takes nothing of other hosts
 
         def heard(_: object) -> None:
             message = receiver.get(block=False, throw_dead=False)

@@ -19,7 +19,7 @@ from labctl import __version__
 from labctl.api import agent
 from labctl.api.caller import Work
 from labctl.errors import LabError
-from labctl.hosts import plain
+from labctl.hosts import answers
 from labctl.hosts.errors import HostLost, at, other_version
 from labctl.hosts.link import Link, Links, links
 
@@ -33,9 +33,6 @@ SILENT = 15.0
 
 Tell = Callable[[str, Any], object]
 """Called with the name of a host and what its work tells."""
-
-Said = queue.SimpleQueue[tuple[str, bytes | None]]
-"""What hosts say, None once one is lost."""
 
 _SILENTLY: Tell = lambda host, what: None  # noqa: E731
 
@@ -79,19 +76,32 @@ class Task(Generic[Result]):
 class Sessions:
     """Sessions on hosts. `lost` says of those that are not reached why."""
 
-    def __init__(self, made: Links, hosts: Mapping[str, str], said: Said, last: dict[str, float]) -> None:
-        """Log in to hosts. `said` is what they say as it comes, and `last` when each did, which others write."""
+    def __init__(self) -> None:
         self.lost: dict[str, LabError] = {}
-        self._said, self._last = said, last
+        self._said: queue.SimpleQueue[tuple[str, bytes | None]] = queue.SimpleQueue()  # None once a host is lost
+        self._last: dict[str, float] = {}  # when each said something
         self._numbers = count(1)
         self._tasks: dict[int, Task[Any]] = {}
         self._links: dict[str, Link] = {}
-        for host, link in made.connect(hosts, _begin).items():
-            if isinstance(link, LabError):
-                self.lost[host] = link
-            else:
-                self._links[host] = link
-                last[host] = time.monotonic()
+
+    def log_in(self, made: Links, hosts: Mapping[str, str]) -> None:
+        """Log in to hosts. `beat` keeps those that are reached first until all are tried, which may take long."""
+        found = made.connect(hosts, self._begin)
+        self.lost = {host: why for host, why in found.items() if isinstance(why, LabError)}
+        self._links = {host: link for host, link in found.items() if not isinstance(link, LabError)}
+        self._last = dict.fromkeys(found, time.monotonic())
+
+    def _begin(self, link: Link) -> None:
+        """Begin a session. Raise HostUnfit where labctl there is of another version."""
+        version = link.call(agent.begin, link.sender)
+        if version != __version__:
+            raise other_version(link.host, link.login, version)
+        self._links[link.host] = link  # from now on for `beat`
+
+    def heard(self, host: str, said: bytes | None) -> None:
+        """Take note of what a host says; None once it is lost."""
+        self._last[host] = time.monotonic()
+        self._said.put((host, said))
 
     @property
     def reached(self) -> tuple[str, ...]:
@@ -176,11 +186,14 @@ class Sessions:
 
     def _hear(self, host: str, said: bytes, tell: Tell) -> None:
         try:
-            number, kind, what = plain.loads(said)
-        except plain.NotPlain as error:
-            self._drop(host, LabError(f"{host} does not answer as labctl does", str(error)))
+            match answers.loads(said):
+                case (int(number), str(kind), what) if kind != "failed" or isinstance(what, LabError):
+                    task = self._tasks.get(number)
+                case _:
+                    raise answers.NotPlain("it is no answer to what was asked")
+        except answers.NotPlain as error:
+            self._drop(host, _speaks_otherwise(host, error))
             return
-        task = self._tasks.get(number)
         if task is None or task.host != host:
             return
         if kind == "told":
@@ -189,8 +202,8 @@ class Sessions:
             task.hear(kind, what)
 
     def _drop_silent(self) -> None:
-        for host, last in self._last.items():
-            if host not in self.lost and time.monotonic() - last > SILENT:
+        for host in self.reached:
+            if time.monotonic() - self._last[host] > SILENT:
                 self._drop(host, HostLost(host, f"nothing was heard of it for {SILENT:g} s"))
 
     def _drop(self, host: str, why: LabError) -> None:
@@ -202,16 +215,25 @@ class Sessions:
     def ask(self, function: Callable[[bytes], bytes], asked: Mapping[str, object]) -> dict[str, Any]:
         """Put a question to hosts, each its own, at once. Return the answers. Raise LabError."""
         waiting = {host: self._links[host].begin(function, pickle.dumps(what)) for host, what in asked.items()}
-        answers = {host: plain.loads(answer()) for host, answer in waiting.items()}
-        for host, answer in answers.items():
-            if isinstance(answer, LabError):
-                raise at(host, answer)
-        return answers
+        found: dict[str, Any] = {}
+        for host, answer in waiting.items():
+            try:
+                found[host] = answers.loads(answer())
+            except answers.NotPlain as error:
+                raise _speaks_otherwise(host, error) from None
+        for host, told in found.items():
+            if isinstance(told, LabError):
+                raise at(host, told)
+        return found
 
     def beat(self) -> None:
         """Let each host know that this machine is there, and have it answer."""
-        for link in self._links.values():
+        for link in tuple(self._links.values()):  # more may be logged in to meanwhile
             link.cast(agent.alive)
+
+
+def _speaks_otherwise(host: str, error: answers.NotPlain) -> LabError:
+    return LabError(f"{host} does not answer as labctl does", str(error))
 
 
 def result_of(answer: Result | LabError) -> Result:
@@ -221,33 +243,19 @@ def result_of(answer: Result | LabError) -> Result:
     return answer
 
 
-def _begin(link: Link) -> None:
-    """Begin a session. Raise HostUnfit where labctl there is of another version."""
-    version = link.call(agent.begin, link.sender)
-    if version != __version__:
-        raise other_version(link.host, link.login, version)
-
-
 @contextmanager
 def sessions(hosts: Mapping[str, str]) -> Iterator[Sessions]:
     """Yield sessions on hosts, each with what ssh logs in to. They end with the body, and so does what was not kept."""
-    said: Said = queue.SimpleQueue()
-    last: dict[str, float] = {}
-    over = threading.Event()
+    found, over = Sessions(), threading.Event()
 
-    def heard(host: str, what: bytes | None) -> None:
-        last[host] = time.monotonic()
-        said.put((host, what))
+    def beat() -> None:
+        while not over.wait(BEAT):
+            found.beat()
 
-    with links(heard) as made:
-        found = Sessions(made, hosts, said, last)
-
-        def beat() -> None:
-            while not over.wait(BEAT):
-                found.beat()
-
+    with links(found.heard) as made:
         threading.Thread(target=beat, daemon=True).start()
         try:
+            found.log_in(made, hosts)
             yield found
         finally:
             over.set()

@@ -17,7 +17,7 @@ from labctl.kernel import namespaces
 from labctl.lab.outside.moved import moved
 from labctl.lab.outside.names import keep_names
 from labctl.lab.outside.verify import verify
-from labctl.learn.classroom.plain import plain
+from labctl.learn.classroom.printable import printable
 from labctl.plan.desired import Desired
 from labctl.process.apart import Answer, Limits, answers
 from labctl.process.syscalls import open_beneath
@@ -163,7 +163,7 @@ def _wait_for_own_checks(root: int, lab: str) -> None:
 def measured(answer: Answer, checks: Sequence[Check]) -> Measured:
     """Return what the process said that has made these checks."""
     if answer.why:
-        return Measured(why=f"it could not be measured: {plain(answer.why)}")
+        return Measured(why=f"it could not be measured: {printable(answer.why)}")
     try:
         results = tuple(result_of(value) for value in answer.value)
     except (TypeError, KeyError, ValueError, AttributeError):
@@ -175,7 +175,9 @@ def measured(answer: Answer, checks: Sequence[Check]) -> Measured:
 
 def result_of(value: dict[str, Any]) -> Result:
     """Return a result that was JSON. Raise TypeError, KeyError, ValueError where it is none."""
-    texts = {key: plain(str(value[key])) for key in ("name", "description", "expected", "observed", "command", "lost")}
+    texts = {
+        key: printable(str(value[key])) for key in ("name", "description", "expected", "observed", "command", "lost")
+    }
     if value["outcome"] not in _STATES or type(value["passed"]) is not bool or type(value["asked"]) is not bool:
         raise ValueError
     return Result(
@@ -183,13 +185,13 @@ def result_of(value: dict[str, Any]) -> Result:
         asked=value["asked"],
         outcome=value["outcome"],
         evidence=tuple(_evidence(each) for each in value["evidence"]),
-        message=plain(str(value["message"])),
-        lacks=tuple(plain(str(each)) for each in value["lacks"]),
+        message=printable(str(value["message"])),
+        lacks=tuple(printable(str(each)) for each in value["lacks"]),
         seconds=float(value["seconds"]),
         **texts,
     )
 
 
 def _evidence(value: dict[str, Any]) -> Evidence:
-    place, counter, expected = (plain(str(value[key])) for key in ("place", "counter", "expected"))
+    place, counter, expected = (printable(str(value[key])) for key in ("place", "counter", "expected"))
     return Evidence(place, counter, expected, int(value["observed"]), value["holds"] is True)

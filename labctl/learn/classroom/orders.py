@@ -9,7 +9,7 @@ from functools import partial
 
 from labctl.errors import kernel_words
 from labctl.learn.classroom.measure import workers
-from labctl.learn.classroom.plain import plain
+from labctl.learn.classroom.printable import printable
 from labctl.process.apart import Limits, answers, as_user
 from labctl.process.processes import opened
 from labctl.rootless.holders import Holder
@@ -22,7 +22,7 @@ def end(holders: Sequence[Holder]) -> Iterator[tuple[Holder, str]]:
     """End labs, with all that is in them. Yield each when it is gone, with what went wrong in words, or nothing."""
     works = [partial(_end, holder) for holder in holders]
     for number, answer in answers(works, workers(), Limits(ENDING + 2)):
-        yield holders[number], plain(answer.why or str(answer.value))
+        yield holders[number], printable(answer.why or str(answer.value))
 
 
 def _end(holder: Holder) -> str:

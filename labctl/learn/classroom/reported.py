@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from labctl.learn.classroom.plain import plain
+from labctl.learn.classroom.printable import printable
 from labctl.process.apart import Answer, as_user
 
 LONGEST = 1 << 18
@@ -100,7 +100,7 @@ class Fields:
         value = self.values.get(key)
         if empty and value in ("", None):
             return ""
-        if not isinstance(value, str) or not _WORD.fullmatch(value) or plain(value) != value:
+        if not isinstance(value, str) or not _WORD.fullmatch(value) or printable(value) != value:
             raise NotUnderstood(f"`{key}` is no name")
         return value
 
@@ -109,7 +109,7 @@ class Fields:
         value = self.values.get(key, "")
         if not isinstance(value, str):
             raise NotUnderstood(f"`{key}` is no text")
-        return plain(value)
+        return printable(value)
 
     def whole(self, key: str, most: int = 1 << 31) -> int:
         """Return a whole number from 0 on."""
@@ -201,7 +201,7 @@ def read_regular(name: str, folder: int | None = None, longest: int = LONGEST) -
 def all_reported(answer: Answer) -> tuple[list[Reported], str]:
     """Return what a student's files say, what was touched last first, and in words what is wrong with them."""
     if answer.why:
-        return [], f"lessons could not be read: {plain(answer.why)}"
+        return [], f"lessons could not be read: {printable(answer.why)}"
     found, wrong = [], 0
     for text in answer.value if isinstance(answer.value, list) else ():
         try:

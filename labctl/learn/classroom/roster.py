@@ -15,7 +15,7 @@ from pathlib import Path
 
 from labctl.errors import UsageError, kernel_words
 from labctl.learn.classroom import people, spool
-from labctl.learn.classroom.plain import plain
+from labctl.learn.classroom.printable import printable
 
 HEADINGS = ("user", "username", "login", "name")
 """A first line whose first word is one of these has no user."""
@@ -55,7 +55,7 @@ def users_in(text: str) -> list[str]:
         raise UsageError("the roster has no users", "" if not users else f"it has more than {MOST}", "a line each")
     twice = next((user for user in users if users.count(user) > 1), None)
     if twice:
-        raise UsageError(f"{plain(twice)} is in the roster twice", "", "leave one of the lines")
+        raise UsageError(f"{printable(twice)} is in the roster twice", "", "leave one of the lines")
     return users
 
 
@@ -76,4 +76,4 @@ def enrol(users: Sequence[str], course: str) -> list[Entry]:
     for _, seed, student in known:
         if student:
             spool.give_seed(student.uid, student.gid, seed)
-    return [Entry(plain(user), seed, student is not None) for user, seed, student in known]
+    return [Entry(printable(user), seed, student is not None) for user, seed, student in known]

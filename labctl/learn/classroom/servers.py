@@ -14,7 +14,7 @@ from pathlib import Path
 from labctl.checks.results import Result
 from labctl.errors import UsageError, kernel_words
 from labctl.learn.classroom.measure import Measured, result_of
-from labctl.learn.classroom.plain import plain
+from labctl.learn.classroom.printable import printable
 from labctl.learn.classroom.reported import Fields, NotUnderstood, Reported, read_regular, reported_again
 from labctl.learn.classroom.submission import MARK as SUBMISSION
 from labctl.learn.classroom.submission import Refused
@@ -79,7 +79,7 @@ def results(directory: Path) -> Iterator[Found | Refused]:
 
 
 def _read(path: Path) -> Found | Refused:
-    name = plain(path.name, 80)
+    name = printable(path.name, 80)
     try:
         return found_in(name, read_regular(str(path), longest=LONGEST))
     except NotUnderstood as error:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labctl.learn.classroom.plain import plain
+from labctl.learn.classroom.printable import printable
 from labctl.learn.classroom.reported import Fields, NotUnderstood, read_regular
 from labctl.process.disk import refuse_if_others_may_write
 from labctl.process.users import own_uid
@@ -51,7 +51,7 @@ def seed_of(uid: int) -> int | None:
 
 def send(uid: int, gid: int, text: str) -> None:
     """Leave a message for a user."""
-    kept = [*_messages(uid), Message(time.time(), plain(text, LONGEST_MESSAGE))][-MOST_MESSAGES:]
+    kept = [*_messages(uid), Message(time.time(), printable(text, LONGEST_MESSAGE))][-MOST_MESSAGES:]
     _write("messages", uid, gid, {"messages": [asdict(each) for each in kept]})
 
 

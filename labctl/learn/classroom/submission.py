@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl import __version__
 from labctl.errors import UsageError, kernel_words
-from labctl.learn.classroom.plain import plain
+from labctl.learn.classroom.printable import printable
 from labctl.learn.classroom.reported import Fields, NotUnderstood, Reported, read_regular, reported
 from labctl.process.users import own_uid, user_name
 
@@ -87,11 +87,11 @@ def collect(directory: Path) -> Iterator[Submission | Refused]:
 
 def _read(name: str, folder: int) -> Submission | Refused:
     try:
-        return submission(plain(name, 80), read_regular(name, folder, LONGEST))
+        return submission(printable(name, 80), read_regular(name, folder, LONGEST))
     except NotUnderstood as error:
-        return Refused(plain(name, 80), str(error))
+        return Refused(printable(name, 80), str(error))
     except OSError as error:
-        return Refused(plain(name, 80), kernel_words(error))
+        return Refused(printable(name, 80), kernel_words(error))
 
 
 def submission(file: str, data: bytes) -> Submission:

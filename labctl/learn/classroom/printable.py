@@ -8,7 +8,7 @@ LONGEST = 400
 """Characters of a text that are kept."""
 
 
-def plain(text: str, longest: int = LONGEST) -> str:
+def printable(text: str, longest: int = LONGEST) -> str:
     """Return a text in one line, without anything that a terminal would obey, and not longer than a limit.
 
     Control characters, and those that turn the direction of writing around, become replacement characters.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labctl.checks.evidence import Snapshot
 from labctl.errors import CommandFailed, UsageError
-from labctl.hosts import plain
+from labctl.hosts import answers
 from labctl.lab.events import Done, Planned
 from labctl.lab.status import HostStatus
 from labctl.plan.desired import desired
@@ -40,7 +40,7 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_plain_data_comes_back_as_it_was(value: Any) -> None:
-    back = plain.loads(plain.dumps(value))
+    back = answers.loads(answers.dumps(value))
     assert back == value
     assert type(back) is type(value)
 
@@ -50,7 +50,7 @@ def test_a_topology_and_its_plan_come_back_as_they_were(name: str) -> None:
     topology = load(find(name))
     changes = between(desired(topology), NOTHING).changes
     sent = (topology, Planned(name, changes, True), [Done(change.step) for change in changes])
-    back = plain.loads(plain.dumps(sent))
+    back = answers.loads(answers.dumps(sent))
     assert back == sent
     assert hash(back[1]) == hash(sent[1])
     assert back[0].model_dump_json() == topology.model_dump_json()
@@ -60,11 +60,11 @@ def test_named_tuples_enums_and_errors_come_back_as_they_were() -> None:
     ref = InterfaceRef("a", "v")
     snapshot = Snapshot({ref: LinkCounters(rx_packets=3)}, {ref: {"in_empty": 1}})
     for sent in (snapshot, HostStatus("srv1", ("a",), True), next(iter(Hop)), ipaddress.ip_interface("10.0.0.1/8")):
-        back = plain.loads(plain.dumps(sent))
+        back = answers.loads(answers.dumps(sent))
         assert (back, type(back)) == (sent, type(sent))
-    error = plain.loads(plain.dumps(UsageError("what", "why", "hint")))
+    error = answers.loads(answers.dumps(UsageError("what", "why", "hint")))
     assert (type(error), error.what, error.why, error.hint) == (UsageError, "what", "why", "hint")
-    failed = plain.loads(plain.dumps(CommandFailed(["ip", "x"], 1, "", "no")))
+    failed = answers.loads(answers.dumps(CommandFailed(["ip", "x"], 1, "", "no")))
     assert (failed.command, failed.returncode) == (["ip", "x"], 1)
 
 
@@ -82,25 +82,28 @@ def test_named_tuples_enums_and_errors_come_back_as_they_were() -> None:
         ["labctl.errors:LabError"],
         ["eval", ["1"]],
         ["IPv4Address", "no address"],
+        ["Decimal", "no number"],
+        ["labctl.lab.no_module:State", {}],
+        ["labctl.engine.__main__:main", {}],
         [],
         {"a": 1},
     ],
     ids=str,
 )
 def test_what_labctl_never_sends_is_refused(sent: Any) -> None:
-    with pytest.raises(plain.NotPlain):
-        plain.loads(json.dumps(sent).encode())
+    with pytest.raises(answers.NotPlain):
+        answers.loads(json.dumps(sent).encode())
 
 
 @given(st.binary() | st.recursive(st.none() | st.text(), st.lists).map(lambda tree: json.dumps(tree).encode()))
 def test_any_answer_is_plain_data_or_refused(answer: bytes) -> None:
     try:
-        plain.loads(answer)
-    except plain.NotPlain:
+        answers.loads(answer)
+    except answers.NotPlain:
         return
 
 
 def test_what_is_no_plain_data_is_not_sent() -> None:
     for value in (object(), print, Path):
-        with pytest.raises(plain.NotPlain):
-            plain.dumps(value)
+        with pytest.raises(answers.NotPlain):
+            answers.dumps(value)

@@ -51,8 +51,10 @@ def loads(text: bytes) -> Any:
     """Return the value of which this is the JSON. Raise NotPlain for anything else."""
     try:
         return _value(json.loads(text))
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError) as error:
-        raise error if isinstance(error, NotPlain) else NotPlain(f"{type(error).__name__}: {error}") from None
+    except NotPlain:
+        raise
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, ImportError) as error:
+        raise NotPlain(f"{type(error).__name__}: {error}") from None
 
 
 def _tree(value: Any) -> Any:
@@ -133,8 +135,8 @@ def _is_model(kind: Any) -> bool:
 def _type(name: str) -> Any:
     """Return the type of labctl that has a name. Raise NotPlain where it is none that an answer may have."""
     module, _, attribute = name.partition(":")
-    package = module.split(".")[1:2]
-    if module.split(".")[0] != "labctl" or not package or package[0] not in PACKAGES:
+    root, *packages = module.split(".")
+    if root != "labctl" or not packages or packages[0] not in PACKAGES or packages[-1] == "__main__":  # which would run
         raise NotPlain(f"{name} is no type of an answer")
     kind = getattr(importlib.import_module(module), attribute)
     if not isinstance(kind, type) or kind.__module__ != module or not _is_plain(kind):

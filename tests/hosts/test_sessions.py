@@ -1,0 +1,60 @@
+"""What comes over a session is believed if it is an answer, and to what the same host was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import pytest
+
+from labctl.api.caller import Caller
+from labctl.api.over_hosts.sessions import Sessions
+from labctl.errors import LabError
+from labctl.hosts import answers
+from labctl.hosts.link import Link, Links
+
+
+def _some_work(caller: Caller) -> str:
+    raise NotImplementedError
+
+
+class _Hosts:
+    """Two hosts that are reached at once, and to which nothing is sent."""
+
+    def connect(self, hosts: Mapping[str, str], begin: Callable[[Link], object]) -> dict[str, Any]:
+        return {host: _Silent(host) for host in hosts}
+
+
+class _Silent:
+    def __init__(self, host: str) -> None:
+        self.host = host
+
+    def cast(self, function: Callable[..., Any], *arguments: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"{",
+        b"1",
+        answers.dumps("result"),
+        answers.dumps((1, "result")),
+        answers.dumps(([], "result", None)),
+        answers.dumps((1, None, None)),
+        answers.dumps((1, "failed", "no error")),
+    ],
+)
+def test_a_host_that_says_what_is_no_answer_is_lost_and_the_other_is_not(said: bytes) -> None:
+    found = Sessions()
+    found.log_in(cast("Links", _Hosts()), {"srv1": "srv1", "srv2": "srv2"})
+    tasks = [found.start(host, _some_work) for host in found.reached]
+    found.heard("srv1", said)
+    found.heard("srv1", answers.dumps((2, "result", "of another")))
+    found.heard("srv2", answers.dumps((2, "result", "well")))
+    found.wait(tasks)
+    assert tasks[1].result == "well"
+    assert found.reached == ("srv2",)
+    with pytest.raises(LabError, match="srv1 does not answer as labctl does"):
+        tasks[0].result  # noqa: B018
