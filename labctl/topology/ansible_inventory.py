@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
 
 from labctl.errors import UsageError, kernel_words
 from labctl.topology.values.hosts import Destination
@@ -25,20 +26,35 @@ VARIABLES = {"address": "labctl_address", "ports": "labctl_ports", "namespaces":
 _OTHERWISE = "or write YAML with `hosts:` at its top"
 
 
+class _Meta(BaseModel):
+    hostvars: dict[str, dict[str, Any]] = {}
+
+
+class _Group(BaseModel):
+    hosts: list[str] = []
+
+
+class _Listed(BaseModel, extra="allow"):
+    """What `ansible-inventory --list` writes: groups by name, and the variables of all hosts."""
+
+    __pydantic_extra__: dict[str, _Group]
+    meta: _Meta = Field(_Meta(), alias="_meta")
+
+
 def hosts_in(path: Path) -> dict[str, dict[str, Any]]:
     """Return what an Ansible inventory says of each of its hosts, in the words of `hosts:` of an inventory of labctl.
 
     Raise UsageError where Ansible is not there, or finds no host.
     """
     listed, said = _listed(path)
-    variables = listed.get("_meta", {}).get("hostvars", {})
-    named = [name for group in listed.values() for name in group.get("hosts", ())]
+    variables = listed.meta.hostvars
+    named = [name for group in listed.__pydantic_extra__.values() for name in group.hosts]
     if not (named or variables):
         raise UsageError(f"{path} has no hosts", said, f"is it an inventory? ansible-inventory -i {path} --list")
     return {name: _host(name, variables.get(name, {})) for name in dict.fromkeys((*named, *variables))}
 
 
-def _listed(path: Path) -> tuple[Mapping[str, Any], str]:
+def _listed(path: Path) -> tuple[_Listed, str]:
     """Return what Ansible makes of an inventory, and the first thing that it has to say about it."""
     program = shutil.which("ansible-inventory")
     if program is None:
@@ -46,16 +62,16 @@ def _listed(path: Path) -> tuple[Mapping[str, Any], str]:
         raise UsageError(f"{path} cannot be read", why, f"pip install ansible-core, {_OTHERWISE}")
     command = [program, "--inventory", os.path.abspath(path), "--list"]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         raise UsageError(f"{path} cannot be read", f"ansible-inventory took longer than {SECONDS:g} s", "") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read", f"{program}: {kernel_words(error)}", _OTHERWISE) from None
-    said = next((line for line in done.stderr.splitlines() if line.strip()), "")
+    said = next((line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()), "")
     try:
-        return (json.loads(done.stdout) if done.returncode == 0 else {}), said
-    except ValueError:
-        return {}, said
+        return _Listed.model_validate_json(done.stdout if done.returncode == 0 else b"{}"), said
+    except ValidationError:
+        return _Listed.model_validate({}), said
 
 
 def _host(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -93,6 +93,7 @@ inventory.yaml:3:64: there is no namespace 'siteB'
          "inventory.yaml:1:36: the namespace 'siteA' is on srv1 already"),
         ("hosts: {srv1: {address: 192.0.2.1, namespaces: [siteA]}, srv2: {address: 192.0.2.1, namespaces: [siteB]}}",
          "inventory.yaml:1:74: the address 192.0.2.1 is that of the host 'srv1' already"),
+        ("hosts: {srv1: {ssh: '::'}}", "inventory.yaml:1:21: '::' cannot be the address of a host"),
         ("hosts: [\n", "inventory.yaml:2:1: this is no valid YAML"),
     ],
 )  # fmt: skip
@@ -103,6 +104,19 @@ def test_a_wrong_inventory(here: Path, text: str, told: str) -> None:
 
 def test_an_inventory_that_is_not_there(here: Path) -> None:
     assert "there is no inventory none.yaml" in refused(find("two-site"), Path("none.yaml"))
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["", "1", "[]", '{"all": 1}', '{"all": {"hosts": "srv1"}}', '{"_meta": {"hostvars": {"srv1": 1}}}', "\\377"],
+)
+def test_what_is_not_as_ansible_lists_an_inventory_has_no_hosts(
+    here: Path, monkeypatch: pytest.MonkeyPatch, listed: str
+) -> None:
+    program = written("ansible-inventory", f"#!/bin/sh\nprintf '%b' '{listed}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{here}:/usr/bin:/bin")
+    assert "inventory.ini has no hosts" in refused(find("two-site"), written("inventory.ini", "[lab]\nsrv1\n"))
 
 
 def test_without_ansible_its_inventory_is_not_read(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,10 @@ def resolved(address: str) -> str:
     """Return the IP address that an address or a name is, an IPv4 one before others. Raise OSError if it is unknown."""
     with suppress(ValueError):
         return str(host_of(address))
-    found = socket.getaddrinfo(address, None, type=socket.SOCK_DGRAM)
+    try:
+        found = socket.getaddrinfo(address, None, type=socket.SOCK_DGRAM)
+    except UnicodeError:  # a label that is empty or too long (RFC 1035, 2.3.4)
+        raise OSError(errno.EINVAL, "it is no name of DNS") from None
     return str(min(found, key=lambda each: each[0] != socket.AF_INET)[4][0])
 
 

@@ -81,7 +81,8 @@ def parse_destination(value: Any) -> Destination:
     found = _DESTINATION.fullmatch(text)
     if found is None or (found["port"] and not found["scheme"]):
         raise mistake(f"{text!r} is no destination of ssh", "for example lab@192.0.2.10 or ssh://lab@192.0.2.10:2222")
-    return Destination(found["host"].strip("[]"), found["user"], parse_port(found["port"]) if found["port"] else None)
+    host = parse_host_address(found["host"].strip("[]"))
+    return Destination(host, found["user"], parse_port(found["port"]) if found["port"] else None)
 
 
 HostName = Annotated[str, BeforeValidator(lambda value: check_name(value, "host", LONGEST_NAME))]
