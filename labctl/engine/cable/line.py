@@ -110,6 +110,8 @@ class Line:
         beat = wire.Beat.of(body)
         self.arrived(size, now)
         if beat.stamp >= self._stamp:  # else it was overtaken
+            if beat.flags & ~self._peer & wire.HEARS_YOU:
+                self._searches = SEARCH  # no size that was tried before has arrived
             self._peer, self._stamp, self.sent_there = beat.flags, beat.stamp, beat.sent
             if beat.echo:
                 self.rtt = max(1, _microseconds(now) - beat.echo - beat.held)

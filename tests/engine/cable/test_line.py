@@ -87,6 +87,17 @@ def test_a_cut_is_noticed_at_both_ends(cut: list[bool]) -> None:
     assert path.states == BOTH_UP
 
 
+@pytest.mark.parametrize("cut", [[True, False], [True, True]])
+def test_what_is_blocked_from_the_beginning_carries_soon_after_it_is_open(cut: list[bool]) -> None:
+    path = Path()
+    path.cut = cut
+    path.run(10)
+    path.cut = [False, False]
+    path.run(NOTICED)
+    assert path.states == BOTH_UP
+    assert [line.path for line in path.lines] == [1472] * 2
+
+
 def test_an_end_that_is_paused_has_not_lost_the_other() -> None:
     path = Path()
     path.run(3)
