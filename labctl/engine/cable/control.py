@@ -21,7 +21,7 @@ def handle(cable: Cable, asked: Any, now: float) -> dict[str, object]:
     match asked:
         case {"peer": str(host), "port": int(port), "key": str(key), "cipher": str(cipher)} if cipher in CIPHERS:
             cable.plug(Plug(Address(host, port), bytes.fromhex(key), cipher), now)
-        case {}:
+        case {**anything} if not anything:
             pass
         case _:
             raise ValueError("a plug has a peer, a port, a key and a cipher")

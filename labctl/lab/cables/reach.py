@@ -20,13 +20,15 @@ from labctl.engine.cable.wire import overhead
 from labctl.engine.errors import EngineError
 from labctl.engine.features import Features
 from labctl.engine.packets.train import Bytes
-from labctl.errors import KernelRefused
+from labctl.errors import KernelRefused, UsageError
 from labctl.lab.cables import library
 from labctl.lab.cables.joining import End, Seen
 from labctl.plan.cable_spec import CableSpec
 
 PATIENCE = 3.0
 """Seconds in which both ends must hear one another."""
+
+_OF_ONE_VERSION = "say where each host is reached by addresses of one IP version: hosts: {srv1: {address: 192.0.2.1}}"
 
 
 class _NoDevice:
@@ -86,12 +88,15 @@ class Reach:
     def tried(self, plugs: Mapping[str, Plug], patience: float = PATIENCE) -> dict[str, Seen]:
         """Join the ends, and return how each is once all carry, or when `patience` seconds are over.
 
-        The other hosts do the same at the same time.
+        The other hosts do the same at the same time. Raise UsageError for a host that this one cannot send to.
         """
         began = monotonic()
         joined = {name: end for name, end in self._ends.items() if name in plugs}
         for name, end in joined.items():
-            end.cable.plug(plugs[name], began)
+            try:
+                end.cable.plug(plugs[name], began)
+            except (ValueError, OSError) as error:
+                raise UsageError(f"cable {name} cannot be joined", str(error), _OF_ONE_VERSION) from None
         until = began + patience
         with select.epoll() as epoll:
             by_descriptor = {end.socket.fileno(): end for end in joined.values()}

@@ -1,0 +1,44 @@
+"""The way between two hosts is tried without a lab: here both are this machine, by its loopback interface."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from labctl.engine.cable.forward import Plug
+from labctl.engine.packets.address import Address
+from labctl.errors import UsageError
+from labctl.lab.cables.joining import joined
+from labctl.lab.cables.reach import Reach
+from labctl.plan.cable_spec import CableSpec
+from labctl.topology.interface_ref import InterfaceRef
+
+CABLE = "a:wan0-b:wan0"
+ONE, OTHER = InterfaceRef("a", "wan0"), InterfaceRef("b", "wan0")
+HERE = CableSpec(ONE, OTHER, CABLE, "srv2", "127.0.0.1")
+THERE = CableSpec(OTHER, ONE, CABLE, "srv1", "127.0.0.1")
+
+
+def test_two_ends_find_each_other_and_what_the_way_carries() -> None:
+    with Reach([HERE]) as here, Reach([THERE]) as there, ThreadPoolExecutor(2) as threads:
+        told = joined({"srv1": here.ends, "srv2": there.ends}, {"srv1": "127.0.0.1", "srv2": "127.0.0.1"})
+        seen = [
+            one.result()
+            for one in (threads.submit(here.tried, told["srv1"]), threads.submit(there.tried, told["srv2"]))
+        ]
+        ports = [here.ends[CABLE].port, there.ends[CABLE].port]
+    assert [(each[CABLE].state, each[CABLE].port) for each in seen] == [("up", port) for port in ports]
+    assert [(each[CABLE].path_mtu, each[CABLE].carried) for each in seen] == [(65535, 65469)] * 2
+
+
+def test_an_end_that_is_alone_hears_nothing() -> None:
+    with Reach([HERE]) as here:
+        seen = here.tried({CABLE: Plug(Address("127.0.0.1", 9), bytes(32))}, patience=0.2)
+    assert seen[CABLE].state == "nothing_in"
+
+
+def test_hosts_of_different_ip_versions_cannot_be_joined() -> None:
+    with Reach([HERE]) as here, pytest.raises(UsageError, match="cannot be joined") as refused:
+        here.tried({CABLE: Plug(Address("2001:db8::2", 47000), bytes(32))})
+    assert "is not IPv4" in refused.value.why and "address" in refused.value.hint
