@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz sanitize soak labs lessons challenges class-cost bytecode clean
+.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz sanitize soak labs lessons challenges class-cost wheels bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -85,6 +85,15 @@ fuzz: .venv/installed-dev
 # is there. SANITIZE_SECONDS=600 goes on for longer.
 sanitize: .venv/installed-dev
 	$(BIN)/python -m tests.engine.sanitize $(or $(SANITIZE_SECONDS),20)
+
+# Wheels with the core compiled, in dist/, the same bytes each time; needs a compiler for each kind of machine (Debian:
+# gcc-x86-64-linux-gnu, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross). tests/test_wheels.py holds what their tag says.
+wheels: .venv/installed-dev
+	rm -rf dist
+	for machine in x86_64 aarch64; do \
+		CC=$$machine-linux-gnu-gcc _PYTHON_HOST_PLATFORM=manylinux_2_17_$$machine $(BIN)/python -m hatchling build -t wheel && \
+		ls dist/*-manylinux_2_17_$$machine.whl || exit 1; \
+	done
 
 # Where PYTHONDONTWRITEBYTECODE is set, every command would else compile labctl anew.
 bytecode: .venv/bin/python

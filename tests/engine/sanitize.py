@@ -1,7 +1,8 @@
 """The core in C under AddressSanitizer and UndefinedBehaviorSanitizer: `python -m tests.engine.sanitize [SECONDS]`.
 
-First its arithmetic alone (`fuzz_common_way.c`): with clang under libFuzzer, else changed at random. Then the whole
-core beside that in Python (`fuzz_core`).
+First its arithmetic alone (`fuzz_common_way.c`): with clang under libFuzzer, else changed at random. The same on an
+emulated machine of another kind, where there are a compiler for it and the emulator, must come to the same. Then the
+whole core beside that in Python (`fuzz_core`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .fuzz_core import datagrams, frame
 HARNESS = Path(__file__).with_name("fuzz_common_way.c")
 SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 TIMES, SECONDS = 2000, 20
+TIMES_EMULATED = 100
 
 
 def corpus(into: Path, number: int = 60, seed: int = 1) -> list[Path]:
@@ -39,15 +41,32 @@ def corpus(into: Path, number: int = 60, seed: int = 1) -> list[Path]:
 def arithmetic(within: Path, seconds: int) -> None:
     """Run the harness. Raise CalledProcessError if it finds a fault."""
     inputs = within / "corpus"
-    inputs.mkdir()
-    files, program = corpus(inputs), within / "harness"
+    files, program = sorted(inputs.iterdir()), within / "harness"
     if clang := shutil.which("clang"):
         fuzzer = (clang, *SANITIZERS, "-fsanitize=fuzzer", "-DFUZZER")
         if subprocess.run([*fuzzer, "-o", str(program), str(HARNESS)], check=False).returncode == 0:
-            subprocess.run([str(program), f"-max_total_time={seconds}", "-max_len=20000", str(inputs)], check=True)
+            limits = (f"-max_total_time={seconds}", "-max_len=20000", "-verbosity=0", "-print_final_stats=1")
+            subprocess.run([str(program), *limits, str(inputs)], check=True)
             return
     subprocess.run(["cc", *SANITIZERS, "-o", program, HARNESS], check=True)
     subprocess.run([program, str(TIMES * seconds // SECONDS), *files], check=True)
+
+
+def emulated(within: Path) -> None:
+    """Run the harness here and on an emulated aarch64. Raise AssertionError if they do not come to the same."""
+    compiler, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64-static")
+    if not compiler or not emulator:
+        print("aarch64: not tried (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)")
+        return
+    here, there, files = within / "here", within / "there", sorted((within / "corpus").iterdir())
+    for words, program in ((("cc",), here), ((compiler, "-static"), there)):
+        subprocess.run([*words, "-O2", "-o", program, HARNESS], check=True)
+    told = [
+        subprocess.run([*words, str(TIMES_EMULATED), *files], check=True, capture_output=True, text=True).stdout
+        for words in ((here,), (emulator, there))
+    ]
+    assert told[0] == told[1], told
+    print("aarch64:", told[1], end="")
 
 
 def whole(within: Path, seconds: int) -> None:
@@ -62,5 +81,8 @@ def whole(within: Path, seconds: int) -> None:
 if __name__ == "__main__":
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     with tempfile.TemporaryDirectory() as made:
+        Path(made, "corpus").mkdir()
+        corpus(Path(made, "corpus"))
+        emulated(Path(made))
         arithmetic(Path(made), seconds)
         whole(Path(made), seconds)
