@@ -20,10 +20,10 @@ from labctl.api.caller import Caller
 from labctl.api.over_hosts import cables, neighbours
 from labctl.api.over_hosts.down import end
 from labctl.api.over_hosts.sessions import Sessions, Task, Tell, result_of, sessions
-from labctl.api.work import inspect, lifecycle, parts
+from labctl.api.work import inspect, parts
 from labctl.errors import LabError, UsageError
 from labctl.hosts.record import Record, recorded
-from labctl.lab.cables.ends import Waiting
+from labctl.lab.cables.ends import CableStatus, Waiting
 from labctl.lab.events import Done, Listener, Planned, RollingBack
 from labctl.lab.own_labs import own_labs
 from labctl.lab.up import UpReport
@@ -44,12 +44,6 @@ def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
             raise error
     began, asked = time.monotonic(), cables.with_addresses(written)
     before = recorded(asked.name)
-    if before is None and asked.name in own_labs():
-        raise UsageError(
-            f"lab {asked.name} runs on this machine",
-            "there is one lab of a name",
-            f"labctl down {asked.name} ends it; or choose another name: labctl up --name NAME",
-        )
     record = Record.of(asked, parts_of(asked), file)
     left_over = [host for host in before.hosts if host not in record.hosts] if before else []
     with sessions({**(before.logins if before else {}), **record.logins}) as found:
@@ -61,14 +55,7 @@ def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
         merged = Merged(topology.name, tuple(shares), caller.tell)
         made = [found.start(host, partial(parts.begin, share)) for host, share in shares.items()]
         try:
-            _all(found, made, lambda task: task.over or task.host in merged.waiting, merged.hear)
-            told = cables.plugs(topology, merged.waiting)
-            for task in made:
-                if task.host in told:
-                    found.tell(task, told[task.host])
-            _all(found, made, lambda task: task.over, merged.hear)
-            carriers = {task.host: task.result[1] for task in made}
-            cables.check_carriers(carriers)
+            carriers = _joined(found, topology, made, merged)
             with ignored(*TERMINATION):
                 found.settle(made, keep=True)
                 for task in made:
@@ -89,6 +76,21 @@ def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
     notes = [f"on {host}: {note}" for host, report in reports.items() for note in report.notes]
     notes += cables.notes(asked, topology, carriers)
     return _merged(topology, reports, not standing, time.monotonic() - began, notes)
+
+
+def _joined(
+    found: Sessions, topology: Topology, made: Sequence[Task[Any]], merged: Merged
+) -> dict[str, dict[str, CableStatus]]:
+    """Wait until each host has made its share, and join the cables. Return how they are. Raise LabError."""
+    _all(found, made, lambda task: task.over or task.host in merged.waiting, merged.hear)
+    told = cables.plugs(topology, merged.waiting)
+    for task in made:
+        if task.host in told:
+            found.tell(task, told[task.host])
+    _all(found, made, lambda task: task.over, merged.hear)
+    carriers = {task.host: task.result[1] for task in made}
+    cables.check_carriers(carriers)
+    return carriers
 
 
 def _all(found: Sessions, tasks: Sequence[Task[Any]], done: Callable[[Task[Any]], bool], hear: Tell) -> None:
@@ -130,14 +132,29 @@ def _take_back(
     kept = [task for task in made if task.settled and task.error is None]
     found.interrupt(made)
     found.settle([task for task in made if task.error is None], keep=False)
-    back = found.do({host: partial(lifecycle.up, share, None, None, False, None) for host, share in stood.items()})
     gone = found.do({task.host: partial(parts.end, lab) for task in kept if task.host not in stood})
-    if any(isinstance(answer, LabError) for answer in (*back.values(), *gone.values())) or found.lost:
+    try:
+        _put_back(found, stood, before)
+    except LabError:
         return  # what is recorded leads `down` to what may be left
+    if any(isinstance(answer, LabError) for answer in gone.values()) or found.lost:
+        return
     if before is not None:
         before.write()
     elif (record := recorded(lab)) is not None:
         record.forget()
+
+
+def _put_back(found: Sessions, stood: Mapping[str, Topology], before: Record | None) -> None:
+    """Make a lab again what it was on the hosts where it stood, with its cables joined. Raise LabError."""
+    topology = before.applied() if before else None
+    if topology is None:
+        return
+    again = [found.start(host, partial(parts.begin, share)) for host, share in stood.items()]
+    try:
+        _joined(found, topology, again, Merged(topology.name, tuple(stood), lambda _: None))
+    finally:
+        found.settle([task for task in again if task.error is None], keep=True)
 
 
 def _merged(
@@ -185,7 +202,7 @@ class Merged:
                 self.waiting[host] = event
             case RollingBack(why):
                 self.take_back(f"on {host}: {why}")
-            case _:
+            case _ if not self._taken_back:
                 self._tell(event)
 
     def take_back(self, why: str) -> None:
