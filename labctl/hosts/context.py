@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from labctl.errors import LabError
-from labctl.hosts.record import Record, recorded
+from labctl.hosts.record import Record, existing, recorded
 from labctl.process.child import Child, Tell
 from labctl.process.processes import Process
 
@@ -22,9 +23,14 @@ class OverHosts:
 
     mode = "over hosts"
 
-    def __init__(self, record: Record) -> None:
-        self.record = record
-        self.lab: str | None = record.lab
+    def __init__(self, lab: str) -> None:
+        self.lab: str | None = lab
+
+    @cached_property
+    def record(self) -> Record:
+        """Return where the lab is. Raise MachineError where that is damaged: it is in the way of no other lab."""
+        assert self.lab is not None
+        return existing(self.lab)
 
     @property
     def address(self) -> tuple[str | None, list[int]]:
@@ -89,4 +95,4 @@ class OverHosts:
 def refuse_over_hosts(lab: str) -> None:
     """Raise LabError for a lab over hosts."""
     if (record := recorded(lab)) is not None:
-        OverHosts(record).refuse()
+        OverHosts(record.lab).refuse()

@@ -59,10 +59,15 @@ class Record:
         return {host: known.ssh for host, known in self.hosts.items()}
 
     def applied(self) -> Topology | None:
-        """Return the topology as applied, None where `up` did not come to its end."""
+        """Return the topology as applied, None where `up` did not come to its end. Raise MachineError."""
         from labctl.topology.model import Topology  # heavy, and most commands do without
 
-        return Topology.model_validate_json(self.topology) if self.topology else None
+        try:
+            return Topology.model_validate_json(self.topology) if self.topology else None
+        except ValueError:
+            why = f"that in {_path(self.lab)} is damaged, or of another labctl"
+            hint = f"labctl down {self.lab} ends the lab all the same"
+            raise MachineError(f"the topology of lab {self.lab} cannot be read", why, hint) from None
 
     def completed(self, topology: Topology) -> Self:
         """Return the record of the lab once it is what a topology says."""
@@ -90,15 +95,31 @@ class Record:
 def recorded(lab: str) -> Record | None:
     """Return a lab over hosts, None where it is none. Raise MachineError where what is kept of it is damaged."""
     path = _path(lab)
-    written = None if os.environ.get(PART) else contents(path)
+    written = contents(path) if _is_ours() else None
     if written is None:
         return None
     try:
-        told = json.loads(written)
-        hosts = {host: Host(known["ssh"], tuple(known["namespaces"])) for host, known in told["hosts"].items()}
-        return Record(told["lab"], told["file"], hosts, told["topology"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise unreadable(path, "it is damaged") from None
+        match json.loads(written):
+            case {"lab": str(name), "file": str(file), "hosts": {**hosts}, "topology": str(topology)} if name == lab:
+                return Record(name, file, {str(host): _host(known) for host, known in hosts.items()}, topology)
+    except ValueError:
+        pass
+    raise unreadable(path, "it is damaged")
+
+
+def _host(known: object) -> Host:
+    match known:
+        case {"ssh": str(ssh), "namespaces": [*names]} if all(isinstance(name, str) for name in names):
+            return Host(ssh, tuple(names))
+    raise ValueError(known)
+
+
+def existing(lab: str) -> Record:
+    """Return a lab over hosts. Raise UsageError where it is none any more, MachineError as `recorded` does."""
+    record = recorded(lab)
+    if record is None:
+        raise UsageError(f"lab {lab} has ended meanwhile", "", "labctl list shows yours")
+    return record
 
 
 def refuse_recorded(lab: str) -> None:
@@ -110,7 +131,12 @@ def refuse_recorded(lab: str) -> None:
 
 def recorded_labs() -> list[str]:
     """Return the labs over hosts of this user."""
-    return [] if os.environ.get(PART) else sorted(path.stem for path in _directory().glob("*.json"))
+    return sorted(path.stem for path in _directory().glob("*.json")) if _is_ours() else []
+
+
+def _is_ours() -> bool:
+    """Return whether the directory is one to look into: after su(1) $HOME may be that of another user."""
+    return not os.environ.get(PART) and os.access(_directory(), os.R_OK | os.X_OK)
 
 
 def _path(lab: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labctl.hosts.context import OverHosts
-from labctl.hosts.record import recorded, recorded_labs
+from labctl.hosts.record import recorded_labs
 from labctl.lab import run_directory
 from labctl.lab.names import no_lab
 from labctl.rootless.context import Context, contexts, refuse_elsewhere
@@ -19,7 +19,7 @@ def own_labs() -> dict[str, Context]:
         for context in contexts()
         for name in ([context.lab] if context.lab else context.call(run_directory.recorded_labs))
     }
-    return {**here, **{lab: OverHosts(record) for lab in recorded_labs() if (record := recorded(lab))}}
+    return {**here, **{lab: OverHosts(lab) for lab in recorded_labs()}}
 
 
 def context_of(lab: str) -> Context:

@@ -1,0 +1,75 @@
+"""What is kept here of a lab over hosts: one that is damaged is told, and is in the way of no other lab."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl.errors import MachineError
+from labctl.hosts.record import Host, Record, recorded, recorded_labs
+from labctl.lab.own_labs import own_labs
+
+KEPT = {"lab": "one", "file": "", "hosts": {"srv1": {"ssh": "srv1", "namespaces": ["a"]}}, "topology": ""}
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "labctl").mkdir()
+
+
+def keep(tmp_path: Path, lab: str, what: Any) -> None:
+    (tmp_path / "labctl" / f"{lab}.json").write_text(what if isinstance(what, str) else json.dumps(what))
+
+
+def test_what_is_kept_is_found_again_until_it_is_forgotten() -> None:
+    record = Record("one", "/tmp/one.yaml", {"srv1": Host("anna@srv1", ("a", "b"))})
+    record.write()
+    assert (recorded("one"), recorded_labs()) == (record, ["one"])
+    record.forget()
+    assert (recorded("one"), recorded_labs()) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "",
+        "[]",
+        "{",
+        {**KEPT, "lab": "another"},
+        {**KEPT, "file": 1},
+        {**KEPT, "hosts": []},
+        {**KEPT, "hosts": {"srv1": {"ssh": {}, "namespaces": []}}},
+        {**KEPT, "hosts": {"srv1": {"ssh": "srv1", "namespaces": "a"}}},
+        {**KEPT, "hosts": {"srv1": {"ssh": "srv1", "namespaces": [1]}}},
+        {**KEPT, "topology": {}},
+    ],
+    ids=str,
+)
+def test_a_damaged_one_is_told_and_in_the_way_of_no_other(tmp_path: Path, damaged: Any) -> None:
+    keep(tmp_path, "one", damaged)
+    keep(tmp_path, "two", {**KEPT, "lab": "two"})
+    with pytest.raises(MachineError, match="it is damaged"):
+        recorded("one")
+    assert recorded("two") is not None
+    assert {"one", "two"} <= own_labs().keys()
+
+
+def test_of_a_damaged_topology_it_is_told_that_the_lab_can_be_ended(tmp_path: Path) -> None:
+    keep(tmp_path, "one", {**KEPT, "topology": "{}"})
+    record = recorded("one")
+    assert record is not None
+    with pytest.raises(MachineError, match="labctl down one"):
+        record.applied()
+
+
+def test_where_there_is_no_directory_to_look_into_there_is_no_lab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    for state in ("none", "file"):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / state))
+        assert (recorded("one"), recorded_labs()) == (None, [])
