@@ -206,7 +206,7 @@ def _open(wanted: list[CableSpec]) -> Any:
 
 def _try(plugs: Any) -> dict[str, Seen]:
     with _OPEN.pop() as reach:
-        return reach.tried(plugs, 1.5)
+        return reach.tried(plugs, 2.5)
 
 
 def test_what_the_hosts_reach_is_known_beforehand(hosts: Hosts) -> None:

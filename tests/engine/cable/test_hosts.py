@@ -21,7 +21,8 @@ from labctl.engine.packets.address import Address
 from tests.engine.cable.world import Pair, pair
 from tests.engine.world import status, wait_for
 
-NOTICED = 2.0
+NOTICED = 5.0
+"""Seconds: test_line.py holds it to two, without what a busy machine takes for the engines and to look."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def wait_until_down(here: Pair, since: float) -> None:
     """Wait until neither end has a carrier, and see that it did not take longer than it may."""
     for end in here.ends:
         wait_for(lambda end=end: not end.carrier, "the carrier to go")  # type: ignore[misc]
-    assert time.monotonic() - since < NOTICED + 1  # what a busy machine takes to look
+    assert time.monotonic() - since < NOTICED
 
 
 def test_frames_cross_and_the_host_has_nothing_but_a_socket(joined: Pair) -> None:
