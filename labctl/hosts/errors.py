@@ -36,6 +36,8 @@ def login_failed(host: str, login: str, said: str) -> LabError:
         return HostUnfit(f"labctl is not installed on {host}", words, installed_by(login))
     if "No such command 'agent'" in words:
         return HostUnfit(f"labctl on {host} is older than {__version__}, which is here", "", installed_by(login))
+    if "IDENTIFICATION HAS CHANGED" in words:
+        return HostLost(host, words, "if you know that it was installed anew, take its old key away, as ssh says")
     if "Host key verification failed" in words:
         return HostLost(host, words, f"log in once by hand, to see and accept its key: ssh {login}")
     if "Permission denied" in words:

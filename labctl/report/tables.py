@@ -130,7 +130,8 @@ def status(report: Status) -> None:
         for line in diff.differences(report.pending.changes):
             out.print(line)
     elif report.pending:
-        out.print(f"{report.lab} is as its file says")
+        lost = ", ".join(host.host for host in report.hosts if not host.reached)
+        out.print(f"{report.lab} is as its file says" + (f", but for {escape(lost)}: not reached" if lost else ""))
         _looked(out, report.pending.coverage)
     challenge.note(report.challenge)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from labctl.engine.packets.impairment import Impairment
-from labctl.lab.status import EngineStatus, Status
+from labctl.lab.cables.ends import CableStatus
+from labctl.lab.status import EngineStatus, HostStatus, Status
 from labctl.plan import facts
 from labctl.plan.desired import desired
 from labctl.plan.facts import Facts, Link
@@ -93,4 +94,34 @@ def test_of_a_lab_whose_file_is_not_known_all_is_drawn_that_is_there() -> None:
     assert found.cables == (Cable(LEFT, RIGHT),)
     assert not any(interface.faults for interface in found.interfaces)
     assert "cannot be compared" in found.state
+    assert_drawn_well(found)
+
+
+def between_hosts(*ends_up: bool, reached: bool = True) -> Picture:
+    """The picture of the lab with a host for each namespace, whose cable is so at each end."""
+    links = {"left": replace(ONE, kind="tap", peer=None), "right": replace(OTHER, kind="tap", peer=None)}
+    found = {name: facts.Namespace({"lo": LO, "eth0": link}) for name, link in links.items()}
+    cables = tuple(
+        CableStatus(str(end), "c", "", "", True, 1, 1, None, "up" if up else "nothing_in", 0, 0, {}, ())
+        for end, up in zip((LEFT, RIGHT), ends_up, strict=True)
+    )
+    hosts = (HostStatus("srv1", ("left",), True), HostStatus("srv2", ("right",), reached))
+    there: dict[str, facts.Namespace | None] = {**found}
+    if not reached:
+        del there["right"]
+    pending = replace(between(desired(TOPOLOGY), Facts(found)), changes=())
+    status = Status("pair", "root", "", there, (), (), pending, TOPOLOGY, cables=cables, hosts=hosts)
+    return of_status(of_topology(TOPOLOGY), status)
+
+
+def test_a_cable_between_hosts_is_dead_where_an_end_of_it_does_not_carry() -> None:
+    assert [cable.dead for cable in between_hosts(True, True).cables] == [False]
+    assert [cable.dead for cable in between_hosts(True, False).cables] == [True]
+
+
+def test_of_a_host_that_is_not_reached_nothing_is_told() -> None:
+    found = between_hosts(False, False, reached=False)
+    assert [space.gone for space in found.namespaces] == [False, False]
+    assert found.namespaces[1].faults == ("is not known: srv2 is not reached",)
+    assert found.state == "running (root), as its file says, but for srv2: not reached"
     assert_drawn_well(found)

@@ -97,6 +97,7 @@ def test_a_host_that_is_not_reached_is_a_state_and_down_goes_on_with_it(wire: Wi
         status = near.json("status")
         assert [(each["host"], each["reached"]) for each in status["hosts"]] == [("srv1", True), ("srv2", False)]
         assert list(status["namespaces"]) == ["a", "b"]
+        assert "is as its file says, but for srv2: not reached" in near.labctl("status").stdout
         told = near.labctl("down", code=5)
         assert "apart is down: namespace a, namespace b" in told.stdout
         assert "srv2 cannot be reached" in told.stderr

@@ -90,3 +90,9 @@ def test_an_error_of_a_host_has_its_name_in_front_and_its_kind() -> None:
     assert isinstance(told, UsageError)
     assert (told.what, told.why, told.hint) == ("on srv1: there is no lab", "why", "hint")
     assert at("srv1", lost := HostLost("srv2")) is lost
+
+
+def test_a_key_that_has_changed_is_not_to_be_accepted() -> None:
+    said = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed."
+    assert "accept" in login_failed("srv1", "srv1", "Host key verification failed.").hint
+    assert "accept" not in login_failed("srv1", "srv1", said).hint

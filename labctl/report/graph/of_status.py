@@ -35,6 +35,8 @@ class _Found:
             if change.reason != CONSEQUENCE:
                 self._changes[change.step.subject].append(change)
         self._running = {engine.device: engine.running for engine in status.engines}
+        self._joined = {cable.device: cable.is_up for cable in status.cables}
+        self._lost = {name: host.host for host in status.hosts if not host.reached for name in host.namespaces}
 
     def picture(self) -> Picture:
         drawn = {space.name: space for space in self._picture.namespaces}
@@ -57,11 +59,14 @@ class _Found:
             return f"running ({self._status.mode}); its file cannot be compared"
         number = sum(map(len, self._changes.values()))
         if not number:
-            return f"running ({self._status.mode}), as its file says"
+            where = f", but for {', '.join(sorted(set(self._lost.values())))}: not reached" if self._lost else ""
+            return f"running ({self._status.mode}), as its file says{where}"
         return f"running ({self._status.mode}), differs from its file in {number} point{'s' * (number != 1)}"
 
     def _namespace(self, name: str, drawn: Namespace | None) -> Namespace:
         found = self._status.namespaces.get(name)
+        if name in self._lost:
+            return replace(drawn or Namespace(name), faults=(f"is not known: {self._lost[name]} is not reached",))
         if found is None:
             return replace(drawn or Namespace(name), faults=("is gone",), gone=True)
         known = {interface.ref.interface: interface for interface in drawn.interfaces} if drawn else {}
@@ -123,9 +128,7 @@ class _Found:
         ends: set[InterfaceRef] = set()
         for cable in self._picture.cables:
             ends |= cable.ends
-            here, there = self._link(cable.one), self._link(cable.other)
-            whole = here and there and (here.peer, there.peer) == (cable.other, cable.one) and here.up and there.up
-            yield replace(cable, dead=not whole)
+            yield replace(cable, dead=not self._is_whole(cable))
         for name, space in self._status.namespaces.items():
             for own, link in space.links.items() if space else ():
                 here_ref = InterfaceRef(name, own)
@@ -134,6 +137,15 @@ class _Found:
                     ends |= {here_ref, link.peer}
                     if there is not None:
                         yield Cable(here_ref, link.peer, not (link.up and there.up))
+
+    def _is_whole(self, cable: Cable) -> bool:
+        here, there = self._link(cable.one), self._link(cable.other)
+        if not (here and there and here.up and there.up):
+            return False
+        ends = [str(end) for end in cable.ends]
+        if any(end in self._joined for end in ends):  # between two hosts
+            return all(self._joined.get(end) for end in ends)
+        return (here.peer, there.peer) == (cable.other, cable.one)
 
     def _tunnels(self, cables: Iterable[Cable], namespaces: Iterable[Namespace]) -> Iterator[Tunnel]:
         """Yield the tunnels, dead where an engine, a device or a cable of the way is."""
