@@ -30,7 +30,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from labctl.api.caller import Caller, Work
 from labctl.api.work.lifecycle import end_with_program
-from labctl.errors import UsageError, kernel_words
+from labctl.errors import LabError, UsageError, kernel_words
 from labctl.process import pickling
 from labctl.process.child import portable
 from labctl.process.detach import close_all_but, release_inherited
@@ -249,8 +249,9 @@ def _work(file: int, line_end: int, *others: int) -> None:
         os.umask(request.umask)
         reply = Reply(None, request.work(caller))
     except BaseException as error:
-        for step in caller.unless_received if caller else ():
-            step()
+        with suppress(LabError):  # what is left then is recorded, and `down` ends it
+            for step in caller.unless_received if caller else ():
+                step()
         line.send(Reply(portable(error), None))
         return
     try:

@@ -5,7 +5,8 @@ file or a socket or to start a program, is refused with EPERM. It is not killed 
 be the interpreter or the C library of another release, which then goes on without, or the endpoint ends with an error
 in its log, where a kill would end it without a word. For who has taken over the process both come to the same.
 
-An endpoint that is bound to a wildcard follows the addresses of its host (`udp.wildcard`), so it may open UDP sockets.
+An endpoint that is bound to a wildcard follows the addresses of its host (`udp.wildcard`), so it may open sockets for
+datagrams, of any family.
 """
 
 from __future__ import annotations

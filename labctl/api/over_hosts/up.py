@@ -51,7 +51,8 @@ def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
         standing = stood(found, asked.name, before)
         topology = cables.fit(found, asked, standing)
         shares = parts_of(topology)
-        _with_hosts_of(record, before).write()
+        begun = _with_hosts_of(record, before)
+        begun.write()
         merged = Merged(topology.name, tuple(shares), caller.tell)
         made = [found.start(host, partial(parts.begin, share)) for host, share in shares.items()]
         try:
@@ -68,7 +69,7 @@ def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
         except BaseException as error:
             with ignored(*TERMINATION):
                 merged.take_back(error.what if isinstance(error, LabError) else "interrupted")
-                _take_back(found, made, standing, topology.name, before)
+                _take_back(found, made, standing, begun, before)
             raise
     reports = {task.host: task.result[0] for task in made}
     if not standing:
@@ -126,23 +127,25 @@ def _with_hosts_of(record: Record, before: Record | None) -> Record:
 
 
 def _take_back(
-    found: Sessions, made: Sequence[Task[Any]], stood: Mapping[str, Topology], lab: str, before: Record | None
+    found: Sessions, made: Sequence[Task[Any]], stood: Mapping[str, Topology], begun: Record, before: Record | None
 ) -> None:
     """Have no host keep what it made, and put back a lab that stood."""
     kept = [task for task in made if task.settled and task.error is None]
     found.interrupt(made)
     found.settle([task for task in made if task.error is None], keep=False)
-    gone = found.do({task.host: partial(parts.end, lab) for task in kept if task.host not in stood})
+    gone = found.do({task.host: partial(parts.end, begun.lab) for task in kept if task.host not in stood})
     try:
         _put_back(found, stood, before)
     except LabError:
         return  # what is recorded leads `down` to what may be left
     if any(isinstance(answer, LabError) for answer in gone.values()) or found.lost:
         return
+    if recorded(begun.lab) != begun:
+        return  # another `up` has made the lab meanwhile
     if before is not None:
         before.write()
-    elif (record := recorded(lab)) is not None:
-        record.forget()
+    else:
+        begun.forget()
 
 
 def _put_back(found: Sessions, stood: Mapping[str, Topology], before: Record | None) -> None:
