@@ -23,7 +23,7 @@ from labctl.plan.steps import StartCable, StartEngine, StartProgram, Step, StopC
 from labctl.process.signals import TERMINATION, ignored
 
 if TYPE_CHECKING:
-    from labctl.lab.cables.ends import CableStatus
+    from labctl.lab.cables.status import CableStatus
 
 Start = StartEngine | StartProgram | StartCable
 

@@ -20,7 +20,7 @@ from labctl.process.processes import children
 
 if TYPE_CHECKING:
     from labctl.hosts.record import Record
-    from labctl.lab.cables.ends import CableStatus
+    from labctl.lab.cables.status import CableStatus
     from labctl.topology.model import Topology
 
 

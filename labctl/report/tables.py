@@ -22,7 +22,7 @@ from labctl.topology.shipped import as_typed
 
 if TYPE_CHECKING:
     from labctl.kernel.drivers import Able
-    from labctl.lab.cables.ends import CableStatus
+    from labctl.lab.cables.status import CableStatus
     from labctl.lab.reconcile import Planned
     from labctl.lab.status import EngineStatus, ProgramStatus, Status, Summary
     from labctl.lab.up import UpReport

@@ -15,9 +15,10 @@ import pytest
 
 from labctl.api.work import inspect, lifecycle
 from labctl.errors import KernelRefused
-from labctl.lab.cables.ends import CableStatus, cable_ends, carriers, plug
+from labctl.lab.cables.ends import cable_ends, carriers, plug
 from labctl.lab.cables.joining import Seen, blocked, joined
 from labctl.lab.cables.reach import Reach
+from labctl.lab.cables.status import CableStatus
 from labctl.lab.status import Status
 from labctl.plan.cable_spec import CableSpec
 from labctl.plan.desired import desired

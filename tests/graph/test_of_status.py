@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from labctl.engine.packets.impairment import Impairment
-from labctl.lab.cables.ends import CableStatus
+from labctl.lab.cables.status import CableStatus
 from labctl.lab.status import EngineStatus, HostStatus, Status
 from labctl.plan import facts
 from labctl.plan.desired import desired

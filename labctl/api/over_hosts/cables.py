@@ -17,8 +17,9 @@ from labctl.api.work import parts
 from labctl.engine.cable.forward import Plug
 from labctl.engine.cable.udp import resolved
 from labctl.errors import KernelRefused, MachineError, UsageError
-from labctl.lab.cables.ends import CableStatus, Waiting
+from labctl.lab.cables.ends import Waiting
 from labctl.lab.cables.joining import Seen, blocked, joined, pairs
+from labctl.lab.cables.status import CableStatus
 from labctl.plan.desired import cable_spec
 from labctl.plan.parts import fitted
 from labctl.plan.parts import parts as parts_of

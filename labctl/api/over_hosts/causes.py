@@ -12,7 +12,7 @@ from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.path import Paths
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
-from labctl.lab.cables.ends import CableStatus
+from labctl.lab.cables.status import CableStatus
 from labctl.topology.cables import Cable, cables_of
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check, Topology

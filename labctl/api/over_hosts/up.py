@@ -23,7 +23,8 @@ from labctl.api.over_hosts.sessions import Sessions, Task, Tell, result_of, sess
 from labctl.api.work import inspect, parts
 from labctl.errors import LabError, UsageError
 from labctl.hosts.record import Record, recorded
-from labctl.lab.cables.ends import CableStatus, Waiting
+from labctl.lab.cables.ends import Waiting
+from labctl.lab.cables.status import CableStatus
 from labctl.lab.events import Done, Listener, Planned, RollingBack
 from labctl.lab.own_labs import own_labs
 from labctl.lab.up import UpReport

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from labctl.checks.kinds.nc_apart import Half
     from labctl.checks.results import Outcome
     from labctl.kernel.lookup import NoWay, Way
-    from labctl.lab.cables.ends import CableStatus
+    from labctl.lab.cables.status import CableStatus
     from labctl.lab.events import Removed
     from labctl.lab.status import Status
     from labctl.lab.up import UpReport

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from labctl.engine.cable import control
@@ -19,7 +18,7 @@ from labctl.engine.cable.sealing import preferred
 from labctl.engine.cable.wire import overhead
 from labctl.errors import KernelRefused, kernel_words
 from labctl.lab.cables.joining import End
-from labctl.lab.cables.words import told
+from labctl.lab.cables.status import CableStatus
 from labctl.lab.journal import CableEngine
 from labctl.lab.state import State, existing
 
@@ -27,34 +26,6 @@ PATIENCE = 3.0
 """Seconds within which an end that is joined has a carrier, unless something is in the way."""
 
 _PAUSE = 0.01
-
-
-@dataclass(frozen=True)
-class CableStatus:
-    """One end of a cable: whether its engine runs, as which PID, and how the cable is, seen from here."""
-
-    device: str
-    cable: str  # its name, the same at both ends
-    to: str  # the device at the other end
-    host: str  # and its host
-    running: bool
-    pid: int
-    port: int  # of the UDP socket on this host
-    peer: str | None  # the address and port of the other end, once they are joined
-    state: str  # of labctl.engine.cable.line.State, in lower case; empty where it is not known
-    path_mtu: int  # of the way between the hosts, 0 before it is known
-    carried: int  # the largest packet, in bytes, that travels in one datagram; larger ones take several
-    counters: dict[str, int]
-    offload: tuple[str, ...]
-
-    @property
-    def is_up(self) -> bool:
-        """Return whether it has a carrier."""
-        return self.state == "up"
-
-    def __str__(self) -> str:
-        """Return how the cable is, and what is in the way of one that does not carry."""
-        return told(self)
 
 
 def cable_ends(lab: str) -> dict[str, End]:
