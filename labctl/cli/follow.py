@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 
 import click
 
@@ -20,12 +21,18 @@ from labctl.errors import ExitCode
 def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
     """Tell what happens in a lab, a line each, until Ctrl-C; it goes on through `down` and `up`."""
     from labctl.engine.loop.signals import heard
+    from labctl.hosts.context import OverHosts
     from labctl.lab.live.watch import Watch
     from labctl.lab.live.watchers import CHECKS, LOOKS
     from labctl.report.happenings import line_in
 
-    name = running_lab(lab or named).name
+    own = running_lab(lab or named)
+    name = own.name
     line, output = line_in(form), sys.stdout.fileno()
+    if isinstance(own.context, OverHosts):
+        with suppress(KeyboardInterrupt):
+            own.follow_events(verify, lambda at, event: click.echo(line(name, at, event)))
+        return ExitCode.SUCCESS
     works = {**LOOKS, **(CHECKS if verify else {})}
     with heard(signal.SIGINT, signal.SIGTERM) as stop, Watch(name, works) as watch:
         for moment in watch.moments(also=(stop,), output=(output,)):

@@ -11,6 +11,7 @@ from labctl.api.work import inspect
 from labctl.cli.this_process import ThisProcess
 
 if TYPE_CHECKING:
+    from labctl.live.events import Event
     from labctl.rootless.context import Context
 
 
@@ -29,6 +30,15 @@ class OwnLab(Lab):
     @staticmethod
     def _new_worker() -> ThisProcess:
         return ThisProcess()
+
+    def follow_events(self, verify: bool, show: Callable[[float, Event], object]) -> None:
+        """Show what happens, until this is interrupted."""
+
+        def hear(happened: tuple[float, Event] | None) -> None:
+            if happened is not None:
+                show(*happened)
+
+        self._do(partial(inspect.events, self.name, verify), hear)
 
     def show_logs(self, named: Sequence[str], follow: bool, show: Callable[[str], object]) -> None:
         """Show lines of logs as `logs` yields them."""

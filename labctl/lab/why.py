@@ -66,10 +66,15 @@ def why(lab: str, namespace: str, typed: str) -> Reached:
     state = existing(lab)
     wanted = desired(applied(state))
     sender = resolve(lab, namespace, namespaces_of(lab), "no namespace named")
-    address = _one_host(typed, wanted.topology, sender)
-    if reason := not_of_one_host(wanted.topology, address):
-        raise UsageError(f"{address} is not the address of one host", reason, "labctl status shows those of the hosts")
-    ping = {"from": sender, "to": str(address), "count": COUNT, "timeout": TIMEOUT}
-    check = Check.model_validate({"name": "why", "ping": ping})
+    address, check = question(wanted.topology, sender, typed)
     ((result, causes),) = explained(state, wanted, [check], Probes)
     return Reached(lab, sender, str(address), result.passed, result.observed, tuple(causes), challenge_in(state))
+
+
+def question(topology: Topology, sender: str, typed: str) -> tuple[Host, Check]:
+    """Return the address that is typed, and the check that asks for it. Raise UsageError as `why` does."""
+    address = _one_host(typed, topology, sender)
+    if reason := not_of_one_host(topology, address):
+        raise UsageError(f"{address} is not the address of one host", reason, "labctl status shows those of the hosts")
+    ping = {"from": sender, "to": str(address), "count": COUNT, "timeout": TIMEOUT}
+    return address, Check.model_validate({"name": "why", "ping": ping})

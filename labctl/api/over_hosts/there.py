@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.sessions import result_of, sessions
 from labctl.api.work import inspect, operate
+from labctl.errors import LabError
 from labctl.topology.interface_ref import InterfaceRef
 
 if TYPE_CHECKING:
     from labctl.hosts.context import OverHosts
+    from labctl.hosts.record import Record
     from labctl.lab.engines.control import Changes
     from labctl.lab.impair import InForce
 
@@ -29,6 +31,33 @@ def logs(over: OverHosts, named: Sequence[str], follow: bool, caller: Caller) ->
         found.reach_all()
         answers = found.do(works, lambda host, line: caller.tell(f"{host.ljust(width)}  {line}"))
         for answer in answers.values():
+            result_of(answer)
+
+
+def events(record: Record, verify: bool, caller: Caller) -> None:
+    """Tell what happens on all hosts, each with its time there; None at first, once all are looked at."""
+    if verify:
+        raise LabError(
+            "checks are not run again and again over hosts yet",
+            f"lab {record.lab} is on {', '.join(record.hosts)}",
+            "labctl events without --verify, and labctl verify",
+        )
+    early: list[object] = []
+    unseen = set(record.hosts)
+
+    def hear(host: str, happened: object) -> None:
+        if happened is not None:
+            (early.append if unseen else caller.tell)(happened)
+            return
+        unseen.discard(host)
+        if not unseen:
+            for each in (None, *early):
+                caller.tell(each)
+            early.clear()
+
+    with sessions(record.logins) as found:
+        found.reach_all()
+        for answer in found.do(dict.fromkeys(record.hosts, partial(inspect.events, record.lab, False)), hear).values():
             result_of(answer)
 
 

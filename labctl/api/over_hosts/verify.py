@@ -58,11 +58,8 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
         found_causes: list[tuple[str, Sequence[Verdict]]] = []
         known = {check.name: check for check in checks}
         for result in run(wanted, checks, means):
-            why = (
-                []
-                if result.passed or result.lacks
-                else causes(wanted.topology, known[result.name], _ends(record, found))
-            )
+            ends = {} if result.passed or result.lacks else ends_on(record, found)
+            why = causes(wanted.topology, known[result.name], ends)
             results.append(replace(result, lost=in_a_line(why)))
             found_causes.append((result.name, why))
             caller.tell(results[-1])
@@ -71,7 +68,7 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
     return Verified(record.lab, record.file, tuple(results), drift, by_cause(found_causes))
 
 
-def _ends(record: Record, found: Sessions) -> Ends:
+def ends_on(record: Record, found: Sessions) -> Ends:
     """Return how the ends of the cables are now, on the hosts that answer."""
     answers = found.do(dict.fromkeys(found.reached, partial(parts.cables, record.lab, 0.0)))
     there = {host: answer for host, answer in answers.items() if not isinstance(answer, LabError)}

@@ -86,9 +86,14 @@ def logs(lab: str, named: Sequence[str], follow: bool, caller: Caller) -> None:
 
 def events(lab: str, verify: bool, caller: Caller) -> None:
     """Tell what happens in a lab, each with its time; None at first, once it is looked at."""
+    from labctl.hosts.record import recorded
     from labctl.lab.live.watch import Watch
     from labctl.lab.live.watchers import CHECKS, LOOKS
 
+    if (record := recorded(lab)) is not None:
+        from labctl.api.over_hosts.there import events as events_there
+
+        return events_there(record, verify, caller)
     with Watch(lab, {**LOOKS, **(CHECKS if verify else {})}) as watch:
         early: list[object] = []
         looked_at = False

@@ -55,10 +55,16 @@ def tools_of(system: bool) -> Callable[[PatienceFor], Tools]:
 
 def why(lab: str, namespace: str, address: str, caller: Caller) -> Reached:
     """Ask whether a namespace reaches an address or a name of the lab, and why not."""
+    from labctl.hosts.context import OverHosts
     from labctl.lab.own_labs import context_of
     from labctl.lab.why import why as asked
 
-    return context_of(lab).call(lambda: asked(lab, namespace, address))
+    context = context_of(lab)
+    if isinstance(context, OverHosts):
+        from labctl.api.over_hosts.why import why as asked_over_hosts
+
+        return asked_over_hosts(context.record, namespace, address)
+    return context.call(lambda: asked(lab, namespace, address))
 
 
 def doctor(caller: Caller) -> list[Diagnosis]:
