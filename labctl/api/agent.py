@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labctl import __version__
 from labctl.api.client import Call, Client, client
+from labctl.engine.cable.no_core import dump_no_core
 from labctl.errors import LabError
 from labctl.hosts import answers
 from labctl.hosts.record import PART
@@ -185,7 +186,8 @@ def start(number: int, work: bytes) -> None:
 
 
 def tell(number: int, what: bytes) -> None:
-    """Tell some work something, which waits for it."""
+    """Tell some work something, which waits for it: the keys of cables."""
+    dump_no_core()
     _here.tell(number, pickle.loads(what))
 
 

@@ -21,6 +21,7 @@ from labctl.api.over_hosts import cables, neighbours
 from labctl.api.over_hosts.down import end
 from labctl.api.over_hosts.sessions import Sessions, Task, Tell, result_of, sessions
 from labctl.api.work import inspect, parts
+from labctl.engine.cable.no_core import dump_no_core
 from labctl.errors import LabError, UsageError
 from labctl.hosts.record import Record, recorded
 from labctl.lab.cables.ends import Waiting
@@ -85,6 +86,7 @@ def _joined(
 ) -> dict[str, dict[str, CableStatus]]:
     """Wait until each host has made its share, and join the cables. Return how they are. Raise LabError."""
     _all(found, made, lambda task: task.over or task.host in merged.waiting, merged.hear)
+    dump_no_core()
     told = cables.plugs(topology, merged.waiting)
     for task in made:
         if task.host in told:

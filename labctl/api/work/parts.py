@@ -40,12 +40,14 @@ def begin(share: Topology, caller: Caller) -> tuple[UpReport, dict[str, CableSta
     with forkserver() as server:
         from labctl.api.sources import desired_of
         from labctl.api.work import lifecycle
+        from labctl.engine.cable.no_core import dump_no_core
         from labctl.lab.cables.ends import PATIENCE, carriers, plug, waiting
 
         made, context = lifecycle.make(desired_of(share), "", False, None, server, caller)
     if not share.cables:
         return made, {}
     caller.tell(context.call(lambda: waiting(share.name)))
+    dump_no_core()  # not before: what runs in the lab has been started, and keeps its own limit
     plugs = caller.hear()
 
     def join() -> dict[str, CableStatus]:

@@ -6,7 +6,6 @@ The order is that of `endpoint.serve`: catch signals, prepare, open what needs r
 
 from __future__ import annotations
 
-import resource
 import select
 import signal
 import socket
@@ -21,6 +20,7 @@ from labctl.engine import drop_privileges
 from labctl.engine.cable import counters as count
 from labctl.engine.cable.control import handle
 from labctl.engine.cable.forward import Cable, DeviceGone, Ends
+from labctl.engine.cable.no_core import dump_no_core
 from labctl.engine.cable.sealing import rehearse
 from labctl.engine.cable.tap import REQUESTS, Tap
 from labctl.engine.cable.udp import CableSocket
@@ -67,7 +67,7 @@ def serve(
         features.show_in(numbers.feature_cell)
         with explained("cannot give up rights", {}, "this is not expected: please report it"):
             drop_privileges.gain_nothing()
-        _dump_no_core()
+        dump_no_core()
         begin()
         tap = open_things.enter_context(closing(Tap(device)))
         changes = open_things.enter_context(closing(NetworkChanges(device, addresses=False)))
@@ -86,14 +86,6 @@ def serve(
             features.engage(Feature.SECCOMP)
         ready(features.now.words)
         return _run(cable, tap, udp, changes, control, stop)
-
-
-def _dump_no_core() -> None:
-    """Have the kernel write no core of this process, which will have keys in its memory, nor hand it to a program.
-
-    To a program that is named in core_pattern a limit of 1 forbids it (fs/coredump.c), and no file is so small.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
 def _run(cable: Cable, tap: Tap, udp: CableSocket, changes: NetworkChanges, control: Control, stop: int) -> Ending:
