@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 from tests.hosts.conftest import Wire
 from tests.hosts.machines import dropping
 
@@ -22,6 +24,11 @@ def test_two_site_over_two_hosts_passes_all_its_checks(wire: Wire) -> None:
     counted = {each["place"] for check in verified["checks"] for each in check["evidence"]}
     assert {"siteA:tun0", "siteB:tun1"} <= counted
     assert verified["drift"] == []
+    words = ("verify", "underlay")
+    with near.start_labctl(*words, stdout=subprocess.DEVNULL) as one, near.start_labctl(*words) as other:
+        one.wait()
+        other.wait()
+    assert (one.returncode, other.returncode) == (0, 0), "they count one after the other"
     near.labctl("down")
 
 

@@ -146,6 +146,12 @@ class Sessions:
         """Tell some work something, which waits for it."""
         task.link.cast(agent.tell, task.number, pickle.dumps(what))
 
+    def first_told(self, task: Task[Any]) -> Any:
+        """Wait for the first thing that some work tells. Return it, None where the work is over before."""
+        told: list[Any] = []
+        self.until(lambda: bool(told) or task.over, lambda _, what: told.append(what))
+        return told[0] if told else None
+
     def interrupt(self, tasks: Iterable[Task[Any]]) -> None:
         """Interrupt some work."""
         for task in tasks:

@@ -6,7 +6,8 @@ the way at once, on each once no engine there has packets left to carry.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.causes import Ends, causes
-from labctl.api.over_hosts.sessions import Sessions, result_of, sessions
+from labctl.api.over_hosts.sessions import Sessions, Task, result_of, sessions
 from labctl.api.over_hosts.status import status_on
 from labctl.api.work import parts
 from labctl.checks.evidence import CountingPoint, Snapshot
@@ -51,9 +52,9 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
         )
     wanted = desired(applied(record))
     checks = chosen(record.lab, _known(wanted, file), names)
-    with sessions(record.logins) as found:
+    with sessions(record.logins) as found, ExitStack() as exits:
         found.reach_all()
-        means = means_of(record, found)
+        means = exits.enter_context(checking(record, found))
         results: list[Result] = []
         found_causes: list[tuple[str, Sequence[Verdict]]] = []
         known = {check.name: check for check in checks}
@@ -92,8 +93,25 @@ def _known(wanted: Desired, file: str | None) -> Sequence[Check]:
     return checks_for(wanted.topology, read_file)
 
 
-def means_of(record: Record, found: Sessions) -> Means:
-    """Return what the checks of a lab over hosts are made with."""
+@contextmanager
+def checking(record: Record, found: Sessions) -> Iterator[Means]:
+    """Yield what the checks of a lab over hosts are made with, while no other command makes any: they count packets.
+
+    Each host in its turn, in one order for all, so that no two commands wait for one another.
+    """
+    held: list[Task[None]] = []
+    for host in sorted(record.hosts):
+        held.append(task := found.start(host, partial(parts.alone, record.lab)))
+        if found.first_told(task) is None:
+            _ = task.result  # which raises what kept it from that
+    try:
+        yield _means(record, found)
+    finally:
+        for task in held:
+            found.tell(task, True)
+
+
+def _means(record: Record, found: Sessions) -> Means:
     there = _There(record, found)
     return Means(there, NoWatch(), there.observe, there, _patience)
 
@@ -140,11 +158,9 @@ class _There:
 
     def _between(self, probe: Nc) -> Outcome:
         """Carry the data of a check from a client on one host to a server on another."""
-        listens: list[object] = []
         found = self._found
         server = found.start(self._hosts[probe.to], partial(parts.served, self._lab, probe))
-        found.until(lambda: bool(listens) or server.over, lambda _, what: listens.append(what))
-        if server.over:
+        if found.first_told(server) is None:
             found.settle([server], keep=True)
             return met(probe, server.result, Half())
         called = found.on(self._hosts[probe.from_], partial(parts.called, self._lab, probe))

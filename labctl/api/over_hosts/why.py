@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labctl.api.over_hosts.causes import causes
 from labctl.api.over_hosts.sessions import sessions
-from labctl.api.over_hosts.verify import applied, ends_on, means_of
+from labctl.api.over_hosts.verify import applied, checking, ends_on
 from labctl.checks.run import run
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict
@@ -21,7 +21,8 @@ def why(record: Record, namespace: str, typed: str) -> Reached:
     address, check = question(topology, sender, typed)
     with sessions(record.logins) as found:
         found.reach_all()
-        (result,) = run(desired(topology), [check], means_of(record, found))
+        with checking(record, found) as means:
+            (result,) = run(desired(topology), [check], means)
         why = [] if result.passed else causes(topology, check, ends_on(record, found)) or [_unknown(record, sender)]
     return Reached(record.lab, sender, str(address), result.passed, result.observed, tuple(why))
 

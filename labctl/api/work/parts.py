@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 WHILE_BUSY = 5.0
 """Seconds by which a cable may carry later on a busy host."""
 
+ALONE = "alone"
+"""What is told once no other checks of the lab are at work on this host."""
+
 LISTENS = "listens"
 """What the server of a probe tells once it is ready."""
 
@@ -80,6 +83,20 @@ def end(lab: str, caller: Caller) -> tuple[Removed, ...]:
 
     context = own_labs().get(lab)
     return tuple(end_lab(lab, context)) if context else ()
+
+
+def alone(lab: str, caller: Caller) -> None:
+    """Have other checks of the lab wait on this host; tell when none is at work, and end when the caller says so."""
+    from labctl.lab.lock import asking
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.state import existing
+
+    def work(tell: Tell) -> None:
+        with asking(existing(lab)):
+            tell(ALONE)
+            caller.hear()
+
+    context_of(lab).follow(work, caller.tell)
 
 
 def counted(lab: str, points: Collection[CountingPoint], caller: Caller) -> Snapshot:
