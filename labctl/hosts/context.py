@@ -64,6 +64,15 @@ class OverHosts:
                 return spaces[name]
         raise no_such(f"lab {self.lab} has no namespace named {namespace!r}", namespace, spaces)
 
+    def by_host(self, named: Iterable[str]) -> dict[str, list[str]]:
+        """Return engines and programs, NAMESPACE:NAME or a namespace, by the host of each. Raise UsageError."""
+        from labctl.topology.interface_ref import InterfaceRef
+
+        found: dict[str, list[str]] = {}
+        for name in named:
+            found.setdefault(self.host_of(InterfaceRef.typed(name).namespace), []).append(name)
+        return found
+
     def run(self, namespace: str, words: Sequence[str], streams: Streams | None = None) -> int:
         """Run a command of labctl that is about one namespace, on the host where that is. Return its exit code.
 

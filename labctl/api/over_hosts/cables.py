@@ -7,12 +7,11 @@ serves a pair of engines once.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from labctl.api import agent
-from labctl.api.caller import Result, Work
-from labctl.api.over_hosts.sessions import Sessions, result_of
+from labctl.api.over_hosts.sessions import Sessions
 from labctl.api.work import parts
 from labctl.engine.cable.forward import Plug
 from labctl.engine.cable.udp import resolved
@@ -85,7 +84,7 @@ def _carried(found: Sessions, topology: Topology) -> dict[str, int]:
 def _carried_now(found: Sessions, topology: Topology, stands: Mapping[str, Topology]) -> dict[str, int]:
     """Return what the cables of a lab that stands carry in one datagram; a new one as much as the narrowest."""
     known: dict[str, int] = {}
-    for there in _of_all(found, list(stands), partial(parts.cables, topology.name, 0.0)).values():
+    for there in found.all(dict.fromkeys(stands, partial(parts.cables, topology.name, 0.0))).values():
         for name, cable in there.items():
             if cable.carried:
                 known[name] = min(known.get(name, cable.carried), cable.carried)
@@ -107,11 +106,6 @@ def check_carriers(now: Mapping[str, Mapping[str, CableStatus]]) -> None:
     """Raise KernelRefused where a cable does not carry, with what is in its way."""
     if words := list(_without_carrier(now)):
         raise KernelRefused("not all cables between hosts carry", "\n".join(words), OPEN)
-
-
-def _of_all(found: Sessions, hosts: Sequence[str], work: Work[Result]) -> dict[str, Result]:
-    """Have the same work done on hosts. Return what came of it on each. Raise LabError."""
-    return {host: result_of(answer) for host, answer in found.do(dict.fromkeys(hosts, work)).items()}
 
 
 def _without_carrier(now: Mapping[str, Mapping[str, CableStatus]]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from labctl.api.over_hosts.sessions import Sessions, result_of
+from labctl.api.over_hosts.sessions import Sessions
 from labctl.api.work import neighbours
 from labctl.lab.up import UpReport
 from labctl.plan.steps import AddLink, AddVeth, DeleteLink, SetMac
@@ -27,8 +27,7 @@ def forget(found: Sessions, lab: str, shares: Mapping[str, Topology], reports: M
         for host, report in reports.items()
         if not report.fresh and others - {host}
     }
-    for answer in found.do(works).values():
-        result_of(answer)
+    found.all(works)
 
 
 def _addresses(share: Topology) -> Iterable[str]:

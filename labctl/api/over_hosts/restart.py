@@ -7,12 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
-from labctl.api.over_hosts.sessions import result_of, sessions
+from labctl.api.over_hosts.sessions import sessions
 from labctl.api.over_hosts.up import up
 from labctl.api.over_hosts.verify import applied
 from labctl.api.work import lifecycle
 from labctl.lab.restart import Restarted
-from labctl.topology.interface_ref import InterfaceRef
 
 if TYPE_CHECKING:
     from labctl.hosts.context import OverHosts
@@ -22,13 +21,11 @@ def restart(over: OverHosts, named: Sequence[str]) -> Restarted:
     """End engines and programs, all or those named, and start them again. Raise LabError."""
     record = over.record
     topology = applied(record)
-    by_host: dict[str, list[str]] = {}
-    for name in named:
-        by_host.setdefault(over.host_of(InterfaceRef.typed(name).namespace), []).append(name)
+    by_host = over.by_host(named)
     works = {host: partial(lifecycle.restart, record.lab, by_host.get(host, ())) for host in by_host or record.hosts}
     with sessions({host: record.logins[host] for host in works}) as found:
         found.reach_all()
-        each = [result_of(answer) for answer in found.do(works).values()]
+        each = found.all(works).values()
     if any(one.cables for one in each):
         up(topology, record.file, False, Caller())
     return Restarted(

@@ -172,6 +172,10 @@ class Sessions:
         self.settle(tasks, keep=True)
         return {task.host: task.error or task.result for task in tasks}
 
+    def all(self, works: Mapping[str, Work[Result]], tell: Tell = _SILENTLY) -> dict[str, Result]:
+        """Have some work done on each host. Return what came of it. Raise the LabError of the first that failed."""
+        return {host: _result_of(answer) for host, answer in self.do(works, tell).items()}
+
     def on(self, host: str, work: Work[Result], tell: Callable[[Any], object] = lambda _: None) -> Result:
         """Have some work done on one host. Return its result, raise what it raised."""
         task = self.start(host, work)
@@ -242,8 +246,7 @@ def _speaks_otherwise(host: str, error: answers.NotPlain) -> LabError:
     return LabError(f"{host} does not answer as labctl does", str(error))
 
 
-def result_of(answer: Result | LabError) -> Result:
-    """Return what came of some work on a host. Raise what it raised."""
+def _result_of(answer: Result | LabError) -> Result:
     if isinstance(answer, LabError):
         raise answer
     return answer

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
-from labctl.api.over_hosts.sessions import result_of, sessions
+from labctl.api.over_hosts.sessions import sessions
 from labctl.api.work import inspect, operate
 from labctl.errors import LabError
 from labctl.topology.interface_ref import InterfaceRef
@@ -22,16 +22,12 @@ if TYPE_CHECKING:
 def logs(over: OverHosts, named: Sequence[str], follow: bool, caller: Caller) -> None:
     """Tell the lines that engines and programs wrote, each with the name of its host."""
     logins, lab = over.record.logins, over.record.lab
-    by_host: dict[str, list[str]] = {}
-    for name in named:
-        by_host.setdefault(over.host_of(InterfaceRef.typed(name).namespace), []).append(name)
+    by_host = over.by_host(named)
     works = {host: partial(inspect.logs, lab, by_host.get(host, ()), follow) for host in by_host or logins}
     width = max(map(len, works))
     with sessions({host: logins[host] for host in works}) as found:
         found.reach_all()
-        answers = found.do(works, lambda host, line: caller.tell(f"{host.ljust(width)}  {line}"))
-        for answer in answers.values():
-            result_of(answer)
+        found.all(works, lambda host, line: caller.tell(f"{host.ljust(width)}  {line}"))
 
 
 def events(record: Record, verify: bool, caller: Caller) -> None:
@@ -57,8 +53,7 @@ def events(record: Record, verify: bool, caller: Caller) -> None:
 
     with sessions(record.logins) as found:
         found.reach_all()
-        for answer in found.do(dict.fromkeys(record.hosts, partial(inspect.events, record.lab, False)), hear).values():
-            result_of(answer)
+        found.all(dict.fromkeys(record.hosts, partial(inspect.events, record.lab, False)), hear)
 
 
 def impair(over: OverHosts, device: str, changes: Sequence[Changes]) -> InForce:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from labctl.api.caller import Caller
 from labctl.api.over_hosts import cables, neighbours
 from labctl.api.over_hosts.down import end
-from labctl.api.over_hosts.sessions import Sessions, Task, Tell, result_of, sessions
+from labctl.api.over_hosts.sessions import Sessions, Task, Tell, sessions
 from labctl.api.work import inspect, parts
 from labctl.engine.cable.no_core import dump_no_core
 from labctl.errors import LabError, UsageError
@@ -110,16 +110,16 @@ def stood(found: Sessions, lab: str, before: Record | None) -> dict[str, Topolog
     if before is None and lab in own_labs():
         hint = f"labctl down {lab}, or another name: labctl up --name NAME"
         raise UsageError(f"a lab named {lab} runs on this machine already", "it is not over hosts", hint)
-    running = found.do(dict.fromkeys(found.reached, inspect.running))
-    there = [host for host, labs in running.items() if lab in result_of(labs)]
+    running = found.all(dict.fromkeys(found.reached, inspect.running))
+    there = [host for host, labs in running.items() if lab in labs]
     if there and before is None:
         raise UsageError(
             f"on {there[0]} a lab named {lab} runs already",
             "it is not known here as a lab over hosts",
             f"ssh {there[0]} labctl down {lab}, or another name: labctl up --name NAME",
         )
-    applied = found.do({host: partial(parts.applied, lab) for host in there})
-    return {host: topology for host, answer in applied.items() if (topology := result_of(answer)) is not None}
+    applied = found.all({host: partial(parts.applied, lab) for host in there})
+    return {host: topology for host, topology in applied.items() if topology is not None}
 
 
 def _with_hosts_of(record: Record, before: Record | None) -> Record:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.causes import Ends, causes
-from labctl.api.over_hosts.sessions import Sessions, Task, result_of, sessions
+from labctl.api.over_hosts.sessions import Sessions, Task, sessions
 from labctl.api.over_hosts.status import status_on
 from labctl.api.work import parts
 from labctl.checks.evidence import CountingPoint, Snapshot
@@ -133,7 +133,7 @@ class _There:
         for point in points:
             by_host.setdefault(self._hosts[point.ref.namespace], []).append(point)
         works = {host: partial(parts.counted, self._lab, there) for host, there in by_host.items()}
-        snapshots = [result_of(answer) for answer in self._found.do(works).values()]
+        snapshots = self._found.all(works).values()
         return Snapshot(
             {ref: counters for each in snapshots for ref, counters in each.interfaces.items()},
             {ref: counters for each in snapshots for ref, counters in each.engines.items()},
