@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from labctl import cli
+from labctl.process.processes import state_of
 from labctl.process.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -95,10 +96,12 @@ class Machine:
         started(process)
         return process
 
-    def start_labctl(self, *words: str, root: bool = False, **options: Any) -> subprocess.Popen[str]:
-        """Start labctl here, in a fork of the test."""
+    def start_labctl(
+        self, *words: str, root: bool = False, main: Callable[[], NoReturn] = cli.main, **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start labctl here, in a fork of the test, which calls `main`."""
         become, environment = self._person(root, options)
-        process = forked.start(cli.main, ["labctl", *words], environment, become, **options)
+        process = forked.start(main, ["labctl", *words], environment, become, **options)
         started(process)
         return process
 
@@ -193,10 +196,18 @@ class Machine:
         told = inside(self.pid, "ps", "-eo", "args=", mount=True).splitlines()
         return [line for line in told if not line.startswith((SSHD, "sshd: ", "ps "))]
 
-    def interrupt(self, command: subprocess.Popen[str]) -> None:
-        """Press Ctrl-C for a command of labctl here, which is a child of the process that was started."""
+    def send(self, command: subprocess.Popen[str], number: signal.Signals) -> None:
+        """Send a signal to a command of labctl here, which is a child of the process that was started."""
         (inner,) = _children(command.pid)
-        os.kill(inner, signal.SIGINT)
+        os.kill(inner, number)
+
+    def interrupt(self, command: subprocess.Popen[str]) -> None:
+        """Press Ctrl-C for a command of labctl here."""
+        self.send(command, signal.SIGINT)
+
+    def is_stopped(self, command: subprocess.Popen[str]) -> bool:
+        """Return whether a command of labctl here is stopped by SIGSTOP."""
+        return list(map(state_of, _children(command.pid))) == ["T"]
 
     def kill(self, words: str) -> None:
         """Kill the processes here whose command line has some words."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import NoReturn
 
 import pytest
 
+from labctl import cli
 from tests.e2e.world import eventually
 from tests.hosts.conftest import Wire
 from tests.hosts.machines import Machine
@@ -44,7 +49,7 @@ def _nothing_is_left(wire: Wire) -> None:
 
 def test_the_driver_is_killed(wire: Wire) -> None:
     with between_begin_and_keep(wire) as driver:
-        driver.kill()
+        wire.near.send(driver, signal.SIGKILL)
         driver.wait()
     _nothing_is_left(wire)
     wire.near.labctl("up", wire.near.file("apart.yaml", APART))
@@ -106,3 +111,66 @@ def test_a_host_that_is_not_reached_is_a_state_and_down_goes_on_with_it(wire: Wi
     assert near.json("list")[0]["hosts"] == ["srv2"]
     assert "namespace c" in near.labctl("down").stdout
     assert near.json("list") == []
+
+
+JOINED = """
+name: joined
+hosts: {srv1: {}, srv2: {}}
+namespaces:
+  left: {host: srv1, interfaces: {v: {kind: veth, peer: "right:v", addresses: [10.2.0.1/24]}}}
+  right: {host: srv2, interfaces: {v: {kind: veth, peer: "left:v", addresses: [10.2.0.2/24]}}}
+checks:
+  - {name: across, ping: {from: left, to: 10.2.0.2}, crosses: ["left:v", "right:v"]}
+"""
+STOPS_BEFORE = {"plug": "plugs", "keep": "check_carriers"}
+"""The first function of api/over_hosts/cables.py that is called in a phase of `up`, when all hosts wait for it."""
+
+
+def _up_that_stops_before(phase: str) -> NoReturn:
+    """Be labctl, and stop where a phase begins."""
+    from labctl.api.over_hosts import cables
+
+    usual: Callable[..., object] = getattr(cables, STOPS_BEFORE[phase])
+
+    def stopped(*arguments: object) -> object:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return usual(*arguments)
+
+    setattr(cables, STOPS_BEFORE[phase], stopped)
+    cli.main()
+
+
+@contextmanager
+def stopped_before(wire: Wire, phase: str) -> Iterator[subprocess.Popen[str]]:
+    near, main = wire.near, partial(_up_that_stops_before, phase)
+    words = ("up", near.file("joined.yaml", JOINED))
+    with near.start_labctl(
+        *words, main=main, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as driver:
+        eventually(lambda: near.is_stopped(driver), f"it stops before {phase}")
+        yield driver
+        driver.kill()
+
+
+@pytest.mark.parametrize("phase", STOPS_BEFORE)
+def test_the_driver_is_killed_when_all_is_made(wire: Wire, phase: str) -> None:
+    with stopped_before(wire, phase) as driver:
+        wire.near.send(driver, signal.SIGKILL)
+        driver.wait()
+    _nothing_is_left(wire)
+    wire.near.labctl("up", "joined.yaml")
+    assert [check["passed"] for check in wire.near.json("verify")["checks"]] == [True]
+    wire.near.labctl("down")
+
+
+@pytest.mark.parametrize(("phase", "words"), [("plug", "rootless environment of joined"), ("keep", "sshd: anna@")])
+def test_what_a_host_has_is_killed_when_all_is_made(wire: Wire, phase: str, words: str) -> None:
+    with stopped_before(wire, phase) as driver:
+        wire.srv1.kill(words)
+        wire.near.send(driver, signal.SIGCONT)
+        _, told = driver.communicate()
+    assert driver.returncode
+    assert "srv1" in told
+    assert "Traceback" not in told
+    _nothing_is_left(wire)
+    assert wire.near.json("list") == [] or wire.near.labctl("down")
