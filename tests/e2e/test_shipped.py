@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.e2e.world import REPO, World
+from tests.e2e.world import REPO, SUITE_IS_ROOT, World
 from tests.programs import SHIPPED_NEED, needed
 
 WITHOUT = {
@@ -44,6 +46,15 @@ SLOW = ("wait: 60", "wait: 30", "wait: 10")
 """How long routers may take to learn; what is not there need not be waited for."""
 
 
+def decided(here: World) -> dict[str, Any]:
+    """Verify, again where the machine was too busy to decide a check. Return what was found."""
+    for _ in range(3):
+        found: dict[str, Any] = here.json("verify", code=None)
+        if not any(check["outcome"] == "undecided" for check in found["checks"]):
+            break
+    return found
+
+
 @pytest.mark.parametrize("name", WITHOUT)
 def test_the_checks_of_a_lab_hold(here: World, name: str) -> None:
     for program in SHIPPED_NEED.get(name, ()):
@@ -52,8 +63,11 @@ def test_the_checks_of_a_lab_hold(here: World, name: str) -> None:
     file = here.file(f"{name}.yaml", text)
     assert here.json("validate", file)["warnings"] == []
     here.labctl("up", file)
-    assert here.json("verify")["passed"]
+    assert decided(here)["passed"]
     assert here.json("status")["drift"] == []
+    if list(WITHOUT).index(name) % 2 != here.is_root and SUITE_IS_ROOT:
+        here.labctl("down")
+        return  # each is tried without what it is to show in one mode, and the next in the other
     for wait in SLOW:
         text = text.replace(wait, "wait: 0")
     for (shown, instead), expected in WITHOUT[name].items():

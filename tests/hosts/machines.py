@@ -31,10 +31,11 @@ from labctl.process.syscalls import (
 )
 from tests.e2e import forked
 from tests.e2e.processes import started
-from tests.e2e.world import MS_PRIVATE, ORDINARY_UID, REPO, eventually, let_users_open_tun, let_users_reach
+from tests.e2e.world import MS_PRIVATE, REPO, eventually, let_users_open_tun, let_users_reach, unused_uid
 from tests.patience import PATIENCE
 
 USER = "anna"
+USER_UID = unused_uid()  # not that of other tests, to which all processes of their user are theirs
 Done = subprocess.CompletedProcess[str]
 SSHD = "/usr/sbin/sshd"
 
@@ -70,7 +71,7 @@ class Machine:
 
     def __init__(self, name: str, address: str, made: Path, wire: int) -> None:
         self.name, self.address, self._wire = name, address, wire
-        furnish = _FURNISH.format(made=made, user=USER, uid=ORDINARY_UID)
+        furnish = _FURNISH.format(made=made, user=USER, uid=USER_UID)
         begin = f"set -e{furnish}exec {SSHD} -D -e -f {made}/sshd_config"
         self._outside = subprocess.Popen(
             ["unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", begin],
@@ -107,7 +108,7 @@ class Machine:
 
     def _person(self, root: bool, options: dict[str, Any]) -> tuple[Callable[[], None], dict[str, str]]:
         """Return what makes a new process one of a person here, and the environment; takes `env` out."""
-        uid, home = (0, "/home/root") if root else (ORDINARY_UID, f"/home/{USER}")
+        uid, home = (0, "/home/root") if root else (USER_UID, f"/home/{USER}")
         environment = {
             "HOME": home,
             "PATH": os.environ["PATH"],
@@ -214,7 +215,8 @@ class Machine:
         told = inside(self.pid, "ps", "-eo", "pid=,args=", mount=True).splitlines()
         pids = [line.split()[0] for line in told if words in line]
         assert pids, told
-        inside(self.pid, "kill", "-9", *pids, mount=True)
+        # What a process has started may end with it, before it is killed itself.
+        inside(self.pid, "sh", "-c", 'kill -9 "$@" 2>/dev/null || :', "kill", *pids, mount=True)
 
     def unplug(self) -> None:
         """Cut the network of this machine."""
@@ -300,7 +302,7 @@ def _write_files(made: Path, names: Sequence[str]) -> None:
     hosts = [f"Host {name}\n HostName {address}\n" for name, address in zip(names, addresses, strict=True)]
     (made / "ssh/config").write_text("".join(hosts) + f"Host *\n User {USER}\n IdentityFile ~/.ssh/key\n")
     (made / "passwd").write_text(
-        f"root:x:0:0::/home/root:/bin/sh\n{USER}:x:{ORDINARY_UID}:{ORDINARY_UID}::/home/{USER}:/bin/sh\n"
+        f"root:x:0:0::/home/root:/bin/sh\n{USER}:x:{USER_UID}:{USER_UID}::/home/{USER}:/bin/sh\n"
         "sshd:x:105:65534::/run/sshd:/usr/sbin/nologin\n"
     )
     (made / "shadow").write_text(f"root:*:19000::::::\n{USER}:*:19000::::::\nsshd:!:19000::::::\n")
