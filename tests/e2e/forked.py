@@ -58,14 +58,18 @@ def start(
 
 def spawn_python(_: str, words: Sequence[str], environment: Mapping[str, str], *, setsid: bool = False) -> int:
     """Do as os.posix_spawn does with `python -c CODE`: fork a process that runs the code."""
-    child = _fork()
-    if child:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if child := _fork():
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return child
+    # As of a program that is just being executed: until Python has begun, Ctrl-C ends it without a word.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if setsid:
+        os.setsid()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def begin() -> None:
         sys.setprofile(None)
-        if setsid:
-            os.setsid()
         for descriptor in map(int, os.listdir("/proc/self/fd")):
             with suppress(OSError):  # that of the list itself
                 if not os.get_inheritable(descriptor):
