@@ -21,6 +21,8 @@ from labctl.engine.packets.address import Address
 from tests.engine.cable.world import Pair, pair
 from tests.engine.world import status, wait_for
 
+pytestmark = pytest.mark.root
+
 NOTICED = 5.0
 """Seconds: test_line.py holds it to two, without what a busy machine takes for the engines and to look."""
 
