@@ -33,7 +33,7 @@ class Sites(NamedTuple):
     b: Namespace
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def root() -> None:
     """The rights that making namespaces and TUN devices takes."""
     lacking = "root" if os.geteuid() else "" if Path("/dev/net/tun").exists() else "/dev/net/tun"

@@ -28,7 +28,7 @@ NOTICED = 5.0
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def running(root: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with pair(tmp_path_factory.mktemp("cable")) as made:
         yield made
 
@@ -185,7 +185,7 @@ def test_a_plug_that_cannot_be_is_refused_and_changes_nothing(joined: Pair) -> N
     assert joined.a.ping()
 
 
-def test_over_ipv6_an_end_is_joined_in_the_same_way(tmp_path: Path) -> None:
+def test_over_ipv6_an_end_is_joined_in_the_same_way(root: None, tmp_path: Path) -> None:
     with pair(tmp_path, "2001:db8::{}") as here:
         assert here.a.ping() and here.b.ping()
         assert [end.now["path_mtu"] for end in here.ends] == [1500, 1500]
