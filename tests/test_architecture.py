@@ -102,16 +102,35 @@ ENGINE = (
 )
 
 
+def inside(package: str) -> Iterator[tuple[str, str]]:
+    """Yield which part of a package imports which other part of it."""
+    for file in (REPO / "labctl" / package).rglob("*.py"):
+        here = file.relative_to(REPO / "labctl" / package).parts[0].removesuffix(".py")
+        for name in imports(file):
+            there = name.removeprefix(f"labctl.{package}").removeprefix(".").split(".")[0]
+            if name.startswith(f"labctl.{package}.") and there != here:
+                yield here, there
+
+
 def test_the_engine_has_layers_too() -> None:
     """Both sides are below what moves packets between them, which knows them only as ports."""
     layers = {name: number for number, names in enumerate(ENGINE) for name in names.split()}
-    for file in (REPO / "labctl" / "engine").rglob("*.py"):
-        here = file.relative_to(REPO / "labctl" / "engine").parts[0].removesuffix(".py")
-        for name in imports(file):
-            there = name.removeprefix("labctl.engine").removeprefix(".").split(".")[0]
-            if name.startswith("labctl.engine.") and there != here:
-                assert layers[there] < layers[here], f"{file.name} imports {name}, which is not below it"
-                assert (here, there) not in {("forward", "tun"), ("forward", "udp")}
+    for here, there in inside("engine"):
+        assert layers[there] < layers[here], f"{here} imports {there}, which is not below it"
+        assert (here, there) not in {("forward", "tun"), ("forward", "udp")}
+
+
+API = (
+    *("caller sources", "server", "client", "agent"),
+    *("work", "over_hosts", "calls", "machine pictures process streams", "lab namespace"),
+)
+
+
+def test_only_a_call_decides_where_a_lab_is() -> None:
+    """What one machine does knows of no host, and what is over hosts sends that to them. A lab has its namespaces."""
+    layers = {name: number for number, names in enumerate(API) for name in names.split()}
+    found = set(inside("api")) - {("lab", "namespace"), ("namespace", "lab")}
+    assert {(here, there) for here, there in found if layers[there] >= layers[here]} == set()
 
 
 # Without a socket, a clock, a file or a process. Of `sys` it is the byte order.

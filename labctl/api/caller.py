@@ -44,8 +44,8 @@ class Worker(Protocol):
         What it did is taken back where this program ends before `accept` has returned.
         """
 
-    def bind(self, lab: str) -> None:
-        """Have a lab end when this program ends, however that ends."""
+    def bind(self, lab: str, end: Work[Any]) -> None:
+        """Have a lab end, by this work, when this program ends, however that ends."""
 
     def free(self, lab: str) -> None:
         """Do not have a lab end when this program ends."""

@@ -142,9 +142,9 @@ class Client:
         """Interrupt some work, as Ctrl-C does."""
         self._say(Interrupt(number))
 
-    def bind(self, lab: str) -> None:
-        """Have a lab end when this program ends, however that ends."""
-        self._say(Bind(lab))
+    def bind(self, lab: str, end: Work[Any]) -> None:
+        """Have a lab end, by this work, when this program ends, however that ends."""
+        self._say(Bind(lab, end))
 
     def free(self, lab: str) -> None:
         """Do not have a lab end when this program ends."""

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from labctl.api.caller import Work, Worker
+from labctl.api.calls import inspect, lifecycle, operate
 from labctl.api.namespace import Namespace
-from labctl.api.work import inspect, lessons, lifecycle, operate, packets
+from labctl.api.work import lessons, packets
 
 if TYPE_CHECKING:
     from labctl.api.pictures import Language
@@ -107,7 +108,7 @@ class Lab:
 
         def accept(report: UpReport) -> None:
             if tied and report.fresh:
-                worker.bind(report.lab)
+                worker.bind(report.lab, partial(lifecycle.down, [report.lab]))
 
         report = worker.do(
             partial(lifecycle.up, _source(topology), name, _path(inventory), fresh, owner), notify, accept
@@ -165,7 +166,7 @@ class Lab:
 
     def __enter__(self) -> Self:
         if self._made:
-            self._with_worker().bind(self.name)
+            self._with_worker().bind(self.name, partial(lifecycle.down, [self.name]))
         return self
 
     def __exit__(

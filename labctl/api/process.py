@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from labctl.api.calls.inspect import run
 from labctl.api.client import Call, Client, Surroundings
-from labctl.api.work.inspect import run
 from labctl.errors import CommandTimedOut, LabError
 from labctl.process.processes import GRACE
 

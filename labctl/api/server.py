@@ -29,7 +29,6 @@ from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from labctl.api.caller import Caller, Work
-from labctl.api.work.lifecycle import end_with_program
 from labctl.errors import LabError, UsageError, kernel_words
 from labctl.process import pickling
 from labctl.process.child import portable
@@ -76,6 +75,7 @@ class Bind(NamedTuple):
     """End a lab when the program ends, however that ends."""
 
     lab: str
+    end: Work[Any]
 
 
 class Free(NamedTuple):
@@ -151,7 +151,7 @@ class _Server:
     def __init__(self, requests: socket.socket) -> None:
         self._requests = requests
         self._workers: dict[int, _Worker] = {}  # by pidfd
-        self._bound: dict[str, None] = {}
+        self._bound: dict[str, Work[Any]] = {}
 
     def serve(self) -> None:
         while True:
@@ -184,8 +184,8 @@ class _Server:
                 for worker in self._workers.values():
                     if worker.number == number:
                         _signal(worker, signal.SIGINT)
-            case Bind(lab):
-                self._bound[lab] = None
+            case Bind(lab, end):
+                self._bound[lab] = end
             case Free(lab):
                 self._bound.pop(lab, None)
 
@@ -210,10 +210,16 @@ class _Server:
             end = time.monotonic() + seconds
             while self._workers and (left := end - time.monotonic()) > 0:
                 self._wait(left, also_requests=False)
-        for lab in self._bound:
-            self._start(0, partial(end_with_program, lab))
+        for work in self._bound.values():
+            self._start(0, partial(_unreported, work))
         while self._workers:
             self._wait(None, also_requests=False)
+
+
+def _unreported(work: Work[Any]) -> None:
+    """Do some work once the program has ended: what fails can no longer be reported."""
+    with suppress(LabError):
+        work(Caller())
 
 
 def _signal(worker: _Worker, number: signal.Signals) -> None:

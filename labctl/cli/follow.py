@@ -21,7 +21,7 @@ from labctl.errors import ExitCode
 def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
     """Tell what happens in a lab, a line each, until Ctrl-C; it goes on through `down` and `up`."""
     from labctl.engine.loop.signals import heard
-    from labctl.hosts.context import OverHosts
+    from labctl.hosts.record import recorded
     from labctl.lab.live.watch import Watch
     from labctl.lab.live.watchers import CHECKS, LOOKS
     from labctl.report.happenings import line_in
@@ -29,7 +29,7 @@ def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
     own = running_lab(lab or named)
     name = own.name
     line, output = line_in(form), sys.stdout.fileno()
-    if isinstance(own.context, OverHosts):
+    if recorded(name):
         with suppress(KeyboardInterrupt):
             own.follow_events(verify, lambda at, event: click.echo(line(name, at, event)))
         return ExitCode.SUCCESS
@@ -63,7 +63,7 @@ def watch(named: str | None, verify: bool, packets: bool, web: str | None, lab: 
     from labctl.report.watch.sections import Shown
     from labctl.report.watch.session import watch as watch_lab
 
-    name = running_lab(lab or named).name
+    name = _on_this_machine(lab or named)
     watch_lab(name, Shown(checks=verify, packets=packets))
     return ExitCode.SUCCESS
 
@@ -74,5 +74,14 @@ def _serve(lab: str | None, written: str, verify: bool) -> None:
     from labctl.web.session import serve
 
     at = place(written or DEFAULT)
-    name = running_lab(lab).name
+    name = _on_this_machine(lab)
     serve(name, at, verify, lambda url: click.echo(f"lab {name} is shown at {url}; Ctrl-C ends"))
+
+
+def _on_this_machine(lab: str | None) -> str:
+    """Return the name of the lab that is meant. Raise LabError for one over hosts."""
+    from labctl.hosts.record import refuse_over_hosts
+
+    name = running_lab(lab).name
+    refuse_over_hosts(name)
+    return name

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-
 import click
 
 from labctl.cli import completion
@@ -42,25 +39,13 @@ def list_(form: str) -> int:
 @format_option
 def exec_(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """Run a command in a namespace of a lab; its exit code is ours."""
-    from labctl.hosts.context import OverHosts
+    from labctl.api.calls.terminal import execute
 
     if len(words) > 1:
         own, (namespace, *command) = lab_of(words, lab)
-        if command and isinstance(own.context, OverHosts):
-            return own.context.run(namespace, ["exec", namespace, "--", *command])
         if command:
-            return own.context.call(partial(_typed, own.name, namespace, command))
+            return execute(own.name, namespace, command)
     raise click.UsageError("a namespace and a command are needed, as in: labctl exec siteA -- ip route")
-
-
-def _typed(lab: str, namespace: str, command: Sequence[str]) -> int:
-    """Run a command that a person has typed. Return its exit code."""
-    import shlex
-
-    from labctl.lab import execute
-
-    execute.record(lab, namespace, shlex.join(command))
-    return execute.execute(lab, namespace, command)
 
 
 @cli.command()
@@ -69,18 +54,10 @@ def _typed(lab: str, namespace: str, command: Sequence[str]) -> int:
 @format_option
 def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
     """Open a shell in a namespace of a lab."""
-    from labctl.hosts.context import OverHosts
-    from labctl.lab import execute
-    from labctl.process import terminal
+    from labctl.api.calls.terminal import shell as open_shell
 
     own, left = lab_of(words, lab)
-    namespace = the_one(left, "a namespace", "labctl shell siteA")
-    if isinstance(own.context, OverHosts):
-        return own.context.run(namespace, ["shell", namespace])
-    try:
-        return own.context.call(lambda: execute.shell(own.name, namespace))
-    finally:
-        terminal.give_back()
+    return open_shell(own.name, the_one(left, "a namespace", "labctl shell siteA"))
 
 
 @cli.command()

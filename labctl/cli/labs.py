@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -13,17 +12,17 @@ from labctl.errors import UsageError
 
 if TYPE_CHECKING:
     from labctl.cli.own_lab import OwnLab
-    from labctl.rootless.context import Context
 
 VARIABLE = "LABCTL_LAB"
 """The environment variable that names a lab, as in `labctl shell`."""
 
 
-def own_labs() -> Mapping[str, Context]:
-    """Return every lab of this user, with the context in which it runs."""
-    from labctl.lab.own_labs import own_labs
+def own_labs() -> tuple[str, ...]:
+    """Return every lab of this user."""
+    from labctl.api.caller import Caller
+    from labctl.api.calls.inspect import running
 
-    return own_labs()
+    return running(Caller())
 
 
 def running_lab(lab: str | None) -> OwnLab:
@@ -41,7 +40,7 @@ def lab_of(words: Sequence[str], lab: str | None) -> tuple[OwnLab, tuple[str, ..
     from labctl.cli.own_lab import OwnLab
 
     running, words = own_labs(), tuple(words)
-    if lab is None and words and words[0] in running and words[0] not in _namespaces(running, words[0]):
+    if lab is None and words and words[0] in running and words[0] not in _namespaces(words[0]):
         lab, words = words[0], words[1:]
     lab = lab or os.environ.get(VARIABLE) or _the_only_one(running, words)
     if lab is None:
@@ -50,34 +49,31 @@ def lab_of(words: Sequence[str], lab: str | None) -> tuple[OwnLab, tuple[str, ..
         raise _unknown(lab, running)
     if words and words[0].startswith("-"):
         raise click.NoSuchOption(words[0])
-    return OwnLab.at(lab, running[lab]), words
+    return OwnLab.known(lab), words
 
 
-def _the_only_one(running: Mapping[str, Context], words: Sequence[str]) -> str | None:
+def _the_only_one(running: Sequence[str], words: Sequence[str]) -> str | None:
     """Return the only lab, or the only one with the namespace of the first word, by its very name or without prefix."""
     if len(running) > 1 and words:
         from labctl.lab.names import meant
         from labctl.topology.interface_ref import InterfaceRef
 
         space = InterfaceRef.typed(words[0]).namespace
-        found = {lab: meant(lab, space, _namespaces(running, lab)) for lab in running}
+        found = {lab: meant(lab, space, _namespaces(lab)) for lab in running}
         able = [lab for lab, name in found.items() if name == space] or [lab for lab, name in found.items() if name]
     else:
         able = list(running)
     return able[0] if len(able) == 1 else None
 
 
-def _namespaces(running: Mapping[str, Context], lab: str) -> tuple[str, ...]:
-    from labctl.hosts.context import OverHosts
-    from labctl.lab.names import namespaces_of
+def _namespaces(lab: str) -> tuple[str, ...]:
+    from labctl.api.caller import Caller
+    from labctl.api.calls.inspect import namespaces
 
-    context = running[lab]
-    if isinstance(context, OverHosts):
-        return tuple(context.record.namespaces)
-    return context.call(partial(namespaces_of, lab))
+    return namespaces(lab, Caller())
 
 
-def _unknown(lab: str, running: Mapping[str, Context]) -> UsageError:
+def _unknown(lab: str, running: Sequence[str]) -> UsageError:
     from labctl.lab.names import no_lab
     from labctl.rootless.context import refuse_elsewhere
 
@@ -92,7 +88,7 @@ def the_one(words: Sequence[str], what: str, example: str) -> str:
     return words[0]
 
 
-def which_lab(running: Mapping[str, Context]) -> UsageError:
+def which_lab(running: Sequence[str]) -> UsageError:
     """Return the error for a command line that leaves open which of the running labs is meant."""
     if not running:
         return UsageError("no lab is running", "", "make one first, for example: labctl up two-site")

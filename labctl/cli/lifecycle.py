@@ -45,7 +45,7 @@ def up(file: str, name: str | None, inventory: str | None, explain: bool, fresh:
 
         def show(made: UpReport) -> None:
             view.close()
-            report.up(made, several=bool(own_labs().keys() - {made.lab}))
+            report.up(made, several=bool({*own_labs()} - {made.lab}))
             sys.stdout.flush()
 
         make(file, name, inventory, fresh, view.enter_context(report.making(explain)), show)
@@ -93,6 +93,6 @@ def down(named: str | None, lab: str | None, everything: bool, form: str) -> int
     wanted = lab or named or os.environ.get(VARIABLE)
     if wanted is None and len(running) > 1 and not everything:
         raise which_lab(running)
-    report = end(list(running) if everything or wanted is None else [wanted])
+    report = end(running if everything or wanted is None else [wanted])
     reporter(form).down(report, wanted)
     return report.failed[-1].exit_code if report.failed else ExitCode.SUCCESS

@@ -145,14 +145,11 @@ def impair(
 @format_option
 def doctor(host: str | None, form: str) -> int:
     """Say in plain words what this machine can do, by trying it; or a host for labs over several."""
-    from labctl.kernel.drivers import Able, able, examine
+    from labctl.api.caller import Caller
+    from labctl.api.calls.operate import doctor as examine
+    from labctl.kernel.drivers import Able, able
 
-    if host is None:
-        findings = examine()
-    else:
-        from labctl.api.over_hosts.doctor import examine as examine_there
-
-        findings = examine_there(host)
+    findings = examine(host, Caller())
     labs = able(findings)
     reporter(form).doctor(findings, labs)
     return ExitCode.SUCCESS if labs is Able.ALL else ExitCode.CANNOT

@@ -6,26 +6,21 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
+from labctl.api.calls import inspect
 from labctl.api.lab import Lab
-from labctl.api.work import inspect
 from labctl.cli.this_process import ThisProcess
 
 if TYPE_CHECKING:
     from labctl.live.events import Event
-    from labctl.rootless.context import Context
 
 
 class OwnLab(Lab):
-    """A lab for a command of labctl; `context` is for what the command does there beside its terminal."""
-
-    context: Context
+    """A lab for a command of labctl."""
 
     @classmethod
-    def at(cls, name: str, context: Context) -> Self:
-        """Return a lab that runs, where it is known to run."""
-        lab = cls._known(name, ThisProcess())
-        lab.context = context
-        return lab
+    def known(cls, name: str) -> Self:
+        """Return a lab that is known to run."""
+        return cls._known(name, ThisProcess())
 
     @staticmethod
     def _new_worker() -> ThisProcess:

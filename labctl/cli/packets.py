@@ -19,7 +19,7 @@ from labctl.process.signals import KEYBOARD, ignored, passed_on
 from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
-    from labctl.hosts.context import OverHosts
+    from labctl.hosts.record import Record
     from labctl.kernel.packet_taps import Seen
     from labctl.lab.capture import Capture
     from labctl.lab.trace import Traced
@@ -43,6 +43,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None, form: str) -> int:
     """Follow each packet of a command or a check through all interfaces and engines. Its exit code is ours."""
     from labctl.engine.loop.signals import heard
+    from labctl.lab.own_labs import context_of
     from labctl.lab.trace import trace_command
     from labctl.process.child import ChildEnded
     from labctl.report.capture_file import STANDARD_OUTPUT, created
@@ -70,7 +71,7 @@ def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None,
         with heard(again=ENDING) as stop:
             return told(lambda: trace_command(own.name, left[0], left[1:], form == "json", stop))
 
-    child = own.context.start(command)
+    child = context_of(own.name).start(command)
     try:
         with passed_on(child.pid, ENDING), ignored(*KEYBOARD):
             code: int = child.result()
@@ -105,14 +106,15 @@ def capture(
 ) -> int:
     """Show packets as they come, or write them for Wireshark: of interfaces, of namespaces, or of the whole lab."""
     from labctl.engine.loop.signals import heard
-    from labctl.hosts.context import OverHosts
+    from labctl.hosts.record import recorded
     from labctl.lab.capture import capture as capturing
+    from labctl.lab.own_labs import context_of
     from labctl.process.child import ChildEnded
 
     own, typed = lab_of(words, lab)
-    if isinstance(own.context, OverHosts):
+    if record := recorded(own.name):
         options = {"--count": count, "--duration": duration, "--filter": expression, "--format": form}
-        return _capture_there(own.context, typed, options, file)
+        return _capture_there(record, typed, options, file)
 
     def work(stop: int) -> None:
         with capturing(own.name, typed, expression) as captured, _output(captured, file, typed, form) as show:
@@ -127,7 +129,7 @@ def capture(
                 click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
 
     with heard(signal.SIGINT, signal.SIGTERM) as stop:
-        child = own.context.start(partial(work, stop))
+        child = context_of(own.name).start(partial(work, stop))
         try:
             child.result()
         except ChildEnded:
@@ -138,31 +140,29 @@ def capture(
     return ExitCode.SUCCESS
 
 
-def _capture_there(
-    over: OverHosts, typed: Sequence[str], options: Mapping[str, object | None], file: str | None
-) -> int:
+def _capture_there(record: Record, typed: Sequence[str], options: Mapping[str, object | None], file: str | None) -> int:
     """Have the host capture on which the namespaces are; the file is written here. Return its exit code."""
-    from labctl.hosts.command import Streams
+    from labctl.hosts.command import Streams, run_at
     from labctl.report.capture_file import STANDARD_OUTPUT
     from labctl.topology.interface_ref import InterfaceRef
 
     spaces = [InterfaceRef.typed(word).namespace for word in typed]
-    if not spaces or over.host_of_all(spaces) is None:
+    if not spaces or record.host_of_all(spaces) is None:
         raise UsageError(
             "packets of several hosts are not captured at once yet",
-            f"lab {over.lab} is on {', '.join(over.record.hosts)}",
+            f"lab {record.lab} is on {', '.join(record.hosts)}",
             "name namespaces of one host, as labctl status shows them",
         )
     asked = [f"{name}={value}" for name, value in options.items() if value is not None]
     words = ["capture", *typed, *asked]
     if file in (None, STANDARD_OUTPUT):
-        return over.run(spaces[0], [*words, *(["-w", STANDARD_OUTPUT] if file else [])])
+        return run_at(record, spaces[0], [*words, *(["-w", STANDARD_OUTPUT] if file else [])])
     try:
         out = open(file, "wb")  # noqa: SIM115  # below
     except OSError as error:
         raise UsageError(f"{file} cannot be written", kernel_words(error)) from None
     with out:
-        return over.run(spaces[0], [*words, "-w", STANDARD_OUTPUT], Streams(output=out.fileno()))
+        return run_at(record, spaces[0], [*words, "-w", STANDARD_OUTPUT], Streams(output=out.fileno()))
 
 
 @contextmanager

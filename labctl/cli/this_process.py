@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from labctl.api.caller import Caller, Result, Work
-from labctl.api.work import lifecycle
+from labctl.api.calls import lifecycle
 from labctl.process.child import Tell
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class ThisProcess:
                 step()
         return result
 
-    def bind(self, lab: str) -> None:
+    def bind(self, lab: str, end: Work[Any]) -> None:
         raise NotImplementedError("a lab that a command makes outlives it")
 
     def free(self, lab: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from labctl.errors import UsageError
-from labctl.hosts.record import PART
+from labctl.hosts.record import PART, Record
 from labctl.process.execve import why_not
 from labctl.process.signals import KEYBOARD, ignored
 
@@ -42,6 +42,15 @@ def labctl_there(words: Sequence[str], environment: Mapping[str, str] = {}) -> s
 def _hear_keyboard() -> None:
     for number in KEYBOARD:
         signal.signal(number, signal.SIG_DFL)
+
+
+def run_at(record: Record, namespace: str, words: Sequence[str], streams: Streams | None = None) -> int:
+    """Run a command of labctl that is about one namespace of a lab, on the host where that is. Return its exit code.
+
+    It has the streams of this process, where none are given. Raise UsageError where there is no such namespace.
+    """
+    command, *others = words
+    return run_there(record.logins[record.host_of(namespace)], [command, "-l", record.lab, *others], streams)
 
 
 def run_there(login: str, words: Sequence[str], streams: Streams | None = None) -> int:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from labctl.errors import MachineError, UsageError, kernel_words
+from labctl.errors import LabError, MachineError, UsageError, kernel_words
 from labctl.process.disk import contents, replace_text, unreadable
 
 if TYPE_CHECKING:
@@ -57,6 +57,30 @@ class Record:
     def logins(self) -> dict[str, str]:
         """Return what ssh logs in to for each host."""
         return {host: known.ssh for host, known in self.hosts.items()}
+
+    def host_of(self, namespace: str) -> str:
+        """Return the host of a namespace, by its name with or without the prefix of the lab. Raise UsageError."""
+        from labctl.topology.unknown_names import no_such
+
+        spaces = self.namespaces
+        for name in (namespace, f"{self.lab}-{namespace}"):
+            if name in spaces:
+                return spaces[name]
+        raise no_such(f"lab {self.lab} has no namespace named {namespace!r}", namespace, spaces)
+
+    def host_of_all(self, namespaces: Iterable[str]) -> str | None:
+        """Return the host on which all of these namespaces are, None where that is not one. Raise UsageError."""
+        hosts = {self.host_of(name) for name in namespaces}
+        return hosts.pop() if len(hosts) == 1 else None
+
+    def by_host(self, named: Iterable[str]) -> dict[str, list[str]]:
+        """Return engines and programs, NAMESPACE:NAME or a namespace, by the host of each. Raise UsageError."""
+        from labctl.topology.interface_ref import InterfaceRef
+
+        found: dict[str, list[str]] = {}
+        for name in named:
+            found.setdefault(self.host_of(InterfaceRef.typed(name).namespace), []).append(name)
+        return found
 
     def applied(self) -> Topology | None:
         """Return the topology as applied, None where `up` did not come to its end. Raise MachineError."""
@@ -127,6 +151,17 @@ def refuse_recorded(lab: str) -> None:
     if (record := recorded(lab)) is not None:
         hint = f"labctl down {lab} first, or another name: labctl up --name NAME"
         raise UsageError(f"lab {lab} is over {', '.join(record.hosts)}", "what is asked for is on this machine", hint)
+
+
+def refuse_over_hosts(lab: str) -> None:
+    """Raise LabError for a lab over hosts, where what is asked for has no way there yet."""
+    if record := recorded(lab):
+        where, login = ", ".join(record.hosts), next(iter(record.logins.values()))
+        raise LabError(
+            f"this does not work yet for a lab over several hosts, as {lab} is",
+            f"it is on {where}",
+            f"on each host it works for what is there, for example: ssh -t {login} labctl list",
+        )
 
 
 def recorded_labs() -> list[str]:

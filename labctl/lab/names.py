@@ -10,14 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from labctl.errors import UsageError
 from labctl.lab.state import existing
 from labctl.topology.unknown_names import no_such
-
-if TYPE_CHECKING:
-    from labctl.hosts.record import Record
 
 NOTHING_RUNS = "no engine or program"
 
@@ -75,19 +71,6 @@ def names(lab: str) -> Names:
         tuple(map(str, (*recorded.engines, *recorded.cables))),
         tuple(map(str, recorded.programs)),
         tuple(check.name for check in checks),
-    )
-
-
-def names_over_hosts(record: Record) -> Names:
-    """Return the names inside a lab over hosts, by its topology."""
-    topology = record.applied()
-    if topology is None:
-        return Names(tuple(record.namespaces), (), (), ())
-    return Names(
-        tuple(record.namespaces),
-        tuple(str(endpoint.device) for endpoint in topology.ttun),
-        tuple(f"{name}:{each.name}" for name, space in topology.namespaces.items() for each in space.programs),
-        tuple(check.name for check in topology.checks),
     )
 
 

@@ -1,29 +1,28 @@
-"""The labs of this user, and where each of them lives."""
+"""The labs of this user on this machine, and where each of them lives."""
 
 from __future__ import annotations
 
-from labctl.hosts.context import OverHosts
-from labctl.hosts.record import recorded_labs
+from labctl.hosts.record import refuse_over_hosts
 from labctl.lab import run_directory
 from labctl.lab.names import no_lab
 from labctl.rootless.context import Context, contexts, refuse_elsewhere
 
 
 def own_labs() -> dict[str, Context]:
-    """Return every lab of this user, with the context in which it runs.
-
-    One over hosts hides what is of it on this machine.
-    """
-    here: dict[str, Context] = {
+    """Return every lab of this user on this machine, with the context in which it runs."""
+    return {
         name: context
         for context in contexts()
         for name in ([context.lab] if context.lab else context.call(run_directory.recorded_labs))
     }
-    return {**here, **{lab: OverHosts(lab) for lab in recorded_labs()}}
 
 
 def context_of(lab: str) -> Context:
-    """Return the context in which a lab of this user runs. Raise UsageError where there is no such lab."""
+    """Return the context in which a lab of this user runs.
+
+    Raise UsageError where there is no such lab, LabError where it is over hosts: what asks has no way there yet.
+    """
+    refuse_over_hosts(lab)
     running = own_labs()
     if lab not in running:
         refuse_elsewhere(lab)

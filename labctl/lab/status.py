@@ -19,7 +19,6 @@ from labctl.plan.recorded import Substitution
 from labctl.process.processes import children
 
 if TYPE_CHECKING:
-    from labctl.hosts.record import Record
     from labctl.lab.cables.status import CableStatus
     from labctl.topology.model import Topology
 
@@ -184,11 +183,4 @@ def summary(lab: str, mode: str) -> Summary:
         sum(process.alive() for process in recorded.engine_processes),
         len(recorded.programs),
         sum(program_status(program, state).running for program in recorded.programs.values()),
-    )
-
-
-def summary_over_hosts(record: Record) -> Summary:
-    """Return one line about a lab over hosts, of which only that is known which namespaces are where."""
-    return Summary(
-        record.lab, "over hosts", bool(record.topology), len(record.namespaces), 0, 0, hosts=tuple(record.hosts)
     )

@@ -71,7 +71,7 @@ def inside(lab: str, function: Callable[..., T], *arguments: Any) -> T:
 
 
 def received(work: Callable[..., T], *arguments: Any) -> T:
-    """Return what a piece of work of `labctl.api.work` returns, as one that was received."""
+    """Return what a piece of work returns, as one that was received."""
     with ExitStack() as until_the_end:
         caller = Caller(until_the_end=until_the_end)
         done = work(*arguments, caller)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from labctl.api.work import inspect, lifecycle
+from labctl.api.calls import inspect, lifecycle
 from labctl.errors import KernelRefused
 from labctl.lab.cables.ends import cable_ends, carriers, plug
 from labctl.lab.cables.joining import Seen, blocked, joined

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from labctl.api.caller import Caller
+from labctl.api.calls.inspect import running
 from labctl.errors import MachineError
 from labctl.hosts.record import Host, Record, recorded, recorded_labs
-from labctl.lab.own_labs import own_labs
 
 KEPT = {"lab": "one", "file": "", "hosts": {"srv1": {"ssh": "srv1", "namespaces": ["a"]}}, "topology": ""}
 
@@ -55,7 +56,7 @@ def test_a_damaged_one_is_told_and_in_the_way_of_no_other(tmp_path: Path, damage
     with pytest.raises(MachineError, match="it is damaged"):
         recorded("one")
     assert recorded("two") is not None
-    assert {"one", "two"} <= own_labs().keys()
+    assert {"one", "two"} <= {*running(Caller())}
 
 
 def test_of_a_damaged_topology_it_is_told_that_the_lab_can_be_ended(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from labctl.api.over_hosts import cables
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.over_hosts.up import stood
-from labctl.api.work import lifecycle
+from labctl.api.work import parts
 from labctl.hosts.record import Record, recorded
 from labctl.lab.reconcile import Planned
 from labctl.plan.change import Change
@@ -28,7 +28,7 @@ def plan(topology: Topology) -> Planned:
     with sessions({**(before.logins if before else {}), **record.logins}) as found:
         found.reach_all()
         shares = parts_of(cables.fit(found, asked, stood(found, asked.name, before)))
-        tasks = [found.start(host, partial(lifecycle.plan, share, None, None)) for host, share in shares.items()]
+        tasks = [found.start(host, partial(parts.plan, share)) for host, share in shares.items()]
         found.wait(tasks)
     each = [task.result.pending for task in tasks]
     changes = (*(_left_behind(record, before) if before else ()), *(change for one in each for change in one.changes))

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.over_hosts.up import up
 from labctl.api.over_hosts.verify import applied
 from labctl.api.work import lifecycle
+from labctl.hosts.record import Record
 from labctl.lab.restart import Restarted
 
-if TYPE_CHECKING:
-    from labctl.hosts.context import OverHosts
 
-
-def restart(over: OverHosts, named: Sequence[str]) -> Restarted:
+def restart(record: Record, named: Sequence[str]) -> Restarted:
     """End engines and programs, all or those named, and start them again. Raise LabError."""
-    record = over.record
     topology = applied(record)
-    by_host = over.by_host(named)
+    by_host = record.by_host(named)
     works = {host: partial(lifecycle.restart, record.lab, by_host.get(host, ())) for host in by_host or record.hosts}
     with sessions({host: record.logins[host] for host in works}) as found:
         found.reach_all()

@@ -10,22 +10,21 @@ from labctl.api.caller import Caller
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.work import inspect, operate
 from labctl.errors import LabError
+from labctl.hosts.command import Streams, run_at
+from labctl.hosts.record import Record
 from labctl.topology.interface_ref import InterfaceRef
 
 if TYPE_CHECKING:
-    from labctl.hosts.context import OverHosts
-    from labctl.hosts.record import Record
     from labctl.lab.engines.control import Changes
     from labctl.lab.impair import InForce
 
 
-def logs(over: OverHosts, named: Sequence[str], follow: bool, caller: Caller) -> None:
+def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> None:
     """Tell the lines that engines and programs wrote, each with the name of its host."""
-    logins, lab = over.record.logins, over.record.lab
-    by_host = over.by_host(named)
-    works = {host: partial(inspect.logs, lab, by_host.get(host, ()), follow) for host in by_host or logins}
+    by_host = record.by_host(named)
+    works = {host: partial(inspect.logs, record.lab, by_host.get(host, ()), follow) for host in by_host or record.hosts}
     width = max(map(len, works))
-    with sessions({host: logins[host] for host in works}) as found:
+    with sessions({host: record.logins[host] for host in works}) as found:
         found.reach_all()
         found.all(works, lambda host, line: caller.tell(f"{host.ljust(width)}  {line}"))
 
@@ -56,9 +55,16 @@ def events(record: Record, verify: bool, caller: Caller) -> None:
         found.all(dict.fromkeys(record.hosts, partial(inspect.events, record.lab, False)), hear)
 
 
-def impair(over: OverHosts, device: str, changes: Sequence[Changes]) -> InForce:
+def impair(record: Record, device: str, changes: Sequence[Changes]) -> InForce:
     """Change what packets suffer at a device."""
-    host = over.host_of(InterfaceRef.typed(device).namespace)
-    with sessions({host: over.record.logins[host]}) as found:
+    host = record.host_of(InterfaceRef.typed(device).namespace)
+    with sessions({host: record.logins[host]}) as found:
         found.reach_all()
-        return found.on(host, partial(operate.impair, over.record.lab, device, changes))
+        return found.on(host, partial(operate.impair, record.lab, device, changes))
+
+
+def run(record: Record, namespace: str, command: Sequence[str], caller: Caller) -> int:
+    """Run a command in a namespace, as on one machine. Return its exit code."""
+    reported = inspect.Reported(caller)
+    run_at(record, namespace, ["exec", namespace, "--", *command], Streams(reported))
+    return reported.code

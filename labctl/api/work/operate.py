@@ -23,15 +23,10 @@ if TYPE_CHECKING:
 
 def verify(lab: str, checks: Sequence[str], system_tools: bool, file: str | None, caller: Caller) -> Verified:
     """Run checks of a lab, or of a file, and tell each result as soon as it is there."""
-    from labctl.hosts.context import OverHosts
     from labctl.lab.own_labs import context_of
     from labctl.lab.verify import verify as verified
 
     context = context_of(lab)
-    if isinstance(context, OverHosts):
-        from labctl.api.over_hosts.verify import verify as verify_over_hosts
-
-        return verify_over_hosts(context.record, checks, system_tools, file, caller)
     tools, others = tools_of(system_tools), _read(file) if file is not None else None
     return context.follow(lambda tell: verified(lab, checks, tools, tell, others), caller.tell)
 
@@ -55,16 +50,10 @@ def tools_of(system: bool) -> Callable[[PatienceFor], Tools]:
 
 def why(lab: str, namespace: str, address: str, caller: Caller) -> Reached:
     """Ask whether a namespace reaches an address or a name of the lab, and why not."""
-    from labctl.hosts.context import OverHosts
     from labctl.lab.own_labs import context_of
     from labctl.lab.why import why as asked
 
-    context = context_of(lab)
-    if isinstance(context, OverHosts):
-        from labctl.api.over_hosts.why import why as asked_over_hosts
-
-        return asked_over_hosts(context.record, namespace, address)
-    return context.call(lambda: asked(lab, namespace, address))
+    return context_of(lab).call(lambda: asked(lab, namespace, address))
 
 
 def doctor(caller: Caller) -> list[Diagnosis]:
@@ -76,16 +65,7 @@ def doctor(caller: Caller) -> list[Diagnosis]:
 
 def impair(lab: str, device: str, changes: Sequence[Changes], caller: Caller) -> InForce:
     """Change what packets suffer, one set of changes after the other. Return what is in force."""
-    from labctl.hosts.context import OverHosts
     from labctl.lab.impair import impair as change
     from labctl.lab.own_labs import context_of
 
-    def work() -> InForce:
-        return [change(lab, device, each) for each in changes][-1]
-
-    context = context_of(lab)
-    if isinstance(context, OverHosts):
-        from labctl.api.over_hosts.there import impair as impair_there
-
-        return impair_there(context, device, changes)
-    return context.call(work)
+    return context_of(lab).call(lambda: [change(lab, device, each) for each in changes][-1])

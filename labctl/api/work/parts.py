@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from labctl.kernel.lookup import NoWay, Way
     from labctl.lab.cables.status import CableStatus
     from labctl.lab.events import Removed
+    from labctl.lab.reconcile import Planned
     from labctl.lab.status import Status
     from labctl.lab.up import UpReport
     from labctl.process.patience import PatienceFor
@@ -58,6 +59,14 @@ def begin(share: Topology, caller: Caller) -> tuple[UpReport, dict[str, CableSta
         return carriers(share.name, PATIENCE + WHILE_BUSY)
 
     return made, context.call(join)
+
+
+def plan(share: Topology, caller: Caller) -> Planned:
+    """Look what `begin` would do."""
+    from labctl.api.sources import desired_of
+    from labctl.api.work import lifecycle
+
+    return lifecycle.plan(desired_of(share), "")
 
 
 def status(lab: str, caller: Caller) -> Status | None:

@@ -7,12 +7,14 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 
+from labctl.api.caller import Caller
+from labctl.api.calls.inspect import running
 from labctl.api.lab import Lab
 from labctl.errors import LabError, UsageError
-from labctl.hosts.context import OverHosts
+from labctl.hosts.record import recorded
 from labctl.lab.challenge import Challenge, challenge_in, read, write
 from labctl.lab.challenge_checks import look
-from labctl.lab.own_labs import context_of, own_labs
+from labctl.lab.own_labs import context_of
 from labctl.lab.state import State, applied
 from labctl.learn.challenges.choice import Placed, choose
 from labctl.learn.challenges.symptoms import complaint, what_works
@@ -59,10 +61,9 @@ def begin(source: str, seed: int | None, level: Level) -> Begun:
 
 
 def _refuse_to_end(lab: str) -> None:
-    context = own_labs().get(lab)
-    if context is None:
+    if lab not in running(Caller()):
         return
-    found = context.call(lambda: read(State(lab)))
+    found = context_of(lab).call(lambda: read(State(lab)))
     if found is None:
         raise UsageError(f"lab {lab} runs", "a challenge makes it anew", f"labctl down {lab}, then again")
     if not found.solved:
@@ -103,8 +104,7 @@ def known(lab: str) -> Known:
 
 def runs_in(lab: str) -> bool:
     """Return whether a challenge runs in a lab."""
-    context = context_of(lab)
-    return not isinstance(context, OverHosts) and context.call(lambda: challenge_in(State(lab)) is not None)
+    return recorded(lab) is None and context_of(lab).call(lambda: challenge_in(State(lab)) is not None)
 
 
 def told(found: Known) -> Begun:

@@ -1,0 +1,26 @@
+"""Calls of a person at a terminal: what runs in a namespace has the standard streams of this command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from labctl.api.work import terminal as work
+from labctl.hosts.record import recorded
+
+
+def execute(lab: str, namespace: str, command: Sequence[str]) -> int:
+    """Run a command that a person has typed. Return its exit code."""
+    if record := recorded(lab):
+        from labctl.hosts.command import run_at
+
+        return run_at(record, namespace, ["exec", namespace, "--", *command])
+    return work.execute(lab, namespace, command)
+
+
+def shell(lab: str, namespace: str) -> int:
+    """Open a shell. Return its exit code."""
+    if record := recorded(lab):
+        from labctl.hosts.command import run_at
+
+        return run_at(record, namespace, ["shell", namespace])
+    return work.shell(lab, namespace)

@@ -1,0 +1,28 @@
+"""Work of a person at a terminal: what runs in a namespace has the standard streams of this command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from labctl.lab import execute as running
+from labctl.lab.own_labs import context_of
+from labctl.process import terminal
+
+
+def execute(lab: str, namespace: str, command: Sequence[str]) -> int:
+    """Run a command that a person has typed, and record it where the lab is one of a lesson. Return its exit code."""
+
+    def work() -> int:
+        running.record(lab, namespace, shlex.join(command))
+        return running.execute(lab, namespace, command)
+
+    return context_of(lab).call(work)
+
+
+def shell(lab: str, namespace: str) -> int:
+    """Open a shell. Return its exit code."""
+    try:
+        return context_of(lab).call(lambda: running.shell(lab, namespace))
+    finally:
+        terminal.give_back()
