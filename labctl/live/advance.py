@@ -6,13 +6,14 @@ whether a change was told by the kernel, or found by looking again after it had 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, replace
 from typing import Literal, TypeVar
 
 from labctl.engine.counters import words_for
 from labctl.live import events, programs, readings
 from labctl.live.events import Event
+from labctl.live.merge import between_hosts, merged, spread
 from labctl.live.namespaces import told
 from labctl.live.readings import ProcessState, Reading
 from labctl.live.state import PACKETS, CheckState, Engine, Interface, LabState, Space
@@ -39,6 +40,12 @@ def _advanced(state: LabState, reading: Reading) -> tuple[LabState, list[Event]]
             return state, []  # who looks at more was faster than who says that it is there; then they look again
         case readings.Recorded():
             return _recorded(state, reading)
+        case readings.Spread():
+            return _merged(state, spread(state, reading))
+        case readings.OnHost(host, read):
+            return _on_host(state, host, read)
+        case readings.HostLost(host, why):
+            return _host_lost(state, host, why)
         case readings.Written(topology):
             return replace(state, topology=topology), []
         case readings.Told(namespace, notification):
@@ -90,6 +97,35 @@ def _with_space(state: LabState, space: Space) -> LabState:
 def _not_there(state: LabState) -> tuple[LabState, list[Event]]:
     happened: list[Event] = [] if state.phase == "down" else [events.LabEvent("down", state.mode, state.file)]
     return LabState(state.lab, topology=state.topology, overruns=state.overruns, at=state.at), happened
+
+
+def _merged(before: LabState, known: LabState, happened: Iterable[Event] = ()) -> tuple[LabState, list[Event]]:
+    """Return a lab over hosts of which more is known now, and what happened, on a host and to the whole."""
+    after = merged(known)
+    return after, [*between_hosts(before, after), *happened]
+
+
+def _on_host(state: LabState, host: str, reading: Reading) -> tuple[LabState, list[Event]]:
+    """Return what a reading on a host makes of a lab. Packets, and how often they were seen, are of the whole lab."""
+    known = state.hosts.get(host)
+    if known is None:
+        return state, []
+    if isinstance(reading, readings.Packets | readings.Matched):
+        return _advanced(state, reading)
+    share, happened = _advanced(replace(known.share, at=state.at), reading)
+    now = replace(known, share=share, told=True, lost="")
+    others = [event for event in happened if not isinstance(event, events.LabEvent)]
+    return _merged(state, replace(state, hosts=_with(state.hosts, host, now)), others)
+
+
+def _host_lost(state: LabState, host: str, why: str) -> tuple[LabState, list[Event]]:
+    """Return a lab with one host less: how it compares with its file, and its checks, are not known any more."""
+    known = state.hosts.get(host)
+    if known is None:
+        return state, []
+    now = replace(known, share=replace(known.share, drift=None), told=False, lost=why or "no reason is known")
+    unasked = {name: CheckState(name) for name in state.checks}
+    return _merged(state, replace(state, hosts=_with(state.hosts, host, now), checks=unasked))
 
 
 def _recorded(state: LabState, reading: readings.Recorded) -> tuple[LabState, list[Event]]:

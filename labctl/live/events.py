@@ -25,6 +25,28 @@ class LabEvent:
 
 
 @dataclass(frozen=True)
+class HostEvent:
+    """A host of the lab is lost: it is not reached, so what is on it is not known; or it is reached again.
+
+    `begun`, `up` and `down` where the lab is so on this host, and not on all.
+    """
+
+    kind: ClassVar[str] = "host"
+    change: Literal["lost", "reached", "begun", "up", "down"]
+    host: str
+    why: str = ""
+
+    @property
+    def words(self) -> str:
+        match self.change:
+            case "lost":
+                return f"{self.host} is not reached" + (f": {self.why}" if self.why else "")
+            case "reached":
+                return f"{self.host} is reached again"
+        return f"{self.host}: the lab {LabEvent(self.change).words} there"
+
+
+@dataclass(frozen=True)
 class NamespaceEvent:
     """A namespace came or went."""
 
@@ -239,6 +261,7 @@ class MissedEvent:
 
 Event = (
     LabEvent
+    | HostEvent
     | NamespaceEvent
     | LinkEvent
     | AddressEvent

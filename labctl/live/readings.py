@@ -40,6 +40,31 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """The lab is over these hosts, each with its namespaces; `complete` is false while its first `up` is at work."""
+
+    hosts: Mapping[str, tuple[str, ...]]
+    file: str
+    complete: bool
+
+
+@dataclass(frozen=True)
+class OnHost:
+    """A reading of what a host has of the lab."""
+
+    host: str
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class HostLost:
+    """A host is not reached any more, or not yet: what is on it is not known. `why` is a line."""
+
+    host: str
+    why: str
+
+
+@dataclass(frozen=True)
 class NotThere:
     """There is no such lab now: it was taken down, or is not made yet."""
 
@@ -159,6 +184,9 @@ class Matched:
 
 Reading = (
     Recorded
+    | Spread
+    | OnHost
+    | HostLost
     | Written
     | NotThere
     | Told

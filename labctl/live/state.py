@@ -19,7 +19,8 @@ from labctl.topology.program_ref import ProgramRef
 if TYPE_CHECKING:
     from labctl.topology.model import Topology
 
-Phase = Literal["down", "begun", "up"]
+Phase = Literal["down", "begun", "up", "mixed"]
+"""How a lab is; `mixed` where it is over hosts, and not the same on all of them, or one is not reached."""
 
 PACKETS = 400
 """Packets that are remembered."""
@@ -92,10 +93,25 @@ class CheckState:
 
 
 @dataclass(frozen=True)
+class HostState:
+    """What a host has of a lab, as it was known last. While `lost` says why the host is not reached, it is not known.
+
+    `told` is false until the host has told something since it was reached.
+    """
+
+    host: str
+    namespaces: tuple[str, ...]
+    share: LabState
+    told: bool = False
+    lost: str = ""
+
+
+@dataclass(frozen=True)
 class LabState:
     """All that is known of a lab. `drift` is None until the lab was compared with its file.
 
-    `topology` is the one that was applied last, also where the lab is down; None until it was read.
+    `topology` is the one that was applied last, also where the lab is down; None until it was read. Of a lab over
+    `hosts` all is put together from these; `complete` is false while its first `up` is at work.
     """
 
     lab: str
@@ -115,6 +131,18 @@ class LabState:
     matched: Mapping[str, int] = field(default_factory=dict)  # how often what was asked for was seen, by its name
     overruns: int = 0
     at: float = 0.0  # of the newest reading, in seconds since the epoch
+    hosts: Mapping[str, HostState] = field(default_factory=dict)
+    complete: bool = True
+
+    @property
+    def lost(self) -> tuple[HostState, ...]:
+        """Return the hosts that are not reached."""
+        return tuple(known for known in self.hosts.values() if known.lost)
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """Return the namespaces of which nothing is known, and why, in words."""
+        return {name: f"{known.host} is not reached" for known in self.lost for name in known.namespaces}
 
     def interface(self, ref: InterfaceRef) -> Interface | None:
         """Return an interface by its name; None where it is not there."""

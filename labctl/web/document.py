@@ -20,7 +20,10 @@ Flow = list[int]
 
 
 def document(state: LabState, picture: Picture) -> Document:
-    """Return what is known of a lab: `rates` by line of the picture, what is `dead`, `drift`, `drops`, `checks`."""
+    """Return what is known of a lab.
+
+    `rates` by line of the picture, which hosts are `lost`, what is `dead`, `drift`, `drops`, `checks`.
+    """
     dead = list(faults(picture, state))
     return {
         "lab": state.lab,
@@ -28,6 +31,7 @@ def document(state: LabState, picture: Picture) -> Document:
         "mode": state.mode,
         "rates": {line: {"there": there, "back": back} for line, there, back in _rates(state, picture)},
         "marks": marks(picture, dead, state),
+        "lost": [[known.host, known.lost] for known in state.lost],
         "dead": [[fault.place, fault.words] for fault in dead],
         "drift": [[one.subject, one.change, one.reason, one.command] for one in state.drift or ()],
         "compared": state.drift is not None,

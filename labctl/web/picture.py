@@ -5,7 +5,7 @@ Everything stays where it is while the lab changes: what is dead or differs is m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from labctl.live.state import Engine, LabState
@@ -32,6 +32,10 @@ def _impaired(interface: model.Interface, now: Mapping[str, str] | None) -> mode
     return replace(interface, engine=replace(interface.engine, impaired=words))
 
 
+IS_THERE = ("up", "mixed")
+"""The phases of a lab in which what it lacks is a fault."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """What is dead: where, in a few words, and what of the picture is marked for it."""
@@ -44,7 +48,7 @@ class Fault:
 
 def faults(picture: Picture, state: LabState) -> Iterator[Fault]:
     """Yield what is dead in a lab that is up, as far as it was looked at."""
-    if state.phase != "up":
+    if state.phase not in IS_THERE:
         return
     for space in picture.namespaces:
         known = state.spaces.get(space.name)
@@ -75,20 +79,28 @@ def engine_fault(engine: Engine) -> str:
 
 
 def marks(picture: Picture, found: list[Fault], state: LabState) -> dict[str, str]:
-    """Return which elements of the SVG look how: what is dead, the lines that it cuts, and what differs."""
+    """Return which elements of the SVG look how: what is dead, the lines that it cuts, what differs or is unknown."""
     looks = {fault.mark: fault.look for fault in found}
     names = {space.name for space in picture.namespaces}
-    for difference in state.drift or () if state.phase == "up" else ():
+    for difference in state.drift or () if state.phase in IS_THERE else ():
         looks.setdefault(f"{'ns' if difference.subject in names else 'if'}-{difference.subject}", "wrong")
+    looks |= {f"ns-{name}": "unknown" for name in state.unknown}
     places = {fault.place for fault in found}
 
-    def is_cut(*ends: InterfaceRef | None) -> bool:
-        return any(end and (str(end) in places or end.namespace in places) for end in ends)
+    def has(where: Container[str], *ends: InterfaceRef | None) -> bool:
+        return any(end and (str(end) in where or end.namespace in where) for end in ends)
 
-    for cable in picture.cables:
-        if is_cut(cable.one, cable.other):
-            looks[f"link-{cable.one}"] = "dead"
-    for tunnel in picture.tunnels:
-        if is_cut(tunnel.device, tunnel.far, *tunnel.way):
-            looks[f"tun-{tunnel.device}"] = "dead"
+    for line, ends in _lines(picture):
+        if has(places, *ends):
+            looks[line] = "dead"
+        elif has(state.unknown, *ends):
+            looks[line] = "unknown"
     return looks
+
+
+def _lines(picture: Picture) -> Iterator[tuple[str, tuple[InterfaceRef | None, ...]]]:
+    """Yield the lines of the SVG, each with the interfaces on its way."""
+    for cable in picture.cables:
+        yield f"link-{cable.one}", (cable.one, cable.other)
+    for tunnel in picture.tunnels:
+        yield f"tun-{tunnel.device}", (tunnel.device, tunnel.far, *tunnel.way)

@@ -74,6 +74,33 @@ def test_a_screen_is_never_larger_than_its_terminal(
     assert max(map(len, lines)) <= width
 
 
+def test_a_host_that_is_lost_is_shown_as_such_and_nothing_on_it_as_fine() -> None:
+    hosts = {"srv1": ("n0",), "srv2": ("n1",)}
+    link = n.LinkThere(2, "wan0", "tun", True, True, 1434)
+    readings: list[r.Reading] = [r.Spread(hosts, "/lab.yaml", True)]
+    for host, (name,) in hosts.items():
+        there = (r.Recorded("root", "", True, (name,), {}), r.Told(name, n.AllThere({2: link}, (), (), ())))
+        readings += [r.OnHost(host, each) for each in there]
+    state = LabState("lab")
+    for reading in readings:
+        state, _ = advance(state, state.at + 1, reading)
+    assert [line.split() for line in shown(state)[1:4]] == [
+        ["2", "hosts"],
+        ["srv1", "up", "n0"],
+        ["srv2", "up", "n1"],
+    ]
+    state, _ = advance(state, state.at + 1, r.HostLost("srv2", "no route to host"))
+    lines = shown(state)
+    assert lines[0].startswith("lab is up on srv1 only")
+    assert [line.split(maxsplit=2) for line in lines[1:4]] == [
+        ["2", "hosts,", "1 not reached"],
+        ["srv1", "up", "n0"],
+        ["srv2", "lost", "no route to host"],
+    ]
+    assert "n1                    not known: srv2 is not reached" in lines
+    assert not any("n1:wan0" in line for line in lines)
+
+
 def test_of_a_small_lab_all_is_shown_in_its_order() -> None:
     lines = shown(SMALL, width=100)
     assert lines[0].startswith("lab up  root  lab.yaml")

@@ -114,6 +114,25 @@ def test_a_namespace_that_is_gone_is_told_once(viewer: Viewer) -> None:
     assert change["marks"]["ns-siteB"] == "gone" and change["marks"]["link-siteA:wan0"] == "dead"
 
 
+def test_a_host_that_is_lost_is_told_and_what_is_on_it_is_unknown() -> None:
+    viewer, hosts = Viewer(), {"srv1": ("siteA",), "srv2": ("siteB",)}
+    viewer.after(readings.Written(TOPOLOGY), readings.Spread(hosts, "", True))
+    for host, (name,) in hosts.items():
+        own = {device: spec for device, spec in specs().items() if device.namespace == name}
+        there = (
+            readings.Recorded("root", "", True, (name,), own),
+            readings.Told(name, AllThere(links(name), (), (), ())),
+        )
+        viewer.after(*(readings.OnHost(host, each) for each in (*there, readings.Compared(()))))
+    _, document, _ = (data for _, data in events(viewer.feed.whole())[:3])
+    assert (document["phase"], document["compared"], document["lost"]) == ("up", True, [])
+    (_, change), (_, [[_, of, words]]) = viewer.after(readings.HostLost("srv2", "timed out"))
+    assert (change["phase"], change["compared"]) == ("mixed", False)
+    assert change["lost"] == [["srv2", "timed out"]]
+    assert change["marks"] == {"ns-siteB": "unknown", "link-siteA:wan0": "unknown", "tun-siteA:tun0": "unknown"}
+    assert (of, words) == ("host", "srv2 is not reached: timed out")
+
+
 def test_drift_is_marked_where_it_is(viewer: Viewer) -> None:
     one = readings.Difference("siteA:wan0", "MTU 1500", "is 1400", "ip -n siteA link set dev wan0 mtu 1500")
     (_, change), _ = viewer.after(readings.Compared((one,)))

@@ -14,7 +14,7 @@ from labctl.live.events import DropEvent, Event
 from labctl.live.meter import Meter
 from labctl.live.programs import Program
 from labctl.live.readings import Packet
-from labctl.live.state import Engine, Interface, LabState, Space
+from labctl.live.state import Engine, HostState, Interface, LabState, Space
 from labctl.report.happenings import clock
 from labctl.report.packets import words
 from labctl.report.watch.quantities import bars, short
@@ -75,6 +75,7 @@ def sections(state: LabState, shown: Shown) -> list[Section]:
     if state.phase == "down":
         return [_events(shown)] if shown.events else []
     found = [
+        _hosts(state),
         _interfaces(state, shown),
         _engines(state, shown),
         _programs(state),
@@ -88,6 +89,23 @@ def sections(state: LabState, shown: Shown) -> list[Section]:
     return [section for section in found if section.lines]
 
 
+_PHASES = {"up": ("up", "green"), "begun": ("being made", "yellow"), "down": ("not there", "bold red")}
+
+
+def _hosts(state: LabState) -> Section:
+    lines = [((bool(known.lost),), partial(_host, known)) for known in state.hosts.values()]
+    bad = f", {len(state.lost)} not reached" if state.lost else ""
+    return Section(f"{len(lines)} hosts{bad}", tuple(lines), style="bold red" if bad else "bold")
+
+
+def _host(known: HostState) -> Text:
+    if known.lost:
+        return Text.assemble((_fitted(known.host), "bold red"), ("lost".ljust(STATE), "bold red"), known.lost)
+    word, style = _PHASES[known.share.phase] if known.told and known.share.phase in _PHASES else ("...", "dim")
+    line = Text.assemble(_fitted(known.host), (word.ljust(STATE), style))
+    return line.append(", ".join(known.namespaces), "dim")
+
+
 def _interfaces(state: LabState, shown: Shown) -> Section:
     changed = {getattr(event, "place", "") for at, event in shown.events if state.at - at <= RECENT}
     rows = [(space, interface) for space in state.spaces.values() for interface in space.interfaces]
@@ -95,6 +113,10 @@ def _interfaces(state: LabState, shown: Shown) -> Section:
 
     lines: list[tuple[Rank, Line]] = [
         ((2.0,), Text.assemble((_fitted(name), "bold red"), "gone").copy) for name in _gone(state)
+    ]
+    lines += [
+        ((1.5,), Text.assemble((_fitted(name), "bold red"), f"not known: {why}").copy)
+        for name, why in state.unknown.items()
     ]
     for space, interface in rows:
         marked = f"{space.name}:{interface.link.name}" in changed
@@ -261,12 +283,19 @@ def _event(at: float, event: Event) -> Text:
     return Text.assemble((clock(at) + "  ", "dim"), event.kind.ljust(11), event.words)
 
 
+def _on_some(state: LabState) -> str:
+    """Return how a lab is that is not the same on all its hosts."""
+    there = [known.host for known in state.hosts.values() if known.told and known.share.phase == "up"]
+    return f"is up on {', '.join(there)} only" if there else "is not up on any host that is reached"
+
+
 def heading(state: LabState, shown: Shown, file: str) -> Text:
     """Return the first line of a screen: the lab, whether it is up, its file, and the time of what is shown."""
     words = {
         "up": ("up", "bold green"),
         "begun": ("is being made", "bold yellow"),
         "down": ("is down, waiting", "bold red"),
+        "mixed": (_on_some(state), "bold red"),
     }
     line = Text.assemble((state.lab, "bold"), " ", words[state.phase])
     if state.phase != "down":

@@ -311,12 +311,15 @@ function show(before) {
   const up = known.phase === 'up';
   const wrong = known.dead.length || known.drift.length;
   const failed = Object.values(known.checks).filter((check) => check.verdict === 'failed').length;
-  badge($('#state'), { up: `up, ${known.mode}`, begun: 'is being made', down: 'down' }[known.phase], up ? 'good' : 'bad');
+  const words = { up: `up, ${known.mode}`, begun: 'is being made', down: 'down', mixed: 'not up on all hosts' };
+  badge($('#state'), known.lost.length ? `${known.lost.map(([host]) => host).join(', ')} not reached` : words[known.phase],
+    up ? 'good' : 'bad');
   badge($('#verdict'), known.dead.length ? `${known.dead.length} dead` : failed ? `${failed} failed`
     : known.challenge ? 'a challenge runs' : known.drift.length ? 'differs from its file' : 'as its file says',
     wrong || failed || known.challenge ? 'bad' : 'good');
-  $('#verdict').hidden = !up || !(known.compared || wrong || failed);
+  $('#verdict').hidden = !(up || known.phase === 'mixed') || !(known.compared || wrong || failed);
   banner();
+  fill('lost', known.lost.map(([host, why]) => element('li', {}, element('span', { class: 'place' }, host), ` ${why}`)));
   fill('dead', known.dead.map(([where, words]) => element('li', {}, place(where), ` ${words}`)));
   fill('drift', known.drift.map(([subject, change, reason, command]) =>
     element('li', {}, place(subject), ` ${change}: ${reason}`, element('code', {}, command))));
