@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 
+from labctl.diagnosis.gather import Gather, LookUp
 from labctl.diagnosis.path import Kind, Stage
-from labctl.kernel import namespaces, sysctls
-from labctl.kernel.lookup import NoWay, Way, route_in, route_out
+from labctl.kernel.flow import Flow
+from labctl.kernel.lookup import NoWay, Way
 from labctl.plan.facts import Namespace
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.values import Host
 
 
-def onward(stages: Sequence[Stage], found: Mapping[str, Namespace]) -> Iterator[Stage]:
+def onward(gather: Gather, stages: Sequence[Stage], found: Mapping[str, Namespace]) -> Iterator[Stage]:
     """Yield the stages of a way, with those by the kernel's routes in place of the last, where that leads nowhere.
 
     Where such a way ends at the destination, those of the answer follow: the file does not know its way either.
@@ -28,18 +28,18 @@ def onward(stages: Sequence[Stage], found: Mapping[str, Namespace]) -> Iterator[
     *known, last = stages
     yield from known
     left = {each.ref for each in known if each.leaves}
-    end = yield from _by_kernel(last, left, found)
+    end = yield from _by_kernel(gather, last, left, found)
     if end is not None and not end.back and end.flow.source is not None:
         answer = Stage(Kind.SEND, end.namespace, end.flow.answer, depth=end.depth, back=True, by_file=False)
-        yield from _by_kernel(answer, set(), found)
+        yield from _by_kernel(gather, answer, set(), found)
 
 
 def _by_kernel(
-    stage: Stage, left: set[InterfaceRef], found: Mapping[str, Namespace]
+    gather: Gather, stage: Stage, left: set[InterfaceRef], found: Mapping[str, Namespace]
 ) -> Generator[Stage, None, Stage | None]:
     """Yield the stages of a way from one that leads nowhere by the file. Return the one that takes the packet in."""
     while stage.leads_nowhere and stage.ref not in left:
-        way = _way(stage, found)
+        way = _way(gather, stage, found)
         if way is None or (way.local and not stage.arrives):
             break
         if way.local:
@@ -67,31 +67,30 @@ def _by_kernel(
     return None
 
 
-def _way(stage: Stage, found: Mapping[str, Namespace]) -> Way | None:
+def _way(gather: Gather, stage: Stage, found: Mapping[str, Namespace]) -> Way | None:
     """Return where the kernel takes a packet from here; None where it takes it nowhere.
 
     Where it does not forward, that is where it would take a packet that some namespace is to have.
     """
-    with suppress(OSError), namespaces.inside(stage.namespace):
-        if not stage.arrives:
-            return _if_way(route_out(stage.flow))
-        way = route_in(stage.flow, stage.arrives)
-        if _is_kept(stage, way) and _has_owner(stage.flow.to, found):
-            return _if_way(route_out(replace(stage.flow, source=None)))
-        return None if _is_kept(stage, way) else _if_way(way)
-    return None
+    way = _looked_up(gather, stage, stage.flow, stage.arrives)
+    if stage.arrives and _is_kept(gather, stage, way):
+        has_owner = way is not None and _has_owner(stage.flow.to, found)
+        way = _looked_up(gather, stage, replace(stage.flow, source=None), "") if has_owner else None
+    return way if isinstance(way, Way) else None
 
 
-def _if_way(answer: Way | NoWay) -> Way | None:
-    return answer if isinstance(answer, Way) else None
+def _looked_up(gather: Gather, stage: Stage, flow: Flow, arrives: str) -> Way | NoWay | None:
+    (answer,) = gather.look_ups([LookUp(stage.namespace, flow, arrives)])
+    return answer
 
 
-def _is_kept(stage: Stage, way: Way | NoWay) -> bool:
+def _is_kept(gather: Gather, stage: Stage, way: Way | NoWay | None) -> bool:
     """Return whether a packet for another host is not passed on here; of IPv6 a look-up does not say so."""
     if stage.flow.to.version == 4:
         return isinstance(way, NoWay) and way.errno == errno.EHOSTUNREACH and not way.refused_by_route
-    path = "net/ipv6/conf/all/forwarding"
-    return not (isinstance(way, Way) and way.local) and sysctls.read([path]).get(path) == "0"
+    if isinstance(way, Way) and way.local:
+        return False
+    return gather.setting(stage.namespace, "net/ipv6/conf/all/forwarding") == "0"
 
 
 def _has_owner(address: Host, found: Mapping[str, Namespace]) -> bool:

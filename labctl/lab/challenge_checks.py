@@ -11,7 +11,7 @@ from labctl.checks.results import Result
 from labctl.checks.run import run
 from labctl.diagnosis.verdict import Verdict
 from labctl.lab.challenge import missing_of
-from labctl.lab.explain import Explainer
+from labctl.lab.explained_here import explainer
 from labctl.lab.lock import asking
 from labctl.lab.state import State, applied, existing
 from labctl.lab.verify import diagnosed, means_of
@@ -61,5 +61,5 @@ def first_that_fails(lab: str, first: Sequence[str]) -> tuple[str, tuple[Verdict
 def _briefly(state: State, wanted: Desired, checks: Sequence[Check]) -> Iterator[Result]:
     """Run checks once each, and wait for an answer no longer than BRIEFLY."""
     brief = [brisk(check, BRIEFLY) for check in checks]
-    with Explainer(state, wanted, brief) as watch:  # which sees that another namespace has answered
+    with explainer(state, wanted, brief) as watch:  # which sees that another namespace has answered
         yield from run(wanted, brief, means_of(state, state.read(), Probes, watch))

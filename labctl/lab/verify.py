@@ -25,7 +25,7 @@ from labctl.kernel.rtnetlink import Rtnetlink
 from labctl.lab import names
 from labctl.lab.challenge import Standing, hides, standing
 from labctl.lab.engines.stats import EngineStats
-from labctl.lab.explain import Explainer
+from labctl.lab.explained_here import explainer
 from labctl.lab.journal import Recorded
 from labctl.lab.lock import asking
 from labctl.lab.reconcile import pending
@@ -149,9 +149,9 @@ def diagnosed(
     state: State, wanted: Desired, checks: Sequence[Check], tools: Callable[[PatienceFor], Tools]
 ) -> Iterator[tuple[Result, Sequence[Verdict]]]:
     """Do as `explained`, for who may know while a challenge runs, too: its hints."""
-    with asking(state), Explainer(state, wanted, checks) as explainer:
-        for result in run(wanted, checks, means_of(state, state.read(), tools, explainer)):
-            yield result, () if result.passed or result.lacks else explainer.explain(result)
+    with asking(state), explainer(state, wanted, checks) as watch:
+        for result in run(wanted, checks, means_of(state, state.read(), tools, watch)):
+            yield result, () if result.passed or result.lacks else watch.explain(result)
 
 
 def means_of(

@@ -21,7 +21,7 @@ from labctl.checks.run import run
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
 from labctl.lab.challenge import hides
-from labctl.lab.explain import Explainer
+from labctl.lab.explained_here import explainer
 from labctl.lab.lock import asking, at_work
 from labctl.lab.state import State
 from labctl.lab.verify import means_of
@@ -127,9 +127,9 @@ def _ask(state: State, wanted: Desired, check: Check, known: _Known) -> Result:
     """Ask a check. Where it fails as it is written, that is explained."""
     if not known.as_written:
         return undisturbed(state, wanted, brisk(check, max(BRISK, TIMES * known.answered)))
-    with Explainer(state, wanted, [check]) as explainer:
-        (result,) = run(wanted, [check], means_of(state, state.read(), Probes, explainer))
-        causes = [] if result.passed or hides(state) else explainer.explain(result)
+    with explainer(state, wanted, [check]) as watch:
+        (result,) = run(wanted, [check], means_of(state, state.read(), Probes, watch))
+        causes = [] if result.passed or hides(state) else watch.explain(result)
     return replace(result, lost=in_a_line(causes))
 
 
@@ -137,7 +137,7 @@ def undisturbed(state: State, wanted: Desired, check: Check) -> Result:
     """Run a check; where packets of others may have made it fail, again with a look at whose they are."""
     (result,) = run(wanted, [check], means_of(state, state.read(), Probes))
     if result.outcome == WANTED[check.expect] and any(found.observed and not found.holds for found in result.evidence):
-        with Explainer(state, wanted, [check]) as watch:
+        with explainer(state, wanted, [check]) as watch:
             (result,) = run(wanted, [check], means_of(state, state.read(), Probes, watch))
     return result
 

@@ -18,7 +18,7 @@ from labctl.checks.results import Result
 from labctl.checks.run import run
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import LabError
-from labctl.lab.explain import Explainer
+from labctl.lab.explained_here import explainer
 from labctl.lab.live import record
 from labctl.lab.live.checker import PAUSE, changed_within, undisturbed, verdict_of
 from labctl.lab.lock import asking, at_work
@@ -91,7 +91,7 @@ def _judge(
 
 
 def _as_written(state: State, wanted: Desired, check: Check) -> Result:
-    with Explainer(state, wanted, [check]) as explainer:
-        (result,) = run(wanted, [check], means_of(state, state.read(), Probes, explainer))
-        causes = () if result.passed or result.lacks else explainer.explain(result)
+    with explainer(state, wanted, [check]) as watch:
+        (result,) = run(wanted, [check], means_of(state, state.read(), Probes, watch))
+        causes = () if result.passed or result.lacks else watch.explain(result)
     return replace(result, lost=in_a_line(causes))
