@@ -9,7 +9,7 @@ from labctl.rootless.userns_diagnosis import Diagnosis
 
 NAME = "logout"
 _ASK = ("busctl", "get-property", "org.freedesktop.login1", "/org/freedesktop/login1")
-_PROPERTIES = ("org.freedesktop.login1.Manager", "KillUserProcesses", "KillExcludeUsers")
+_PROPERTIES = ("org.freedesktop.login1.Manager", "KillUserProcesses", "KillOnlyUsers", "KillExcludeUsers")
 
 
 def diagnosis() -> Diagnosis:
@@ -25,9 +25,10 @@ def diagnosis() -> Diagnosis:
 
 
 def of(said: str, user: str) -> Diagnosis:
-    """Return what follows for a user from both properties, as busctl(1) prints them, a line each."""
-    ends, _, spared = said.partition("\n")
-    if ends == "b true" and f'"{user}"' not in spared:
+    """Return what follows for a user from the properties, as busctl(1) prints them, a line each: b true, as 1 "me"."""
+    ends, only, spared = (said + "\n\n").split("\n")[:3]
+    meant = only in ("", "as 0") or f'"{user}"' in only
+    if ends == "b true" and meant and f'"{user}"' not in spared:
         helps = "KillUserProcesses=no in /etc/systemd/logind.conf, then systemctl restart systemd-logind"
         return Diagnosis(NAME, "note", "logind ends a lab when the ssh session that made it ends", helps)
     if ends in ("b true", "b false"):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -104,16 +105,35 @@ class Record:
     def write(self) -> None:
         """Keep it. Raise MachineError."""
         path = _path(self.lab)
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _writable(path):
             replace_text(path, json.dumps(asdict(self), indent=1))
-        except OSError as error:
-            hint = "set XDG_STATE_HOME to a directory of your own"
-            raise MachineError(f"{path} cannot be written", kernel_words(error), hint) from None
 
     def forget(self) -> None:
         """Keep it no longer: nothing is left of the lab on any host."""
         _path(self.lab).unlink(missing_ok=True)
+
+
+def lock_of(lab: str) -> Path:
+    """Return the file that is locked, and there, while a lab over hosts is changed."""
+    return _path(lab).with_suffix(".lock")
+
+
+def open_lock(lab: str) -> int:
+    """Return a descriptor of that file, made where there is none. Raise MachineError."""
+    path = lock_of(lab)
+    with _writable(path):
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """Turn an OSError of the body, which writes a file in a directory that is made here, into MachineError."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        hint = "set XDG_STATE_HOME to a directory of your own"
+        raise MachineError(f"{path} cannot be written", kernel_words(error), hint) from None
 
 
 def recorded(lab: str) -> Record | None:

@@ -1,6 +1,7 @@
 """One command at a time changes a lab, and one at a time asks its checks.
 
-The first holds a flock(2) on the directory of the lab, the second on that of its engines.
+The first holds a flock(2) on the directory of the lab, the second on that of its engines. Where a lab is over hosts, a
+command that changes it holds one on a file here, too, which is there for as long as that.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from labctl.errors import UsageError
+from labctl.hosts.record import lock_of, open_lock
 from labctl.lab.run_directory import ROOT, tidy
 from labctl.lab.state import State
 from labctl.process.disk import kept_in, refuse_if_others_may_write
@@ -28,7 +30,7 @@ def locked(lab: str) -> Iterator[State]:
     state = State(lab)
     with block_signals() as unblock:
         try:
-            fd = _lock(state)
+            fd = _lock(lab, state.directory, lambda: _directory(state))
             try:
                 unblock()
                 yield state
@@ -40,25 +42,45 @@ def locked(lab: str) -> Iterator[State]:
             tidy()
 
 
-def _lock(state: State) -> int:
-    """Take the lock of a lab. Return the descriptor that holds it. Raise UsageError where another process has it."""
+@contextmanager
+def locked_over_hosts(lab: str) -> Iterator[None]:
+    """Have no other command of this user change a lab over hosts in the body. Raise UsageError as `locked` does."""
+    fd = _lock(lab, lock_of(lab), lambda: open_lock(lab))
+    try:
+        yield
+    finally:
+        lock_of(lab).unlink(missing_ok=True)
+        os.close(fd)
+
+
+def _lock(lab: str, path: Path, open_: Callable[[], int]) -> int:
+    """Take the lock of a lab on what `open_` makes and opens. Return the descriptor that holds it.
+
+    Raise UsageError where another process has it.
+    """
     while True:
-        _make_directories(state)
         try:
-            fd = os.open(state.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = open_()
         except FileNotFoundError:
             continue  # another labctl has just taken the lab down
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(fd), os.stat(state.directory)):
+            if os.path.samestat(os.fstat(fd), os.stat(path)):
                 return fd
         except FileNotFoundError:
             pass  # it was taken down between open and flock: what is locked has no name any more
         except BlockingIOError:
-            why = f"it is {_holder(fd) or 'a process that has just ended'}"
+            holder = _holder(fd)
             os.close(fd)
-            raise UsageError(f"another labctl is at work on lab {state.lab}", why, "wait until it has ended") from None
+            why = f"it is {holder}" if holder else ""
+            raise UsageError(f"another labctl is at work on lab {lab}", why, "wait until it has ended") from None
         os.close(fd)
+
+
+def _directory(state: State) -> int:
+    """Return a descriptor of the directory of a lab, made where there is none. Raise FileNotFoundError."""
+    _make_directories(state)
+    return os.open(state.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _make_directories(state: State) -> None:
@@ -105,7 +127,7 @@ def at_work(state: State) -> bool:
 
 
 def _holder(fd: int) -> str:
-    """Return which process holds the lock on a file, by /proc/locks (proc(5)); empty where none does.
+    """Return which process holds the lock on a file, by /proc/locks (proc(5)); empty where that does not tell.
 
     Inodes have the same numbers on every tmpfs, and each rootless environment has one of its own.
     """

@@ -69,10 +69,19 @@ def unreadable(path: Path, why: str) -> MachineError:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file anew under a temporary name: a kill at any moment leaves the old one or the new. Raise OSError."""
+    """Write a file anew under a temporary name: a kill at any moment leaves the old one or the new. Raise OSError.
+
+    It is for this user alone, also in a directory that is open to others.
+    """
     temporary = path.with_suffix(".new")
-    temporary.write_text(text)
+    temporary.unlink(missing_ok=True)
+    with open(temporary, "x", opener=_for_this_user) as file:
+        file.write(text)
     temporary.rename(path)
+
+
+def _for_this_user(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def remove(path: Path) -> None:

@@ -47,6 +47,10 @@ def test_doctor_asks_a_host(wire: Wire) -> None:
 
 
 def test_what_logind_does_at_logout() -> None:
-    assert logind.of('b true\nas 1 "root"', "anna").verdict == "note"
-    for said, user in (('b true\nas 1 "root"', "root"), ("b false\nas 0", "anna"), ("", "anna")):
-        assert logind.of(said, user).verdict == "ok"
+    """Of users it means those of KillOnlyUsers, or all, and never those of KillExcludeUsers (logind.conf(5))."""
+    for only in ("as 0", 'as 2 "anna" "root"', ""):
+        assert logind.of(f'b true\n{only}\nas 1 "root"', "anna").verdict == "note"
+        assert logind.of(f'b true\n{only}\nas 1 "root"', "root").verdict == "ok"
+    assert logind.of('b true\nas 1 "bob"\nas 1 "root"', "anna").verdict == "ok"
+    for said in ("b false\nas 0\nas 0", ""):
+        assert logind.of(said, "anna").verdict == "ok"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import NoReturn
 
@@ -147,9 +148,12 @@ def stopped_before(wire: Wire, phase: str) -> Iterator[subprocess.Popen[str]]:
     with near.start_labctl(
         *words, main=main, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as driver:
-        eventually(lambda: near.is_stopped(driver), f"it stops before {phase}")
-        yield driver
-        driver.kill()
+        try:
+            eventually(lambda: near.is_stopped(driver), f"it stops before {phase}")
+            yield driver
+        finally:
+            with suppress(ValueError, OSError):  # it has ended
+                near.send(driver, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("phase", STOPS_BEFORE)
@@ -174,3 +178,15 @@ def test_what_a_host_has_is_killed_when_all_is_made(wire: Wire, phase: str, word
     assert "Traceback" not in told
     _nothing_is_left(wire)
     assert wire.near.json("list") == [] or wire.near.labctl("down")
+
+
+def test_one_command_at_a_time_changes_a_lab(wire: Wire) -> None:
+    near, at_work = wire.near, "another labctl is at work on lab joined"
+    with stopped_before(wire, "plug") as driver:
+        for words in (["up", "joined.yaml"], ["down"]):
+            told = near.labctl(*words, code=2)
+            assert re.search(rf"{at_work}\n +it is process \d+", told.stderr)
+        near.send(driver, signal.SIGCONT)
+        driver.communicate()
+        assert driver.returncode == 0
+    near.labctl("down")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 
 from labctl.api.caller import Caller
 from labctl.api.calls.inspect import running
-from labctl.errors import MachineError
+from labctl.errors import MachineError, UsageError
 from labctl.hosts.record import Host, Record, recorded, recorded_labs
+from labctl.lab.lock import locked_over_hosts
 
 KEPT = {"lab": "one", "file": "", "hosts": {"srv1": {"ssh": "srv1", "namespaces": ["a"]}}, "topology": ""}
 
@@ -32,6 +34,22 @@ def test_what_is_kept_is_found_again_until_it_is_forgotten() -> None:
     assert (recorded("one"), recorded_labs()) == (record, ["one"])
     record.forget()
     assert (recorded("one"), recorded_labs()) == (None, [])
+
+
+def test_what_is_kept_is_for_this_user_alone(tmp_path: Path) -> None:
+    (tmp_path / "labctl" / "one.new").touch(mode=0o644)  # left by a kill, of a labctl that wrote for all
+    Record("one", "", {"srv1": Host("srv1", ("a",))}).write()
+    assert (tmp_path / "labctl" / "one.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_one_command_at_a_time_changes_a_lab_and_leaves_no_file(tmp_path: Path) -> None:
+    with locked_over_hosts("one"), locked_over_hosts("two"):
+        with pytest.raises(UsageError, match=f"at work on lab one\nit is process {os.getpid()}\n"):
+            locked_over_hosts("one").__enter__()
+        assert recorded_labs() == []
+    with locked_over_hosts("one"):
+        pass
+    assert [*(tmp_path / "labctl").iterdir()] == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -31,6 +33,22 @@ class _Silent:
 
     def cast(self, function: Callable[..., Any], *arguments: Any) -> None:
         pass
+
+
+def test_work_that_is_settled_is_not_kept_in_memory() -> None:
+    found = Sessions()
+    found.log_in(cast("Links", _Hosts()), {"srv1": "srv1"})
+    for number in (1, 2):
+        task = found.start("srv1", _some_work)
+        kept = weakref.ref(task)
+        found.heard("srv1", answers.dumps((number, "result", "well") if number == 1 else (2, "failed", LabError("no"))))
+        found.wait([task])
+        if number == 1:
+            found.heard("srv1", answers.dumps((1, "settled", None)))
+            found.settle([task], keep=True)
+        del task
+        gc.collect()
+        assert kept() is None
 
 
 @pytest.mark.parametrize(

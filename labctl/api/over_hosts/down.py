@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.work import parts
 from labctl.errors import LabError
-from labctl.hosts.record import recorded
+from labctl.hosts.record import Record, recorded
 from labctl.lab.down import DownReport
+from labctl.lab.lock import locked_over_hosts
 
 if TYPE_CHECKING:
     from labctl.lab.events import Removed
@@ -20,7 +21,11 @@ def down(labs: Sequence[str], others: DownReport) -> DownReport:
     """End labs over hosts. Return what was removed, and why hosts were not reached, with what is reported of others."""
     removed, failed = {**others.removed}, [*others.failed]
     for lab in labs:
-        ended, lost = end(lab)
+        try:
+            ended, lost = end(lab)
+        except LabError as error:  # one that cannot be ended is not in the way of the others
+            failed.append(error)
+            continue
         if ended or not lost:
             removed[lab] = ended
         failed += lost
@@ -28,12 +33,19 @@ def down(labs: Sequence[str], others: DownReport) -> DownReport:
 
 
 def end(lab: str) -> tuple[list[Removed], list[LabError]]:
-    """End a lab over hosts, on those that are reached. Return what was removed, and why the others were not."""
-    record = recorded(lab)
-    if record is None:
-        return [], []
+    """End a lab over hosts, on those that are reached. Return what was removed, and why the others were not.
+
+    Raise UsageError where another command changes it.
+    """
+    with locked_over_hosts(lab):
+        record = recorded(lab)
+        return end_recorded(record) if record else ([], [])
+
+
+def end_recorded(record: Record) -> tuple[list[Removed], list[LabError]]:
+    """End a lab over hosts, as `end` does, where its lock is held."""
     with sessions(record.logins) as found:
-        answers = {**found.do({host: partial(parts.end, lab) for host in found.reached}), **found.lost}
+        answers = {**found.do({host: partial(parts.end, record.lab) for host in found.reached}), **found.lost}
     failed = {host: answer for host, answer in answers.items() if isinstance(answer, LabError)}
     left = record.without(frozenset(answers.keys() - failed.keys()))
     if left.hosts:

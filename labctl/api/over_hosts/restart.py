@@ -7,10 +7,11 @@ from functools import partial
 
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.sessions import sessions
-from labctl.api.over_hosts.up import up
+from labctl.api.over_hosts.up import make
 from labctl.api.over_hosts.verify import applied
 from labctl.api.work import lifecycle
 from labctl.hosts.record import Record
+from labctl.lab.lock import locked_over_hosts
 from labctl.lab.restart import Restarted
 
 
@@ -19,11 +20,12 @@ def restart(record: Record, named: Sequence[str]) -> Restarted:
     topology = applied(record)
     by_host = record.by_host(named)
     works = {host: partial(lifecycle.restart, record.lab, by_host.get(host, ())) for host in by_host or record.hosts}
-    with sessions({host: record.logins[host] for host in works}) as found:
-        found.reach_all()
-        each = found.all(works).values()
-    if any(one.cables for one in each):
-        up(topology, record.file, False, Caller())
+    with locked_over_hosts(record.lab):
+        with sessions({host: record.logins[host] for host in works}) as found:
+            found.reach_all()
+            each = found.all(works).values()
+        if any(one.cables for one in each):
+            make(topology, record.file, record, Caller())
     return Restarted(
         tuple(engine for one in each for engine in one.engines),
         tuple(program for one in each for program in one.programs),

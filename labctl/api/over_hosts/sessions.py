@@ -210,6 +210,8 @@ class Sessions:
             tell(host, what)
         else:
             task.hear(kind, what)
+            if task.settled:
+                del self._tasks[number]
 
     def _drop_silent(self) -> None:
         for host in self.reached:

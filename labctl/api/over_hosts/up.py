@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.api.caller import Caller
 from labctl.api.over_hosts import cables, neighbours
-from labctl.api.over_hosts.down import end
+from labctl.api.over_hosts.down import end, end_recorded
 from labctl.api.over_hosts.sessions import Sessions, Task, Tell, sessions
 from labctl.api.work import inspect, parts
 from labctl.engine.cable.no_core import dump_no_core
@@ -27,6 +27,7 @@ from labctl.hosts.record import Record, recorded
 from labctl.lab.cables.ends import Waiting
 from labctl.lab.cables.status import CableStatus
 from labctl.lab.events import Done, Listener, Planned, RollingBack
+from labctl.lab.lock import locked_over_hosts
 from labctl.lab.own_labs import own_labs
 from labctl.lab.up import UpReport
 from labctl.plan.parts import parts as parts_of
@@ -39,13 +40,20 @@ if TYPE_CHECKING:
 def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
     """Make a lab over hosts what a topology asks for, and tell the steps; end it first if it is to be `fresh`.
 
-    Raise LabError; nothing is left of it then, or it is as it was.
+    Raise LabError; nothing is left of it then, or it is as it was. Raise UsageError where another command changes it.
     """
-    if fresh:
-        for error in end(written.name)[1]:
-            raise error
+    with locked_over_hosts(written.name):
+        before = recorded(written.name)
+        if fresh and before:
+            for error in end_recorded(before)[1]:
+                raise error
+            before = None
+        return make(written, file, before, caller)
+
+
+def make(written: Topology, file: str, before: Record | None, caller: Caller) -> UpReport:
+    """Make a lab over hosts what a topology asks for, as `up` does, where its lock is held."""
     began, asked = time.monotonic(), cables.with_addresses(written)
-    before = recorded(asked.name)
     record = Record.of(asked, parts_of(asked), file)
     left_over = [host for host in before.hosts if host not in record.hosts] if before else []
     with sessions({**(before.logins if before else {}), **record.logins}) as found:
@@ -143,8 +151,6 @@ def _take_back(
         return  # what is recorded leads `down` to what may be left
     if any(isinstance(answer, LabError) for answer in gone.values()) or found.lost:
         return
-    if recorded(begun.lab) != begun:
-        return  # another `up` has made the lab meanwhile
     if before is not None:
         before.write()
     else:

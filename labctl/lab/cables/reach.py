@@ -7,7 +7,9 @@ the cables will have; and no host is left with anything but sockets that are clo
 from __future__ import annotations
 
 import select
+import socket
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from time import monotonic
 
 from labctl.engine.cable import counters as count
@@ -17,12 +19,12 @@ from labctl.engine.cable.line import State as LineState
 from labctl.engine.cable.sealing import preferred
 from labctl.engine.cable.udp import CableSocket, bound
 from labctl.engine.cable.wire import overhead
-from labctl.engine.errors import EngineError
 from labctl.engine.features import Features
 from labctl.engine.packets.train import Bytes
-from labctl.errors import KernelRefused, UsageError
+from labctl.errors import UsageError
 from labctl.lab.cables import library
 from labctl.lab.cables.joining import End, Seen
+from labctl.lab.engines.engine_errors import engine_errors_as
 from labctl.plan.cable_spec import CableSpec
 
 PATIENCE = 3.0
@@ -48,11 +50,9 @@ class _NoDevice:
 
 
 class _End:
-    def __init__(self, spec: CableSpec) -> None:
-        first, last = spec.ports
-        self.opened = bound(spec.address, range(first, last + 1))
+    def __init__(self, spec: CableSpec, opened: socket.socket) -> None:
         self.counters = count.CableCounters.anonymous()
-        self.socket = CableSocket(self.opened, Features())
+        self.socket = CableSocket(opened, Features())
         ends = Ends(spec.cable, str(spec.device), str(spec.peer))
         self.cable = Cable(_NoDevice(), self.socket, ends, self.counters, lambda line: None)
 
@@ -73,12 +73,13 @@ class Reach:
         """Raise KernelRefused where no port is free, MachineError where the library that seals is not installed."""
         library.load()
         self._ends: dict[str, _End] = {}
-        try:
+        with ExitStack() as sockets:
             for spec in specs:
-                self._ends[spec.cable] = _End(spec)
-        except EngineError as error:
-            self.close()
-            raise KernelRefused(error.what, error.why, error.hint) from None
+                first, last = spec.ports
+                with engine_errors_as(f"cable {spec.cable} cannot be tried"):
+                    opened = sockets.enter_context(bound(spec.address, range(first, last + 1)))
+                    self._ends[spec.cable] = _End(spec, opened)
+            self._sockets = sockets.pop_all()
 
     @property
     def ends(self) -> dict[str, End]:
@@ -113,8 +114,7 @@ class Reach:
 
     def close(self) -> None:
         """Close the sockets."""
-        for end in self._ends.values():
-            end.opened.close()
+        self._sockets.close()
 
     def __enter__(self) -> Reach:
         return self

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from labctl.engine.drop_privileges import NOBODY
 from labctl.engine.endpoint import Endpoint, serve
-from labctl.engine.errors import EngineError
 from labctl.engine.features import told
-from labctl.errors import KernelRefused, LabError, kernel_errors_as
+from labctl.errors import LabError, kernel_errors_as
+from labctl.lab.engines.engine_errors import engine_errors_as
 from labctl.lab.engines.task import CableTask, EngineTask, Task
 from labctl.plan.engine_spec import EngineSpec
 from labctl.process.detach import redirect_output
@@ -86,7 +86,7 @@ def _built_in(task: EngineTask) -> Forward:
             print(f"ttun: {device} forwards; {told(engaged)}", file=log)
             ready()
 
-        try:
+        with engine_errors_as(f"{task.name} cannot start"):
             ending = serve(
                 endpoint,
                 kinds,
@@ -97,8 +97,6 @@ def _built_in(task: EngineTask) -> Forward:
                 out=cast("TextIO", log),
                 run_as=NOBODY if task.run_as is None else task.run_as,
             )
-        except EngineError as error:
-            raise KernelRefused(f"{task.name} cannot start: {error.what}", error.why, error.hint) from None
         print(f"ttun: {device} {ending.value}", file=log)
 
     return forward
@@ -111,10 +109,8 @@ def opened(task: Task) -> Task:
     from labctl.engine.cable.udp import bound
 
     first, last = task.spec.ports
-    try:
+    with engine_errors_as(f"{task.name} cannot start"):
         return replace(task, opened=(bound(task.spec.address, range(first, last + 1)).detach(),))
-    except EngineError as error:
-        raise KernelRefused(f"{task.name} cannot start: {error.what}", error.why, error.hint) from None
 
 
 def _cable(task: CableTask) -> Forward:
@@ -132,20 +128,17 @@ def _cable(task: CableTask) -> Forward:
             ready()
 
         (descriptor,) = task.opened
-        with socket.socket(fileno=descriptor) as open_socket:
-            try:
-                ending = serve_end(
-                    spec.device.interface,
-                    ends,
-                    open_socket,
-                    counters_path=task.counters,
-                    control_path=task.control,
-                    begin=enter,
-                    ready=waiting,
-                    out=cast("TextIO", log),
-                )
-            except EngineError as error:
-                raise KernelRefused(f"{task.name} cannot start: {error.what}", error.why, error.hint) from None
+        with socket.socket(fileno=descriptor) as open_socket, engine_errors_as(f"{task.name} cannot start"):
+            ending = serve_end(
+                spec.device.interface,
+                ends,
+                open_socket,
+                counters_path=task.counters,
+                control_path=task.control,
+                begin=enter,
+                ready=waiting,
+                out=cast("TextIO", log),
+            )
         print(f"cable {spec.cable}: {ending.value}", file=log)
 
     return forward
