@@ -2,7 +2,8 @@
 
 An answer comes from a machine that may be another's by now, so it is not unpickled, which would run what it says. It is
 built of what JSON has, of the collections and addresses of Python, and of labctl's dataclasses, named tuples, enums,
-models and errors, whose fields are set and whose code is not called; an error alone is called with its arguments.
+models and errors, whose fields are set and whose code is not called; an error alone is called with its arguments. Each
+field is of the type that its annotation says.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import PosixPath
 from typing import Any
 
 from labctl.errors import LabError
+from labctl.hosts.annotations import fields_of, fits, parameters_of
 
 PACKAGES = ("checks", "diagnosis", "engine", "errors", "kernel", "lab", "live", "plan", "rootless", "topology", "trace")
 """The packages of labctl whose types an answer may have."""
@@ -107,19 +109,31 @@ def _made(kind: Any, parts: Any, given: Any = ()) -> Any:
     """Return a value of one of labctl's types, made of its parts."""
     if issubclass(kind, Enum):
         return kind[parts]
-    if issubclass(kind, tuple):
-        return kind._make([_value(item) for item in parts])
     if issubclass(kind, LabError):
-        return kind(*[_value(item) for item in parts])
+        arguments = [_value(item) for item in parts]
+        if not all(map(fits, arguments, parameters_of(kind.__init__))):
+            raise NotPlain(f"{kind.__name__}{tuple(arguments)} is no error of labctl")
+        return kind(*arguments)
+    if issubclass(kind, tuple):
+        return kind._make(_fields(kind, dict(zip(kind._fields, parts, strict=True))).values())
     made = object.__new__(kind)
     if _is_model(kind):
-        values = {name: _value(parts[name]) for name in kind.model_fields}
+        values = _fields(kind, {name: parts[name] for name in kind.model_fields})
         state = {"__dict__": values, "__pydantic_extra__": None, "__pydantic_fields_set__": set(given)}
         made.__setstate__({**state, "__pydantic_private__": None})
     else:
-        for each in fields(kind):
-            object.__setattr__(made, each.name, _value(parts[each.name]))
+        for name, value in _fields(kind, {each.name: parts[each.name] for each in fields(kind)}).items():
+            object.__setattr__(made, name, value)
     return made
+
+
+def _fields(kind: type, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the fields of a type. Raise NotPlain for one that is not of the type of its field."""
+    values, hints = {name: _value(part) for name, part in parts.items()}, fields_of(kind)
+    for name, value in values.items():
+        if not fits(value, hints[name]):
+            raise NotPlain(f"{name} of {kind.__name__} is of type {type(value).__name__}")
+    return values
 
 
 def _name(kind: type) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from labctl.checks.evidence import Snapshot
 from labctl.errors import CommandFailed, UsageError
 from labctl.hosts import answers
+from labctl.lab.cables.status import CableStatus
 from labctl.lab.events import Done, Planned
-from labctl.lab.status import HostStatus
+from labctl.lab.status import HostStatus, Status
 from labctl.plan.desired import desired
 from labctl.plan.facts import NOTHING, LinkCounters
 from labctl.plan.plan import between
@@ -79,6 +81,12 @@ def test_named_tuples_enums_and_errors_come_back_as_they_were() -> None:
         ["labctl.lab.status:Topology", {}, []],
         ["labctl.cli.base:cli", {}],
         ["labctl.lab.status:HostStatus", {"host": "a"}],
+        ["labctl.lab.status:HostStatus", {"host": 1, "namespaces": ["tuple", []], "reached": True, "why": ""}],
+        ["labctl.lab.status:HostStatus", {"host": "a", "namespaces": ["tuple", [1]], "reached": True, "why": ""}],
+        ["labctl.lab.status:HostStatus", {"host": "a", "namespaces": ["list", []], "reached": True, "why": ""}],
+        ["labctl.topology.interface_ref:InterfaceRef", ["a", 1]],
+        ["labctl.topology.interface_ref:InterfaceRef", ["a"]],
+        ["labctl.errors:LabError", ["what", 1]],
         ["labctl.errors:LabError"],
         ["eval", ["1"]],
         ["IPv4Address", "no address"],
@@ -107,3 +115,16 @@ def test_what_is_no_plain_data_is_not_sent() -> None:
     for value in (object(), print, Path):
         with pytest.raises(answers.NotPlain):
             answers.dumps(value)
+
+
+def test_a_field_is_of_the_type_that_its_module_imports_for_a_type_checker_alone() -> None:
+    """As the cables of a Status, whose type a lab on one machine does not load."""
+    status = Status("lab", "root", "", {}, (), cables=(cable(),))
+    assert answers.loads(answers.dumps(status)) == status
+    lies = answers.dumps(replace(status, cables=cast("Any", (InterfaceRef("a", "v"),))))
+    with pytest.raises(answers.NotPlain, match="cables of Status is of type tuple"):
+        answers.loads(lies)
+
+
+def cable() -> CableStatus:
+    return CableStatus("a:v", "a:v-b:v", "b:v", "srv2", True, 7, 47000, None, "up", 1500, 1434, {"in": 1}, ())

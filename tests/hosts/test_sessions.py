@@ -62,6 +62,7 @@ def test_work_that_is_settled_is_not_kept_in_memory() -> None:
         answers.dumps(([], "result", None)),
         answers.dumps((1, None, None)),
         answers.dumps((1, "failed", "no error")),
+        answers.dumps((1, "result", ["no", "text"])),
     ],
 )
 def test_a_host_that_says_what_is_no_answer_is_lost_and_the_other_is_not(said: bytes) -> None:

@@ -17,7 +17,7 @@ from labctl.engine.cable.forward import Plug
 from labctl.engine.cable.udp import resolved
 from labctl.errors import KernelRefused, MachineError, UsageError
 from labctl.lab.cables.ends import Waiting
-from labctl.lab.cables.joining import Seen, blocked, joined, pairs
+from labctl.lab.cables.joining import End, Seen, blocked, joined, pairs
 from labctl.lab.cables.status import CableStatus
 from labctl.plan.desired import cable_spec
 from labctl.plan.parts import fitted
@@ -73,9 +73,9 @@ def _carried(found: Sessions, topology: Topology) -> dict[str, int]:
     """Try the ways between the hosts. Return the largest packet that each cable carries in one datagram, in bytes."""
     shares = {host: share.part.cables for host, share in parts_of(topology).items() if share.part and share.part.cables}
     specs = {host: [cable_spec(end) for end in ends] for host, ends in shares.items()}
-    ends = found.ask(agent.ends, specs)
+    ends: dict[str, dict[str, End]] = found.ask(agent.ends, specs, dict[str, End])
     addresses = {host: _address(topology, host) for host in shares}
-    seen: dict[str, dict[str, Seen]] = found.ask(agent.tried, joined(ends, addresses))
+    seen: dict[str, dict[str, Seen]] = found.ask(agent.tried, joined(ends, addresses), dict[str, Seen])
     if words := list(blocked(seen)):
         raise MachineError("the hosts do not reach one another", "\n".join(words), OPEN)
     return {cable: min(seen[host][cable].carried for host in both) for cable, both in pairs(seen).items()}

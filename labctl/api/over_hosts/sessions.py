@@ -20,6 +20,7 @@ from labctl.api import agent
 from labctl.api.caller import Work
 from labctl.errors import LabError
 from labctl.hosts import answers
+from labctl.hosts.annotations import fits, result_of
 from labctl.hosts.errors import HostLost, at, other_version
 from labctl.hosts.link import Link, Links, links
 
@@ -40,8 +41,9 @@ _SILENTLY: Tell = lambda host, what: None  # noqa: E731
 class Task(Generic[Result]):
     """Some work on a host."""
 
-    def __init__(self, link: Link, number: int) -> None:
+    def __init__(self, link: Link, number: int, work: Work[Result]) -> None:
         self.host = link.host
+        self._work = work
         self.link = link
         self.number = number
         self.over = False  # whether its result or its error is there
@@ -58,8 +60,10 @@ class Task(Generic[Result]):
         return result
 
     def hear(self, kind: str, what: Any) -> None:
-        """Hear what the host says of it."""
+        """Hear what the host says of it. Raise NotPlain where its result is none of this work."""
         if kind == "result":
+            if not fits(what, result_of(self._work)):
+                raise answers.NotPlain(f"its result is of type {type(what).__name__}")
             self.over, self._result = True, what
         elif kind == "failed":
             self.fail(at(self.host, what))
@@ -124,7 +128,7 @@ class Sessions:
     def start(self, host: str, work: Work[Result]) -> Task[Result]:
         """Begin some work on a host."""
         number = next(self._numbers)
-        task: Task[Result] = Task(self._links[host], number)
+        task: Task[Result] = Task(self._links[host], number, work)
         if host in self.lost:
             task.fail(self.lost[host])
         else:
@@ -199,6 +203,8 @@ class Sessions:
             match answers.loads(said):
                 case (int(number), str(kind), what) if kind != "failed" or isinstance(what, LabError):
                     task = self._tasks.get(number)
+                    if task and task.host == host and kind != "told":
+                        task.hear(kind, what)
                 case _:
                     raise answers.NotPlain("it is no answer to what was asked")
         except answers.NotPlain as error:
@@ -206,12 +212,10 @@ class Sessions:
             return
         if task is None or task.host != host:
             return
+        if task.settled:
+            del self._tasks[number]
         if kind == "told":
             tell(host, what)
-        else:
-            task.hear(kind, what)
-            if task.settled:
-                del self._tasks[number]
 
     def _drop_silent(self) -> None:
         for host in self.reached:
@@ -224,13 +228,16 @@ class Sessions:
             if task.host == host:
                 task.fail(why)
 
-    def ask(self, function: Callable[[bytes], bytes], asked: Mapping[str, object]) -> dict[str, Any]:
-        """Put a question to hosts, each its own, at once. Return the answers. Raise LabError."""
+    def ask(self, function: Callable[[bytes], bytes], asked: Mapping[str, object], hint: Any) -> dict[str, Any]:
+        """Put a question to hosts, each its own, at once. Return the answers, of an annotated type. Raise LabError."""
         waiting = {host: self._links[host].begin(function, pickle.dumps(what)) for host, what in asked.items()}
         found: dict[str, Any] = {}
         for host, answer in waiting.items():
             try:
-                found[host] = answers.loads(answer())
+                told = answers.loads(answer())
+                if not fits(told, hint | LabError):
+                    raise answers.NotPlain(f"what it answers is of type {type(told).__name__}")
+                found[host] = told
             except answers.NotPlain as error:
                 raise _speaks_otherwise(host, error) from None
         for host, told in found.items():
