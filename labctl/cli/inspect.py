@@ -67,6 +67,8 @@ def shell(words: tuple[str, ...], lab: str | None, form: str) -> int:
 @format_option
 def logs(words: tuple[str, ...], follow: bool, lab: str | None, form: str) -> int:
     """Show what the engines and programs of a lab said: all, or those named."""
+    from labctl.report.style import shown
+
     own, named = lab_of(words, lab)
-    own.show_logs(named, follow, click.echo)
+    own.show_logs(named, follow, lambda line: click.echo(shown(line)))
     return ExitCode.SUCCESS

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from labctl.report.style import shown
 
 
 class _PipeConsole(Console):
-    """Goes on without output when its reader has gone: a lab is not taken back because of `| head`."""
+    """Shows text as style.shown says, and goes on without output when its reader has gone.
+
+    A lab is not taken back because of `| head`.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else shown(text), style, control)
 
     def on_broken_pipe(self) -> None:
         self.quiet = True

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from labctl.report.style import BOLD, styled
+from labctl.report.style import BOLD, shown, styled
 
 if TYPE_CHECKING:
     from labctl.lab.events import Removed
@@ -18,7 +18,7 @@ MOST_NAMED = 12
 
 def show(removed: Sequence[Removed], lab: str) -> None:
     """Print what was removed of a lab."""
-    print(f"{styled(lab, BOLD, sys.stdout)} is down: {_named_or_counted(removed)}")
+    print(f"{styled(lab, BOLD, sys.stdout)} is down: {shown(_named_or_counted(removed))}")
 
 
 def _named_or_counted(removed: Sequence[Removed]) -> str:

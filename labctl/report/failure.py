@@ -7,9 +7,6 @@ import sys
 from labctl.errors import LabError
 from labctl.report.style import BOLD, RED, styled
 
-_SHOWN = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
-"""What a terminal would obey: the words of an error may be those of a file, of a program or of another machine."""
-
 
 def show(error: LabError) -> None:
     """Write a failure to standard error, in colour where that is a terminal."""
@@ -22,4 +19,4 @@ def show(error: LabError) -> None:
 
 
 def _write(line: str, style: str = "") -> None:
-    print(styled(line.translate(_SHOWN), style, sys.stderr), file=sys.stderr, flush=True)
+    print(styled(line, style, sys.stderr), file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from labctl.live.events import Event
+from labctl.report.style import shown
 
 Line = Callable[[str, float, Event], str]
 """Return the line of an event of a lab, which happened at a time in seconds since the epoch."""
@@ -24,7 +25,7 @@ def clock(at: float) -> str:
 def text(lab: str, at: float, event: Event) -> str:
     """Return a line for a person, with the local time to the millisecond."""
     subject = f"{lab} {event.words}" if event.kind == "lab" else event.words
-    return f"{clock(at)}  {event.kind.ljust(KINDS)}  {subject}"
+    return shown(f"{clock(at)}  {event.kind.ljust(KINDS)}  {subject}")
 
 
 def as_json(lab: str, at: float, event: Event) -> str:

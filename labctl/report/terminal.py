@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from labctl.report import failure
 from labctl.report.hints import hints
+from labctl.report.style import shown
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result
@@ -52,7 +53,7 @@ class TerminalReporter:
 
     def restart(self, lab: str, found: Restarted) -> None:
         names = [*(engine.device for engine in found.engines), *(program.program for program in found.programs)]
-        print(f"{lab}: started again: {', '.join(names)}")
+        print(shown(f"{lab}: started again: {', '.join(names)}"))
 
     def down(self, report: DownReport, wanted: str | None) -> None:
         from labctl.report import ended
@@ -101,7 +102,7 @@ class TerminalReporter:
         from labctl.report import causes, challenge
 
         verb = "reaches" if found.reached else "does not reach"
-        print(f"{found.sender} {verb} {found.to}: {found.observed}")
+        print(shown(f"{found.sender} {verb} {found.to}: {found.observed}"))
         causes.causes(found.diagnosis, whole)
         if not found.reached:
             challenge.note(found.challenge)
@@ -139,7 +140,7 @@ class TerminalReporter:
 
     def impairments(self, found: InForce) -> None:
         for direction, impairment in found.by_direction.items():
-            print(f"{found.device} {direction.ljust(3)}  {impairment}")
+            print(shown(f"{found.device} {direction.ljust(3)}  {impairment}"))
 
     def doctor(self, findings: Sequence[Diagnosis], labs: Able) -> None:
         from labctl.report import tables
