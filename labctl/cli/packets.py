@@ -142,7 +142,8 @@ def capture(
 
 def _capture_there(record: Record, typed: Sequence[str], options: Mapping[str, object | None], file: str | None) -> int:
     """Have the host capture on which the namespaces are; the file is written here. Return its exit code."""
-    from labctl.hosts.command import Streams, run_at
+    from labctl.api.over_hosts.there import labctl
+    from labctl.hosts.command import Streams
     from labctl.report.capture_file import STANDARD_OUTPUT
     from labctl.topology.interface_ref import InterfaceRef
 
@@ -156,13 +157,13 @@ def _capture_there(record: Record, typed: Sequence[str], options: Mapping[str, o
     asked = [f"{name}={value}" for name, value in options.items() if value is not None]
     words = ["capture", *typed, *asked]
     if file in (None, STANDARD_OUTPUT):
-        return run_at(record, spaces[0], [*words, *(["-w", STANDARD_OUTPUT] if file else [])])
+        return labctl(record, spaces[0], [*words, *(["-w", STANDARD_OUTPUT] if file else [])])
     try:
         out = open(file, "wb")  # noqa: SIM115  # below
     except OSError as error:
         raise UsageError(f"{file} cannot be written", kernel_words(error)) from None
     with out:
-        return run_at(record, spaces[0], [*words, "-w", STANDARD_OUTPUT], Streams(output=out.fileno()))
+        return labctl(record, spaces[0], [*words, "-w", STANDARD_OUTPUT], Streams(output=out.fileno()))
 
 
 @contextmanager

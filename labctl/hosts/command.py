@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from labctl.errors import UsageError
-from labctl.hosts.record import PART, Record
+from labctl.hosts.exit_codes import NOTE
+from labctl.hosts.record import PART
 from labctl.process.execve import why_not
 from labctl.process.signals import KEYBOARD, ignored
 
@@ -44,23 +45,22 @@ def _hear_keyboard() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def run_at(record: Record, namespace: str, words: Sequence[str], streams: Streams | None = None) -> int:
-    """Run a command of labctl that is about one namespace of a lab, on the host where that is. Return its exit code.
-
-    It has the streams of this process, where none are given. Raise UsageError where there is no such namespace.
-    """
-    command, *others = words
-    return run_there(record.logins[record.host_of(namespace)], [command, "-l", record.lab, *others], streams)
-
-
-def run_there(login: str, words: Sequence[str], streams: Streams | None = None) -> int:
+def run_there(login: str, words: Sequence[str], note: str, streams: Streams | None = None) -> int:
     """Run labctl on a host, for what of a lab is there. Where the streams of this process are a terminal, so are those.
 
-    Return its exit code, that of ssh where the host is not reached: 255.
+    Return its exit code, that of ssh where the host is not reached: 255. That of labctl is noted there.
     """
     wait, output = streams or Streams()
     terminal = "-t" if output is None and sys.stdin.isatty() and sys.stdout.isatty() else "-T"
-    command = ["ssh", terminal, "-oLogLevel=ERROR", "--", login, labctl_there(words, {PART: "1"})]
+    command = [
+        "ssh",
+        terminal,
+        "-oLogLevel=ERROR",
+        "-oConnectTimeout=10",
+        "--",
+        login,
+        labctl_there(words, {PART: "1", NOTE: note}),
+    ]
     try:
         with ignored(*KEYBOARD):  # they are for the program there; ssh hears them
             code = wait(subprocess.Popen(command, preexec_fn=_hear_keyboard, stdout=output))

@@ -23,6 +23,13 @@ class HostLost(LabError):
         self.host = host
 
 
+def broke_off(host: str) -> LabError:
+    """Return the error for a command on a host whose end is not told."""
+    error = LabError(f"the session on {host} ended before the command did", "how the command ended is not known")
+    error.exit_code = ExitCode.UNREACHABLE
+    return error
+
+
 class HostUnfit(LabError):
     """A host is reached, and has no labctl of this version."""
 

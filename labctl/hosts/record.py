@@ -186,18 +186,19 @@ def refuse_over_hosts(lab: str) -> None:
 
 def recorded_labs() -> list[str]:
     """Return the labs over hosts of this user."""
-    return sorted(path.stem for path in _directory().glob("*.json")) if _is_ours() else []
+    return sorted(path.stem for path in directory().glob("*.json")) if _is_ours() else []
 
 
 def _is_ours() -> bool:
     """Return whether the directory is one to look into: after su(1) $HOME may be that of another user."""
-    return not os.environ.get(PART) and os.access(_directory(), os.R_OK | os.X_OK)
+    return not os.environ.get(PART) and os.access(directory(), os.R_OK | os.X_OK)
 
 
 def _path(lab: str) -> Path:
-    return _directory() / f"{lab}.json"
+    return directory() / f"{lab}.json"
 
 
-def _directory() -> Path:
+def directory() -> Path:
+    """Return where labctl keeps what it knows of labs over hosts (XDG Base Directory)."""
     state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
     return Path(state, "labctl")

@@ -114,6 +114,32 @@ def test_a_host_that_is_not_reached_is_a_state_and_down_goes_on_with_it(wire: Wi
     assert near.json("list") == []
 
 
+def test_what_the_other_hosts_have_is_told_and_the_lost_one_is_named(wire: Wire) -> None:
+    near, srv1 = wire.near, wire.srv1
+    near.labctl("up", near.file("apart.yaml", APART))
+    srv1.unplug()
+    try:
+        told = near.labctl("logs", code=5)
+        assert re.fullmatch(r"srv2  .*hello\n", told.stdout)
+        assert "srv1 cannot be reached" in told.stderr
+        assert "srv1 cannot be reached" in near.labctl("exec", "a", "--", "true", code=5).stderr
+    finally:
+        srv1.plug()
+    near.labctl("down")
+
+
+def test_a_command_whose_session_ends_has_no_exit_code(wire: Wire) -> None:
+    near, srv2 = wire.near, wire.srv2
+    near.labctl("up", near.file("apart.yaml", APART))
+    with near.start_labctl("exec", "c", "--", "sleep", "999", stderr=subprocess.PIPE) as command:
+        eventually(lambda: _runs(srv2, "sleep 999"), "it runs")
+        srv2.kill("sshd: anna@")
+        _, told = command.communicate()
+    assert command.returncode == 5
+    assert "the session on srv2 ended before the command did" in told
+    near.labctl("down")
+
+
 JOINED = """
 name: joined
 hosts: {srv1: {}, srv2: {}}

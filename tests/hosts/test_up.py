@@ -98,6 +98,8 @@ def test_commands_about_one_namespace_are_done_where_it_is(wire: Wire) -> None:
     assert "10.3.0.1/24" in near.labctl("exec", "c", "--", "ip", "addr", "show", "dev", "t").stdout
     assert near.labctl("exec", "apart", "c", "--", "sh", "-c", 'exit "$1"', "-", "7", code=7).stdout == ""
     assert near.labctl("exec", "c", "--", "echo", "a 'quoted'  $word").stdout == "a 'quoted'  $word\n"
+    near.labctl("exec", "c", "--", "sh", "-c", "exit 255", code=255)
+    assert wire.srv2.run("ls", ".local/state/labctl").stdout == "", "its note is gone"
     told = near.labctl("exec", "d", "--", "true", code=2).stderr
     assert "lab apart has no namespace named 'd'" in told
     assert "a, b, c" in told

@@ -11,16 +11,16 @@ from labctl.hosts.record import recorded
 def execute(lab: str, namespace: str, command: Sequence[str]) -> int:
     """Run a command that a person has typed. Return its exit code."""
     if record := recorded(lab):
-        from labctl.hosts.command import run_at
+        from labctl.api.over_hosts.there import labctl
 
-        return run_at(record, namespace, ["exec", namespace, "--", *command])
+        return labctl(record, namespace, ["exec", namespace, "--", *command])
     return work.execute(lab, namespace, command)
 
 
 def shell(lab: str, namespace: str) -> int:
     """Open a shell. Return its exit code."""
     if record := recorded(lab):
-        from labctl.hosts.command import run_at
+        from labctl.api.over_hosts.there import labctl
 
-        return run_at(record, namespace, ["shell", namespace])
+        return labctl(record, namespace, ["shell", namespace])
     return work.shell(lab, namespace)

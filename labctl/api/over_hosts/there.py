@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.sessions import sessions
-from labctl.api.work import inspect, operate
+from labctl.api.work import inspect, operate, parts
 from labctl.errors import LabError
-from labctl.hosts.command import Streams, run_at
+from labctl.hosts.command import Streams, run_there
+from labctl.hosts.errors import broke_off
+from labctl.hosts.exit_codes import OF_SSH
 from labctl.hosts.record import Record
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -20,13 +23,19 @@ if TYPE_CHECKING:
 
 
 def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> None:
-    """Tell the lines that engines and programs wrote, each with the name of its host."""
+    """Tell the lines that engines and programs wrote, each with the name of its host.
+
+    Raise LabError in the end where a host is not reached; with `follow`, which has no end, at once.
+    """
     by_host = record.by_host(named)
     works = {host: partial(inspect.logs, record.lab, by_host.get(host, ()), follow) for host in by_host or record.hosts}
     width = max(map(len, works))
     with sessions({host: record.logins[host] for host in works}) as found:
+        if follow:
+            found.reach_all()
+        reached = {host: works[host] for host in found.reached}
+        found.all(reached, lambda host, line: caller.tell(f"{host.ljust(width)}  {line}"))
         found.reach_all()
-        found.all(works, lambda host, line: caller.tell(f"{host.ljust(width)}  {line}"))
 
 
 def events(record: Record, verify: bool, caller: Caller) -> None:
@@ -66,5 +75,21 @@ def impair(record: Record, device: str, changes: Sequence[Changes]) -> InForce:
 def run(record: Record, namespace: str, command: Sequence[str], caller: Caller) -> int:
     """Run a command in a namespace, as on one machine. Return its exit code."""
     reported = inspect.Reported(caller)
-    run_at(record, namespace, ["exec", namespace, "--", *command], Streams(reported))
+    labctl(record, namespace, ["exec", namespace, "--", *command], Streams(reported))
     return reported.code
+
+
+def labctl(record: Record, namespace: str, words: Sequence[str], streams: Streams | None = None) -> int:
+    """Run a command of labctl that is about one namespace of a lab, on the host where that is. Return its exit code.
+
+    It has the streams of this process, where none are given. Raise UsageError where there is no such namespace,
+    LabError where the host is not reached, or does not tell how the command ended.
+    """
+    (command, *others), host, note = words, record.host_of(namespace), f"ended-{secrets.token_hex(8)}"
+    code = run_there(record.logins[host], [command, "-l", record.lab, *others], note, streams)
+    if code == OF_SSH:
+        with sessions({host: record.logins[host]}) as found:
+            found.reach_all()
+            if not found.on(host, partial(parts.is_noted, note)):
+                raise broke_off(host)
+    return code

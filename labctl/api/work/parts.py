@@ -182,6 +182,13 @@ def cables(lab: str, patience: float, caller: Caller) -> dict[str, CableStatus]:
     return context_of(lab).call(lambda: carriers(lab, patience))
 
 
+def is_noted(note: str, caller: Caller) -> bool:
+    """Return whether a command that was run here ended with 255 by itself (hosts/exit_codes.py)."""
+    from labctl.hosts import exit_codes
+
+    return exit_codes.is_noted(note)
+
+
 def doctor(caller: Caller) -> list[Diagnosis]:
     """Find out what this host can do for a lab over several."""
     from labctl.api.work import operate

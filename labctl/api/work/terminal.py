@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from labctl.hosts.exit_codes import noted
 from labctl.lab import execute as running
 from labctl.lab.own_labs import context_of
 from labctl.process import terminal
@@ -17,12 +18,12 @@ def execute(lab: str, namespace: str, command: Sequence[str]) -> int:
         running.record(lab, namespace, shlex.join(command))
         return running.execute(lab, namespace, command)
 
-    return context_of(lab).call(work)
+    return noted(context_of(lab).call(work))
 
 
 def shell(lab: str, namespace: str) -> int:
     """Open a shell. Return its exit code."""
     try:
-        return context_of(lab).call(lambda: running.shell(lab, namespace))
+        return noted(context_of(lab).call(lambda: running.shell(lab, namespace)))
     finally:
         terminal.give_back()
