@@ -195,7 +195,7 @@ def _cables(out: Console, cables: Sequence[CableStatus]) -> None:
     grid = _table("cable", "to", "state", ">frames out", ">frames in", "dropped")
     for cable in cables:
         counts = cable.counters
-        colour, shown = ("green", "up") if cable.is_up else ("red", "no carrier" if cable.running else "ended")
+        colour, shown = ("green", "up") if cable.is_up else ("red", _without_carrier(cable))
         # What came before an end was joined is no loss: the other end was only sooner.
         drops = ((name, counts[name]) for name in (*DROPS_OUT, *DROPS_IN[1:], "lost_datagrams") if counts.get(name))
         grid.add_row(
@@ -208,6 +208,10 @@ def _cables(out: Console, cables: Sequence[CableStatus]) -> None:
     out.print(grid)
     for cable in cables:
         out.print(f"[dim]{cable.device}: {escape(str(cable))}[/]")
+
+
+def _without_carrier(cable: CableStatus) -> str:
+    return "stopped" if cable.stopped else "no carrier" if cable.running else "ended"
 
 
 def _firewalls(out: Console, namespaces: Mapping[str, Namespace | None]) -> None:

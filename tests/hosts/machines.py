@@ -210,11 +210,15 @@ class Machine:
         """Return whether a command of labctl here is stopped by SIGSTOP."""
         return list(map(state_of, _children(command.pid))) == ["T"]
 
+    def processes_with(self, words: str) -> list[str]:
+        """Return the PIDs here of the processes whose command line has some words."""
+        told = inside(self.pid, "ps", "-eo", "pid=,args=", mount=True).splitlines()
+        return [line.split()[0] for line in told if words in line]
+
     def kill(self, words: str) -> None:
         """Kill the processes here whose command line has some words."""
-        told = inside(self.pid, "ps", "-eo", "pid=,args=", mount=True).splitlines()
-        pids = [line.split()[0] for line in told if words in line]
-        assert pids, told
+        pids = self.processes_with(words)
+        assert pids, self.processes()
         # What a process has started may end with it, before it is killed itself.
         inside(self.pid, "sh", "-c", 'kill -9 "$@" 2>/dev/null || :', "kill", *pids, mount=True)
 

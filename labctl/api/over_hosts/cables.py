@@ -110,10 +110,7 @@ def check_carriers(now: Mapping[str, Mapping[str, CableStatus]]) -> None:
 
 def _without_carrier(now: Mapping[str, Mapping[str, CableStatus]]) -> Iterator[str]:
     """Yield what is in the way of cables that do not carry."""
-    seen = {
-        host: {name: Seen(each.state, each.port, each.path_mtu, each.carried) for name, each in cables.items()}
-        for host, cables in now.items()
-    }
+    seen = {host: {name: each.seen() for name, each in cables.items()} for host, cables in now.items()}
     named = list(blocked(seen))
     yield from named
     if not named:

@@ -63,6 +63,8 @@ class DatagramPort(Protocol):
     @property
     def version(self) -> int: ...
 
+    other_port: int
+
     def face(self, peer: Address) -> None: ...
 
     def receive(self) -> tuple[memoryview, int, bool]: ...
@@ -107,6 +109,7 @@ class Cable:
         self._sealer: Sealer | None = None
         self._records = Records()
         self._sent = self._taken = 0  # datagrams with frames since it was joined
+        self._wrong = 0, 0  # datagrams that were not authentic, and of strangers, while the other end was heard
         self._news = False  # whether something of the line may have changed since the last tick
         self.peer: Address | None = None
 
@@ -268,16 +271,31 @@ class Cable:
             return None
         self._numbers[count.PATH_MTU] = line.path + wire.UDP_AND_IP[self._udp.version] if line.path else 0
         self._numbers[count.RTT] = line.rtt
-        self._show(line.state(now))
+        state = line.state(now)
+        self._show_instead(state)
+        self._show(state)
         return max(line.due(), now)
 
     def _send_beat(self, body: bytes) -> None:
         assert self._sealer
         try:
             self._udp.send([self._sealer.seal(wire.BEAT, 0, body)])
-        except OSError:
-            return  # it is as if it was lost: one that is too large shall be, and the other end counts on no other
+        except OSError as error:  # it is as if it was lost: one that is too large shall be
+            self._numbers[count.SEND_ERRNO] = error.errno or 0
+            return
+        self._numbers[count.SEND_ERRNO] = 0
         self._numbers[count.BEATS_SENT] += 1
+
+    def _show_instead(self, state: State) -> None:
+        """Show what comes while nothing of the other end does."""
+        numbers = self._numbers
+        not_authentic, strangers = numbers[count.IN_NOT_AUTHENTIC], numbers[count.IN_NOT_FROM_PEER]
+        if state is not State.NOTHING_IN:
+            self._wrong = not_authentic, strangers
+            self._udp.other_port = 0
+        numbers[count.INSTEAD_NOT_AUTHENTIC] = not_authentic - self._wrong[0]
+        numbers[count.INSTEAD_NOT_FROM_PEER] = strangers - self._wrong[1]
+        numbers[count.INSTEAD_FROM_PORT] = self._udp.other_port
 
     def _show(self, state: State) -> None:
         if state == self._state:

@@ -93,6 +93,8 @@ class CableSocket:
     def __init__(self, opened: socket.socket, features: Features) -> None:
         self._socket = opened
         self._peer: Any = None
+        self.other_port = 0
+        """The last port of the other host, not the other end's, that something came from; 0 before that."""
         self._features = features
         self._read = buffer(LARGEST)
         for option, feature in ((UDP_SEGMENT, Feature.UDP_SEGMENT), (UDP_GRO, Feature.UDP_GRO)):
@@ -132,7 +134,10 @@ class CableSocket:
         for _, kind, value in ancillary:
             if kind == UDP_GRO:
                 size = int.from_bytes(value[:4], sys.byteorder)
-        return self._read[:length], max(size, 1), self._peer is not None and sender[:2] == self._peer[:2]
+        from_peer = self._peer is not None and sender[:2] == self._peer[:2]
+        if not from_peer and self._peer is not None and sender[0] == self._peer[0]:
+            self.other_port = sender[1]
+        return self._read[:length], max(size, 1), from_peer
 
     def send(self, row: Sequence[Datagram]) -> None:
         """Send datagrams of one size, the last perhaps shorter. Raise OSError if one is refused, and send no more."""

@@ -82,9 +82,10 @@ def carriers(lab: str, patience: float = 0.0) -> dict[str, CableStatus]:
 def cable_status(cable: CableEngine, state: State) -> CableStatus:
     """Return what can be seen of an end."""
     spec, running = cable.spec, cable.process.alive()
+    stopped = running and cable.process.stopped()
     counters, offload = _counted(cable, state)
     path, peer = counters.get("path_mtu", 0), None
-    if running and not cable.process.stopped() and counters.get("keys"):
+    if running and not stopped and counters.get("keys"):
         try:
             peer = control.peer_of(state.control_of(spec.device))
         except (OSError, ValueError):
@@ -98,11 +99,12 @@ def cable_status(cable: CableEngine, state: State) -> CableStatus:
         cable.process.pid,
         counters.get("port", 0),
         peer,
-        LineState(counters["state"]).name.lower() if running and counters else "",
+        LineState(counters["state"]).name.lower() if running and not stopped and counters else "",
         path,
         max(0, path - overhead(6 if peer and peer.startswith("[") else 4)),
         counters,
         offload,
+        stopped,
     )
 
 

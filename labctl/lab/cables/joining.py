@@ -54,20 +54,32 @@ class Seen(NamedTuple):
     """How a cable is, seen from one host: the state of its line, the port of its socket there, and how much it takes.
 
     `path_mtu` is that of the way between the hosts in bytes, `carried` the largest packet within the cable that travels
-    in one datagram.
+    in one datagram. `instead` is what comes while nothing of the other end does, and `refused` why the kernel does not
+    send: in words, empty where there is none.
     """
 
     state: str
     port: int
     path_mtu: int
     carried: int
+    instead: str = ""
+    refused: str = ""
 
 
 def blocked(seen: Mapping[str, Mapping[str, Seen]]) -> Iterator[str]:
     """Yield what is in the way of the cables that do not carry, with the direction and the port; by host and cable."""
     for cable, (one, other) in pairs(seen).items():
         for here, there in ((one, other), (other, one)):
+            if not seen[here][cable].state:  # it sends nothing, and shows nothing
+                continue
             if seen[there][cable].state == "nothing_in":
-                yield f"what {here} sends to UDP port {seen[there][cable].port} of {there} does not arrive ({cable})"
+                yield f"{_closed(here, seen[here][cable], there, seen[there][cable])} ({cable})"
             elif seen[here][cable].state == "too_small":
                 yield f"large datagrams from {here} to {there} do not arrive ({cable})"
+
+
+def _closed(here: str, sends: Seen, there: str, hears: Seen) -> str:
+    port = f"UDP port {hears.port} of {there}"
+    if sends.refused:
+        return f"{here} does not send to {port}: {sends.refused}"
+    return f"what {here} sends to {port} does not arrive" + (f", but {hears.instead}" if hears.instead else "")

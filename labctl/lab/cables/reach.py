@@ -24,6 +24,7 @@ from labctl.engine.packets.train import Bytes
 from labctl.errors import UsageError
 from labctl.lab.cables import library
 from labctl.lab.cables.joining import End, Seen
+from labctl.lab.cables.status import instead, refused
 from labctl.lab.engines.engine_errors import engine_errors_as
 from labctl.plan.cable_spec import CableSpec
 
@@ -55,15 +56,17 @@ class _End:
         self.socket = CableSocket(opened, Features())
         ends = Ends(spec.cable, str(spec.device), str(spec.peer))
         self.cable = Cable(_NoDevice(), self.socket, ends, self.counters, lambda line: None)
+        self._host = spec.host
 
     @property
     def is_up(self) -> bool:
         return bool(self.counters.cells[count.STATE] == LineState.UP)
 
     def seen(self) -> Seen:
-        cells = self.counters.cells
-        path, added = cells[count.PATH_MTU], overhead(self.socket.version)
-        return Seen(LineState(cells[count.STATE]).name.lower(), self.socket.port, path, max(0, path - added))
+        now = self.counters.snapshot()
+        path, state = now["path_mtu"], LineState(now["state"]).name.lower()
+        carried = max(0, path - overhead(self.socket.version))
+        return Seen(state, self.socket.port, path, carried, instead(now, self._host), refused(now))
 
 
 class Reach:

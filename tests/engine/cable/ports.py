@@ -47,6 +47,7 @@ class MemorySocket:
     """What is sent is in `sent`, datagram by datagram, and what waits in `waiting` with whether it is the peer's."""
 
     version = 4
+    other_port = 0
 
     def __init__(self, largest: int) -> None:
         self.largest = largest

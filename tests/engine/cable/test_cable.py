@@ -17,6 +17,7 @@ from labctl.engine.cable.line import DEAD, State
 from labctl.engine.cable.sealing import CIPHERS, Cipher
 from labctl.engine.packets import vnet
 from labctl.engine.packets.address import Address
+from labctl.lab.cables.status import instead, refused
 from tests.engine.cable.fuzz import attack
 from tests.engine.cable.ports import KEY, MemoryEnd, joined
 
@@ -166,6 +167,37 @@ def test_an_end_with_another_key_is_told_nothing() -> None:
     a.cable.tick(1.0 + DEAD)
     assert not a.tap.carrier and a.now["state"] == State.NOTHING_IN
     assert a.send(bytes(70)) == [] and a.drops["out_no_carrier"] == 1
+
+
+def test_what_comes_in_place_of_the_other_end_is_shown_until_that_is_heard_again() -> None:
+    a, b = joined()
+    b.take(bytes(70), now=0.2)
+    b.take(bytes(70), now=0.2, from_peer=False)
+    b.cable.tick(1.0)
+    assert not instead(b.now, "h"), "the other end is there"
+    b.cable.tick(1.0 + DEAD)
+    b.take(bytes(70), bytes(70), now=2.0 + DEAD)
+    b.socket.other_port = 9
+    b.take(bytes(70), now=2.5 + DEAD, from_peer=False)
+    shown = [b.now[f"instead_{name}"] for name in ("not_authentic", "not_from_peer", "from_port")]
+    assert shown == [2, 1, 9]
+    assert (
+        instead(b.now, "h") == "2 datagrams not sealed with the key of this cable and 1 datagram from a stranger, "
+        "from port 9 of h"
+    )
+    a.cable.tick(3.0 + DEAD)
+    b.take(*a.socket.sent, now=3.0 + DEAD)
+    assert not instead(b.now, "h")
+
+
+def test_why_the_kernel_does_not_send_is_shown_until_it_does() -> None:
+    a, _ = joined()
+    a.socket.failure = OSError(errno.EHOSTUNREACH, "")
+    a.cable.tick(1.0)
+    assert refused(a.now) == "No route to host"
+    a.socket.failure = None
+    a.cable.tick(2.0)
+    assert not refused(a.now)
 
 
 def test_old_datagrams_are_not_authentic_under_a_new_key() -> None:
