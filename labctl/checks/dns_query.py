@@ -9,7 +9,7 @@ import struct
 from labctl.checks import dns_message
 from labctl.checks.dns_message import Answer, Malformed, Type
 from labctl.checks.patient_socket import LARGEST, once, opened, send_all, set_out, until_connected
-from labctl.checks.refusal import NotSent
+from labctl.checks.refusal import first_packet
 from labctl.checks.tcp_close import wait_until_closed
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.values import Host
@@ -36,11 +36,9 @@ def query(
 def _by_datagram(namespace: str, server: Host, port: int, name: str, kind: Type, waiting: Patience) -> Answer:
     identifier = random.getrandbits(16)
     with opened(namespace, "udp", server.version) as client:
-        try:
+        with first_packet():
             set_out(client, server, port)
             client.send(dns_message.question(identifier, name, kind))
-        except OSError as error:
-            raise NotSent(error) from error
         while True:  # what is no answer to this question is left out
             message = once(client, select.POLLIN, waiting).recv(LARGEST)
             found = dns_message.answer(identifier, name, kind, message)
@@ -54,10 +52,8 @@ def _by_connection(
     identifier = random.getrandbits(16)
     asked = dns_message.question(identifier, name, kind)
     with opened(namespace, "tcp", server.version) as client:
-        try:
+        with first_packet():
             set_out(client, server, port)
-        except OSError as error:
-            raise NotSent(error) from error
         until_connected(client, waiting)
         send_all(client, _LENGTH.pack(len(asked)) + asked, waiting)
         received, size = bytearray(), _LENGTH.size

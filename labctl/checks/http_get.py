@@ -11,7 +11,7 @@ from typing import Any
 
 from labctl.checks.patient_socket import once as once_ready
 from labctl.checks.patient_socket import opened, send_all, set_out, until_connected
-from labctl.checks.refusal import NotSent
+from labctl.checks.refusal import first_packet
 from labctl.checks.tcp_close import wait_until_closed
 from labctl.errors import kernel_words
 from labctl.process.patience import Patience, PatienceFor
@@ -43,10 +43,8 @@ def get(namespace: str, to: Host, port: int, host: str, path: str, seconds: floa
     """
     waiting = patience(seconds)
     with opened(namespace, "tcp", to.version) as client:
-        try:
+        with first_packet():
             set_out(client, to, port)
-        except OSError as error:
-            raise NotSent(error) from error
         until_connected(client, waiting)
         own_port = client.getsockname()[1]
         send_all(client, _request(host, path), waiting)

@@ -11,6 +11,8 @@ that is what came of them.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from labctl.checks.results import Outcome
 from labctl.errors import kernel_words
@@ -30,6 +32,15 @@ class NotSent(Exception):
     def __init__(self, error: OSError) -> None:
         super().__init__(error)
         self.error = error
+
+
+@contextmanager
+def first_packet() -> Iterator[None]:
+    """Turn an OSError of the body, which sends the first packet, into NotSent."""
+    try:
+        yield
+    except OSError as error:
+        raise NotSent(error) from error
 
 
 def refused_at_once(error: OSError) -> Outcome:

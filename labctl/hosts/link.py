@@ -127,7 +127,7 @@ class Links:
                     found[host] = link
                 except LabError as error:
                     found[host] = error
-                except Exception as error:  # of Mitogen: the thread has nobody else to tell
+                except Exception as error:  # of Mitogen: nothing else catches it in this thread
                     found[host] = HostLost(host, f"{type(error).__name__}: {error}")
 
         threads = [threading.Thread(target=log_in, daemon=True) for _ in range(min(LOGINS, len(hosts)))]

@@ -26,10 +26,14 @@ PART = "LABCTL_PART"
 
 @dataclass(frozen=True)
 class Host:
-    """A host of a lab: what ssh logs in to, and the namespaces that are on it."""
+    """A host of a lab: what ssh logs in to, and the namespaces that are on it.
+
+    The mark is what tells the lab there from another one of the same name; empty where `up` did not come to its end.
+    """
 
     ssh: str
     namespaces: tuple[str, ...]
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,14 @@ class Record:
             hint = f"labctl down {self.lab} ends the lab all the same"
             raise MachineError(f"the topology of lab {self.lab} cannot be read", why, hint) from None
 
-    def completed(self, topology: Topology) -> Self:
-        """Return the record of the lab once it is what a topology says."""
-        return replace(self, topology=topology.model_dump_json(by_alias=True, exclude_defaults=True))
+    def completed(self, topology: Topology, marks: Mapping[str, str]) -> Self:
+        """Return the record of the lab once it is what a topology says, with its mark on each host."""
+        hosts = {host: replace(known, mark=marks[host]) for host, known in self.hosts.items()}
+        return replace(self, hosts=hosts, topology=topology.model_dump_json(by_alias=True, exclude_defaults=True))
+
+    def is_another(self, host: str, mark: str) -> bool:
+        """Return whether what has a mark on a host is another lab of the same name."""
+        return host not in self.hosts or self.hosts[host].mark not in ("", mark)
 
     def without(self, hosts: frozenset[str]) -> Self:
         """Return the record of the lab once it is not on some hosts any more."""
@@ -153,8 +162,8 @@ def recorded(lab: str) -> Record | None:
 
 def _host(known: object) -> Host:
     match known:
-        case {"ssh": str(ssh), "namespaces": [*names]} if all(isinstance(name, str) for name in names):
-            return Host(ssh, tuple(names))
+        case {"ssh": str(ssh), "namespaces": [*names], "mark": str(mark)} if all(isinstance(it, str) for it in names):
+            return Host(ssh, tuple(names), mark)
     raise ValueError(known)
 
 

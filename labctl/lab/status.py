@@ -51,12 +51,15 @@ class ProgramStatus:
 
 @dataclass(frozen=True)
 class HostStatus:
-    """One host of a lab over several, and whether it was reached; if not, nothing is known of its namespaces."""
+    """One host of a lab over several, and whether it was reached; if not, nothing is known of its namespaces.
+
+    One that was reached and says `why` has another lab of the same name.
+    """
 
     host: str
     namespaces: tuple[str, ...]
     reached: bool
-    why: str = ""  # what kept this machine from reaching it, in the words of ssh
+    why: str = ""  # what is the matter: what kept this machine from reaching it is in the words of ssh
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Status:
     cables: tuple[CableStatus, ...] = ()  # to other hosts
     challenge: Challenge | None = None  # while one runs there is no `pending`
     hosts: tuple[HostStatus, ...] = ()  # where it is over several
+    mark: str = ""  # what tells it from another lab of the same name
 
     def __str__(self) -> str:
         """Return a line for each namespace, engine and program, and what differs from the file."""
@@ -83,8 +87,12 @@ class Status:
         cables = [f"{each.device}: {each}" for each in self.cables]
         spaces = [f"{name}: {_in_short(space) if space else 'is gone'}" for name, space in self.namespaces.items()]
         running = [f"{name}: {'runs' if there else 'does not run'}" for name, there in runs]
-        lost = [f"{each.host} cannot be reached: {each.why}" for each in self.hosts if not each.reached]
-        return "\n".join([f"lab {self.lab} ({self.mode})", *spaces, *running, *cables, *lost, self._differs()])
+        hosts = [
+            f"{each.host}: {each.why}" if each.reached else f"{each.host} cannot be reached: {each.why}"
+            for each in self.hosts
+            if each.why
+        ]
+        return "\n".join([f"lab {self.lab} ({self.mode})", *spaces, *running, *cables, *hosts, self._differs()])
 
     def _differs(self) -> str:
         if self.challenge:
@@ -132,6 +140,7 @@ def status(lab: str) -> Status:
         tuple(program_status(program, state) for program in recorded.programs.values()),
         tuple(_cables(recorded, state)),
         hidden,
+        mark=recorded.mark,
     )
 
 

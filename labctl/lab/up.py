@@ -55,6 +55,7 @@ class UpReport:
     seconds: float
     coverage: Coverage  # what the first look took in
     notes: tuple[str, ...]  # what to know about where the lab lives
+    mark: str = ""  # what tells it from another lab of the same name
 
 
 @contextmanager
@@ -101,10 +102,11 @@ def up(wanted: Desired, file: str, mode: str, fork: Fork, notify: Listener) -> I
                     notify(RollingBack(_why(error)))
                     _put_back(before, session.silent())
                 raise
-            substitutions = tuple(state.read().substitutions.values())
-            notes = _notes(topology)
-        seconds = time.monotonic() - began
-        yield UpReport(topology.name, mode, fresh, topology, changes, substitutions, seconds, looked.coverage, notes)
+            made, notes = state.read(), _notes(topology)
+        substitutions, seconds = tuple(made.substitutions.values()), time.monotonic() - began
+        yield UpReport(
+            topology.name, mode, fresh, topology, changes, substitutions, seconds, looked.coverage, notes, made.mark
+        )
 
 
 def _notes(topology: Topology) -> tuple[str, ...]:

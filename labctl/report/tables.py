@@ -112,8 +112,10 @@ def status(report: Status) -> None:
             name = ""
     out.print(table)
     for host in report.hosts:
-        where = f"on {escape(host.host)}: {', '.join(host.namespaces)}"
-        out.print(where if host.reached else f"[red]not reached[/] {where}\n  {escape(host.why)}")
+        what = "" if not host.why else "[red]another lab[/] " if host.reached else "[red]not reached[/] "
+        out.print(f"{what}on {escape(host.host)}: {', '.join(host.namespaces)}")
+        if host.why:
+            out.print(f"  {escape(host.why)}")
     if report.engines:
         _engines(out, report.engines)
         _offloads(out, report.engines)

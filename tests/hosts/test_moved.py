@@ -51,3 +51,23 @@ def test_one_name_is_one_lab_over_hosts_or_here(wire: Wire) -> None:
     for command in ("plan", "up"):
         assert "a lab named one runs on this machine already" in near.labctl(command, over, code=2).stderr
     near.labctl("down")
+
+
+def test_a_lab_that_was_made_on_a_host_since_is_not_taken_for_ours(wire: Wire) -> None:
+    near, (srv1, _) = wire.near, wire.hosts
+    over = near.file(
+        "over.yaml", "name: one\nhosts: {srv1: {}, srv2: {}}\nnamespaces: {a: {host: srv1}, b: {host: srv2}}\n"
+    )
+    near.labctl("up", over)
+    srv1.labctl("down", "one")
+    srv1.labctl("up", srv1.file("theirs.yaml", "name: one\nnamespaces: {theirs: {}}\n"))
+    status = near.json("status")
+    assert {name: there is not None for name, there in status["namespaces"].items()} == {"a": False, "b": True}
+    assert "another lab on srv1: a\n  the lab of this name that runs there" in near.labctl("status").stdout
+    assert "on srv1 a lab named one runs already" in near.labctl("up", over, code=2).stderr
+    down = near.labctl("down", code=2)
+    assert "one is down: namespace b" in down.stdout
+    assert "on srv1 the lab named one is another one" in down.stderr
+    assert near.json("list") == []
+    assert [lab["namespaces"] for lab in srv1.json("list")] == [1]
+    srv1.labctl("down")

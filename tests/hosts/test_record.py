@@ -15,7 +15,7 @@ from labctl.errors import MachineError, UsageError
 from labctl.hosts.record import Host, Record, recorded, recorded_labs
 from labctl.lab.lock import locked_over_hosts
 
-KEPT = {"lab": "one", "file": "", "hosts": {"srv1": {"ssh": "srv1", "namespaces": ["a"]}}, "topology": ""}
+KEPT = {"lab": "one", "file": "", "hosts": {"srv1": {"ssh": "srv1", "namespaces": ["a"], "mark": ""}}, "topology": ""}
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def keep(tmp_path: Path, lab: str, what: Any) -> None:
 
 
 def test_what_is_kept_is_found_again_until_it_is_forgotten() -> None:
-    record = Record("one", "/tmp/one.yaml", {"srv1": Host("anna@srv1", ("a", "b"))})
+    record = Record("one", "/tmp/one.yaml", {"srv1": Host("anna@srv1", ("a", "b"), "labctl: one 1")})
     record.write()
     assert (recorded("one"), recorded_labs()) == (record, ["one"])
     record.forget()
@@ -63,7 +63,7 @@ def test_one_command_at_a_time_changes_a_lab_and_leaves_no_file(tmp_path: Path) 
         {**KEPT, "hosts": []},
         {**KEPT, "hosts": {"srv1": {"ssh": {}, "namespaces": []}}},
         {**KEPT, "hosts": {"srv1": {"ssh": "srv1", "namespaces": "a"}}},
-        {**KEPT, "hosts": {"srv1": {"ssh": "srv1", "namespaces": [1]}}},
+        {**KEPT, "hosts": {"srv1": {"ssh": "srv1", "namespaces": [1], "mark": ""}}},
         {**KEPT, "topology": {}},
     ],
     ids=str,

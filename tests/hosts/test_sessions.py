@@ -1,4 +1,4 @@
-"""What comes over a session is believed if it is an answer, and to what the same host was asked."""
+"""What comes over a session counts if it is an answer, and to what the same host was asked."""
 
 from __future__ import annotations
 

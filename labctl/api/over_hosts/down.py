@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.work import parts
-from labctl.errors import LabError
+from labctl.errors import LabError, UsageError
 from labctl.hosts.record import Record, recorded
 from labctl.lab.down import DownReport
 from labctl.lab.lock import locked_over_hosts
@@ -45,12 +45,20 @@ def end(lab: str) -> tuple[list[Removed], list[LabError]]:
 def end_recorded(record: Record) -> tuple[list[Removed], list[LabError]]:
     """End a lab over hosts, as `end` does, where its lock is held."""
     with sessions(record.logins) as found:
-        answers = {**found.do({host: partial(parts.end, record.lab) for host in found.reached}), **found.lost}
+        works = {host: partial(parts.end, record.lab, record.hosts[host].mark) for host in found.reached}
+        answers = {**found.do(works), **found.lost}
     failed = {host: answer for host, answer in answers.items() if isinstance(answer, LabError)}
     left = record.without(frozenset(answers.keys() - failed.keys()))
     if left.hosts:
         left.write()
     else:
         record.forget()
-    removed = [each for answer in answers.values() if not isinstance(answer, LabError) for each in answer]
-    return removed, list(failed.values())
+    removed = [each for answer in answers.values() if isinstance(answer, tuple) for each in answer]
+    another = [_another(record, host) for host, answer in answers.items() if answer is None]
+    return removed, [*failed.values(), *another]
+
+
+def _another(record: Record, host: str) -> UsageError:
+    """Return what is told of a host where the lab was ended, and another one of the same name was made."""
+    what, why = f"on {host} the lab named {record.lab} is another one", "it was made since, and is left alone"
+    return UsageError(what, why, f"ssh {record.logins[host]} labctl down {record.lab} ends that one")

@@ -15,6 +15,8 @@ from labctl.plan.facts import NOTHING, Namespace
 from labctl.plan.parts import parts as parts_of
 from labctl.plan.plan import Pending, between
 
+ANOTHER = "the lab of this name that runs there is another one, made since"
+
 
 def status(record: Record) -> Status:
     """Look what is there of a lab over hosts. Of what is on hosts that are not reached nothing is told."""
@@ -27,6 +29,8 @@ def status_on(record: Record, found: Sessions) -> Status:
     answers = found.do({host: partial(parts.status, record.lab) for host in found.reached})
     lost = {**found.lost, **{host: answer for host, answer in answers.items() if isinstance(answer, LabError)}}
     there = {host: answer for host, answer in answers.items() if not isinstance(answer, LabError)}
+    another = {host for host, answer in there.items() if answer and record.is_another(host, answer.mark)}
+    there |= dict.fromkeys(another)  # of ours nothing is left
     each = [answer for answer in there.values() if answer is not None]
     return Status(
         record.lab,
@@ -40,7 +44,7 @@ def status_on(record: Record, found: Sessions) -> Status:
         tuple(program for status in each for program in status.programs),
         tuple(cable for status in each for cable in status.cables),
         hosts=tuple(
-            HostStatus(host, known.namespaces, host not in lost, _why(lost.get(host)))
+            HostStatus(host, known.namespaces, host not in lost, ANOTHER if host in another else _why(lost.get(host)))
             for host, known in record.hosts.items()
         ),
     )

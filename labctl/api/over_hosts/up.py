@@ -20,7 +20,7 @@ from labctl.api.caller import Caller
 from labctl.api.over_hosts import cables, neighbours
 from labctl.api.over_hosts.down import end, end_recorded
 from labctl.api.over_hosts.sessions import Sessions, Task, Tell, sessions
-from labctl.api.work import inspect, parts
+from labctl.api.work import parts
 from labctl.engine.cable.no_core import dump_no_core
 from labctl.errors import LabError, UsageError
 from labctl.hosts.record import Record, recorded
@@ -73,15 +73,15 @@ def make(written: Topology, file: str, before: Record | None, caller: Caller) ->
                     if task.error is not None:
                         raise task.error
                 for host in left_over:
-                    found.on(host, partial(parts.end, topology.name))
-                neighbours.forget(found, topology.name, shares, {task.host: task.result[0] for task in made})
-                record.completed(topology).write()
+                    found.on(host, partial(parts.end, topology.name, begun.hosts[host].mark))
+                reports = {task.host: task.result[0] for task in made}
+                neighbours.forget(found, topology.name, shares, reports)
+                record.completed(topology, {host: report.mark for host, report in reports.items()}).write()
         except BaseException as error:
             with ignored(*TERMINATION):
                 merged.take_back(error.what if isinstance(error, LabError) else "interrupted")
                 _take_back(found, made, standing, begun, before)
             raise
-    reports = {task.host: task.result[0] for task in made}
     if not standing:
         caller.unless_received.append(partial(end, topology.name))
     notes = [f"on {host}: {note}" for host, report in reports.items() for note in report.notes]
@@ -118,16 +118,16 @@ def stood(found: Sessions, lab: str, before: Record | None) -> dict[str, Topolog
     if before is None and lab in own_labs():
         hint = f"labctl down {lab}, or another name: labctl up --name NAME"
         raise UsageError(f"a lab named {lab} runs on this machine already", "it is not over hosts", hint)
-    running = found.all(dict.fromkeys(found.reached, inspect.running))
-    there = [host for host, labs in running.items() if lab in labs]
-    if there and before is None:
-        raise UsageError(
-            f"on {there[0]} a lab named {lab} runs already",
-            "it is not known here as a lab over hosts",
-            f"ssh {there[0]} labctl down {lab}, or another name: labctl up --name NAME",
-        )
-    applied = found.all({host: partial(parts.applied, lab) for host in there})
-    return {host: topology for host, topology in applied.items() if topology is not None}
+    there = found.all(dict.fromkeys(found.reached, partial(parts.stands, lab)))
+    stands = {host: each for host, each in there.items() if each is not None}
+    for host, (mark, _) in stands.items():
+        if before is None or before.is_another(host, mark):
+            raise UsageError(
+                f"on {host} a lab named {lab} runs already",
+                "it is not one that was made from here",
+                f"ssh {host} labctl down {lab}, or another name: labctl up --name NAME",
+            )
+    return {host: topology for host, (_, topology) in stands.items() if topology is not None}
 
 
 def _with_hosts_of(record: Record, before: Record | None) -> Record:
@@ -144,7 +144,7 @@ def _take_back(
     kept = [task for task in made if task.settled and task.error is None]
     found.interrupt(made)
     found.settle([task for task in made if task.error is None], keep=False)
-    gone = found.do({task.host: partial(parts.end, begun.lab) for task in kept if task.host not in stood})
+    gone = found.do({task.host: partial(parts.end, begun.lab, "") for task in kept if task.host not in stood})
     try:
         _put_back(found, stood, before)
     except LabError:

@@ -76,22 +76,30 @@ def status(lab: str, caller: Caller) -> Status | None:
     return inspect.status(lab, caller) if lab in inspect.running(caller) else None
 
 
-def applied(lab: str, caller: Caller) -> Topology | None:
-    """Return what a lab was made of; None where there is none, or its `up` was cut off."""
+def stands(lab: str, caller: Caller) -> tuple[str, Topology | None] | None:
+    """Return the mark of a lab and what it was made of, if its `up` came to its end; None where there is none."""
     from labctl.lab.own_labs import own_labs
     from labctl.lab.state import State
 
     context = own_labs().get(lab)
-    return context.call(lambda: State(lab).topology()) if context else None
+    return context.call(lambda: (State(lab).read().mark, State(lab).topology())) if context else None
 
 
-def end(lab: str, caller: Caller) -> tuple[Removed, ...]:
-    """End a lab, and return what was removed: nothing where it does not run."""
+def end(lab: str, mark: str, caller: Caller) -> tuple[Removed, ...] | None:
+    """End a lab, and return what was removed: nothing where it does not run.
+
+    Where a mark is given and that is not the lab's, it is another one: leave it alone, and return None.
+    """
     from labctl.lab.down import end as end_lab
     from labctl.lab.own_labs import own_labs
+    from labctl.lab.state import State
 
     context = own_labs().get(lab)
-    return tuple(end_lab(lab, context)) if context else ()
+    if context is None:
+        return ()
+    if mark and context.call(lambda: State(lab).read().mark) != mark:
+        return None
+    return tuple(end_lab(lab, context))
 
 
 def alone(lab: str, caller: Caller) -> None:

@@ -12,8 +12,8 @@ import select
 import socket
 import struct
 import termios
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from labctl.checks.command_lines import nc_openbsd
 from labctl.checks.delivery import delivery
@@ -98,17 +98,30 @@ def nc(asked: Nc, patience: PatienceFor, begun: Callable[[int], None] = lambda p
         except OSError as error:
             return refused_at_once(error)
         begun(client.getsockname()[1])
-        received, ended, waiting = _Received(), "", patience(asked.timeout)
-        try:
+        received, waiting = _Received(), patience(asked.timeout)
+        with cut_off(asked) as ended:
             (_tcp if asked.protocol == "tcp" else _udp)(asked, server, client, received, waiting)
-        except TimeoutError:
-            ended = f"timed out after {asked.timeout:g} s"
-        except OSError as error:
-            ended = kernel_words(error)
         own_port = client.getsockname()[1]
     if asked.protocol == "tcp":
         wait_until_closed((asked.from_, asked.to), own_port, patience)
-    return delivery(asked, bytes(received.by_server) if server else None, bytes(received.by_client), ended)
+    return delivery(asked, bytes(received.by_server) if server else None, bytes(received.by_client), "".join(ended))
+
+
+@contextmanager
+def cut_off(asked: Nc) -> Iterator[list[str]]:
+    """Yield what is, after the body, which exchanges the data, what cut that off, in words; empty where nothing did."""
+    ended: list[str] = []
+    try:
+        yield ended
+    except TimeoutError:
+        ended.append(timed_out(asked))
+    except OSError as error:
+        ended.append(kernel_words(error))
+
+
+def timed_out(asked: Nc) -> str:
+    """Return that the data of a check has not come in time, in words."""
+    return f"timed out after {asked.timeout:g} s"
 
 
 def taken(asked: Nc) -> str:

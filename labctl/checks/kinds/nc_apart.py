@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from labctl.checks.delivery import delivery
-from labctl.checks.kinds.nc import begin, receive, send, taken
+from labctl.checks.kinds.nc import begin, cut_off, receive, send, taken, timed_out
 from labctl.checks.listening import listen
 from labctl.checks.patient_socket import LARGEST, once, opened, until_connected
 from labctl.checks.refusal import refused_at_once
@@ -65,33 +65,29 @@ def serve(asked: Nc, patience: PatienceFor, ready: Callable[[], object]) -> Half
 
 def call(asked: Nc, patience: PatienceFor) -> Half:
     """Send the data to a server that listens, and take what it answers."""
-    received, ended = bytearray(), ""
+    received = bytearray()
     with opened(asked.from_, asked.protocol, asked.address.version) as client:
         try:
             begin(client, asked)
         except OSError as error:
             return Half(outcome=refused_at_once(error))
         waiting = patience(asked.timeout)
-        try:
+        with cut_off(asked) as ended:
             if asked.protocol == "tcp":
                 until_connected(client, waiting)
                 send(client, asked.send, waiting)
                 receive(client, received, waiting)
             elif asked.reply:
                 received += once(client, select.POLLIN, waiting).recv(LARGEST)
-        except TimeoutError:
-            ended = f"timed out after {asked.timeout:g} s"
-        except OSError as error:
-            ended = kernel_words(error)
         own_port = client.getsockname()[1]
     if asked.protocol == "tcp":
         wait_until_closed((asked.from_,), own_port, patience)
-    return Half(bytes(received), ended)
+    return Half(bytes(received), "".join(ended))
 
 
 def met(asked: Nc, served: Half, called: Half) -> Outcome:
     """Return the outcome of both halves."""
     ended = called.ended
     if asked.protocol == "udp" and not served.received and not ended:
-        ended = f"timed out after {asked.timeout:g} s"
+        ended = timed_out(asked)
     return served.outcome or called.outcome or delivery(asked, served.received, called.received, ended)

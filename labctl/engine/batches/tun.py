@@ -30,7 +30,7 @@ class BatchTun(OffloadTun):
     """A TUN interface whose frames are taken many at once, and to which neighbours are written as superframes."""
 
     merges = Feature.TCP_MERGE | Feature.UDP_MERGE
-    room = MOST_FRAMES * LARGEST
+    buffer_size = MOST_FRAMES * LARGEST
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)

@@ -1,6 +1,6 @@
 """Sealing and opening datagrams: AES-256-GCM or ChaCha20-Poly1305 (RFC 5116), by `cryptography`.
 
-The two ends have 32 random bytes that nobody else has, for this time of being connected alone: an end that starts anew
+The two ends share 32 random bytes, which are known to no other and serve one connection alone: an end that starts anew
 has no key until both get a new one. Each direction has a key of its own, derived by HKDF-Expand (RFC 5869, 2.3; the
 bytes are random, so nothing is to be extracted first). A sealer counts from 1, and ends with `LAST_COUNTER`.
 """

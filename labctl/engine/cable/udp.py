@@ -1,8 +1,8 @@
 """The UDP side: one socket of the host's own network namespace, which sends and receives rows of sealed datagrams.
 
 It is bound where the command was called, and handed over, so that the engine, which lives in the lab, still has it. It
-is not connected: the kernel would refuse a stranger's datagrams for us, but nobody would count them. Fragments of IP
-are forbidden, and what ICMP says of the path's MTU is not believed (IP_PMTUDISC_PROBE, ip(7)): `line` tries it.
+is not connected: the kernel would then drop the datagrams of other senders, and they would not be counted. Fragments of
+IP are forbidden, and ICMP messages on the path's MTU are ignored (IP_PMTUDISC_PROBE, ip(7)): `line` measures it.
 """
 
 from __future__ import annotations

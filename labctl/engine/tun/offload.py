@@ -45,8 +45,8 @@ class OffloadTun(TunDevice):
     flags = IFF_VNET_HDR
     merges = Feature(0)
     """What this port can merge, where the kernel takes it."""
-    room = 2 * LARGEST
-    """Bytes for frames."""
+    buffer_size = 2 * LARGEST
+    """Bytes of the memory that frames are read into."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)
@@ -55,7 +55,7 @@ class OffloadTun(TunDevice):
         # For questions about the interface; later none can be opened (`confinement`).
         self._any_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._header = bytearray(VNET)
-        self._read = buffer(self.room)
+        self._read = buffer(self.buffer_size)
 
     def engage(self, features: Features) -> None:
         """Engage every offload that this kernel has, as long as the interface's MTU leaves something to cut."""
