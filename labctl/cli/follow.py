@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from contextlib import suppress
+from functools import partial
 
 import click
 
@@ -20,22 +20,16 @@ from labctl.errors import ExitCode
 @format_option
 def events(named: str | None, verify: bool, lab: str | None, form: str) -> int:
     """Tell what happens in a lab, a line each, until Ctrl-C; it goes on through `down` and `up`."""
+    from labctl.api.calls.watch import watch
     from labctl.engine.loop.signals import heard
-    from labctl.hosts.record import recorded
-    from labctl.lab.live.watch import Watch
     from labctl.lab.live.watchers import CHECKS, LOOKS
     from labctl.report.happenings import line_in
 
-    own = running_lab(lab or named)
-    name = own.name
+    name = running_lab(lab or named).name
     line, output = line_in(form), sys.stdout.fileno()
-    if recorded(name):
-        with suppress(KeyboardInterrupt):
-            own.follow_events(verify, lambda at, event: click.echo(line(name, at, event)))
-        return ExitCode.SUCCESS
     works = {**LOOKS, **(CHECKS if verify else {})}
-    with heard(signal.SIGINT, signal.SIGTERM) as stop, Watch(name, works) as watch:
-        for moment in watch.moments(also=(stop,), output=(output,)):
+    with heard(signal.SIGINT, signal.SIGTERM) as stop, watch(name, works) as following:
+        for moment in following.moments(also=(stop,), output=(output,)):
             for at, event in moment.events:
                 click.echo(line(name, at, event))
             if moment.ready:
@@ -60,11 +54,11 @@ def watch(named: str | None, verify: bool, packets: bool, web: str | None, lab: 
     if web is not None:
         _serve(lab or named, web, verify)
         return ExitCode.SUCCESS
+    from labctl.api.calls.watch import watch as follow
     from labctl.report.watch.sections import Shown
     from labctl.report.watch.session import watch as watch_lab
 
-    name = _on_this_machine(lab or named)
-    watch_lab(name, Shown(checks=verify, packets=packets))
+    watch_lab(partial(follow, running_lab(lab or named).name), Shown(checks=verify, packets=packets))
     return ExitCode.SUCCESS
 
 
@@ -74,14 +68,5 @@ def _serve(lab: str | None, written: str, verify: bool) -> None:
     from labctl.web.session import serve
 
     at = place(written or DEFAULT)
-    name = _on_this_machine(lab)
-    serve(name, at, verify, lambda url: click.echo(f"lab {name} is shown at {url}; Ctrl-C ends"))
-
-
-def _on_this_machine(lab: str | None) -> str:
-    """Return the name of the lab that is meant. Raise LabError for one over hosts."""
-    from labctl.hosts.record import refuse_over_hosts
-
     name = running_lab(lab).name
-    refuse_over_hosts(name)
-    return name
+    serve(name, at, verify, lambda url: click.echo(f"lab {name} is shown at {url}; Ctrl-C ends"))

@@ -11,7 +11,7 @@ from labctl.api.lab import Lab
 from labctl.cli.this_process import ThisProcess
 
 if TYPE_CHECKING:
-    from labctl.live.events import Event
+    pass
 
 
 class OwnLab(Lab):
@@ -25,15 +25,6 @@ class OwnLab(Lab):
     @staticmethod
     def _new_worker() -> ThisProcess:
         return ThisProcess()
-
-    def follow_events(self, verify: bool, show: Callable[[float, Event], object]) -> None:
-        """Show what happens, until this is interrupted."""
-
-        def hear(happened: tuple[float, Event] | None) -> None:
-            if happened is not None:
-                show(*happened)
-
-        self._do(partial(inspect.events, self.name, verify), hear)
 
     def show_logs(self, named: Sequence[str], follow: bool, show: Callable[[str], object]) -> None:
         """Show lines of logs as `logs` yields them."""

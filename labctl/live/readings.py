@@ -201,3 +201,6 @@ Reading = (
     | Packets
     | Matched
 )
+
+Stamped = tuple[float, Reading]
+"""A reading, and when it was made in seconds since the epoch."""

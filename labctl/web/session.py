@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from labctl.api.calls.watch import watch
 from labctl.engine.loop.signals import heard
 from labctl.lab.live.tapper import tap
-from labctl.lab.live.watch import Watch, Work
+from labctl.lab.live.watch import Work
 from labctl.lab.live.watchers import CHECKS, LOOKS, TOPOLOGY
 from labctl.process.signals import TERMINATION
 from labctl.web import pages
@@ -38,10 +39,10 @@ def serve(lab: str, place: Place, verify: bool, ready: Callable[[str], None]) ->
         response = pages.answer(asked.path.removeprefix(access.root))
         return response, feed.whole() if response.is_stream else b""
 
-    with heard(*TERMINATION) as signals, Server(place, answer) as server, Watch(lab, works) as watch:
+    with heard(*TERMINATION) as signals, Server(place, answer) as server, watch(lab, works) as following:
         access = Access(server.place)
         ready(access.url)
-        for moment in watch.moments(also=(signals, server.fileno())):
+        for moment in following.moments(also=(signals, server.fileno())):
             if signals in moment.ready:
                 return
             server.serve()

@@ -64,11 +64,21 @@ def logs(lab: str, named: Sequence[str], follow: bool, caller: Caller) -> None:
 
 def events(lab: str, verify: bool, caller: Caller) -> None:
     """Tell what happens in a lab, each with its time; None at first, once it is looked at."""
-    if record := recorded(lab):
-        from labctl.api.over_hosts.there import events
+    from labctl.api.calls.watch import watch
+    from labctl.lab.live.watchers import CHECKS, LOOKS
 
-        return events(record, verify, caller)
-    work.events(lab, verify, caller)
+    with watch(lab, {**LOOKS, **(CHECKS if verify else {})}) as following:
+        early: list[object] = []
+        looked_at = False
+        for moment in following.moments():
+            early += moment.events
+            if not looked_at and (moment.state.drift is not None or moment.state.lost):
+                caller.tell(None)
+                looked_at = True
+            if looked_at:
+                for happened in early:
+                    caller.tell(happened)
+                early.clear()
 
 
 def run(lab: str, namespace: str, command: Sequence[str], caller: Caller) -> int:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.work import inspect, operate, parts
-from labctl.errors import LabError
 from labctl.hosts.command import Streams, run_there
 from labctl.hosts.errors import broke_off
 from labctl.hosts.exit_codes import OF_SSH
@@ -36,32 +35,6 @@ def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> 
         reached = {host: works[host] for host in found.reached}
         found.all(reached, lambda host, line: caller.tell(f"{host.ljust(width)}  {line}"))
         found.reach_all()
-
-
-def events(record: Record, verify: bool, caller: Caller) -> None:
-    """Tell what happens on all hosts, each with its time there; None at first, once all are looked at."""
-    if verify:
-        raise LabError(
-            "checks are not run again and again over hosts yet",
-            f"lab {record.lab} is on {', '.join(record.hosts)}",
-            "labctl events without --verify, and labctl verify",
-        )
-    early: list[object] = []
-    unseen = set(record.hosts)
-
-    def hear(host: str, happened: object) -> None:
-        if happened is not None:
-            (early.append if unseen else caller.tell)(happened)
-            return
-        unseen.discard(host)
-        if not unseen:
-            for each in (None, *early):
-                caller.tell(each)
-            early.clear()
-
-    with sessions(record.logins) as found:
-        found.reach_all()
-        found.all(dict.fromkeys(record.hosts, partial(inspect.events, record.lab, False)), hear)
 
 
 def impair(record: Record, device: str, changes: Sequence[Changes]) -> InForce:

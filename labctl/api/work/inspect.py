@@ -69,25 +69,6 @@ def logs(lab: str, named: Sequence[str], follow: bool, caller: Caller) -> None:
     context_of(lab).follow(work, caller.tell)
 
 
-def events(lab: str, verify: bool, caller: Caller) -> None:
-    """Tell what happens in a lab, each with its time; None at first, once it is looked at."""
-    from labctl.lab.live.watch import Watch
-    from labctl.lab.live.watchers import CHECKS, LOOKS
-
-    with Watch(lab, {**LOOKS, **(CHECKS if verify else {})}) as watch:
-        early: list[object] = []
-        looked_at = False
-        for moment in watch.moments():
-            early += moment.events
-            if not looked_at and moment.state.drift is not None:
-                caller.tell(None)
-                looked_at = True
-            if looked_at:
-                for happened in early:
-                    caller.tell(happened)
-                early.clear()
-
-
 def run(lab: str, namespace: str, command: Sequence[str], caller: Caller) -> int:
     """Run a command in a namespace, on the standard streams of this process, and send the caller a pidfd of it.
 

@@ -13,12 +13,11 @@ from contextlib import suppress
 
 from labctl.errors import LabError
 from labctl.lab.challenge import challenge_in
-from labctl.lab.live.observer import Stamped
 from labctl.lab.lock import at_work
 from labctl.lab.observed import facts
 from labctl.lab.state import State
 from labctl.live import readings
-from labctl.live.readings import Reading
+from labctl.live.readings import Reading, Stamped
 from labctl.plan.desired import desired
 from labctl.plan.facts import Facts
 from labctl.plan.plan import between

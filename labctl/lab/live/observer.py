@@ -42,9 +42,6 @@ SAMPLE = 1.0
 SHARE = 200
 """A look at all processes takes at most one part in so many of the time."""
 
-Stamped = tuple[float, Reading]
-"""A reading, and when it was made in seconds since the epoch."""
-
 
 def observe(lab: str, line: Line) -> None:
     """Send what is seen of a lab, in lists of stamped readings, until this process is ended. Raise Hangup."""

@@ -1,5 +1,7 @@
 """Following a lab from outside: who looks at it works where the lab lives, and what they read makes one model here.
 
+Of a lab over several hosts those who look work on each, and a process here has them tell what they read.
+
 A lab may be taken down while it is followed, and a rootless environment ends with its lab, and whoever looks at it from
 inside. Then this process, which is outside, waits for the lab to be there again. So a view that reads `moments` goes on
 for as long as it likes.
@@ -20,7 +22,7 @@ from types import TracebackType
 from labctl.live import events, readings
 from labctl.live.advance import advance
 from labctl.live.events import Event
-from labctl.live.readings import Reading
+from labctl.live.readings import Reading, Stamped
 from labctl.live.state import LabState
 from labctl.plan.notifications import OtherChange
 from labctl.process.child import Child
@@ -44,12 +46,25 @@ On the line come sets of names, of namespaces in which something has changed (an
 class Moment:
     """What is known of a lab, and what has happened since the moment before, each with its time since the epoch.
 
-    `ready` are those of the descriptors that were asked about which are readable, or whose other end is closed.
+    `read` is what all of that follows from. `ready` are those of the descriptors that were asked about which are
+    readable, or whose other end is closed.
     """
 
     state: LabState
     events: tuple[tuple[float, Event], ...] = ()
     ready: frozenset[int] = frozenset()
+    read: tuple[Stamped, ...] = ()
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where those who look at a lab work: its context, None where it does not run now; and who works there.
+
+    `placed` is told who is to look, and returns who does that there.
+    """
+
+    context: Callable[[], Context | None]
+    placed: Callable[[Mapping[str, Work]], Mapping[str, Work]] = lambda works: works
 
 
 @dataclass(frozen=True)
@@ -70,9 +85,10 @@ class _Worker:
 class Watch:
     """A lab that is followed by some who look at it, named by what each does; with the context manager they end."""
 
-    def __init__(self, lab: str, works: Mapping[str, Work]) -> None:
+    def __init__(self, lab: str, works: Mapping[str, Work], where: Where | None = None) -> None:
         self.state = LabState(lab)
-        self._works = works
+        self._where = where or Where(partial(context_for, lab))
+        self._works = self._where.placed(works)
         self._workers: dict[str, _Worker] = {}
         self._next_look = 0.0
 
@@ -92,9 +108,9 @@ class Watch:
 
     def look(self, works: Mapping[str, Work]) -> None:
         """Have others look from now on: those that are not named end, those that are new are started."""
-        for name in self._workers.keys() - works.keys():
+        self._works = self._where.placed(works)
+        for name in self._workers.keys() - self._works.keys():
             self._workers.pop(name).end()
-        self._works = works
 
     def moments(self, also: Collection[int] = (), output: Collection[int] = (), pause: float = 1.0) -> Iterator[Moment]:
         """Yield a moment whenever something was read, and when `pause` seconds have passed without.
@@ -113,10 +129,11 @@ class Watch:
             for descriptor in output:
                 poll.register(descriptor, 0)  # only for POLLERR and POLLHUP
             ready = frozenset(fd for fd, _ in poll.poll(1000 * max(0.0, waiting - time.monotonic())))
-            happened = [event for fd in lines if fd in ready for event in self._received(lines[fd])]
+            read: list[Stamped] = []
+            happened = [event for fd in lines if fd in ready for event in self._received(lines[fd], read)]
             if ready or time.monotonic() >= due:
                 due = time.monotonic() + pause
-                yield Moment(self.state, tuple(happened), ready - lines.keys())
+                yield Moment(self.state, tuple(happened), ready - lines.keys(), tuple(read))
 
     def _begin(self) -> None:
         """Start those who look and do not, if the lab may be there; not more often than every LOOK seconds."""
@@ -124,7 +141,7 @@ class Watch:
         if not missing or time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK
-        context = context_for(self.state.lab)
+        context = self._where.context()
         if context is not None:
             for name in missing:
                 self._workers[name] = self._start(context, self._works[name])
@@ -135,15 +152,16 @@ class Watch:
         theirs.close()
         return _Worker(child, ours)
 
-    def _received(self, name: str) -> Iterator[tuple[float, Event]]:
-        """Yield what has happened by what one of them has sent."""
+    def _received(self, name: str, read: list[Stamped]) -> Iterator[tuple[float, Event]]:
+        """Yield what has happened by what one of them has sent, which is added to what was read."""
         try:
             batches = self._workers[name].line.received()
         except Hangup:
-            yield from self._ended(name)
+            yield from self._ended(name, read)
             return
         changed: set[str] = set()
         for batch in batches:
+            read += batch
             for at, reading in batch:
                 self.state, happened = advance(self.state, at, reading)
                 yield from ((at, event) for event in happened)
@@ -153,13 +171,14 @@ class Watch:
                 if other != name:
                     worker.line.offer(frozenset(list(changed)[:MOST_NAMED]))
 
-    def _ended(self, name: str) -> Iterator[tuple[float, Event]]:
+    def _ended(self, name: str, read: list[Stamped]) -> Iterator[tuple[float, Event]]:
         """Yield what it means that one of them has ended: with an error, or with the lab. Raise the error."""
         worker = self._workers.pop(name)
         reply = worker.child.reply()
         worker.end()
-        if context_for(self.state.lab) is None:
+        if self._where.context() is None:
             at = time.time()
+            read.append((at, readings.NotThere()))
             self.state, happened = advance(self.state, at, readings.NotThere())
             yield from ((at, event) for event in happened)
         elif reply is not None and reply[0] is not None:
@@ -180,6 +199,8 @@ def _changed(reading: Reading, happened: Collection[Event]) -> set[str]:
 
     So may the verdicts of checks. None where nothing changed but what traffic changes.
     """
+    if isinstance(reading, readings.OnHost):
+        reading = reading.reading
     if isinstance(reading, readings.Told) and isinstance(reading.notification, OtherChange):
         return {reading.namespace}
     places = [getattr(event, "place", "") for event in happened if not isinstance(event, _OF_TRAFFIC)]

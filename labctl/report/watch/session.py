@@ -6,7 +6,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from labctl.engine.loop.signals import heard, numbers_of
@@ -18,17 +18,18 @@ from labctl.report.watch.sections import Shown
 from labctl.report.watch.view import WatchView
 
 
-def watch(lab: str, shown: Shown) -> None:
+def watch(follow: Callable[[Mapping[str, Work]], Watch], shown: Shown) -> None:
     """Show a lab until the key q or a signal ends it, or its terminal is gone.
 
-    Raise UsageError where there is no terminal, or one whose cursor cannot be moved.
+    `follow` is told who is to look at the lab, and returns it as it is followed by these. Raise UsageError where there
+    is no terminal, or one whose cursor cannot be moved.
     """
     terminal.refuse_without_screen("labctl watch", "labctl events writes lines")
     view = WatchView(shown)
     try:
         with (
             heard(*TERMINATION, again=(signal.SIGWINCH, signal.SIGTSTP)) as signals,
-            Watch(lab, _works(shown)) as following,
+            follow(_works(shown)) as following,
         ):
             while _shown_until_suspended(view, following, signals):
                 os.kill(os.getpid(), signal.SIGSTOP)

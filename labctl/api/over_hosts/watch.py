@@ -1,0 +1,137 @@
+"""Following a lab over hosts: on each, those who look work as on one machine, and what they read is sent here.
+
+A process here has a session on each host, in a thread of its own: a host that is lost is logged in to again and again,
+while the others are followed. The lab may end and be made again, over other hosts, too: its record here says so.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+
+from labctl.api.work.look import look
+from labctl.errors import LabError
+from labctl.hosts.record import Record, recorded
+from labctl.lab.live.watch import Watch, Where, Work
+from labctl.lab.live.watchers import CHECKS, LOOKS, TOPOLOGY
+from labctl.live.readings import HostLost, NotThere, OnHost, Reading, Spread, Stamped, Written
+from labctl.process.line import Hangup, Line
+from labctl.rootless.context import HostContext
+
+LOOK = 0.3
+"""Seconds between two looks at the record of the lab here."""
+
+AGAIN = 3.0
+"""Seconds after which a host that is lost is logged in to again."""
+
+Say = Callable[[list[Stamped]], object]
+"""Called with stamped readings, in any thread."""
+
+
+def watch(lab: str, works: Mapping[str, Work]) -> Watch:
+    """Return a lab over hosts that is followed by some who look at it."""
+    return Watch(lab, works, Where(HostContext, _placed))
+
+
+def _placed(works: Mapping[str, Work]) -> Mapping[str, Work]:
+    """Return who works here so that others look on the hosts: one for what every view needs, and one for each more."""
+    always = {name: work for name, work in works.items() if name in LOOKS}
+    more = {name: work for name, work in works.items() if name not in {**LOOKS, **CHECKS, **TOPOLOGY}}
+    return {
+        "hosts": partial(_follow, works=always),
+        **{name: partial(_read, works={name: more[name]}) for name in more},
+    }
+
+
+def _follow(lab: str, line: Line, works: Mapping[str, Work]) -> None:
+    """Send what is read on the hosts of a lab, over which it is, and which of them are lost. Raise Hangup."""
+    _Following(lab, works, line.send).follow(line)
+
+
+def _read(lab: str, line: Line, works: Mapping[str, Work]) -> None:
+    """Send what is read on the hosts of a lab that are reached. Raise Hangup."""
+
+    def say(found: list[Stamped]) -> None:
+        if read := [one for one in found if isinstance(one[1], OnHost)]:
+            line.send(read)
+
+    _Following(lab, works, say).follow(line)
+
+
+class _Following:
+    """The hosts of a lab, on which some look at what is there."""
+
+    def __init__(self, lab: str, works: Mapping[str, Work], say: Say) -> None:
+        self._lab, self._works, self._say = lab, works, say
+        self._saying = threading.Lock()
+
+    def follow(self, line: Line) -> None:
+        """Follow the lab as its record here is, and then as the next one is. Raise Hangup."""
+        while True:
+            record = recorded(self._lab)
+            with self._followed(record):
+                while recorded(self._lab) == record:
+                    if select.select([line], [], [], LOOK)[0]:
+                        line.received()
+
+    @contextmanager
+    def _followed(self, record: Record | None) -> Iterator[None]:
+        """Follow the lab on all its hosts within the body."""
+        over = threading.Event()
+        self._tell(*(_as_readings(record) if record else [NotThere()]))
+        hosts = record.logins.items() if record else ()
+        threads = [threading.Thread(target=self._on_host, args=(*host, over), daemon=True) for host in hosts]
+        for thread in threads:
+            thread.start()
+        yield
+        over.set()
+        for thread in threads:
+            thread.join()
+
+    def _tell(self, *found: Reading) -> None:
+        at = time.time()
+        self._tell_stamped([(at, reading) for reading in found])
+
+    def _tell_stamped(self, found: list[Stamped]) -> None:
+        with self._saying:
+            self._say(found)
+
+    def _on_host(self, host: str, login: str, over: threading.Event) -> None:
+        """Follow the lab on a host, which is logged in to again where it is lost."""
+        with suppress(Hangup):  # the process ends then
+            while not over.is_set():
+                try:
+                    self._until_lost(host, login, over)
+                except LabError as error:
+                    self._tell(HostLost(host, _in_a_line(error)))
+                    over.wait(AGAIN)
+
+    def _until_lost(self, host: str, login: str, over: threading.Event) -> None:
+        """Follow the lab on a host. Raise LabError once it is lost."""
+        from labctl.api.over_hosts.sessions import sessions
+
+        with sessions({host: login}) as found:
+            found.reach_all()
+            task = found.start(host, partial(look, self._lab, self._works))
+            found.until(
+                lambda: task.over or over.is_set(),
+                lambda _, read: self._tell_stamped([(at, OnHost(host, reading)) for at, reading in read]),
+            )
+            if task.over:
+                _ = task.result
+
+
+def _as_readings(record: Record) -> list[Reading]:
+    """Return what the record of a lab says."""
+    hosts = {host: known.namespaces for host, known in record.hosts.items()}
+    topology = record.applied()
+    made = [Written(topology)] if topology else []
+    return [*made, Spread(hosts, record.file, topology is not None)]
+
+
+def _in_a_line(error: LabError) -> str:
+    return "; ".join((error.why or error.what).splitlines())

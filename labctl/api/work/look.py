@@ -1,0 +1,26 @@
+"""Work that follows what is on this machine of a lab, for whoever puts it together with what is on others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from labctl.api.caller import Caller
+
+if TYPE_CHECKING:
+    from labctl.lab.live.watch import Work
+
+
+def look(lab: str, works: Mapping[str, Work], caller: Caller) -> None:
+    """Have some look at a lab, and tell what they read in lists of stamped readings, until this is interrupted."""
+    from labctl.lab.live.watch import Watch
+    from labctl.lab.own_labs import own_labs
+    from labctl.live.readings import NotThere
+
+    if lab not in own_labs():
+        caller.tell([(time.time(), NotThere())])
+    with Watch(lab, works) as watch:
+        for moment in watch.moments():
+            if moment.read:
+                caller.tell([*moment.read])
