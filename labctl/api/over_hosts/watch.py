@@ -39,6 +39,8 @@ def watch(lab: str, works: Mapping[str, Work]) -> Watch:
 
 def _placed(works: Mapping[str, Work]) -> Mapping[str, Work]:
     """Return who works here so that others look on the hosts: one for what every view needs, and one for each more."""
+    if CHECKS.keys() & works:
+        raise LabError("checks are not run again and again over hosts yet", "", "labctl verify runs them once")
     always = {name: work for name, work in works.items() if name in LOOKS}
     more = {name: work for name, work in works.items() if name not in {**LOOKS, **CHECKS, **TOPOLOGY}}
     return {

@@ -1,0 +1,57 @@
+"""Following a lab over hosts: one live state of all, in which a host that is lost is shown as that."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.hosts.conftest import Wire
+from tests.hosts.test_two_site import INVENTORY
+
+
+@contextmanager
+def events(wire: Wire, *words: str) -> Iterator[Iterator[dict[str, Any]]]:
+    """Yield what `labctl events` tells on the near machine, until Ctrl-C, by which it ends without a word."""
+    command = ("events", "-f", "json", *words)
+    with wire.near.start_labctl(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        yield map(json.loads, process.stdout)
+        wire.near.interrupt(process)
+        _, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+
+
+def until(told: Iterator[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
+    """Return the first event that has these values."""
+    return next(event for event in told if wanted.items() <= event.items())
+
+
+@pytest.mark.timeout(300)
+def test_events_of_all_hosts_are_those_of_one_lab(wire: Wire) -> None:
+    near, srv2 = wire.near, wire.srv2
+    inventory = near.file("inventory.yaml", INVENTORY)
+    near.labctl("up", "two-site", "-i", inventory)
+    with events(wire) as told:
+        assert next(told)["words"] == "is up"
+        near.labctl("exec", "siteB", "--", "ip", "link", "set", "wan0", "down")
+        until(told, event="link", place="siteB:wan0", change="down")
+        until(told, event="link", place="siteA:wan0", change="no-carrier")
+        until(told, event="drift", change="appeared", subject="siteB:wan0")
+        near.labctl("up", "two-site", "-i", inventory)
+        until(told, event="link", place="siteA:wan0", change="carrier")
+        srv2.unplug()
+        assert until(told, event="host")["words"].startswith("srv2 is not reached: ")
+        srv2.plug()
+        until(told, event="host", change="reached", host="srv2")
+        until(told, event="lab", change="up")
+        near.labctl("down")
+        until(told, event="lab", change="down")
+        near.labctl("up", "two-site", "-i", inventory)
+        until(told, event="lab", change="begun")
+        until(told, event="lab", change="up")
+    near.labctl("down")
