@@ -214,6 +214,11 @@ def context_at(lab: str | None, descriptors: Sequence[int]) -> Context:
     return HostContext() if lab is None else RootlessContext(lab, descriptors[0])
 
 
+def this_machine() -> Context:
+    """Return where this process is: for what works beside it."""
+    return HostContext()
+
+
 def context_for(lab: str) -> Context | None:
     """Return where a lab of this user lives or would live, None where that is still to be made."""
     return HostContext() if has_network_rights() else _find(lab)

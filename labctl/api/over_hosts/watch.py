@@ -20,7 +20,7 @@ from labctl.lab.live.watch import Watch, Where, Work
 from labctl.lab.live.watchers import CHECKS, LOOKS, TOPOLOGY
 from labctl.live.readings import HostLost, NotThere, OnHost, Reading, Spread, Stamped, Written
 from labctl.process.line import Hangup, Line
-from labctl.rootless.context import HostContext
+from labctl.rootless.context import this_machine
 
 LOOK = 0.3
 """Seconds between two looks at the record of the lab here."""
@@ -34,7 +34,7 @@ Say = Callable[[list[Stamped]], object]
 
 def watch(lab: str, works: Mapping[str, Work]) -> Watch:
     """Return a lab over hosts that is followed by some who look at it."""
-    return Watch(lab, works, Where(HostContext, _placed))
+    return Watch(lab, works, Where(this_machine, _placed))
 
 
 def _placed(works: Mapping[str, Work]) -> Mapping[str, Work]:
