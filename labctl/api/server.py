@@ -22,6 +22,7 @@ import select
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -248,7 +249,7 @@ def _work(file: int, line_end: int, *others: int) -> None:
     try:
         with open(file, "rb") as whole:
             request: Request = pickling.load(whole)
-        caller = Caller(partial(_tell, line), partial(_heard, line), _streams(request, others))
+        caller = Caller(partial(_tell, line), _Hearing(line), _streams(request, others))
         os.environ.clear()
         os.environ.update(request.environment)
         _enter(request.directory)
@@ -287,12 +288,18 @@ def _tell(line: Line, what: object) -> None:
         line.send(Told(what))
 
 
-def _heard(line: Line) -> object:
-    """Wait for what the program says. Raise Hangup."""
-    while True:
-        select.select([line], [], [])
-        for what in line.received():
-            return what
+class _Hearing:
+    """Waits for what the program says, word for word. Raise Hangup."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._said: deque[object] = deque()
+
+    def __call__(self) -> object:
+        while not self._said:
+            select.select([self._line], [], [])
+            self._said.extend(self._line.received())
+        return self._said.popleft()
 
 
 def _streams(request: Request, descriptors: Sequence[int]) -> Sequence[int]:

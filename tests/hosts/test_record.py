@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from labctl.api.caller import Caller
-from labctl.api.calls.inspect import running
+from labctl.api.calls.inspect import running, summaries
 from labctl.errors import MachineError, UsageError
 from labctl.hosts.record import Host, Record, recorded, recorded_labs
 from labctl.lab.lock import locked_over_hosts
@@ -75,6 +75,8 @@ def test_a_damaged_one_is_told_and_in_the_way_of_no_other(tmp_path: Path, damage
         recorded("one")
     assert recorded("two") is not None
     assert {"one", "two"} <= {*running(Caller())}
+    listed = {each.lab: each.complete for each in summaries(Caller())}
+    assert (listed["one"], listed["two"]) == (False, False)
 
 
 def test_of_a_damaged_topology_it_is_told_that_the_lab_can_be_ended(tmp_path: Path) -> None:

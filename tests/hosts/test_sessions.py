@@ -9,11 +9,13 @@ from typing import Any, cast
 
 import pytest
 
+from labctl.api import server
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.sessions import Sessions
 from labctl.errors import LabError
 from labctl.hosts import answers
 from labctl.hosts.link import Link, Links
+from labctl.process.line import Line
 
 
 def _some_work(caller: Caller) -> str:
@@ -49,6 +51,16 @@ def test_work_that_is_settled_is_not_kept_in_memory() -> None:
         del task
         gc.collect()
         assert kept() is None
+
+
+def test_all_that_a_caller_says_at_once_is_heard_one_by_one() -> None:
+    ours, theirs = Line.pair()
+    hear = server._Hearing(theirs)
+    for number in range(3):
+        ours.send(number)
+    assert [hear(), hear(), hear()] == [0, 1, 2]
+    ours.close()
+    theirs.close()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
 from labctl.api.work import inspect as work
-from labctl.hosts.record import existing, recorded, recorded_labs
+from labctl.hosts.record import recorded, recorded_labs
 
 if TYPE_CHECKING:
     from labctl.lab.names import Names
@@ -26,7 +26,7 @@ def summaries(caller: Caller) -> tuple[Summary, ...]:
     from labctl.api.over_hosts.known import summary
 
     here = (each for each in work.summaries(caller) if each.lab not in over)
-    return (*here, *(summary(existing(lab)) for lab in over))
+    return (*here, *map(summary, over))
 
 
 def namespaces(lab: str, caller: Caller) -> tuple[str, ...]:

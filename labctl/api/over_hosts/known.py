@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from labctl.hosts.record import Record
+from labctl.errors import LabError
+from labctl.hosts.record import Record, existing
 from labctl.lab.names import Names
 from labctl.lab.status import Summary
 
 
-def summary(record: Record) -> Summary:
-    """Return one line about a lab, of which only that is known which namespaces are where."""
-    return Summary(
-        record.lab, "over hosts", bool(record.topology), len(record.namespaces), 0, 0, hosts=tuple(record.hosts)
-    )
+def summary(lab: str) -> Summary:
+    """Return one line about a lab, which may be damaged: only that is known which namespaces are where."""
+    try:
+        record = existing(lab)
+    except LabError:  # `down` says what it is; here the other labs are of interest, too
+        return Summary(lab, "over hosts", False, 0, 0, 0)
+    return Summary(lab, "over hosts", bool(record.topology), len(record.namespaces), 0, 0, hosts=tuple(record.hosts))
 
 
 def names(record: Record) -> Names:

@@ -8,7 +8,8 @@ as one. So at any quiet moment
     received_frames        == tap_written_frames + the sum of all `in_...` drops of frames
 
 A record whose piece was lost is `in_unfinished`; it was no frame yet. The numbers at the end do not count: they show
-how the cable is now.
+how the cable is now. Where the kernel refuses a row of datagrams midway, those that went out are not counted as sent,
+and `lost_datagrams` of the other end is short by as many.
 """
 
 from __future__ import annotations

@@ -57,7 +57,10 @@ class State(enum.IntEnum):
 
 
 class Line:
-    """The other end, over a path of one IP version. `path` is the largest datagram that arrives there, in bytes."""
+    """The other end, over a path of one IP version. `path` is the largest datagram that arrives there, in bytes.
+
+    The other end says so, and is authentic: a wrong size harms its own cable alone.
+    """
 
     def __init__(self, version: int, link_up: bool, now: float) -> None:
         headers = wire.UDP_AND_IP[version]
