@@ -77,11 +77,11 @@ GOALS = (
     Goal("watch, % of a CPU", ("observer-cpu", "watch"), None, at_most=2),
     Goal("watch --web, % of a CPU", ("observer-cpu", "watch-web"), None, at_most=2),
     Goal("one more engine, MB", ("engine-memory", "labctl"), None, at_most=4),
-    Goal("up two-site, seconds", ("up-two-site", "labctl"), None, at_most=0.45),
+    Goal("up two-site, seconds", ("up-two-site", "labctl"), None, at_most=0.22),
     Goal("script / labctl, 100 sites", ("up-100", "script"), ("up-100", "labctl"), at_least=3),
     Goal("mininet / labctl, 100 hosts", ("up-down-100", "mininet"), ("up-down-100", "labctl"), at_least=4),
-    Goal("500 sites / 100 sites", ("up-500", "labctl"), ("up-100", "labctl"), at_most=6),
-    Goal("the same of a hub", ("up-hub-500", "labctl"), ("up-hub-100", "labctl"), at_most=6),
+    Goal("500 sites / 100 sites", ("up-500", "labctl"), ("up-100", "labctl"), at_most=5.2),
+    Goal("the same of a hub", ("up-hub-500", "labctl"), ("up-hub-100", "labctl"), at_most=5.2),
     Goal("one more site, MB", ("site-memory", "labctl"), None, at_most=10),
 )
 
