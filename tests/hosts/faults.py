@@ -2,15 +2,18 @@
 
 Nothing of it goes through labctl, which has to find it out. Each fault of a cable has one of its own, of its name, from
 `left` on srv1 to `right` on srv2. So all of them are there at once, and what is said of one may not be said of another.
+Those of a host are there one after the other.
 
-A command is run on a host, srv1 or srv2, as root in its own network namespace; or in a namespace of the lab, left or
-right. In it ENGINE stands for the PID of the engine of the end that is on that host, PORT[left] and PORT[right] for the
-UDP ports of the cable.
+A command is run on a machine, near, srv1 or srv2, as root in its own network namespace; or in a namespace of the lab,
+left or right. In it ENGINE stands for the PID of the engine of the end that is on that host, ENVIRONMENT for that of
+the lab there, PORT[left] and PORT[right] for the UDP ports of the cable.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from tests.hosts.machines import USER
 
 Commands = tuple[tuple[str, str], ...]
 HOST_OF = {"left": "srv1", "right": "srv2"}
@@ -142,5 +145,103 @@ OF_A_CABLE = (
     Fault(
         "address", (("right", "ip address flush dev address"),),
         left=_JOINED, right=_JOINED, hop="right:address",
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command says, beside other things, and its exit code."""
+
+    code: int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OfHost:
+    """Something wrong with a host, or on the way to it, that concerns all cables.
+
+    `dark` is whether they lose their carriers then. Undone by `undo` it heals by itself, without it by `labctl up`.
+    """
+
+    name: str
+    inject: Commands
+    status: Said
+    verify: Said | None = None
+    undo: Commands = ()
+    dark: bool = False
+
+
+_NEIGHBOUR = "10.77.0.3 lladdr 02:00:00:00:00:99 dev eth0"
+_LABCTL = f"/home/{USER}/.local/bin/labctl"
+_RECORD = f"/home/{USER}/.local/state/labctl/between.json"
+_NO_SSHD, _SSHD_AGAIN = rule("nosshd", "srv2", "input", "tcp dport 22 reject with tcp reset")
+_AS_ITS_FILE_SAYS = "as its file says, but for srv2: not reached"
+
+OF_A_HOST = (
+    OfHost(
+        "no route", (("srv1", "ip route add unreachable 10.77.0.3"),),
+        status=Said(0, (
+            "left:out: hears srv2 (10.77.0.3:PORT[right]), which does not hear this end; this host does not send: "
+            "No route to host",
+            "right:out: nothing comes from srv1",
+        )),
+        verify=Said(1, ("srv1",)),
+        undo=(("srv1", "ip route del unreachable 10.77.0.3"),), dark=True,
+    ),
+    OfHost(  # srv1 has learned the MAC address of a machine that has the same IP address
+        "address taken by another machine", (("srv1", f"ip neighbour replace {_NEIGHBOUR} nud permanent"),),
+        status=Said(0, (f"left:out: hears srv2 (10.77.0.3:PORT[right]), {_HEARD}", "right:out: nothing comes from")),
+        verify=Said(1, ("what srv1 sends to UDP port PORT[right] of srv2 does not arrive",)),
+        undo=(("srv1", "ip neighbour del 10.77.0.3 dev eth0"),), dark=True,
+    ),
+    OfHost(
+        "smaller MTU", (("srv2", "ip link set dev eth0 mtu 1280"),),
+        status=Said(0, ("path MTU 1280: packets over 1214 bytes travel in several datagrams",)),
+        verify=Said(0, ("all passed",)),
+        undo=(("srv2", "ip link set dev eth0 mtu 1500"),),
+    ),
+    OfHost(
+        "another address",
+        (("srv2", "ip address add 10.77.0.33/24 dev eth0 && ip address del 10.77.0.3/24 dev eth0"),),
+        status=Said(0, ("not reached on srv2: right", "ssh: connect to host 10.77.0.3", _AS_ITS_FILE_SAYS,
+                        "left:out: nothing comes from srv2 (10.77.0.3:PORT[right])")),
+        undo=(("srv2", "ip address flush dev eth0 && ip address add 10.77.0.3/24 dev eth0"),), dark=True,
+    ),
+    OfHost(
+        "link down", (("srv2", "ip link set dev eth0 down"),),
+        status=Said(0, ("not reached on srv2: right", "ssh: connect to host 10.77.0.3", _AS_ITS_FILE_SAYS)),
+        undo=(("srv2", "ip link set dev eth0 up"),), dark=True,
+    ),
+    OfHost(  # the lab is well, and so are its cables
+        "no sshd", _NO_SSHD,
+        status=Said(0, ("not reached on srv2: right", "Connection refused", "left:out: joined with srv2",
+                        _AS_ITS_FILE_SAYS)),
+        verify=Said(5, ("srv2 cannot be reached", "Connection refused")),
+        undo=_SSHD_AGAIN,
+    ),
+    OfHost(
+        "another labctl", (("srv2", f"mv {_LABCTL} {_LABCTL}.usual"),),
+        status=Said(0, ("not reached on srv2: right", "labctl: not found", "left:out: joined with srv2")),
+        verify=Said(3, ("labctl is not installed on srv2", "ssh srv2 pipx install")),
+        undo=(("srv2", f"mv {_LABCTL}.usual {_LABCTL}"),),
+    ),
+    OfHost(
+        "damaged record", (("near", f"cp -p {_RECORD} {_RECORD}.usual && echo '{{' > {_RECORD}"),),
+        status=Said(3, ("between.json", "it is damaged")),
+        verify=Said(3, ("between.json", "it is damaged")),
+        undo=(("near", f"mv {_RECORD}.usual {_RECORD}"),),
+    ),
+    OfHost(
+        "no record", (("near", f"mv {_RECORD} {_RECORD}.usual"),),
+        status=Said(2, ("no lab is running",)),
+        verify=Said(2, ("no lab is running",)),
+        undo=(("near", f"mv {_RECORD}.usual {_RECORD}"),),
+    ),
+    OfHost(
+        "environment killed", (("srv2", "kill -KILL ENVIRONMENT"),),
+        status=Said(0, ("right      gone", "+ right namespace  (is not there)", "left:out: nothing comes from srv2")),
+        verify=Said(2, ("on srv2: there is no lab named between", "labctl up")),
+        dark=True,
     ),
 )  # fmt: skip

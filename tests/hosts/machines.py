@@ -67,14 +67,20 @@ LogLevel ERROR
 
 
 class Machine:
-    """One machine: a name, an address, and what runs there."""
+    """One machine: a name, an address, what runs there, and clocks that count from a boot of its own."""
 
-    def __init__(self, name: str, address: str, made: Path, wire: int) -> None:
-        self.name, self.address, self._wire = name, address, wire
-        furnish = _FURNISH.format(made=made, user=USER, uid=USER_UID)
-        begin = f"set -e{furnish}exec {SSHD} -D -e -f {made}/sshd_config"
+    def __init__(self, name: str, address: str, made: Path, wire: int, since_boot: int) -> None:
+        self.name, self.address, self._made, self._wire = name, address, made, wire
+        self._clocks = f"-T --monotonic={since_boot} --boottime={since_boot}".split()
+        self._mac = "02:77:00:00:00:" + address.rpartition(".")[2].zfill(2)
+        self.boot()
+
+    def boot(self) -> None:
+        """Begin, with nothing of what was here before."""
+        furnish = _FURNISH.format(made=self._made, user=USER, uid=USER_UID)
+        begin = f"set -e{furnish}exec {SSHD} -D -e -f {self._made}/sshd_config"
         self._outside = subprocess.Popen(
-            ["unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", begin],
+            ["unshare", *self._clocks, *["-n", "-m", "-p", "-f", "--mount-proc", "--kill-child"], "sh", "-c", begin],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -85,9 +91,11 @@ class Machine:
         assert self._outside.stdout.readline() == "ready\n"
         (self.pid,) = _children(self._outside.pid)
         self._pidfd = os.pidfd_open(self.pid)
-        inside(wire, "ip", "link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(self.pid))
-        inside(wire, "ip", "link", "set", f"to-{name}", "master", "wire", "up")
-        inside(self.pid, "ip", "addr", "add", f"{address}/24", "dev", "eth0")
+        plug, wire = f"to-{self.name}", self._wire
+        peer = ("address", self._mac, "name", "eth0", "netns", str(self.pid))
+        inside(wire, "ip", "link", "add", plug, "type", "veth", "peer", *peer)
+        inside(wire, "ip", "link", "set", plug, "master", "wire", "up")
+        inside(self.pid, "ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
         inside(self.pid, "ip", "link", "set", "eth0", "up")
 
     def start(self, *command: str, root: bool = False, **options: Any) -> subprocess.Popen[str]:
@@ -119,7 +127,7 @@ class Machine:
 
         def become() -> None:
             with open(f"/proc/{self.pid}/ns/pid", "rb") as pids:
-                setns(self._pidfd, CLONE_NEWNET | CLONE_NEWNS)
+                setns(self._pidfd, CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWTIME)
                 setns(pids.fileno(), CLONE_NEWPID)
             inner = os.fork()  # only a child is in another PID namespace
             if inner:
@@ -248,6 +256,7 @@ def _to_its_end(
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
+CLONE_NEWTIME = 0x80  # linux/sched.h
 PYTHON = {"PYTHONPATH": str(REPO), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -283,7 +292,7 @@ def machines(made: Path, names: Sequence[str]) -> Iterator[list[Machine]]:
         inside(wire.pid, "ip", "link", "add", "wire", "type", "bridge")
         inside(wire.pid, "ip", "link", "set", "wire", "up")
         for number, name in enumerate(names, 1):
-            found.append(Machine(name, f"10.77.0.{number}", made, wire.pid))
+            found.append(Machine(name, f"10.77.0.{number}", made, wire.pid, number * 100_000))
         yield found
     finally:
         for machine in found:
