@@ -75,6 +75,19 @@ class Engine:
 
 
 @dataclass(frozen=True)
+class CableEnd:
+    """An end of a cable between hosts: its engine, and what that measures all the time of the way to the other end."""
+
+    device: InterfaceRef
+    alive: bool
+    stopped: bool
+    state: str  # of labctl.engine.cable.line.State, in lower case; empty where it is not known
+    port: int  # of the UDP socket that it has on its host
+    words: str  # how it is
+    counted: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class File:
     """The topology file of the lab: as a person types it for `up`, its path, and where its parts stand, if known.
 
@@ -107,6 +120,7 @@ class Case:
     stages: Sequence[Stage]
     spaces: Mapping[str, Space]
     engines: Mapping[InterfaceRef, Engine] = field(default_factory=dict)
+    cables: Mapping[InterfaceRef, CableEnd] = field(default_factory=dict)  # between hosts
     ways: Mapping[Stage, Way | NoWay] = field(default_factory=dict)  # of SEND, FORWARD and DELIVER
     returns: Mapping[Stage, Way | NoWay] = field(default_factory=dict)  # of DELIVER and FORWARD: to the packet's source
     journeys: Sequence[Journey] = ()  # of all packets that were seen while the check ran

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from labctl.diagnosis.facts import Engine, Space
+from labctl.diagnosis.facts import CableEnd, Engine, Space
 from labctl.kernel.addresses import Address
 from labctl.kernel.conntrack import Connection
 from labctl.kernel.flow import Flow
@@ -56,7 +56,7 @@ class Gather(Protocol):
         """
 
     def seen(self) -> Sequence[Seen]:
-        """Return the packets that were seen since this was asked last, in the order of time."""
+        """Return the packets that were seen since `begin`, in the order of time."""
 
     def namespaces(self) -> Mapping[str, plan.Namespace]:
         """Return what there is of the lab, as it is compared with its file."""
@@ -69,6 +69,9 @@ class Gather(Protocol):
 
     def engines(self) -> Mapping[InterfaceRef, Engine]:
         """Return the engines by their devices, and what each has counted since `begin`."""
+
+    def cables(self) -> Mapping[InterfaceRef, CableEnd]:
+        """Return the ends of cables between hosts, and what the engine of each has counted since `begin`."""
 
     def connections(self, names: Collection[str]) -> Mapping[str, Sequence[Connection]]:
         """Return the connections that these namespaces track."""

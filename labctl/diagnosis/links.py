@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labctl.diagnosis import fixes
+from labctl.diagnosis import cables, fixes
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind
 from labctl.diagnosis.reasons import Reason
@@ -47,9 +47,9 @@ def broken(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
         seen = Witness(str(ref), "link", "administratively down (no IFF_UP)")
         yield Verdict(str(ref), Reason.LINK_DOWN, f"the interface {ref} is down", (seen,), fixes.up(case))
         return
-    cabled = list(cabled_elsewhere(case, ref))
-    yield from cabled
-    if cabled or link.carrier or link.kind in ("tun", "tap"):
+    known = [*cabled_elsewhere(case, ref), *cables.not_running(case, ref)]
+    yield from known
+    if known or link.carrier or link.kind in ("tun", "tap"):
         return
     lost = Witness(str(ref), "link", "up, NO-CARRIER")
     other = _other_end(case, ref)
@@ -109,6 +109,10 @@ def _without_carrier(case: Case, ref: InterfaceRef, lost: Witness) -> Iterator[V
     found = [verdict for name in ports for verdict in broken(case, InterfaceRef(ref.namespace, name))]
     if found:
         yield from found
+        return
+    between = list(cables.closed(case, ref, _by_file(case, ref)))
+    yield from between
+    if between:
         return
     words = f"{ref} is up and has no carrier"
     yield Verdict(str(ref), Reason.NO_CARRIER, words, (lost,), fixes.up(case))

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from labctl.diagnosis import (
     addresses,
+    cables,
     destinations,
     engines,
     filters,
@@ -79,7 +80,7 @@ _ON_THE_WAY_OUT = (
 )
 _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
     Kind.SEND: _ON_THE_WAY_OUT,
-    Kind.CROSS: (neighbours.other_host, sizes.next_mtu, filters.queue),
+    Kind.CROSS: (neighbours.other_host, sizes.next_mtu, filters.queue, cables.drops),
     Kind.SWITCH: (neighbours.other_host, links.flooding, sizes.next_mtu, filters.queue),
     Kind.FORWARD: (settings.time_to_live, destinations.of_none, *_ON_THE_WAY_OUT),
     Kind.DELIVER: (

@@ -26,7 +26,7 @@ from labctl.diagnosis.walk import in_question, verdicts
 from labctl.diagnosis.whose import apart, seen_of
 from labctl.kernel.conntrack import Connection
 from labctl.kernel.neighbours import UNRESOLVED
-from labctl.kernel.packet_taps import EVERYTHING, NOTHING, Seen
+from labctl.kernel.packet_taps import EVERYTHING, NOTHING
 from labctl.plan.change import Change
 from labctl.plan.desired import Desired
 from labctl.plan.facts import Namespace
@@ -59,7 +59,6 @@ class Explainer:
         self._on_the_way = {name: paths.namespaces(asked) for name, asked in self._asked.items()}
         self._watched = {name: self._around(name) for name in self._asked}
         self._there = gather.watch(list(dict.fromkeys(each for found in self._watched.values() for each in found)))
-        self._seen: list[Seen] = []
         self._endpoints = {endpoint.device: endpoint for endpoint in wanted.topology.ttun}
         self._ports = frozenset(end.port for each in wanted.topology.ttun for end in (each.bind, each.peer))
 
@@ -70,12 +69,6 @@ class Explainer:
 
     def _look(self, check: str, program: bytes) -> None:
         self._gather.begin(list(self._watched.get(check, ())), program)
-        self._seen = []
-
-    def _crossed(self) -> list[Seen]:
-        """Return the packets that were seen since the look began."""
-        self._seen += self._gather.seen()
-        return self._seen
 
     def _around(self, check: str) -> Iterable[str]:
         """Return the namespaces that the packets of a check may come through: all where the file leads nowhere.
@@ -94,7 +87,7 @@ class Explainer:
         asked = self._asked.get(check.name)
         if asked is None:  # only the command that is run knows
             return Crossed()
-        own, others = apart(asked, self._crossed(), self._ports)
+        own, others = apart(asked, self._gather.seen(), self._ports)
         return Crossed(*(passed(points, self._endpoints, packets) for packets in (own, others)))
 
     def answered_elsewhere(self, check: Check) -> str:
@@ -102,7 +95,7 @@ class Explainer:
         asked = self._asked.get(check.name)
         if asked is None or not asked.receiver or not asked.answered or asked.receiver not in self._there:
             return ""
-        _, probes, answers = seen_of(asked, self._crossed(), self._ports)
+        _, probes, answers = seen_of(asked, self._gather.seen(), self._ports)
         arrived = any(each.station.namespace == asked.receiver for probe in probes for each in probe.sightings)
         answering = [each.first.station.namespace for each in answers]
         return "" if arrived or not answering or asked.receiver in answering else answering[0]
@@ -149,7 +142,7 @@ class Explainer:
             stages = self._paths.stages(asked, translated)
         if stages and asked.answered:
             stages = tuple(onward(self._gather, stages, found))
-        every, probes, answers = seen_of(asked, self._crossed(), self._ports)
+        every, probes, answers = seen_of(asked, self._gather.seen(), self._ports)
         case = Case(
             self._wanted.topology,
             self._file,
@@ -157,6 +150,7 @@ class Explainer:
             stages,
             {name: elsewhere(space) for name, space in found.items()},
             self._gather.engines(),
+            self._gather.cables(),
             journeys=every,
             probes=probes,
             answers=answers,

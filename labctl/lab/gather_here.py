@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from labctl.checks.probes import Probes
 from labctl.checks.results import Outcome
-from labctl.diagnosis.facts import Engine, Space
+from labctl.diagnosis.facts import CableEnd, Engine, Space
 from labctl.diagnosis.gather import LookUp, Met, elsewhere
 from labctl.errors import LabError
 from labctl.kernel import interfaces, namespaces, programs, sock_diag, sysctls, xfrm
@@ -32,6 +33,9 @@ from labctl.process.patience import Patience
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Probe
 
+if TYPE_CHECKING:
+    from labctl.lab.cables.status import CableStatus
+
 
 class GatherHere:
     """Answers about the namespaces and engines of a lab that lives here (diagnosis.gather.Gather).
@@ -45,6 +49,7 @@ class GatherHere:
         self._taps = PacketTaps()
         self._before: dict[str, Counted] = {}
         self._counted: dict[InterfaceRef, dict[str, int]] = {}
+        self._seen: list[Seen] = []
         self._traces: dict[str, FirewallTrace] = {}
 
     def close(self) -> None:
@@ -60,11 +65,18 @@ class GatherHere:
 
     def begin(self, names: Collection[str], program: bytes) -> None:
         self._counted = {device: self._counters(device) for device in self._recorded.engines}
+        self._counted |= {device: end.counters for device, end in self._ends()}
         self._taps.show(program)
         self._taps.crossed()
+        self._seen = []
         self._before = {name: counted(name) for name in names}
 
     def seen(self) -> Sequence[Seen]:
+        self._seen += self.unread()
+        return self._seen
+
+    def unread(self) -> Sequence[Seen]:
+        """Return the packets that were seen since this was asked last."""
         return self._taps.crossed()
 
     @cached_property
@@ -133,12 +145,32 @@ class GatherHere:
                         for way, each in (running.impairments if running else {}).items()
                         if str(each) != "none"
                     },
-                    {name: count - before.get(name, 0) for name, count in self._counters(device).items()},
+                    _since(before, self._counters(device)),
                 ),
             )
 
     def _counters(self, device: InterfaceRef) -> dict[str, int]:
         return EngineStats.of(device, self._state).counters
+
+    def cables(self) -> Mapping[InterfaceRef, CableEnd]:
+        return {
+            device: CableEnd(
+                device,
+                end.running,
+                end.running and self._recorded.cables[device].process.stopped(),
+                end.state,
+                end.port,
+                str(end),
+                _since(self._counted.get(device, {}), end.counters),
+            )
+            for device, end in self._ends()
+        }
+
+    def _ends(self) -> Iterator[tuple[InterfaceRef, CableStatus]]:
+        if self._recorded.cables:
+            from labctl.lab.cables.ends import cable_status  # which labs on one machine do without
+
+            yield from ((device, cable_status(end, self._state)) for device, end in self._recorded.cables.items())
 
     def connections(self, names: Collection[str]) -> Mapping[str, Sequence[Connection]]:
         return dict(_connections(name for name in names if name in self._facts.namespaces))
@@ -167,6 +199,10 @@ class GatherHere:
 
     def ask(self, probe: Probe) -> Outcome:
         return Probes(Patience).ask(probe)
+
+
+def _since(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    return {name: count - before.get(name, 0) for name, count in now.items()}
 
 
 def _connections(names: Iterable[str]) -> Iterator[tuple[str, Sequence[Connection]]]:

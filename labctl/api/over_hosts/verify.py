@@ -1,33 +1,36 @@
 """Verify over hosts: checks are judged here, with the counters of all hosts; each probe is made where it begins.
 
 What a check asks of the kernel goes to the host of the namespace that is meant. The counters are read on all hosts of
-the way at once, on each once no engine there has packets left to carry.
+the way at once, on each once no engine there has packets left to carry. Why a check has failed is worked out here, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
-from labctl.api.over_hosts.causes import Ends, causes
-from labctl.api.over_hosts.sessions import Sessions, Task, sessions
-from labctl.api.over_hosts.status import status_on
+from labctl.api.over_hosts.conversation import Conversation, conversation
+from labctl.api.over_hosts.gather import GatherThere
+from labctl.api.over_hosts.sessions import sessions
 from labctl.api.work import parts
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.kinds import kind_of
 from labctl.checks.kinds.nc_apart import Half, met
 from labctl.checks.results import Outcome, Result
-from labctl.checks.run import Means, NoWatch, run
+from labctl.checks.run import Means, run
 from labctl.diagnosis.grouping import by_cause
+from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, in_a_line
 from labctl.errors import KernelRefused, LabError
+from labctl.hosts.errors import HostLost
 from labctl.hosts.record import Record
 from labctl.kernel.lookup import NoWay, Way
+from labctl.lab.explain import Explainer
+from labctl.lab.file_lines import file_of
 from labctl.lab.verify import Verified, chosen
 from labctl.plan.desired import Desired, desired
 from labctl.process.patience import Patience
@@ -52,28 +55,36 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
         )
     wanted = desired(applied(record))
     checks = chosen(record.lab, _known(wanted, file), names)
-    with sessions(record.logins) as found, ExitStack() as exits:
+    results: list[Result] = []
+    causes: list[tuple[str, Sequence[Verdict]]] = []
+    with sessions(record.logins) as found:
         found.reach_all()
-        means = exits.enter_context(checking(record, found))
-        results: list[Result] = []
-        found_causes: list[tuple[str, Sequence[Verdict]]] = []
-        known = {check.name: check for check in checks}
-        for result in run(wanted, checks, means):
-            ends = {} if result.passed or result.lacks else ends_on(record, found)
-            why = causes(wanted.topology, known[result.name], ends)
-            results.append(replace(result, lost=in_a_line(why)))
-            found_causes.append((result.name, why))
-            caller.tell(results[-1])
-        pending = status_on(record, found).pending
-    drift = pending.changes if pending else ()
-    return Verified(record.lab, record.file, tuple(results), drift, by_cause(found_causes))
+        with conversation(record, found) as hosts:
+            for result, why in explained(record, hosts, wanted, checks):
+                results.append(replace(result, lost=in_a_line(why)))
+                causes.append((result.name, why))
+                caller.tell(results[-1])
+            drift = [change for each in hosts.all("pending").values() for change in each]
+    return Verified(record.lab, record.file, tuple(results), tuple(drift), by_cause(causes))
 
 
-def ends_on(record: Record, found: Sessions) -> Ends:
-    """Return how the ends of the cables are now, on the hosts that answer."""
-    answers = found.do(dict.fromkeys(found.reached, partial(parts.cables, record.lab, 0.0)))
-    there = {host: answer for host, answer in answers.items() if not isinstance(answer, LabError)}
-    return {InterfaceRef.typed(end.device): (host, end) for host, cables in there.items() for end in cables.values()}
+def explained(
+    record: Record, hosts: Conversation, wanted: Desired, checks: Sequence[Check]
+) -> Iterator[tuple[Result, Sequence[Verdict]]]:
+    """Run checks of a lab over hosts, and yield the result of each with why it has failed."""
+    there = There(record.lab, hosts)
+    explainer = Explainer(GatherThere(hosts, there, wanted.topology), file_of(record.file, wanted), wanted, checks)
+    for result in run(wanted, checks, Means(there, explainer, there.observe, there, _patience)):
+        yield result, () if result.passed or result.lacks else _explained(explainer, result)
+
+
+def _explained(explainer: Explainer, result: Result) -> Sequence[Verdict]:
+    """Return why a check has failed; that it is not known where a host is lost meanwhile, and with it what is there."""
+    try:
+        return explainer.explain(result)
+    except HostLost as lost:
+        words = f"what took the packets is not known: {lost.host} was not reached any more to ask it"
+        return [Verdict(lost.host, Reason.UNKNOWN, words, (), "")]
 
 
 def applied(record: Record) -> Topology:
@@ -93,47 +104,22 @@ def _known(wanted: Desired, file: str | None) -> Sequence[Check]:
     return checks_for(wanted.topology, read_file)
 
 
-@contextmanager
-def checking(record: Record, found: Sessions) -> Iterator[Means]:
-    """Yield what the checks of a lab over hosts are made with, while no other command makes any: they count packets.
-
-    Each host in its turn, in one order for all, so that no two commands wait for one another.
-    """
-    held: list[Task[None]] = []
-    for host in sorted(record.hosts):
-        held.append(task := found.start(host, partial(parts.alone, record.lab)))
-        if found.first_told(task) is None:
-            _ = task.result  # which raises what kept it from that
-    try:
-        yield _means(record, found)
-    finally:
-        for task in held:
-            found.tell(task, True)
-
-
-def _means(record: Record, found: Sessions) -> Means:
-    there = _There(record, found)
-    return Means(there, NoWatch(), there.observe, there, _patience)
-
-
 def _patience(seconds: float, *others: int) -> Patience:
     return Patience(seconds + LONGER if seconds else 0, *others)
 
 
-class _There:
+class There:
     """The hosts of a lab, asked for what a check needs (checks.results.Tools, checks.held_back.Kernel)."""
 
-    def __init__(self, record: Record, found: Sessions) -> None:
-        self._lab, self._found = record.lab, found
-        self._hosts: Mapping[str, str] = record.namespaces
+    def __init__(self, lab: str, hosts: Conversation) -> None:
+        self._lab, self._hosts = lab, hosts
 
     def observe(self, points: Collection[CountingPoint]) -> Snapshot:
         """Return the counters of these points as they are now, of all hosts."""
-        by_host: dict[str, list[CountingPoint]] = {}
+        by_host: dict[str, tuple[list[CountingPoint]]] = {}
         for point in points:
-            by_host.setdefault(self._hosts[point.ref.namespace], []).append(point)
-        works = {host: partial(parts.counted, self._lab, there) for host, there in by_host.items()}
-        snapshots = self._found.all(works).values()
+            by_host.setdefault(self._hosts.hosts[point.ref.namespace], ([],))[0].append(point)
+        snapshots = self._hosts.each("observe", by_host).values()
         return Snapshot(
             {ref: counters for each in snapshots for ref, counters in each.interfaces.items()},
             {ref: counters for each in snapshots for ref, counters in each.engines.items()},
@@ -148,22 +134,22 @@ class _There:
 
     def ask(self, probe: Probe) -> Outcome:
         """Make a probe on the host where it begins."""
-        hosts = [self._hosts[name] for name in probe.namespaces.values()]
-        if len(set(hosts)) == 1:
-            return self._found.on(hosts[0], partial(parts.asked, self._lab, probe))
+        hosts = [self._hosts.hosts[name] for name in probe.namespaces.values()]
+        if len(set(hosts)) == 1 or (isinstance(probe, Nc) and not probe.server):
+            outcome: Outcome = self._hosts.ask(hosts[0], "ask", probe)
+            return outcome
         if isinstance(probe, Nc):
-            asked = partial(parts.asked, self._lab, probe)
-            return self._between(probe) if probe.server else self._found.on(hosts[0], asked)
+            return self._between(probe)
         return Outcome("unasked", f"it is not measured yet between hosts ({', '.join(dict.fromkeys(hosts))})")
 
     def _between(self, probe: Nc) -> Outcome:
         """Carry the data of a check from a client on one host to a server on another."""
-        found = self._found
-        server = found.start(self._hosts[probe.to], partial(parts.served, self._lab, probe))
+        found = self._hosts.sessions
+        server = found.start(self._hosts.hosts[probe.to], partial(parts.served, self._lab, probe))
         if found.first_told(server) is None:
             found.settle([server], keep=True)
             return met(probe, server.result, Half())
-        called = found.on(self._hosts[probe.from_], partial(parts.called, self._lab, probe))
+        called: Half = self._hosts.ask(self._hosts.hosts[probe.from_], "call", probe)
         if called.outcome:  # nothing was sent
             found.interrupt([server])
             found.until(lambda: server.over)
@@ -174,8 +160,10 @@ class _There:
 
     def way(self, namespace: str, to: Host) -> Way | NoWay:
         """Return the way of a packet that a namespace sends."""
-        return self._found.on(self._hosts[namespace], partial(parts.way, self._lab, namespace, to))
+        way: Way | NoWay = self._hosts.ask(self._hosts.hosts[namespace], "kernel.way", namespace, to)
+        return way
 
     def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
         """Return whether nothing waits at an interface for the link-layer address of a neighbour."""
-        return self._found.on(self._hosts[ref.namespace], partial(parts.resolved, self._lab, ref, neighbour))
+        resolved: bool = self._hosts.ask(self._hosts.hosts[ref.namespace], "kernel.resolved", ref, neighbour)
+        return resolved

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from labctl.api.caller import Caller, Result
+from labctl.api.caller import Caller
 from labctl.process.child import Tell
 
 if TYPE_CHECKING:
-    from labctl.checks.evidence import CountingPoint, Snapshot
     from labctl.checks.kinds.nc_apart import Half
-    from labctl.checks.results import Outcome
-    from labctl.kernel.lookup import NoWay, Way
     from labctl.lab.cables.status import CableStatus
     from labctl.lab.events import Removed
     from labctl.lab.reconcile import Planned
     from labctl.lab.status import Status
     from labctl.lab.up import UpReport
-    from labctl.process.patience import PatienceFor
     from labctl.rootless.userns_diagnosis import Diagnosis
-    from labctl.topology.interface_ref import InterfaceRef
-    from labctl.topology.model import Nc, Probe, Topology
-    from labctl.topology.values import Host
+    from labctl.topology.model import Nc, Topology
 
 WHILE_BUSY = 5.0
 """Seconds by which a cable may carry later on a busy host."""
@@ -102,40 +95,21 @@ def end(lab: str, mark: str, caller: Caller) -> tuple[Removed, ...] | None:
     return tuple(end_lab(lab, context))
 
 
-def alone(lab: str, caller: Caller) -> None:
-    """Have other checks of the lab wait on this host; tell when none is at work, and end when the caller says so."""
-    from labctl.lab.lock import asking
+def converse(lab: str, caller: Caller) -> None:
+    """Have other checks of the lab wait on this host; tell when none is at work, and then answer the caller.
+
+    A question names what is asked (lab/at_hand.py), and has its arguments. The last is None.
+    """
+    from labctl.lab.at_hand import at_hand
     from labctl.lab.own_labs import context_of
-    from labctl.lab.state import existing
 
     def work(tell: Tell) -> None:
-        with asking(existing(lab)):
+        with at_hand(lab) as here:
             tell(ALONE)
-            caller.hear()
+            while (question := caller.hear()) is not None:
+                tell(here.answer(*question))
 
     context_of(lab).follow(work, caller.tell)
-
-
-def counted(lab: str, points: Collection[CountingPoint], caller: Caller) -> Snapshot:
-    """Wait until no engine here has packets left to carry. Return the counters of these points as they are then."""
-    from labctl.lab.own_labs import context_of
-    from labctl.lab.state import existing
-    from labctl.lab.verify import patience_of, snapshot
-
-    def work() -> Snapshot:
-        state = existing(lab)
-        for _ in patience_of(state.read())(0).looks():
-            pass
-        return snapshot(state, points)
-
-    return context_of(lab).call(work)
-
-
-def asked(lab: str, probe: Probe, caller: Caller) -> Outcome:
-    """Make a probe whose namespaces are all here."""
-    from labctl.checks.probes import Probes
-
-    return _measured(lab, lambda patience: Probes(patience).ask(probe))
 
 
 def served(lab: str, probe: Nc, caller: Caller) -> Half:
@@ -149,37 +123,6 @@ def served(lab: str, probe: Nc, caller: Caller) -> Half:
         return serve(probe, patience_of(existing(lab).read()), lambda: tell(LISTENS))
 
     return context_of(lab).follow(work, caller.tell)
-
-
-def called(lab: str, probe: Nc, caller: Caller) -> Half:
-    """Be the client of a probe whose server is on another host."""
-    from labctl.checks.kinds.nc_apart import call
-
-    return _measured(lab, lambda patience: call(probe, patience))
-
-
-def _measured(lab: str, ask: Callable[[PatienceFor], Result]) -> Result:
-    from labctl.lab.own_labs import context_of
-    from labctl.lab.state import existing
-    from labctl.lab.verify import patience_of
-
-    return context_of(lab).call(lambda: ask(patience_of(existing(lab).read())))
-
-
-def way(lab: str, namespace: str, to: Host, caller: Caller) -> Way | NoWay:
-    """Return the way of a packet that a namespace sends."""
-    from labctl.lab.own_labs import context_of
-    from labctl.lab.verify import AskedKernel
-
-    return context_of(lab).call(lambda: AskedKernel().way(namespace, to))
-
-
-def resolved(lab: str, ref: InterfaceRef, neighbour: str, caller: Caller) -> bool:
-    """Return whether nothing waits at an interface for the link-layer address of a neighbour."""
-    from labctl.lab.own_labs import context_of
-    from labctl.lab.verify import AskedKernel
-
-    return context_of(lab).call(lambda: AskedKernel().resolved(ref, neighbour))
 
 
 def cables(lab: str, patience: float, caller: Caller) -> dict[str, CableStatus]:
