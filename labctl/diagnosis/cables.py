@@ -7,7 +7,7 @@ packet of the probe, and of both ends at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from labctl.diagnosis import fixes
 from labctl.diagnosis.facts import CableEnd, Case
@@ -45,7 +45,7 @@ def closed(case: Case, ref: InterfaceRef, other: InterfaceRef | None) -> Iterato
 
 
 def _blocked(
-    case: Case, ends: dict[InterfaceRef, CableEnd], others: dict[InterfaceRef, InterfaceRef]
+    case: Case, ends: Mapping[InterfaceRef, CableEnd], others: Mapping[InterfaceRef, InterfaceRef]
 ) -> Iterator[Verdict]:
     """Yield which way between the hosts is closed: one, both, or to what is not small."""
     evidence = tuple(Witness(str(ref), f"cable, on {_host(case, ref)}", end.words) for ref, end in ends.items())
@@ -58,7 +58,7 @@ def _blocked(
         yield Verdict(str(one), Reason.NO_CARRIER, words, evidence, fix)
         return
     for ref in silent:
-        words = f"what {_host(case, others[ref])} sends to {ports[ref]} does not arrive"
+        words = f"what {_host(case, others[ref])} sends to {ports[ref]} does not arrive{_why(ends, ref, others[ref])}"
         yield Verdict(str(ref), Reason.NO_CARRIER, words, evidence, f"let through what goes to {ports[ref]}")
     for ref, end in ends.items():
         if end.state == "too_small" and not silent:
@@ -67,6 +67,14 @@ def _blocked(
                 f"the MTU of the way between them is smaller"
             )
             yield Verdict(str(ref), Reason.MTU_BLACK_HOLE, words, evidence, "")
+
+
+def _why(ends: Mapping[InterfaceRef, CableEnd], silent: InterfaceRef, other: InterfaceRef) -> str:
+    """Return what is known of the reason for which nothing comes to an end, to be added to that it does not."""
+    sender = ends.get(other)
+    if sender and sender.refused:
+        return f": its kernel does not send it ({sender.refused})"
+    return f", but {ends[silent].instead}" if ends[silent].instead else ""
 
 
 def drops(case: Case, number: int) -> Iterator[Verdict]:

@@ -84,6 +84,8 @@ class CableEnd:
     state: str  # of labctl.engine.cable.line.State, in lower case; empty where it is not known
     port: int  # of the UDP socket that it has on its host
     words: str  # how it is
+    instead: str = ""  # what comes while nothing of the other end does, in words
+    refused: str = ""  # why the kernel does not send, in its words
     counted: Mapping[str, int] = field(default_factory=dict)
 
 

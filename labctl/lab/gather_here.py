@@ -157,10 +157,12 @@ class GatherHere:
             device: CableEnd(
                 device,
                 end.running,
-                end.running and self._recorded.cables[device].process.stopped(),
+                end.stopped,
                 end.state,
                 end.port,
                 str(end),
+                end.seen().instead,
+                end.seen().refused,
                 _since(self._counted.get(device, {}), end.counters),
             )
             for device, end in self._ends()
