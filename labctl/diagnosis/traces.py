@@ -31,7 +31,7 @@ def traced(gather: Gather, case: Case, again: Callable[[], object], patience: fl
         end = time.monotonic() + patience
         while found:
             for name, events in gather.events().items():
-                found[name] += events
+                found.setdefault(name, []).extend(events)
             if time.monotonic() > end or any(event.is_end for events in found.values() for event in events):
                 break
             time.sleep(PAUSE)

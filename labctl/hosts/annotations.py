@@ -29,7 +29,7 @@ def fits(value: object, hint: Any) -> bool:
         return False
     if isinstance(value, Mapping):
         return all(fits(key, inner[0]) and fits(item, inner[1]) for key, item in value.items())
-    if isinstance(value, tuple) and inner[-1:] != (...,):
+    if isinstance(value, tuple) and origin is tuple and inner[-1:] != (...,):
         return len(value) == len(inner) and all(map(fits, value, inner))
     return not isinstance(value, Collection) or all(fits(each, inner[0]) for each in value)
 

@@ -62,6 +62,11 @@ def other_version(host: str, login: str, version: str) -> HostUnfit:
     return HostUnfit(f"labctl on {host} is {version}, and here it is {__version__}", "", installed_by(login))
 
 
+def speaks_otherwise(host: str, why: str) -> LabError:
+    """Return the error for a host that answers what labctl of this version does not."""
+    return LabError(f"{host} does not answer as labctl does", why)
+
+
 def was_dropped(said: str) -> bool:
     """Return whether a login may do better in a moment: sshd had too many at once."""
     return bool(_DROPPED.search(said))

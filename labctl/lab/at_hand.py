@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from operator import attrgetter
-from typing import Any
 
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.kinds.nc_apart import Half, call
 from labctl.checks.probes import Probes
 from labctl.checks.results import Outcome
-from labctl.errors import LabError
+from labctl.kernel.lookup import NoWay, Way
 from labctl.lab.gather_here import GatherHere
 from labctl.lab.lock import asking
 from labctl.lab.reconcile import pending
@@ -20,23 +18,17 @@ from labctl.lab.state import State, applied, existing
 from labctl.lab.verify import AskedKernel, patience_of, snapshot
 from labctl.plan.change import Change
 from labctl.plan.desired import Desired, desired
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Nc, Probe
+from labctl.topology.values import Host
 
 
-class AtHand:
-    """What is asked of a lab: for its checks, and, of `gather`, for why one has failed."""
+class AtHand(GatherHere):
+    """What is asked of a lab for its checks, beside what is asked for why one has failed."""
 
-    def __init__(self, state: State, wanted: Desired, gather: GatherHere) -> None:
-        self._state, self._wanted = state, wanted
-        self._patience = patience_of(state.read())
-        self.gather, self.kernel = gather, AskedKernel()
-
-    def answer(self, asked: str, *about: Any) -> Any:
-        """Return the answer to a question, a LabError where there is none: `gather.look_ups`, for one."""
-        try:
-            return attrgetter(asked)(self)(*about)
-        except LabError as error:
-            return error
+    def __init__(self, state: State, wanted: Desired) -> None:
+        super().__init__(state, wanted)
+        self._patience, self._kernel = patience_of(state.read()), AskedKernel()
 
     def now(self) -> int:
         """Return the time of this host, in nanoseconds since the epoch."""
@@ -56,6 +48,14 @@ class AtHand:
         """Be the client of a probe whose server is on another host."""
         return call(probe, self._patience)
 
+    def way(self, namespace: str, to: Host) -> Way | NoWay:
+        """Return the way of a packet that a namespace sends."""
+        return self._kernel.way(namespace, to)
+
+    def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
+        """Return whether nothing waits at an interface for the link-layer address of a neighbour."""
+        return self._kernel.resolved(ref, neighbour)
+
     def pending(self) -> Sequence[Change]:
         """Return what `up` would do now."""
         return pending(self._wanted, self._state).changes
@@ -65,7 +65,5 @@ class AtHand:
 def at_hand(lab: str) -> Iterator[AtHand]:
     """Yield a lab that lives here, while no other command makes checks of it. Raise LabError where there is none."""
     state = existing(lab)
-    with asking(state):
-        wanted = desired(applied(state))
-        with closing(GatherHere(state, wanted)) as gather:
-            yield AtHand(state, wanted, gather)
+    with asking(state), closing(AtHand(state, desired(applied(state)))) as here:
+        yield here

@@ -6,20 +6,25 @@ next. Other commands that make checks of the lab wait as long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 from labctl.api.over_hosts.sessions import Sessions, Task
 from labctl.api.work import parts
 from labctl.errors import LabError
-from labctl.hosts.errors import at
+from labctl.hosts.annotations import fits, result_of
+from labctl.hosts.errors import at, speaks_otherwise
 from labctl.hosts.record import Record
+from labctl.lab.at_hand import AtHand
+
+About = TypeVarTuple("About")
+Answer = TypeVar("Answer")
 
 
 class Conversation:
-    """The hosts of a lab, asked what `lab.at_hand.AtHand` answers."""
+    """The hosts of a lab. A question is a method of AtHand, with its arguments."""
 
     def __init__(self, record: Record, found: Sessions) -> None:
         self.sessions = found
@@ -44,29 +49,35 @@ class Conversation:
             if not task.over:
                 self.sessions.tell(task, None)
 
-    def ask(self, host: str, asked: str, *about: object) -> Any:
+    def ask(self, host: str, asked: Callable[[AtHand, *About], Answer], *about: *About) -> Answer:
         """Return the answer of one host. Raise LabError."""
         return self.each(asked, {host: about})[host]
 
-    def all(self, asked: str, *about: object) -> dict[str, Any]:
+    def all(self, asked: Callable[[AtHand, *About], Answer], *about: *About) -> dict[str, Answer]:
         """Return the answers of all hosts to one question. Raise LabError."""
         return self.each(asked, dict.fromkeys(self._tasks, about))
 
-    def each(self, asked: str, about: Mapping[str, tuple[object, ...]]) -> dict[str, Any]:
-        """Return the answer of each host to its own question. Raise the LabError of the first that has none."""
+    def each(self, asked: Callable[..., Answer], about: Mapping[str, tuple[object, ...]]) -> dict[str, Answer]:
+        """Return the answer of each host to a question about something else. Raise the LabError of one that has none.
+
+        All are waited for, so that none answers an earlier question later.
+        """
         for host, words in about.items():
             self.sessions.tell(self._tasks[host], (asked, *words))
-        answers: dict[str, Any] = {}
-        self.sessions.until(
-            lambda: all(host in answers or self._tasks[host].over for host in about), answers.__setitem__
-        )
-        for host in about:
-            if host not in answers:
-                _ = self._tasks[host].result
-                raise LabError(f"{host} has not answered")
-            if isinstance(answers[host], LabError):
-                raise at(host, answers[host])
-        return answers
+        told: dict[str, Any] = {}
+        self.sessions.until(lambda: all(host in told or self._tasks[host].over for host in about), told.__setitem__)
+        return {host: self._answer(host, asked, told) for host in about}
+
+    def _answer(self, host: str, asked: Callable[..., Answer], told: Mapping[str, Any]) -> Answer:
+        if host not in told:
+            _ = self._tasks[host].result  # which raises what has ended it
+            raise LabError(f"{host} has not answered")
+        answer: Answer = told[host]
+        if isinstance(answer, LabError):
+            raise at(host, answer)
+        if not fits(answer, result_of(asked)):
+            raise speaks_otherwise(host, f"its answer to {asked.__name__} is of type {type(answer).__name__}")
+        return answer
 
 
 @contextmanager

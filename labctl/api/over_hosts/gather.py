@@ -17,10 +17,12 @@ from labctl.api.over_hosts.conversation import Conversation
 from labctl.checks.results import Outcome, Tools
 from labctl.diagnosis.facts import CableEnd, Engine, Space
 from labctl.diagnosis.gather import LookUp, Met
+from labctl.hosts.errors import speaks_otherwise
 from labctl.kernel.conntrack import Connection
 from labctl.kernel.lookup import NoWay, Way
 from labctl.kernel.nftables.trace import Event
 from labctl.kernel.packet_taps import Seen
+from labctl.lab.at_hand import AtHand
 from labctl.plan.change import Change
 from labctl.plan.facts import Link, Namespace
 from labctl.topology.cables import cables_of
@@ -44,22 +46,23 @@ class GatherThere:
 
     def watch(self, names: Collection[str]) -> Collection[str]:
         self._readings = {host: [self._reading(host)] for host in self._hosts.all_hosts}
-        there = self._hosts.each("gather.watch", self._sorted(names))
-        return [name for found in there.values() for name in found]
+        asked = self._sorted(names)
+        there = self._hosts.each(AtHand.watch, asked)
+        return [name for host, (sent,) in asked.items() for name in sent if name in there[host]]
 
     def _reading(self, host: str) -> Reading:
         asked = time.time_ns()
-        told = self._hosts.ask(host, "now")
+        told = self._hosts.ask(host, AtHand.now)
         return Reading(asked, told, time.time_ns())
 
     def begin(self, names: Collection[str], program: bytes) -> None:
         by_host = self._sorted(names)
         about = {host: (*by_host.get(host, ([],)), program) for host in self._hosts.all_hosts}
-        self._hosts.each("gather.begin", about)
+        self._hosts.each(AtHand.begin, about)
         self._seen = {host: [] for host in about}
 
     def seen(self) -> Sequence[Seen]:
-        for host, packets in self._hosts.all("gather.unread").items():
+        for host, packets in self._hosts.all(AtHand.unread).items():
             self._seen[host] += packets
         found = {host: sightings(packets, self._ports) for host, packets in self._seen.items()}
         pairs = passed(found, self._ends, clocks(self._readings))
@@ -71,7 +74,7 @@ class GatherThere:
 
     @cached_property
     def _namespaces(self) -> Mapping[str, Namespace]:
-        found: dict[str, Namespace] = _together(self._hosts.all("gather.namespaces"))
+        found: dict[str, Namespace] = self._together(self._hosts.all(AtHand.namespaces))
         there = {InterfaceRef(name, link) for name, space in found.items() for link in space.links}
         return {name: replace(space, links=dict(self._links(name, space, there))) for name, space in found.items()}
 
@@ -83,44 +86,50 @@ class GatherThere:
             yield interface, replace(link, kind="veth", peer=other if other in there else None) if is_end else link
 
     def changes(self) -> Sequence[Change]:
-        return [change for found in self._hosts.all("gather.changes").values() for change in found]
+        return [change for found in self._hosts.all(AtHand.changes).values() for change in found]
 
     def spaces(self, names: Collection[str]) -> Mapping[str, Space]:
-        found: dict[str, Space] = _together(self._hosts.each("gather.spaces", self._sorted(names)))
+        found: dict[str, Space] = self._together(self._hosts.each(AtHand.spaces, self._sorted(names)))
         known = self._namespaces
-        return {name: space if space.gone else replace(space, links=known[name].links) for name, space in found.items()}
+        return {
+            name: space if space.gone or name not in known else replace(space, links=known[name].links)
+            for name, space in found.items()
+        }
 
     def engines(self) -> Mapping[InterfaceRef, Engine]:
-        return _together(self._hosts.all("gather.engines"))
+        return self._together(self._hosts.all(AtHand.engines))
 
     def cables(self) -> Mapping[InterfaceRef, CableEnd]:
-        return _together(self._hosts.all("gather.cables"))
+        return self._together(self._hosts.all(AtHand.cables))
 
     def connections(self, names: Collection[str]) -> Mapping[str, Sequence[Connection]]:
-        return _together(self._hosts.each("gather.connections", self._sorted(names)))
+        return self._together(self._hosts.each(AtHand.connections, self._sorted(names)))
 
     def look_ups(self, asked: Sequence[LookUp]) -> Sequence[Way | NoWay | None]:
         by_host: dict[str, list[LookUp]] = {}
         for each in asked:
             by_host.setdefault(self._hosts.hosts[each.namespace], []).append(each)
-        answers = self._hosts.each("gather.look_ups", {host: (each,) for host, each in by_host.items()})
+        answers = self._hosts.each(AtHand.look_ups, {host: (each,) for host, each in by_host.items()})
+        for host, questions in by_host.items():
+            if len(answers[host]) != len(questions):
+                raise speaks_otherwise(host, f"{len(answers[host])} answers came to {len(questions)} questions")
         found = {host: iter(each) for host, each in answers.items()}
         return [next(found[self._hosts.hosts[each.namespace]]) for each in asked]
 
     def setting(self, namespace: str, path: str) -> str | None:
-        found: str | None = self._hosts.ask(self._hosts.hosts[namespace], "gather.setting", namespace, path)
-        return found
+        return self._hosts.ask(self._hosts.hosts[namespace], AtHand.setting, namespace, path)
 
     def begin_trace(self, wanted: Mapping[str, Met]) -> Collection[str]:
         by_host = {host: ({name: wanted[name] for name in names},) for host, (names,) in self._sorted(wanted).items()}
         self._tracing = [*by_host]
-        return [name for found in self._hosts.each("gather.begin_trace", by_host).values() for name in found]
+        there = self._hosts.each(AtHand.begin_trace, by_host)
+        return [name for host, (asked,) in by_host.items() for name in asked if name in there[host]]
 
     def events(self) -> Mapping[str, Sequence[Event]]:
-        return _together(self._hosts.each("gather.events", dict.fromkeys(self._tracing, ())))
+        return self._together(self._hosts.each(AtHand.events, dict.fromkeys(self._tracing, ())))
 
     def end_trace(self) -> None:
-        self._hosts.each("gather.end_trace", dict.fromkeys(self._tracing, ()))
+        self._hosts.each(AtHand.end_trace, dict.fromkeys(self._tracing, ()))
         self._tracing = []
 
     def ask(self, probe: Probe) -> Outcome:
@@ -133,7 +142,11 @@ class GatherThere:
             found.setdefault(self._hosts.hosts[name], ([],))[0].append(name)
         return found
 
-
-def _together(found: Mapping[str, Mapping[Any, Any]]) -> dict[Any, Any]:
-    """Return the answers of all hosts as one."""
-    return {key: value for each in found.values() for key, value in each.items()}
+    def _together(self, found: Mapping[str, Mapping[Any, Any]]) -> dict[Any, Any]:
+        """Return the answers of all hosts as one, by namespace or interface: of each what is there."""
+        return {
+            key: value
+            for host, each in found.items()
+            for key, value in each.items()
+            if self._hosts.hosts.get(key if isinstance(key, str) else key.namespace) == host
+        }

@@ -21,7 +21,7 @@ from labctl.api.caller import Work
 from labctl.errors import LabError
 from labctl.hosts import answers
 from labctl.hosts.annotations import fits, result_of
-from labctl.hosts.errors import HostLost, at, other_version
+from labctl.hosts.errors import HostLost, at, other_version, speaks_otherwise
 from labctl.hosts.link import Link, Links, links
 
 Result = TypeVar("Result")
@@ -208,7 +208,7 @@ class Sessions:
                 case _:
                     raise answers.NotPlain("it is no answer to what was asked")
         except answers.NotPlain as error:
-            self._drop(host, _speaks_otherwise(host, error))
+            self._drop(host, speaks_otherwise(host, str(error)))
             return
         if task is None or task.host != host:
             return
@@ -239,7 +239,7 @@ class Sessions:
                     raise answers.NotPlain(f"what it answers is of type {type(told).__name__}")
                 found[host] = told
             except answers.NotPlain as error:
-                raise _speaks_otherwise(host, error) from None
+                raise speaks_otherwise(host, str(error)) from None
         for host, told in found.items():
             if isinstance(told, LabError):
                 raise at(host, told)
@@ -249,10 +249,6 @@ class Sessions:
         """Let each host know that this machine is there, and have it answer."""
         for link in tuple(self._links.values()):  # more may be logged in to meanwhile
             link.cast(agent.alive)
-
-
-def _speaks_otherwise(host: str, error: answers.NotPlain) -> LabError:
-    return LabError(f"{host} does not answer as labctl does", str(error))
 
 
 def _result_of(answer: Result | LabError) -> Result:

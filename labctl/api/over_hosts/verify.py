@@ -29,6 +29,7 @@ from labctl.errors import KernelRefused, LabError
 from labctl.hosts.errors import HostLost
 from labctl.hosts.record import Record
 from labctl.kernel.lookup import NoWay, Way
+from labctl.lab.at_hand import AtHand
 from labctl.lab.explain import Explainer
 from labctl.lab.file_lines import file_of
 from labctl.lab.verify import Verified, chosen
@@ -64,7 +65,7 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
                 results.append(replace(result, lost=in_a_line(why)))
                 causes.append((result.name, why))
                 caller.tell(results[-1])
-            drift = [change for each in hosts.all("pending").values() for change in each]
+            drift = [change for each in hosts.all(AtHand.pending).values() for change in each]
     return Verified(record.lab, record.file, tuple(results), tuple(drift), by_cause(causes))
 
 
@@ -119,7 +120,7 @@ class There:
         by_host: dict[str, tuple[list[CountingPoint]]] = {}
         for point in points:
             by_host.setdefault(self._hosts.hosts[point.ref.namespace], ([],))[0].append(point)
-        snapshots = self._hosts.each("observe", by_host).values()
+        snapshots = self._hosts.each(AtHand.observe, by_host).values()
         return Snapshot(
             {ref: counters for each in snapshots for ref, counters in each.interfaces.items()},
             {ref: counters for each in snapshots for ref, counters in each.engines.items()},
@@ -136,8 +137,7 @@ class There:
         """Make a probe on the host where it begins."""
         hosts = [self._hosts.hosts[name] for name in probe.namespaces.values()]
         if len(set(hosts)) == 1 or (isinstance(probe, Nc) and not probe.server):
-            outcome: Outcome = self._hosts.ask(hosts[0], "ask", probe)
-            return outcome
+            return self._hosts.ask(hosts[0], AtHand.ask, probe)
         if isinstance(probe, Nc):
             return self._between(probe)
         return Outcome("unasked", f"it is not measured yet between hosts ({', '.join(dict.fromkeys(hosts))})")
@@ -149,7 +149,7 @@ class There:
         if found.first_told(server) is None:
             found.settle([server], keep=True)
             return met(probe, server.result, Half())
-        called: Half = self._hosts.ask(self._hosts.hosts[probe.from_], "call", probe)
+        called = self._hosts.ask(self._hosts.hosts[probe.from_], AtHand.call, probe)
         if called.outcome:  # nothing was sent
             found.interrupt([server])
             found.until(lambda: server.over)
@@ -160,10 +160,8 @@ class There:
 
     def way(self, namespace: str, to: Host) -> Way | NoWay:
         """Return the way of a packet that a namespace sends."""
-        way: Way | NoWay = self._hosts.ask(self._hosts.hosts[namespace], "kernel.way", namespace, to)
-        return way
+        return self._hosts.ask(self._hosts.hosts[namespace], AtHand.way, namespace, to)
 
     def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
         """Return whether nothing waits at an interface for the link-layer address of a neighbour."""
-        resolved: bool = self._hosts.ask(self._hosts.hosts[ref.namespace], "kernel.resolved", ref, neighbour)
-        return resolved
+        return self._hosts.ask(self._hosts.hosts[ref.namespace], AtHand.resolved, ref, neighbour)

@@ -98,8 +98,9 @@ def end(lab: str, mark: str, caller: Caller) -> tuple[Removed, ...] | None:
 def converse(lab: str, caller: Caller) -> None:
     """Have other checks of the lab wait on this host; tell when none is at work, and then answer the caller.
 
-    A question names what is asked (lab/at_hand.py), and has its arguments. The last is None.
+    A question is a method of AtHand with its arguments, the last one None. An error is an answer.
     """
+    from labctl.errors import LabError
     from labctl.lab.at_hand import at_hand
     from labctl.lab.own_labs import context_of
 
@@ -107,7 +108,12 @@ def converse(lab: str, caller: Caller) -> None:
         with at_hand(lab) as here:
             tell(ALONE)
             while (question := caller.hear()) is not None:
-                tell(here.answer(*question))
+                asked, *about = question
+                try:
+                    answer = asked(here, *about)
+                except LabError as error:
+                    answer = error
+                tell(answer)
 
     context_of(lab).follow(work, caller.tell)
 
