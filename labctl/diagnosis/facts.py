@@ -122,7 +122,6 @@ class Case:
     stages: Sequence[Stage]
     spaces: Mapping[str, Space]
     engines: Mapping[InterfaceRef, Engine] = field(default_factory=dict)
-    cables: Mapping[InterfaceRef, CableEnd] = field(default_factory=dict)  # between hosts
     ways: Mapping[Stage, Way | NoWay] = field(default_factory=dict)  # of SEND, FORWARD and DELIVER
     returns: Mapping[Stage, Way | NoWay] = field(default_factory=dict)  # of DELIVER and FORWARD: to the packet's source
     journeys: Sequence[Journey] = ()  # of all packets that were seen while the check ran
@@ -134,6 +133,7 @@ class Case:
     outcome: str = ""  # results.State
     observed: str = ""  # what the probe saw, in words
     miscounted: Sequence[Witness] = ()  # what was counted otherwise than expected
+    cables: Mapping[InterfaceRef, CableEnd] = field(default_factory=dict)  # between hosts
 
     def space(self, namespace: str) -> Space:
         """Return what was found of a namespace."""

@@ -150,7 +150,7 @@ class Explainer:
             stages,
             {name: elsewhere(space) for name, space in found.items()},
             self._gather.engines(),
-            self._gather.cables(),
+            cables=self._gather.cables(),
             journeys=every,
             probes=probes,
             answers=answers,
