@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from labctl.errors import NOTHING_LEFT, USED_UP, KernelRefused, UsageError, kernel_errors_as, kernel_words
 from labctl.kernel.rtnetlink import RTM_GETLINK, RTM_NEWLINK, Rtnetlink, link
+from labctl.process.blocked import Blocked
 from labctl.process.syscalls import (
     CLONE_NEWNET,
     MS_BIND,
@@ -149,14 +150,14 @@ class Opened(NamedTuple):
         os.close(self.fd)
 
 
-def create(name: str, mark: str, record: Callable[[NamespaceId], None]) -> Opened:
-    """Make a named namespace.
+def create(name: str, mark: str, record: Callable[[NamespaceId], None], waited: Blocked) -> Opened:
+    """Make a named namespace; add to `waited` for how long the kernel kept it waiting for one (unshare(2)).
 
     `record` is called with its identity before it has a name. Raise UsageError where the name is taken,
     KernelRefused where the kernel refuses.
     """
     with kernel_errors_as(f"could not make namespace {name}"):
-        born = _new()
+        born = _new(waited)
     try:
         found = os.fstat(born.fd)
         record(NamespaceId(found.st_dev, found.st_ino, mark))
@@ -174,11 +175,12 @@ def create(name: str, mark: str, record: Callable[[NamespaceId], None]) -> Opene
     return born
 
 
-def _new() -> Opened:
+def _new(waited: Blocked) -> Opened:
     """Return a new network namespace; this thread stays where it is."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        unshare(CLONE_NEWNET)
+        with waited:
+            unshare(CLONE_NEWNET)
         try:
             return Opened.here()
         finally:

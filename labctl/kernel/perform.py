@@ -18,6 +18,7 @@ from labctl.plan.firewall import Listing
 from labctl.plan.recorded import Substitution
 from labctl.plan.settings import BORN_WITH
 from labctl.plan.steps import InterfaceStep, Step
+from labctl.process.blocked import Blocked
 
 RecordNamespace = Callable[[str, namespaces.NamespaceId], None]
 
@@ -33,6 +34,7 @@ class Performer:
         self._record_namespace = record_namespace
         self._spaces: dict[str, Space] = {}
         self._inherited: dict[str, str] | None = None
+        self.waited = Blocked()  # for new namespaces
 
     def close(self) -> None:
         for space in self._spaces.values():
@@ -126,7 +128,7 @@ class Performer:
         return None
 
     def _add_namespace(self, name: str) -> None:
-        born = namespaces.create(name, self._mark, lambda found: self._record_namespace(name, found))
+        born = namespaces.create(name, self._mark, lambda found: self._record_namespace(name, found), self.waited)
         self._spaces[name] = Space(born, {"lo": namespaces.LOOPBACK_INDEX})
         if self._inherited is None:  # every namespace inherits the same
             self._inherited = self._spaces[name].differing(BORN_WITH)

@@ -16,7 +16,7 @@ from labctl.kernel import own_files
 from labctl.kernel.perform import Performer
 from labctl.lab import stray_processes
 from labctl.lab.engines import start
-from labctl.lab.events import Done, Listener
+from labctl.lab.events import Done, Listener, Waited
 from labctl.lab.journal import Recorded
 from labctl.lab.session import Session
 from labctl.lab.state import State
@@ -28,6 +28,9 @@ from labctl.process import processes
 from labctl.process.descriptors import many_descriptors
 from labctl.process.disk import kept_in
 from labctl.topology.program_ref import ProgramRef
+
+WORTH_TELLING = 1.0
+"""Seconds for which the kernel keeps new namespaces waiting, above which that is told."""
 
 
 def apply(changes: Iterable[Step], session: Session) -> None:
@@ -50,6 +53,8 @@ def apply(changes: Iterable[Step], session: Session) -> None:
         _each(going, do, notify)
         with start.forked(to_start, session) as started:
             _each(coming, do, notify)
+            if performer.waited.seconds > WORTH_TELLING:
+                notify(Waited(performer.waited.seconds))
             performer.settle()
             for step in started:
                 notify(Done(step))

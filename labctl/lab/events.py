@@ -30,6 +30,13 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Waited:
+    """The kernel kept `up` waiting for so many seconds, in which it had nothing to run, for new namespaces."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class RollingBack:
     """A step failed, or `up` was interrupted: what was made is being removed, or put back as it was."""
 
@@ -49,5 +56,5 @@ class Removed:
         return f"{self.kind} {self.name}"
 
 
-Event = Planned | Done | RollingBack | Removed
+Event = Planned | Done | Waited | RollingBack | Removed
 Listener = Callable[[Event], object]

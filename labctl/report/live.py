@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from labctl.lab.events import Done, Event, Planned, Removed, RollingBack
+from labctl.lab.events import Done, Event, Planned, Removed, RollingBack, Waited
 from labctl.plan.change import Change
 from labctl.plan.recorded import Substitution
 from labctl.plan.steps import Step
@@ -62,6 +62,12 @@ class UpView:
                     self._live.stop()
                 self._picture = self._live = None
                 self._console.print(f"[yellow]{escape(why)}: taking back what was made[/]")
+            case Waited(seconds):
+                # It waits where one is made (net/core/net_namespace.c: copy_net_ns) for those that are removed.
+                self._console.print(
+                    f"[yellow]the kernel kept new namespaces waiting for {seconds:.1f} s (unshare), "
+                    "as it does while it takes earlier ones apart[/]"
+                )
             case Done() | Removed():
                 pass
 
