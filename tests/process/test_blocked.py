@@ -1,5 +1,7 @@
 """The stop watch of what the kernel keeps a thread waiting for."""
 
+from __future__ import annotations
+
 import select
 import time
 

@@ -1,5 +1,7 @@
 """What is told while a lab is made."""
 
+from __future__ import annotations
+
 import pytest
 
 from labctl.lab.events import Waited
