@@ -14,9 +14,6 @@ By default it looks hundreds of times while modules are loaded, and finds none. 
 def main() -> None:
     """Run the command line, and end with its exit code."""
     gc.set_threshold(COLLECT_AFTER)
-    from labctl.process.lazy_import import lazily
-
-    lazily("secrets")  # pydantic imports it, for what no model of ours has, and it loads OpenSSL
     from labctl.cli import main as run
 
     run()

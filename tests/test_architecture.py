@@ -27,7 +27,6 @@ ONLY_IN = {
     "rich": {"report"},
     "numpy": {"engine"},
     "cryptography": {"engine"},
-    "pydantic": {"topology", "learn"},
     "click": {"cli"},
     "mitogen": {"hosts"},
 }
@@ -212,7 +211,7 @@ print(*sys.modules, file=sys.stderr)
     return set(done.stderr.splitlines()[-1].split())
 
 
-HEAVY = {"pyroute2", "numpy", "rich", "pydantic", "scapy", "yaml"}
+HEAVY = {"pyroute2", "numpy", "rich", "scapy", "yaml"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["--version"]])
@@ -248,17 +247,17 @@ def test_every_name_of_the_package_is_there() -> None:
 
 
 def test_what_needs_no_topology_loads_none() -> None:
-    """pydantic and the model take as long to load as all else that `down` and `exec` do."""
+    """The model, and what reads a file, take as long to load as all else that `down` and `exec` do."""
     program = "import sys, labctl.lab.down, labctl.lab.execute, labctl.lab.engines.logs; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
-    assert {"pydantic", "yaml", "labctl.topology.model"} & set(done.stdout.split()) == set()
+    assert {"yaml", "labctl.topology.model"} & set(done.stdout.split()) == set()
 
 
 def test_ttun_imports_none_of_the_lab() -> None:
     program = "import sys, labctl.engine.ttun; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True)
     modules = done.stdout.split()
-    assert [name for name in modules if name.split(".")[0] in {"pyroute2", "rich", "pydantic", "yaml", "click"}] == []
+    assert [name for name in modules if name.split(".")[0] in {"pyroute2", "rich", "yaml", "click"}] == []
     assert [name for name in modules if name.startswith("labctl.") and not name.startswith("labctl.engine")] == []
 
 

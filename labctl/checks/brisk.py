@@ -14,4 +14,4 @@ def brisk(check: Check, seconds: float) -> Check:
     """
     patience = float("inf") if WANTED[check.expect] == "silent" else seconds
     brief = check.asking(kind_of(check.probe).briefly(patience, times=1))
-    return brief.model_copy(update={"wait": 0.0})
+    return brief.replace(wait=0.0)

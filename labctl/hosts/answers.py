@@ -1,8 +1,8 @@
 """What a host answers, as JSON: plain data, of labctl's own types alone.
 
 An answer comes from a machine that may be another's by now, so it is not unpickled, which would run what it says. It is
-built of what JSON has, of the collections and addresses of Python, and of labctl's dataclasses, named tuples, enums,
-models and errors, whose fields are set and whose code is not called; an error alone is called with its arguments. Each
+built of what JSON has, of the collections and addresses of Python, and of labctl's dataclasses, named tuples, enums
+and errors, whose fields are set and whose code is not called; an error alone is called with its arguments. Each
 field is of the type that its annotation says.
 """
 
@@ -85,8 +85,6 @@ def _parts(value: Any) -> list[Any]:
         return [[_tree(item) for item in value.args]]
     if is_dataclass(value):
         return [{each.name: _tree(getattr(value, each.name)) for each in fields(value)}]
-    if _is_model(kind):
-        return [{name: _tree(item) for name, item in value.__dict__.items()}, sorted(value.model_fields_set)]
     raise NotPlain(f"{kind.__module__}.{kind.__qualname__} is no plain data")
 
 
@@ -105,7 +103,7 @@ def _value(tree: Any) -> Any:
     return _made(_type(name), *parts)
 
 
-def _made(kind: Any, parts: Any, given: Any = ()) -> Any:
+def _made(kind: Any, parts: Any) -> Any:
     """Return a value of one of labctl's types, made of its parts."""
     if issubclass(kind, Enum):
         return kind[parts]
@@ -117,13 +115,8 @@ def _made(kind: Any, parts: Any, given: Any = ()) -> Any:
     if issubclass(kind, tuple):
         return kind._make(_fields(kind, dict(zip(kind._fields, parts, strict=True))).values())
     made = object.__new__(kind)
-    if _is_model(kind):
-        values = _fields(kind, {name: parts[name] for name in kind.model_fields})
-        state = {"__dict__": values, "__pydantic_extra__": None, "__pydantic_fields_set__": set(given)}
-        made.__setstate__({**state, "__pydantic_private__": None})
-    else:
-        for name, value in _fields(kind, {each.name: parts[each.name] for each in fields(kind)}).items():
-            object.__setattr__(made, name, value)
+    for name, value in _fields(kind, {each.name: parts[each.name] for each in fields(kind)}).items():
+        object.__setattr__(made, name, value)
     return made
 
 
@@ -138,11 +131,6 @@ def _fields(kind: type, parts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _name(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
-
-
-def _is_model(kind: Any) -> bool:
-    """Return whether a type is one of pydantic, which is loaded where there is one."""
-    return hasattr(kind, "model_fields")
 
 
 @cache
@@ -160,4 +148,4 @@ def _type(name: str) -> Any:
 
 def _is_plain(kind: Any) -> bool:
     is_named_tuple = issubclass(kind, tuple) and hasattr(kind, "_make")
-    return is_dataclass(kind) or is_named_tuple or issubclass(kind, Enum | LabError) or _is_model(kind)
+    return is_dataclass(kind) or is_named_tuple or issubclass(kind, Enum | LabError)

@@ -89,10 +89,10 @@ class Record:
 
     def applied(self) -> Topology | None:
         """Return the topology as applied, None where `up` did not come to its end. Raise MachineError."""
-        from labctl.topology.model import Topology  # heavy, and most commands do without
+        from labctl.topology.model import Topology  # which most commands do without
 
         try:
-            return Topology.model_validate_json(self.topology) if self.topology else None
+            return Topology.of_record(self.topology) if self.topology else None
         except ValueError:
             why = f"that in {_path(self.lab)} is damaged, or of another labctl"
             hint = f"labctl down {self.lab} ends the lab all the same"
@@ -101,7 +101,7 @@ class Record:
     def completed(self, topology: Topology, marks: Mapping[str, str]) -> Self:
         """Return the record of the lab once it is what a topology says, with its mark on each host."""
         hosts = {host: replace(known, mark=marks[host]) for host, known in self.hosts.items()}
-        return replace(self, hosts=hosts, topology=topology.model_dump_json(by_alias=True, exclude_defaults=True))
+        return replace(self, hosts=hosts, topology=topology.as_record())
 
     def is_another(self, host: str, mark: str) -> bool:
         """Return whether what has a mark on a host is another lab of the same name."""

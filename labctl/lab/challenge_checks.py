@@ -48,7 +48,7 @@ def first_that_fails(lab: str, first: Sequence[str]) -> tuple[str, tuple[Verdict
     wanted = desired(applied(state))
     checks = sorted(wanted.topology.checks, key=lambda check: check.name not in first)
     for check in checks:
-        alone = check.model_copy(update={"needs": ()})
+        alone = check.replace(needs=())
         with asking(state):
             (result,) = _briefly(state, wanted, [alone])
         if not result.passed:

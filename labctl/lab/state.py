@@ -145,11 +145,11 @@ class State:
 
     def topology(self) -> Topology | None:
         """Return the topology as applied, None where `up` was cut off. Raise MachineError where it is damaged."""
-        from labctl.topology.model import Topology  # heavy, and most commands do without
+        from labctl.topology.model import Topology  # which most commands do without
 
         written = contents(self._topology)
         try:
-            return None if written is None else Topology.model_validate_json(written)
+            return None if written is None else Topology.of_record(written)
         except ValueError:
             raise unreadable(self._topology, "it is damaged") from None
 

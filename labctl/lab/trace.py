@@ -103,7 +103,7 @@ def trace_check(
         hint = f"labctl trace {check} -- ping -c 1 ADDRESS"
         raise UsageError(f"{check} is a namespace of lab {lab}, and no check", "a command is missing", hint)
     wanted = desired(applied(state))
-    asked = chosen(lab, wanted.topology.checks, [check])[-1].model_copy(update={"needs": ()})
+    asked = chosen(lab, wanted.topology.checks, [check])[-1].replace(needs=())
     kind = kind_of(asked.probe)
     if (target := kind.target()) and target.measured:  # a few of so many packets show the same
         asked = asked.asking(kind.briefly(BRIEFLY, TIMES))

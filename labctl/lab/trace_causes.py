@@ -44,7 +44,7 @@ def causes(state: State, namespace: str, ladders: Iterable[Ladder]) -> tuple[Ver
             continue
         for key, probe in _like(ladder, namespace, paths):
             probes.setdefault(key, {"name": f"packet-{ladder.number}", **probe})
-    checks = [Check.model_validate(probe) for probe in islice(probes.values(), MOST)]
+    checks = [Check.read(probe) for probe in islice(probes.values(), MOST)]
     found = explained(state, desired(topology), checks, Probes)
     return by_cause((result.name.replace("-", " "), causes) for result, causes in found if result.asked)
 

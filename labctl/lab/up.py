@@ -89,7 +89,7 @@ def up(wanted: Desired, file: str, mode: str, fork: Fork, notify: Listener) -> I
                 if changes and not fresh:
                     changes += _what_it_took_along(wanted, session)
                 until_the_end.enter_context(ignored(*TERMINATION))  # from here on `up` does not fail
-                state.complete(topology.model_dump_json(by_alias=True, exclude_defaults=True), file)
+                state.complete(topology.as_record(), file)
                 _forget_what_is_gone(topology, state)
                 _record_order(wanted, state)
             except BaseException as error:

@@ -14,7 +14,7 @@ from labctl.lab.state import applied, existing
 from labctl.lab.verify import explained
 from labctl.plan.desired import desired
 from labctl.topology.hosts_lines import address_of
-from labctl.topology.model import Check, Topology
+from labctl.topology.model import Check, Ping, Topology
 from labctl.topology.one_host import not_of_one_host
 from labctl.topology.values import Host
 
@@ -76,5 +76,5 @@ def question(topology: Topology, sender: str, typed: str) -> tuple[Host, Check]:
     address = _one_host(typed, topology, sender)
     if reason := not_of_one_host(topology, address):
         raise UsageError(f"{address} is not the address of one host", reason, "labctl status shows those of the hosts")
-    ping = {"from": sender, "to": str(address), "count": COUNT, "timeout": TIMEOUT}
-    return address, Check.model_validate({"name": "why", "ping": ping})
+    ping = Ping(from_=sender, to=address, count=COUNT, timeout=TIMEOUT)
+    return address, Check(name="why", ping=ping)

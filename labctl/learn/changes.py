@@ -76,7 +76,7 @@ def edited(topology: Topology, patches: Iterable[Mapping[str, Any]]) -> Topology
     """Return a topology with patches, one after the other. Raise TopologyMistakes where the result is wrong."""
     from labctl.topology.model import Topology
 
-    values: Any = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    values: Any = topology.written()
     for patch in patches:
         values = merged(values, patch)
     return Topology(**values)

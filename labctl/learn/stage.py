@@ -89,7 +89,7 @@ class Stage:
     def _faults(self, number: int) -> list[Placed]:
         """Return the faults of a step, each along the way of a check of the step, for the seed of the lesson."""
         step = self.file.steps[number]
-        checked = self.file.labs[number].model_copy(update={"checks": step.check})
+        checked = self.file.labs[number].replace(checks=step.check)
         return [placed(checked, setup.fault, self.file.seed) for setup in step.setup if setup.fault is not None]
 
 

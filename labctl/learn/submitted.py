@@ -36,7 +36,7 @@ def _final_checks(player: Player) -> tuple[Result, ...]:
     checks = player.step.check
     if not checks or player.stage.identity() != player.progress.lab_id:
         return ()
-    written = {"checks": [check.model_dump(mode="json", by_alias=True, exclude_defaults=True) for check in checks]}
+    written = {"checks": [check.written() for check in checks]}
     with tempfile.NamedTemporaryFile("w", prefix="labctl-", suffix=".yaml") as file, suppress(LabError):
         json.dump(written, file)
         file.flush()

@@ -69,16 +69,16 @@ def _with_mtus(topology: Topology, mtus: Mapping[InterfaceRef, int]) -> Topology
     spaces = {}
     for where, space in topology.namespaces.items():
         interfaces = {
-            name: each.model_copy(update={"mtu": mtus[ref]}) if (ref := InterfaceRef(where, name)) in mtus else each
+            name: each.replace(mtu=mtus[ref]) if (ref := InterfaceRef(where, name)) in mtus else each
             for name, each in space.interfaces.items()
         }
-        spaces[where] = space.model_copy(update={"interfaces": interfaces})
-    return topology.model_copy(update={"namespaces": spaces})
+        spaces[where] = space.replace(interfaces=interfaces)
+    return topology.replace(namespaces=spaces)
 
 
 def _of_no_host(topology: Topology) -> Topology:
-    spaces = {name: space.model_copy(update={"host": None}) for name, space in topology.namespaces.items()}
-    return topology.model_copy(update={"namespaces": spaces, "hosts": {}})
+    spaces = {name: space.replace(host=None) for name, space in topology.namespaces.items()}
+    return topology.replace(namespaces=spaces, hosts={})
 
 
 def _part(topology: Topology, host: str, cables: tuple[Cable, ...], names: Mapping[str, str]) -> Topology:
@@ -92,15 +92,13 @@ def _part(topology: Topology, host: str, cables: tuple[Cable, ...], names: Mappi
                 name: _tap(each) if InterfaceRef(where, name) in taps else each
                 for name, each in space.interfaces.items()
             }
-            spaces[where] = space.model_copy(update={"host": None, "interfaces": interfaces})
-    return topology.model_copy(
-        update={
-            "namespaces": spaces,
-            "hosts": {},
-            "ttun": tuple(endpoint for endpoint in topology.ttun if endpoint.device.namespace in own),
-            "checks": tuple(_left(topology.checks, own)),
-            "part": Part(host=host, cables=ends, names={name: lines for name, lines in names.items() if name in own}),
-        }
+            spaces[where] = space.replace(host=None, interfaces=interfaces)
+    return topology.replace(
+        namespaces=spaces,
+        hosts={},
+        ttun=tuple(endpoint for endpoint in topology.ttun if endpoint.device.namespace in own),
+        checks=tuple(_left(topology.checks, own)),
+        part=Part(host=host, cables=ends, names={name: lines for name, lines in names.items() if name in own}),
     )
 
 

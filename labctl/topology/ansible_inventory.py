@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, Field, ValidationError
+from typing import Any, NamedTuple
 
 from labctl.errors import UsageError, kernel_words
 from labctl.topology.values.hosts import Destination
@@ -26,19 +25,11 @@ VARIABLES = {"address": "labctl_address", "ports": "labctl_ports", "namespaces":
 _OTHERWISE = "or write YAML with `hosts:` at its top"
 
 
-class _Meta(BaseModel):
-    hostvars: dict[str, dict[str, Any]] = {}
+class _Listed(NamedTuple):
+    """What `ansible-inventory --list` writes: the hosts of all groups, and the variables of each host."""
 
-
-class _Group(BaseModel):
-    hosts: list[str] = []
-
-
-class _Listed(BaseModel, extra="allow"):
-    """What `ansible-inventory --list` writes: groups by name, and the variables of all hosts."""
-
-    __pydantic_extra__: dict[str, _Group]
-    meta: _Meta = Field(_Meta(), alias="_meta")
+    hosts: list[str]
+    variables: dict[str, dict[str, Any]]
 
 
 def hosts_in(path: Path) -> dict[str, dict[str, Any]]:
@@ -47,11 +38,11 @@ def hosts_in(path: Path) -> dict[str, dict[str, Any]]:
     Raise UsageError where Ansible is not there, or finds no host.
     """
     listed, said = _listed(path)
-    variables = listed.meta.hostvars
-    named = [name for group in listed.__pydantic_extra__.values() for name in group.hosts]
-    if not (named or variables):
+    if not (listed.hosts or listed.variables):
         raise UsageError(f"{path} has no hosts", said, f"is it an inventory? ansible-inventory -i {path} --list")
-    return {name: _host(name, variables.get(name, {})) for name in dict.fromkeys((*named, *variables))}
+    return {
+        name: _host(name, listed.variables.get(name, {})) for name in dict.fromkeys((*listed.hosts, *listed.variables))
+    }
 
 
 def _listed(path: Path) -> tuple[_Listed, str]:
@@ -68,10 +59,24 @@ def _listed(path: Path) -> tuple[_Listed, str]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read", f"{program}: {kernel_words(error)}", _OTHERWISE) from None
     said = next((line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()), "")
+    return _parsed(done.stdout if done.returncode == 0 else b"{}"), said
+
+
+def _names(listed: Any) -> list[str]:
+    if not isinstance(listed, list):
+        raise TypeError(listed)
+    return [str(name) for name in listed]
+
+
+def _parsed(output: bytes) -> _Listed:
+    """Return what is in the output of `ansible-inventory --list`; nothing where it is of another form."""
     try:
-        return _Listed.model_validate_json(done.stdout if done.returncode == 0 else b"{}"), said
-    except ValidationError:
-        return _Listed.model_validate({}), said
+        groups = json.loads(output)
+        variables = groups.pop("_meta", {}).get("hostvars", {})
+        hosts = [name for group in groups.values() for name in _names(group.get("hosts", []))]
+        return _Listed(hosts, {str(name): dict(of) for name, of in variables.items()})
+    except (ValueError, TypeError, AttributeError):
+        return _Listed([], {})
 
 
 def _host(name: str, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,15 +23,14 @@ def checked(values: Mapping[str, Any]) -> Mapping[str, Any]:
     found = judged(_plain(values), os.getcwd())
     if found.routed is None:
         raise TopologyMistakes(str(values.get("name", "the topology")), tuple(map(_placed, found.wrong)))
-    topology = found.routed.topology
-    return {name: getattr(topology, name) for name in topology.model_fields_set}
+    return vars(found.routed.topology)
 
 
 def _plain(value: Any) -> Any:
     """Return a value as a file would hold it."""
     match value:
         case Model():
-            return value.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            return value.written()
         case Mapping():
             return {str(key): _plain(below) for key, below in value.items()}
         case str() | bytes():

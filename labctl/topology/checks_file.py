@@ -41,7 +41,7 @@ def checks_for(topology: Topology, file: ChecksFile) -> tuple[Check, ...]:
     if not isinstance(value, dict) or "checks" not in value:
         raise UsageError(f"{file.name} has no checks", "the key `checks` is missing", _EXAMPLE)
     foreign = {} if "namespaces" in value else {key: value[key] for key in value if key not in ("name", "description")}
-    lab = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    lab = topology.written()
     merged = {**lab, **foreign, "checks": _named_as_in(topology, value["checks"])}
     found = routed_in(tree, merged, file.text, file.name, file.directory)
     return anchored(found.topology, file.directory).checks

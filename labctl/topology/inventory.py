@@ -13,8 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from labctl.errors import UsageError
 from labctl.topology import ansible_inventory
 from labctl.topology.cables import host_of
@@ -22,8 +20,9 @@ from labctl.topology.judge import Wrong, judged
 from labctl.topology.load import at_places, text_of, tree_of
 from labctl.topology.mistakes import BuiltMistake, Mistake, TopologyMistakes
 from labctl.topology.model import Topology
-from labctl.topology.model.inventory import Inventory, InventoryHost
+from labctl.topology.model.inventory import Inventory
 from labctl.topology.program_paths import directory_of
+from labctl.topology.reading import read
 from labctl.topology.routed import Routed
 from labctl.topology.source import name_of, plain_file
 from labctl.topology.unknown_names import did_you_mean
@@ -51,7 +50,7 @@ def loads_over(text: str, filename: str, directory: str, inventory: Path) -> Rou
 
 def spread_over(topology: Topology, inventory: Path) -> Routed:
     """Return a topology that was built over the hosts of an inventory. Raise as `load_over` does."""
-    values = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    values = topology.written()
 
     def told(wrong: Sequence[Wrong]) -> list[BuiltMistake]:
         return [BuiltMistake(".".join(map(str, one.path)), one.what, one.hint) for one in wrong]
@@ -72,7 +71,7 @@ def _routed(values: Any, directory: str, name: str, told: _Told, inventory: _Rea
 def _without_unused_hosts(topology: Topology) -> Topology:
     """Return a topology with those hosts alone that a namespace is on: an inventory may have more than the lab."""
     used = {host_of(topology, name) for name in topology.namespaces}
-    return topology.model_copy(update={"hosts": {name: host for name, host in topology.hosts.items() if name in used}})
+    return topology.replace(hosts={name: host for name, host in topology.hosts.items() if name in used})
 
 
 @dataclass(frozen=True)
@@ -102,10 +101,7 @@ class _Read:
         spaces = values.get("namespaces") if isinstance(values, dict) else None
         if not isinstance(spaces, dict):
             return values
-        hosts = {
-            name: host.model_dump(mode="json", exclude={"namespaces"}, exclude_defaults=True)
-            for name, host in self.inventory.hosts.items()
-        }
+        hosts = {name: host.replace(namespaces=()).written() for name, host in self.inventory.hosts.items()}
         placed = {name: self._placed(name, space) for name, space in spaces.items()}
         return {**values, "namespaces": placed, "hosts": hosts}
 
@@ -127,13 +123,8 @@ class _Read:
 def _read(path: Path) -> _Read:
     """Return an inventory. Raise UsageError, or its TopologyMistakes where it is wrong by itself."""
     name, values, told = _written(path)
-    try:
-        found, wrong = Inventory.model_validate(values), []
-    except ValidationError as error:
-        from labctl.topology.pydantic_errors import worded  # as in judge.py
-
-        broken = worded(error.errors(include_url=False), _model_at)
-        found, wrong = None, [Wrong(one.path, one.what, one.hint) for one in broken]
+    found, broken = read(Inventory, values)
+    wrong = [Wrong(one.path, one.what, one.hint) for one in broken]
     mistakes = told(_named_twice(found) if found else wrong)
     if found is None or mistakes:
         raise TopologyMistakes(name, mistakes)
@@ -177,10 +168,6 @@ def _as_variables(path: Path) -> _Told:
         return [host, *(ansible_inventory.VARIABLES.get(each, "ansible_host") for each in key)]
 
     return told
-
-
-def _model_at(path: Keys, location: tuple[str | int, ...]) -> tuple[type[BaseModel], str]:
-    return (InventoryHost, "a host of an inventory") if path else (Inventory, "an inventory")
 
 
 def _named(inventory: Inventory) -> list[tuple[str, Keys]]:

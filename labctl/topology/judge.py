@@ -10,19 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from pydantic import ValidationError
-
-from labctl.topology.model import WRITTEN, Topology
+from labctl.topology.model import Topology
 from labctl.topology.prune import Remainder, without
+from labctl.topology.reading import Broken, read
 from labctl.topology.routed import Network, Routed
 from labctl.topology.rules import mistakes_of
 from labctl.topology.sources import with_contents
 from labctl.topology.yaml_tree import Path
-
-if TYPE_CHECKING:
-    from labctl.topology.pydantic_errors import Broken
 
 
 class Wrong(NamedTuple):
@@ -43,7 +39,7 @@ class Judged:
 
 def judged(value: object, directory: str) -> Judged:
     """Return what plain values are; the paths in them begin at the directory."""
-    topology, broken = _validated(value)
+    topology, broken = read(Topology, value)
     wrong = [Wrong(one.path, one.what, one.hint) for one in broken]
     remainder = Remainder(value, {})
     if topology is None:
@@ -57,15 +53,6 @@ def judged(value: object, directory: str) -> Judged:
     return Judged(None if wrong else Routed(topology, network.ways.of_tunnels), tuple(wrong))
 
 
-def _validated(value: object) -> tuple[Topology | None, list[Broken]]:
-    try:
-        return Topology.model_validate(value, by_alias=True, by_name=False, context=WRITTEN), []
-    except ValidationError as error:
-        from labctl.topology.pydantic_errors import worded  # a file without mistakes needs no words for them
-
-        return None, list(worded(error.errors(include_url=False)))
-
-
 def _what_is_left(value: object, broken: list[Broken]) -> tuple[Topology | None, Remainder]:
     """Return the topology without what is broken; None where nothing is left that could be one."""
     cuts: set[Path] = set()
@@ -73,7 +60,7 @@ def _what_is_left(value: object, broken: list[Broken]) -> tuple[Topology | None,
     while more - cuts and () not in more:
         cuts |= more
         remainder = without(value, cuts)
-        topology, broken = _validated(remainder.value)
+        topology, broken = read(Topology, remainder.value)
         if topology is not None:
             return topology, remainder
         # Without a broken part what is around it may lack a key, and is then cut in its turn.

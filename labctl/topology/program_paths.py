@@ -22,34 +22,28 @@ def anchored(topology: Topology, directory: str) -> Topology:
     """
     if topology.hosts:
         return topology
-    return topology.model_copy(
-        update={
-            "namespaces": {name: _with_programs(space, directory) for name, space in topology.namespaces.items()},
-            "ttun": tuple(
-                endpoint.model_copy(update={"engine": _at(endpoint.engine, "directory", directory)})
-                if endpoint.engine
-                else endpoint
-                for endpoint in topology.ttun
-            ),
-            "checks": tuple(_check(check, directory) for check in topology.checks),
-        }
+    return topology.replace(
+        namespaces={name: _with_programs(space, directory) for name, space in topology.namespaces.items()},
+        ttun=tuple(
+            endpoint.replace(engine=_at(endpoint.engine, "directory", directory)) if endpoint.engine else endpoint
+            for endpoint in topology.ttun
+        ),
+        checks=tuple(_check(check, directory) for check in topology.checks),
     )
 
 
 def _with_programs(space: Namespace, directory: str) -> Namespace:
     if not (space.programs or space.exec):
         return space
-    return space.model_copy(
-        update={
-            "programs": tuple(_at(program, "cwd", directory) for program in space.programs),
-            "exec": tuple(_at(line, "cwd", directory) for line in space.exec),
-        }
+    return space.replace(
+        programs=tuple(_at(program, "cwd", directory) for program in space.programs),
+        exec=tuple(_at(line, "cwd", directory) for line in space.exec),
     )
 
 
 def _at(program: Runs, key: str, directory: str) -> Runs:
     """Return a program whose directory, which this key of it names, is absolute."""
-    return program.model_copy(update={key: os.path.normpath(os.path.join(directory, getattr(program, key)))})
+    return program.replace(**{key: os.path.normpath(os.path.join(directory, getattr(program, key)))})
 
 
 def _check(check: Check, directory: str) -> Check:

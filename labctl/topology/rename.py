@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import PydanticCustomError
-
 from labctl.errors import UsageError
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 from labctl.topology.routed import Routed
-from labctl.topology.values import LONGEST_LAB, LONGEST_NAMESPACE, check_name
+from labctl.topology.values import LONGEST_LAB, LONGEST_NAMESPACE, Mistaken, check_name
 from labctl.topology.ways import Way
 
 
@@ -37,10 +35,9 @@ def _renamed(topology: Topology, name: str) -> Topology:
         check_name(name, "lab", LONGEST_LAB)
         for space in topology.namespaces:
             check_name(f"{name}-{space}", "namespace", LONGEST_NAMESPACE)
-    except PydanticCustomError as error:
-        context = error.context or {}
-        raise UsageError(f"--name {name!r}: {context['what']}", "", context["hint"]) from None
-    data = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    except Mistaken as mistaken:
+        raise UsageError(f"--name {name!r}: {mistaken.what}", "", mistaken.hint) from None
+    data = topology.written()
 
     def prefixed(reference: str) -> str:
         return f"{name}-{reference}"
@@ -57,7 +54,7 @@ def _renamed(topology: Topology, name: str) -> Topology:
         for key in ("crosses", "quiet"):
             check[key] = [prefixed(reference) for reference in check.get(key, ())]
     data["namespaces"] = {prefixed(space): value for space, value in data["namespaces"].items()}
-    return Topology.model_validate({**data, "name": name})
+    return Topology.read({**data, "name": name})
 
 
 def _replace(values: dict[str, Any], keys: tuple[str, ...], prefixed: Any) -> None:

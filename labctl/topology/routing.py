@@ -50,7 +50,7 @@ class _Entry(NamedTuple):
 
 _NOWHERE = _Entry(0, 0, ())
 _BORN_WITH = {
-    version: tuple(Rule.model_validate({"priority": priority, "table": table}) for priority, table in rules)
+    version: tuple(Rule(priority=priority, table=table) for priority, table in rules)
     for version, rules in DEFAULT_RULES.items()
 }
 

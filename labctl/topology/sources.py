@@ -26,12 +26,10 @@ def with_contents(topology: Topology, directory: str) -> tuple[Topology, list[Fi
     if not read:
         return topology, findings
     spaces = {
-        name: space.model_copy(
-            update={"files": {path: read.get((name, path), file) for path, file in space.files.items()}}
-        )
+        name: space.replace(files={path: read.get((name, path), file) for path, file in space.files.items()})
         for name, space in topology.namespaces.items()
     }
-    return topology.model_copy(update={"namespaces": spaces}), findings
+    return topology.replace(namespaces=spaces), findings
 
 
 def _sources(topology: Topology) -> Iterator[tuple[str, str, File]]:

@@ -40,7 +40,7 @@ REFUSED = "*   Trying 10.0.0.1:81...\n* connect to 10.0.0.1 port 81 failed: Conn
     ],
 )  # fmt: skip
 def test_what_curl_says_of_a_request(body: str, said: str, state: State, words: str) -> None:
-    found = curl.outcome(Http.model_validate({"from": "a", "url": "http://10.0.0.1/"}), body.encode(), said)
+    found = curl.outcome(Http.read({"from": "a", "url": "http://10.0.0.1/"}), body.encode(), said)
     assert (found.state, found.words) == (state, words)
 
 
@@ -80,7 +80,7 @@ CHAIN = "www.lab.\t\t60\tIN\tCNAME\tWeb.lab.\nweb.lab.\t0\tIN\tA\t10.0.0.7\nothe
     ],
 )  # fmt: skip
 def test_what_dig_says_of_a_question(said: str, state: State, words: Any) -> None:
-    asked = Dns.model_validate({"from": "a", "name": "www.lab", "is": ["10.0.0.7"]})
+    asked = Dns.read({"from": "a", "name": "www.lab", "is": ["10.0.0.7"]})
     found = dig.outcome(asked, ip_address("10.0.0.53"), said)
     assert (found.state, found.words) == (state, words)
 

@@ -11,8 +11,8 @@ from labctl.checks.delivery import delivery
 from labctl.topology.model import Nc
 
 WHERE: dict[str, Any] = {"from": "a", "to": "b", "address": ipaddress.ip_address("192.0.2.1"), "port": 80}
-ONE_WAY = Nc(**WHERE, send="hello")
-BOTH_WAYS = Nc(**WHERE, send="hello", reply="world")
+ONE_WAY = Nc.read({**WHERE, "send": "hello"})
+BOTH_WAYS = Nc.read({**WHERE, "send": "hello", "reply": "world"})
 LATE = "timed out after 3 s"
 
 

@@ -17,7 +17,7 @@ from labctl.topology.model import Ping
 
 
 def ping(**keys: object) -> Ping:
-    return Ping.model_validate({"from": "siteA", "to": "10.0.102.1", **keys})
+    return Ping.read({"from": "siteA", "to": "10.0.102.1", **keys})
 
 
 def seen(sent: int, *times: float) -> Echoes:

@@ -13,7 +13,7 @@ from tests.checks.test_judge import LAB, Tools, run_all
 
 
 def check(name: str, *needs: str) -> Check:
-    return Check.model_validate({"name": name, "ping": {"from": "siteA", "to": "10.0.102.1"}, "needs": needs})
+    return Check.read({"name": name, "ping": {"from": "siteA", "to": "10.0.102.1"}, "needs": needs})
 
 
 @given(st.integers(1, 12).flatmap(lambda size: st.tuples(st.just(size), st.permutations(range(size)), st.data())))

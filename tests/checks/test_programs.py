@@ -33,7 +33,7 @@ def test_a_ping_that_is_not_known_is_not_guessed_at(said: str) -> None:
 
 
 def test_a_ping_waits_at_least_as_long_as_the_file_says() -> None:
-    asked = Ping.model_validate({"from": "a", "to": "192.0.2.1", "timeout": 0.3, "interval": 0.05})
+    asked = Ping.read({"from": "a", "to": "192.0.2.1", "timeout": 0.3, "interval": 0.05})
     assert command_lines.iputils(asked)[1:-1] == ["-c", "3", "-i", "0.05", "-s", "56", "-n", "-W", "0.3"]
     assert command_lines.busybox(asked)[1:-1] == ["-c", "3", "-i", "0.05", "-s", "56", "-W", "1"]
 
@@ -91,8 +91,8 @@ def test_an_nc_that_is_not_known_or_cannot_is_not_guessed_at(said: str) -> None:
 
 def test_only_tcp_clients_are_asked_to_tell_more() -> None:
     asked = {"from": "a", "to": "b", "address": "192.0.2.1", "port": 80}
-    assert "-v" in command_lines.openbsd_verbose(Nc.model_validate(asked))[1]
-    assert "-v" not in command_lines.openbsd_verbose(Nc.model_validate(asked | {"protocol": "udp"}))[1]
+    assert "-v" in command_lines.openbsd_verbose(Nc.read(asked))[1]
+    assert "-v" not in command_lines.openbsd_verbose(Nc.read(asked | {"protocol": "udp"}))[1]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from labctl.topology.model import Nc, Throughput
 
 
 def asked(**keys: object) -> Throughput:
-    return Throughput.model_validate({"from": "a", "to": "b", "address": "10.0.0.1", **keys})
+    return Throughput.read({"from": "a", "to": "b", "address": "10.0.0.1", **keys})
 
 
 def intervals(*megabits: float, might: float = 1.0) -> list[Interval]:

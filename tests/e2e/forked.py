@@ -103,11 +103,11 @@ def _as_execve_leaves_it() -> None:
 
 @cache
 def load() -> None:
-    """Load all of labctl, and have the models of a file built, once, for every command that is forked from here on."""
+    """Load all of labctl, and have the readers of a file made, once, for every command that is forked from here on."""
     for module in pkgutil.walk_packages(labctl.__path__, "labctl."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    Topology.model_rebuild()
+    Topology.load("two-site")
 
 
 def _like_new(words: Sequence[str], environment: Mapping[str, str]) -> None:

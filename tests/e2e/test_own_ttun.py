@@ -43,7 +43,7 @@ def battery(here: World, program: str, *tests: str, code: int) -> str:
 
 
 def test_the_battery_tells_right_from_wrong(as_user: World) -> None:
-    lab = load(FOLDER, 1).labs[0].model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    lab = load(FOLDER, 1).labs[0].written()
     as_user.labctl("up", as_user.file("own.yaml", yaml.safe_dump(lab)))
     assert battery(as_user, SOLUTION, code=0).count("as it should be") == 6
     for changes, test, words in WRONG:

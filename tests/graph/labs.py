@@ -19,7 +19,7 @@ def lab(name: str, cables: Iterable[tuple[str, str]], alone: Iterable[str] = ())
         there = f"eth{len(spaces.setdefault(other, {}))}"
         spaces[one][here] = {"kind": "veth", "peer": f"{other}:{there}", "addresses": [f"{network}.1/30"]}
         spaces[other][there] = {"kind": "veth", "peer": f"{one}:{here}", "addresses": [f"{network}.2/30"]}
-    return Topology.model_validate({"name": name, "namespaces": {n: {"interfaces": i} for n, i in spaces.items()}})
+    return Topology.read({"name": name, "namespaces": {n: {"interfaces": i} for n, i in spaces.items()}})
 
 
 def chain(number: int) -> Topology:
@@ -59,7 +59,7 @@ def anyhow(number: int, cables: int, seed: int) -> Topology:
 def vpn(spokes: int) -> Topology:
     """A hub with a tunnel to every spoke; all of them go over one router."""
     joined = lab("vpn", [("hub", "router"), *(("router", f"spoke{i}") for i in range(spokes))])
-    tree = joined.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    tree = joined.written()
     spaces, ends = tree["namespaces"], []
     spaces["router"]["sysctls"] = {"net.ipv4.ip_forward": 1}
     spaces["hub"]["routes"] = [{"to": "default", "via": "10.0.0.2"}]
@@ -70,7 +70,7 @@ def vpn(spokes: int) -> Topology:
         spaces[f"spoke{i}"]["interfaces"]["tun0"] = {"kind": "tun", "addresses": [f"10.200.{i}.2/30"]}
         ends.append({"device": f"hub:tun{i}", "bind": f"10.0.0.1:{9000 + i}", "peer": f"{address}:9000"})
         ends.append({"device": f"spoke{i}:tun0", "bind": f"{address}:9000", "peer": f"10.0.0.1:{9000 + i}"})
-    return Topology.model_validate(tree | {"ttun": ends})
+    return Topology.read(tree | {"ttun": ends})
 
 
 SHAPES = {

@@ -10,7 +10,7 @@ from labctl.api.lab import Lab
 from labctl.learn.answers import is_right
 from labctl.learn.lesson.model import Answer
 
-TTL = Answer.model_validate({"name": "ttl", "question": "Which TTL?", "number": 64})
+TTL = Answer.read({"name": "ttl", "question": "Which TTL?", "number": 64})
 NO_LAB = cast(Lab, None)
 """It is asked for a measured value only."""
 

@@ -38,7 +38,7 @@ def test_a_topology_is_edited_and_judged() -> None:
     topology = Topology.load("two-site")
     address = {"namespaces": {"siteB": {"interfaces": {"tun1": {"addresses": ["10.0.102.9/24"]}}}}}
     after = edited(topology, [address, {"checks": None}])
-    found = after.model_dump(mode="json")["namespaces"]["siteB"]["interfaces"]["tun1"]
+    found = after.namespaces["siteB"].interfaces["tun1"].written()
     assert found["addresses"] == ["10.0.102.9/24"] and found["kind"] == "tun"
     assert after.namespaces["siteA"] == topology.namespaces["siteA"]
     with pytest.raises(TopologyMistakes, match="tun1"):

@@ -112,10 +112,10 @@ def test_a_seed_says_which_fault_where_and_how(name: str) -> None:
 
 def test_a_lab_of_other_names_and_addresses_has_the_same_faults() -> None:
     topology = Topology.load("two-site")
-    text = topology.model_dump_json(by_alias=True, exclude_defaults=True)
+    text = topology.as_record()
     for known, other in (("siteA", "left"), ("siteB", "right"), ("10.0.", "172.20."), ("tun1", "vpn9")):
         text = text.replace(known, other)
-    other_layout = Layout(Topology.model_validate_json(text))
+    other_layout = Layout(Topology.of_record(text))
     assert [fault.name for fault, _ in fitting(other_layout)] == able("two-site")
     assert not re.search(r"siteA|10\.0\.|tun1", str([places for _, places in fitting(other_layout)]))
 

@@ -25,7 +25,7 @@ WRITTEN: dict[str, Any] = {
         {"goal": "pinged", "text": "ping"},
     ],
 }
-STEP = Step.model_validate(WRITTEN)
+STEP = Step.read(WRITTEN)
 NEW = StepProgress("step", predicted="a")
 
 
@@ -50,7 +50,7 @@ def test_goals_are_told_in_the_order_in_which_they_are_written() -> None:
     orders = (["seen", "typed", "check", "answer"], ["answer", "check", "seen", "typed"])
     names = {"typed": "looked", "seen": "pinged", "check": "answers", "answer": "ttl"}
     for kinds in orders:
-        step = Step.model_validate({"name": "step"} | {kind: WRITTEN[kind] for kind in kinds}).model_copy()
+        step = Step.read({"name": "step"} | {kind: WRITTEN[kind] for kind in kinds}).replace()
         assert [goal.name for goal in goals_of(step, NEW, LabState("x"))] == [names[kind] for kind in kinds]
 
 

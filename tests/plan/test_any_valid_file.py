@@ -52,7 +52,7 @@ NAMES = Names()
 
 def make_all_of(topology: Topology) -> None:
     """All that is made of a topology before the kernel is asked for anything."""
-    assert Topology.model_validate_json(topology.model_dump_json(by_alias=True, exclude_defaults=True)) == topology
+    assert Topology.of_record(topology.as_record()) == topology
     tree = LabTree(topology.name)
     wanted = desired(topology)
     for step, _ in between(wanted, NOTHING).changes:

@@ -42,7 +42,7 @@ def engine(out: Impairment = NO_IMPAIRMENT, into: Impairment = NO_IMPAIRMENT, ve
 
 def steps_of(wanted: EngineSpec, runs: EngineSpec) -> list[Step]:
     """The plan for an engine that runs and is wanted otherwise."""
-    topology = Topology.model_validate({"name": "lab", "namespaces": {"a": {}}})
+    topology = Topology.read({"name": "lab", "namespaces": {"a": {}}})
     space = Namespace({"tun0": Link("tun0", "tun", up=True, carrier=True, state="up", mtu=1500)})
     facts = Facts({"a": space}, {DEVICE: RunningEngine(runs, runs.impairments)})
     asked = AddNamespace("a"), AddLink(*DEVICE, "tun"), StartEngine(*DEVICE, wanted)

@@ -78,7 +78,7 @@ def test_a_cable_has_an_end_in_two_parts(topology: Topology) -> None:
         other_host, other = ends[end.peer]
         assert (other.peer, other.cable, other.host, end.host) == (device, end.cable, host, other_host)
         assert host != other_host
-        here, there = (part.namespaces[ref.namespace].interfaces[ref.interface].model_dump(exclude_defaults=True)
+        here, there = (part.namespaces[ref.namespace].interfaces[ref.interface].written()
                        for part, ref in ((found[host], device), (topology, device)))  # fmt: skip
         assert {**here, "kind": "veth"} == {key: value for key, value in there.items() if key != "peer"}
     for part in found.values():
@@ -91,8 +91,8 @@ def test_a_cable_has_an_end_in_two_parts(topology: Topology) -> None:
 @given(st.one_of(spread(topologies()), spread(SHIPPED)))
 def test_a_host_makes_its_part_as_any_lab(topology: Topology) -> None:
     for part in parts(topology).values():
-        assert Topology.model_validate_json(part.model_dump_json(by_alias=True, exclude_defaults=True)) == part
-        assert list(mistakes_of(Network(part.model_copy(update={"checks": ()})))) == []
+        assert Topology.of_record(part.as_record()) == part
+        assert list(mistakes_of(Network(part.replace(checks=())))) == []
         known = {check.name for check in part.checks}
         assert all({*check.needs} <= known for check in part.checks)
         if topology.hosts_file:
@@ -115,12 +115,12 @@ def test_once_made_there_is_nothing_to_do(topology: Topology) -> None:
 def test_a_lab_on_one_host_is_the_lab(topology: Topology) -> None:
     everywhere = over_hosts(topology, dict.fromkeys(topology.namespaces, "srv2"))
     (alone,) = parts(everywhere).items()
-    values = [of.model_dump(mode="json", exclude_defaults=True) for of in (alone[1], topology)]
+    values = [of.written() for of in (alone[1], topology)]
     for space in (space for of in values for space in of["namespaces"].values()):
         for program in space.get("programs", ()):
             program.pop("after", None)  # in two ways to write it
     assert values[0] == values[1]
-    assert parts(topology.model_copy(update={"hosts": {"srv1": LabHost.model_validate({})}})) == {"srv1": topology}
+    assert parts(topology.replace(hosts={"srv1": LabHost.read({})})) == {"srv1": topology}
 
 
 @settings(max_examples=60)

@@ -388,7 +388,7 @@ def topologies(draw: st.DrawFn) -> Topology:
         # In front of those that it starts after: the order of the file is not that of the start.
         spaces[home].setdefault("programs", []).insert(0, program)
         earlier.append(f"{home}:p{number}")
-    return Topology.model_validate({"name": "lab", "namespaces": spaces, "hosts_file": draw(st.booleans())})
+    return Topology.read({"name": "lab", "namespaces": spaces, "hosts_file": draw(st.booleans())})
 
 
 settings.register_profile("labs", deadline=None, suppress_health_check=[HealthCheck.too_slow])

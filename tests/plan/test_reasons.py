@@ -135,7 +135,7 @@ def test_what_could_not_be_looked_at_is_said_with_its_place_and_reason() -> None
 
 def test_a_setting_is_expected_as_the_file_makes_it() -> None:
     """What one setting of the file does to each interface: of all, of new ones, of this one."""
-    topology = Topology.model_validate(
+    topology = Topology.read(
         {
             "name": "lab",
             "namespaces": {

@@ -41,7 +41,7 @@ def test_a_program_runs_in_a_directory_seen_from_its_file(
     monkeypatch.chdir(tmp_path)
     topology = load(Path("lab.yaml"))
     assert directories(topology) == directories(renamed(Routed.of(topology), "other").topology) == wanted
-    assert Topology.model_validate_json(topology.model_dump_json(by_alias=True, exclude_defaults=True)) == topology
+    assert Topology.of_record(topology.as_record()) == topology
     monkeypatch.chdir("/")
     assert anchored(topology, "/elsewhere") == topology
 

@@ -29,7 +29,6 @@ def text_of(case: Path) -> str:
 def test_a_wrong_file_is_told_exactly(case: Path) -> None:
     text = text_of(case)
     assert text == case.with_suffix(".txt").read_text(encoding="utf-8")
-    assert "Input should" not in text, "the words of pydantic"
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ class TestOfAnsible:
         assert {name: space.host for name, space in found.namespaces.items()} == {
             "siteA": "srv1", "siteB": "srv2", "c": "srv2"
         }  # fmt: skip
-        assert {name: host.model_dump(mode="json", exclude_defaults=True) for name, host in found.hosts.items()} == {
+        assert {name: host.written() for name, host in found.hosts.items()} == {
             "srv1": {"ssh": "ssh://lab@192.0.2.10:2222", "ports": "47000-47099"},
             "srv2": {"ssh": "lab@srv2", "ports": "47000-47099", "address": "10.1.1.1"},
         }

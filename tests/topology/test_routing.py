@@ -36,7 +36,7 @@ ROUTES = st.lists(st.tuples(NETWORKS, HOSTS | st.none(), NAMES | st.none(), st.i
 def namespace(
     interfaces: dict[str, list[str]], routes: list[tuple[str, str | None, str | None, int | None]]
 ) -> Namespace:
-    return Namespace.model_validate({
+    return Namespace.read({
         "interfaces": {
             name: {"kind": "lo" if name == "lo" else "dummy", "addresses": addresses}
             for name, addresses in interfaces.items()

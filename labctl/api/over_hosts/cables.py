@@ -32,10 +32,8 @@ def with_addresses(topology: Topology) -> Topology:
     """Return a topology whose hosts have IP addresses, by DNS or as ssh has them. Raise UsageError for one of none."""
     if not cables_of(topology):
         return topology
-    hosts = {
-        name: known.model_copy(update={"address": _address(topology, name)}) for name, known in topology.hosts.items()
-    }
-    return topology.model_copy(update={"hosts": hosts})
+    hosts = {name: known.replace(address=_address(topology, name)) for name, known in topology.hosts.items()}
+    return topology.replace(hosts=hosts)
 
 
 def _address(topology: Topology, host: str) -> str:

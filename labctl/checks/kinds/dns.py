@@ -68,7 +68,7 @@ class DnsKind:
 
     def briefly(self, seconds: float, times: int) -> Dns:
         """Return the same with a shorter time-out."""
-        return self.asked.model_copy(update={"timeout": min(self.asked.timeout, seconds)})
+        return self.asked.replace(timeout=min(self.asked.timeout, seconds))
 
 
 def concluded(asked: Dns, server: Host, found: Answer) -> Outcome:

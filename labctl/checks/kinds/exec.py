@@ -66,7 +66,7 @@ class ExecKind:
 
     def briefly(self, seconds: float, times: int) -> Exec:
         """Return the same with a shorter time-out."""
-        return self.asked.model_copy(update={"timeout": min(self.asked.timeout, seconds)})
+        return self.asked.replace(timeout=min(self.asked.timeout, seconds))
 
 
 def concluded(asked: Exec, ended: Ended | NotRun) -> Outcome:

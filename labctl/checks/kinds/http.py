@@ -75,7 +75,7 @@ class HttpKind:
 
     def briefly(self, seconds: float, times: int) -> Http:
         """Return the same with a shorter time-out."""
-        return self.asked.model_copy(update={"timeout": min(self.asked.timeout, seconds)})
+        return self.asked.replace(timeout=min(self.asked.timeout, seconds))
 
 
 @dataclass

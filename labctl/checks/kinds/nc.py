@@ -71,7 +71,7 @@ class NcKind:
 
     def briefly(self, seconds: float, times: int) -> Nc:
         """Return the same with a shorter time-out."""
-        return self.asked.model_copy(update={"timeout": min(self.asked.timeout, seconds)})
+        return self.asked.replace(timeout=min(self.asked.timeout, seconds))
 
 
 class _Received:

@@ -76,14 +76,12 @@ class PingKind:
     def briefly(self, seconds: float, times: int) -> Ping:
         """Return a ping with fewer requests, one right after the other."""
         asked = self.asked
-        return asked.model_copy(
-            update={
-                "count": min(asked.count, times),
-                "interval": min(asked.interval, BRIEF),
-                "timeout": min(asked.timeout, seconds),
-                "loss": None,
-                "rtt": None,
-            }
+        return asked.replace(
+            count=min(asked.count, times),
+            interval=min(asked.interval, BRIEF),
+            timeout=min(asked.timeout, seconds),
+            loss=None,
+            rtt=None,
         )
 
 

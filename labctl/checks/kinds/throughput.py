@@ -78,13 +78,14 @@ class ThroughputKind:
     def briefly(self, seconds: float, times: int) -> Nc:
         """Return whether a packet goes through at all that is as large as those of a flow, which loads no lab."""
         asked = self.asked
-        return Nc.model_validate(
-            {
-                "from": asked.from_,
-                "send": "x" * (_FULL if asked.protocol == "tcp" else DATAGRAM),
-                "timeout": min(max(seconds, 0.01), 60.0),
-                **{key: getattr(asked, key) for key in ("to", "address", "port", "protocol")},
-            }
+        return Nc(
+            from_=asked.from_,
+            to=asked.to,
+            address=asked.address,
+            port=asked.port,
+            protocol=asked.protocol,
+            send="x" * (_FULL if asked.protocol == "tcp" else DATAGRAM),
+            timeout=min(max(seconds, 0.01), 60.0),
         )
 
 

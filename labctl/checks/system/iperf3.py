@@ -36,7 +36,7 @@ class SystemIperf3:
             return Outcome("unasked", f"{asked.to} cannot listen{taken}")
         every = max(asked.seconds / PARTS, _SHORTEST)
         seconds = ceil(max(asked.seconds, PARTS * every)) + _WARMING
-        server_words, client_words = self._iperf3(asked.model_copy(update={"seconds": seconds}))
+        server_words, client_words = self._iperf3(asked.replace(seconds=seconds))
         reports = ["-J", "-i", f"{every:g}"]
         with running(asked.to, [*server_words, *reports]) as server:
             if problem := until_listening(asked, "tcp", server, self._patience):

@@ -62,7 +62,7 @@ def submit(
         "at": time.time(),
         "progress": dict(progress),
         "checks": [asdict(result) for result in results],
-        "topology": topology.model_dump(mode="json", by_alias=True, exclude_defaults=True) if topology else None,
+        "topology": topology.written() if topology else None,
     }
     try:
         file.write_text(json.dumps(value, indent=2) + "\n")

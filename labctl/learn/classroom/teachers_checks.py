@@ -145,7 +145,7 @@ def _is_in(reported: Reported, topology: Topology) -> bool:
     """Return whether the lab of a lesson is as a topology has it, at the step that is reported."""
     folder = lessons.folders().get(reported.lesson)
     labs = _lesson(folder, reported.seed).labs[reported.step - 1 :] if folder is not None else ()
-    return bool(labs) and labs[0].model_copy(update={"checks": topology.checks}) == topology
+    return bool(labs) and labs[0].replace(checks=topology.checks) == topology
 
 
 @cache

@@ -96,7 +96,7 @@ class Layout:
         file = self.topology.namespaces[check.dns.from_].files.get("/etc/resolv.conf")
         named = _NAME_SERVER.search(file.content or "") if file else None
         server = ip_address(named[1]) if named else None
-        return check.asking(check.dns.model_copy(update={"server": server}))
+        return check.asking(check.dns.replace(server=server))
 
     def _may_be_translated(self, check: Check, stages: tuple[Stage, ...]) -> bool:
         """Return whether a ruleset may send on what comes to a port, so that the file does not show its way."""

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from labctl.learn.changes import merged
 from labctl.learn.lesson.model import Lesson, Step
-from labctl.learn.lesson.models import model_at
 from labctl.learn.lesson.rules import mistakes_of
 from labctl.learn.lesson.sections import Document, Section, document
 from labctl.learn.lesson.variables import substituted, values_of
@@ -26,7 +23,7 @@ from labctl.topology.load import load as load_topology
 from labctl.topology.load import located, text_of, tree_of
 from labctl.topology.model import Check, Topology
 from labctl.topology.program_paths import anchored
-from labctl.topology.pydantic_errors import worded
+from labctl.topology.reading import read
 from labctl.topology.shipped import find
 from labctl.topology.yaml_tree import Path as Keys
 from labctl.topology.yaml_tree import Position, Tree
@@ -93,7 +90,7 @@ def loads(text: str, filename: str, directory: Path, seed: int) -> LessonFile:
             labs.append(steps.lab_of(each))
         wrong += steps.wrong
         if lesson is not None and not wrong:
-            lesson = lesson.model_copy(update={"steps": tuple(map(_with_checks, lesson.steps, checked))})
+            lesson = lesson.replace(steps=tuple(map(_with_checks, lesson.steps, checked)))
             wrong += mistakes_of(lesson, labs)
     found = [*tree.findings, *((tree.position(one.path), one.what, one.hint) for one in wrong)]
     found += _headings(parts, tree, values)
@@ -129,18 +126,15 @@ def _validated(values: Mapping[str, Any]) -> tuple[Lesson | None, list[Wrong]]:
     if isinstance(steps, list):
         without = [{**step, "check": []} if isinstance(step, dict) and "check" in step else step for step in steps]
         values = {**values, "steps": without}
-    try:
-        return Lesson.model_validate(values, by_alias=True, by_name=False), []
-    except ValidationError as error:
-        broken = worded(error.errors(include_url=False), model_at)
-        return None, [Wrong(one.path, one.what, one.hint) for one in broken]
+    lesson, broken = read(Lesson, values)
+    return lesson, [Wrong(one.path, one.what, one.hint) for one in broken]
 
 
 class _Steps:
     """The topology of each step, and what is wrong in what the steps make of it."""
 
     def __init__(self, topology: Topology, directory: str, values: Mapping[str, Any]) -> None:
-        self._values: Any = topology.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        self._values: Any = topology.written()
         self._topology = topology
         self._directory = directory
         self._written = values
@@ -162,8 +156,8 @@ class _Steps:
 
     def lab_of(self, topology: Topology) -> Topology:
         """Return the topology of the current step for its lab: with its own checks, where they still fit."""
-        without = topology.model_copy(update={"checks": ()})
-        values = without.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        without = topology.replace(checks=())
+        values = without.written()
         found = judged({**values, "checks": self._values.get("checks", [])}, self._directory)
         if any("checks" in patch for _, patch in self._edits):
             self._note(Wrong(self._edited_at(one.path), one.what, one.hint) for one in found.wrong)
@@ -200,7 +194,7 @@ class _Steps:
 
 def _with_checks(step: Step, topology: Topology) -> Step:
     checks: tuple[Check, ...] = topology.checks
-    return step.model_copy(update={"check": checks})
+    return step.replace(check=checks)
 
 
 def _headings(parts: Document, tree: Tree, values: Mapping[str, Any]) -> Iterator[tuple[Position, str, str]]:

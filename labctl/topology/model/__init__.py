@@ -7,7 +7,7 @@ from here. Lists are tuples and every model is frozen: a topology is read, never
 
 from __future__ import annotations
 
-from labctl.topology.model.base import WRITTEN, Model
+from labctl.topology.model.base import Model
 from labctl.topology.model.bounds import Bounds, LossBounds, RttBounds
 from labctl.topology.model.checks import PROBES, Check, Nc, Ping, Probe
 from labctl.topology.model.exec_line import ExecLine
@@ -28,7 +28,6 @@ __all__ = [
     "METRICS",
     "PROBES",
     "SCHEMA_ID",
-    "WRITTEN",
     "Bounds",
     "Bridge",
     "CableEnd",

@@ -6,14 +6,14 @@ or by nothing at all, is no bound, and two bounds that are one cannot be told fr
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from pydantic import Field, model_validator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labctl.engine.packets.impairment import read
-from labctl.topology.fields import Delay, Loss, Whole
-from labctl.topology.model.base import Model
-from labctl.topology.values import mistake
+from labctl.topology.model.base import Model, key
+from labctl.topology.values import mistake, shape
+
+if TYPE_CHECKING:
+    from labctl.topology.fields import Delay, Loss, Whole
 
 
 class Bounds(NamedTuple):
@@ -33,14 +33,25 @@ def bounds(word: str, at_least: str | None, at_most: str | None, example: str) -
     return Bounds(least, most)
 
 
-class LossBounds(Model):
+def _bounded(key: str, written: Any) -> Any:
+    if isinstance(written, dict):
+        return written
+    what = f"{key!r} must be a mapping (KEY: VALUE), found {shape(written)}"
+    raise mistake(what, f"for example {key}: {{at_most: {written}}}")
+
+
+class LossBounds(Model, called="a loss"):
     """The fraction of echo requests that get no reply in time."""
 
-    at_least: Loss | None = Field(None, description="The smallest fraction that is lost.", examples=["5%"])
-    at_most: Loss | None = Field(None, description="The largest.", examples=["5%"])
+    at_least: Loss | None = key(default=None, description="The smallest fraction that is lost.", examples=["5%"])
+    at_most: Loss | None = key(default=None, description="The largest.", examples=["5%"])
 
-    @model_validator(mode="after")
-    def _can_be_shown(self) -> LossBounds:
+    @classmethod
+    def in_full(cls, written: Any) -> Any:
+        """Return it as it is written. Raise a mistake where it is no mapping."""
+        return _bounded("loss", written)
+
+    def __post_init__(self) -> None:
         least, most = self.bounds
         if most == 0:
             raise mistake("no number of replies shows that none is ever lost", "without `loss` every reply has to come")
@@ -48,7 +59,6 @@ class LossBounds(Model):
             raise mistake("every loss is from 0% to 100%", "for example loss: {at_most: 5%}")
         if least == 1:
             raise mistake("no number of requests shows that all are ever lost", "write expect: no-reply")
-        return self
 
     @property
     def bounds(self) -> Bounds:
@@ -56,18 +66,21 @@ class LossBounds(Model):
         return bounds("loss", self.at_least, self.at_most, "loss: {at_most: 5%}")
 
 
-class RttBounds(Model):
+class RttBounds(Model, called="a round-trip time"):
     """The round-trip time of echo requests that got their reply."""
 
-    percentile: Whole = Field(50, ge=1, le=99, description="Which percentile of the times; 50 is their median.")
-    at_least: Delay | None = Field(None, description="The shortest time that it may be.", examples=["20ms"])
-    at_most: Delay | None = Field(None, description="The longest.", examples=["20ms"])
+    percentile: Whole = key(default=50, ge=1, le=99, description="Which percentile of the times; 50 is their median.")
+    at_least: Delay | None = key(default=None, description="The shortest time that it may be.", examples=["20ms"])
+    at_most: Delay | None = key(default=None, description="The longest.", examples=["20ms"])
 
-    @model_validator(mode="after")
-    def _can_be_shown(self) -> RttBounds:
+    @classmethod
+    def in_full(cls, written: Any) -> Any:
+        """Return it as it is written. Raise a mistake where it is no mapping."""
+        return _bounded("rtt", written)
+
+    def __post_init__(self) -> None:
         if 0 in self.bounds:
             raise mistake("a round-trip time is more than 0", "for example rtt: {at_most: 20ms}")
-        return self
 
     @property
     def bounds(self) -> Bounds:

@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
-
-from labctl.topology.fields import CheckName, HostField, InterfaceRefField, NamespaceName, Port, Seconds, Whole
-from labctl.topology.model.base import Model
+from labctl.topology.model.base import Model, key
 from labctl.topology.model.bounds import LossBounds, RttBounds
 from labctl.topology.model.probes import Dns, Exec, Expectation, Http, RouteLookup
 from labctl.topology.model.throughput import Throughput
 
+if TYPE_CHECKING:
+    from labctl.topology.fields import CheckName, HostField, InterfaceRefField, NamespaceName, Port, Seconds, Whole
 
-class Ping(Model):
+
+class Ping(Model, called="a ping"):
     """ICMP echo requests from a namespace to an address."""
 
     ANSWERS: ClassVar[tuple[Expectation, ...]] = ("reply", "no-reply", "not-sent")
 
-    from_: NamespaceName = Field(alias="from", description="The namespace that sends.", examples=["siteA"])
-    to: HostField = Field(description="The address that is pinged.", examples=["10.0.102.1"])
-    count: Whole = Field(
-        3, ge=1, le=10_000, description="How many requests are sent; with bounds at most, and 1000 where absent."
+    from_: NamespaceName = key(description="The namespace that sends.", examples=["siteA"])
+    to: HostField = key(description="The address that is pinged.", examples=["10.0.102.1"])
+    count: Whole = key(
+        default=3,
+        ge=1,
+        le=10_000,
+        description="How many requests are sent; with bounds at most, and 1000 where absent.",
     )
-    size: Whole = Field(56, ge=0, le=65000, description="Payload of each request in bytes, as ping -s.")
-    interval: Seconds = Field(
-        0.05, ge=0.002, le=60, description="Seconds between two requests; with loss alone 0.01 where absent."
+    size: Whole = key(default=56, ge=0, le=65000, description="Payload of each request in bytes, as ping -s.")
+    interval: Seconds = key(
+        default=0.05, ge=0.002, le=60, description="Seconds between two requests; with loss alone 0.01 where absent."
     )
-    timeout: Seconds = Field(1.0, gt=0, le=60, description="Seconds to wait for the replies after the last request.")
-    loss: LossBounds | None = Field(None, description="How many may get no reply; none where absent.")
-    rtt: RttBounds | None = Field(None, description="How long the round trip to a reply may take.")
+    timeout: Seconds = key(
+        default=1.0, gt=0, le=60, description="Seconds to wait for the replies after the last request."
+    )
+    loss: LossBounds | None = key(default=None, description="How many may get no reply; none where absent.")
+    rtt: RttBounds | None = key(default=None, description="How long the round trip to a reply may take.")
 
-    @model_validator(mode="before")
     @classmethod
-    def _more_for_bounds(cls, written: Any) -> Any:
+    def in_full(cls, written: Any) -> Any:
+        """Return a ping with as many requests as bounds take, where their number is not written."""
         if not isinstance(written, dict) or {"loss", "rtt"}.isdisjoint(written):
             return written
         # What takes the time of one request may not be busy with others.
@@ -50,20 +55,22 @@ class Ping(Model):
         return {"from": self.from_}
 
 
-class Nc(Model):
+class Nc(Model, called="an nc"):
     """Data through a TCP or UDP connection between two namespaces, compared byte for byte."""
 
     ANSWERS: ClassVar[tuple[Expectation, ...]] = ("delivered", "not-delivered", "not-sent")
 
-    from_: NamespaceName = Field(alias="from", description="The namespace of the client.", examples=["siteA"])
-    to: NamespaceName = Field(description="The namespace of the server.", examples=["siteB"])
-    server: bool = Field(True, description="false: the server is a program that runs there already.")
-    address: HostField = Field(description="The address that the server listens on.", examples=["10.0.102.1"])
-    port: Port = Field(description="The port that the server listens on.", examples=[8000])
-    protocol: Literal["tcp", "udp"] = Field("tcp", description="The transport.")
-    send: str = Field("Hello World", min_length=1, max_length=65000, description="What the client sends.")
-    reply: str | None = Field(None, min_length=1, max_length=65000, description="What the server answers, if it does.")
-    timeout: Seconds = Field(3.0, gt=0, le=60, description="Seconds until it counts as not delivered.")
+    from_: NamespaceName = key(description="The namespace of the client.", examples=["siteA"])
+    to: NamespaceName = key(description="The namespace of the server.", examples=["siteB"])
+    server: bool = key(default=True, description="false: the server is a program that runs there already.")
+    address: HostField = key(description="The address that the server listens on.", examples=["10.0.102.1"])
+    port: Port = key(description="The port that the server listens on.", examples=[8000])
+    protocol: Literal["tcp", "udp"] = key(default="tcp", description="The transport.")
+    send: str = key(default="Hello World", min_length=1, max_length=65000, description="What the client sends.")
+    reply: str | None = key(
+        default=None, min_length=1, max_length=65000, description="What the server answers, if it does."
+    )
+    timeout: Seconds = key(default=3.0, gt=0, le=60, description="Seconds until it counts as not delivered.")
 
     @property
     def namespaces(self) -> dict[str, str]:
@@ -78,33 +85,34 @@ PROBES = ("ping", "nc", "exec", "http", "dns", "route", "throughput")
 """The keys of a check that ask something."""
 
 
-class Check(Model):
+class Check(Model, called="a check"):
     """What must be observed, and where the packets must be counted."""
 
-    name: CheckName = Field(description="The name of the check.", examples=["own-tun-address"])
-    description: str = Field("", description="What it shows, for a person.")
-    ping: Ping | None = Field(None, description="Send echo requests.")
-    nc: Nc | None = Field(None, description="Send data.")
-    exec: Exec | None = Field(None, description="Run a command.")
-    http: Http | None = Field(None, description="Ask a web server.")
-    dns: Dns | None = Field(None, description="Ask a name server.")
-    route: RouteLookup | None = Field(None, description="Ask the kernel where it would send a packet.")
-    throughput: Throughput | None = Field(None, description="Send as much data as will go through.")
-    expect: Expectation | None = Field(
-        None,
+    name: CheckName = key(description="The name of the check.", examples=["own-tun-address"])
+    description: str = key(default="", description="What it shows, for a person.")
+    ping: Ping | None = key(default=None, description="Send echo requests.")
+    nc: Nc | None = key(default=None, description="Send data.")
+    exec: Exec | None = key(default=None, description="Run a command.")
+    http: Http | None = key(default=None, description="Ask a web server.")
+    dns: Dns | None = key(default=None, description="Ask a name server.")
+    route: RouteLookup | None = key(default=None, description="Ask the kernel where it would send a packet.")
+    throughput: Throughput | None = key(default=None, description="Send as much data as will go through.")
+    expect: Expectation | None = key(
+        default=None,
         description="reply (the default) or no-reply for ping, http and dns; delivered (the default) or "
         "not-delivered for nc; not-sent for all of these and route: the sender's own kernel refuses at once.",
     )
-    crosses: tuple[InterfaceRefField, ...] = Field(
-        (), description="The way of the packets: out of the first, in at the second, out of the third...; counted."
+    crosses: tuple[InterfaceRefField, ...] = key(
+        default=(),
+        description="The way of the packets: out of the first, in at the second, out of the third...; counted.",
     )
-    quiet: tuple[InterfaceRefField, ...] = Field((), description="Interfaces on which no packet may be counted.")
-    needs: tuple[CheckName, ...] = Field(
-        (), description="Checks without which this one shows nothing: it is asked only if they pass."
+    quiet: tuple[InterfaceRefField, ...] = key(default=(), description="Interfaces on which no packet may be counted.")
+    needs: tuple[CheckName, ...] = key(
+        default=(), description="Checks without which this one shows nothing: it is asked only if they pass."
     )
-    wait: Seconds = Field(0.0, ge=0, le=600, description="Seconds for which it is tried again until it holds.")
-    pass_: str = Field("", alias="pass", description="What to say when it holds.")
-    fail: str = Field("", description="What to say when it does not.")
+    wait: Seconds = key(default=0.0, ge=0, le=600, description="Seconds for which it is tried again until it holds.")
+    pass_: str = key(default="", description="What to say when it holds.")
+    fail: str = key(default="", description="What to say when it does not.")
 
     @property
     def probes(self) -> dict[str, Probe]:
@@ -125,4 +133,4 @@ class Check(Model):
 
     def asking(self, probe: Probe) -> Check:
         """Return the same check with another probe of its kind."""
-        return self.model_copy(update={self.kind: probe})
+        return self.replace(**{self.kind: probe})

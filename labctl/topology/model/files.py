@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
-from pydantic import Field
+from labctl.topology.model.base import Model, key
 
-from labctl.topology.model.base import Model
-from labctl.topology.values.files import Base64, FileMode, SourcePath
+if TYPE_CHECKING:
+    from labctl.topology.fields import Base64, FileMode, SourcePath
 
 
-class File(Model):
+class File(Model, called="a file"):
     """A file or a directory that the programs of one namespace see at a path, in place of what the machine has there.
 
     Once the topology file has been read, none has a `source` any more: what was in there is its content.
     """
 
-    content: str | None = Field(None, description="What is in the file.", examples=["nameserver 10.0.0.53"])
-    base64: Base64 | None = Field(None, description="What is in a file that is no text, in base64 (RFC 4648).")
-    source: SourcePath | None = Field(
-        None, description="The file that is copied, seen from the directory of this file.", examples=["r1.conf"]
+    content: str | None = key(default=None, description="What is in the file.", examples=["nameserver 10.0.0.53"])
+    base64: Base64 | None = key(default=None, description="What is in a file that is no text, in base64 (RFC 4648).")
+    source: SourcePath | None = key(
+        default=None, description="The file that is copied, seen from the directory of this file.", examples=["r1.conf"]
     )
-    directory: bool = Field(
-        False, description="true: a directory of the namespace's own, empty at first, that its programs can write to."
+    directory: bool = key(
+        default=False,
+        description="true: a directory of the namespace's own, empty at first, that its programs can write to.",
     )
-    mode: FileMode | None = Field(
-        None, description='Permissions, as chmod has them; "0644", or "0755" for a directory, where absent.'
+    mode: FileMode | None = key(
+        default=None, description='Permissions, as chmod has them; "0644", or "0755" for a directory, where absent.'
     )
 
     @property
@@ -41,7 +43,6 @@ class File(Model):
     def holding(self, data: bytes) -> File:
         """Return this file with some content in place of its source."""
         try:
-            found = {"content": data.decode()}
+            return self.replace(source=None, content=data.decode())
         except UnicodeDecodeError:
-            found = {"base64": base64.b64encode(data).decode()}
-        return self.model_copy(update={"source": None, **found})
+            return self.replace(source=None, base64=base64.b64encode(data).decode())

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BeforeValidator, Field
-
-from labctl.topology.fields import NamespaceName
-from labctl.topology.model.base import Model
+from labctl.topology.model.base import Model, key
 from labctl.topology.model.hosts import LabHost
-from labctl.topology.model.namespace import nothing_is_empty
-from labctl.topology.values.hosts import HostName
+
+if TYPE_CHECKING:
+    from labctl.topology.fields import HostName, NamespaceName
 
 
-class InventoryHost(LabHost):
+class InventoryHost(LabHost, called="a host of an inventory"):
     """A machine, and the namespaces of a lab that are on it."""
 
-    namespaces: tuple[NamespaceName, ...] = Field(
-        (), description="The namespaces that are on it, whatever `host` the topology file has for them."
+    namespaces: tuple[NamespaceName, ...] = key(
+        default=(), description="The namespaces that are on it, whatever `host` the topology file has for them."
     )
 
 
-class Inventory(Model):
+class Inventory(Model, called="an inventory"):
     """The hosts of a lab."""
 
-    hosts: dict[HostName, Annotated[InventoryHost, BeforeValidator(nothing_is_empty)]] = Field(
+    hosts: dict[HostName, InventoryHost] = key(
         min_length=1, description="Hosts by name, each by what ssh calls it.", examples=[{"srv1": {}}]
     )
 
 
 def inventory_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of an inventory."""
-    return Inventory.model_json_schema()
+    from labctl.topology.json_schema import schema_of
+
+    return schema_of(Inventory)

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, model_validator
-
-from labctl.topology.fields import BitRate, HostField, NamespaceName, Port, Seconds
-from labctl.topology.model.base import Model
+from labctl.topology.model.base import Model, key
 from labctl.topology.model.bounds import Bounds, bounds
 from labctl.topology.values import mistake
 
+if TYPE_CHECKING:
+    from labctl.topology.fields import BitRate, HostField, NamespaceName, Port, Seconds
 
-class Throughput(Model):
+
+class Throughput(Model, called="a throughput"):
     """As much data as will go through, measured where it arrives."""
 
     ANSWERS: ClassVar[tuple[str, ...]] = ()
 
-    from_: NamespaceName = Field(alias="from", description="The namespace that sends.", examples=["siteA"])
-    to: NamespaceName = Field(description="The namespace that receives.", examples=["siteB"])
-    address: HostField = Field(description="The address that the receiver listens on.", examples=["10.0.102.1"])
-    port: Port = Field(5201, description="The port that the receiver listens on.")
-    protocol: Literal["tcp", "udp"] = Field("tcp", description="The transport; UDP sends 1.5 times its bounds.")
-    seconds: Seconds = Field(2.0, ge=0.2, le=600, description="For how long it is measured, at least.")
-    at_least: BitRate | None = Field(None, description="The fewest bits per second.", examples=["50Mbit/s"])
-    at_most: BitRate | None = Field(None, description="The most bits per second.", examples=["50Mbit/s"])
+    from_: NamespaceName = key(description="The namespace that sends.", examples=["siteA"])
+    to: NamespaceName = key(description="The namespace that receives.", examples=["siteB"])
+    address: HostField = key(description="The address that the receiver listens on.", examples=["10.0.102.1"])
+    port: Port = key(default=5201, description="The port that the receiver listens on.")
+    protocol: Literal["tcp", "udp"] = key(default="tcp", description="The transport; UDP sends 1.5 times its bounds.")
+    seconds: Seconds = key(default=2.0, ge=0.2, le=600, description="For how long it is measured, at least.")
+    at_least: BitRate | None = key(default=None, description="The fewest bits per second.", examples=["50Mbit/s"])
+    at_most: BitRate | None = key(default=None, description="The most bits per second.", examples=["50Mbit/s"])
 
-    @model_validator(mode="after")
-    def _can_be_shown(self) -> Throughput:
+    def __post_init__(self) -> None:
         if 0 in self.bounds:
             raise mistake("a throughput is more than 0", "for example at_least: 50Mbit/s")
-        return self
 
     @property
     def bounds(self) -> Bounds:

@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field
-from pydantic.json_schema import SkipJsonSchema
-
-from labctl.topology.fields import LabName, NamespaceName
-from labctl.topology.model.base import OF_NO_FILE, Model
+from labctl.topology.model.base import Model, key
 from labctl.topology.model.checks import Check
-from labctl.topology.model.hosts import CableEnd, Hosts, Part
-from labctl.topology.model.namespace import Namespace, nothing_is_empty
+from labctl.topology.model.hosts import CableEnd, LabHost, Part
+from labctl.topology.model.namespace import Namespace
 from labctl.topology.model.tunnels import TunnelEndpoint
 
+if TYPE_CHECKING:
+    from labctl.topology.fields import ABOUT_HOSTS, HostName, LabName, NamespaceName
 
-class Topology(Model):
+
+class Topology(Model, called="a topology"):
     """A lab: namespaces, the tunnels between them, and the checks that prove it.
 
     A program builds one from the words of a file, with mappings and lists of Python, or reads one with `load`.
     """
 
-    name: LabName = Field(description="The name of the lab.", examples=["two-site"])
-    description: str = Field("", description="What it shows, for a person.")
-    namespaces: dict[NamespaceName, Annotated[Namespace, BeforeValidator(nothing_is_empty)]] = Field(
-        min_length=1, description="Network namespaces by name.", examples=[{"siteA": {}}]
+    name: LabName = key(description="The name of the lab.", examples=["two-site"])
+    description: str = key(default="", description="What it shows, for a person.")
+    namespaces: dict[NamespaceName, Namespace] = key(
+        min_length=1,
+        where_empty="a lab has at least one namespace, for example siteA: {}",
+        description="Network namespaces by name.",
+        examples=[{"siteA": {}}],
     )
-    hosts: Hosts = Field({}, description="The machines that it is over; where absent it is on one, this one.")
-    hosts_file: bool = Field(True, description="false: namespaces do not know one another by name.")
-    ttun: tuple[TunnelEndpoint, ...] = Field((), description="Tunnel endpoints.")
-    checks: tuple[Check, ...] = Field((), description="What `labctl verify` proves.")
-    part: SkipJsonSchema[Annotated[Part | None, OF_NO_FILE]] = None
+    hosts: Annotated[dict[HostName, LabHost], ABOUT_HOSTS] = key(
+        default={}, description="The machines that it is over; where absent it is on one, this one."
+    )
+    hosts_file: bool = key(default=True, description="false: namespaces do not know one another by name.")
+    ttun: tuple[TunnelEndpoint, ...] = key(default=(), description="Tunnel endpoints.")
+    checks: tuple[Check, ...] = key(default=(), description="What `labctl verify` proves.")
+    part: Part | None = None  # labctl makes it (plan/parts.py)
 
     def __init__(self, **values: Any) -> None:
         """Build a topology. Raise TopologyMistakes with every mistake, each by the keys that lead to it."""
         from labctl.topology.built import checked  # which judges by rules that know this class
 
-        super().__init__(**checked(values))
+        vars(self).update(checked(values))
 
-    # What validates a file does not come by here, as with the constructor that this one stands for (pydantic).
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+    def as_record(self) -> str:
+        """Return it as JSON, as labctl records what is applied: with what no file has."""
+        part = {"part": self.part.written()} if self.part else {}
+        return json.dumps({**self.written(), **part})
+
+    @classmethod
+    def of_record(cls, text: str | bytes) -> Topology:
+        """Return the topology of which this is the record. Raise ValueError where it is damaged."""
+        values = json.loads(text)
+        part = values.pop("part", None) if isinstance(values, dict) else None
+        return cls.read(values).replace(part=Part.read(part) if part else None)
 
     @property
     def cables(self) -> tuple[CableEnd, ...]:
@@ -71,5 +85,6 @@ SCHEMA_ID = "urn:labctl:topology"
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a topology file."""
-    schema = Topology.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
+    from labctl.topology.json_schema import schema_of
+
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema_of(Topology)}

@@ -93,7 +93,7 @@ def of_routes(topology: Topology, where: str, namespace: Namespace) -> Iterator[
 
 def _ways(route: Route, here: Path) -> Iterator[Finding]:
     """Yield what is wrong with the keys of a route together."""
-    written = [key for key in _OF_A_WAY if key in route.model_fields_set]
+    written = [key for key in _OF_A_WAY if key in route.written()]
     if route.type != "unicast":
         for key in written:
             yield Finding(
@@ -193,7 +193,7 @@ def of_rules(topology: Topology, where: str, namespace: Namespace) -> Iterator[F
         yield from _version(rule, here)
         if rule.type != "unicast":
             for key in _OF_A_LOOKUP:
-                if key in rule.model_fields_set:
+                if key in rule.written():
                     what = f"a rule of type {rule.type} looks in no table: it has no {key!r}"
                     yield Finding((*here, key), what, "leave it out")
         for key in ("iif", "oif"):

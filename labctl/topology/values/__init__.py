@@ -42,7 +42,7 @@ from labctl.topology.values.packets import (
     parse_table,
 )
 from labctl.topology.values.sysctls import SAME_SYSCTL, parse_sysctl, sysctl_parts
-from labctl.topology.values.text import as_text, mistake, parse_number, parse_text, parse_words, shape
+from labctl.topology.values.text import Mistaken, as_text, mistake, parse_number, parse_text, parse_words, shape
 
 __all__ = [
     "ENDPOINT_WORDS",
@@ -53,6 +53,7 @@ __all__ = [
     "SAME_SYSCTL",
     "UINT32",
     "Host",
+    "Mistaken",
     "Network",
     "Prefix",
     "SocketAddress",

@@ -6,16 +6,14 @@ import base64
 import binascii
 import os
 import re
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator, WithJsonSchema
+from typing import Any
 
 from labctl.topology.values import as_text, mistake, shape
 
 LONGEST_PATH = 200
 """Bytes of the path of an own file: with its slashes escaped it is the name of a file (NAME_MAX)."""
 
-_MODE = re.compile(r"0?[01]?[0-7]{3}")
+MODE = re.compile(r"0?[01]?[0-7]{3}")
 _NOT_BELOW = ("/proc", "/sys", "/run/labctl", "/var/run/labctl", "/run/netns", "/var/run/netns")
 
 
@@ -45,7 +43,7 @@ def parse_source(value: Any) -> str:
 def parse_mode(value: Any) -> str:
     """Return permissions in four octal digits."""
     mode = as_text(value, "permissions")
-    if not _MODE.fullmatch(mode):
+    if not MODE.fullmatch(mode):
         raise mistake(f"{shape(value)} are no permissions", 'octal digits, for example "0640"; "1777" for a directory')
     return f"{int(mode, 8):04o}"
 
@@ -58,17 +56,3 @@ def parse_base64(value: Any) -> str:
     except (binascii.Error, ValueError) as error:
         raise mistake(f"this is not base64: {error}", "base64 -w0 FILE writes it") from None
     return written
-
-
-FilePath = Annotated[
-    str,
-    BeforeValidator(parse_path),
-    WithJsonSchema({"type": "string", "examples": ["/etc/resolv.conf"]}),
-]
-SourcePath = Annotated[str, BeforeValidator(parse_source), WithJsonSchema({"type": "string", "minLength": 1})]
-FileMode = Annotated[
-    str,
-    BeforeValidator(parse_mode),
-    WithJsonSchema({"type": ["string", "integer"], "pattern": f"^{_MODE.pattern}$", "examples": ["0640"]}),
-]
-Base64 = Annotated[str, BeforeValidator(parse_base64), WithJsonSchema({"type": "string"})]

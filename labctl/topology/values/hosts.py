@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any, NamedTuple
-
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from typing import Any, NamedTuple
 
 from labctl.topology.values import as_text, check_name, mistake, parse_host, parse_port
 
@@ -85,19 +83,9 @@ def parse_destination(value: Any) -> Destination:
     return Destination(host, found["user"], parse_port(found["port"]) if found["port"] else None)
 
 
-HostName = Annotated[str, BeforeValidator(lambda value: check_name(value, "host", LONGEST_NAME))]
-HostAddress = Annotated[
-    str, BeforeValidator(parse_host_address), WithJsonSchema({"type": "string", "examples": ["192.0.2.10"]})
-]
-PortRangeField = Annotated[
-    PortRange,
-    BeforeValidator(parse_port_range),
-    PlainSerializer(str),
-    WithJsonSchema({"type": ["string", "integer"], "pattern": "^[0-9]+(-[0-9]+)?$", "examples": ["47000-47099"]}),
-]
-DestinationField = Annotated[
-    Destination,
-    BeforeValidator(parse_destination),
-    PlainSerializer(str),
-    WithJsonSchema({"type": "string", "examples": ["lab@192.0.2.10"]}),
-]
+def not_about_names(value: Any) -> Any:
+    """Return the machines of a lab. Raise a mistake for what turned off the hosts file in earlier versions."""
+    if isinstance(value, bool):
+        hint = f"whether namespaces know one another by name is said by `hosts_file: {str(value).lower()}`"
+        raise mistake("`hosts` are the machines of a lab, each by its name", hint)
+    return value

@@ -6,7 +6,7 @@ import re
 import signal
 from typing import Any
 
-from labctl.topology.values import LONGEST_NAMESPACE, check_name, mistake, parse_text, parse_words
+from labctl.topology.values import LONGEST_NAMESPACE, as_text, check_name, mistake, parse_text, parse_words
 from labctl.topology.values.checks import parse_pattern
 
 LONGEST_NAME = 40  # bytes, of a program
@@ -67,3 +67,11 @@ def parse_signal(value: Any) -> str:
     if name in ("KILL", "STOP", "CHLD", "CLD"):
         raise mistake(f"{name} asks no program to end", "for example TERM, INT, QUIT or HUP")
     return name
+
+
+def parse_shell_line(value: Any) -> str:
+    """Return a line for a shell."""
+    line = as_text(value, "a line for a shell")
+    if not line.strip():
+        raise mistake("the line is empty", "for example ip link set eth0 txqueuelen 100")
+    return line

@@ -1,6 +1,7 @@
 """How a value of a file is read: once, by a parser that raises `mistake(what, hint)` where it is wrong.
 
-pydantic gathers that with all other mistakes of the file. What a parser returns is frozen, and prints as it is written.
+That is gathered with all other mistakes of the file (reading.py). What a parser returns is frozen, and prints as it is
+written.
 """
 
 from __future__ import annotations
@@ -8,12 +9,18 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from pydantic_core import PydanticCustomError
+
+class Mistaken(ValueError):
+    """A value is wrong: what is wrong with it, and what would be right."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what, hint)
+        self.what, self.hint = what, hint
 
 
-def mistake(what: str, hint: str = "") -> PydanticCustomError:
-    """Return a mistake in one value: what is wrong with it, and what would be right."""
-    return PydanticCustomError("mistake", "{what}", {"what": what, "hint": hint})
+def mistake(what: str, hint: str = "") -> Mistaken:
+    """Return a mistake in one value."""
+    return Mistaken(what, hint)
 
 
 def as_text(value: Any, kind: str) -> str:
@@ -63,7 +70,7 @@ def parse_words(value: Any, example: str) -> str:
 
 
 def parse_number(value: Any) -> Any:
-    """Return a value that may be a number: pydantic reads true as 1, which is not what was meant."""
+    """Return a value that may be a number: Python takes true for 1, which is not what was meant."""
     if value is None or isinstance(value, (bool, dict, list)):
         raise mistake(f"expected a number, found {shape(value)}")
     return value

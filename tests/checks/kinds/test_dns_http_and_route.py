@@ -36,7 +36,7 @@ ONE, OTHER = ip_address("10.0.0.1"), ip_address("10.0.0.2")
 def test_a_name_has_exactly_the_addresses_that_are_named(
     wanted: list[Any], code: str, got: tuple[Any, ...], state: State, words: str
 ) -> None:
-    asked = Dns.model_validate({"from": "a", "name": "www.lab", "is": [str(address) for address in wanted]})
+    asked = Dns.read({"from": "a", "name": "www.lab", "is": [str(address) for address in wanted]})
     found = dns.concluded(asked, SERVER, Answer(code, got, False))
     assert (found.state, found.words) == (state, words)
 
@@ -63,7 +63,7 @@ def test_a_page_has_its_status_and_its_body(
     asked: dict[str, Any], response: Response, state: State, words: str
 ) -> None:
     url = "http://10.0.0.1/a"
-    found = http.concluded(Http.model_validate({"from": "a", "url": url, **asked}), response, url)
+    found = http.concluded(Http.read({"from": "a", "url": url, **asked}), response, url)
     assert (found.state, found.words) == (state, words)
 
 
@@ -81,7 +81,7 @@ def test_a_page_has_its_status_and_its_body(
     ],
 )
 def test_a_route_is_as_the_kernel_says(asked: dict[str, Any], found: Way | NoWay, state: State) -> None:
-    question = RouteLookup.model_validate({"in": "a", "to": "10.9.0.1", **asked})
+    question = RouteLookup.read({"in": "a", "to": "10.9.0.1", **asked})
     assert route.concluded(question, found).state == state
 
 

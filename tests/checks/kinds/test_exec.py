@@ -20,7 +20,7 @@ OSPF = {"neighbors": {"10.0.0.2": [{"state": "Full", "up": 12}], "10.0": {"0": "
 
 def outcome(written: str = "", code: int | None = 0, said: str = "", **asked: Any) -> Outcome:
     data = written.encode()
-    command = Exec.model_validate({"in": "a", "command": "some words", **asked})
+    command = Exec.read({"in": "a", "command": "some words", **asked})
     return concluded(command, Ended(code, data, len(data), said.encode() or data[-4096:]))
 
 
@@ -36,7 +36,7 @@ def test_a_command_that_does_not_end_is_a_failure_and_one_that_cannot_be_run_was
     assert outcome("y\n" * 9, None, timeout=2) == Outcome(
         "silent", "it did not end within 2 s, and was ended; it said: y | y | y"
     )
-    missing = concluded(Exec.model_validate({"in": "a", "command": "x"}), NotRun("there is no program 'x'", "install"))
+    missing = concluded(Exec.read({"in": "a", "command": "x"}), NotRun("there is no program 'x'", "install"))
     assert missing == Outcome("unasked", "it cannot be run: there is no program 'x'; install")
 
 
@@ -66,7 +66,7 @@ def test_values_of_json_are_compared() -> None:
 
 
 def test_output_that_was_cut_off_is_told_as_that() -> None:
-    asked = Exec.model_validate({"in": "a", "command": "x", "stdout": "z"})
+    asked = Exec.read({"in": "a", "command": "x", "stdout": "z"})
     assert concluded(asked, Ended(0, b"aaa", 4000, b"z")).words.startswith("/z/ is not in the first 3 bytes of its")
 
 
@@ -97,5 +97,5 @@ def test_there_is_nothing_in_a_scalar_or_in_an_empty_list(path: str) -> None:
 
 
 def test_what_is_expected_is_told_in_words() -> None:
-    asked = Exec.model_validate({"in": "a", "command": "x", "stdout": "up", "json": {"0.dev": "tun0"}})
+    asked = Exec.read({"in": "a", "command": "x", "stdout": "up", "json": {"0.dev": "tun0"}})
     assert ExecKind(asked).expectation("answered") == 'exit code 0, /up/ in its output, 0.dev = "tun0"'
