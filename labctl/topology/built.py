@@ -13,7 +13,7 @@ from typing import Any
 from labctl.topology.judge import Wrong, judged
 from labctl.topology.mistakes import BuiltMistake, TopologyMistakes
 from labctl.topology.model.base import Model
-from labctl.topology.yaml_tree import Key, Path
+from labctl.topology.paths import Key, Path
 
 _ADDRESSES = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network)
 

@@ -21,12 +21,12 @@ from labctl.topology.load import at_places, text_of, tree_of
 from labctl.topology.mistakes import BuiltMistake, Mistake, TopologyMistakes
 from labctl.topology.model import Topology
 from labctl.topology.model.inventory import Inventory
+from labctl.topology.paths import Path as Keys
 from labctl.topology.program_paths import directory_of
 from labctl.topology.reading import read
 from labctl.topology.routed import Routed
 from labctl.topology.source import name_of, plain_file
 from labctl.topology.unknown_names import did_you_mean
-from labctl.topology.yaml_tree import Path as Keys
 from labctl.topology.yaml_tree import Tree
 
 _Told = Callable[[Sequence[Wrong]], Sequence[Mistake | BuiltMistake]]

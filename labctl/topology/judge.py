@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from labctl.topology.model import Topology
+from labctl.topology.paths import Path
 from labctl.topology.prune import Remainder, without
 from labctl.topology.reading import Broken, read
 from labctl.topology.routed import Network, Routed
 from labctl.topology.rules import mistakes_of
 from labctl.topology.sources import with_contents
-from labctl.topology.yaml_tree import Path
 
 
 class Wrong(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from labctl.topology.yaml_tree import Path
+from labctl.topology.paths import Path
 
 # What is to be cut, by the steps that lead there; an empty one means all of it.
 _Cuts = dict[str | int, "_Cuts"]

@@ -15,10 +15,10 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 from labctl.topology.form import Form, form_of, forms_of, is_model
 from labctl.topology.markers import Kinds, Parsed
 from labctl.topology.model.base import Model, ModelClass, absent_value, keys_of, made
+from labctl.topology.paths import Key, Path
 from labctl.topology.scalars import SCALARS, Unfit
 from labctl.topology.unknown_names import did_you_mean, listed, nearest
 from labctl.topology.values import Mistaken, shape
-from labctl.topology.yaml_tree import Key, Path
 
 M = TypeVar("M", bound=Model)
 

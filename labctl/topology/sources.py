@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from labctl.errors import kernel_words
 from labctl.topology.model import File, Topology
+from labctl.topology.paths import Path
 from labctl.topology.rules.finding import Finding
 from labctl.topology.source import MAX_BYTES
-from labctl.topology.yaml_tree import Path
 
 
 def with_contents(topology: Topology, directory: str) -> tuple[Topology, list[Finding]]:

@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from labctl.topology.paths import Key, Path
+
 try:
     from yaml import CSafeLoader as Loader
 except ImportError:  # PyYAML built without libyaml: the same events, some ten times slower
@@ -51,12 +53,6 @@ _PROBLEMS = (
     ("maximum nesting depth", f"nested more than {MAX_DEPTH} levels deep", ""),
     ("unknown escape character", "an unknown escape after '\\'", "in single quotes a '\\' is only a '\\'"),
 )  # fmt: skip
-
-Path = tuple[str | int, ...]
-
-
-class Key(str):
-    """The last element of a path that leads to a key itself, not to its value."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ main()
 TWO_SITE = str(REPO / "topologies" / "two-site.yaml")
 FOR_ITSELF = {"labctl.learn", "labctl.web", "labctl.trace", "labctl.live", "labctl.diagnosis", "labctl.pytest_plugin"}
 OF_CHECKS = {"labctl.checks", "http.client", "ssl", "subprocess"}
-OF_A_FILE = {"yaml", "labctl.topology.model", "labctl.topology.rules", "labctl.topology.values"}
+OF_A_FILE = {"pydantic", "yaml", "labctl.topology.model", "labctl.topology.rules", "labctl.topology.values"}
 OF_A_PLAN = {"labctl.plan.steps", "labctl.plan.facts", "labctl.plan.change"}
 OF_PROGRAMS = {"labctl.lab.programs.start", "labctl.lab.programs.supervisor", "labctl.lab.programs.stop"}
 OF_HOSTS = {"mitogen", "cryptography", "labctl.engine.cable", "labctl.lab.cables"}
@@ -62,7 +62,7 @@ def test_a_command_loads_what_it_does_and_no_more(as_root: World) -> None:
     help_ = loaded(as_root, "--help")
     assert of(help_, {"labctl.lab", "labctl.plan", "labctl.topology", "labctl.kernel", "labctl.api"}) == set()
     up = loaded(as_root, "up", TWO_SITE)
-    assert of(up, nothing_of | OF_CHECKS | {"numpy", "labctl.api.lab"}) == set()
+    assert of(up, nothing_of | OF_CHECKS | {"numpy", "pydantic", "labctl.api.lab"}) == set()
     assert of(up, {"labctl.kernel.observe", "labctl.kernel.nftables", "labctl.topology.json_schema"}) == set()
     status = loaded(as_root, "status")
     assert of(status, {"labctl.kernel.perform", "labctl.lab.programs.found", "labctl.process.users"}) == set()

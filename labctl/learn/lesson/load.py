@@ -22,10 +22,10 @@ from labctl.topology.judge import Wrong, judged
 from labctl.topology.load import load as load_topology
 from labctl.topology.load import located, text_of, tree_of
 from labctl.topology.model import Check, Topology
+from labctl.topology.paths import Path as Keys
 from labctl.topology.program_paths import anchored
 from labctl.topology.reading import read
 from labctl.topology.shipped import find
-from labctl.topology.yaml_tree import Path as Keys
 from labctl.topology.yaml_tree import Position, Tree
 
 FILE = "lesson.md"

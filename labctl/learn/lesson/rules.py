@@ -8,8 +8,8 @@ from labctl.learn.faults import FAULTS
 from labctl.learn.lesson.model import Lesson, Step
 from labctl.topology.judge import Wrong
 from labctl.topology.model import Topology
+from labctl.topology.paths import Path
 from labctl.topology.unknown_names import did_you_mean
-from labctl.topology.yaml_tree import Path
 
 Found = Iterator[Wrong]
 

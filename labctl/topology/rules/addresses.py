@@ -18,12 +18,12 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Bridge, Topology
+from labctl.topology.paths import Path
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding
 from labctl.topology.segments import Segment, Segments
 from labctl.topology.values import Host
 from labctl.topology.ways import Ways
-from labctl.topology.yaml_tree import Path
 
 _Place = tuple[InterfaceRef, Path]
 _Scopes = Mapping[Hashable, str]

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import PROBES, Check, Dns, Nc, Ping, RouteLookup, Throughput, Topology
+from labctl.topology.paths import Path
 from labctl.topology.routing import Fib, connected
 from labctl.topology.rules.finding import Finding, unknown_interface, unknown_namespace
 from labctl.topology.unknown_names import listed
 from labctl.topology.values import Host, Network
 from labctl.topology.values.checks import host_of_url
-from labctl.topology.yaml_tree import Path
 
 _LARGEST_DATAGRAM = {4: 65535 - 20 - 8, 6: 65535 - 8}  # IPv4 counts its own header in (RFC 791, RFC 8200)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from labctl.topology.model import File, Namespace
+from labctl.topology.paths import Key, Path
 from labctl.topology.rules.finding import Finding
-from labctl.topology.yaml_tree import Key, Path
 
 _CONTENTS = ("content", "base64", "source")
 

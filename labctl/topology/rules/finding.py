@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
+from labctl.topology.paths import Path
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.unknown_names import did_you_mean
-from labctl.topology.yaml_tree import Path
 
 
 class Finding(NamedTuple):

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Bridge, Namespace, Topology
+from labctl.topology.paths import Path
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding, unknown_interface
 from labctl.topology.values import SAME_SYSCTL, sysctl_parts
-from labctl.topology.yaml_tree import Path
 
 _FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from labctl.engine.packets.impairment import parse_rate, parse_time
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Bridge, Impair, Interface, Tap, Topology, Veth
+from labctl.topology.paths import Path
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
-from labctl.topology.yaml_tree import Path
 
 _IPV6_LEAST_MTU = 1280  # RFC 8200, section 5; the kernel turns IPv6 off below it
 TAP_MOST_MTU = 65535 - 14

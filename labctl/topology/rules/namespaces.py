@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from labctl.topology.model import Namespace, Topology
+from labctl.topology.paths import Key
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.files import of_files
 from labctl.topology.rules.finding import Finding
@@ -14,7 +15,6 @@ from labctl.topology.rules.neighbours import of_neighbours
 from labctl.topology.rules.routes import of_routes, of_rules
 from labctl.topology.unknown_names import did_you_mean
 from labctl.topology.values import SAME_SYSCTL, sysctl_parts
-from labctl.topology.yaml_tree import Key
 
 _SYSCTL_PART = re.compile(r"[A-Za-z0-9_.:@-]+")
 

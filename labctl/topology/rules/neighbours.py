@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Namespace, Neighbour, Topology
+from labctl.topology.paths import Path
 from labctl.topology.routing import Fib, broadcast_of, on_link
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
 from labctl.topology.unknown_names import listed
 from labctl.topology.values import Host
-from labctl.topology.yaml_tree import Path
 
 _WITHOUT_FRAMES = ("tun", "lo")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from labctl.topology.model import Namespace, Topology
+from labctl.topology.paths import Path
 from labctl.topology.program_ref import ProgramRef
 from labctl.topology.routing import LOOPBACK
 from labctl.topology.rules.finding import Finding, unknown_namespace
 from labctl.topology.unknown_names import did_you_mean
-from labctl.topology.yaml_tree import Path
 
 Places = Mapping[ProgramRef, Path]
 """Where each program stands; of two with one name the first."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.iproute import CONNECTED_METRIC, DEFAULT_RULES
 from labctl.topology.model import METRICS, Namespace, NextHop, Route, Rule, Topology
+from labctl.topology.paths import Path
 from labctl.topology.routing import LOOPBACK, Fib, brings_network, broadcast_of, connected, metric_of, on_link
 from labctl.topology.rules.finding import Finding, unknown_interface
 from labctl.topology.unknown_names import listed
 from labctl.topology.values import Host, Network
-from labctl.topology.yaml_tree import Path
 
 _OF_A_WAY = ("via", "dev", "nexthops", "onlink", "src", *METRICS)
 """What a route says of the packets that it lets through."""

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from labctl.engine.packets.address import Address, check_bind, check_peer
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Namespace, Topology, TunnelEndpoint
+from labctl.topology.paths import Path
 from labctl.topology.routing import Fib, broadcast_of, connected
 from labctl.topology.rules.finding import Finding, kind_of, unknown_interface
 from labctl.topology.unknown_names import listed
 from labctl.topology.values import Host, SocketAddress
-from labctl.topology.yaml_tree import Path
 
 ANYWHERE: dict[int, Host] = {4: ipaddress.IPv4Address(0), 6: ipaddress.IPv6Address(0)}
 

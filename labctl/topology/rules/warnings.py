@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labctl.topology.model import Topology, TunnelEndpoint
+from labctl.topology.paths import Path
 from labctl.topology.routing import fibs_of
 from labctl.topology.rules.finding import Finding
 from labctl.topology.rules.firewall import masquerades_for_nothing
 from labctl.topology.rules.hosts import without_use
 from labctl.topology.unknown_names import listed
-from labctl.topology.yaml_tree import Path
 
 
 def warnings_of(topology: Topology) -> Iterator[Finding]:
