@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from labctl.api.caller import Work, Worker
-from labctl.api.calls import inspect, lifecycle, operate
+from labctl.api.calls import inspect, lifecycle, operate, packets
 from labctl.api.namespace import Namespace
-from labctl.api.work import lessons, packets
+from labctl.api.work import lessons
 
 if TYPE_CHECKING:
     from labctl.api.pictures import Language
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from labctl.lab.reconcile import Planned
     from labctl.lab.restart import Restarted
     from labctl.lab.status import Status, Summary
-    from labctl.lab.trace import Traced
+    from labctl.lab.traced import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached

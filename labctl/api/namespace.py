@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from labctl.api.work import packets
+from labctl.api.calls import packets
 from labctl.errors import CommandFailed, CommandTimedOut, UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from labctl.api.lab import Lab
     from labctl.api.process import Process, Stream
-    from labctl.lab.trace import Traced
+    from labctl.lab.traced import Traced
 
 Command = str | Sequence[str]
 """Words, or a line that is cut into words as a shell does (shlex), and never run by one."""
@@ -70,7 +70,7 @@ class Namespace:
         What it prints is not kept. Raise UsageError where there is no such command, KernelRefused where packets cannot
         be seen.
         """
-        return self.lab._do(partial(packets.trace_command, self.lab.name, self.name, words_of(command), False))
+        return self.lab._do(partial(packets.trace_command, self.lab.name, self.name, words_of(command)))
 
     def popen(
         self,

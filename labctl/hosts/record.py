@@ -73,11 +73,6 @@ class Record:
                 return spaces[name]
         raise no_such(f"lab {self.lab} has no namespace named {namespace!r}", namespace, spaces)
 
-    def host_of_all(self, namespaces: Iterable[str]) -> str | None:
-        """Return the host on which all of these namespaces are, None where that is not one. Raise UsageError."""
-        hosts = {self.host_of(name) for name in namespaces}
-        return hosts.pop() if len(hosts) == 1 else None
-
     def by_host(self, named: Iterable[str]) -> dict[str, list[str]]:
         """Return engines and programs, NAMESPACE:NAME or a namespace, by the host of each. Raise UsageError."""
         from labctl.topology.interface_ref import InterfaceRef

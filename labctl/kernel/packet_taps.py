@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import chain
 from operator import attrgetter
 
 from labctl.errors import kernel_errors_as
@@ -148,6 +149,13 @@ class PacketTaps:
         """
         return _in_order(seen for tap in self._taps for seen in tap.some())
 
+    def portion(self) -> tuple[list[Seen], int]:
+        """Return packets as `some` does, and a moment: what crossed before it is among those that were returned."""
+        moment = time.time_ns()
+        found = [list(tap.some()) for tap in self._taps]
+        left = (packets[-1].at for packets in found if len(packets) == _Tap.SOME)
+        return _in_order(chain.from_iterable(found)), min((moment, *left))
+
     def crossed(self) -> list[Seen]:
         """Return all that has crossed by now and was not read yet, in order. Raise KernelRefused as `some` does."""
         until = time.time_ns()
@@ -165,7 +173,7 @@ def _in_order(packets: Iterable[Seen]) -> list[Seen]:
 class _Tap:
     """One socket: of an interface, or of a namespace where the reference names none."""
 
-    _SOME = 64  # packets that are read from one socket before the next has its turn
+    SOME = 64  # packets that are read from one socket before the next has its turn
 
     def __init__(self, ref: InterfaceRef, program: bytes, memory: int) -> None:
         self._namespace = ref.namespace
@@ -196,7 +204,7 @@ class _Tap:
         attach(self._socket, program)
 
     def some(self) -> Iterator[Seen]:
-        for _ in range(self._SOME):
+        for _ in range(self.SOME):
             if not (seen := self._next()):
                 return
             yield seen

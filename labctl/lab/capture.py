@@ -7,12 +7,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.kernel import namespaces
 from labctl.kernel.packet_filter import compiled
 from labctl.kernel.packet_taps import PacketTaps, Seen
+from labctl.lab.carriers import Carriers
 from labctl.lab.journal import Recorded
+from labctl.lab.look import Portion, portion
 from labctl.lab.names import meant
 from labctl.lab.state import existing
 from labctl.topology.interface_ref import InterfaceRef
@@ -22,21 +25,41 @@ LOOK = 0.5
 """Seconds between two looks whether the namespaces are still there."""
 
 
-@dataclass(frozen=True)
-class Capture:
-    """Taps on some interfaces of a lab."""
+class Capture(Protocol):
+    """The packets of some interfaces of a lab."""
 
-    lab: str
-    words: str  # what is tapped
-    tunnel_ports: frozenset[int]
-    _recorded: Recorded
-    _taps: PacketTaps
+    @property
+    def lab(self) -> str: ...
+
+    @property
+    def words(self) -> str:
+        """Return what is looked at."""
+
+    @property
+    def carriers(self) -> Carriers:
+        """Return what is to be known of the interfaces."""
 
     def packets(self, stop: int, count: int | None, seconds: float | None) -> Iterator[Seen]:
         """Yield packets as they come: until the descriptor `stop` is readable, so many, or for so many seconds.
 
-        Raise KernelRefused where an interface that was named, or the lab, goes away.
+        Raise LabError where an interface that was named, or the lab, goes away.
         """
+
+    def missed(self) -> int:
+        """Return how many packets came faster than they were read, and were not kept."""
+
+
+@dataclass(frozen=True)
+class CaptureHere:
+    """Taps on interfaces of this machine."""
+
+    lab: str
+    words: str
+    carriers: Carriers
+    _recorded: Recorded
+    _taps: PacketTaps
+
+    def packets(self, stop: int, count: int | None, seconds: float | None) -> Iterator[Seen]:
         end = time.monotonic() + seconds if seconds is not None else float("inf")
         number, over = 0, False
         while not over:
@@ -46,20 +69,26 @@ class Capture:
                 number += 1
                 if number == count:
                     return
-            if not over and not any(map(namespaces.taken, self._recorded.namespaces)):
-                raise KernelRefused("there is nothing more to see", f"lab {self.lab} is gone", "labctl list")
+            if not over:
+                self._check_there()
+
+    def portion(self, seconds: float) -> Portion:
+        """Return some packets as soon as there are any; none after so many seconds. Raise KernelRefused."""
+        found = portion(self._taps, seconds)
+        if not found.packets:
+            self._check_there()
+        return found
 
     def missed(self) -> int:
-        """Return how many packets came faster than they were read, and were not kept."""
         return self._taps.missed()
 
-    def describe(self, ref: InterfaceRef) -> str:
-        """Return what is to be known of an interface beside its name."""
-        return described(ref, self._recorded)
+    def _check_there(self) -> None:
+        if not any(map(namespaces.taken, self._recorded.namespaces)):
+            raise KernelRefused("there is nothing more to see", f"lab {self.lab} is gone", "labctl list")
 
 
 @contextmanager
-def capture(lab: str, typed: Sequence[str], expression: str | None = None) -> Iterator[Capture]:
+def capture(lab: str, typed: Sequence[str], expression: str | None = None) -> Iterator[CaptureHere]:
     """Yield a capture of interfaces NS:INTERFACE, of namespaces NS, or of the whole lab where nothing is typed.
 
     `expression` is a filter in the words of tcpdump. Raise UsageError where there is no such interface or namespace, or
@@ -80,20 +109,7 @@ def capture(lab: str, typed: Sequence[str], expression: str | None = None) -> It
             raise UsageError(what, "", "labctl status shows what it has") from None
         raise KernelRefused(f"the packets of {error.filename} cannot be seen", kernel_words(error)) from error
     with taps:
-        yield Capture(lab, words, tunnel_ports(recorded), recorded, taps)
-
-
-def tunnel_ports(recorded: Recorded) -> frozenset[int]:
-    """Return the UDP ports of the tunnels of a lab, at either end."""
-    specs = (engine.spec for engine in recorded.engines.values())
-    return frozenset(end.port for spec in specs for end in (spec.bind, spec.peer))
-
-
-def described(ref: InterfaceRef, recorded: Recorded) -> str:
-    """Return what is to be known of an interface of a lab beside its name."""
-    engine = recorded.engines.get(ref)
-    tunnel = f", tunnel from {engine.spec.bind} to {engine.spec.peer}" if engine else ""
-    return f"interface {ref.interface} of namespace {ref.namespace}{tunnel}"
+        yield CaptureHere(lab, words, Carriers.of(recorded), recorded, taps)
 
 
 def _meant(lab: str, typed: str, recorded: Recorded) -> InterfaceRef:

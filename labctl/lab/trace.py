@@ -13,52 +13,30 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.kernel import connection_filter, namespaces, sockets
 from labctl.kernel.packet_taps import PacketTaps, Seen
-from labctl.lab.capture import described, tunnel_ports
-from labctl.lab.challenge import Challenge, challenge_in
+from labctl.lab.carriers import Carriers
+from labctl.lab.challenge import challenge_in
 from labctl.lab.engines.stats import Drops
 from labctl.lab.execute import execute, record
 from labctl.lab.names import meant, names, namespaces_of, resolve
 from labctl.lab.state import State, applied, existing
-from labctl.topology.interface_ref import InterfaceRef
-from labctl.trace.ladder import Hop, Ladder
+from labctl.lab.traced import MOST_BYTES, Meant, Traced
+from labctl.trace.ladder import Hop
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result, Tools
-    from labctl.diagnosis.verdict import Verdict
     from labctl.process.patience import PatienceFor
-    from labctl.trace.sightings import Journey
+    from labctl.topology.model import Check
 
-MOST_BYTES = 64 << 20  # of frames that are kept
-MOST_PACKETS = 1000  # that are followed
 READS = 60.0  # seconds between two looks where nothing comes
 BRIEFLY, TIMES = 1.0, 3  # seconds, and requests, of a check that sends very many
 QUIET, SETTLE = 0.05, 0.5  # seconds without a packet after which it is over, and for which that is waited for
-
-
-@dataclass(frozen=True)
-class Traced:
-    """The ladders of the packets of a command or a check, and what is not among them."""
-
-    lab: str
-    what: tuple[str, ...]  # the command, or the name of the check
-    exit_code: int
-    ladders: tuple[Ladder, ...]
-    diagnosis: tuple[Verdict, ...]  # why packets were lost, as far as that is known
-    seen: tuple[Seen, ...]  # all frames, also those of other packets
-    tunnel_ports: frozenset[int]
-    describe: Callable[[InterfaceRef], str]  # returns what is to be known of an interface beside its name
-    others: int  # packets of the lab that do not concern it
-    unfollowed: int  # packets of its own that were too many
-    older: int  # TCP connections that were there before, and were left out
-    missed: int  # frames that were not kept
-    challenge: Challenge | None = None  # while one runs it is told where packets end, and not why
 
 
 def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: bool, stop: int) -> Traced:
@@ -78,7 +56,7 @@ def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: b
         watch.settle()
     from labctl.trace.selection import of_command
 
-    found = watch.traced(tuple(command), {name}, code, of_command)
+    found = watch.traced(Meant(tuple(command), {name}, of_command), code)
     if any(ladder.end in (Hop.LOST, Hop.DROPPED) for ladder in found.ladders):
         from labctl.lab.trace_causes import causes
 
@@ -93,8 +71,7 @@ def trace_check(
 
     Raise as `verify` does, KernelRefused where packets cannot be seen.
     """
-    from labctl.checks.kinds import kind_of
-    from labctl.lab.verify import chosen, verify_all
+    from labctl.lab.verify import verify_all
     from labctl.plan.desired import desired
     from labctl.trace.selection import of_check
 
@@ -103,34 +80,54 @@ def trace_check(
         hint = f"labctl trace {check} -- ping -c 1 ADDRESS"
         raise UsageError(f"{check} is a namespace of lab {lab}, and no check", "a command is missing", hint)
     wanted = desired(applied(state))
-    asked = chosen(lab, wanted.topology.checks, [check])[-1].replace(needs=())
-    kind = kind_of(asked.probe)
-    if (target := kind.target()) and target.measured:  # a few of so many packets show the same
-        asked = asked.asking(kind.briefly(BRIEFLY, TIMES))
+    asked = alone(lab, wanted.topology.checks, check)
     with _watching(state) as watch:
         verified = verify_all(state, wanted, [asked], tools, show)
         watch.settle()
     code = int(not verified.results[0].passed)
-    found = watch.traced((asked.name,), set(asked.probe.namespaces.values()), code, of_check)
+    found = watch.traced(Meant((asked.name,), set(asked.probe.namespaces.values()), of_check), code)
     return replace(found, diagnosis=verified.diagnosis)
+
+
+def alone(lab: str, checks: Sequence[Check], name: str) -> Check:
+    """Return a check as it is traced: without those that it needs, and with a few packets where it measures many.
+
+    Raise UsageError for a check that does not exist.
+    """
+    from labctl.checks.kinds import kind_of
+    from labctl.lab.verify import chosen
+
+    asked = chosen(lab, checks, [name])[-1].replace(needs=())
+    kind = kind_of(asked.probe)
+    target = kind.target()
+    return asked.asking(kind.briefly(BRIEFLY, TIMES)) if target and target.measured else asked
 
 
 @contextmanager
 def _watching(state: State) -> Iterator[_Watch]:
-    recorded = state.read()
-    older = {(min(ports), max(ports)) for name in recorded.namespaces for ports in _connections(name)}
-    program = connection_filter.without(older, tunnel_ports(recorded)) if older else b""
-    try:
-        taps = PacketTaps(recorded.namespaces, program=program)
-    except OSError as error:
-        raise KernelRefused(f"the packets of {state.lab} cannot be seen", kernel_words(error)) from error
-    with taps:
-        yield _Watch(state, taps, frozenset(older))
+    older = connections(state)
+    with tapped(state, older) as taps:
+        yield _Watch(state, taps, older)
+
+
+def connections(state: State) -> frozenset[tuple[int, int]]:
+    """Return the ports of the TCP connections that are there in the namespaces of a lab, the lower first."""
+    return frozenset((min(ports), max(ports)) for name in state.read().namespaces for ports in _connections(name))
 
 
 def _connections(name: str) -> set[tuple[int, int]]:
     with namespaces.inside(name):
         return sockets.connections()
+
+
+def tapped(state: State, older: Collection[tuple[int, int]]) -> PacketTaps:
+    """Return taps on the namespaces of a lab, without connections between these ports. Raise KernelRefused."""
+    recorded = state.read()
+    program = connection_filter.without(older, Carriers.of(recorded).tunnel_ports) if older else b""
+    try:
+        return PacketTaps(recorded.namespaces, program=program)
+    except OSError as error:
+        raise KernelRefused(f"the packets of {state.lab} cannot be seen", kernel_words(error)) from error
 
 
 class _Watch:
@@ -180,42 +177,15 @@ class _Watch:
             else:
                 self._seen.append(seen)
 
-    def traced(
-        self,
-        what: tuple[str, ...],
-        namespaces: Collection[str],
-        exit_code: int,
-        own: Callable[[Sequence[Journey]], list[Journey]],
-    ) -> Traced:
-        """Return the ladders of the packets that concern some namespaces, and are its `own`."""
+    def traced(self, meant: Meant, exit_code: int) -> Traced:
+        """Return the ladders of the packets that are meant."""
         from labctl.lab.trace_facts import LabFacts, NoReasons
-        from labctl.trace.journeys import journeys
-        from labctl.trace.ladder import ladders, uncertain
-        from labctl.trace.selection import concerning, without
+        from labctl.lab.traced import Gathered, followed
         from labctl.trace.sightings import sightings
 
+        carriers = Carriers.of(self._state.read())
         seen = sorted(self._seen, key=lambda each: each.at)
-        recorded = self._state.read()
-        ports = tunnel_ports(recorded)
-        everything = without(journeys(sightings(seen, ports)), self._older)
-        found = own(concerning(everything, namespaces))
         hidden = challenge_in(self._state)
-        knows = LabFacts if hidden is None else NoReasons
-        followed = ladders(found[:MOST_PACKETS], knows(self._state, self._drops))
-        if self._missed:
-            followed = uncertain(followed)
-        return Traced(
-            self._state.lab,
-            what,
-            exit_code,
-            tuple(followed),
-            (),
-            tuple(seen),
-            ports,
-            partial(described, recorded=recorded),
-            len(everything) - len(found),
-            len(found) - len(followed),
-            len(self._older),
-            self._missed,
-            hidden,
-        )
+        facts = LabFacts(self._state, self._drops) if hidden is None else NoReasons(self._state, self._drops)
+        gathered = Gathered(sightings(seen, carriers.tunnel_ports), carriers, self._older, self._missed)
+        return replace(followed(self._state.lab, meant, exit_code, gathered, facts), challenge=hidden)

@@ -12,6 +12,7 @@ from labctl.kernel import namespaces
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_in, route_out
 from labctl.kernel.observe import observe
+from labctl.lab.cables.drops import CableDrops
 from labctl.lab.engines.stats import Drops
 from labctl.lab.state import State
 from labctl.plan.facts import Namespace
@@ -35,6 +36,7 @@ class LabFacts:
         recorded = state.read()
         self._engines, self._namespaces = recorded.engines, tuple(recorded.namespaces)
         self._drops = drops
+        self._cable_drops = CableDrops(state)
         self._observed = cache(self._observe)
         self._ways = cache(_look_up)
 
@@ -74,6 +76,15 @@ class LabFacts:
             return "it is stopped"
         dropped = self._drops.since(device)
         return f"it counted meanwhile: {dropped}" if dropped else ""
+
+    def cable(self, arriving: InterfaceRef) -> str:
+        return ""
+
+    def cable_loss(self, leaving: InterfaceRef) -> str:
+        return self._cable_drops.since(leaving)
+
+    def within(self, one: str, other: str) -> int:
+        return 0
 
     def reader(self, namespace: str, port: int) -> InterfaceRef | None:
         specs = (engine.spec for device, engine in self._engines.items() if device.namespace == namespace)

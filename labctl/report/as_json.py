@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from labctl.lab.reconcile import Planned
     from labctl.lab.restart import Restarted
     from labctl.lab.status import Status, Summary
-    from labctl.lab.trace import Traced
+    from labctl.lab.traced import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached
@@ -130,6 +130,7 @@ class JsonReporter:
                 "unfollowed": found.unfollowed,
                 "older_connections": found.older,
                 "missed": found.missed,
+                "lost_hosts": [error.what for error in found.lost],
                 **_challenge(found.challenge),
             }
         )
@@ -316,6 +317,7 @@ def _rung(rung: Rung) -> dict[str, Any]:
         "namespace": rung.namespace,
         "interface": rung.interface,
         "us": None if rung.at is None else round(rung.at / 1000, 3),
+        "within_us": round(rung.within / 1000, 3),
         "frames": rung.frames,
         "headers": [headers(layer) for layer in rung.layers],
         "changes": [change._asdict() for change in rung.changes],

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from labctl.errors import LabError, UsageError, kernel_words
+from labctl.lab.carriers import Carriers
 from labctl.report.pcapng import PcapngWriter
-from labctl.topology.interface_ref import InterfaceRef
 
 STANDARD_OUTPUT = "-"
 _LUA = """\
@@ -83,14 +83,14 @@ def capture_file(
     path: str,
     write: Callable[[bytes], None],
     lab: str,
-    describe: Callable[[InterfaceRef], str],
-    tunnel_ports: Collection[int],
+    carriers: Carriers,
 ) -> PcapngWriter:
     """Return a writer of packets to a file that was created, and write the script beside it. Raise LabError."""
-    if tunnel_ports and os.path.isfile(path):
+    ports = carriers.tunnel_ports
+    if ports and os.path.isfile(path):
         with _told(lua(path)), open(lua(path), "w") as script:
-            script.write(_LUA.format(lab=lab, ports=", ".join(map(str, sorted(tunnel_ports)))))
-    return PcapngWriter(write, describe, f"lab {lab}; inside of its tunnels: {how_to_read(path, tunnel_ports)}")
+            script.write(_LUA.format(lab=lab, ports=", ".join(map(str, sorted(ports)))))
+    return PcapngWriter(write, carriers.describe, f"lab {lab}; inside of its tunnels: {how_to_read(path, ports)}")
 
 
 def how_to_read(path: str, tunnel_ports: Collection[int]) -> str:

@@ -16,10 +16,10 @@ from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
 from labctl.trace.ladder import Hop, Ladder, Rung, error_words
 
 if TYPE_CHECKING:
-    from labctl.lab.trace import Traced
+    from labctl.lab.traced import Traced
 
 _STYLES = {Hop.ACCEPTED: "green", Hop.DROPPED: "bold red", Hop.LOST: "bold red"}
-_BY_ROUTE = (Hop.TRANSMITTED, Hop.FORWARDED, Hop.ENCAPSULATED)
+_BY = (Hop.TRANSMITTED, Hop.FORWARDED, Hop.ENCAPSULATED, Hop.CARRIED)
 _ENDED = (Hop.DROPPED, Hop.LOST)
 
 
@@ -41,6 +41,12 @@ def trace(found: Traced, most: int) -> None:
 
 
 def _left_out(found: Traced, shown: int) -> Iterator[str]:
+    for error in found.lost:
+        yield f"{error.what}{f' ({error.why})' if error.why else ''}: what passed there then is not known"
+    if any(rung.within for ladder in found.ladders for rung in ladder.rungs):
+        yield "± is how well the clocks of the hosts are known: a time may be so much earlier or later"
+    if found.clocks is not None and not found.clocks.alike:
+        yield "a clock was set meanwhile: times between hosts are as sure as ± says, and no surer by packets"
     if hidden := len(found.ladders) - shown:
         yield f"{hidden} of them are not shown here: --count shows more, -f json and --pcapng all"
     if found.unfollowed:
@@ -103,7 +109,7 @@ def _detail(packet: Packet) -> str:
 def rung_words(rung: Rung, before: tuple[Packet, ...]) -> Iterator[str]:
     """Yield what is told of a rung: by which route, what carries the packet now, what was rewritten, how it ended."""
     if rung.words:
-        yield f"by {rung.words}" if rung.hop in _BY_ROUTE else rung.words
+        yield f"by {rung.words}" if rung.hop in _BY else rung.words
     if len(rung.layers) > 1 and len(rung.layers) != len(before):
         added = rung.layers[-2].length - rung.layers[-2].payload_length  # of a fragment, too
         yield f"{' in '.join(ends(layer) for layer in reversed(rung.layers))}, +{added} bytes"
@@ -121,7 +127,9 @@ def place(rung: Rung) -> str:
 
 
 def _time(rung: Rung) -> str:
-    return "" if rung.at is None else f"{rung.at / 1000:.1f} µs"
+    if rung.at is None:
+        return ""
+    return f"{rung.at / 1000:.1f}{f' ± {rung.within / 1000:.1f}' if rung.within else ''} µs"
 
 
 def _styled(hop: Hop, words: str) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from labctl.lab.reconcile import Planned
     from labctl.lab.restart import Restarted
     from labctl.lab.status import Status, Summary
-    from labctl.lab.trace import Traced
+    from labctl.lab.traced import Traced
     from labctl.lab.up import UpReport
     from labctl.lab.verify import Verified
     from labctl.lab.why import Reached

@@ -10,7 +10,7 @@ from labctl.trace.ladder import Ladder
 from labctl.trace.sightings import Sighting
 
 if TYPE_CHECKING:
-    from labctl.lab.trace import Traced
+    from labctl.lab.traced import Traced
 
 
 def write(path: str, out: Callable[[bytes], None], found: Traced) -> None:
@@ -19,7 +19,7 @@ def write(path: str, out: Callable[[bytes], None], found: Traced) -> None:
     for ladder in found.ladders:
         for sighting, words in _told(ladder):
             comments.setdefault(id(sighting.seen), []).append(words)
-    writer = capture_file(path, out, found.lab, found.describe, found.tunnel_ports)
+    writer = capture_file(path, out, found.lab, found.carriers)
     for seen in found.seen:
         writer.packet(seen, "; ".join(comments.get(id(seen), ())))
 

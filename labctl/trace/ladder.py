@@ -1,9 +1,9 @@
 """The ladder of a packet: rung by rung what became of it, in the words that Batfish has for the hops of a trace.
 
 A packet is transmitted where it leaves through an interface, received where it comes in, forwarded in between by a
-route, and accepted where the namespace that received it answered. An engine encapsulates and decapsulates it. What was
-seen says all of that; by which route, what an engine dropped meanwhile, and whose an interface's other end is, are
-facts that are asked for (`Facts`).
+route, and accepted where the namespace that received it answered. An engine encapsulates and decapsulates it, a cable
+carries it from one host to another. What was seen says all of that; by which route, what an engine dropped meanwhile,
+and whose an interface's other end is, are facts that are asked for (`Facts`).
 
 A ladder ends where the packet was seen last. It is dropped where a witness says so: an ICMP error about it, or a
 kernel that takes it nowhere. Without one it is lost, between that and where it should have been seen next.
@@ -31,6 +31,7 @@ class Hop(StrEnum):
     FORWARDED = "forwarded"
     ENCAPSULATED = "encapsulated"
     DECAPSULATED = "decapsulated"
+    CARRIED = "carried"  # by a cable between hosts
     ACCEPTED = "accepted"
     DROPPED = "dropped"
     LOST = "lost"
@@ -45,6 +46,7 @@ class Rung:
     namespace: str
     interface: str = ""  # empty where it is the namespace's doing
     at: int | None = None
+    within: int = 0  # by so many nanoseconds it may be earlier or later: that is how the clocks of two hosts are known
     frames: int = 1  # at this moment or soon after: fragments, or what a superframe was cut into
     layers: tuple[Packet, ...] = ()  # its headers there, the outermost first
     words: str = ""
@@ -90,6 +92,15 @@ class Facts(Protocol):
     def bridge(self, port: InterfaceRef) -> str:
         """Return the bridge whose port an interface is."""
 
+    def cable(self, arriving: InterfaceRef) -> str:
+        """Return the cable between hosts out of which packets come at an interface."""
+
+    def cable_loss(self, leaving: InterfaceRef) -> str:
+        """Return what a cable between hosts, into which an interface sends, did not pass on while the trace ran."""
+
+    def within(self, one: str, other: str) -> int:
+        """Return by how many nanoseconds a time between two namespaces may be wrong: their hosts have own clocks."""
+
 
 _NEAR = 200
 """Packets before an answer among which the one that it answers is looked for."""
@@ -104,12 +115,11 @@ def ladders(journeys: Sequence[Journey], facts: Facts) -> list[Ladder]:
             if before not in answered and answers(journeys[before], journey):
                 asked[index], answered[before] = before, index
                 break
-    origin = journeys[0].first.at if journeys else 0
     return [
         Ladder(
             index + 1,
             journey,
-            (*_seen(journey, origin, facts), *_end(journey, journeys, answered.get(index), facts)),
+            (*_seen(journey, journeys[0].first, facts), *_end(journey, journeys, answered.get(index), facts)),
             asked[index] + 1 if index in asked else None,
         )
         for index, journey in enumerate(journeys)
@@ -129,7 +139,7 @@ def uncertain(found: Sequence[Ladder]) -> list[Ladder]:
 _MISSED = "frames were missed, it may have gone on unseen"
 
 
-def _seen(journey: Journey, origin: int, facts: Facts) -> Iterator[Rung]:
+def _seen(journey: Journey, origin: Sighting, facts: Facts) -> Iterator[Rung]:
     """Yield the rungs of what was seen, and of what must have happened in between."""
     before: Sighting | None = None
     for here, *more in journey.passages:
@@ -140,12 +150,16 @@ def _seen(journey: Journey, origin: int, facts: Facts) -> Iterator[Rung]:
         words = facts.route(station.namespace, here.layers[0], "") if begins else ""
         changes = tuple(changed(before, here)) if before else ()
         frames = 1 + len(more)
-        yield Rung(hop, station.namespace, station.interface, here.at - origin, frames, here.layers, words, changes)
+        at, within = here.at - origin.at, facts.within(origin.station.namespace, station.namespace)
+        yield Rung(hop, station.namespace, station.interface, at, within, frames, here.layers, words, changes)
         before = here
 
 
 def _between(before: Sighting | None, here: Sighting, facts: Facts) -> Iterator[Rung]:
-    """Yield what happened to a packet inside of a namespace between two sightings there."""
+    """Yield what happened to a packet on a cable between hosts, or inside of a namespace between two sightings."""
+    if before is not None and not here.station.outgoing and (cable := facts.cable(here.station.ref)):
+        sender = facts.receiver(here.station.ref) or here.station.ref
+        yield Rung(Hop.CARRIED, sender.namespace, sender.interface, words=cable)
     if before is None or before.station.namespace != here.station.namespace:
         return
     came, goes = before.station, here.station
@@ -183,7 +197,8 @@ def _end(journey: Journey, journeys: Sequence[Journey], answer: int | None, fact
         yield Rung(Hop.LOST, station.namespace, station.interface, words=words)
     else:
         receiver = facts.receiver(station.ref)
-        words = f"last seen leaving {station.ref}, not seen at {receiver or 'any other interface'}"
+        told = facts.cable_loss(station.ref)
+        words = f"last seen leaving {station.ref}, not seen at {receiver or 'any other interface'}{_and(told)}"
         yield Rung(Hop.LOST, station.namespace, station.interface, words=words)
 
 

@@ -40,6 +40,15 @@ class KnownFacts:
         fault = engine_fault(engine)
         return f"it {fault}" if fault else ""
 
+    def cable(self, arriving: InterfaceRef) -> str:
+        return ""
+
+    def cable_loss(self, leaving: InterfaceRef) -> str:
+        return ""
+
+    def within(self, one: str, other: str) -> int:
+        return 0
+
     def reader(self, namespace: str, port: int) -> InterfaceRef | None:
         found = (device for device in self.state.engines if device.namespace == namespace)
         return next((device for device in found if self.state.engines[device].spec.bind.port == port), None)

@@ -16,9 +16,8 @@ def test_commands_of_a_shell(wire: Wire) -> None:
     assert "loss 10%" in near.labctl("impair", "siteA:tun0", "--show").stdout
     near.labctl("capture", "siteB:wan0", "--duration", "0.1", "-w", "seen.pcapng")
     assert near.run("od", "-An", "-tx1", "-N4", "seen.pcapng").stdout.split() == ["0a", "0d", "0d", "0a"], "pcapng"
-    assert "name namespaces of one host" in near.labctl("capture", code=2).stderr
     for command in (
-        *("trace underlay", "trace siteA -- true", "events --verify"),
+        "events --verify",
         "verify --system-tools",
     ):
         told = near.labctl(*command.split(), code=None)

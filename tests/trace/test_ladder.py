@@ -40,6 +40,16 @@ class Facts:
         found = [InterfaceRef.typed(each) for each in self.known.get("engines", {})]
         return next((each for each in found if each.namespace == namespace and port == 9000), None)
 
+    def cable(self, arriving: InterfaceRef) -> str:
+        cables: dict[str, str] = self.known.get("cables", {})
+        return cables.get(str(arriving), "")
+
+    def cable_loss(self, leaving: InterfaceRef) -> str:
+        return str(self.known.get("loss", ""))
+
+    def within(self, one: str, other: str) -> int:
+        return 150_000 if one != other and self.known.get("cables") else 0
+
     def bridge(self, port: InterfaceRef) -> str:
         return "bridge br0" if port.namespace == "sw" and port.interface.startswith("p") else ""
 

@@ -1,22 +1,33 @@
-"""Work that looks at packets: trace, capture."""
+"""Work that looks at packets: trace, capture; and what a host sees of them, for a lab over several."""
 
 from __future__ import annotations
 
+import select
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labctl.api.caller import Caller
-from labctl.process.child import Tell
+from labctl.process.child import ChildEnded, Tell
+from labctl.process.signals import KEYBOARD, ignored, passed_on
 
 if TYPE_CHECKING:
     from labctl.kernel.packet_taps import Seen
     from labctl.lab.capture import Capture
-    from labctl.lab.trace import Traced
+    from labctl.lab.traced import Traced
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""What ends the command that is traced, and not the trace: what was seen is told."""
+
+Show = Callable[[Callable[[], "Traced"]], int]
+"""Has something traced, and shows what was found. Returns the exit code of the command."""
+
+Use = Callable[["Capture", int], object]
+"""Takes the packets of a capture, until it has enough or the descriptor is readable."""
 
 
-def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: bool, caller: Caller) -> Traced:
+def trace_command(lab: str, namespace: str, command: Sequence[str], caller: Caller) -> Traced:
     """Run a command in a namespace, on the standard streams of this process, and follow its packets."""
     from labctl.engine.loop.signals import heard
     from labctl.lab.own_labs import context_of
@@ -24,9 +35,30 @@ def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: b
 
     def work() -> Traced:
         with heard(signal.SIGTERM) as stop:
-            return traced(lab, namespace, command, to_stderr, stop)
+            return traced(lab, namespace, command, False, stop)
 
     return context_of(lab).call(work)
+
+
+def show_trace(lab: str, namespace: str, command: Sequence[str], to_stderr: bool, show: Show) -> int:
+    """Run a command that a person has typed, and show what became of its packets. Return its exit code."""
+    from labctl.engine.loop.signals import heard
+    from labctl.errors import KernelRefused
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.trace import trace_command as traced
+
+    def work() -> int:
+        with heard(again=ENDING) as stop:
+            return show(lambda: traced(lab, namespace, command, to_stderr, stop))
+
+    child = context_of(lab).start(work)
+    try:
+        with passed_on(child.pid, ENDING), ignored(*KEYBOARD):
+            code: int = child.result()
+            child.wait()
+    except ChildEnded:
+        raise KernelRefused("the trace was cut off", f"lab {lab} has ended", "labctl list") from None
+    return code
 
 
 def trace_check(lab: str, check: str, caller: Caller) -> Traced:
@@ -60,18 +92,47 @@ def capture(
     from labctl.lab.own_labs import context_of
 
     def work(tell: Tell) -> Captured:
-        kept: list[Seen] = []
         with (
             heard(signal.SIGINT, signal.SIGTERM) as stop,
             capturing(lab, typed, expression) as captured,
-            written(captured, file) if file is not None else _kept(kept) as write,
         ):
-            tell(captured.words)
-            for seen in captured.packets(stop, count, seconds):
-                write(seen)
-            return Captured(tuple(kept), captured.missed())
+            return taken(captured, file, stop, count, seconds, tell)
 
     return context_of(lab).follow(work, caller.tell)
+
+
+def taken(
+    captured: Capture, file: str | None, stop: int, count: int | None, seconds: float | None, tell: Tell
+) -> Captured:
+    """Tell what is looked at, and take its packets: into a file, where one is named."""
+    kept: list[Seen] = []
+    with written(captured, file) if file is not None else _kept(kept) as write:
+        tell(captured.words)
+        for seen in captured.packets(stop, count, seconds):
+            write(seen)
+        return Captured(tuple(kept), captured.missed())
+
+
+def show_capture(lab: str, typed: Sequence[str], expression: str | None, use: Use) -> None:
+    """Have packets shown to a person, until Ctrl-C."""
+    from labctl.engine.loop.signals import heard
+    from labctl.errors import KernelRefused
+    from labctl.lab.capture import capture as capturing
+    from labctl.lab.own_labs import context_of
+
+    def work() -> None:
+        with capturing(lab, typed, expression) as captured:
+            use(captured, stop)
+
+    with heard(signal.SIGINT, signal.SIGTERM) as stop:
+        child = context_of(lab).start(work)
+        try:
+            child.result()
+        except ChildEnded:
+            if select.select([stop], [], [], 0)[0]:  # timeout(1) sends SIGTERM to every process of the command
+                return
+            raise KernelRefused("there is nothing more to see", f"lab {lab} has ended", "labctl list") from None
+        child.wait()
 
 
 @contextmanager
@@ -80,11 +141,61 @@ def written(captured: Capture, file: str) -> Iterator[Callable[[Seen], object]]:
     from labctl.report import packets
     from labctl.report.capture_file import capture_file, created
 
+    ports = captured.carriers.tunnel_ports
     with created(file) as write:
-        writer = capture_file(file, write, captured.lab, captured.describe, captured.tunnel_ports)
-        yield lambda seen: writer.packet(seen, packets.comment(seen, captured.tunnel_ports))
+        writer = capture_file(file, write, captured.lab, captured.carriers)
+        yield lambda seen: writer.packet(seen, packets.comment(seen, ports))
 
 
 @contextmanager
 def _kept(kept: list[Seen]) -> Iterator[Callable[[Seen], object]]:
     yield kept.append
+
+
+def look(lab: str, caller: Caller) -> None:
+    """Look at all packets of what is here of a lab, and answer questions about them (lab.look.Look).
+
+    Tell which connections are there, and of the interfaces; hear which of the whole lab are left out; tell once it is
+    looked.
+    """
+    from labctl.lab.carriers import Carriers
+    from labctl.lab.engines.stats import Drops
+    from labctl.lab.look import Look
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.state import existing
+    from labctl.lab.trace import connections, tapped
+    from labctl.lab.trace_facts import LabFacts
+
+    def work(tell: Tell) -> None:
+        state = existing(lab)
+        tell((connections(state), Carriers.of(state.read())))
+        older = caller.hear()
+        facts = LabFacts(state, Drops(state))
+        with tapped(state, older) as taps:
+            tell(None)
+            _answer(Look(taps, facts), caller, tell)
+
+    context_of(lab).follow(work, caller.tell)
+
+
+def look_at(lab: str, typed: Sequence[str], expression: str | None, caller: Caller) -> None:
+    """Look at what is here of a lab, or at what is typed of that, and answer questions (lab.capture.CaptureHere).
+
+    Tell of the interfaces once it is looked.
+    """
+    from labctl.lab.capture import capture as capturing
+    from labctl.lab.own_labs import context_of
+
+    def work(tell: Tell) -> None:
+        with capturing(lab, typed, expression) as captured:
+            tell((captured.words, captured.carriers))
+            _answer(captured, caller, tell)
+
+    context_of(lab).follow(work, caller.tell)
+
+
+def _answer(about: object, caller: Caller, tell: Tell) -> None:
+    """Answer what the caller asks about something, until that is nothing any more."""
+    question: Callable[[Any], object] | None
+    while (question := caller.hear()) is not None:
+        tell(question(about))

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from labctl.errors import LabError
 from labctl.kernel.packet_taps import PacketTaps
-from labctl.lab.capture import tunnel_ports
+from labctl.lab.carriers import Carriers
 from labctl.lab.command_record import CommandRecord
 from labctl.lab.live import record
 from labctl.lab.state import State
@@ -44,7 +44,7 @@ def _match_as_recorded(state: State, line: Line, wanted: Mapping[str, PacketPatt
     found = record.stamp(state)
     if found == record.NONE:
         return
-    ports = tunnel_ports(state.read())
+    ports = Carriers.of(state.read()).tunnel_ports
     with PacketTaps(interfaces={pattern.at for pattern in wanted.values()}, memory=MEMORY) as taps:
         line.send([(time.time(), Matched(dict(counted)))])  # from now on packets are seen
         while record.stamp(state) == found:

@@ -1,0 +1,244 @@
+"""Trace over hosts: all of them look at once, and what they saw becomes one journey for each packet.
+
+The command runs, or the check is asked, on the host of its namespace. By which route a packet went, and what engines
+did not pass on, each host is asked about what is there.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache, partial
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any
+
+from labctl.api.over_hosts.conversation import conversation
+from labctl.api.over_hosts.looks import Looks
+from labctl.api.over_hosts.sessions import Sessions, sessions
+from labctl.api.over_hosts.there import labctl
+from labctl.api.over_hosts.verify import applied, explained
+from labctl.api.work import packets as work
+from labctl.diagnosis.grouping import by_cause
+from labctl.diagnosis.verdict import in_a_line
+from labctl.errors import ExitCode, LabError, UsageError
+from labctl.hosts.command import Streams
+from labctl.hosts.record import Record
+from labctl.kernel.packet_taps import Seen
+from labctl.lab.carriers import Carriers
+from labctl.lab.look import Look, Portion
+from labctl.lab.names import resolve
+from labctl.lab.trace import QUIET, SETTLE, alone
+from labctl.lab.traced import MOST_BYTES, Gathered, Meant, Traced, followed
+from labctl.plan.desired import desired
+from labctl.topology.cables import cables_of
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.trace.clocks import Clocks, clocks
+from labctl.trace.dissect import Packet
+from labctl.trace.merging import merged, passed
+from labctl.trace.selection import of_check, of_command
+from labctl.trace.sightings import sightings
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from labctl.checks.results import Result
+
+LOOK = 0.1
+"""Seconds for which a host waits for a packet, while it is not known whether the command has ended."""
+
+Ports = frozenset[tuple[int, int]]
+
+
+def trace_command(record: Record, namespace: str, command: Sequence[str], to_stderr: bool, stop: int) -> Traced:
+    """Run a command in a namespace and follow its packets, as `lab.trace.trace_command` does."""
+    name = resolve(record.lab, namespace, record.namespaces, "no namespace named")
+    with _watching(record) as (_, watch):
+        streams = Streams(partial(watch.until_it_ends, stop), sys.stderr.fileno() if to_stderr else None)
+        code: int = ExitCode.UNREACHABLE
+        with watch.kept():
+            code = labctl(record, name, ["exec", name, "--", *command], streams)
+        watch.settle()
+        return watch.traced(Meant(tuple(command), {name}, of_command), code)
+
+
+def trace_check(record: Record, check: str, show: Callable[[Result], object]) -> Traced:
+    """Run a check without those that it needs, and follow its packets, as `lab.trace.trace_check` does."""
+    wanted = desired(applied(record))
+    known = wanted.topology.checks
+    if check in record.namespaces and check not in {each.name for each in known}:
+        hint = f"labctl trace {check} -- ping -c 1 ADDRESS"
+        raise UsageError(f"{check} is a namespace of lab {record.lab}, and no check", "a command is missing", hint)
+    asked = alone(record.lab, known, check)
+    code: int = ExitCode.UNREACHABLE
+    causes = []
+    with _watching(record) as (found, watch):
+        with watch.kept(), conversation(record, found) as hosts:
+            for result, why in explained(record, hosts, wanted, [asked]):
+                causes.append((result.name, why))
+                code = int(not result.passed)
+                show(replace(result, lost=in_a_line(why)))
+        watch.settle()
+        traced = watch.traced(Meant((asked.name,), set(asked.probe.namespaces.values()), of_check), code)
+    return replace(traced, diagnosis=by_cause(causes))
+
+
+@contextmanager
+def _watching(record: Record) -> Iterator[tuple[Sessions, _Watch]]:
+    """Yield what all hosts see from now on."""
+    with sessions(record.logins) as found:
+        found.reach_all()
+        hosts = Looks(found, dict.fromkeys(record.hosts, partial(work.look, record.lab)))
+        try:
+            told: Mapping[str, tuple[Ports, Carriers]] = hosts.told(tuple[Ports, Carriers])
+            older: Ports = frozenset().union(*(ports for ports, _ in told.values()))
+            hosts.say(older)
+            hosts.told(None)
+            for error in hosts.lost.values():
+                raise error
+            yield found, _Watch(record, hosts, older, Carriers.joined(carriers for _, carriers in told.values()))
+        finally:
+            hosts.leave()
+
+
+class _Watch:
+    """What the hosts of a lab have seen so far."""
+
+    def __init__(self, record: Record, hosts: Looks, older: Ports, carriers: Carriers) -> None:
+        self._record, self._hosts, self._older, self._carriers = record, hosts, older, carriers
+        self._readings = hosts.readings()
+        self._cut_off: list[LabError] = []
+        self._seen: dict[str, list[Seen]] = {host: [] for host in record.hosts}
+        self._bytes = self._left_out = 0
+        self._missed = dict.fromkeys(record.hosts, 0)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep for `traced` what cuts the body off where a host is lost: what was seen before is told with it."""
+        try:
+            yield
+        except LabError as error:
+            if error.exit_code is not ExitCode.UNREACHABLE:
+                raise
+            self._cut_off = [error]
+
+    def until_it_ends(self, stop: int, process: subprocess.Popen[bytes]) -> int:
+        """Take what hosts see until a process has ended, which is asked to end once a descriptor is readable.
+
+        Return its exit code as Popen has it.
+        """
+        ended = os.pidfd_open(process.pid)
+        try:
+            waited = [ended, stop]
+            while ended not in (ready := select.select(waited, [], [], 0)[0]):
+                if stop in ready:
+                    process.terminate()
+                    waited.remove(stop)
+                self._look(LOOK)
+        finally:
+            os.close(ended)
+        return process.wait()
+
+    def settle(self) -> None:
+        """Take what is still under way, as far as that comes within a moment."""
+        end = time.monotonic() + SETTLE
+        while self._look(QUIET) and time.monotonic() < end:
+            pass
+
+    def _look(self, seconds: float) -> bool:
+        """Take what hosts have seen. Return whether that is anything."""
+        asked = {host: partial(Look.portion, seconds=seconds) for host in self._seen if host not in self._hosts.lost}
+        portions: Mapping[str, Portion] = self._hosts.ask(asked, Portion)
+        for host, portion in portions.items():
+            self._missed[host] = portion.missed
+            for seen in portion.packets:
+                self._bytes += len(seen.frame)
+                if self._bytes > MOST_BYTES:
+                    self._left_out += 1
+                else:
+                    self._seen[host].append(seen)
+        return any(portion.packets for portion in portions.values())
+
+    def traced(self, meant: Meant, exit_code: int) -> Traced:
+        """Return the ladders of the packets that are meant."""
+        for host, readings in self._hosts.readings().items():
+            self._readings[host] += readings
+        lost: tuple[LabError, ...] = (*self._hosts.lost.values(),) or (*self._cut_off,)
+        missed = self._left_out + sum(self._missed.values())
+        cables = _ends(self._record)
+        found = {
+            host: sightings(sorted(seen, key=lambda each: each.at), self._carriers.tunnel_ports)
+            for host, seen in self._seen.items()
+        }
+        pairs = passed(found, cables, clocks(self._readings))
+        complete = not missed and not lost
+        known = clocks(self._readings, [pair.crossing for pair in pairs if pair.is_sure and complete])
+        gathered = Gathered(merged(found, pairs, known), self._carriers, self._older, missed)
+        facts = _Facts(self._record.namespaces, cables, known, self._hosts)
+        traced = followed(self._record.lab, meant, ExitCode.UNREACHABLE if lost else exit_code, gathered, facts)
+        return replace(traced, clocks=known, lost=lost)
+
+
+def _ends(record: Record) -> dict[InterfaceRef, InterfaceRef]:
+    """Return the other end of each end of a cable between hosts."""
+    return {ref: other for one, end in cables_of(applied(record)) for ref, other in ((one, end), (end, one))}
+
+
+class _Facts:
+    """What the hosts say of the places that a packet passed, each question once (trace.ladder.Facts)."""
+
+    def __init__(
+        self, hosts: Mapping[str, str], cables: Mapping[InterfaceRef, InterfaceRef], known: Clocks, there: Looks
+    ) -> None:
+        self._hosts, self._cables, self._clocks, self._there = hosts, cables, known, there
+        self._asked = cache(self._ask)
+
+    def _ask(self, name: str, namespace: str, *arguments: object) -> Any:
+        """Return the answer of the host of a namespace, None of one that is lost."""
+        host = self._hosts[namespace]
+        if host in self._there.lost:
+            return None
+        question = partial(Look.fact, question=methodcaller(name, *arguments))
+        return self._there.ask({host: question}, str | InterfaceRef | None).get(host)
+
+    def route(self, namespace: str, packet: Packet, arrived: str) -> str:
+        return self._asked("route", namespace, namespace, _header(packet), arrived) or ""
+
+    def refusal(self, namespace: str, packet: Packet, arrived: str) -> str:
+        return self._asked("refusal", namespace, namespace, _header(packet), arrived) or ""
+
+    def receiver(self, leaving: InterfaceRef) -> InterfaceRef | None:
+        found: InterfaceRef | None = self._cables.get(leaving) or self._asked("receiver", leaving.namespace, leaving)
+        return found
+
+    def engine(self, device: InterfaceRef) -> str | None:
+        found: str | None = self._asked("engine", device.namespace, device)
+        return found
+
+    def reader(self, namespace: str, port: int) -> InterfaceRef | None:
+        found: InterfaceRef | None = self._asked("reader", namespace, namespace, port)
+        return found
+
+    def bridge(self, port: InterfaceRef) -> str:
+        return self._asked("bridge", port.namespace, port) or ""
+
+    def cable(self, arriving: InterfaceRef) -> str:
+        sender = self._cables.get(arriving)
+        return f"the cable from {self._hosts[sender.namespace]} to {self._hosts[arriving.namespace]}" if sender else ""
+
+    def cable_loss(self, leaving: InterfaceRef) -> str:
+        ends = (leaving, self._cables[leaving]) if leaving in self._cables else ()
+        told = ((self._hosts[end.namespace], self._asked("cable_loss", end.namespace, end)) for end in ends)
+        return "; ".join(f"on {host} {words}" for host, words in told if words)
+
+    def within(self, one: str, other: str) -> int:
+        return self._clocks.within(self._hosts[one], self._hosts[other])
+
+
+def _header(packet: Packet) -> Packet:
+    """Return a packet without its payload, on which no route depends."""
+    return replace(packet, payload=b"", inside=(), quoted=None)
