@@ -7,6 +7,8 @@ packet of the probe, and of both ends at once.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Mapping
 
 from labctl.diagnosis import fixes
@@ -16,6 +18,13 @@ from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.engine.cable.counters import DROPS_IN, DROPS_OUT, words_for
 from labctl.topology.cables import host_of
 from labctl.topology.interface_ref import InterfaceRef
+
+_REFUSED = {
+    errno.EPERM: (Reason.FIREWALL, "let through what it sends"),
+    errno.ENETUNREACH: (Reason.NO_ROUTE, "a route"),
+    errno.EHOSTUNREACH: (Reason.NO_ROUTE, "a route"),
+}
+"""Why a host does not send, by the errno of sendmsg(2), and what lets it."""
 
 
 def not_running(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
@@ -58,8 +67,7 @@ def _blocked(
         yield Verdict(str(one), Reason.NO_CARRIER, words, evidence, fix)
         return
     for ref in silent:
-        words = f"what {_host(case, others[ref])} sends to {ports[ref]} does not arrive{_why(ends, ref, others[ref])}"
-        yield Verdict(str(ref), Reason.NO_CARRIER, words, evidence, f"let through what goes to {ports[ref]}")
+        yield _one_way(ends, ref, others[ref], (_host(case, others[ref]), ports[ref]), evidence)
     for ref, end in ends.items():
         if end.state == "too_small" and not silent:
             words = (
@@ -69,12 +77,29 @@ def _blocked(
             yield Verdict(str(ref), Reason.MTU_BLACK_HOLE, words, evidence, "")
 
 
-def _why(ends: Mapping[InterfaceRef, CableEnd], silent: InterfaceRef, other: InterfaceRef) -> str:
-    """Return what is known of the reason for which nothing comes to an end, to be added to that it does not."""
-    sender = ends.get(other)
-    if sender and sender.refused:
-        return f": its kernel does not send it ({sender.refused})"
-    return f", but {ends[silent].instead}" if ends[silent].instead else ""
+def _one_way(
+    ends: Mapping[InterfaceRef, CableEnd],
+    silent: InterfaceRef,
+    other: InterfaceRef,
+    way: tuple[str, str],
+    evidence: tuple[Witness, ...],
+) -> Verdict:
+    """Return why nothing comes to an end that the other one hears: so both have the same key."""
+    (sender, port), number = way, ends[other].refused if other in ends else 0
+    if number:
+        words = f"{sender} does not send to {port}: {os.strerror(number)}"
+        reason, fix = _REFUSED.get(number, (Reason.NO_CARRIER, "let it send"))
+        return Verdict(str(other), reason, words, evidence, f"on {sender}: {fix} to {port}")
+    end = ends[silent]
+    words = f"what {sender} sends to {port} does not arrive" + (f", but {end.instead}" if end.instead else "")
+    if end.changed:
+        return Verdict(
+            str(silent), Reason.CORRUPTED, words, evidence, f"nothing may change what {sender} sends to {port}"
+        )
+    if end.instead:
+        fix = f"nothing may translate the port that {sender} sends from to {port}"
+        return Verdict(str(silent), Reason.STRANGER, words, evidence, fix)
+    return Verdict(str(silent), Reason.NO_CARRIER, words, evidence, f"let through what goes to {port}")
 
 
 def drops(case: Case, number: int) -> Iterator[Verdict]:

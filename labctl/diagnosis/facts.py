@@ -85,7 +85,8 @@ class CableEnd:
     port: int  # of the UDP socket that it has on its host
     words: str  # how it is
     instead: str = ""  # what comes while nothing of the other end does, in words
-    refused: str = ""  # why the kernel does not send, in its words
+    changed: bool = False  # whether what comes then is of its address and port, and not sealed with the key
+    refused: int = 0  # why the kernel does not send: an errno, 0 where it does
     counted: Mapping[str, int] = field(default_factory=dict)
 
 

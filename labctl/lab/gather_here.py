@@ -162,7 +162,8 @@ class GatherHere:
                 end.port,
                 str(end),
                 end.seen().instead,
-                end.seen().refused,
+                bool(end.counters.get("instead_not_authentic")),
+                end.counters.get("send_errno", 0),
                 _since(self._counted.get(device, {}), end.counters),
             )
             for device, end in self._ends()

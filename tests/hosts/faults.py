@@ -12,7 +12,9 @@ the lab there, PORT[left] and PORT[right] for the UDP ports of the cable.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from labctl.diagnosis.reasons import Reason
 from tests.hosts.machines import USER
 
 Commands = tuple[tuple[str, str], ...]
@@ -23,8 +25,8 @@ HOST_OF = {"left": "srv1", "right": "srv2"}
 class Fault:
     """Something wrong with one cable.
 
-    `left` and `right` are what `status` says of its ends. `hop` and `why` are what `verify` says of the check that
-    crosses it, none where that passes: what carries on is no failure. `counted` is a counter of the right end that is
+    `left` and `right` are what `status` says of its ends. `hop`, `reason` and `why` are what `verify` says of the
+    check that crosses it, none where that passes: what carries on is no failure. `counted` is a counter of the right end that is
     not 0 then. Undone by `undo` it heals by itself, without it by `labctl up`.
     """
 
@@ -33,6 +35,7 @@ class Fault:
     left: str
     right: str
     hop: str = ""
+    reason: Reason | None = None
     why: str = ""
     counted: str = ""
     undo: Commands = ()
@@ -50,7 +53,7 @@ def rule(name: str, host: str, hook: str, what: str) -> tuple[Commands, Commands
     return ((host, added),), ((host, f"nft delete table ip {name}"),)
 
 
-def firewall(name: str, host: str, hook: str, what: str, **told: str) -> Fault:
+def firewall(name: str, host: str, hook: str, what: str, **told: Any) -> Fault:
     """Return a fault that is a rule of the firewall of a host."""
     inject, undo = rule(name, host, hook, what)
     return Fault(name, inject, undo=undo, **told)
@@ -68,30 +71,31 @@ OF_A_CABLE = (
         "out", "srv2", "input", "udp dport PORT[right] drop",
         left=f"hears srv2 (10.77.0.3:PORT[right]), {_HEARD}",
         right="nothing comes from srv1 (10.77.0.2:PORT[left]) to UDP port PORT[right]",
-        hop="right:out", why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
+        hop="right:out", reason=Reason.NO_CARRIER, why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
     ),
     firewall(
         "in", "srv1", "input", "udp dport PORT[left] drop",
         left="nothing comes from srv2 (10.77.0.3:PORT[right]) to UDP port PORT[left]",
         right=f"hears srv1 (10.77.0.2:PORT[left]), {_HEARD}",
-        hop="left:in", why="what srv2 sends to UDP port PORT[left] of srv1 does not arrive",
+        hop="left:in", reason=Reason.NO_CARRIER, why="what srv2 sends to UDP port PORT[left] of srv1 does not arrive",
     ),
     Fault(
         "both", _BOTH[0][0] + _BOTH[1][0],
         left="nothing comes from srv2 (10.77.0.3:PORT[right]) to UDP port PORT[left]",
         right="nothing comes from srv1 (10.77.0.2:PORT[left]) to UDP port PORT[right]",
-        hop="left:both", why="nothing arrives between srv1 and srv2, in either direction",
+        hop="left:both", reason=Reason.NO_CARRIER, why="nothing arrives between srv1 and srv2, in either direction",
         undo=_BOTH[0][1] + _BOTH[1][1],
     ),
     firewall(  # answers by ICMP, which anyone could: what counts is what does not arrive
         "rejected", "srv2", "input", "udp dport PORT[right] reject",
         left=_HEARD, right="nothing comes from srv1",
-        hop="right:rejected", why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
+        hop="right:rejected", reason=Reason.NO_CARRIER, why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
     ),
     firewall(
         "own", "srv1", "output", "udp sport PORT[left] drop",
         left=f"{_HEARD}; this host does not send: Operation not permitted", right="nothing comes from srv1",
-        hop="right:own", why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
+        hop="left:own", reason=Reason.FIREWALL,
+        why="srv1 does not send to UDP port PORT[right] of srv2: Operation not permitted",
     ),
     firewall(  # a path that takes less than the interfaces of its ends, and says nothing of it by ICMP
         "narrow", "srv2", "input", "udp dport PORT[right] meta length > 1100 drop",
@@ -100,17 +104,17 @@ OF_A_CABLE = (
     firewall(
         "small", "srv2", "input", "udp dport PORT[right] meta length > 300 drop",
         left="but only small datagrams arrive there", right=_JOINED,
-        hop="left:small", why="only small datagrams from srv1 arrive on srv2",
+        hop="left:small", reason=Reason.MTU_BLACK_HOLE, why="only small datagrams from srv1 arrive on srv2",
     ),
     firewall(
         "translated", "srv1", "postrouting", "udp sport PORT[left] udp sport set 55555",
         left=_HEARD, right="datagrams from a stranger, from port 55555 of srv1", counted="in_not_from_peer",
-        hop="right:translated", why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
+        hop="right:translated", reason=Reason.STRANGER, why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
     ),
     firewall(  # a byte of each datagram is changed on the way
         "changed", "srv1", "postrouting", "udp sport PORT[left] @th,136,8 set 0xff",
         left=_HEARD, right="datagrams not sealed with the key of this cable", counted="in_not_authentic",
-        hop="right:changed", why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
+        hop="right:changed", reason=Reason.CORRUPTED, why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
     ),
     firewall(
         "twice", "srv1", "postrouting", "udp sport PORT[left] dup to 10.77.0.3",
@@ -118,33 +122,33 @@ OF_A_CABLE = (
     ),
     firewall(  # three of ten: a ping loses some
         "lost", "srv2", "input", "udp dport PORT[right] numgen inc mod 10 < 3 drop",
-        left=_JOINED, right=_JOINED, hop="right:lost", counted="lost_datagrams",
+        left=_JOINED, right=_JOINED, hop="right:lost", reason=Reason.ENGINE_DROP, counted="lost_datagrams",
     ),
     Fault(
         "ended-left", (("srv1", "kill -KILL ENGINE"),),
         left="its engine has ended: labctl up starts it again", right="nothing comes from srv1",
-        hop="left:ended-left", why="the engine of the cable has ended on srv1",
+        hop="left:ended-left", reason=Reason.ENGINE_ENDED, why="the engine of the cable has ended on srv1",
     ),
     Fault(
         "ended-right", (("srv2", "kill -KILL ENGINE"),),
         left="nothing comes from srv2", right="its engine has ended: labctl up starts it again",
-        hop="right:ended-right", why="the engine of the cable has ended on srv2",
+        hop="right:ended-right", reason=Reason.ENGINE_ENDED, why="the engine of the cable has ended on srv2",
     ),
     Fault(
         "stopped", (("srv1", "kill -STOP ENGINE"),),
         left="its engine is stopped (SIGSTOP)", right="nothing comes from srv1",
-        hop="left:stopped",
+        hop="left:stopped", reason=Reason.ENGINE_STOPPED,
         undo=(("srv1", "kill -CONT ENGINE"),),
     ),
     Fault(
         "down", (("left", "ip link set dev down down"),),
         left=_JOINED, right="where left:down is down",
-        hop="left:down", why="left:down is down, on srv1",
+        hop="left:down", reason=Reason.LINK_DOWN, why="left:down is down, on srv1",
         undo=(("left", "ip link set dev down up"),),
     ),
     Fault(
         "address", (("right", "ip address flush dev address"),),
-        left=_JOINED, right=_JOINED, hop="right:address",
+        left=_JOINED, right=_JOINED, hop="right:address", reason=Reason.ADDRESS_MISSING,
     ),
 )  # fmt: skip
 

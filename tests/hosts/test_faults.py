@@ -148,9 +148,9 @@ def test_status_tells_it_at_both_ends(lab: Between, told: Told, fault: Fault) ->
 @each_fault
 def test_verify_names_it(lab: Between, told: Told, fault: Fault) -> None:
     assert told.passed[fault.name] is not bool(fault.hop)
-    if fault.why:
+    if fault.hop:
         cause = told.causes[fault.name]
-        assert cause["hop"] == fault.hop
+        assert (cause["hop"], cause["reason"]) == (fault.hop, fault.reason)
         assert lab.meant(fault.why, fault.name) in cause["words"]
 
 

@@ -8,8 +8,8 @@ through the same sockets, so they cannot arrive where frames do not.
 The size is found as RFC 8899 does (DPLPMTUD), for the ICMP messages of a path may never come: beats are padded to the
 sizes of usual MTUs, the largest first, and each end reports the largest datagram that it got. Later a beat of the size
 in use is sent with every beat. Where that does not arrive for DEAD seconds, all sizes are tried again, and after SHRINK
-seconds the size is what does arrive: on a path that loses much, a few are lost and no more. Fragments of IP are
-forbidden.
+seconds the size is what does arrive: on a path that loses much, a few are lost and no more. Where that is too small for
+frames, all sizes are tried with every beat. Fragments of IP are forbidden.
 
 Time is an argument, in seconds of any clock that does not jump.
 """
@@ -156,7 +156,7 @@ class Line:
         if now < self._due:
             return
         if now >= self._search_at:
-            self._searches, self._search_at = 1, now + AGAIN
+            self._searches, self._search_at = 1, now + (BEAT if self.state(now) is State.TOO_SMALL else AGAIN)
         sizes = self._ladder if self._searches else (self.path,)
         self._searches -= self._searches > 0
         self._said = flags, largest = self._says(now)

@@ -154,6 +154,17 @@ def test_a_path_that_takes_only_small_datagrams_says_so() -> None:
     assert path.states == [State.TOO_SMALL] * 2
 
 
+def test_a_path_that_is_wide_again_carries_soon() -> None:
+    path = Path()
+    path.run(3)
+    path.mtu = [500, 1500]
+    path.run(60)
+    assert path.states == [State.TOO_SMALL, State.UP]
+    path.mtu = [1500, 1500]
+    path.run(NOTICED)
+    assert path.states == BOTH_UP
+
+
 def test_an_interface_that_is_down_is_told_at_once() -> None:
     path = Path()
     path.run(3)
