@@ -25,9 +25,9 @@ HOST_OF = {"left": "srv1", "right": "srv2"}
 class Fault:
     """Something wrong with one cable.
 
-    `left` and `right` are what `status` says of its ends. `hop`, `reason` and `why` are what `verify` says of the
-    check that crosses it, none where that passes: what carries on is no failure. `counted` is a counter of the right end that is
-    not 0 then. Undone by `undo` it heals by itself, without it by `labctl up`.
+    `left` and `right` are what `status` says of its ends. `hop`, `reason` and `why` are what `verify` says of the check
+    that crosses it, none where that passes: what carries on is no failure. `counted` is a counter of the right end that
+    is not 0 then. Undone by `undo` it heals by itself, without it by `labctl up`.
     """
 
     name: str
@@ -71,7 +71,8 @@ OF_A_CABLE = (
         "out", "srv2", "input", "udp dport PORT[right] drop",
         left=f"hears srv2 (10.77.0.3:PORT[right]), {_HEARD}",
         right="nothing comes from srv1 (10.77.0.2:PORT[left]) to UDP port PORT[right]",
-        hop="right:out", reason=Reason.NO_CARRIER, why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
+        hop="right:out", reason=Reason.NO_CARRIER,
+        why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
     ),
     firewall(
         "in", "srv1", "input", "udp dport PORT[left] drop",
@@ -89,7 +90,8 @@ OF_A_CABLE = (
     firewall(  # answers by ICMP, which anyone could: what counts is what does not arrive
         "rejected", "srv2", "input", "udp dport PORT[right] reject",
         left=_HEARD, right="nothing comes from srv1",
-        hop="right:rejected", reason=Reason.NO_CARRIER, why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
+        hop="right:rejected", reason=Reason.NO_CARRIER,
+        why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
     ),
     firewall(
         "own", "srv1", "output", "udp sport PORT[left] drop",
@@ -109,12 +111,14 @@ OF_A_CABLE = (
     firewall(
         "translated", "srv1", "postrouting", "udp sport PORT[left] udp sport set 55555",
         left=_HEARD, right="datagrams from a stranger, from port 55555 of srv1", counted="in_not_from_peer",
-        hop="right:translated", reason=Reason.STRANGER, why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
+        hop="right:translated", reason=Reason.STRANGER,
+        why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
     ),
     firewall(  # a byte of each datagram is changed on the way
         "changed", "srv1", "postrouting", "udp sport PORT[left] @th,136,8 set 0xff",
         left=_HEARD, right="datagrams not sealed with the key of this cable", counted="in_not_authentic",
-        hop="right:changed", reason=Reason.CORRUPTED, why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
+        hop="right:changed", reason=Reason.CORRUPTED,
+        why="what srv1 sends to UDP port PORT[right] of srv2 does not arrive",
     ),
     firewall(
         "twice", "srv1", "postrouting", "udp sport PORT[left] dup to 10.77.0.3",
@@ -137,13 +141,13 @@ OF_A_CABLE = (
     Fault(
         "stopped", (("srv1", "kill -STOP ENGINE"),),
         left="its engine is stopped (SIGSTOP)", right="nothing comes from srv1",
-        hop="left:stopped", reason=Reason.ENGINE_STOPPED,
+        hop="left:stopped", reason=Reason.ENGINE_STOPPED, why="the engine of the cable is stopped on srv1",
         undo=(("srv1", "kill -CONT ENGINE"),),
     ),
     Fault(
         "down", (("left", "ip link set dev down down"),),
         left=_JOINED, right="where left:down is down",
-        hop="left:down", reason=Reason.LINK_DOWN, why="left:down is down, on srv1",
+        hop="left:down", reason=Reason.LINK_DOWN, why="left:down is down",
         undo=(("left", "ip link set dev down up"),),
     ),
     Fault(
@@ -190,7 +194,7 @@ OF_A_HOST = (
             "No route to host",
             "right:out: nothing comes from srv1",
         )),
-        verify=Said(1, ("srv1",)),
+        verify=Said(1, ("srv1 does not send to UDP port PORT[right] of srv2: No route to host",)),
         undo=(("srv1", "ip route del unreachable 10.77.0.3"),), dark=True,
     ),
     OfHost(  # srv1 has learned the MAC address of a machine that has the same IP address

@@ -181,9 +181,14 @@ def test_what_is_wrong_with_a_host_is_told_and_heals(lab: Between, told: Told, f
 
 
 def _says(lab: Between, said: Said, *command: str) -> None:
-    done = lab.near.labctl(*command, code=said.code)
-    for words in said.words:
-        assert lab.meant(words, SOME) in done.stdout + done.stderr
+    """Have a command say it: what takes an end some seconds to find out, it says then."""
+    wanted = [lab.meant(words, SOME) for words in said.words]
+
+    def told() -> bool:
+        done = lab.near.labctl(*command, code=said.code)
+        return all(words in done.stdout + done.stderr for words in wanted)
+
+    eventually(told, f"{command}: {wanted}")
 
 
 def test_a_host_that_has_died_is_not_reached_and_up_makes_its_share_again(lab: Between, told: Told) -> None:
