@@ -65,7 +65,7 @@ class CaptureOverHosts:
 
     def packets(self, stop: int, count: int | None, seconds: float | None) -> Iterator[Seen]:
         end = time.monotonic() + seconds if seconds is not None else float("inf")
-        waiting = _Waiting(tuple(host for host in self._clocks.ahead if host != HERE))
+        waiting = Waiting(tuple(host for host in self._clocks.ahead if host != HERE))
         number, over = 0, None
         while over is None or waiting.known_until < over:
             if over is None and (time.monotonic() >= end or select.select([stop], [], [], 0)[0]):
@@ -81,10 +81,10 @@ class CaptureOverHosts:
             for error in lost:
                 raise error
 
-    def _look(self, waiting: _Waiting, seconds: float) -> None:
-        """Ask the hosts of which nothing is waiting for more."""
+    def _look(self, waiting: Waiting, seconds: float) -> None:
+        """Ask hosts for more."""
         answers: Mapping[str, Portion] = self._hosts.ask(
-            dict.fromkeys(waiting.empty(), partial(CaptureHere.portion, seconds=seconds)), Portion
+            dict.fromkeys(waiting.asked(), partial(CaptureHere.portion, seconds=seconds)), Portion
         )
         if time.monotonic() - self._read > READ_AGAIN:
             self._readings |= self._hosts.readings()
@@ -97,16 +97,17 @@ class CaptureOverHosts:
         return sum(self._missed.values())
 
 
-class _Waiting:
+class Waiting:
     """Packets that were not taken yet, by host, with times of this machine."""
 
     def __init__(self, hosts: Sequence[str]) -> None:
         self._packets: dict[str, list[Seen]] = {host: [] for host in hosts}
         self._until = dict.fromkeys(hosts, 0)
 
-    def empty(self) -> list[str]:
-        """Return the hosts of which nothing waits."""
-        return [host for host, packets in self._packets.items() if not packets]
+    def asked(self) -> list[str]:
+        """Return the hosts to be asked for more: of which nothing waits, and those that the others wait for."""
+        behind = self.known_until
+        return [host for host, packets in self._packets.items() if not packets or self._until[host] == behind]
 
     @property
     def any(self) -> bool:
@@ -120,7 +121,7 @@ class _Waiting:
 
     def add(self, host: str, portion: Portion, known: Clocks) -> None:
         """Add what a host has told."""
-        self._packets[host] = [replace(seen, at=known.here(host, seen.at)) for seen in portion.packets]
+        self._packets[host] += [replace(seen, at=known.here(host, seen.at)) for seen in portion.packets]
         self._until[host] = known.here(host, portion.until)
 
     def settled(self) -> list[Seen]:
