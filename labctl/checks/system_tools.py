@@ -47,7 +47,11 @@ class SystemTools:
 
     def prepare(self, checks: Sequence[Check]) -> None:
         """Raise MachineError where a program that these checks need is missing, or is not known."""
-        kinds = {type(check.probe) for check in checks}
+        self.prepare_for([check.probe for check in checks])
+
+    def prepare_for(self, probes: Sequence[Probe]) -> None:
+        """Raise MachineError where a program that these probes need is missing, or is not known."""
+        kinds = {type(probe) for probe in probes}
         self._programs = {kind: program(self._patience) for kind, program in _PROGRAMS.items() if kind in kinds}
 
     def ask(self, probe: Probe) -> Outcome:

@@ -10,6 +10,8 @@ from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.kinds.nc_apart import Half, call
 from labctl.checks.probes import Probes
 from labctl.checks.results import Outcome
+from labctl.checks.system.nc import SystemNc
+from labctl.checks.system_tools import SystemTools
 from labctl.kernel.lookup import NoWay, Way
 from labctl.lab.gather_here import GatherHere
 from labctl.lab.lock import asking
@@ -47,6 +49,27 @@ class AtHand(GatherHere):
     def call(self, probe: Nc) -> Half:
         """Be the client of a probe whose server is on another host."""
         return call(probe, self._patience)
+
+    def ask_program(self, probe: Probe) -> Outcome:
+        """Make a probe whose namespaces are all here, with the program of this machine for it."""
+        return self._programs([probe]).ask(probe)
+
+    def call_by_program(self, probe: Nc) -> Half:
+        """Be the client of a probe whose server is on another host, with the nc of this machine."""
+        return SystemNc(self._patience).call(probe)
+
+    def typed(self, probe: Probe) -> str:
+        """Return what a person types for the same here."""
+        return self._programs([probe]).typed(probe)
+
+    def has_programs(self, probes: Sequence[Probe]) -> None:
+        """Raise MachineError where a program for these probes is missing here, or is not known."""
+        self._programs(probes)
+
+    def _programs(self, probes: Sequence[Probe]) -> SystemTools:
+        tools = SystemTools(self._patience)
+        tools.prepare_for(probes)
+        return tools
 
     def way(self, namespace: str, to: Host) -> Way | NoWay:
         """Return the way of a packet that a namespace sends."""

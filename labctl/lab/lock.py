@@ -116,8 +116,17 @@ def asking(state: State) -> Iterator[None]:
 
 def at_work(state: State) -> bool:
     """Return whether another labctl is changing a lab right now; to ask is not to take the lock."""
+    return _is_held(state.directory)
+
+
+def at_work_over_hosts(lab: str) -> bool:
+    """Return whether another labctl of this user is changing a lab over hosts right now."""
+    return _is_held(lock_of(lab))
+
+
+def _is_held(path: Path) -> bool:
     try:
-        fd = os.open(state.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

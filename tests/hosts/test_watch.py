@@ -44,8 +44,9 @@ def test_events_of_all_hosts_are_those_of_one_lab(wire: Wire) -> None:
     near, srv2 = wire.near, wire.srv2
     inventory = near.file("inventory.yaml", INVENTORY)
     near.labctl("up", "two-site", "-i", inventory)
-    with events(wire) as told:
+    with events(wire, "--verify") as told:
         assert next(told)["words"] == "is up"
+        until(told, event="check", name="underlay", change="passed")
         near.labctl("exec", "siteB", "--", "ip", "link", "set", "wan0", "down")
         until_all(
             told,
@@ -53,16 +54,26 @@ def test_events_of_all_hosts_are_those_of_one_lab(wire: Wire) -> None:
             {"event": "link", "place": "siteA:wan0", "change": "no-carrier"},
             {"event": "drift", "change": "appeared", "subject": "siteB:wan0"},
         )
+        failed = (event for event in told if event["event"] == "check" and event["change"] == "failed" and event["why"])
+        assert "siteB:wan0 is down" in next(failed)["why"]
         near.labctl("up", "two-site", "-i", inventory)
-        until(told, event="link", place="siteA:wan0", change="carrier")
+        until_all(
+            told,
+            {"event": "link", "place": "siteA:wan0", "change": "carrier"},
+            {"event": "check", "change": "passed"},
+        )
         srv2.unplug()
-        assert until(told, event="host")["words"].startswith("srv2 is not reached: ")
+        until_all(
+            told,
+            {"event": "host", "change": "lost", "host": "srv2"},
+            {"event": "check", "change": "not-asked", "observed": "srv2 cannot be reached"},
+        )
         srv2.plug()
-        until(told, event="host", change="reached", host="srv2")
-        until(told, event="lab", change="up")
+        until_all(
+            told,
+            {"event": "host", "change": "reached", "host": "srv2"},
+            {"event": "lab", "change": "up"},
+            {"event": "check", "name": "underlay", "change": "passed"},
+        )
         near.labctl("down")
         until(told, event="lab", change="down")
-        near.labctl("up", "two-site", "-i", inventory)
-        until(told, event="lab", change="begun")
-        until(told, event="lab", change="up")
-    near.labctl("down")

@@ -15,10 +15,10 @@ NC = Check.read({"name": "n", "nc": {"from": "a", "to": "c", "address": "10.0.0.
 PASSED = Result("p", "", True, True, "answered", "", "1 sent, 1 reply", (), "")
 SILENT = replace(PASSED, passed=False, outcome="silent", observed="1 sent, no reply")
 REFUSED = replace(SILENT, outcome="not-sent")
-NEW = checker._Known(Asked("p"))
+NEW = checker.Known(Asked("p"))
 
 
-def after(known: checker._Known, *results: Result) -> tuple[checker._Known, list[bool]]:
+def after(known: checker.Known, *results: Result) -> tuple[checker.Known, list[bool]]:
     """What is known after some results, and which of them are told."""
     told = []
     for result in results:

@@ -21,7 +21,7 @@ from labctl.api.over_hosts.conversation import conversation
 from labctl.api.over_hosts.looks import Looks
 from labctl.api.over_hosts.sessions import Sessions, sessions
 from labctl.api.over_hosts.there import labctl
-from labctl.api.over_hosts.verify import applied, explained
+from labctl.api.over_hosts.verify import There, applied, explained
 from labctl.api.work import packets as work
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.verdict import in_a_line
@@ -78,7 +78,7 @@ def trace_check(record: Record, check: str, show: Callable[[Result], object]) ->
     causes = []
     with _watching(record) as (found, watch):
         with watch.kept(), conversation(record, found) as hosts:
-            for result, why in explained(record, hosts, wanted, [asked]):
+            for result, why in explained(record, There(record.lab, hosts), wanted, [asked]):
                 causes.append((result.name, why))
                 code = int(not result.passed)
                 show(replace(result, lost=in_a_line(why)))

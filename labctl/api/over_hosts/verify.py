@@ -6,7 +6,7 @@ the way at once, on each once no engine there has packets left to carry. Why a c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,11 +21,11 @@ from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.kinds import kind_of
 from labctl.checks.kinds.nc_apart import Half, met
 from labctl.checks.results import Outcome, Result
-from labctl.checks.run import Means, run
+from labctl.checks.run import Means, NoWatch, run
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, in_a_line
-from labctl.errors import KernelRefused, LabError
+from labctl.errors import KernelRefused
 from labctl.hosts.errors import HostLost
 from labctl.hosts.record import Record
 from labctl.kernel.lookup import NoWay, Way
@@ -48,12 +48,6 @@ LONGER = 1.0
 
 def verify(record: Record, names: Sequence[str], system_tools: bool, file: str | None, caller: Caller) -> Verified:
     """Run the named checks of a lab over hosts, or all, and tell each result as soon as it is there."""
-    if system_tools:
-        raise LabError(
-            "--system-tools does not work yet for a lab over several hosts",
-            f"lab {record.lab} is on {', '.join(record.hosts)}",
-            "without it the checks are asked with labctl's own probes",
-        )
     wanted = desired(applied(record))
     checks = chosen(record.lab, _known(wanted, file), names)
     results: list[Result] = []
@@ -61,7 +55,8 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
     with sessions(record.logins) as found:
         found.reach_all()
         with conversation(record, found) as hosts:
-            for result, why in explained(record, hosts, wanted, checks):
+            tools = ProgramsThere(record.lab, hosts) if system_tools else There(record.lab, hosts)
+            for result, why in explained(record, tools, wanted, checks):
                 results.append(replace(result, lost=in_a_line(why)))
                 causes.append((result.name, why))
                 caller.tell(results[-1])
@@ -70,13 +65,21 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
 
 
 def explained(
-    record: Record, hosts: Conversation, wanted: Desired, checks: Sequence[Check]
+    record: Record, there: There, wanted: Desired, checks: Sequence[Check]
 ) -> Iterator[tuple[Result, Sequence[Verdict]]]:
     """Run checks of a lab over hosts, and yield the result of each with why it has failed."""
-    there = There(record.lab, hosts)
-    explainer = Explainer(GatherThere(hosts, there, wanted.topology), file_of(record.file, wanted), wanted, checks)
+    explainer = Explainer(
+        GatherThere(there.hosts, there, wanted.topology), file_of(record.file, wanted), wanted, checks
+    )
     for result in run(wanted, checks, Means(there, explainer, there.observe, there, _patience)):
         yield result, () if result.passed or result.lacks else _explained(explainer, result)
+
+
+def measured(record: Record, hosts: Conversation, wanted: Desired, check: Check) -> Result:
+    """Run a check of a lab over hosts with no look at whose the packets are that are counted."""
+    there = There(record.lab, hosts)
+    (result,) = run(wanted, [check], Means(there, NoWatch(), there.observe, there, _patience))
+    return result
 
 
 def _explained(explainer: Explainer, result: Result) -> Sequence[Verdict]:
@@ -113,14 +116,14 @@ class There:
     """The hosts of a lab, asked for what a check needs (checks.results.Tools, checks.held_back.Kernel)."""
 
     def __init__(self, lab: str, hosts: Conversation) -> None:
-        self._lab, self._hosts = lab, hosts
+        self._lab, self.hosts = lab, hosts
 
     def observe(self, points: Collection[CountingPoint]) -> Snapshot:
         """Return the counters of these points as they are now, of all hosts."""
         by_host: dict[str, tuple[list[CountingPoint]]] = {}
         for point in points:
-            by_host.setdefault(self._hosts.hosts[point.ref.namespace], ([],))[0].append(point)
-        snapshots = self._hosts.each(AtHand.observe, by_host).values()
+            by_host.setdefault(self.hosts.hosts[point.ref.namespace], ([],))[0].append(point)
+        snapshots = self.hosts.each(AtHand.observe, by_host).values()
         return Snapshot(
             {ref: counters for each in snapshots for ref, counters in each.interfaces.items()},
             {ref: counters for each in snapshots for ref, counters in each.engines.items()},
@@ -135,33 +138,64 @@ class There:
 
     def ask(self, probe: Probe) -> Outcome:
         """Make a probe on the host where it begins."""
-        hosts = [self._hosts.hosts[name] for name in probe.namespaces.values()]
+        hosts = [self.hosts.hosts[name] for name in probe.namespaces.values()]
         if len(set(hosts)) == 1 or (isinstance(probe, Nc) and not probe.server):
-            return self._hosts.ask(hosts[0], AtHand.ask, probe)
+            return self.hosts.ask(hosts[0], AtHand.ask, probe)
         if isinstance(probe, Nc):
-            return self._between(probe)
+            return self.between(probe, parts.served, AtHand.call)
         return Outcome("unasked", f"it is not measured yet between hosts ({', '.join(dict.fromkeys(hosts))})")
 
-    def _between(self, probe: Nc) -> Outcome:
+    def between(
+        self, probe: Nc, serve: Callable[[str, Nc, Caller], Half], call: Callable[[AtHand, Nc], Half]
+    ) -> Outcome:
         """Carry the data of a check from a client on one host to a server on another."""
-        found = self._hosts.sessions
-        server = found.start(self._hosts.hosts[probe.to], partial(parts.served, self._lab, probe))
+        found = self.hosts.sessions
+        server = found.start(self.hosts.hosts[probe.to], partial(serve, self._lab, probe))
         if found.first_told(server) is None:
             found.settle([server], keep=True)
             return met(probe, server.result, Half())
-        called = self._hosts.ask(self._hosts.hosts[probe.from_], AtHand.call, probe)
+        called = self.hosts.ask(self.hosts.hosts[probe.from_], call, probe)
         if called.outcome:  # nothing was sent
             found.interrupt([server])
             found.until(lambda: server.over)
             return called.outcome
+        found.tell(server, True)
         found.wait([server])
         found.settle([server], keep=True)
         return met(probe, server.result, called)
 
     def way(self, namespace: str, to: Host) -> Way | NoWay:
         """Return the way of a packet that a namespace sends."""
-        return self._hosts.ask(self._hosts.hosts[namespace], AtHand.way, namespace, to)
+        return self.hosts.ask(self.hosts.hosts[namespace], AtHand.way, namespace, to)
 
     def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
         """Return whether nothing waits at an interface for the link-layer address of a neighbour."""
-        return self._hosts.ask(self._hosts.hosts[ref.namespace], AtHand.resolved, ref, neighbour)
+        return self.hosts.ask(self.hosts.hosts[ref.namespace], AtHand.resolved, ref, neighbour)
+
+
+class ProgramsThere(There):
+    """The programs of the hosts in the place of labctl's own probes: of each the one where the namespace is."""
+
+    def prepare(self, checks: Sequence[Check]) -> None:
+        """Raise MachineError where a program is missing on a host that checks need there, or is not known."""
+        by_host: dict[str, tuple[list[Probe]]] = {}
+        for check in checks:
+            for host in {self.hosts.hosts[name] for name in check.probe.namespaces.values()}:
+                by_host.setdefault(host, ([],))[0].append(check.probe)
+        self.hosts.each(AtHand.has_programs, by_host)
+
+    def typed(self, probe: Probe) -> str:
+        """Return what a person types for the same on the host where it begins."""
+        return self.hosts.ask(self._begins(probe), AtHand.typed, probe)
+
+    def ask(self, probe: Probe) -> Outcome:
+        """Make a probe with the program for it on the host where it begins."""
+        hosts = {self.hosts.hosts[name] for name in probe.namespaces.values()}
+        if isinstance(probe, Nc) and probe.server and len(hosts) > 1:
+            return self.between(probe, parts.served_by_program, AtHand.call_by_program)
+        if len(hosts) > 1 and not isinstance(probe, Nc):
+            return super().ask(probe)
+        return self.hosts.ask(self._begins(probe), AtHand.ask_program, probe)
+
+    def _begins(self, probe: Probe) -> str:
+        return self.hosts.hosts[next(iter(probe.namespaces.values()))]

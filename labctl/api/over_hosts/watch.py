@@ -39,14 +39,14 @@ def watch(lab: str, works: Mapping[str, Work]) -> Watch:
 
 def _placed(works: Mapping[str, Work]) -> Mapping[str, Work]:
     """Return who works here so that others look on the hosts: one for what every view needs, and one for each more."""
-    if CHECKS.keys() & works:
-        raise LabError("checks are not run again and again over hosts yet", "", "labctl verify runs them once")
     always = {name: work for name, work in works.items() if name in LOOKS}
-    more = {name: work for name, work in works.items() if name not in {**LOOKS, **CHECKS, **TOPOLOGY}}
-    return {
-        "hosts": partial(_follow, works=always),
-        **{name: partial(_read, works={name: more[name]}) for name in more},
-    }
+    found: dict[str, Work] = {"hosts": partial(_follow, works=always)}
+    for name, work in works.items():
+        if name in CHECKS:
+            found[name] = _check
+        elif name not in {**LOOKS, **TOPOLOGY}:
+            found[name] = partial(_read, works={name: work})
+    return found
 
 
 def _follow(lab: str, line: Line, works: Mapping[str, Work]) -> None:
@@ -62,6 +62,13 @@ def _read(lab: str, line: Line, works: Mapping[str, Work]) -> None:
             line.send(read)
 
     _Following(lab, works, say).follow(line)
+
+
+def _check(lab: str, line: Line) -> None:
+    """Send verdicts of the checks of a lab. Raise Hangup."""
+    from labctl.api.over_hosts.checker import check
+
+    check(lab, line)
 
 
 class _Following:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labctl.api.over_hosts.conversation import conversation
 from labctl.api.over_hosts.sessions import sessions
-from labctl.api.over_hosts.verify import applied, explained
+from labctl.api.over_hosts.verify import There, applied, explained
 from labctl.hosts.record import Record
 from labctl.lab.names import resolve
 from labctl.lab.why import Reached, question
@@ -19,5 +19,5 @@ def why(record: Record, namespace: str, typed: str) -> Reached:
     with sessions(record.logins) as found:
         found.reach_all()
         with conversation(record, found) as hosts:
-            ((result, causes),) = explained(record, hosts, wanted, [check])
+            ((result, causes),) = explained(record, There(record.lab, hosts), wanted, [check])
     return Reached(record.lab, sender, str(address), result.passed, result.observed, tuple(causes))

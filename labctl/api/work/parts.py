@@ -131,6 +131,23 @@ def served(lab: str, probe: Nc, caller: Caller) -> Half:
     return context_of(lab).follow(work, caller.tell)
 
 
+def served_by_program(lab: str, probe: Nc, caller: Caller) -> Half:
+    """Be the server of a probe whose client is on another host, with the nc of this machine, until the caller speaks.
+
+    Tell when it listens.
+    """
+    from labctl.checks.system.nc import SystemNc
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.state import existing
+    from labctl.lab.verify import patience_of
+
+    def work(tell: Tell) -> Half:
+        server = SystemNc(patience_of(existing(lab).read()))
+        return server.serve(probe, lambda: tell(LISTENS), caller.hear)
+
+    return context_of(lab).follow(work, caller.tell)
+
+
 def cables(lab: str, patience: float, caller: Caller) -> dict[str, CableStatus]:
     """Return how the cables are, by name; wait `patience` seconds at most until all carry."""
     from labctl.lab.cables.ends import carriers

@@ -5,11 +5,12 @@ It is not trusted to end: both ends are read until every byte has come, and then
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from labctl.checks import command_lines, programs
 from labctl.checks.delivery import delivery
 from labctl.checks.kinds.nc import taken
+from labctl.checks.kinds.nc_apart import LONGER, Half
 from labctl.checks.results import Outcome
 from labctl.checks.running_program import Program, read_output, running
 from labctl.checks.system.listening import until_listening
@@ -54,6 +55,46 @@ class SystemNc:
             server.write(nc.reply or "")
             with running(nc.from_, client_words) as client:
                 return self._exchanged(nc, server, client)
+
+    def serve(self, nc: Nc, ready: Callable[[], object], done: Callable[[], object]) -> Half:
+        """Run the server of a check whose client is on another host, which `done` waits for."""
+        server_words, _ = self._nc(nc)
+        if problem := taken(nc):
+            return Half(outcome=Outcome("unasked", f"{nc.to} cannot listen{problem}"))
+        with running(nc.to, server_words) as server:
+            if problem := until_listening(nc, nc.protocol, server, self._patience):
+                return Half(outcome=Outcome("unasked", problem))
+            server.write(nc.reply or "")
+            ready()
+            waiting, sent = self._patience(nc.timeout + LONGER, server.pid), len(nc.send.encode())
+            while len(server.data) < sent and not server.has_ended() and read_output([server], waiting):
+                pass
+            done()
+            received = bytes(server.data)
+        if nc.protocol == "tcp":
+            wait_until_closed((nc.to,), nc.port, self._patience)
+        return Half(received)
+
+    def call(self, nc: Nc) -> Half:
+        """Run the client of a check whose server is on another host.
+
+        nc does not say whether what it sent arrived, so without a reply it is given the whole time for that.
+        """
+        _, client_words = self._nc(nc)
+        reply = len((nc.reply or "").encode())
+        with running(nc.from_, client_words) as client:
+            waiting = self._patience(nc.timeout, client.pid)
+            client.write(nc.send)
+            while (not reply or len(client.data) < reply) and not client.has_ended() and read_output([client], waiting):
+                pass
+            received, said, by_itself = bytes(client.data), client.messages(), client.has_ended()
+        if nc.protocol == "tcp":
+            wait_until_closed((nc.from_,), nc.port, self._patience)
+        if by_itself and not received and (failure := programs.client_failure(said)) and (reply or said):
+            return Half(outcome=failure)
+        missing = len(received) < reply
+        ended = f"nc ended; it said: {programs.joined(said)}" if by_itself else f"timed out after {nc.timeout:g} s"
+        return Half(received, ended if missing else "")
 
     def _exchanged(self, nc: Nc, server: Program | None, client: Program) -> Outcome:
         """Read both ends until every byte has come, the time is over, or the client has ended."""

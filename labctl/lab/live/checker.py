@@ -11,7 +11,9 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from labctl.checks.brisk import brisk
 from labctl.checks.needs import not_asked
@@ -29,7 +31,7 @@ from labctl.live.readings import Checked, Listed, Verdict
 from labctl.live.turns import Asked, next_check
 from labctl.plan.desired import Desired, desired
 from labctl.process.line import Line
-from labctl.topology.model import Check
+from labctl.topology.model import Check, Topology
 
 BRISK = 0.2
 """Seconds that are waited for an answer at least."""
@@ -45,7 +47,7 @@ PAUSE = 0.3
 
 
 @dataclass
-class _Known:
+class Known:
     """What is known of a check from asking it before."""
 
     asked: Asked
@@ -55,41 +57,70 @@ class _Known:
     confirmed: bool = False  # it failed as it is written, and nothing has changed since
 
 
+class CheckedLab(Protocol):
+    """A lab whose checks are asked."""
+
+    def topology(self) -> Topology | None:
+        """Return the topology as it was applied, None where there is none. Raise LabError."""
+
+    def changes(self) -> bool:
+        """Return whether another command changes the lab now, or has taken it down."""
+
+    def alone(self) -> AbstractContextManager[Ask]:
+        """Yield what asks a check, while no other command asks any. Raise LabError, OSError where the lab is gone."""
+
+
+class Ask(Protocol):
+    """What asks the checks of a lab."""
+
+    def briefly(self, check: Check) -> Result:
+        """Ask a check, and count only its own packets."""
+
+    def explained(self, check: Check) -> Result:
+        """Ask a check; where it fails, the result says why."""
+
+
 def check(lab: str, line: Line) -> None:
     """Send the verdict of each check as soon as it is there, again and again. Raise Hangup."""
-    state, known = State(lab), dict[str, _Known]()
-    changed = frozenset[str]()
+    here, known = _Here(State(lab)), dict[str, Known]()
     while True:
-        try:
-            changed = _ask_until_changed(state, changed, known, line)
-        except (LabError, OSError):  # the lab ends amidst, or its record is damaged: `status` says so
-            changed = frozenset()
-        changed = changed or changed_within(line, PAUSE)
+        ask_for_a_while(here, known, line)
 
 
-def _ask_until_changed(state: State, where: frozenset[str], known: dict[str, _Known], line: Line) -> frozenset[str]:
+def ask_for_a_while(lab: CheckedLab, known: dict[str, Known], line: Line) -> None:
+    """Send verdicts of the checks of a lab until none can be asked, and wait a moment then. Raise Hangup."""
+    changed = frozenset[str]()
+    try:
+        while changed := _ask_until_changed(lab, changed, known, line):
+            pass
+    except (LabError, OSError):  # the lab ends amidst, or its record is damaged: `status` says so
+        pass
+    changed_within(line, PAUSE)
+
+
+def _ask_until_changed(lab: CheckedLab, where: frozenset[str], known: dict[str, Known], line: Line) -> frozenset[str]:
     """Ask the checks of a lab, first those that concern some namespaces, until something has changed.
 
     Return the namespaces in which it has; none where no checks can be asked now.
     """
-    topology = state.topology()
+    topology = lab.topology()
     if topology is None or not topology.checks:
         return frozenset()
-    wanted, changed = desired(topology), time.monotonic()
+    changed = time.monotonic()
     checks = {one.name: one for one in topology.checks}
     concerned = {name for name, one in checks.items() if where.intersection(_namespaces(one))}
     failed: dict[str, Result] = {}  # the last verdicts of those that are confirmed
     line.send([(time.time(), Listed(tuple(checks)))])
     for name in checks:
-        known[name] = replace(known.get(name) or _Known(Asked(name)), confirmed=False)
-    while not at_work(state):
+        known[name] = replace(known.get(name) or Known(Asked(name)), confirmed=False)
+    while not lab.changes():
         own = {name: known[name] for name in checks}
         name = _unexplained(own) or next_check((one.asked for one in own.values()), changed, concerned).name
-        with asking(state):
+        with lab.alone() as ask:
             now = time.monotonic()
-            result = not_asked(checks[name], failed) or _ask(state, wanted, checks[name], known[name])
+            result = not_asked(checks[name], failed) or _ask(ask, checks[name], known[name])
             took = max(time.monotonic() - now, LEAST)
-        if at_work(state) or not state.begun():  # another labctl has taken the lab apart meanwhile, or still makes it
+        if lab.changes():  # it was what that command does that was measured
             break
         known[name] = _learned(known[name], result, now + took, took)
         failed.pop(name, None)
@@ -103,7 +134,7 @@ def _ask_until_changed(state: State, where: frozenset[str], known: dict[str, _Kn
     return frozenset()
 
 
-def _unexplained(known: Mapping[str, _Known]) -> str | None:
+def _unexplained(known: Mapping[str, Known]) -> str | None:
     """Return the check that failed first since something changed, if it is not known why: others wait for that."""
     if any(one.confirmed for one in known.values()):
         return None
@@ -123,36 +154,73 @@ def _namespaces(check: Check) -> Iterator[str]:
     yield from (ref.namespace for ref in (*check.crosses, *check.quiet))
 
 
-def _ask(state: State, wanted: Desired, check: Check, known: _Known) -> Result:
-    """Ask a check. Where it fails as it is written, that is explained."""
-    if not known.as_written:
-        return undisturbed(state, wanted, brisk(check, max(BRISK, TIMES * known.answered)))
-    with explainer(state, wanted, [check]) as watch:
-        (result,) = run(wanted, [check], means_of(state, state.read(), Probes, watch))
-        causes = [] if result.passed or hides(state) else watch.explain(result)
-    return replace(result, lost=in_a_line(causes))
+def _ask(ask: Ask, check: Check, known: Known) -> Result:
+    """Ask a check: briefly, or, where it has failed so, as it is written."""
+    if known.as_written:
+        return ask.explained(check)
+    return ask.briefly(brisk(check, max(BRISK, TIMES * known.answered)))
+
+
+class _Here:
+    """A lab that lives here, and its checks."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._wanted: Desired | None = None
+
+    def topology(self) -> Topology | None:
+        topology = self._state.topology()
+        self._wanted = desired(topology) if topology else None
+        return topology
+
+    def changes(self) -> bool:
+        return at_work(self._state) or not self._state.begun()
+
+    @contextmanager
+    def alone(self) -> Iterator[Ask]:
+        with asking(self._state):
+            yield self
+
+    def briefly(self, check: Check) -> Result:
+        assert self._wanted is not None
+        return undisturbed(self._state, self._wanted, check)
+
+    def explained(self, check: Check) -> Result:
+        state, wanted = self._state, self._wanted
+        assert wanted is not None
+        with explainer(state, wanted, [check]) as watch:
+            (result,) = run(wanted, [check], means_of(state, state.read(), Probes, watch))
+            causes = [] if result.passed or hides(state) else watch.explain(result)
+        return replace(result, lost=in_a_line(causes))
 
 
 def undisturbed(state: State, wanted: Desired, check: Check) -> Result:
     """Run a check; where packets of others may have made it fail, again with a look at whose they are."""
     (result,) = run(wanted, [check], means_of(state, state.read(), Probes))
-    if result.outcome == WANTED[check.expect] and any(found.observed and not found.holds for found in result.evidence):
+    if may_be_disturbed(check, result):
         with explainer(state, wanted, [check]) as watch:
             (result,) = run(wanted, [check], means_of(state, state.read(), Probes, watch))
     return result
 
 
-def _learned(known: _Known, result: Result, at: float, took: float) -> _Known:
+def may_be_disturbed(check: Check, result: Result) -> bool:
+    """Return whether packets of others may have made a check fail: it saw what it wants, and not all counts hold."""
+    return result.outcome == WANTED[check.expect] and any(
+        found.observed and not found.holds for found in result.evidence
+    )
+
+
+def _learned(known: Known, result: Result, at: float, took: float) -> Known:
     """Return what is known of a check after it was asked at `at`, which took so many seconds."""
     name = known.asked.name
     if result.passed:
-        return _Known(Asked(name, at, took), True, took)
+        return Known(Asked(name, at, took), True, took)
     if known.confirmed or known.as_written:
         return replace(known, asked=Asked(name, at, took), passed=False, as_written=False, confirmed=True)
     return replace(known, asked=Asked(name, at), as_written=True)  # as if it had taken no time: it is due at once
 
 
-def _is_telling(result: Result, known: _Known) -> bool:
+def _is_telling(result: Result, known: Known) -> bool:
     """Return whether a result is a verdict: silence in a shorter time than is written is one only where it is new."""
     return result.passed or known.confirmed or known.passed or result.outcome != "silent"
 

@@ -70,6 +70,6 @@ def _readings(state: State) -> Iterator[Reading]:
 def _cables(found: Facts) -> Iterator[Reading]:
     for name, space in found.namespaces.items():
         for interface, link in space.links.items():
-            if link.kind == "veth":
+            if link.kind in ("veth", "tap"):  # a cable to another host is a TAP
                 in_force = {"out": str(link.netem)} if link.netem else {}
                 yield readings.Impaired(InterfaceRef(name, interface), in_force)
