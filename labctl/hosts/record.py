@@ -44,14 +44,15 @@ class Record:
     file: str  # the topology file that it was made from; empty where it is of none
     hosts: Mapping[str, Host]
     topology: str = ""  # as applied, as JSON; empty where `up` did not come to its end
+    inventory: str = ""  # the file that says on which hosts it is; empty where the topology file does
 
     @classmethod
-    def of(cls, topology: Topology, shares: Mapping[str, Topology], file: str) -> Self:
+    def of(cls, topology: Topology, shares: Mapping[str, Topology], file: str, inventory: str = "") -> Self:
         """Return the record of a lab that is about to be made on hosts, of its share on each."""
         hosts = {
             name: Host(str(topology.hosts[name].ssh or name), tuple(share.namespaces)) for name, share in shares.items()
         }
-        return cls(topology.name, file, hosts)
+        return cls(topology.name, file, hosts, inventory=inventory)
 
     @property
     def namespaces(self) -> dict[str, str]:
@@ -148,8 +149,15 @@ def recorded(lab: str) -> Record | None:
         return None
     try:
         match json.loads(written):
-            case {"lab": str(name), "file": str(file), "hosts": {**hosts}, "topology": str(topology)} if name == lab:
-                return Record(name, file, {str(host): _host(known) for host, known in hosts.items()}, topology)
+            case {
+                "lab": str(name),
+                "file": str(file),
+                "hosts": {**hosts},
+                "topology": str(topology),
+                "inventory": str(inventory),
+            } if name == lab:
+                there = {str(host): _host(known) for host, known in hosts.items()}
+                return Record(name, file, there, topology, inventory)
     except ValueError:
         pass
     raise unreadable(path, "it is damaged")

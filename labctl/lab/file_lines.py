@@ -10,13 +10,36 @@ from pathlib import Path
 from labctl.diagnosis.facts import File
 from labctl.errors import LabError
 from labctl.plan.desired import Desired
+from labctl.topology.model import Topology
 from labctl.topology.shipped import as_typed
 
 
-def file_of(file: str, wanted: Desired) -> File:
-    """Return the file that a lab was made from, by its path; empty where it was none."""
-    path = min(file, os.path.relpath(file), key=len) if file else ""
-    return File(as_typed(file), path, partial(_lines, file, wanted))
+def file_of(file: str, wanted: Desired, inventory: str = "") -> File:
+    """Return the file that a lab was made from, and the inventory of its hosts, by their paths; empty for none."""
+    over = f" -i {_shorter(inventory)}" if inventory else ""
+    return File(as_typed(file) + over if file else "", _shorter(file), partial(_lines, file, wanted))
+
+
+def _shorter(path: str) -> str:
+    return min(path, os.path.relpath(path), key=len) if path else ""
+
+
+def _is_of(made: Topology, written: Topology) -> bool:
+    """Return whether a lab is what is written, but for its hosts, and for the MTU that cables between them have."""
+    return _on_no_host(made, written) == _on_no_host(written, written)
+
+
+def _on_no_host(topology: Topology, written: Topology) -> Topology:
+    spaces = {}
+    for name, space in topology.namespaces.items():
+        meant = written.namespaces[name].interfaces if name in written.namespaces else {}
+        fitted = {each for each, interface in meant.items() if topology.hosts and interface.mtu is None}
+        interfaces = {
+            each: interface.model_copy(update={"mtu": None}) if each in fitted else interface
+            for each, interface in space.interfaces.items()
+        }
+        spaces[name] = space.model_copy(update={"host": None, "interfaces": interfaces})
+    return topology.model_copy(update={"namespaces": spaces, "hosts": {}})
 
 
 def _lines(file: str, wanted: Desired) -> dict[tuple[str | int, ...], int]:
@@ -32,7 +55,7 @@ def _lines(file: str, wanted: Desired) -> dict[tuple[str | int, ...], int]:
 
     lab = wanted.topology.name
     try:
-        if not file or renamed(written := load_routed(Path(file)), lab).topology != wanted.topology:
+        if not file or not _is_of(wanted.topology, renamed(written := load_routed(Path(file)), lab).topology):
             return {}
     except LabError:  # it has mistakes by now, or is gone
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def up(
         if routed.topology.hosts:
             from labctl.api.over_hosts.up import up
 
-            return up(routed.topology, routed.file, fresh, caller)
+            return up(routed.topology, routed.file, os.path.abspath(inventory) if inventory else "", fresh, caller)
         refuse_recorded(routed.topology.name)
         from labctl.plan.desired import Desired
 

@@ -25,7 +25,7 @@ def restart(record: Record, named: Sequence[str]) -> Restarted:
             found.reach_all()
             each = found.all(works).values()
         if any(one.cables for one in each):
-            make(topology, record.file, record, Caller())
+            make(topology, record.file, record.inventory, record, Caller())
     return Restarted(
         tuple(engine for one in each for engine in one.engines),
         tuple(program for one in each for program in one.programs),

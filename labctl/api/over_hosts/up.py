@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from labctl.topology.model import Topology
 
 
-def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
+def up(written: Topology, file: str, inventory: str, fresh: bool, caller: Caller) -> UpReport:
     """Make a lab over hosts what a topology asks for, and tell the steps; end it first if it is to be `fresh`.
 
     Raise LabError; nothing is left of it then, or it is as it was. Raise UsageError where another command changes it.
@@ -48,13 +49,13 @@ def up(written: Topology, file: str, fresh: bool, caller: Caller) -> UpReport:
             for error in end_recorded(before)[1]:
                 raise error
             before = None
-        return make(written, file, before, caller)
+        return make(written, file, inventory, before, caller)
 
 
-def make(written: Topology, file: str, before: Record | None, caller: Caller) -> UpReport:
+def make(written: Topology, file: str, inventory: str, before: Record | None, caller: Caller) -> UpReport:
     """Make a lab over hosts what a topology asks for, as `up` does, where its lock is held."""
     began, asked = time.monotonic(), cables.with_addresses(written)
-    record = Record.of(asked, parts_of(asked), file)
+    record = Record.of(asked, parts_of(asked), file, inventory)
     left_over = [host for host in before.hosts if host not in record.hosts] if before else []
     with sessions({**(before.logins if before else {}), **record.logins}) as found:
         found.reach_all()
@@ -134,7 +135,7 @@ def _with_hosts_of(record: Record, before: Record | None) -> Record:
     """Return a record that leads to all hosts on which something of the lab is, or may be in a moment."""
     if before is None:
         return record
-    return Record(record.lab, record.file, {**before.hosts, **record.hosts}, before.topology)
+    return replace(record, hosts={**before.hosts, **record.hosts}, topology=before.topology)
 
 
 def _take_back(

@@ -68,9 +68,8 @@ def explained(
     record: Record, there: There, wanted: Desired, checks: Sequence[Check]
 ) -> Iterator[tuple[Result, Sequence[Verdict]]]:
     """Run checks of a lab over hosts, and yield the result of each with why it has failed."""
-    explainer = Explainer(
-        GatherThere(there.hosts, there, wanted.topology), file_of(record.file, wanted), wanted, checks
-    )
+    file = file_of(record.file, wanted, record.inventory)
+    explainer = Explainer(GatherThere(there.hosts, there, wanted.topology), file, wanted, checks)
     for result in run(wanted, checks, Means(there, explainer, there.observe, there, _patience)):
         yield result, () if result.passed or result.lacks else _explained(explainer, result)
 
