@@ -35,11 +35,11 @@ def _on_no_host(topology: Topology, written: Topology) -> Topology:
         meant = written.namespaces[name].interfaces if name in written.namespaces else {}
         fitted = {each for each, interface in meant.items() if topology.hosts and interface.mtu is None}
         interfaces = {
-            each: interface.model_copy(update={"mtu": None}) if each in fitted else interface
+            each: interface.replace(mtu=None) if each in fitted else interface
             for each, interface in space.interfaces.items()
         }
-        spaces[name] = space.model_copy(update={"host": None, "interfaces": interfaces})
-    return topology.model_copy(update={"namespaces": spaces, "hosts": {}})
+        spaces[name] = space.replace(host=None, interfaces=interfaces)
+    return topology.replace(namespaces=spaces, hosts={})
 
 
 def _lines(file: str, wanted: Desired) -> dict[tuple[str | int, ...], int]:

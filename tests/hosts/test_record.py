@@ -15,7 +15,13 @@ from labctl.errors import MachineError, UsageError
 from labctl.hosts.record import Host, Record, recorded, recorded_labs
 from labctl.lab.lock import locked_over_hosts
 
-KEPT = {"lab": "one", "file": "", "hosts": {"srv1": {"ssh": "srv1", "namespaces": ["a"], "mark": ""}}, "topology": ""}
+KEPT = {
+    "lab": "one",
+    "file": "",
+    "hosts": {"srv1": {"ssh": "srv1", "namespaces": ["a"], "mark": ""}},
+    "topology": "",
+    "inventory": "",
+}
 
 
 @pytest.fixture(autouse=True)
