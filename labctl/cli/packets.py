@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labctl.api.calls import packets
 from labctl.cli import completion
 from labctl.cli.base import SECONDS, cli, format_option, lab_option
 from labctl.cli.labs import lab_of
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 @format_option
 def trace(words: tuple[str, ...], count: int, file: str | None, lab: str | None, form: str) -> int:
     """Follow each packet of a command or a check through all interfaces and engines. Its exit code is ours."""
+    from labctl.api.calls import packets
     from labctl.report.capture_file import STANDARD_OUTPUT, created
     from labctl.report.traced_file import write
 
@@ -84,6 +84,8 @@ def capture(
     form: str,
 ) -> int:
     """Show packets as they come, or write them for Wireshark: of interfaces, of namespaces, or of the whole lab."""
+    from labctl.api.calls import packets
+
     own, typed = lab_of(words, lab)
 
     def use(captured: Capture, stop: int) -> None:
