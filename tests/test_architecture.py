@@ -18,7 +18,7 @@ from tests.e2e.world import REPO
 
 # Lower layers know nothing of higher ones; the engine stands alone, and how it writes an impairment is how a file does.
 LAYERS = (
-    *("errors engine", "process topology", "plan rootless", "hosts", "kernel", "checks"),
+    *("frozen", "errors engine", "process topology", "plan rootless", "hosts", "kernel", "checks"),
     *("trace", "live", "diagnosis", "lab", "report", "api", "learn", "web", "cli pytest_plugin", "__main__"),
 )
 LAYER_OF = {package: layer for layer, packages in enumerate(LAYERS) for package in packages.split()}

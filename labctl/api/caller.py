@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, TypeVar
 
+from labctl.frozen import frozen
 from labctl.process.child import Tell
 
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
+@frozen
 class Caller:
     """Who has asked for some work: what it is told, and what it has sent along."""
 

@@ -10,11 +10,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from labctl.errors import LabError, MachineError, UsageError, kernel_words
+from labctl.frozen import frozen
 from labctl.process.disk import contents, replace_text, unreadable
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ PART = "LABCTL_PART"
 """The environment variable that says that a lab is meant as it is on this host, also where it is over several."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Host:
     """A host of a lab: what ssh logs in to, and the namespaces that are on it.
 
@@ -36,7 +37,7 @@ class Host:
     mark: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Record:
     """A lab over hosts."""
 

@@ -10,9 +10,9 @@ import fcntl
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.frozen import frozen
 from labctl.process.processes import state_of, title_of
 from labctl.process.syscalls import pidfd_getfd
 
@@ -23,7 +23,7 @@ _STATES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@frozen
 class Program:
     """A process: its PID, its name (proc(5), comm), and what it does: running, sleeping, stopped, ended."""
 

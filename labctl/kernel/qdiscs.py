@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from labctl.frozen import frozen
 from labctl.kernel import rtnetlink as rt
 from labctl.plan.facts import Qdisc
 
@@ -20,7 +21,7 @@ _PARENT_OF = {"root": 0xFFFFFFFF, "ingress": 0xFFFFFFF1, "clsact": 0xFFFFFFF1}
 _MAJOR = 0xFFFF0000
 
 
-@dataclass(frozen=True)
+@frozen
 class Counted:
     """What passed a qdisc or an action, and what it has dropped, in packets; `waiting` are those that are there now.
 
@@ -44,7 +45,7 @@ class Counted:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Attached:
     """One qdisc of an interface; `parent` is the class that it is attached to, or a place of the interface."""
 

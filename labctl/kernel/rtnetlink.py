@@ -11,10 +11,10 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from labctl.frozen import frozen
 from labctl.process.submodule_import import submodules_of
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -45,7 +45,7 @@ Attributes = tuple[tuple[str, Any], ...]
 """Names and values; a value may be attributes again, or an Interface."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Interface:
     """What a request says of an interface: its index, 0 where it has none yet, and attributes."""
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from labctl.errors import UsageError
+from labctl.frozen import frozen
 from labctl.lab.state import State
 from labctl.process.disk import contents, kept_in, replace_text, unreadable
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from labctl.plan.desired import Desired
 
 
-@dataclass(frozen=True)
+@frozen
 class Challenge:
     """A challenge of a lab, with how far it got. Times are seconds since the epoch; `solved` is 0 until it is."""
 
@@ -46,7 +47,7 @@ class Challenge:
         return (self.solved or time.time()) - self.began
 
 
-@dataclass(frozen=True)
+@frozen
 class Standing:
     """How a challenge stands after checks were run, all or some. Where it is solved, `was` are the faults in words.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from labctl.errors import LabError
+from labctl.frozen import frozen
 from labctl.kernel import namespaces
 from labctl.lab import stray_processes
 from labctl.lab.ended_labs import refuse_misspelled, remembered
@@ -20,7 +20,7 @@ from labctl.process.disk import removable
 from labctl.rootless.context import Context, contexts
 
 
-@dataclass(frozen=True)
+@frozen
 class DownReport:
     """What was removed, by lab, and why others could not be ended."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from labctl.frozen import frozen
 
 if TYPE_CHECKING:
     from labctl.plan.change import Change
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from labctl.plan.steps import Step
 
 
-@dataclass(frozen=True)
+@frozen
 class Planned:
     """The changes of a lab that are about to be made; `fresh` where nothing of it was there."""
 
@@ -21,7 +22,7 @@ class Planned:
     fresh: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Done:
     """A step is done, perhaps with a substitute for what this machine lacks."""
 
@@ -29,21 +30,21 @@ class Done:
     substitution: Substitution | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Waited:
     """The kernel kept `up` waiting for so many seconds, in which it had nothing to run, for new namespaces."""
 
     seconds: float
 
 
-@dataclass(frozen=True)
+@frozen
 class RollingBack:
     """A step failed, or `up` was interrupted: what was made is being removed, or put back as it was."""
 
     why: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Removed:
     """Something of the lab has been removed; `kind` is program, engine, process or namespace."""
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
+from labctl.frozen import frozen
 from labctl.kernel.namespaces import NamespaceId
 from labctl.lab.programs.program_files import Signature
 from labctl.plan.cable_spec import CableSpec
@@ -39,7 +40,7 @@ _NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 _PIDS = range(1, 1 << 31)
 
 
-@dataclass(frozen=True)
+@frozen
 class Engine:
     """An engine that was started: its process, what it was started as, and the files of a program."""
 
@@ -48,7 +49,7 @@ class Engine:
     files: Mapping[str, Signature] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class Program:
     """A program that was started: the process that supervises it, what it was started as, and its files."""
 
@@ -57,7 +58,7 @@ class Program:
     files: Mapping[str, Signature] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class CableEngine:
     """The engine of an end of a cable that was started: its process, and what it was started as."""
 

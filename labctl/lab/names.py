@@ -9,9 +9,9 @@ All of it is from the record of the lab, without a look at the kernel: completio
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from labctl.errors import UsageError
+from labctl.frozen import frozen
 from labctl.lab.state import existing
 from labctl.topology.unknown_names import no_such
 
@@ -51,7 +51,7 @@ def chosen(lab: str, typed: Sequence[str], known: Collection[str], lacks: str) -
     return [name for name in known if not typed or name in names]
 
 
-@dataclass(frozen=True)
+@frozen
 class Names:
     """The names of what is recorded of a lab; checks only where its `up` came to its end."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
+from labctl.frozen import frozen
 from labctl.lab import preflight
 from labctl.lab.challenge import refuse_while_hidden
 from labctl.lab.state import State
@@ -24,7 +24,7 @@ def pending(wanted: Desired, state: State) -> Pending:
     return between(wanted, found)
 
 
-@dataclass(frozen=True)
+@frozen
 class Planned:
     """What `up` would do; `file` is the one that the running lab was made from."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from labctl.frozen import frozen
 from labctl.lab.engines.forkserver_client import Fork
 from labctl.lab.events import Listener
 from labctl.lab.state import State
 
 
-@dataclass(frozen=True)
+@frozen
 class Session:
     """One command at work on one lab, whose lock it holds."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from labctl.errors import KernelRefused, LabError, MachineError
+from labctl.frozen import frozen
 from labctl.kernel import namespaces
 from labctl.lab import preflight
 from labctl.lab.apply import apply
@@ -42,7 +43,7 @@ HIDDEN = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class UpReport:
     """What `up` did: the steps that were missing, and what it used in place of what this machine lacks."""
 

@@ -6,12 +6,11 @@ others each time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.topology.interface_ref import InterfaceRef
 
 
-@dataclass(frozen=True)
+@frozen
 class CableSpec:
     """One end of a cable, as its engine is started."""
 

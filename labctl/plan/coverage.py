@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.plan.facts import Facts
 
 _ALWAYS = (
@@ -26,7 +25,7 @@ _ALWAYS = (
 _NEVER = ("BPF programs but XDP", "ethtool features", "connection tracking", "other settings", "other processes")
 
 
-@dataclass(frozen=True)
+@frozen
 class Coverage:
     """The kinds of things that were looked at, and those that were not, with the reason where it is this kernel's."""
 

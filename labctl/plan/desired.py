@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
+from labctl.frozen import frozen
 from labctl.plan import settings, steps
 from labctl.plan.cable_spec import CableSpec
 from labctl.plan.desired_routes import route_of, rule_of
@@ -34,7 +34,7 @@ from labctl.topology.routed import Routed
 from labctl.topology.values import ENDPOINT_WORDS
 
 
-@dataclass(frozen=True)
+@frozen
 class Desired:
     """What a topology asks for."""
 

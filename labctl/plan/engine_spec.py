@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from labctl.engine.packets.address import Address
 from labctl.engine.packets.impairment import Impairment
+from labctl.frozen import frozen
 from labctl.topology.interface_ref import InterfaceRef
 
 NO_IMPAIRMENT = Impairment()
@@ -25,7 +26,7 @@ TooBig = Literal["fragment", "icmp"]
 """What a packet gets that is too large for the path: fragments, or an ICMP answer."""
 
 
-@dataclass(frozen=True)
+@frozen
 class EngineSpec:
     """The built-in engine of a device, or a program of the user's in its place, with all that it is started with."""
 

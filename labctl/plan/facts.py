@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from labctl.engine.packets.impairment import Impairment
+from labctl.frozen import frozen
 from labctl.plan.cable_spec import CableSpec
 from labctl.plan.engine_spec import Direction, EngineSpec
 from labctl.plan.firewall import Applied, Listing
@@ -18,7 +19,7 @@ from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.program_ref import ProgramRef
 
 
-@dataclass(frozen=True)
+@frozen
 class LinkCounters:
     """Packets and bytes of an interface, as the kernel counts them (rtnl_link_stats64)."""
 
@@ -30,7 +31,7 @@ class LinkCounters:
     tx_dropped: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Qdisc:
     """A qdisc that was asked for; `place` is root, ingress, clsact or parent MAJOR:MINOR, as tc(8) has them."""
 
@@ -38,7 +39,7 @@ class Qdisc:
     place: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Neighbour:
     """What is behind an IP address: a MAC address, and the state of the entry as ip-neighbour(8) has it, or proxy."""
 
@@ -51,7 +52,7 @@ class Neighbour:
         return self.to == other.to and (self.state == "proxy") == (other.state == "proxy")
 
 
-@dataclass(frozen=True)
+@frozen
 class Table:
     """A table of nftables, and how many chains and rules it has."""
 
@@ -61,7 +62,7 @@ class Table:
     rules: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Link:
     """An interface: `state` is the operational state of RFC 2863 in lower case, `up` the administrative one."""
 
@@ -88,7 +89,7 @@ class Link:
     counters: LinkCounters = field(default_factory=LinkCounters)
 
 
-@dataclass(frozen=True)
+@frozen
 class Namespace:
     """One namespace; `sysctls` by their path below /proc/sys, None for one that can only be written.
 
@@ -111,7 +112,7 @@ class Namespace:
     unseen: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class RunningEngine:
     """An engine that runs: `spec` is what it was started as, `impairments` what packets suffer in it now."""
 
@@ -121,7 +122,7 @@ class RunningEngine:
     outdated: str = ""  # why it has to be started again, though it was started as the file asks
 
 
-@dataclass(frozen=True)
+@frozen
 class RunningCable:
     """The engine of an end of a cable that runs: what it was started as."""
 
@@ -129,7 +130,7 @@ class RunningCable:
     stopped: bool = False  # by SIGSTOP
 
 
-@dataclass(frozen=True)
+@frozen
 class FoundProgram:
     """A program that was started, and what has become of it; `waiting`: it has ended, and will be started again."""
 
@@ -144,7 +145,7 @@ class FoundProgram:
         return self.state != "ended"
 
 
-@dataclass(frozen=True)
+@frozen
 class Facts:
     """Everything observed of one lab: its namespaces, the engines that run by their device, and its programs; and
     those of cables between hosts."""

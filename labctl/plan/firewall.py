@@ -8,9 +8,11 @@ has to be parsed again. Of what changes by itself nothing is kept: handles, coun
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import zip_longest
 from typing import Literal, NamedTuple, get_args
+
+from labctl.frozen import frozen
 
 MASQUERADE = "labctl-masquerade"
 """The table in which a namespace masquerades; its name is labctl's own."""
@@ -19,7 +21,7 @@ MOST_TOLD = 3
 """So many differences are told; what is more is counted."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Firewall:
     """What a file asks for: a ruleset, interfaces that masquerade, and the IP versions for which they do."""
 
@@ -83,7 +85,7 @@ Listing = Mapping[Part, tuple[Entry, ...]]
 """What a namespace has of nftables: rules in their order, elements sorted."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Applied:
     """A firewall that was made as a file asked for, and what the kernel had right after that."""
 

@@ -7,13 +7,13 @@ that the kernel makes by itself, with every address, are left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.plan.facts import Neighbour
 from labctl.plan.routes import Route, Rule
 
 
-@dataclass(frozen=True)
+@frozen
 class LinkThere:
     """An interface as it is now: new, changed, or reported again.
 
@@ -31,7 +31,7 @@ class LinkThere:
     stand_in: str = ""  # the kind that stands in where the kernel lacks `kind`
 
 
-@dataclass(frozen=True)
+@frozen
 class LinkGone:
     """An interface was deleted, or moved to another namespace."""
 
@@ -39,7 +39,7 @@ class LinkGone:
     name: str
 
 
-@dataclass(frozen=True)
+@frozen
 class AddressThere:
     """An address of an interface, as ip(8) writes it; `flags` are those of ip-address(8): tentative, dadfailed."""
 
@@ -48,7 +48,7 @@ class AddressThere:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class AddressGone:
     """An address was removed, or went with its interface."""
 
@@ -56,42 +56,42 @@ class AddressGone:
     address: str
 
 
-@dataclass(frozen=True)
+@frozen
 class RouteThere:
     """A route was added."""
 
     route: Route
 
 
-@dataclass(frozen=True)
+@frozen
 class RouteGone:
     """A route was removed."""
 
     route: Route
 
 
-@dataclass(frozen=True)
+@frozen
 class RoutesAre:
     """All routes as they are now: IPv4 loses those of an interface that goes down without a word."""
 
     routes: tuple[Route, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class RuleThere:
     """A rule of the routing policy was added."""
 
     rule: Rule
 
 
-@dataclass(frozen=True)
+@frozen
 class RuleGone:
     """A rule was removed."""
 
     rule: Rule
 
 
-@dataclass(frozen=True)
+@frozen
 class NeighbourThere:
     """What is known of a neighbour of an interface now; its state may be failed, too."""
 
@@ -99,19 +99,19 @@ class NeighbourThere:
     neighbour: Neighbour
 
 
-@dataclass(frozen=True)
+@frozen
 class OtherChange:
     """Something changed of which only that is told: a qdisc, a nexthop object, a setting such as forwarding."""
 
     what: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Overrun:
     """The kernel told more than was read in time, and threw some of it away (netlink(7), ENOBUFS)."""
 
 
-@dataclass(frozen=True)
+@frozen
 class AllThere:
     """All that is in a namespace now; what is not named is not there."""
 

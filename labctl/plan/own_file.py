@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from labctl.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class OwnFile:
     """What a namespace alone has at a path: `kind` is file, directory, or empty for anything else; `mode` as chmod(2).
 

@@ -8,8 +8,8 @@ one, a change of the file and a repair are the same function.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.plan import facts as facts_of
 from labctl.plan import settings, steps
 from labctl.plan.change import Change
@@ -27,7 +27,7 @@ from labctl.topology.interface_ref import InterfaceRef
 LOOPBACK_ADDRESS = "127.0.0.1/8"  # which every namespace has by itself
 
 
-@dataclass(frozen=True)
+@frozen
 class Pending:
     """What `up` would do, and what was looked at to know that."""
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from labctl.frozen import frozen
 from labctl.topology.program_ref import ProgramRef
 
 RestartPolicy = Literal["never", "on-failure", "always"]
 Sign = Literal["tcp", "udp", "log", "command"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Readiness:
     """What is seen of a program once it is ready: a port, a line, or a command; and in how many seconds."""
 
@@ -25,7 +26,7 @@ class Readiness:
     within: float
 
 
-@dataclass(frozen=True)
+@frozen
 class ProgramSpec:
     """A program of a namespace, with all that it is started with."""
 

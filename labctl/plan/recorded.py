@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.program_ref import ProgramRef
 
 
-@dataclass(frozen=True)
+@frozen
 class Ran:
     """A line of shell that runs once; it is the same line where all of this is the same."""
 
@@ -17,7 +16,7 @@ class Ran:
     directory: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Substitution:
     """Something that this machine lacks, and what labctl used instead."""
 

@@ -7,12 +7,13 @@ nothing of it is overlooked: a route with a word more is another route.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from labctl.frozen import frozen
 from labctl.topology import iproute
 
 
-@dataclass(frozen=True)
+@frozen
 class NextHop:
     """One of several next hops of a route; a packet takes it with a probability by its weight."""
 
@@ -35,7 +36,7 @@ _SHOWN = {"0.0.0.0/0": "default", "::/0": "default"}
 """Destinations that are shown otherwise than they are typed, where the word alone leaves the IP version open."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Route:
     """A route; where a wanted one leaves an interface open, the kernel finds it by the next hop."""
 
@@ -105,7 +106,7 @@ def _is_same_hop(wanted: NextHop, found: NextHop) -> bool:
     return (replace(found, dev=None) if wanted.dev is None else found) == wanted
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """A rule of the routing policy: which packets are looked up in which table, or refused; a lower priority is first.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from labctl.frozen import frozen
 from labctl.plan import settings
 from labctl.plan.steps import SetSysctl, Step
 from labctl.topology.model import Namespace, Tap, Topology, Tun, Veth
 
 
-@dataclass(frozen=True)
+@frozen
 class Sought:
     """What to look at in one namespace beside what every namespace has."""
 

@@ -11,9 +11,9 @@ import select
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.frozen import frozen
 from labctl.process.patience import Patience
 
 GRACE = 2.0
@@ -23,7 +23,7 @@ GRACE_OF_SUPERVISOR = 4.0
 """The same of one that first has to end what it supervises: twice what it leaves to that."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Process:
     """A process, whatever else gets its PID later: the PID and the start time in clock ticks since boot."""
 

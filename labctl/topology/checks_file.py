@@ -7,11 +7,11 @@ topology of the lab, as if they stood in its own file; every mistake is located 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labctl.errors import UsageError
+from labctl.frozen import frozen
 from labctl.topology.load import routed_in, text_of, tree_of
 from labctl.topology.model import PROBES, Check, Topology
 from labctl.topology.program_paths import anchored, directory_of
@@ -20,7 +20,7 @@ from labctl.topology.source import name_of
 _EXAMPLE = "for example: checks: [{name: across, ping: {from: siteA, to: 10.0.102.1}}]"
 
 
-@dataclass(frozen=True)
+@frozen
 class ChecksFile:
     """The text of a file with checks, what messages call it, and where its paths begin."""
 

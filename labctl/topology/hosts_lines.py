@@ -16,8 +16,8 @@ that stands first in the file has the name.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.topology.hosts_file import LOCALHOST
 from labctl.topology.model import Namespace, Topology
 from labctl.topology.prefixes import Prefixes
@@ -28,7 +28,7 @@ WITHOUT_ADDRESS = "127.0.1.1"
 """What a namespace calls itself that has no address: as Debian does it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class _Space:
     """A namespace: what it is called, its addresses, and what the interface of each is called."""
 

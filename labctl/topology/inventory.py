@@ -8,12 +8,13 @@ all of it is judged as one file would be, and each mistake is told where it stan
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from labctl.errors import UsageError
+from labctl.frozen import frozen
 from labctl.topology import ansible_inventory
 from labctl.topology.cables import host_of
 from labctl.topology.judge import Wrong, judged
@@ -74,7 +75,7 @@ def _without_unused_hosts(topology: Topology) -> Topology:
     return topology.replace(hosts={name: host for name, host in topology.hosts.items() if name in used})
 
 
-@dataclass(frozen=True)
+@frozen
 class _Read:
     """An inventory without mistakes of its own, and how those are told that it has together with a topology."""
 

@@ -9,9 +9,9 @@ broken is left out. Where a value stands, in a file or in a program, is not know
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from labctl.frozen import frozen
 from labctl.topology.model import Topology
 from labctl.topology.paths import Path
 from labctl.topology.prune import Remainder, without
@@ -29,7 +29,7 @@ class Wrong(NamedTuple):
     hint: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Judged:
     """What plain values are: a topology, unless something is wrong with them."""
 

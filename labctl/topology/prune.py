@@ -8,16 +8,16 @@ the place in the file.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from labctl.frozen import frozen
 from labctl.topology.paths import Path
 
 # What is to be cut, by the steps that lead there; an empty one means all of it.
 _Cuts = dict[str | int, "_Cuts"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Remainder:
     """The values that are left, and the way back to where they stand in the file."""
 

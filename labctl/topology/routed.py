@@ -7,8 +7,8 @@ its ways: only the names of the namespaces on them change (rename.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 from labctl.topology.routing import Fib, fibs_of
@@ -16,7 +16,7 @@ from labctl.topology.segments import Segments
 from labctl.topology.ways import Way, Ways
 
 
-@dataclass(frozen=True)
+@frozen
 class Routed:
     """A topology, and the way of each tunnel's datagrams to the peer by its TUN device, in the order of `Ways`.
 

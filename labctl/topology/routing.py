@@ -15,9 +15,9 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from labctl.frozen import frozen
 from labctl.topology.iproute import CONNECTED_METRIC, DEFAULT_METRIC, DEFAULT_RULES
 from labctl.topology.model import Interface, Namespace, Route, Rule, Topology
 from labctl.topology.prefixes import Prefixes
@@ -28,7 +28,7 @@ _ZERO = ipaddress.ip_network("0.0.0.0/8")
 _LOOPBACK_NETWORKS = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
-@dataclass(frozen=True)
+@frozen
 class Decision:
     """Where a packet goes: through an interface, to a next hop where there is one, or nowhere as it has arrived."""
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Namespace, Topology, Tun, TunnelEndpoint
 from labctl.topology.routing import LOOPBACK, Decision, Fib, connected
@@ -24,7 +24,7 @@ _Walk = Generator[InterfaceRef, InterfaceRef | None, "Way"]
 """Walks a way: yields each TUN device that it leads into, and is sent the one that the packet comes out of."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Way:
     """The interfaces that a packet leaves and enters by, in order, and the namespace that takes it in, if one does.
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from labctl.frozen import frozen
 from labctl.topology.paths import Key, Path
 
 try:
@@ -55,7 +56,7 @@ _PROBLEMS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@frozen
 class Position:
     """A place in the text; 0-based, as the parser counts."""
 
@@ -84,7 +85,7 @@ class Node:
     height: int = 0  # levels below it, counted likewise
 
 
-@dataclass(frozen=True)
+@frozen
 class Tree:
     """A YAML document and what is wrong with its form."""
 

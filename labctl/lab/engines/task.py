@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from labctl.frozen import frozen
 from labctl.plan.engine_spec import EngineSpec
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from labctl.plan.cable_spec import CableSpec
 
 
-@dataclass(frozen=True)
+@frozen
 class EngineTask:
     """A built-in engine that is to run."""
 
@@ -36,7 +36,7 @@ class EngineTask:
         return self.spec.command
 
 
-@dataclass(frozen=True)
+@frozen
 class CableTask:
     """The engine of an end of a cable that is to run."""
 

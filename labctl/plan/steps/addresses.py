@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.plan.facts import Link
 from labctl.plan.steps.step import ABSENT, InterfaceStep, Removal, unless
 
@@ -22,7 +21,7 @@ class NoAutomaticAddresses(InterfaceStep):
         return _addrgenmode(link, "none")
 
 
-@dataclass(frozen=True)
+@frozen
 class AutomaticAddresses(InterfaceStep):
     """The link-local IPv6 address of its own, without which an interface finds no IPv6 neighbour."""
 
@@ -45,7 +44,7 @@ def _addrgenmode(link: Link, mode: str) -> str | None:
     return unless(link.addrgenmode == mode, f"is {link.addrgenmode}" if link.addrgenmode else "has no IPv6")
 
 
-@dataclass(frozen=True)
+@frozen
 class _Address(InterfaceStep):
     """An address with its prefix length, as the kernel shows it."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.plan.cable_spec import CableSpec
 from labctl.plan.facts import Facts, Namespace
 from labctl.plan.steps.step import InterfaceStep, Removal
 
 
-@dataclass(frozen=True)
+@frozen
 class _Cable(InterfaceStep):
     """The engine between a TAP device and a UDP socket of the host."""
 
@@ -34,7 +33,7 @@ class StartCable(_Cable):
         return "is stopped" if running.stopped else None
 
 
-@dataclass(frozen=True)
+@frozen
 class StopCable(Removal, _Cable):
     """Ends the engine of an end of a cable; `stopped` where SIGSTOP has stopped it."""
 

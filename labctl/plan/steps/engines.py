@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from labctl.engine.packets.impairment import Impairment
+from labctl.frozen import frozen
 from labctl.plan.engine_spec import Direction, EngineSpec
 from labctl.plan.facts import Facts, Namespace
 from labctl.plan.steps.step import InterfaceStep, Removal, unless
@@ -12,7 +11,7 @@ from labctl.plan.steps.step import InterfaceStep, Removal, unless
 _NOT_RUNNING = "is not running"
 
 
-@dataclass(frozen=True)
+@frozen
 class _Engine(InterfaceStep):
     """The engine between a TUN device and a UDP socket of the same namespace."""
 
@@ -39,7 +38,7 @@ class StartEngine(_Engine):
         return "is stopped" if running.stopped else None
 
 
-@dataclass(frozen=True)
+@frozen
 class StopEngine(Removal, _Engine):
     """Ends the engine of a TUN device; `stopped` where SIGSTOP has stopped it."""
 
@@ -50,7 +49,7 @@ class StopEngine(Removal, _Engine):
         return f"engine {self.spec.command}" + (" (stopped)" if self.stopped else "")
 
 
-@dataclass(frozen=True)
+@frozen
 class ImpairEngine(InterfaceStep):
     """What packets suffer in a running engine, in one direction."""
 

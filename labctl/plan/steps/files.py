@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.plan.facts import Facts, Namespace
 from labctl.plan.own_file import OwnFile, digest
 from labctl.plan.steps.step import ABSENT, Removal, Step, many, unless
 
 
-@dataclass(frozen=True)
+@frozen
 class _File(Step):
     """Something at a path that the programs of one namespace see."""
 
     path: str
 
 
-@dataclass(frozen=True)
+@frozen
 class _MakeFile(_File):
     """A file or a directory; `mode` as chmod(2) takes it."""
 
@@ -38,7 +37,7 @@ class _MakeFile(_File):
         return unless(found.mode == wanted.mode, f"its mode is {found.mode:04o}")
 
 
-@dataclass(frozen=True)
+@frozen
 class WriteFile(_MakeFile):
     """A file with this content."""
 
@@ -65,7 +64,7 @@ class MakeDirectory(_MakeFile):
         return f"directory {self.path} (mode {self.mode:04o})"
 
 
-@dataclass(frozen=True)
+@frozen
 class RemoveFile(Removal, _File):
     """A file, or a directory with all that is in it."""
 
@@ -76,7 +75,7 @@ class RemoveFile(Removal, _File):
         return f"{self.kind} {self.path}"
 
 
-@dataclass(frozen=True)
+@frozen
 class WriteHosts(Step):
     """The names of the lab; `lines` are those of hosts(5) about it."""
 

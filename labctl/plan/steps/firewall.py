@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.plan.facts import Facts, Namespace
 from labctl.plan.firewall import Firewall, difference
 from labctl.plan.steps.step import Removal, Step, many
 
 
-@dataclass(frozen=True)
+@frozen
 class SetFirewall(Step):
     """The firewall of a namespace, in one transaction: all tables that were there are replaced."""
 
@@ -23,7 +22,7 @@ class SetFirewall(Step):
         return difference(self.firewall, there.firewall, there.listing)
 
 
-@dataclass(frozen=True)
+@frozen
 class DeleteTable(Removal):
     """A table of nftables, with all that is in it."""
 
@@ -37,7 +36,7 @@ class DeleteTable(Removal):
         return f"nftables table {self.family} {self.name} ({many(self.chains, 'chain')}, {many(self.rules, 'rule')})"
 
 
-@dataclass(frozen=True)
+@frozen
 class FlushXfrm(Removal):
     """All IPsec policies, or all states."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.steps.step import InterfaceStep, Removal, unless
 from labctl.topology.interface_ref import InterfaceRef
@@ -12,7 +11,7 @@ STAND_IN = "labctl: bridge stands in for dummy"
 """The alias of a bridge without ports that stands in where the kernel has no dummy driver."""
 
 
-@dataclass(frozen=True)
+@frozen
 class AddLink(InterfaceStep):
     """A dummy, bridge, tun or tap; `owner` is the user who may attach to a tun or tap."""
 
@@ -31,7 +30,7 @@ class AddLink(InterfaceStep):
         return unless(link.owner == (self.owner or ""), f"its owner is {link.owner or 'not set'}")
 
 
-@dataclass(frozen=True)
+@frozen
 class AddVeth(InterfaceStep):
     """Both ends of a cable in one request, each created in its own namespace."""
 
@@ -63,7 +62,7 @@ class DeleteLink(Removal, InterfaceStep):
         return "interface"
 
 
-@dataclass(frozen=True)
+@frozen
 class SetMac(InterfaceStep):
     """The hardware address."""
 
@@ -77,7 +76,7 @@ class SetMac(InterfaceStep):
         return unless(link.mac == self.mac, f"is {link.mac}")
 
 
-@dataclass(frozen=True)
+@frozen
 class SetMtu(InterfaceStep):
     """MTU in bytes."""
 
@@ -91,7 +90,7 @@ class SetMtu(InterfaceStep):
         return unless(link.mtu == self.mtu, f"is {link.mtu}")
 
 
-@dataclass(frozen=True)
+@frozen
 class _Port(InterfaceStep):
     """Whether an interface is a port of a bridge of its namespace."""
 
@@ -113,7 +112,7 @@ class ClearMaster(Removal, _Port):
     """Makes a port an interface of its own again."""
 
 
-@dataclass(frozen=True)
+@frozen
 class SetOption(InterfaceStep):
     """One option of `ip link set dev`, in its words: `arp`, or `type bridge_slave isolated`."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.plan.facts import Facts, Namespace
 from labctl.plan.steps.step import Removal, Step, unless
 
@@ -32,7 +32,7 @@ class DeleteNamespace(Removal):
         return "namespace"
 
 
-@dataclass(frozen=True)
+@frozen
 class SetSysctl(Step):
     """A setting by its path below /proc/sys."""
 

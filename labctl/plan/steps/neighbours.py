@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.plan.facts import Link, Neighbour
 from labctl.plan.steps.step import ABSENT, InterfaceStep, Removal, unless
 
 
-@dataclass(frozen=True)
+@frozen
 class _Neighbour(InterfaceStep):
     """An entry of the neighbour table: ARP or NDP, or one that is answered for another host (proxy)."""
 
@@ -34,7 +33,7 @@ class DeleteNeighbour(Removal, _Neighbour):
     """Exactly that entry."""
 
 
-@dataclass(frozen=True)
+@frozen
 class DeleteForwarding(Removal, InterfaceStep):
     """A static entry of a bridge's forwarding database: a MAC address behind a port."""
 

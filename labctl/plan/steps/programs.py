@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.plan.facts import Facts, Namespace
 from labctl.plan.program_spec import ProgramSpec
 from labctl.plan.recorded import Ran
 from labctl.plan.steps.step import Removal, Step, unless
 
 
-@dataclass(frozen=True)
+@frozen
 class _Program(Step):
     """A program of a namespace, with everything that it starts."""
 
@@ -48,7 +47,7 @@ class StopProgram(Removal, _Program):
     """Ends a program, with everything that it has started."""
 
 
-@dataclass(frozen=True)
+@frozen
 class RunLine(Step):
     """A line of shell that runs once, and the exit code that it must have; `within` in seconds."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from labctl.engine.packets.impairment import Impairment
+from labctl.frozen import frozen
 from labctl.plan.facts import Link
 from labctl.plan.steps.step import InterfaceStep, Removal, unless
 
 
-@dataclass(frozen=True)
+@frozen
 class _Netem(InterfaceStep):
     """What packets suffer that the interface sends."""
 
@@ -31,7 +30,7 @@ class ClearNetem(Removal, _Netem):
     """Restores the qdisc that the interface was created with."""
 
 
-@dataclass(frozen=True)
+@frozen
 class DeleteQdisc(Removal, InterfaceStep):
     """A qdisc, with the filters and qdiscs below it."""
 

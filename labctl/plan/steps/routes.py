@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.plan.facts import Facts, Namespace
 from labctl.plan.routes import Route, Rule, is_same_route
 from labctl.plan.steps.step import ABSENT, Removal, Step, unless
 
 
-@dataclass(frozen=True)
+@frozen
 class _Route(Step):
     """A static route."""
 
@@ -33,7 +32,7 @@ class DeleteRoute(Removal, _Route):
     """Exactly that route."""
 
 
-@dataclass(frozen=True)
+@frozen
 class _Rule(Step):
     """A rule of the routing policy."""
 

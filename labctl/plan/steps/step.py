@@ -13,9 +13,9 @@ A class that adds no field is a dataclass by what it inherits. Each decorator ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from labctl.frozen import frozen
 from labctl.plan.facts import Facts, Link, Namespace
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -25,7 +25,7 @@ ABSENT = "is not there"
 """The difference where there is nothing of what a step makes."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """One change inside one namespace."""
 
@@ -57,7 +57,7 @@ class Removal(Step):
     action = "remove"
 
 
-@dataclass(frozen=True)
+@frozen
 class InterfaceStep(Step):
     """One change of one interface."""
 

@@ -12,6 +12,8 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
+from labctl.frozen import by_fields
+
 M = TypeVar("M", bound="Model")
 ModelClass = Any
 """type[Model], which mypy does not take for hashable."""
@@ -42,7 +44,7 @@ class Model:
     def __init_subclass__(cls, called: str = "") -> None:
         super().__init_subclass__()
         cls.CALLED = called
-        dataclass(frozen=True, kw_only=True)(cls)
+        by_fields(dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls))
 
     @classmethod
     def in_full(cls, written: Any) -> Any:

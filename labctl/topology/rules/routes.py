@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.iproute import CONNECTED_METRIC, DEFAULT_RULES
 from labctl.topology.model import METRICS, Namespace, NextHop, Route, Rule, Topology
@@ -24,7 +24,7 @@ _OF_NO_HOST = (ipaddress.ip_network("0.0.0.0/8"), ipaddress.ip_network("255.255.
 _OF_A_LOOKUP = ("table", "suppress_prefixlength")
 
 
-@dataclass(frozen=True)
+@frozen
 class _Place:
     """A route of a namespace, what was there before it (addresses, the routes above it), and all that there is."""
 
