@@ -78,6 +78,11 @@ class _Agent:
         except LabError as error:
             self.say(number, "failed", error)
             return
+        except Exception as error:  # of another labctl, though it says that it is of this version
+            self.say(
+                number, "failed", LabError("it is not known here what is asked", f"{type(error).__name__}: {error}")
+            )
+            return
         self._tasks[number] = task
         threading.Thread(target=self._follow, args=(number, task), daemon=True).start()
 

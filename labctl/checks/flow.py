@@ -17,6 +17,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from mmap import mmap
 
 from labctl.checks.command_lines import DATAGRAM
@@ -40,48 +41,45 @@ SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 _MEMORY = 8 << 20
 
 
+@dataclass(frozen=True)
 class Flow:
-    """Data under way between two processes."""
+    """Data under way, or the end of it that is here: its processes, and what tells of it so far, in bytes."""
 
-    def __init__(self, sender: int, receiver: int, arrived: Callable[[], int], rtt: float) -> None:
-        self.processes = (sender, receiver)
-        self.arrived = arrived  # bytes that have come so far
-        self.rtt = rtt  # seconds; 0 where it is not known
-
-    def offered(self) -> int | None:
-        """Return the bytes that were sent so far; None where the protocol sends what goes through."""
-        return None
-
-    def dropped(self) -> int:
-        """Return the bytes that have come so far, and did not fit into the socket of the receiver."""
-        return 0
-
-
-class _Paced(Flow):
-    """Datagrams at a rate."""
-
-    def __init__(self, sender: int, receiver: int, cells: memoryview, connection: socket.socket) -> None:
-        super().__init__(sender, receiver, lambda: int(cells[0]), 0.0)
-        self._cells, self._connection = cells, connection
-
-    def offered(self) -> int:
-        return int(self._cells[1])
-
-    def dropped(self) -> int:
-        return receive_drops(self._connection) * DATAGRAM
+    processes: tuple[int, ...]
+    arrived: Callable[[], int]
+    rtt: float = 0.0  # seconds; 0 where it is not known
+    offered: Callable[[], int | None] = lambda: None  # what was sent; None where that is what goes through
+    dropped: Callable[[], int] = lambda: 0  # what has come, and did not fit into the socket of the receiver
 
 
 @contextmanager
 def stream(sender: socket.socket, receiver: socket.socket, patience: PatienceFor) -> Iterator[Flow]:
     """Yield a flow over a TCP connection, and end it."""
+    with stream_received(receiver, patience, sender) as flow, stream_sent(sender) as sending:
+        yield replace(flow, processes=(sending, *flow.processes), rtt=tcp_info(sender).rtt)
+
+
+@contextmanager
+def stream_sent(sender: socket.socket) -> Iterator[int]:
+    """Yield the PID of a process that sends as much as goes over a TCP connection; end what it sends."""
     sender.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, _UNSENT)
-    for end in (sender, receiver):
-        end.setblocking(True)
+    sender.setblocking(True)
 
     def send() -> None:
         part = bytes(_PART)
         while True:
             sender.send(part)
+
+    with _process(send) as sending:
+        yield sending
+    with suppress(OSError):  # it has been reset
+        sender.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def stream_received(receiver: socket.socket, patience: PatienceFor, *others: socket.socket) -> Iterator[Flow]:
+    """Yield what comes over a TCP connection, and wait for its end; where there is none, reset it and the others."""
+    receiver.setblocking(True)
 
     def receive() -> None:
         part = bytearray(2 * _PART)
@@ -89,23 +87,23 @@ def stream(sender: socket.socket, receiver: socket.socket, patience: PatienceFor
             pass
 
     with _process(receive) as receiving:
-        with _process(send) as sending:
-            yield Flow(sending, receiving, lambda: tcp_info(receiver).received, tcp_info(sender).rtt)
-        with suppress(OSError):  # it has been reset
-            sender.shutdown(socket.SHUT_WR)
+        yield Flow((receiving,), lambda: tcp_info(receiver).received, tcp_info(receiver).rtt)
         if not _ends(receiving, patience):
-            for end in (sender, receiver):  # no packet more than a RST (socket(7))
+            for end in (receiver, *others):  # no packet more than a RST (socket(7))
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
 
 
 @contextmanager
 def datagrams(sender: socket.socket, receiver: socket.socket, rate: float, patience: PatienceFor) -> Iterator[Flow]:
     """Yield a flow of datagrams at a rate in bits per second, and end it."""
-    cells = memoryview(mmap(-1, 16)).cast("Q")  # bytes that were received, and sent
-    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _MEMORY)
-    with suppress(PermissionError):
-        receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, _MEMORY)
-    receiver.setblocking(True)
+    with datagrams_received(receiver, patience) as flow, datagrams_sent(sender, rate) as (sending, offered):
+        yield replace(flow, processes=(sending, *flow.processes), offered=offered)
+
+
+@contextmanager
+def datagrams_sent(sender: socket.socket, rate: float) -> Iterator[tuple[int, Callable[[], int]]]:
+    """Yield the PID of a process that sends datagrams at a rate in bits per second, and what tells their bytes."""
+    sent = _cell()
 
     def send() -> None:
         datagram, each = bytes(DATAGRAM), 8 * DATAGRAM / rate
@@ -116,19 +114,37 @@ def datagrams(sender: socket.socket, receiver: socket.socket, rate: float, patie
             while due <= now:
                 with suppress(OSError):  # a full queue, or what the network answered to another one
                     sender.send(datagram)
-                cells[1] += DATAGRAM
+                sent[0] += DATAGRAM
                 due += each
             time.sleep(max(min(due - now, _TICK), 0))
+
+    with _process(send) as sending:
+        yield sending, lambda: int(sent[0])
+
+
+@contextmanager
+def datagrams_received(receiver: socket.socket, patience: PatienceFor) -> Iterator[Flow]:
+    """Yield what comes of datagrams, and wait until no more come."""
+    received = _cell()
+    receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _MEMORY)
+    with suppress(PermissionError):
+        receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, _MEMORY)
+    receiver.setblocking(True)
 
     def receive() -> None:
         part = bytearray(1 << 16)
         while True:
-            cells[0] += receiver.recv_into(part)
+            received[0] += receiver.recv_into(part)
 
     with _process(receive) as receiving:
-        with _process(send) as sending:
-            yield _Paced(sending, receiving, cells, receiver)
-        _come_to_rest(lambda: int(cells[0]), patience)
+        flow = Flow((receiving,), lambda: int(received[0]), dropped=lambda: receive_drops(receiver) * DATAGRAM)
+        yield flow
+        _come_to_rest(flow.arrived, patience)
+
+
+def _cell() -> memoryview:
+    """Return a counter that processes share."""
+    return memoryview(mmap(-1, 8)).cast("Q")
 
 
 @contextmanager

@@ -15,10 +15,13 @@ two rates the network is; where no process was kept from its work, the two are o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from labctl.checks.confidence import Limits, quantile
+
+K = TypeVar("K")
 
 _GROWS, _ROUNDS = 1.25, 3
 _SLEEPS = 0.1
@@ -54,6 +57,15 @@ def hindered(seconds: float, spent: Iterable[tuple[float, float]]) -> float:
         if seconds - ran - waited < _SLEEPS * seconds:
             factors.append(seconds / (seconds - waited) if waited < seconds else math.inf)
     return max(factors)
+
+
+def since(
+    before: Mapping[K, tuple[float, float]], now: Mapping[K, tuple[float, float]]
+) -> Iterator[tuple[float, float]]:
+    """Yield what each process has spent between two looks: on a CPU, and waiting for one."""
+    for each, (ran, waited) in now.items():
+        ran_before, waited_before = before.get(each, (0.0, 0.0))
+        yield ran - ran_before, waited - waited_before
 
 
 def at_its_rate(intervals: Iterable[Interval]) -> bool:

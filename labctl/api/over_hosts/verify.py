@@ -18,8 +18,9 @@ from labctl.api.over_hosts.gather import GatherThere
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.work import parts
 from labctl.checks.evidence import CountingPoint, Snapshot
-from labctl.checks.kinds import kind_of
+from labctl.checks.kinds import kind_of, throughput_apart
 from labctl.checks.kinds.nc_apart import Half, met
+from labctl.checks.kinds.throughput_apart import Received, Sent
 from labctl.checks.results import Outcome, Result
 from labctl.checks.run import Means, NoWatch, run
 from labctl.diagnosis.grouping import by_cause
@@ -36,7 +37,7 @@ from labctl.lab.verify import Verified, chosen
 from labctl.plan.desired import Desired, desired
 from labctl.process.patience import Patience
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.model import Check, Nc, Probe, Topology
+from labctl.topology.model import Check, Nc, Probe, Throughput, Topology
 from labctl.topology.values import Host
 
 if TYPE_CHECKING:
@@ -142,7 +143,28 @@ class There:
             return self.hosts.ask(hosts[0], AtHand.ask, probe)
         if isinstance(probe, Nc):
             return self.between(probe, parts.served, AtHand.call)
-        return Outcome("unasked", f"it is not measured yet between hosts ({', '.join(dict.fromkeys(hosts))})")
+        assert isinstance(probe, Throughput), "no other probe has two namespaces"
+        return self._flow_between(probe)
+
+    def _flow_between(self, probe: Throughput) -> Outcome:
+        """Measure a flow from a sender on one host to a receiver on another."""
+        found = self.hosts.sessions
+        receiver = found.start(self.hosts.hosts[probe.to], partial(parts.received, self._lab, probe))
+        if found.first_told(receiver) is None:
+            found.settle([receiver], keep=True)
+            return throughput_apart.met(probe, receiver.result, Sent())
+        sender = found.start(self.hosts.hosts[probe.from_], partial(parts.sent, self._lab, probe))
+        measured: list[object] = []
+        found.until(lambda: bool(measured) or sender.over or receiver.over, lambda _, what: measured.append(what))
+        if sender.over:  # nothing was sent
+            found.interrupt([receiver])
+            found.until(lambda: receiver.over)
+            found.settle([sender], keep=True)
+            return throughput_apart.met(probe, Received(), sender.result)
+        found.tell(sender, True)
+        found.wait([sender, receiver])
+        found.settle([sender, receiver], keep=True)
+        return throughput_apart.met(probe, receiver.result, sender.result)
 
     def between(
         self, probe: Nc, serve: Callable[[str, Nc, Caller], Half], call: Callable[[AtHand, Nc], Half]
@@ -193,7 +215,7 @@ class ProgramsThere(There):
         if isinstance(probe, Nc) and probe.server and len(hosts) > 1:
             return self.between(probe, parts.served_by_program, AtHand.call_by_program)
         if len(hosts) > 1 and not isinstance(probe, Nc):
-            return super().ask(probe)
+            return Outcome("unasked", f"iperf3 is not run between hosts ({', '.join(sorted(hosts))})")
         return self.hosts.ask(self._begins(probe), AtHand.ask_program, probe)
 
     def _begins(self, probe: Probe) -> str:

@@ -9,13 +9,14 @@ from labctl.process.child import Tell
 
 if TYPE_CHECKING:
     from labctl.checks.kinds.nc_apart import Half
+    from labctl.checks.kinds.throughput_apart import Received, Sent
     from labctl.lab.cables.status import CableStatus
     from labctl.lab.events import Removed
     from labctl.lab.reconcile import Planned
     from labctl.lab.status import Status
     from labctl.lab.up import UpReport
     from labctl.rootless.userns_diagnosis import Diagnosis
-    from labctl.topology.model import Nc, Topology
+    from labctl.topology.model import Nc, Throughput, Topology
 
 WHILE_BUSY = 5.0
 """Seconds by which a cable may carry later on a busy host."""
@@ -25,6 +26,9 @@ ALONE = "alone"
 
 LISTENS = "listens"
 """What the server of a probe tells once it is ready."""
+
+MEASURED = "measured"
+"""What the receiver of a flow tells once it has measured enough of it."""
 
 
 def begin(share: Topology, caller: Caller) -> tuple[UpReport, dict[str, CableStatus]]:
@@ -146,6 +150,30 @@ def served_by_program(lab: str, probe: Nc, caller: Caller) -> Half:
         return server.serve(probe, lambda: tell(LISTENS), caller.hear)
 
     return context_of(lab).follow(work, caller.tell)
+
+
+def received(lab: str, probe: Throughput, caller: Caller) -> Received:
+    """Be the receiver of a flow whose sender is on another host; tell when it listens, and when that may end."""
+    from labctl.checks.kinds.throughput_apart import receive
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.state import existing
+    from labctl.lab.verify import patience_of
+
+    def work(tell: Tell) -> Received:
+        patience = patience_of(existing(lab).read())
+        return receive(probe, patience, lambda: tell(LISTENS), lambda: tell(MEASURED))
+
+    return context_of(lab).follow(work, caller.tell)
+
+
+def sent(lab: str, probe: Throughput, caller: Caller) -> Sent:
+    """Be the sender of a flow whose receiver is on another host, until the caller speaks."""
+    from labctl.checks.kinds.throughput_apart import send
+    from labctl.lab.own_labs import context_of
+    from labctl.lab.state import existing
+    from labctl.lab.verify import patience_of
+
+    return context_of(lab).call(lambda: send(probe, patience_of(existing(lab).read()), caller.hear))
 
 
 def cables(lab: str, patience: float, caller: Caller) -> dict[str, CableStatus]:

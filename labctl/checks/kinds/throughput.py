@@ -96,8 +96,7 @@ def throughput(asked: Throughput, patience: PatienceFor) -> Outcome:
         try:
             listen(receiver, asked.protocol, asked.address, asked.port)
         except OSError as error:
-            taken = holding(asked.to, asked.protocol, asked.address, asked.port)
-            return Outcome("unasked", f"{asked.to} cannot listen: {kernel_words(error)}{taken}")
+            return cannot_listen(asked, error)
         sender = stack.enter_context(opened(asked.from_, asked.protocol, asked.address.version))
         try:
             set_out(sender, asked.address, asked.port)
@@ -106,10 +105,8 @@ def throughput(asked: Throughput, patience: PatienceFor) -> Outcome:
         if asked.protocol == "tcp":
             try:
                 receiver = stack.enter_context(_accepted(sender, receiver, patience(CONNECTING)))
-            except TimeoutError:
-                return Outcome("silent", f"no connection: timed out after {CONNECTING:g} s")
             except OSError as error:
-                return Outcome("silent", f"no connection: {kernel_words(error)}")
+                return no_connection(error)
         port = sender.getsockname()[1]
         with _flow(asked, sender, receiver, patience) as flow:
             intervals = measured(asked, flow, patience(0, *flow.processes))
@@ -117,6 +114,18 @@ def throughput(asked: Throughput, patience: PatienceFor) -> Outcome:
     if asked.protocol == "tcp":
         wait_until_closed((asked.from_, asked.to), port, patience)
     return outcome
+
+
+def cannot_listen(asked: Throughput, error: OSError) -> Outcome:
+    """Return why the receiver has not listened."""
+    taken = holding(asked.to, asked.protocol, asked.address, asked.port)
+    return Outcome("unasked", f"{asked.to} cannot listen: {kernel_words(error)}{taken}")
+
+
+def no_connection(error: OSError) -> Outcome:
+    """Return why there is no connection."""
+    why = f"timed out after {CONNECTING:g} s" if isinstance(error, TimeoutError) else kernel_words(error)
+    return Outcome("silent", f"no connection: {why}")
 
 
 def _accepted(sender: socket.socket, listener: socket.socket, waiting: Patience) -> socket.socket:
@@ -173,16 +182,12 @@ class _Watched:
         time.sleep(max(0.0, before.at + length - time.monotonic()))
         self._last = now = self._look()
         seconds, received = now.at - before.at, now.arrived - before.arrived
-        might = rates.hindered(seconds, (_since(now.spent[each], before.spent.get(each)) for each in now.spent))
+        might = rates.hindered(seconds, rates.since(before.spent, now.spent))
         if now.offered is not None and before.offered is not None:  # what was not sent cannot arrive
             might = max(might, self._rate * seconds / max(now.offered - before.offered, 1))
         if received and now.dropped > before.dropped:  # it has arrived, and the receiver was late
             might = max(might, (received + now.dropped - before.dropped) / received)
         return Interval(seconds, received, might)
-
-
-def _since(now: tuple[float, float], before: tuple[float, float] | None) -> tuple[float, float]:
-    return (now[0] - before[0], now[1] - before[1]) if before else now
 
 
 def from_its_rate(intervals: list[Interval]) -> list[Interval]:
