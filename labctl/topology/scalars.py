@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from labctl.topology.markers import Bounded
 from labctl.topology.values import shape
 
-_WHOLE = re.compile(r"\s*([+-]?[0-9]{1,30})(?:\.0*)?\s*", re.ASCII)
+_WHOLE = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0*)?\s*", re.ASCII)
+_LONGEST = 640  # characters of a number: int() takes as many digits, however it is limited (sys.int_info)
 _FALSE, _TRUE = frozenset(("0", "off", "f", "false", "n", "no")), frozenset(("1", "on", "t", "true", "y", "yes"))
 
 
@@ -39,7 +40,7 @@ def text(value: Any, bounded: Bounded) -> str:
 
 def whole(value: Any, bounded: Bounded) -> int:
     """Return a whole number. Raise Unfit."""
-    found = _WHOLE.fullmatch(value) if isinstance(value, str) else None
+    found = _WHOLE.fullmatch(value) if isinstance(value, str) and len(value) <= _LONGEST else None
     if found is not None:
         number = int(found[1])
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -55,8 +56,9 @@ def whole(value: Any, bounded: Bounded) -> int:
 
 def decimal(value: Any, bounded: Bounded) -> float:
     """Return a number that is finite. Raise Unfit."""
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
     try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+        number = float(value) if numeric or (isinstance(value, str) and value.isascii()) else math.nan
     except (ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
