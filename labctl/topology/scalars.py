@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from labctl.topology.markers import Bounded
 from labctl.topology.values import shape
 
-_WHOLE = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0*)?\s*", re.ASCII)
+_WHOLE = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*", re.ASCII)
 _LONGEST = 640  # characters of a number: int() takes as many digits, however it is limited (sys.int_info)
 _FALSE, _TRUE = frozenset(("0", "off", "f", "false", "n", "no")), frozenset(("1", "on", "t", "true", "y", "yes"))
 

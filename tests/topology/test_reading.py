@@ -101,6 +101,11 @@ def test_what_is_no_number(written: Any) -> None:
             reader(written, Bounded())
 
 
+def test_a_point_alone_makes_no_whole_number() -> None:
+    with pytest.raises(Unfit, match="must be a whole number"):
+        whole("5.", Bounded())
+
+
 @pytest.mark.parametrize("written", [10**50, str(10**50)])
 def test_a_number_of_many_digits_is_too_large(written: Any) -> None:
     for reader in (whole, decimal):
