@@ -25,7 +25,11 @@ def path_with(here: World, **programs: str) -> dict[str, str]:
 def test_each_of_the_three_netcats_proves_the_lab(here: World, netcat: str) -> None:
     environment = path_with(here, ping="ping", nc=netcat)
     here.labctl("up", "two-site")
-    here.labctl("verify", "--system-tools", env=environment)
+    for _ in range(3):  # exit code 5: the machine was too busy to ask a check
+        done = here.labctl("verify", "--system-tools", code=None, env=environment)
+        if done.returncode != 5:
+            break
+    assert done.returncode == 0, done.stdout
     here.labctl("down")
 
 
