@@ -44,7 +44,7 @@ def not_running(case: Case, ref: InterfaceRef) -> Iterator[Verdict]:
 def closed(case: Case, ref: InterfaceRef, other: InterfaceRef | None) -> Iterator[Verdict]:
     """Yield why no carrier comes over the cable of an interface, whose engine runs: the other one, or what is between.
 
-    What both ends measure is told of the cable, whichever of them is asked for.
+    The measurements of both ends describe the cable, whichever end is asked for.
     """
     if ref not in case.cables or other is None:
         return

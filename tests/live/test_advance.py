@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from labctl.engine.counters import NAMES
 from labctl.engine.packets.address import Address
 from labctl.live import readings as r
-from labctl.live.advance import advance
 from labctl.live.events import Event
 from labctl.live.readings import ProgramState
 from labctl.live.state import LabState
@@ -23,6 +22,7 @@ from labctl.plan.routes import DEFAULT_RULES, Route, Rule
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.program_ref import ProgramRef
 from tests.e2e.world import REPO
+from tests.live.following import run
 
 TUN = InterfaceRef("a", "tun0")
 SPEC = EngineSpec(TUN, Address("10.0.0.1", 9000), Address("10.0.0.2", 9000))
@@ -32,15 +32,6 @@ WAN = n.LinkThere(2, "wan0", "veth", True, True, 1500, "02:00:00:00:00:01")
 ADDRESS = n.AddressThere(2, "192.0.2.1/30")
 ROUTE = Route("10.9.0.0/16", via="192.0.2.2", dev="wan0")
 ALL = n.AllThere({1: LO, 2: WAN}, (ADDRESS,), (ROUTE,), DEFAULT_RULES[4])
-
-
-def run(state: LabState, *readings: r.Reading) -> tuple[LabState, list[str]]:
-    """Return the state after some readings, a second apart, and what happened in words."""
-    happened: list[Event] = []
-    for reading in readings:
-        state, new = advance(state, state.at + 1, reading)
-        happened += new
-    return state, [f"{event.kind}: {event.words}" for event in happened]
 
 
 def told(*notifications: n.Notification) -> list[r.Told]:

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from labctl.engine.packets.address import Address
 from labctl.live import readings as r
 from labctl.live.advance import advance
-from labctl.live.events import Event, LabEvent
+from labctl.live.events import LabEvent
 from labctl.live.state import LabState
 from labctl.plan import notifications as n
 from labctl.plan.engine_spec import EngineSpec
 from labctl.topology.interface_ref import InterfaceRef
+from tests.live.following import run
 
 HOSTS = {"srv1": ("a",), "srv2": ("b", "c")}
 SPREAD = r.Spread(HOSTS, "/x.yaml", True)
@@ -35,15 +36,6 @@ def told(host: str, *links: n.LinkThere) -> list[r.OnHost]:
     seen = [r.Told(name, there) for name in HOSTS[host]]
     readings: list[r.Reading] = [recorded(host), *seen, r.Process(TUN[host], 7, "running")]
     return [r.OnHost(host, reading) for reading in readings]
-
-
-def run(state: LabState, *readings: r.Reading) -> tuple[LabState, list[str]]:
-    """Return the state after some readings, a second apart, and what happened in words."""
-    happened: list[Event] = []
-    for reading in readings:
-        state, new = advance(state, state.at + 1, reading)
-        happened += new
-    return state, [f"{event.kind}: {event.words}" for event in happened]
 
 
 UP, FIRST = run(LabState("lab"), SPREAD, *told("srv1"), *told("srv2"))

@@ -59,6 +59,6 @@ def end_recorded(record: Record) -> tuple[list[Removed], list[LabError]]:
 
 
 def _another(record: Record, host: str) -> UsageError:
-    """Return what is told of a host where the lab was ended, and another one of the same name was made."""
+    """Return the error for a host on which the lab was ended, and another one of the same name was made."""
     what, why = f"on {host} the lab named {record.lab} is another one", "it was made since, and is left alone"
     return UsageError(what, why, f"ssh {record.logins[host]} labctl down {record.lab} ends that one")
