@@ -15,9 +15,14 @@ from typing import Any
 
 from labctl.learn.lesson.model import json_schema as schema_of_lessons
 from labctl.topology.model import json_schema as schema_of_topologies
+from labctl.topology.model.inventory import json_schema as schema_of_inventories
 
-TOPOLOGY, LESSONS = (Path(__file__).parent / name for name in ("topology.md", "lessons.md"))
-PAGES = {TOPOLOGY: ("Topology", schema_of_topologies), LESSONS: ("Lesson", schema_of_lessons)}
+TOPOLOGY, LESSONS, HOSTS = (Path(__file__).parent / name for name in ("topology.md", "lessons.md", "hosts.md"))
+PAGES = {
+    TOPOLOGY: ("Topology", schema_of_topologies),
+    LESSONS: ("Lesson", schema_of_lessons),
+    HOSTS: ("Inventory", schema_of_inventories),
+}
 MARKED = re.compile(r"<!-- keys: ([\w ]+) -->\n.*?<!-- end -->", re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 

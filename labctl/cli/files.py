@@ -53,13 +53,14 @@ def export(file: str, name: str | None, language: str, form: str) -> int:
 
 
 @cli.command()
-def schema() -> int:
-    """Print the JSON Schema of topology files, for editors."""
+@click.argument("kind", type=click.Choice(["topology", "inventory"]), default="topology")
+def schema(kind: str) -> int:
+    """Print the JSON Schema of topology files, or of inventories, for editors."""
     import json
 
-    from labctl.topology.model import json_schema
+    from labctl.topology.model import inventory, topology
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    click.echo(json.dumps({"topology": topology, "inventory": inventory}[kind].json_schema(), indent=2))
     return ExitCode.SUCCESS
 
 

@@ -22,6 +22,11 @@ _BOUNDS = {
 _BOUNDS["integer"] = _BOUNDS["number"]
 
 
+def schema_of_file(model: ModelClass, name: str) -> Schema:
+    """Return the JSON Schema (2020-12) of a file that holds a model; `name` is its identifier, an URN."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": name, **schema_of(model)}
+
+
 def schema_of(model: ModelClass) -> Schema:
     """Return the JSON Schema of a model, with a definition of each that is in it."""
     known: dict[str, Schema] = {}

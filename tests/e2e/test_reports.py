@@ -159,8 +159,10 @@ def test_validate_says_what_a_file_holds_and_makes_nothing(here: World) -> None:
     assert here.snapshot() == before
 
 
-def test_the_schema_is_json(here: World) -> None:
-    assert json.loads(here.labctl("schema").stdout)["$schema"].startswith("https://json-schema.org/")
+@pytest.mark.parametrize(("kind", "of"), [((), "topology"), (("topology",), "topology"), (("inventory",), "inventory")])
+def test_the_schema_is_json(here: World, kind: tuple[str, ...], of: str) -> None:
+    schema = json.loads(here.labctl("schema", *kind).stdout)
+    assert schema["$schema"].startswith("https://json-schema.org/") and schema["$id"] == f"urn:labctl:{of}"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

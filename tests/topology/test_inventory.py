@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import jsonschema
 import pytest
+import yaml
 from hypothesis import event, given
 from hypothesis import strategies as st
 
@@ -18,6 +20,7 @@ from labctl.topology.inventory import load_over, spread_over
 from labctl.topology.load import load, loads
 from labctl.topology.mistakes import TopologyMistakes
 from labctl.topology.model import Topology
+from labctl.topology.model.inventory import json_schema
 from labctl.topology.shipped import find
 from tests.topology.near_the_edge import NAMES, NUMBERS, ODD
 
@@ -34,6 +37,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def written(name: str, text: str) -> Path:
     Path(name).write_text(text, encoding="utf-8")
     return Path(name)
+
+
+def test_an_editor_knows_what_an_inventory_is() -> None:
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    jsonschema.validate(yaml.safe_load(TWO), json_schema())
+    with pytest.raises(jsonschema.ValidationError, match="namespace"):
+        jsonschema.validate(yaml.safe_load(TWO.replace("namespaces", "namespace")), json_schema())
 
 
 def refused(topology: Path, inventory: Path) -> str:

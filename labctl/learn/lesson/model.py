@@ -12,7 +12,7 @@ import shlex
 from typing import Annotated, Any, ClassVar, Literal
 
 from labctl.topology.fields import CheckName, HostField, InterfaceRefField, NamespaceName, Whole
-from labctl.topology.json_schema import schema_of
+from labctl.topology.json_schema import schema_of_file
 from labctl.topology.markers import Bounded, Described, Parsed
 from labctl.topology.model import Check
 from labctl.topology.model.base import Model, key
@@ -278,13 +278,10 @@ class Lesson(Model, called="a lesson"):
     steps: tuple[Step, ...] = key(min_length=1, description="The steps, in the order of their headings.")
 
 
-SCHEMA_ID = "urn:labctl:lesson"
-
-
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the front matter of a lesson."""
-    schema: dict[str, Any] = _with_variables(schema_of(Lesson))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema}
+    schema: dict[str, Any] = _with_variables(schema_of_file(Lesson, "urn:labctl:lesson"))
+    return schema
 
 
 def _with_variables(schema: Any) -> Any:

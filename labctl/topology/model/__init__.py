@@ -21,13 +21,12 @@ from labctl.topology.model.probes import Dns, Exec, Http, RouteLookup
 from labctl.topology.model.programs import Program, Ready, RestartPolicy
 from labctl.topology.model.routes import METRICS, NextHop, Route, RouteType, Rule, RuleType
 from labctl.topology.model.throughput import Throughput
-from labctl.topology.model.topology import SCHEMA_ID, Topology, json_schema
+from labctl.topology.model.topology import Topology, json_schema
 from labctl.topology.model.tunnels import Engine, TunnelEndpoint
 
 __all__ = [
     "METRICS",
     "PROBES",
-    "SCHEMA_ID",
     "Bounds",
     "Bridge",
     "CableEnd",

@@ -27,8 +27,8 @@ class Inventory(Model, called="an inventory"):
     )
 
 
-def inventory_schema() -> dict[str, Any]:
+def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of an inventory."""
-    from labctl.topology.json_schema import schema_of
+    from labctl.topology.json_schema import schema_of_file
 
-    return schema_of(Inventory)
+    return schema_of_file(Inventory, "urn:labctl:inventory")

@@ -80,11 +80,8 @@ class Topology(Model, called="a topology"):
         return loads(text, "<text>", os.getcwd())
 
 
-SCHEMA_ID = "urn:labctl:topology"
-
-
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a topology file."""
-    from labctl.topology.json_schema import schema_of
+    from labctl.topology.json_schema import schema_of_file
 
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema_of(Topology)}
+    return schema_of_file(Topology, "urn:labctl:topology")
