@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import field
 from typing import Any, Protocol, TypeVar
 
+from labctl.errors import LabError
 from labctl.frozen import frozen
 from labctl.process.child import Tell
 
@@ -30,6 +31,20 @@ class Caller:
 
 Work = Callable[[Caller], Result]
 """Some work, as it can be sent to another process."""
+
+
+def answer(about: object, hear: Callable[[], Any], tell: Tell) -> None:
+    """Tell the answers to what is heard about something: a method of it with arguments, until that is None.
+
+    A LabError is an answer.
+    """
+    while (question := hear()) is not None:
+        asked, *words = question
+        try:
+            found = asked(about, *words)
+        except LabError as error:
+            found = error
+        tell(found)
 
 
 class Worker(Protocol):

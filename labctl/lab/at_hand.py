@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from labctl.checks.evidence import CountingPoint, Snapshot
-from labctl.checks.kinds.nc_apart import Half, call
 from labctl.checks.probes import Probes
 from labctl.checks.results import Outcome
-from labctl.checks.system.nc import SystemNc
 from labctl.checks.system_tools import SystemTools
 from labctl.kernel.lookup import NoWay, Way
 from labctl.lab.gather_here import GatherHere
@@ -21,7 +18,7 @@ from labctl.lab.verify import AskedKernel, patience_of, snapshot
 from labctl.plan.change import Change
 from labctl.plan.desired import Desired, desired
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.model import Nc, Probe
+from labctl.topology.model import Probe
 from labctl.topology.values import Host
 
 
@@ -31,10 +28,6 @@ class AtHand(GatherHere):
     def __init__(self, state: State, wanted: Desired) -> None:
         super().__init__(state, wanted)
         self._patience, self._kernel = patience_of(state.read()), AskedKernel()
-
-    def now(self) -> int:
-        """Return the time of this host, in nanoseconds since the epoch."""
-        return time.time_ns()
 
     def observe(self, points: Collection[CountingPoint]) -> Snapshot:
         """Wait until no engine has packets left to carry. Return the counters of these points as they are then."""
@@ -46,17 +39,9 @@ class AtHand(GatherHere):
         """Make a probe whose namespaces are all here."""
         return Probes(self._patience).ask(probe)
 
-    def call(self, probe: Nc) -> Half:
-        """Be the client of a probe whose server is on another host."""
-        return call(probe, self._patience)
-
     def ask_program(self, probe: Probe) -> Outcome:
         """Make a probe whose namespaces are all here, with the program of this machine for it."""
         return self._programs([probe]).ask(probe)
-
-    def call_by_program(self, probe: Nc) -> Half:
-        """Be the client of a probe whose server is on another host, with the nc of this machine."""
-        return SystemNc(self._patience).call(probe)
 
     def typed(self, probe: Probe) -> str:
         """Return what a person types for the same here."""

@@ -5,14 +5,12 @@ What is not asked for yet is kept by the kernel, up to the memory of a tap, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from labctl.kernel.packet_taps import PacketTaps, Seen
+from labctl.lab.engines.stats import Drops
+from labctl.lab.state import State
 from labctl.lab.trace_facts import LabFacts
-
-Answer = TypeVar("Answer")
 
 
 class Portion(NamedTuple):
@@ -30,17 +28,13 @@ def portion(taps: PacketTaps, seconds: float) -> Portion:
     return Portion(tuple(packets), until, taps.missed())
 
 
-@dataclass(frozen=True)
-class Look:
-    """Taps on all namespaces of a lab that are on this host, and what is known there."""
+class Look(LabFacts):
+    """What is known of the namespaces of a lab that are on this host, and taps on them."""
 
-    taps: PacketTaps
-    facts: LabFacts
+    def __init__(self, state: State, taps: PacketTaps) -> None:
+        super().__init__(state, Drops(state))
+        self._taps = taps
 
     def portion(self, seconds: float) -> Portion:
         """Return some packets as soon as there are any; none after so many seconds."""
-        return portion(self.taps, seconds)
-
-    def fact(self, question: Callable[[LabFacts], Answer]) -> Answer:
-        """Return the answer to a question."""
-        return question(self.facts)
+        return portion(self._taps, seconds)

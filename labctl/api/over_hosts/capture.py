@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from heapq import merge
 
-from labctl.api.over_hosts.looks import Looks
+from labctl.api.over_hosts.conversation import Conversation
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.work import packets as work
 from labctl.hosts.record import Record
@@ -40,21 +40,21 @@ def capture(record: Record, typed: Sequence[str], expression: str | None) -> Ite
     works = {host: partial(work.look_at, record.lab, there, expression) for host, there in chosen.items()}
     with sessions({host: record.logins[host] for host in works}) as found:
         found.reach_all()
-        hosts = Looks(found, works)
+        hosts = Conversation(found)
         try:
-            told = hosts.told(tuple[str, Carriers])
+            told = hosts.begin(works, tuple[str, Carriers])
             for error in hosts.lost.values():
                 raise error
             words = ", ".join(dict.fromkeys(each for each, _ in told.values()))
             yield CaptureOverHosts(record.lab, words, Carriers.joined(each for _, each in told.values()), hosts)
         finally:
-            hosts.leave()
+            hosts.end()
 
 
 class CaptureOverHosts:
     """What several hosts see (lab.capture.Capture)."""
 
-    def __init__(self, lab: str, words: str, carriers: Carriers, hosts: Looks) -> None:
+    def __init__(self, lab: str, words: str, carriers: Carriers, hosts: Conversation) -> None:
         self.lab, self.carriers = lab, carriers
         self._hosts = hosts
         self._readings = hosts.readings()
@@ -83,9 +83,7 @@ class CaptureOverHosts:
 
     def _look(self, waiting: Waiting, seconds: float) -> None:
         """Ask hosts for more."""
-        answers: Mapping[str, Portion] = self._hosts.ask(
-            dict.fromkeys(waiting.asked(), partial(CaptureHere.portion, seconds=seconds)), Portion
-        )
+        answers = self._hosts.each(CaptureHere.portion, dict.fromkeys(waiting.asked(), (seconds,)))
         if time.monotonic() - self._read > READ_AGAIN:
             self._readings |= self._hosts.readings()
             self._clocks, self._read = clocks(self._readings), time.monotonic()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from labctl.api.over_hosts.conversation import Conversation, conversation
+from labctl.api.over_hosts.at_hand import LabAtHand, at_hand
 from labctl.api.over_hosts.sessions import Sessions, sessions
 from labctl.api.over_hosts.verify import There, explained, measured
 from labctl.checks.results import Result
@@ -64,14 +64,14 @@ class _There:
 
     @contextmanager
     def alone(self) -> Iterator[Ask]:
-        with conversation(self._record, self._found) as hosts:
+        with at_hand(self._record, self._found) as hosts:
             yield _Asking(self._record, hosts, self._wanted)
 
 
 class _Asking:
     """What asks checks, while no other command does."""
 
-    def __init__(self, record: Record, hosts: Conversation, wanted: Desired) -> None:
+    def __init__(self, record: Record, hosts: LabAtHand, wanted: Desired) -> None:
         self._record, self._hosts, self._wanted = record, hosts, wanted
 
     def briefly(self, check: Check) -> Result:

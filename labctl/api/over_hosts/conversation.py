@@ -1,95 +1,103 @@
-"""A conversation with each host of a lab: one piece of work there, which answers questions for a whole command.
+"""A conversation with hosts: one piece of work on each, which answers questions for a whole command.
 
 To be asked so costs a host no process, and it looks on meanwhile: taps and counters stay open from one question to the
-next. Other commands that make checks of the lab wait as long.
+next. A host that is lost answers no more, takes nothing away from what it has told, and the others go on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
-from typing import Any, TypeVar, TypeVarTuple
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from time import time_ns
+from typing import Any, TypeVar
 
+from labctl.api import agent
+from labctl.api.caller import Work
 from labctl.api.over_hosts.sessions import Sessions, Task
-from labctl.api.work import parts
 from labctl.errors import LabError
 from labctl.hosts.annotations import fits, result_of
-from labctl.hosts.errors import at, speaks_otherwise
-from labctl.hosts.record import Record
-from labctl.lab.at_hand import AtHand
+from labctl.hosts.errors import HostLost, at, speaks_otherwise
+from labctl.trace.clocks import Reading
 
-About = TypeVarTuple("About")
 Answer = TypeVar("Answer")
+
+ROUND_TRIPS = 5
+"""How often a host is asked for its time: the quickest answer says most."""
 
 
 class Conversation:
-    """The hosts of a lab. A question is a method of AtHand, with its arguments."""
+    """Hosts on which work answers (api.caller.answer). A question is a method of what it is about, with arguments."""
 
-    def __init__(self, record: Record, found: Sessions) -> None:
+    def __init__(self, found: Sessions) -> None:
         self.sessions = found
-        self.hosts: Mapping[str, str] = record.namespaces
-        """The host of each namespace."""
         self._tasks: dict[str, Task[None]] = {}
 
-    @property
-    def all_hosts(self) -> Sequence[str]:
-        """Return the hosts that are asked."""
-        return [*self._tasks]
+    def begin(self, works: Mapping[str, Work[None]], kind: object) -> dict[str, Any]:
+        """Begin work on hosts. Return what each tells before it is asked, as `told` does."""
+        self._tasks |= {host: self.sessions.start(host, work) for host, work in works.items()}
+        return self.told(kind, works)
 
-    def begin(self, lab: str, host: str) -> None:
-        """Begin with a host; wait until no other command makes checks there. Raise LabError."""
-        self._tasks[host] = task = self.sessions.start(host, partial(parts.converse, lab))
-        if self.sessions.first_told(task) is None:
-            _ = task.result  # which raises what kept it from that
+    @property
+    def all_hosts(self) -> Collection[str]:
+        """Return the hosts with which it was begun."""
+        return self._tasks.keys()
+
+    @property
+    def lost(self) -> dict[str, HostLost]:
+        """Return the hosts that answer no more."""
+        return {host: task.error for host, task in self._tasks.items() if isinstance(task.error, HostLost)}
+
+    def told(self, kind: object, hosts: Collection[str]) -> dict[str, Any]:
+        """Wait until each of some hosts has told one thing of a kind. Return it, of those that are not lost.
+
+        All are waited for, so that none answers an earlier question later. Raise the LabError that is an answer, or
+        that has ended the work of a host that is not lost.
+        """
+        asked = {host: self._tasks[host] for host in hosts}
+        heard: dict[str, Any] = {}
+
+        def hear(task: Task[Any], what: Any) -> None:
+            if asked.get(task.host) is task:
+                heard.setdefault(task.host, what)
+
+        self.sessions.until(lambda: all(host in heard or task.over for host, task in asked.items()), hear)
+        for host, task in asked.items():
+            if host not in heard and not isinstance(task.error, HostLost):
+                _ = task.result
+                raise LabError(f"labctl on {host} ended its work before it was done")
+        for host, what in heard.items():
+            if isinstance(what, LabError):
+                raise at(host, what)
+            if not fits(what, kind):
+                raise speaks_otherwise(host, f"what it tells is of type {type(what).__name__}")
+        return heard
+
+    def say(self, what: object) -> None:
+        """Tell all something that they wait for."""
+        for task in self._tasks.values():
+            if not task.over:
+                self.sessions.tell(task, what)
+
+    def each(self, asked: Callable[..., Answer], about: Mapping[str, tuple[object, ...]]) -> dict[str, Answer]:
+        """Return the answer of each host to a question about something else, of those that are not lost, as `told`."""
+        for host, words in about.items():
+            self.sessions.tell(self._tasks[host], (asked, *words))
+        return self.told(result_of(asked), about.keys())
+
+    def readings(self) -> dict[str, list[Reading]]:
+        """Ask each host that is not lost for its time, several times."""
+        found: dict[str, list[Reading]] = {}
+        for host, task in self._tasks.items():
+            with suppress(HostLost):
+                found[host] = [_reading(task) for _ in range(ROUND_TRIPS)] if not task.over else []
+        return {host: readings for host, readings in found.items() if readings}
 
     def end(self) -> None:
         """Ask nothing more."""
-        for task in self._tasks.values():
-            if not task.over:
-                self.sessions.tell(task, None)
-
-    def ask(self, host: str, asked: Callable[[AtHand, *About], Answer], *about: *About) -> Answer:
-        """Return the answer of one host. Raise LabError."""
-        return self.each(asked, {host: about})[host]
-
-    def all(self, asked: Callable[[AtHand, *About], Answer], *about: *About) -> dict[str, Answer]:
-        """Return the answers of all hosts to one question. Raise LabError."""
-        return self.each(asked, dict.fromkeys(self._tasks, about))
-
-    def each(self, asked: Callable[..., Answer], about: Mapping[str, tuple[object, ...]]) -> dict[str, Answer]:
-        """Return the answer of each host to a question about something else. Raise the LabError of one that has none.
-
-        All are waited for, so that none answers an earlier question later.
-        """
-        for host, words in about.items():
-            self.sessions.tell(self._tasks[host], (asked, *words))
-        told: dict[str, Any] = {}
-        self.sessions.until(lambda: all(host in told or self._tasks[host].over for host in about), told.__setitem__)
-        return {host: self._answer(host, asked, told) for host in about}
-
-    def _answer(self, host: str, asked: Callable[..., Answer], told: Mapping[str, Any]) -> Answer:
-        if host not in told:
-            _ = self._tasks[host].result  # which raises what has ended it
-            raise LabError(f"{host} has not answered")
-        answer: Answer = told[host]
-        if isinstance(answer, LabError):
-            raise at(host, answer)
-        if not fits(answer, result_of(asked)):
-            raise speaks_otherwise(host, f"its answer to {asked.__name__} is of type {type(answer).__name__}")
-        return answer
+        self.say(None)
 
 
-@contextmanager
-def conversation(record: Record, found: Sessions) -> Iterator[Conversation]:
-    """Yield a conversation with all hosts of a lab.
-
-    It is begun with each in its turn, in one order for all commands, so that no two wait for one another.
-    """
-    made = Conversation(record, found)
-    try:
-        for host in sorted(record.hosts):
-            made.begin(record.lab, host)
-        yield made
-    finally:
-        made.end()
+def _reading(task: Task[None]) -> Reading:
+    asked = time_ns()
+    told: int = task.link.call(agent.clock)
+    return Reading(asked, told, time_ns())

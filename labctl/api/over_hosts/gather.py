@@ -7,13 +7,12 @@ crossed the cables.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from labctl.api.over_hosts.conversation import Conversation
+from labctl.api.over_hosts.at_hand import LabAtHand
 from labctl.checks.results import Outcome, Tools
 from labctl.diagnosis.facts import CableEnd, Engine, Space
 from labctl.diagnosis.gather import LookUp, Met
@@ -36,7 +35,7 @@ from labctl.trace.sightings import sightings
 class GatherThere:
     """The hosts of a lab, asked for what a diagnosis needs (diagnosis.gather.Gather). Raise LabError for one lost."""
 
-    def __init__(self, hosts: Conversation, tools: Tools, topology: Topology) -> None:
+    def __init__(self, hosts: LabAtHand, tools: Tools, topology: Topology) -> None:
         self._hosts, self._tools = hosts, tools
         self._ends = {end: other for one, two in cables_of(topology) for end, other in ((one, two), (two, one))}
         self._ports = frozenset(end.port for each in topology.ttun for end in (each.bind, each.peer))
@@ -45,15 +44,10 @@ class GatherThere:
         self._tracing: list[str] = []
 
     def watch(self, names: Collection[str]) -> Collection[str]:
-        self._readings = {host: [self._reading(host)] for host in self._hosts.all_hosts}
+        self._readings = self._hosts.readings()
         asked = self._sorted(names)
         there = self._hosts.each(AtHand.watch, asked)
         return [name for host, (sent,) in asked.items() for name in sent if name in there[host]]
-
-    def _reading(self, host: str) -> Reading:
-        asked = time.time_ns()
-        told = self._hosts.ask(host, AtHand.now)
-        return Reading(asked, told, time.time_ns())
 
     def begin(self, names: Collection[str], program: bytes) -> None:
         by_host = self._sorted(names)

@@ -32,11 +32,6 @@ BEAT = 5.0
 SILENT = 15.0
 """Seconds without a word from a host after which it is lost: before its lease ends (agent.LEASE)."""
 
-Tell = Callable[[str, Any], object]
-"""Called with the name of a host and what its work tells."""
-
-_SILENTLY: Tell = lambda host, what: None  # noqa: E731
-
 
 class Task(Generic[Result]):
     """Some work on a host."""
@@ -75,6 +70,12 @@ class Task(Generic[Result]):
         if not self.settled:
             self.error = error
         self.over = self.settled = True
+
+
+Tell = Callable[[Task[Any], Any], object]
+"""Called with some work and what it tells."""
+
+_SILENTLY: Tell = lambda task, what: None  # noqa: E731
 
 
 class Sessions:
@@ -150,10 +151,13 @@ class Sessions:
         """Tell some work something, which waits for it."""
         task.link.cast(agent.tell, task.number, pickle.dumps(what))
 
-    def first_told(self, task: Task[Any]) -> Any:
-        """Wait for the first thing that some work tells. Return it, None where the work is over before."""
+    def first_told(self, *tasks: Task[Any]) -> Any:
+        """Wait for the first thing that some work tells. Return it, None where one is over before."""
         told: list[Any] = []
-        self.until(lambda: bool(told) or task.over, lambda _, what: told.append(what))
+        self.until(
+            lambda: bool(told) or any(task.over for task in tasks),
+            lambda task, what: told.append(what) if task in tasks else None,
+        )
         return told[0] if told else None
 
     def interrupt(self, tasks: Iterable[Task[Any]]) -> None:
@@ -215,7 +219,7 @@ class Sessions:
         if task.settled:
             del self._tasks[number]
         if kind == "told":
-            tell(host, what)
+            tell(task, what)
 
     def _drop_silent(self) -> None:
         for host in self.reached:

@@ -33,7 +33,7 @@ def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> 
         if follow:
             found.reach_all()
         reached = {host: works[host] for host in found.reached}
-        found.all(reached, lambda host, line: caller.tell(f"{host.ljust(width)}  {line}"))
+        found.all(reached, lambda task, line: caller.tell(f"{task.host.ljust(width)}  {line}"))
         found.reach_all()
 
 

@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
-from operator import methodcaller
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
-from labctl.api.over_hosts.conversation import conversation
-from labctl.api.over_hosts.looks import Looks
+from labctl.api.over_hosts.at_hand import at_hand
+from labctl.api.over_hosts.conversation import Conversation
 from labctl.api.over_hosts.sessions import Sessions, sessions
 from labctl.api.over_hosts.there import labctl
 from labctl.api.over_hosts.verify import There, applied, explained
@@ -30,7 +29,7 @@ from labctl.hosts.command import Streams
 from labctl.hosts.record import Record
 from labctl.kernel.packet_taps import Seen
 from labctl.lab.carriers import Carriers
-from labctl.lab.look import Look, Portion
+from labctl.lab.look import Look
 from labctl.lab.names import resolve
 from labctl.lab.trace import QUIET, SETTLE, alone
 from labctl.lab.traced import MOST_BYTES, Gathered, Meant, Traced, followed
@@ -52,6 +51,7 @@ LOOK = 0.1
 """Seconds for which a host waits for a packet, while it is not known whether the command has ended."""
 
 Ports = frozenset[tuple[int, int]]
+Answer = TypeVar("Answer")
 
 
 def trace_command(record: Record, namespace: str, command: Sequence[str], to_stderr: bool, stop: int) -> Traced:
@@ -77,7 +77,7 @@ def trace_check(record: Record, check: str, show: Callable[[Result], object]) ->
     code: int = ExitCode.UNREACHABLE
     causes = []
     with _watching(record) as (found, watch):
-        with watch.kept(), conversation(record, found) as hosts:
+        with watch.kept(), at_hand(record, found) as hosts:
             for result, why in explained(record, There(record.lab, hosts), wanted, [asked]):
                 causes.append((result.name, why))
                 code = int(not result.passed)
@@ -92,23 +92,24 @@ def _watching(record: Record) -> Iterator[tuple[Sessions, _Watch]]:
     """Yield what all hosts see from now on."""
     with sessions(record.logins) as found:
         found.reach_all()
-        hosts = Looks(found, dict.fromkeys(record.hosts, partial(work.look, record.lab)))
+        hosts = Conversation(found)
         try:
-            told: Mapping[str, tuple[Ports, Carriers]] = hosts.told(tuple[Ports, Carriers])
+            looks = dict.fromkeys(record.hosts, partial(work.look, record.lab))
+            told: Mapping[str, tuple[Ports, Carriers]] = hosts.begin(looks, tuple[Ports, Carriers])
             older: Ports = frozenset().union(*(ports for ports, _ in told.values()))
             hosts.say(older)
-            hosts.told(None)
+            hosts.told(None, record.hosts)
             for error in hosts.lost.values():
                 raise error
             yield found, _Watch(record, hosts, older, Carriers.joined(carriers for _, carriers in told.values()))
         finally:
-            hosts.leave()
+            hosts.end()
 
 
 class _Watch:
     """What the hosts of a lab have seen so far."""
 
-    def __init__(self, record: Record, hosts: Looks, older: Ports, carriers: Carriers) -> None:
+    def __init__(self, record: Record, hosts: Conversation, older: Ports, carriers: Carriers) -> None:
         self._record, self._hosts, self._older, self._carriers = record, hosts, older, carriers
         self._readings = hosts.readings()
         self._cut_off: list[LabError] = []
@@ -151,8 +152,8 @@ class _Watch:
 
     def _look(self, seconds: float) -> bool:
         """Take what hosts have seen. Return whether that is anything."""
-        asked = {host: partial(Look.portion, seconds=seconds) for host in self._seen if host not in self._hosts.lost}
-        portions: Mapping[str, Portion] = self._hosts.ask(asked, Portion)
+        asked = {host: (seconds,) for host in self._seen if host not in self._hosts.lost}
+        portions = self._hosts.each(Look.portion, asked)
         for host, portion in portions.items():
             self._missed[host] = portion.missed
             for seen in portion.packets:
@@ -192,39 +193,33 @@ class _Facts:
     """What the hosts say of the places that a packet passed, each question once (trace.ladder.Facts)."""
 
     def __init__(
-        self, hosts: Mapping[str, str], cables: Mapping[InterfaceRef, InterfaceRef], known: Clocks, there: Looks
+        self, hosts: Mapping[str, str], cables: Mapping[InterfaceRef, InterfaceRef], known: Clocks, there: Conversation
     ) -> None:
         self._hosts, self._cables, self._clocks, self._there = hosts, cables, known, there
         self._asked = cache(self._ask)
 
-    def _ask(self, name: str, namespace: str, *arguments: object) -> Any:
+    def _ask(self, asked: Callable[..., Answer], namespace: str, *about: object) -> Answer | None:
         """Return the answer of the host of a namespace, None of one that is lost."""
         host = self._hosts[namespace]
-        if host in self._there.lost:
-            return None
-        question = partial(Look.fact, question=methodcaller(name, *arguments))
-        return self._there.ask({host: question}, str | InterfaceRef | None).get(host)
+        return None if host in self._there.lost else self._there.each(asked, {host: about}).get(host)
 
     def route(self, namespace: str, packet: Packet, arrived: str) -> str:
-        return self._asked("route", namespace, namespace, _header(packet), arrived) or ""
+        return self._asked(Look.route, namespace, namespace, _header(packet), arrived) or ""
 
     def refusal(self, namespace: str, packet: Packet, arrived: str) -> str:
-        return self._asked("refusal", namespace, namespace, _header(packet), arrived) or ""
+        return self._asked(Look.refusal, namespace, namespace, _header(packet), arrived) or ""
 
     def receiver(self, leaving: InterfaceRef) -> InterfaceRef | None:
-        found: InterfaceRef | None = self._cables.get(leaving) or self._asked("receiver", leaving.namespace, leaving)
-        return found
+        return self._cables.get(leaving) or self._asked(Look.receiver, leaving.namespace, leaving)
 
     def engine(self, device: InterfaceRef) -> str | None:
-        found: str | None = self._asked("engine", device.namespace, device)
-        return found
+        return self._asked(Look.engine, device.namespace, device)
 
     def reader(self, namespace: str, port: int) -> InterfaceRef | None:
-        found: InterfaceRef | None = self._asked("reader", namespace, namespace, port)
-        return found
+        return self._asked(Look.reader, namespace, namespace, port)
 
     def bridge(self, port: InterfaceRef) -> str:
-        return self._asked("bridge", port.namespace, port) or ""
+        return self._asked(Look.bridge, port.namespace, port) or ""
 
     def cable(self, arriving: InterfaceRef) -> str:
         sender = self._cables.get(arriving)
@@ -232,7 +227,7 @@ class _Facts:
 
     def cable_loss(self, leaving: InterfaceRef) -> str:
         ends = (leaving, self._cables[leaving]) if leaving in self._cables else ()
-        told = ((self._hosts[end.namespace], self._asked("cable_loss", end.namespace, end)) for end in ends)
+        told = ((self._hosts[end.namespace], self._asked(Look.cable_loss, end.namespace, end)) for end in ends)
         return "; ".join(f"on {host} {words}" for host, words in told if words)
 
     def within(self, one: str, other: str) -> int:

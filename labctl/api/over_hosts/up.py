@@ -198,8 +198,9 @@ class Merged:
         self._unsaid: list[Done] = []
         self._taken_back = False
 
-    def hear(self, host: str, event: Any) -> None:
+    def hear(self, task: Task[Any], event: Any) -> None:
         """Hear what happens on a host."""
+        host = task.host
         match event:
             case Planned():
                 self._planned[host] = event

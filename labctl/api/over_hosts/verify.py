@@ -10,16 +10,16 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from labctl.api.caller import Caller
-from labctl.api.over_hosts.conversation import Conversation, conversation
+from labctl.api.over_hosts.at_hand import LabAtHand, at_hand
 from labctl.api.over_hosts.gather import GatherThere
 from labctl.api.over_hosts.sessions import sessions
-from labctl.api.work import parts
+from labctl.api.work import halves
 from labctl.checks.evidence import CountingPoint, Snapshot
-from labctl.checks.kinds import kind_of, throughput_apart
-from labctl.checks.kinds.nc_apart import Half, met
+from labctl.checks.kinds import kind_of, nc_apart, throughput_apart
+from labctl.checks.kinds.nc_apart import Half
 from labctl.checks.kinds.throughput_apart import Received, Sent
 from labctl.checks.results import Outcome, Result
 from labctl.checks.run import Means, NoWatch, run
@@ -43,6 +43,19 @@ from labctl.topology.values import Host
 if TYPE_CHECKING:
     from labctl.topology.checks_file import ChecksFile
 
+Both = TypeVar("Both", Nc, Throughput)
+
+
+class _Half(Protocol):
+    """What one half of a probe has seen; `outcome` where it could not begin."""
+
+    @property
+    def outcome(self) -> Outcome | None: ...
+
+
+Listened = TypeVar("Listened", bound=_Half)
+Called = TypeVar("Called", bound=_Half)
+
 LONGER = 1.0
 """Seconds by which a time-out is longer than on one machine: each look goes to the hosts and back."""
 
@@ -55,7 +68,7 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
     causes: list[tuple[str, Sequence[Verdict]]] = []
     with sessions(record.logins) as found:
         found.reach_all()
-        with conversation(record, found) as hosts:
+        with at_hand(record, found) as hosts:
             tools = ProgramsThere(record.lab, hosts) if system_tools else There(record.lab, hosts)
             for result, why in explained(record, tools, wanted, checks):
                 results.append(replace(result, lost=in_a_line(why)))
@@ -75,7 +88,7 @@ def explained(
         yield result, () if result.passed or result.lacks else _explained(explainer, result)
 
 
-def measured(record: Record, hosts: Conversation, wanted: Desired, check: Check) -> Result:
+def measured(record: Record, hosts: LabAtHand, wanted: Desired, check: Check) -> Result:
     """Run a check of a lab over hosts with no look at whose the packets are that are counted."""
     there = There(record.lab, hosts)
     (result,) = run(wanted, [check], Means(there, NoWatch(), there.observe, there, _patience))
@@ -115,7 +128,7 @@ def _patience(seconds: float, *others: int) -> Patience:
 class There:
     """The hosts of a lab, asked for what a check needs (checks.results.Tools, checks.held_back.Kernel)."""
 
-    def __init__(self, lab: str, hosts: Conversation) -> None:
+    def __init__(self, lab: str, hosts: LabAtHand) -> None:
         self._lab, self.hosts = lab, hosts
 
     def observe(self, points: Collection[CountingPoint]) -> Snapshot:
@@ -142,48 +155,37 @@ class There:
         if len(set(hosts)) == 1 or (isinstance(probe, Nc) and not probe.server):
             return self.hosts.ask(hosts[0], AtHand.ask, probe)
         if isinstance(probe, Nc):
-            return self.between(probe, parts.served, AtHand.call)
+            return nc_apart.met(probe, *self.apart(probe, halves.served, halves.called, Half(), Half()))
         assert isinstance(probe, Throughput), "no other probe has two namespaces"
-        return self._flow_between(probe)
+        return throughput_apart.met(probe, *self.apart(probe, halves.received, halves.sent, Received(), Sent()))
 
-    def _flow_between(self, probe: Throughput) -> Outcome:
-        """Measure a flow from a sender on one host to a receiver on another."""
-        found = self.hosts.sessions
-        receiver = found.start(self.hosts.hosts[probe.to], partial(parts.received, self._lab, probe))
-        if found.first_told(receiver) is None:
-            found.settle([receiver], keep=True)
-            return throughput_apart.met(probe, receiver.result, Sent())
-        sender = found.start(self.hosts.hosts[probe.from_], partial(parts.sent, self._lab, probe))
-        measured: list[object] = []
-        found.until(lambda: bool(measured) or sender.over or receiver.over, lambda _, what: measured.append(what))
-        if sender.over:  # nothing was sent
-            found.interrupt([receiver])
-            found.until(lambda: receiver.over)
-            found.settle([sender], keep=True)
-            return throughput_apart.met(probe, Received(), sender.result)
-        found.tell(sender, True)
-        found.wait([sender, receiver])
-        found.settle([sender, receiver], keep=True)
-        return throughput_apart.met(probe, receiver.result, sender.result)
+    def apart(
+        self,
+        probe: Both,
+        listen: Callable[[str, Both, Caller], Listened],
+        send: Callable[[str, Both, Caller], Called],
+        unheard: Listened,
+        unsent: Called,
+    ) -> tuple[Listened, Called]:
+        """Have one half of a probe listen on its host, and then the other one send on its own.
 
-    def between(
-        self, probe: Nc, serve: Callable[[str, Nc, Caller], Half], call: Callable[[AtHand, Nc], Half]
-    ) -> Outcome:
-        """Carry the data of a check from a client on one host to a server on another."""
+        Return what each has seen; of one that was not begun, or heard nothing for nothing was sent, the last two.
+        """
         found = self.hosts.sessions
-        server = found.start(self.hosts.hosts[probe.to], partial(serve, self._lab, probe))
-        if found.first_told(server) is None:
-            found.settle([server], keep=True)
-            return met(probe, server.result, Half())
-        called = self.hosts.ask(self.hosts.hosts[probe.from_], call, probe)
-        if called.outcome:  # nothing was sent
-            found.interrupt([server])
-            found.until(lambda: server.over)
-            return called.outcome
-        found.tell(server, True)
-        found.wait([server])
-        found.settle([server], keep=True)
-        return met(probe, server.result, called)
+        listens = found.start(self.hosts.hosts[probe.to], partial(listen, self._lab, probe))
+        if found.first_told(listens) is None:
+            found.settle([listens], keep=True)
+            return listens.result, unsent
+        sends = found.start(self.hosts.hosts[probe.from_], partial(send, self._lab, probe))
+        found.first_told(listens, sends)  # enough, or nothing where one of them is over
+        found.tell(sends, True)
+        found.wait([sends])
+        if sends.result.outcome:
+            found.interrupt([listens])
+        found.tell(listens, True)
+        found.wait([listens])
+        found.settle([sends, listens], keep=True)
+        return unheard if sends.result.outcome else listens.result, sends.result
 
     def way(self, namespace: str, to: Host) -> Way | NoWay:
         """Return the way of a packet that a namespace sends."""
@@ -213,7 +215,8 @@ class ProgramsThere(There):
         """Make a probe with the program for it on the host where it begins."""
         hosts = {self.hosts.hosts[name] for name in probe.namespaces.values()}
         if isinstance(probe, Nc) and probe.server and len(hosts) > 1:
-            return self.between(probe, parts.served_by_program, AtHand.call_by_program)
+            by_program = (halves.served_by_program, halves.called_by_program)
+            return nc_apart.met(probe, *self.apart(probe, *by_program, Half(), Half()))
         if len(hosts) > 1 and not isinstance(probe, Nc):
             return Outcome("unasked", f"iperf3 is not run between hosts ({', '.join(sorted(hosts))})")
         return self.hosts.ask(self._begins(probe), AtHand.ask_program, probe)

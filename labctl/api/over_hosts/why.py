@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labctl.api.over_hosts.conversation import conversation
+from labctl.api.over_hosts.at_hand import at_hand
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.over_hosts.verify import There, applied, explained
 from labctl.hosts.record import Record
@@ -18,6 +18,6 @@ def why(record: Record, namespace: str, typed: str) -> Reached:
     address, check = question(wanted.topology, sender, typed)
     with sessions(record.logins) as found:
         found.reach_all()
-        with conversation(record, found) as hosts:
+        with at_hand(record, found) as hosts:
             ((result, causes),) = explained(record, There(record.lab, hosts), wanted, [check])
     return Reached(record.lab, sender, str(address), result.passed, result.observed, tuple(causes))

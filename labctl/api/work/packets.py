@@ -6,9 +6,9 @@ import select
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from labctl.api.caller import Caller
+from labctl.api.caller import Caller, answer
 from labctl.process.child import ChildEnded, Tell
 from labctl.process.signals import KEYBOARD, ignored, passed_on
 
@@ -159,21 +159,18 @@ def look(lab: str, caller: Caller) -> None:
     looked.
     """
     from labctl.lab.carriers import Carriers
-    from labctl.lab.engines.stats import Drops
     from labctl.lab.look import Look
     from labctl.lab.own_labs import context_of
     from labctl.lab.state import existing
     from labctl.lab.trace import connections, tapped
-    from labctl.lab.trace_facts import LabFacts
 
     def work(tell: Tell) -> None:
         state = existing(lab)
         tell((connections(state), Carriers.of(state.read())))
         older = caller.hear()
-        facts = LabFacts(state, Drops(state))
         with tapped(state, older) as taps:
             tell(None)
-            _answer(Look(taps, facts), caller, tell)
+            answer(Look(state, taps), caller.hear, tell)
 
     context_of(lab).follow(work, caller.tell)
 
@@ -189,13 +186,6 @@ def look_at(lab: str, typed: Sequence[str], expression: str | None, caller: Call
     def work(tell: Tell) -> None:
         with capturing(lab, typed, expression) as captured:
             tell((captured.words, captured.carriers))
-            _answer(captured, caller, tell)
+            answer(captured, caller.hear, tell)
 
     context_of(lab).follow(work, caller.tell)
-
-
-def _answer(about: object, caller: Caller, tell: Tell) -> None:
-    """Answer what the caller asks about something, until that is nothing any more."""
-    question: Callable[[Any], object] | None
-    while (question := caller.hear()) is not None:
-        tell(question(about))

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labctl.api.caller import Caller
+from labctl.api.caller import Caller, answer
 from labctl.process.child import Tell
 
 if TYPE_CHECKING:
-    from labctl.checks.kinds.nc_apart import Half
-    from labctl.checks.kinds.throughput_apart import Received, Sent
     from labctl.lab.cables.status import CableStatus
     from labctl.lab.events import Removed
     from labctl.lab.reconcile import Planned
     from labctl.lab.status import Status
     from labctl.lab.up import UpReport
     from labctl.rootless.userns_diagnosis import Diagnosis
-    from labctl.topology.model import Nc, Throughput, Topology
+    from labctl.topology.model import Topology
 
 WHILE_BUSY = 5.0
 """Seconds by which a cable may carry later on a busy host."""
 
 ALONE = "alone"
 """What is told once no other checks of the lab are at work on this host."""
-
-LISTENS = "listens"
-"""What the server of a probe tells once it is ready."""
-
-MEASURED = "measured"
-"""What the receiver of a flow tells once it has measured enough of it."""
 
 
 def begin(share: Topology, caller: Caller) -> tuple[UpReport, dict[str, CableStatus]]:
@@ -102,78 +94,17 @@ def end(lab: str, mark: str, caller: Caller) -> tuple[Removed, ...] | None:
 def converse(lab: str, caller: Caller) -> None:
     """Have other checks of the lab wait on this host; tell when none is at work, and then answer the caller.
 
-    A question is a method of AtHand with its arguments, the last one None. An error is an answer.
+    A question is a method of AtHand with its arguments.
     """
-    from labctl.errors import LabError
     from labctl.lab.at_hand import at_hand
     from labctl.lab.own_labs import context_of
 
     def work(tell: Tell) -> None:
         with at_hand(lab) as here:
             tell(ALONE)
-            while (question := caller.hear()) is not None:
-                asked, *about = question
-                try:
-                    answer = asked(here, *about)
-                except LabError as error:
-                    answer = error
-                tell(answer)
+            answer(here, caller.hear, tell)
 
     context_of(lab).follow(work, caller.tell)
-
-
-def served(lab: str, probe: Nc, caller: Caller) -> Half:
-    """Be the server of a probe whose client is on another host; tell when it listens."""
-    from labctl.checks.kinds.nc_apart import serve
-    from labctl.lab.own_labs import context_of
-    from labctl.lab.state import existing
-    from labctl.lab.verify import patience_of
-
-    def work(tell: Tell) -> Half:
-        return serve(probe, patience_of(existing(lab).read()), lambda: tell(LISTENS))
-
-    return context_of(lab).follow(work, caller.tell)
-
-
-def served_by_program(lab: str, probe: Nc, caller: Caller) -> Half:
-    """Be the server of a probe whose client is on another host, with the nc of this machine, until the caller speaks.
-
-    Tell when it listens.
-    """
-    from labctl.checks.system.nc import SystemNc
-    from labctl.lab.own_labs import context_of
-    from labctl.lab.state import existing
-    from labctl.lab.verify import patience_of
-
-    def work(tell: Tell) -> Half:
-        server = SystemNc(patience_of(existing(lab).read()))
-        return server.serve(probe, lambda: tell(LISTENS), caller.hear)
-
-    return context_of(lab).follow(work, caller.tell)
-
-
-def received(lab: str, probe: Throughput, caller: Caller) -> Received:
-    """Be the receiver of a flow whose sender is on another host; tell when it listens, and when that may end."""
-    from labctl.checks.kinds.throughput_apart import receive
-    from labctl.lab.own_labs import context_of
-    from labctl.lab.state import existing
-    from labctl.lab.verify import patience_of
-
-    def work(tell: Tell) -> Received:
-        patience = patience_of(existing(lab).read())
-        return receive(probe, patience, lambda: tell(LISTENS), lambda: tell(MEASURED))
-
-    return context_of(lab).follow(work, caller.tell)
-
-
-def sent(lab: str, probe: Throughput, caller: Caller) -> Sent:
-    """Be the sender of a flow whose receiver is on another host, until the caller speaks."""
-    from labctl.checks.kinds.throughput_apart import send
-    from labctl.lab.own_labs import context_of
-    from labctl.lab.state import existing
-    from labctl.lab.verify import patience_of
-
-    return context_of(lab).call(lambda: send(probe, patience_of(existing(lab).read()), caller.hear))
 
 
 def cables(lab: str, patience: float, caller: Caller) -> dict[str, CableStatus]:
