@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -12,7 +13,7 @@ from rich.table import Table
 from labctl.lab.events import Done, Event, Planned, Removed, RollingBack, Waited
 from labctl.plan.change import Change
 from labctl.plan.recorded import Substitution
-from labctl.plan.steps import Step
+from labctl.plan.steps import AddNamespace, Step
 from labctl.report import diff
 from labctl.report.console import console
 from labctl.report.tree import LabTree
@@ -48,7 +49,7 @@ class UpView:
                 self._changes = {change.step: change for change in changes}
                 self._fresh, self._as_diff = fresh, self._explain or not fresh
                 if changes and not self._as_diff:
-                    self._begin(lab, len(changes))
+                    self._begin(lab, changes)
             case Done(step) if self._as_diff:
                 for line in diff.lines(self._changes[step], self._fresh, self._explain):
                     self._console.print(line)
@@ -71,10 +72,12 @@ class UpView:
             case Done() | Removed():
                 pass
 
-    def _begin(self, lab: str, steps: int) -> None:
+    def _begin(self, lab: str, changes: Sequence[Change]) -> None:
+        steps = len(changes)
         drawn = steps <= MOST_DRAWN
         if drawn or self._console.is_terminal:
-            self._picture = LabTree(lab) if drawn else StepCount(lab, steps)
+            namespaces = [each.step.namespace for each in changes if isinstance(each.step, AddNamespace)]
+            self._picture = LabTree(lab, namespaces) if drawn else StepCount(lab, steps)
         if self._console.is_terminal:
             from rich.live import Live
 

@@ -52,7 +52,11 @@ class TerminalReporter:
         tables.plan(found, fresh, explain)
 
     def restart(self, lab: str, found: Restarted) -> None:
-        names = [*(engine.device for engine in found.engines), *(program.program for program in found.programs)]
+        names = [
+            *(engine.device for engine in found.engines),
+            *(cable.device for cable in found.cables),
+            *(program.program for program in found.programs),
+        ]
         print(shown(f"{lab}: started again: {', '.join(names)}"))
 
     def down(self, report: DownReport, wanted: str | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.text import Text
 from rich.tree import Tree
 
@@ -12,12 +14,17 @@ from labctl.topology.interface_ref import InterfaceRef
 
 
 class LabTree:
-    """The tree of a lab; it grows with every step that is done."""
+    """The tree of a lab; it grows with every step that is done.
 
-    def __init__(self, title: str) -> None:
+    The namespaces stand in the order that is named, for those of several hosts are made in none.
+    """
+
+    def __init__(self, title: str, namespaces: Iterable[str] = ()) -> None:
         self._tree = Tree(Text(title, style="bold"), guide_style="dim")
         self._spaces: dict[str, Tree] = {}
         self._lines: dict[InterfaceRef, tuple[Tree, Text]] = {}
+        for name in namespaces:
+            self._space(name)
 
     def grow(self, step: Step, substitution: Substitution | None = None) -> None:
         """Add what a step did, where it belongs."""

@@ -10,7 +10,11 @@ from tests.hosts.test_two_site import INVENTORY
 def test_commands_of_a_shell(wire: Wire) -> None:
     near = wire.near
     near.labctl("up", "two-site", "-i", near.file("inventory.yaml", INVENTORY))
-    near.labctl("restart")
+    devices = ["siteA:tun0", "siteB:tun1", "siteA:wan0", "siteB:wan0"]
+    assert sorted(near.labctl("restart").stdout.partition("again: ")[2].strip().split(", ")) == sorted(devices)
+    hosts, _, whose = zip(*(line.split()[:3] for line in near.labctl("logs").stdout.splitlines()), strict=True)
+    assert list(hosts) == sorted(hosts), "of one host after the other"
+    assert set(whose) == set(devices)
     assert near.json("verify", "underlay")["checks"][0]["passed"], "the cable is joined again"
     near.labctl("impair", "siteA:tun0", "--loss", "10%")
     assert "loss 10%" in near.labctl("impair", "siteA:tun0", "--show").stdout

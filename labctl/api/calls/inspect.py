@@ -59,7 +59,7 @@ def logs(lab: str, named: Sequence[str], follow: bool, caller: Caller) -> None:
         from labctl.api.over_hosts.there import logs
 
         return logs(record, named, follow, caller)
-    work.logs(lab, named, follow, caller)
+    work.logs(lab, named, follow, 0, caller)
 
 
 def events(lab: str, verify: bool, caller: Caller) -> None:

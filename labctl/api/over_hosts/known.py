@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labctl.errors import LabError
 from labctl.hosts.record import Record, existing
-from labctl.lab.names import Names
+from labctl.lab.names import NOTHING_RUNS, Names, chosen
 from labctl.lab.status import Summary
 
 
@@ -22,9 +24,23 @@ def names(record: Record) -> Names:
     topology = record.applied()
     if topology is None:
         return Names(tuple(record.namespaces), (), (), ())
+    from labctl.topology.cables import cables_of
+
     return Names(
         tuple(record.namespaces),
-        tuple(str(endpoint.device) for endpoint in topology.ttun),
+        (
+            *(str(endpoint.device) for endpoint in topology.ttun),
+            *(str(end) for it in cables_of(topology) for end in it),
+        ),
         tuple(f"{name}:{each.name}" for name, space in topology.namespaces.items() for each in space.programs),
         tuple(check.name for check in topology.checks),
     )
+
+
+def that_run(record: Record, named: Sequence[str]) -> dict[str, list[str]]:
+    """Return the engines and programs of a lab that are named, or all, by the host of each. Raise UsageError."""
+    if not record.topology:  # then only the hosts know what runs there
+        return record.by_host(named) or {host: [] for host in record.hosts}
+    there = names(record)
+    found = record.by_host(chosen(record.lab, named, (*there.devices, *there.programs), NOTHING_RUNS))
+    return {host: found[host] for host in record.hosts if host in found}

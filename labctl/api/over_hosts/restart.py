@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from labctl.api.caller import Caller
+from labctl.api.over_hosts.known import that_run
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.over_hosts.up import make
 from labctl.api.over_hosts.verify import applied
@@ -18,8 +19,8 @@ from labctl.lab.restart import Restarted
 def restart(record: Record, named: Sequence[str]) -> Restarted:
     """End engines and programs, all or those named, and start them again. Raise LabError."""
     topology = applied(record)
-    by_host = record.by_host(named)
-    works = {host: partial(lifecycle.restart, record.lab, by_host.get(host, ())) for host in by_host or record.hosts}
+    runs = that_run(record, named)
+    works = {host: partial(lifecycle.restart, record.lab, names) for host, names in runs.items()}
     with locked_over_hosts(record.lab):
         with sessions({host: record.logins[host] for host in works}) as found:
             found.reach_all()

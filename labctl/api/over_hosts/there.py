@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labctl.api.caller import Caller
-from labctl.api.over_hosts.sessions import sessions
+from labctl.api.over_hosts.known import that_run
+from labctl.api.over_hosts.sessions import Task, sessions
 from labctl.api.work import inspect, operate, parts
 from labctl.hosts.command import Streams, run_there
 from labctl.hosts.errors import broke_off
@@ -22,18 +23,31 @@ if TYPE_CHECKING:
 
 
 def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> None:
-    """Tell the lines that engines and programs wrote, each with the name of its host.
+    """Tell the lines that engines and programs wrote, each with the name of its host: of one host after the other.
 
-    Raise LabError in the end where a host is not reached; with `follow`, which has no end, at once.
+    Raise LabError in the end where a host is not reached. With `follow`, which has no end, that is raised at once, and
+    lines are told as they come.
     """
-    by_host = record.by_host(named)
-    works = {host: partial(inspect.logs, record.lab, by_host.get(host, ()), follow) for host in by_host or record.hosts}
-    width = max(map(len, works))
+    runs = that_run(record, named)
+    names = [name for each in runs.values() for name in each]
+    host_column, name_column = max(map(len, runs), default=0), max(map(len, names)) if len(names) > 1 else 0
+    works = {host: partial(inspect.logs, record.lab, each, follow, name_column) for host, each in runs.items()}
+    kept: dict[str, list[str]] = {host: [] for host in works}
+
+    def show(host: str, line: str) -> None:
+        caller.tell(f"{host.ljust(host_column)}  {line}")
+
+    def hear(task: Task[Any], line: str) -> None:
+        show(task.host, line) if follow else kept[task.host].append(line)
+
     with sessions({host: record.logins[host] for host in works}) as found:
         if follow:
             found.reach_all()
         reached = {host: works[host] for host in found.reached}
-        found.all(reached, lambda task, line: caller.tell(f"{task.host.ljust(width)}  {line}"))
+        found.all(reached, hear)
+        for host, lines in kept.items():
+            for line in lines:
+                show(host, line)
         found.reach_all()
 
 

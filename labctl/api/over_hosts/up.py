@@ -193,7 +193,7 @@ class Merged:
     def __init__(self, lab: str, hosts: tuple[str, ...], tell: Listener) -> None:
         self.waiting: dict[str, Waiting] = {}  # the cables of each host, once it has made its share
         self._lab, self._tell = lab, tell
-        self._unplanned = set(hosts)
+        self._hosts = hosts
         self._planned: dict[str, Planned] = {}
         self._unsaid: list[Done] = []
         self._taken_back = False
@@ -204,13 +204,12 @@ class Merged:
         match event:
             case Planned():
                 self._planned[host] = event
-                self._unplanned.discard(host)
-                if not self._unplanned:
+                if self._is_planned:
                     self._tell(self._all())
                     for done in self._unsaid:
                         self._tell(done)
                     self._unsaid.clear()
-            case Done() if self._unplanned:
+            case Done() if not self._is_planned:
                 self._unsaid.append(event)
             case Waiting():
                 self.waiting[host] = event
@@ -219,6 +218,10 @@ class Merged:
             case _ if not self._taken_back:
                 self._tell(event)
 
+    @property
+    def _is_planned(self) -> bool:
+        return len(self._planned) == len(self._hosts)
+
     def take_back(self, why: str) -> None:
         """Tell once that what was made is taken back: where one host does so, all do."""
         if not self._taken_back:
@@ -226,5 +229,6 @@ class Merged:
             self._tell(RollingBack(why))
 
     def _all(self) -> Planned:
-        changes = tuple(change for planned in self._planned.values() for change in planned.changes)
-        return Planned(self._lab, changes, all(planned.fresh for planned in self._planned.values()))
+        each = [self._planned[host] for host in self._hosts]
+        changes = tuple(change for planned in each for change in planned.changes)
+        return Planned(self._lab, changes, all(planned.fresh for planned in each))

@@ -57,13 +57,16 @@ def status(lab: str, caller: Caller) -> Status:
     return context_of(lab).call(partial(status_of, lab))
 
 
-def logs(lab: str, named: Sequence[str], follow: bool, caller: Caller) -> None:
-    """Tell the lines that engines and programs of a lab wrote; with `follow` until this is interrupted."""
+def logs(lab: str, named: Sequence[str], follow: bool, column: int, caller: Caller) -> None:
+    """Tell the lines that engines and programs of a lab wrote; with `follow` until this is interrupted.
+
+    `column` is the width of the names in front of them, where they stand beside others than these.
+    """
     from labctl.lab.engines.logs import lines
     from labctl.lab.own_labs import context_of
 
     def work(tell: Tell) -> None:
-        for line in lines(lab, named, follow):
+        for line in lines(lab, named, follow, column):
             tell(line)
 
     context_of(lab).follow(work, caller.tell)

@@ -27,9 +27,10 @@ _COLOUR = re.compile("\x1b\\[[0-9;]*m")  # ECMA-48: select graphic rendition
 NO_TIME = " " * len("13:03:07.123")
 
 
-def lines(lab: str, named: Sequence[str], follow: bool) -> Iterator[str]:
+def lines(lab: str, named: Sequence[str], follow: bool, column: int = 0) -> Iterator[str]:
     """Yield the lines of logs in the order of time, each with its time, and whose it is if there are several.
 
+    `column` is how wide the names are at least; where it is not 0, one that is alone has its name, too.
     What would control a terminal is not in them. Raise UsageError for a name that is no engine or program.
     """
     state = existing(lab)
@@ -37,9 +38,9 @@ def lines(lab: str, named: Sequence[str], follow: bool) -> Iterator[str]:
     runs: list[InterfaceRef | ProgramRef] = [*recorded.engines, *recorded.cables, *recorded.programs]
     logs = {str(ref): state.log_of(ref) for ref in runs}
     chosen = names.chosen(lab, named, logs, names.NOTHING_RUNS)
-    width = max((len(name) for name in chosen), default=0)
+    width = max(column, *map(len, chosen)) if column or len(chosen) > 1 else 0
     for line, whose in _in_order([Tail(name, logs[name]) for name in chosen], follow):
-        name = f"{whose.ljust(width)}  " if len(chosen) > 1 else ""
+        name = f"{whose.ljust(width)}  " if width else ""
         yield f"{_clock(line.time)}  {name}{_harmless(line.text)}"
 
 
