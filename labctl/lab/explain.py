@@ -107,7 +107,9 @@ class Explainer:
             return []
         if asked.measured and result.outcome == "differs":
             return unmet_bounds.verdicts(self._case(result))
-        if asked.measured:  # nothing came of it, which a few packets show as well: those are looked at
+        if (
+            asked.measured and result.outcome != "unasked"
+        ):  # nothing came of it, which a few packets show as well: those are looked at
             self._look(result.name, EVERYTHING)
             self._again(result.name)
         case = self._case(result)

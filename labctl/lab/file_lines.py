@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,17 +10,12 @@ from labctl.diagnosis.facts import File
 from labctl.errors import LabError
 from labctl.plan.desired import Desired
 from labctl.topology.model import Topology
-from labctl.topology.shipped import as_typed
+from labctl.topology.shipped import as_typed, shorter
 
 
 def file_of(file: str, wanted: Desired, inventory: str = "") -> File:
     """Return the file that a lab was made from, and the inventory of its hosts, by their paths; empty for none."""
-    over = f" -i {_shorter(inventory)}" if inventory else ""
-    return File(as_typed(file) + over if file else "", _shorter(file), partial(_lines, file, wanted))
-
-
-def _shorter(path: str) -> str:
-    return min(path, os.path.relpath(path), key=len) if path else ""
+    return File(as_typed(file, inventory), shorter(file), partial(_lines, file, wanted))
 
 
 def _is_of(made: Topology, written: Topology) -> bool:

@@ -8,10 +8,12 @@ All of it is from the record of the lab, without a look at the kernel: completio
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 
 from labctl.errors import UsageError
 from labctl.frozen import frozen
+from labctl.hosts.record import PART
 from labctl.lab.state import existing
 from labctl.topology.unknown_names import no_such
 
@@ -37,7 +39,10 @@ def unknown(lab: str, typed: str, known: Collection[str], lacks: str) -> UsageEr
 
 
 def no_lab(lab: str, running: Collection[str]) -> UsageError:
-    """Return the error for a lab that is not among those that run."""
+    """Return the error for a lab that is not among those that run, or of which nothing is on this host any more."""
+    if os.environ.get(PART):
+        why = "it was ended there, or what runs there was killed, or the host has started anew"
+        return UsageError(f"nothing is left there of lab {lab}", why, "labctl up FILE makes it again")
     hint = "labctl up FILE makes one, labctl list shows yours"
     return no_such(f"there is no lab named {lab}", lab, running, among="running", hint=hint)
 

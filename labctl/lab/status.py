@@ -79,6 +79,7 @@ class Status:
     challenge: Challenge | None = None  # while one runs there is no `pending`
     hosts: tuple[HostStatus, ...] = ()  # where it is over several
     mark: str = ""  # what tells it from another lab of the same name
+    inventory: str = ""  # the file that says on which hosts it is; empty where `file` does
 
     def __str__(self) -> str:
         """Return a line for each namespace, engine and program, and what differs from the file."""

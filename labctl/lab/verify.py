@@ -51,6 +51,7 @@ class Verified:
     drift: tuple[Change, ...]
     diagnosis: tuple[Verdict, ...] = ()
     challenge: Standing | None = None  # while one runs there is neither drift nor diagnosis
+    inventory: str = ""  # the file that says on which hosts the lab is; empty where `file` does
 
     @property
     def passed(self) -> bool:

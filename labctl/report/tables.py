@@ -101,7 +101,7 @@ def _substitutions(out: Console, substitutions: Iterable[Substitution]) -> None:
 def status(report: Status) -> None:
     """Print interfaces and engines with their counters, and how the lab differs from its file."""
     out = console()
-    out.print(f"[bold]{report.lab}[/] ({report.mode}){_made_from(report.file)}")
+    out.print(f"[bold]{report.lab}[/] ({report.mode}){_made_from(report.file, report.inventory)}")
     table = _table("namespace", "interface", "kind", "state", "MTU", "addresses", ">rx", ">tx")
     for name, space in report.namespaces.items():
         if space is None:
@@ -128,13 +128,16 @@ def status(report: Status) -> None:
     _firewalls(out, report.namespaces)
     _substitutions(out, report.substitutions)
     if report.pending and report.pending.changes:
-        out.print(f"[yellow]differs from its file[/]{_mended_by(report.file)}:")
+        out.print(f"[yellow]differs from its file[/]{_mended_by(report)}:")
         for line in diff.differences(report.pending.changes):
             out.print(line)
     elif report.pending:
         lost = ", ".join(host.host for host in report.hosts if not host.reached)
         out.print(f"{report.lab} is as its file says" + (f", but for {escape(lost)}: not reached" if lost else ""))
         _looked(out, report.pending.coverage)
+    elif report.topology is None:
+        again = f"labctl up {_typed(report)} makes it whole, " if report.file else ""
+        out.print(f"[yellow]unfinished:[/] labctl up has not come to its end ({again}labctl down {report.lab} ends it)")
     challenge.note(report.challenge)
 
 
@@ -171,12 +174,16 @@ def _state(program: ProgramStatus) -> str:
     return f"[red]{told}[/] (labctl logs)"
 
 
-def _mended_by(file: str) -> str:
-    return f" (labctl up {escape(as_typed(file))} repairs it)" if file else ""
+def _mended_by(report: Status) -> str:
+    return f" (labctl up {_typed(report)} repairs it)" if report.file else ""
 
 
-def _made_from(file: str) -> str:
-    return f" from {escape(as_typed(file))}" if file else ""
+def _typed(report: Status) -> str:
+    return escape(as_typed(report.file, report.inventory))
+
+
+def _made_from(file: str, inventory: str = "") -> str:
+    return f" from {escape(as_typed(file, inventory))}" if file else ""
 
 
 def _offloads(out: Console, engines: Iterable[EngineStatus]) -> None:
@@ -257,13 +264,16 @@ def labs(summaries: Sequence[Summary]) -> None:
             str(summary.namespaces),
             "" if summary.hosts else f"{summary.engines_running} of {summary.engines} running",
             "" if summary.hosts else f"{summary.programs_running} of {summary.programs} running",
-            f"on {', '.join(summary.hosts)}" if summary.hosts else _completeness(summary),
+            _completeness(summary),
         )
     out.print(table)
 
 
 def _completeness(summary: Summary) -> str:
-    return "up" if summary.complete else "[yellow]unfinished[/]"
+    hosts = f"on {', '.join(summary.hosts)}" if summary.hosts else ""
+    if not summary.complete:
+        return f"[yellow]unfinished[/], {hosts}" if hosts else "[yellow]unfinished[/]"
+    return hosts or "up"
 
 
 def topologies(found: Mapping[str, str]) -> None:

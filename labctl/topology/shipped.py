@@ -40,12 +40,19 @@ def names() -> list[str]:
     return list(_files())
 
 
-def as_typed(file: str) -> str:
-    """Return what a person types for a topology file: the name of a shipped one, or the shorter path."""
+def as_typed(file: str, inventory: str = "") -> str:
+    """Return what a person types for a topology file, and the inventory of its hosts, if it has one.
+
+    It is the name of a shipped one, or the shorter path.
+    """
     path = Path(file)
-    if _files().get(path.stem) == path:
-        return path.stem
-    return min(file, os.path.relpath(file), key=len) if file else ""
+    typed = path.stem if _files().get(path.stem) == path else shorter(file)
+    return f"{typed} -i {shorter(inventory)}" if typed and inventory else typed
+
+
+def shorter(path: str) -> str:
+    """Return a path as it is, or seen from here, whichever is shorter."""
+    return min(path, os.path.relpath(path), key=len) if path else ""
 
 
 def text_of(name: str) -> str:

@@ -249,7 +249,7 @@ OF_A_HOST = (
     OfHost(
         "environment killed", (("srv2", "kill -KILL ENVIRONMENT"),),
         status=Said(0, ("right      gone", "+ right namespace  (is not there)", "left:out: nothing comes from srv2")),
-        verify=Said(2, ("on srv2: there is no lab named between", "labctl up")),
+        verify=Said(2, ("on srv2: nothing is left there of lab between", "labctl up")),
         dark=True,
     ),
 )  # fmt: skip

@@ -9,14 +9,16 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from labctl import cli
+from labctl.api.over_hosts.sessions import Task
+from labctl.lab.cables.status import CableStatus
 from tests.e2e.world import eventually
 from tests.hosts.conftest import Wire
 from tests.hosts.machines import Machine
@@ -137,6 +139,7 @@ checks:
   - {name: across, ping: {from: left, to: 10.2.0.2}, crosses: ["left:v", "right:v"]}
 """
 AS_ROOT = JOINED.replace("srv1: {}, srv2: {}", "srv1: {ssh: root@srv1}, srv2: {ssh: root@srv2}")
+HALF_ROOTS = JOINED.replace("srv2: {}", "srv2: {ssh: root@srv2}")
 STOPS_BEFORE = {"plug": "plugs", "keep": "check_carriers"}
 """The first function of api/over_hosts/cables.py that is called in a phase of `up`, when all hosts wait for it."""
 
@@ -179,6 +182,45 @@ def test_the_driver_is_killed_when_all_is_made(wire: Wire, phase: str, topology:
     wire.near.labctl("up", "joined.yaml", "--name", phase)
     assert [check["passed"] for check in wire.near.json("verify")["checks"]] == [True]
     wire.near.labctl("down")
+
+
+def _up_that_is_killed_between_two_keeps() -> NoReturn:
+    """Be labctl, and die when the first host has kept what it has, and no other was told to."""
+    from labctl.api.over_hosts import cables
+    from labctl.api.over_hosts.sessions import Sessions
+
+    check, settle = cables.check_carriers, Sessions.settle
+
+    def killed(found: Sessions, tasks: Sequence[Task[Any]], *, keep: bool) -> None:
+        settle(found, tasks[:1], keep=keep)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def checked(carriers: Mapping[str, Mapping[str, CableStatus]]) -> None:
+        check(carriers)
+        setattr(Sessions, "settle", killed)  # noqa: B010
+
+    setattr(cables, "check_carriers", checked)  # noqa: B010
+    cli.main()
+
+
+@pytest.mark.parametrize("then", ["up", "down"])
+def test_the_driver_is_killed_between_two_keeps(wire: Wire, then: str) -> None:
+    """One host has its share, and the other has nothing: `status` tells it, and the next command makes it one again."""
+    near, (srv1, srv2) = wire.near, wire.hosts
+    file = near.file("joined.yaml", HALF_ROOTS)
+    near.start_labctl("up", file, main=_up_that_is_killed_between_two_keeps, stdout=subprocess.DEVNULL).wait()
+    eventually(lambda: not srv2.processes(), "srv2 has taken its share back")
+    assert [lab["complete"] for lab in (*srv1.json("list"), *near.json("list"))] == [True, False]
+    if then == "up":
+        told = near.labctl("status").stdout
+        assert "unfinished: labctl up has not come to its end (labctl up joined.yaml makes it whole" in told
+        assert re.search("^right +gone", told, re.MULTILINE)
+        assert "left:v: nothing comes from srv2" in told
+        assert "joined never came up" in near.labctl("verify", code=4).stderr
+        near.labctl("up", file)
+        assert [check["passed"] for check in near.json("verify")["checks"]] == [True]
+    assert "joined is down" in near.labctl("down").stdout
+    assert near.json("list") == []
 
 
 @pytest.mark.parametrize(

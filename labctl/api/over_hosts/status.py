@@ -47,6 +47,7 @@ def status_on(record: Record, found: Sessions) -> Status:
             HostStatus(host, known.namespaces, host not in lost, ANOTHER if host in another else _why(lost.get(host)))
             for host, known in record.hosts.items()
         ),
+        inventory=record.inventory,
     )
 
 

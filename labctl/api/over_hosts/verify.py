@@ -38,6 +38,7 @@ from labctl.plan.desired import Desired, desired
 from labctl.process.patience import Patience
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check, Nc, Probe, Throughput, Topology
+from labctl.topology.shipped import as_typed
 from labctl.topology.values import Host
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
                 causes.append((result.name, why))
                 caller.tell(results[-1])
             drift = [change for each in hosts.all(AtHand.pending).values() for change in each]
-    return Verified(record.lab, record.file, tuple(results), tuple(drift), by_cause(causes))
+    diagnosis = by_cause(causes)
+    return Verified(record.lab, record.file, tuple(results), tuple(drift), diagnosis, inventory=record.inventory)
 
 
 def explained(
@@ -108,7 +110,9 @@ def applied(record: Record) -> Topology:
     """Return the topology as applied. Raise KernelRefused where the lab never came up."""
     topology = record.applied()
     if topology is None:
-        raise KernelRefused(f"lab {record.lab} never came up", "its labctl up was cut off", f"labctl down {record.lab}")
+        again = f"labctl up {as_typed(record.file, record.inventory)} makes it whole, " if record.file else ""
+        hint = f"{again}labctl down {record.lab} ends it"
+        raise KernelRefused(f"lab {record.lab} never came up", "its labctl up was cut off", hint)
     return topology
 
 
