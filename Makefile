@@ -84,8 +84,8 @@ fuzz: .venv/installed-dev
 	$(BIN)/python -m tests.engine.fuzz_core
 	$(BIN)/python -m tests.engine.cable.fuzz
 
-# The engine's core in C under AddressSanitizer and UndefinedBehaviorSanitizer; needs cc, and uses clang's fuzzer if it
-# is there. SANITIZE_SECONDS=600 goes on for longer.
+# The engine's core in C under AddressSanitizer and UndefinedBehaviorSanitizer; needs cc, and uses clang's libFuzzer if
+# it is there (Debian: clang libclang-rt-dev). SANITIZE_SECONDS=600 has that go on for longer.
 sanitize: .venv/installed-dev
 	$(BIN)/python -m tests.engine.sanitize $(or $(SANITIZE_SECONDS),20)
 
