@@ -107,9 +107,7 @@ class Explainer:
             return []
         if asked.measured and result.outcome == "differs":
             return unmet_bounds.verdicts(self._case(result))
-        if (
-            asked.measured and result.outcome != "unasked"
-        ):  # nothing came of it, which a few packets show as well: those are looked at
+        if asked.measured and result.outcome != "unasked":  # nothing came, which a few packets show as well
             self._look(result.name, EVERYTHING)
             self._again(result.name)
         case = self._case(result)

@@ -43,7 +43,7 @@ class Fault:
     def without_carrier(self, end: str) -> bool:
         """Return whether an end has no carrier then."""
         told = self.left if end == "left" else self.right
-        return told.startswith(("hears", "nothing comes", "its engine has ended", _HEARD, "but only", "where"))
+        return told.startswith(_DARK)
 
 
 def rule(name: str, host: str, hook: str, what: str) -> tuple[Commands, Commands]:
@@ -65,6 +65,8 @@ _BOTH = (
 )
 _HEARD = "which does not hear this end"
 _JOINED = "joined with"
+_DARK = ("hears", "nothing comes", "its engine has ended", _HEARD, "but only", "where", "datagrams")
+"""How `status` begins to tell of an end that has no carrier."""
 
 OF_A_CABLE = (
     firewall(
@@ -169,7 +171,8 @@ class Said:
 class OfHost:
     """Something wrong with a host, or on the way to it, that concerns all cables.
 
-    `dark` is whether they lose their carriers then. Undone by `undo` it heals by itself, without it by `labctl up`.
+    `verify` is what `why` says, too, where the check does not pass. `dark` is whether they lose their carriers then.
+    Undone by `undo` it heals by itself, without it by `labctl up`.
     """
 
     name: str

@@ -5,11 +5,18 @@ Those of one cable are all there at once, in one lab, and the lab is asked once;
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
+from labctl.api.over_hosts.sessions import sessions
+from labctl.hosts.record import existing
 from tests.e2e.world import eventually
 from tests.hosts.conftest import Wire
 from tests.hosts.faults import HOST_OF, OF_A_CABLE, OF_A_HOST, Commands, Fault, OfHost, Said
@@ -23,6 +30,11 @@ SOME = OF_A_CABLE[0].name
 HEALED_ALONE = tuple(fault.name for fault in OF_A_CABLE if fault.undo)
 
 
+def address_of(number: int) -> str:
+    """Return the address of the right end of a cable."""
+    return f"10.9.{number}.2"
+
+
 def between(names: tuple[str, ...]) -> str:
     """Return a topology with a cable of each name between two hosts, and a check that crosses it."""
     spaces = [
@@ -34,7 +46,7 @@ def between(names: tuple[str, ...]) -> str:
         for here, there, last in (("left", "right", 1), ("right", "left", 2))
     ]
     checks = [
-        f"  - {{name: {name}, ping: {{from: left, to: 10.9.{number}.2, count: 10, timeout: 0.3}}}}\n"
+        f"  - {{name: {name}, ping: {{from: left, to: {address_of(number)}, count: 10, timeout: 0.3}}}}\n"
         for number, name in enumerate(names)
     ]
     hosts = "".join(f"  {host}: {{ports: 47000-47019}}\n" for host in HOST_OF.values())
@@ -81,7 +93,7 @@ class Between:
     def carries(self, name: str = SOME) -> bool:
         """Return whether a ping over a cable is answered, without labctl."""
         number = [fault.name for fault in OF_A_CABLE].index(name)
-        return " 0% packet loss" in self._in_lab("left", "sh", "-c", f"ping -c 1 -W 1 10.9.{number}.2 || :")
+        return " 0% packet loss" in self._in_lab("left", "sh", "-c", f"ping -c 1 -W 1 {address_of(number)} || :")
 
     def _in_lab(self, space: str, *command: str) -> str:
         """Run a program in a namespace of the lab, as root. Return what it prints."""
@@ -96,6 +108,7 @@ class Told(NamedTuple):
     ends: Mapping[str, Any]
     passed: Mapping[str, bool]
     causes: Mapping[str, Any]
+    whys: Mapping[str, Any]
     mended: Mapping[str, Any]
 
 
@@ -116,6 +129,8 @@ def told(lab: Between) -> Told:
     for device in dark:
         eventually(lambda device=device: not lab.carrier(device), f"{device} without carrier")  # type: ignore[misc]
     verified = near.json("verify", code=1)
+    with near.start_labctl(main=why_each, stdout=subprocess.PIPE) as asking:
+        whys = json.loads(asking.communicate()[0])
     ends = {end["device"]: end for end in near.json("status")["cables"]}
     for fault in OF_A_CABLE:
         lab.do(fault.undo, fault.name)
@@ -126,8 +141,23 @@ def told(lab: Between) -> Told:
         ends,
         _passed(verified),
         {name: cause for cause in verified["diagnosis"] for name in cause["checks"]},
+        whys,
         near.json("verify", code=None),
     )
+
+
+def why_each() -> NoReturn:
+    """Be `labctl why` for each of the cables, one after the other, with one login for all of them."""
+    from labctl.api.over_hosts import why
+
+    record = existing("between")
+    with sessions(record.logins) as found:
+        setattr(why, "sessions", lambda logins: nullcontext(found))  # noqa: B010
+        told = {
+            fault.name: asdict(why.why(record, "left", address_of(number))) for number, fault in enumerate(OF_A_CABLE)
+        }
+    sys.stdout.write(json.dumps(told))
+    raise SystemExit
 
 
 def _passed(verified: Mapping[str, Any]) -> dict[str, bool]:
@@ -154,6 +184,17 @@ def test_verify_names_it(lab: Between, told: Told, fault: Fault) -> None:
         assert lab.meant(fault.why, fault.name) in cause["words"]
 
 
+@pytest.mark.parametrize("fault", [it for it in OF_A_CABLE if it.name != "lost"], ids=lambda fault: fault.name)
+def test_why_names_it(lab: Between, told: Told, fault: Fault) -> None:
+    """But for what takes some datagrams alone: the three of `why` may all arrive."""
+    found = told.whys[fault.name]
+    assert found["reached"] is not bool(fault.hop)
+    causes = [(cause["hop"], cause["reason"]) for cause in found["diagnosis"]]
+    assert causes == ([(fault.hop, fault.reason)] if fault.hop else [])
+    for cause in found["diagnosis"]:
+        assert lab.meant(fault.why, fault.name) in cause["words"]
+
+
 @each_fault
 def test_it_heals(told: Told, fault: Fault) -> None:
     """By itself once it is undone, which `told` has seen, or by `labctl up` where something of the lab is gone."""
@@ -173,6 +214,8 @@ def test_what_is_wrong_with_a_host_is_told_and_heals(lab: Between, told: Told, f
         _says(lab, fault.status, "status")
         if fault.verify:
             _says(lab, fault.verify, "verify", SOME)
+        if fault.verify and fault.verify.code:
+            _says(lab, fault.verify, "why", "left", address_of(0))
     finally:
         lab.do(fault.undo)
     if not fault.undo:
