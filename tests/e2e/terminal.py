@@ -79,12 +79,29 @@ def terminal(here: World, *command: str, **options: Any) -> Iterator[Terminal]:
         opened.close()
 
 
+class _Emulator(pyte.Screen):
+    """A screen that also scrolls by several lines at once, as tmux asks for where much is written (SU of ECMA-48)."""
+
+    def scroll_up(self, count: int = 1) -> None:
+        """Move the lines between the margins up, by at least one; the cursor stays."""
+        line = self.cursor.y
+        self.cursor.y = self.margins.bottom if self.margins else self.lines - 1
+        for _ in range(max(count, 1)):
+            self.index()
+        self.cursor.y = line
+
+
+class _Stream(pyte.ByteStream):
+    csi = pyte.ByteStream.csi | {"S": "scroll_up"}
+    events = pyte.ByteStream.events | {"scroll_up"}
+
+
 class Screen(Terminal):
     """One program on a terminal of some lines and columns, which it fills."""
 
     def __init__(self, here: World, command: list[str], size: tuple[int, int], **options: Any) -> None:
-        self._screen = pyte.Screen(size[1], size[0])
-        self._stream = pyte.ByteStream(self._screen)
+        self._screen = _Emulator(size[1], size[0])
+        self._stream = _Stream(self._screen)
         super().__init__(here, command, size, env={"TERM": "xterm-256color"}, **options)
 
     def _show(self, part: bytes) -> None:
