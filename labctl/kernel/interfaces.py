@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from labctl.kernel import addresses, neighbours
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.addresses import Address
+from labctl.kernel.link_message import IFLA_STATS64, link_messages
 from labctl.plan.facts import Neighbour
-
-_IFINFOMSG = struct.Struct("=BxHiII")  # family, type, index, flags, change
-_IFLA_IFNAME, _IFLA_STATS64 = 3, 23  # linux/if_link.h
 
 _FLAGS = (
     "up", "broadcast", "debug", "loopback", "pointopoint", "notrailers", "running", "noarp", "promisc", "allmulti",
@@ -49,18 +47,16 @@ def details() -> dict[str, Details]:
     """Return the interfaces of this thread's namespace, by name."""
     with closing(rt.Rtnetlink()) as netlink:
         owned, known = addresses.addresses(netlink), neighbours.seen(netlink)
-        links = netlink.messages(rt.RTM_GETLINK, rt.link(0))
-    found = {}
-    for message in links:
-        _, _, index, flags, _ = _IFINFOMSG.unpack_from(message)
-        told = rt.attributes(message[_IFINFOMSG.size :])
-        found[told[_IFLA_IFNAME].rstrip(b"\0").decode()] = Details(
-            frozenset(word for bit, word in enumerate(_FLAGS) if flags & 1 << bit),
-            _statistics(told.get(_IFLA_STATS64, b"")),
-            tuple(owned.get(index, ())),
-            tuple(known.get(index, ())),
+        links = link_messages(netlink)
+    return {
+        link.name: Details(
+            frozenset(word for bit, word in enumerate(_FLAGS) if link.flags & 1 << bit),
+            _statistics(link.attributes.get(IFLA_STATS64, b"")),
+            tuple(owned.get(link.index, ())),
+            tuple(known.get(link.index, ())),
         )
-    return found
+        for link in links
+    }
 
 
 def _statistics(data: bytes) -> dict[str, int]:

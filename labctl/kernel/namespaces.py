@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from labctl.errors import NOTHING_LEFT, USED_UP, KernelRefused, UsageError, kernel_errors_as, kernel_words
-from labctl.kernel.rtnetlink import RTM_GETLINK, RTM_NEWLINK, Rtnetlink, link
+from labctl.kernel.link_message import LOOPBACK_INDEX, loopback
+from labctl.kernel.rtnetlink import RTM_NEWLINK, Rtnetlink
 from labctl.process.blocked import Blocked
 from labctl.process.syscalls import (
     CLONE_NEWNET,
@@ -36,7 +37,6 @@ from labctl.process.syscalls import (
 
 DIRECTORY = Path("/run/netns")
 NS_GET_USERNS, NS_GET_NSTYPE = 0xB701, 0xB703  # ioctl_ns(2)
-LOOPBACK_INDEX = 1  # net/core/dev.c: LOOPBACK_IFINDEX
 
 
 class NamespaceId(NamedTuple):
@@ -120,12 +120,14 @@ def _mark(fd: int) -> str:
     with network_namespace(fd):
         netlink = Rtnetlink()
     try:
-        return netlink.get(RTM_GETLINK, link(LOOPBACK_INDEX)).get_attr("IFLA_IFALIAS") or ""
+        return loopback(netlink).alias
     finally:
         netlink.close()
 
 
 def _set_mark(netlink: Rtnetlink, mark: str) -> None:
+    from labctl.kernel.requests import link
+
     netlink.request(RTM_NEWLINK, link(LOOPBACK_INDEX, (("IFLA_IFALIAS", mark),)))
 
 

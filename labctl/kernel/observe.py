@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from labctl.kernel import (
     addresses,
@@ -22,10 +22,26 @@ from labctl.kernel import (
 )
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.kinds import told_kind
+from labctl.kernel.link_message import (
+    IFLA_AF_SPEC,
+    IFLA_INFO_DATA,
+    IFLA_LINKINFO,
+    IFLA_MASTER,
+    IFLA_MTU,
+    IFLA_OPERSTATE,
+    IFLA_STATS64,
+    LinkMessage,
+    link_messages,
+    number,
+)
+from labctl.kernel.links import counted
 from labctl.kernel.options import IFF_LOWER_UP, IFF_UP
 from labctl.plan.facts import Link, LinkCounters, Namespace
 from labctl.plan.steps.addresses import ADDRGENMODES
 from labctl.process.syscalls import network_namespace
+
+_IFLA_TUN_OWNER, _IFLA_INET6_ADDR_GEN_MODE = 1, 8  # linux/if_link.h
+_OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")  # IF_OPER_* of linux/if.h
 
 
 def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) -> Namespace | None:
@@ -51,25 +67,25 @@ def observe(name: str, paths: Iterable[str] = (), others: Iterable[str] = ()) ->
 
 
 def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], others: Iterable[str]) -> Namespace:
-    links = netlink.dump(rt.RTM_GETLINK, rt.link(0))
+    links = link_messages(netlink)
     owned = addresses.addresses(netlink)
-    names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
+    names = {link.index: link.name for link in links}
     seen = list(routes.routes(netlink, names))
-    veths = [link for link in links if _kind(link) == "veth"]
+    veths = [link for link in links if link.kind == "veth"]
     peers = veth_peers.other_ends(netlink, name, veths, names, others)
     networks, local = _by_device(seen, "main"), _by_device(seen, "local", "local")
     attached = qdiscs.attached(netlink)
     netems, asked_for = netem.attached(attached), qdiscs.asked_for(attached)
     known = neighbours.entries(netlink)
-    macs = {link.get_attr("IFLA_ADDRESS") for link in links}
-    has_ports = any(link.get_attr("IFLA_MASTER") for link in links)
+    macs = {link.mac for link in links}
+    has_ports = any(link.number(IFLA_MASTER) for link in links)
     forwarding = neighbours.static_forwarding(netlink, macs) if has_ports else {}
     found = {}
     for link in links:
-        index = link["index"]
+        index = link.index
         found[names[index]] = replace(
             _link(link),
-            master=names.get(link.get_attr("IFLA_MASTER") or 0, ""),
+            master=names.get(link.number(IFLA_MASTER) or 0, ""),
             peer=peers.get(index),
             netem=netems[index].impairment() if index in netems else None,
             addresses=tuple(map(str, owned.get(index, ()))),
@@ -89,10 +105,10 @@ def counters(name: str) -> dict[str, LinkCounters]:
     with namespaces.inside(name):
         netlink = rt.Rtnetlink()
     try:
-        links = netlink.dump(rt.RTM_GETLINK, rt.link(0))
+        links = link_messages(netlink)
     finally:
         netlink.close()
-    return {link.get_attr("IFLA_IFNAME"): _counters(link) for link in links}
+    return {link.name: counted(link.attributes[IFLA_STATS64]) for link in links}
 
 
 def _by_device(seen: Iterable[routes.Seen], table: str, type_: str = "unicast") -> dict[str, list[str]]:
@@ -104,36 +120,29 @@ def _by_device(seen: Iterable[routes.Seen], table: str, type_: str = "unicast") 
     return found
 
 
-def _link(link: Any) -> Link:
+def _link(link: LinkMessage) -> Link:
     """Return what an interface says of itself alone."""
-    mac = link.get_attr("IFLA_ADDRESS") or ""
-    kind, stand_in = told_kind(_kind(link), link.get_attr("IFLA_IFALIAS") or "", mac)
+    mac = link.mac
+    kind, stand_in = told_kind(link.kind, link.alias, mac)
     return Link(
-        name=link.get_attr("IFLA_IFNAME"),
+        name=link.name,
         kind=kind,
-        up=bool(link["flags"] & IFF_UP),
-        carrier=bool(link["flags"] & IFF_LOWER_UP),
-        state=(link.get_attr("IFLA_OPERSTATE") or "unknown").lower(),
-        mtu=link.get_attr("IFLA_MTU"),
+        up=bool(link.flags & IFF_UP),
+        carrier=bool(link.flags & IFF_LOWER_UP),
+        state=_OPERSTATES[link.number(IFLA_OPERSTATE) or 0],
+        mtu=link.number(IFLA_MTU) or 0,
         mac=mac,
         owner=_owner(link) if kind in ("tun", "tap") else "",
         addrgenmode=_addrgenmode(link),
         stand_in=stand_in,
         options=options.of_link(link),
-        counters=_counters(link),
+        counters=counted(link.attributes[IFLA_STATS64]),
     )
 
 
-def _kind(link: Any) -> str:
-    info = link.get_attr("IFLA_LINKINFO")
-    kind: str = info.get_attr("IFLA_INFO_KIND") if info else "lo" if link["index"] == 1 else ""
-    return kind
-
-
-def _owner(link: Any) -> str:
+def _owner(link: LinkMessage) -> str:
     """Return the user who may attach to a TUN or TAP device: a name, or a number that has none."""
-    data = link.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
-    uid = data.get_attr("IFLA_TUN_OWNER") if data else None
+    uid = number(link.nested(IFLA_LINKINFO, IFLA_INFO_DATA), _IFLA_TUN_OWNER)
     if uid is None:
         return ""
     from labctl.process.users import outside, user_name  # which few labs need
@@ -141,17 +150,6 @@ def _owner(link: Any) -> str:
     return user_name(outside(uid))
 
 
-def _addrgenmode(link: Any) -> str:
-    families = link.get_attr("IFLA_AF_SPEC")
-    inet6 = families.get_attr("AF_INET6") if families else None
-    return ADDRGENMODES[inet6.get_attr("IFLA_INET6_ADDR_GEN_MODE") or 0] if inet6 else ""
-
-
-def _counters(link: Any) -> LinkCounters:
-    stats = link.get_attr("IFLA_STATS64") or {}
-    return LinkCounters(
-        **{
-            name: stats.get(name, 0)
-            for name in ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_dropped", "tx_dropped")
-        }
-    )
+def _addrgenmode(link: LinkMessage) -> str:
+    coded = number(link.nested(IFLA_AF_SPEC, socket.AF_INET6), _IFLA_INET6_ADDR_GEN_MODE)
+    return "" if coded is None else ADDRGENMODES[coded]

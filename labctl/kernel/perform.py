@@ -12,6 +12,7 @@ from contextlib import suppress
 from labctl.errors import MachineError, UsageError, kernel_errors_as, kernel_words
 from labctl.kernel import namespaces
 from labctl.kernel import rtnetlink as rt
+from labctl.kernel.link_message import LOOPBACK_INDEX
 from labctl.kernel.space import Space
 from labctl.plan import steps
 from labctl.plan.firewall import Listing
@@ -129,7 +130,7 @@ class Performer:
 
     def _add_namespace(self, name: str) -> None:
         born = namespaces.create(name, self._mark, lambda found: self._record_namespace(name, found), self.waited)
-        self._spaces[name] = Space(born, {"lo": namespaces.LOOPBACK_INDEX})
+        self._spaces[name] = Space(born, {"lo": LOOPBACK_INDEX})
         if self._inherited is None:  # every namespace inherits the same
             self._inherited = self._spaces[name].differing(BORN_WITH)
         for path, value in self._inherited.items():

@@ -1,8 +1,8 @@
 """Requests to rtnetlink (RFC 3549), one socket per namespace.
 
 A netlink socket belongs to the namespace in which it was opened, for as long as it lives, so a lab is built without
-going back and forth. pyroute2 knows how the messages are laid out; the socket is plain, because then a refusal keeps
-the kernel's extended acknowledgement text, which says what was wrong in words (linux/netlink.h: NLMSGERR_ATTR_MSG).
+going back and forth. The socket is plain, and not one of pyroute2's, because then a refusal keeps the kernel's extended
+acknowledgement text, which says what was wrong in words (linux/netlink.h: NLMSGERR_ATTR_MSG).
 """
 
 from __future__ import annotations
@@ -11,13 +11,8 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any
 
-from labctl.frozen import frozen
-from labctl.process.submodule_import import submodules_of
-
-_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
 _ATTR_MSG = 1
@@ -31,65 +26,6 @@ RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
 RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 36, 37, 38
 RTM_GETNSID = 90
-
-
-# `import pyroute2` loads every protocol that the library speaks, which takes longer than making a whole lab.
-with submodules_of("pyroute2"):
-    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg as ifaddrmsg
-    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg as ifinfmsg
-
-_CLASS_OF = {RTM_NEWLINK: ifinfmsg}
-
-
-Attributes = tuple[tuple[str, Any], ...]
-"""Names and values; a value may be attributes again, or an Interface."""
-
-
-@frozen
-class Interface:
-    """What a request says of an interface: its index, 0 where it has none yet, and attributes."""
-
-    index: int
-    attributes: Attributes
-
-
-@lru_cache(maxsize=1024)
-def link(index: int, attributes: Attributes = (), flags: int = 0, change: int = 0) -> bytes:
-    """Return an ifinfmsg, encoded once: most are sent to many namespaces."""
-    message = ifinfmsg()
-    message["index"], message["flags"], message["change"] = index, flags, change
-    message["attrs"] = _nested(attributes)
-    return encoded(message)
-
-
-def new_link(name: str, kind: str, index: int = 0, data: Attributes = ()) -> bytes:
-    """Return what makes an interface; where the index is 0 the kernel chooses one."""
-    info: Attributes = (("IFLA_INFO_KIND", kind),)
-    if data:
-        info += (("IFLA_INFO_DATA", data),)
-    return link(index, (("IFLA_IFNAME", name), ("IFLA_LINKINFO", info)))
-
-
-def _nested(attributes: Attributes) -> list[tuple[str, Any]]:
-    """Return attributes as pyroute2 takes them."""
-    return [(name, _value(value)) for name, value in attributes]
-
-
-def _value(value: Any) -> Any:
-    match value:
-        case Interface(index=index, attributes=attributes):
-            return {"index": index, "attrs": _nested(attributes)}
-        case tuple():
-            return {"attrs": _nested(value)}
-        case _:
-            return value
-
-
-def encoded(message: Any) -> bytes:
-    """Return a message of pyroute2's as bytes, without the header."""
-    message.encode()
-    return bytes(message.data[_HEADER.size :])
-
 
 _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type; a value ends at a multiple of four
 _NLA_TYPE_MASK = 0x3FFF
@@ -158,34 +94,17 @@ class Rtnetlink:
         for _ in self._replies():
             pass
 
-    def get(self, kind: int, body: bytes) -> Any:
-        """Return the one thing that a request names, decoded. Raise Refused."""
-        self._send(kind, body, NLM_F_ACK)
-        (found,) = self._decoded()
-        return found
-
-    def dump(self, kind: int, body: bytes) -> list[Any]:
-        """Return everything of a kind that the namespace has, decoded."""
-        self._send(kind, body, NLM_F_DUMP)
-        return list(self._decoded())
-
     def messages(self, kind: int, body: bytes, flags: int = NLM_F_DUMP) -> list[bytes]:
         """Return what answers a request, as it comes, without the headers. Raise Refused."""
         self._send(kind, body, flags)
-        return [message[_HEADER.size :] for _, message in self._replies()]
-
-    def _decoded(self) -> Iterator[Any]:
-        for kind, data in self._replies():
-            decoded = _CLASS_OF[kind](data)
-            decoded.decode()
-            yield decoded
+        return [message[HEADER.size :] for _, message in self._replies()]
 
     def _send(self, kind: int, body: bytes, flags: int) -> None:
         self._sequence += 1
         self._socket.send(self._message(kind, body, flags))
 
     def _message(self, kind: int, body: bytes, flags: int) -> bytes:
-        return _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0) + body
+        return HEADER.pack(HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0) + body
 
     def _replies(self) -> Iterator[tuple[int, bytes]]:
         """Yield the messages of one answer, up to its acknowledgement."""
@@ -193,7 +112,7 @@ class Rtnetlink:
             data = self._socket.recv(1 << 18)
             offset = 0
             while offset < len(data):
-                length, kind, _, sequence, _ = _HEADER.unpack_from(data, offset)
+                length, kind, _, sequence, _ = HEADER.unpack_from(data, offset)
                 message = data[offset : offset + length]
                 offset += (length + 3) & ~3
                 if sequence != self._sequence:
@@ -207,9 +126,9 @@ class Rtnetlink:
 
 
 def _raise_if_refused(message: bytes) -> None:
-    (error,) = struct.unpack_from("=i", message, _HEADER.size)
+    (error,) = struct.unpack_from("=i", message, HEADER.size)
     if error == 0:
         return
     # With NETLINK_CAP_ACK the echoed request is its header alone; the attributes follow.
-    text = attributes(message[_HEADER.size + 4 + _HEADER.size :]).get(_ATTR_MSG, b"")
+    text = attributes(message[HEADER.size + 4 + HEADER.size :]).get(_ATTR_MSG, b"")
     raise Refused(-error, text.rstrip(b"\0").decode(errors="replace"))

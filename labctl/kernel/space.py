@@ -15,8 +15,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from labctl.engine.carrier import notice_carrier
-from labctl.kernel import namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls, tuntap
+from labctl.kernel import namespaces, neighbours, netem, options, qdiscs, requests, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt
+from labctl.kernel.link_message import link_messages
 from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP, IFF_UP
 from labctl.plan import steps
 from labctl.plan.firewall import Firewall, Listing
@@ -49,11 +50,11 @@ class Space:
     @classmethod
     def existing(cls, opened: namespaces.Opened) -> Space:
         try:
-            links = opened.netlink.dump(rt.RTM_GETLINK, rt.link(0))
+            links = link_messages(opened.netlink)
         except BaseException:
             opened.close()
             raise
-        return cls(opened, {link.get_attr("IFLA_IFNAME"): link["index"] for link in links})
+        return cls(opened, {link.name: link.index for link in links})
 
     def _next_index(self) -> int:
         return max(self._indexes.values()) + 1
@@ -147,13 +148,15 @@ class Space:
         self._change_link(index, alias, flags=IFF_NOARP, change=IFF_NOARP | IFF_MULTICAST)
         return Substitution(step.ref, "dummy", "bridge without ports", "this kernel has no dummy driver")
 
-    def _new_link(self, name: str, index: int, kind: str, data: rt.Attributes = ()) -> None:
-        self._netlink.request(rt.RTM_NEWLINK, rt.new_link(name, kind, index, data), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+    def _new_link(self, name: str, index: int, kind: str, data: requests.Attributes = ()) -> None:
+        self._netlink.request(
+            rt.RTM_NEWLINK, requests.new_link(name, kind, index, data), rt.NLM_F_CREATE | rt.NLM_F_EXCL
+        )
 
     def add_veth(self, step: steps.AddVeth, there: Space) -> None:
         index = self._next_index()
         peer_index = there._next_index() + (1 if there is self else 0)
-        peer = rt.Interface(peer_index, (("IFLA_IFNAME", step.peer.interface), ("IFLA_NET_NS_FD", there._fd)))
+        peer = requests.Interface(peer_index, (("IFLA_IFNAME", step.peer.interface), ("IFLA_NET_NS_FD", there._fd)))
         self._new_link(step.interface, index, "veth", (("VETH_INFO_PEER", peer),))
         self._indexes[step.interface] = index
         there._indexes[step.peer.interface] = peer_index
@@ -161,7 +164,7 @@ class Space:
     def delete_link(self, step: steps.DeleteLink) -> None:
         # It may be gone by now: the other end of a cable goes a while after the namespace of the first (cleanup_net()).
         try:
-            self._netlink.request(rt.RTM_DELLINK, rt.link(self._index(step.interface)))
+            self._netlink.request(rt.RTM_DELLINK, requests.link(self._index(step.interface)))
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
@@ -195,8 +198,8 @@ class Space:
             case _:
                 raise TypeError(f"no way to perform {step!r}")
 
-    def _change_link(self, index: int, attributes: rt.Attributes = (), flags: int = 0, change: int = 0) -> None:
-        self._netlink.request(rt.RTM_NEWLINK, rt.link(index, attributes, flags, change))
+    def _change_link(self, index: int, attributes: requests.Attributes = (), flags: int = 0, change: int = 0) -> None:
+        self._netlink.request(rt.RTM_NEWLINK, requests.link(index, attributes, flags, change))
 
     def remove(self, step: Foreign) -> None:
         from labctl.kernel import foreign
@@ -206,7 +209,7 @@ class Space:
     def address(self, request: int, step: steps.AddAddress | steps.DeleteAddress, flags: int = 0) -> None:
         own, _, other = step.address.partition(" peer ")
         address = ipaddress.ip_interface(other or own)
-        message = rt.ifaddrmsg()
+        message = requests.ifaddrmsg()
         message["family"] = _family(address.version)
         message["prefixlen"] = address.network.prefixlen
         message["index"] = self._index(step.interface)
@@ -220,7 +223,7 @@ class Space:
             # An address of a lab is known to be alone on its link, and must be usable at once (RFC 4429 has the wait).
             attributes.append(("IFA_FLAGS", IFA_F_NODAD))
         message["attrs"] = attributes
-        self._netlink.request(request, rt.encoded(message), flags)
+        self._netlink.request(request, requests.encoded(message), flags)
         if request == rt.RTM_NEWADDR and address.version == 6:
             self._new_addresses.add(ipaddress.IPv6Address(own.partition("/")[0]))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import socket
+import struct
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
 
 from labctl.errors import MachineError, kernel_words
-from labctl.plan.settings import OF_INTERFACES
+from labctl.kernel.link_message import IFLA_AF_SPEC, LinkMessage
 
 ON_THE_WAY = (
     *("net/ipv4/ip_forward", "net/ipv4/ip_default_ttl", "net/ipv4/ip_no_pmtu_disc", "net/ipv4/min_pmtu"),
@@ -42,7 +43,19 @@ AT_AN_INTERFACE = {
 }
 """The same of an interface, by name below that path and the interface's; of `all` too, but for neighbours."""
 
-_NAMES = {"arp_filter": "arpfilter"}  # as the library has them that lays out the message
+_CONF = {"ipv4": (IFLA_AF_SPEC, socket.AF_INET, 1), "ipv6": (IFLA_AF_SPEC, socket.AF_INET6, 2)}
+"""Where a message has the settings of an interface (IFLA_INET_CONF, IFLA_INET6_CONF): numbers, one after the other."""
+
+_DEVCONF = {
+    "ipv4": {
+        "forwarding": 0, "proxy_arp": 2, "rp_filter": 7, "arp_filter": 12, "arp_announce": 17, "arp_ignore": 18,
+        "accept_local": 22, "route_localnet": 25,
+    },
+    "ipv6": {"forwarding": 0, "proxy_ndp": 22, "disable_ipv6": 26},
+}  # fmt: skip
+"""Which of these numbers a setting is: IPV4_DEVCONF_* of linux/ip.h less one, DEVCONF_* of linux/ipv6.h."""
+
+_NUMBER = struct.Struct("=i")
 
 
 def read(paths: Iterable[str]) -> dict[str, str | None]:
@@ -96,17 +109,13 @@ def write(path: str, value: str) -> None:
         ) from None
 
 
-def of_link(link: Any) -> dict[str, str | None]:
-    """Return the settings of one interface that matter, by their path (IFLA_INET_CONF, IFLA_INET6_CONF)."""
-    families, name = link.get_attr("IFLA_AF_SPEC"), link.get_attr("IFLA_IFNAME")
-    inet6 = families.get_attr("AF_INET6") if families else None
-    tables = {
-        "ipv4": families.get_attr("AF_INET") if families else None,
-        "ipv6": inet6.get_attr("IFLA_INET6_CONF") if inet6 else None,
-    }
+def of_link(link: LinkMessage) -> dict[str, str | None]:
+    """Return the settings of one interface that matter, by their path."""
+    name = link.name
+    tables = {protocol: link.nested(*way).get(attribute) for protocol, (*way, attribute) in _CONF.items()}
     return {
-        f"net/{protocol}/conf/{name}/{setting}": str(table[_NAMES.get(setting, setting)])
+        f"net/{protocol}/conf/{name}/{setting}": str(_NUMBER.unpack_from(table, _NUMBER.size * place)[0])
         for protocol, table in tables.items()
-        for setting in OF_INTERFACES[protocol]
         if table
+        for setting, place in _DEVCONF[protocol].items()
     }

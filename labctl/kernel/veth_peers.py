@@ -11,20 +11,21 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
 from labctl.kernel import rtnetlink as rt
+from labctl.kernel.link_message import IFLA_LINK, IFLA_LINK_NETNSID, LinkMessage
 from labctl.process.syscalls import network_namespace
 from labctl.topology.interface_ref import InterfaceRef
 
 _RTGENMSG = struct.pack("=Bxxx", socket.AF_UNSPEC)
 _NETNSA_NSID, _NETNSA_FD = 1, 3  # linux/net_namespace.h
+_NSID = struct.Struct("=i")
 
 
 def other_ends(
-    netlink: rt.Rtnetlink, own: str, veths: Iterable[Any], names: Mapping[int, str], candidates: Iterable[str]
+    netlink: rt.Rtnetlink, own: str, veths: Iterable[LinkMessage], names: Mapping[int, str], candidates: Iterable[str]
 ) -> dict[int, InterfaceRef]:
     """Return the other end by the index of each end that is in the namespace `own`.
 
@@ -33,11 +34,12 @@ def other_ends(
     found: dict[int, InterfaceRef] = {}
     far: dict[int, list[tuple[int, int]]] = {}  # by number of the namespace: the index there, and ours
     for link in veths:
-        number, there = link.get_attr("IFLA_LINK_NETNSID"), link.get_attr("IFLA_LINK")
-        if number is not None:
-            far.setdefault(number, []).append((there, link["index"]))
+        there = link.number(IFLA_LINK) or 0
+        if IFLA_LINK_NETNSID in link.attributes:
+            (number,) = _NSID.unpack(link.attributes[IFLA_LINK_NETNSID])
+            far.setdefault(number, []).append((there, link.index))
         elif there in names:
-            found[link["index"]] = InterfaceRef(own, names[there])
+            found[link.index] = InterfaceRef(own, names[there])
     untried = iter(candidates)
     while far and (name := next(untried, None)) is not None:
         try:
@@ -57,5 +59,5 @@ def _number(netlink: rt.Rtnetlink, fd: int) -> int:
     """Return what a namespace is called where the socket is from; -1 where nothing there has to do with it."""
     body = _RTGENMSG + rt.attribute(_NETNSA_FD, struct.pack("=I", fd))
     (answer,) = netlink.messages(rt.RTM_GETNSID, body, rt.NLM_F_ACK)
-    (number,) = struct.unpack("=i", rt.attributes(answer[len(_RTGENMSG) :])[_NETNSA_NSID])
+    (number,) = _NSID.unpack(rt.attributes(answer[len(_RTGENMSG) :])[_NETNSA_NSID])
     return int(number)
