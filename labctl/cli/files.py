@@ -93,8 +93,8 @@ def show(name: str) -> int:
 @click.argument("to", type=click.Path(), default=".")
 def copy(name: str, to: str) -> int:
     """Copy a topology that ships with labctl into a directory, or to a new file, to edit it."""
-    from labctl.topology.shipped import copy_of
+    from labctl.topology.shipped import as_typed, copy_of
 
     written = copy_of(name, to)
-    click.echo(f"wrote {written}; edit it, then: labctl up {written}")
+    click.echo(f"wrote {written}; edit it, then: labctl up {as_typed(str(written))}")
     return ExitCode.SUCCESS

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 
 from labctl.errors import UsageError, kernel_words
 from labctl.topology.source import STDIN
@@ -41,13 +42,15 @@ def names() -> list[str]:
 
 
 def as_typed(file: str, inventory: str = "") -> str:
-    """Return what a person types for a topology file, and the inventory of its hosts, if it has one.
+    """Return what a person types in a shell for a topology file, and the inventory of its hosts, if it has one.
 
     It is the name of a shipped one, or the shorter path.
     """
+    if not file:
+        return ""
     path = Path(file)
-    typed = path.stem if _files().get(path.stem) == path else shorter(file)
-    return f"{typed} -i {shorter(inventory)}" if typed and inventory else typed
+    typed = path.stem if _files().get(path.stem) == path else quote(shorter(file))
+    return f"{typed} -i {quote(shorter(inventory))}" if inventory else typed
 
 
 def shorter(path: str) -> str:

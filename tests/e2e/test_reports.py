@@ -152,6 +152,20 @@ def test_up_makes_a_namespace_again_that_was_deleted_by_hand(as_root: World) -> 
     as_root.labctl("down")
 
 
+def test_a_hint_can_be_typed_where_the_file_has_a_blank_in_its_name(here: World) -> None:
+    file = here.file("my pair.yaml", PAIR)
+    here.labctl("up", file)
+    here.labctl("exec", "left", "--", "ip", "link", "set", "eth0", "down")
+    for command, hint in (("status", "labctl up .*(?= repairs it)"), ("verify", "labctl up .*(?= mends them)")):
+        told = here.labctl(command, code=None).stdout
+        found = re.search(hint, told)
+        assert found, told
+        typed = shlex.split(found[0])
+        assert here.home / typed[-1] == here.home / file, typed
+    here.labctl(*typed[1:])
+    here.labctl("down")
+
+
 def test_validate_says_what_a_file_holds_and_makes_nothing(here: World) -> None:
     before = here.snapshot()
     said = here.labctl("validate", here.file("pair.yaml", PAIR)).stdout
