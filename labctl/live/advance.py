@@ -42,8 +42,8 @@ def _advanced(state: LabState, reading: Reading) -> tuple[LabState, list[Event]]
             return _recorded(state, reading)
         case readings.Spread():
             return _merged(state, spread(state, reading))
-        case readings.OnHost(host, read):
-            return _on_host(state, host, read)
+        case readings.OnHost(host, read, within):
+            return _on_host(state, host, read, within)
         case readings.HostLost(host, why):
             return _host_lost(state, host, why)
         case readings.Written(topology):
@@ -105,7 +105,7 @@ def _merged(before: LabState, known: LabState, happened: Iterable[Event] = ()) -
     return after, [*between_hosts(before, after), *happened]
 
 
-def _on_host(state: LabState, host: str, reading: Reading) -> tuple[LabState, list[Event]]:
+def _on_host(state: LabState, host: str, reading: Reading, within: float) -> tuple[LabState, list[Event]]:
     """Return what a reading on a host makes of a lab. Packets, and how often they were seen, are of the whole lab."""
     known = state.hosts.get(host)
     if known is None:
@@ -113,7 +113,7 @@ def _on_host(state: LabState, host: str, reading: Reading) -> tuple[LabState, li
     if isinstance(reading, readings.Packets | readings.Matched):
         return _advanced(state, reading)
     share, happened = _advanced(replace(known.share, at=state.at), reading)
-    now = replace(known, share=share, told=True, lost="")
+    now = replace(known, share=share, told=True, lost="", within=within)
     others = [event for event in happened if not isinstance(event, events.LabEvent)]
     return _merged(state, replace(state, hosts=_with(state.hosts, host, now)), others)
 

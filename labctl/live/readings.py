@@ -50,10 +50,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class OnHost:
-    """A reading of what a host has of the lab."""
+    """A reading of what a host has of the lab.
+
+    Its times are those of the clock here; they may be wrong by `within` seconds: that is how well the clocks are known.
+    """
 
     host: str
     reading: Reading
+    within: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ class HostState:
     share: LabState
     told: bool = False
     lost: str = ""
+    within: float = 0.0  # seconds by which its times may be wrong, for its clock is another one
 
 
 @dataclass(frozen=True)

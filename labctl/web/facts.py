@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from labctl.live.state import LabState
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.trace.clocks import HERE, Clocks
 from labctl.trace.dissect import Packet
 from labctl.web.lines import Lines
 from labctl.web.picture import engine_fault
@@ -47,7 +50,19 @@ class KnownFacts:
         return ""
 
     def within(self, one: str, other: str) -> int:
-        return 0
+        return self.clocks.within(self.hosts[one], self.hosts[other]) if {one, other} <= self.hosts.keys() else 0
+
+    @cached_property
+    def hosts(self) -> Mapping[str, str]:
+        """Return the host of each namespace, where the lab is over hosts."""
+        return {name: host for host, known in self.state.hosts.items() for name in known.namespaces}
+
+    @cached_property
+    def clocks(self) -> Clocks:
+        """Return how well the clocks of the hosts are known, whose times are brought to that of this machine."""
+        known = {HERE: 0.0, **{host: each.within for host, each in self.state.hosts.items()}}
+        bounds = {(a, b): round((known[a] + known[b]) * 1e9) if a != b else 0 for a in known for b in known}
+        return Clocks(dict.fromkeys(known, 0), bounds)
 
     def reader(self, namespace: str, port: int) -> InterfaceRef | None:
         found = (device for device in self.state.engines if device.namespace == namespace)

@@ -10,7 +10,7 @@ ping      the ladder of the last ping
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labctl.engine.packets.impairment import Impairment
@@ -20,6 +20,7 @@ from labctl.report.graph.model import Picture
 from labctl.report.graph.of_topology import of_topology
 from labctl.report.graph.svg import svg_without_style
 from labctl.report.happenings import clock
+from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Topology
 from labctl.trace.ladder import Ladder
 from labctl.web import http, moves
@@ -29,7 +30,7 @@ from labctl.web.lines import Lines
 from labctl.web.patch import Document, patch
 from labctl.web.picture import live
 from labctl.web.ping import last_ping
-from labctl.web.sample import Sample
+from labctl.web.sample import Apart, Sample
 
 REMEMBERED = 50
 """Lines of what happened that a new browser is told."""
@@ -97,6 +98,9 @@ class Feed:
         ports = frozenset(end.port for one in state.engines.values() for end in (one.spec.bind, one.spec.peer))
         self._sample.add(seen, ports, left_out > 0)
         facts = KnownFacts(state, self._lines)
+        if facts.hosts and seen:
+            ends = {ref: way.to for ref, way in self._lines.cables.items()}
+            self._sample.order(Apart(facts.hosts, _between(facts.hosts, ends), facts.clocks))
         over = self._sample.over(now, held_back(state), state.spaces.keys(), facts)
         if seen or left_out or over:
             yield http.event(
@@ -117,6 +121,11 @@ class Feed:
                 places[ladder.number] = len(found)
                 found.append(move)
         return found
+
+
+def _between(hosts: Mapping[str, str], ends: Mapping[InterfaceRef, InterfaceRef]) -> dict[InterfaceRef, InterfaceRef]:
+    """Return the ends of the veths whose other end is on another host."""
+    return {ref: to for ref, to in ends.items() if hosts.get(ref.namespace) != hosts.get(to.namespace)}
 
 
 def held_back(state: LabState) -> float:

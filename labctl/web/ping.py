@@ -42,6 +42,7 @@ def _rungs(ladder: Ladder, began: int) -> list[dict[str, str]]:
     offset = ladder.journey.first.at - began - (ladder.rungs[0].at or 0)
     for rung in ladder.rungs:
         at = "" if rung.at is None else f"{(rung.at + offset) / 1000:.0f}"
+        at += f" ± {rung.within / 1000:.0f}" if at and rung.within else ""
         words = "; ".join(rung_words(rung, before))
         rungs.append({"at": at, "place": place(rung), "hop": str(rung.hop), "words": words})
         before = rung.layers or before

@@ -6,12 +6,17 @@ lost, but only where nothing was left out of the sample in the meantime; else no
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from labctl.kernel.packet_taps import PacketType, Seen
 from labctl.live.readings import Packet
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.trace.clocks import Clocks
 from labctl.trace.journeys import journeys
 from labctl.trace.ladder import Facts, Hop, Ladder, ladders
+from labctl.trace.merging import merged, passed
 from labctl.trace.selection import concerning
 from labctl.trace.sightings import Sighting, sightings
 from labctl.web.moves import ENDED
@@ -25,8 +30,16 @@ PATIENCE = 1.0
 _SECOND = 1_000_000_000
 
 
+class Apart(NamedTuple):
+    """A lab over hosts: the host of each namespace, the other end of each end of a cable, and how clocks are known."""
+
+    hosts: Mapping[str, str]
+    cables: Mapping[InterfaceRef, InterfaceRef]
+    clocks: Clocks
+
+
 class Sample:
-    """What was seen, and is not shown yet."""
+    """What was seen, and is not shown yet. Hosts tell of what they see one after the other."""
 
     def __init__(self) -> None:
         self._sightings: list[Sighting] = []
@@ -37,6 +50,14 @@ class Sample:
         self._sightings += sightings(map(_seen, packets), tunnel_ports)
         if left_out and self._sightings:
             self._whole_since = self._sightings[-1].at + 1
+
+    def order(self, apart: Apart) -> None:
+        """Put what several hosts have seen in one order, which no cause contradicts."""
+        found: dict[str, list[Sighting]] = defaultdict(list)
+        for sighting in self._sightings:
+            if host := apart.hosts.get(sighting.station.namespace):
+                found[host].append(sighting)
+        self._sightings = merged(found, passed(found, apart.cables, apart.clocks), apart.clocks)
 
     def over(self, now: float, held: float, namespaces: Collection[str], facts: Facts) -> list[Ladder]:
         """Return the ladders of the packets that are over at `now`, in seconds since the epoch; they are forgotten.

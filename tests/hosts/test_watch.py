@@ -6,12 +6,30 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from labctl.api.over_hosts import watch
+from labctl.api.over_hosts.sessions import Task
+from labctl.live.readings import OnHost, Packet, Packets
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.trace.clocks import Reading
 from tests.hosts.conftest import Wire
 from tests.hosts.test_two_site import INVENTORY
+
+
+def test_what_a_host_has_read_is_told_with_the_time_of_the_clock_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    second = 1_000_000_000
+    ahead = [Reading(100 * second, 150 * second + 500_000, 100 * second + 1_000_000)]
+    monkeypatch.setattr(watch, "readings_of", lambda task: ahead)
+    clock = watch._Clock(cast("Task[None]", SimpleNamespace(host="srv1")))
+    packet = Packet(151.0, InterfaceRef("a", "eth0"), True, True, 0, b"")
+    at, told = clock.here((152.0, Packets((packet,), 0)))
+    assert isinstance(told, OnHost) and isinstance(told.reading, Packets)
+    assert told.host == "srv1"
+    assert (at, told.reading.seen[0].at, told.within) == pytest.approx((102, 101, 0.0005))
 
 
 @contextmanager

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
+
+import pytest
 
 from labctl.live.readings import Packet
 from labctl.live.state import LabState
 from labctl.report.graph.of_topology import of_topology
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.load import loads
+from labctl.trace.clocks import Clocks
 from labctl.trace.ladder import Hop
 from labctl.web.facts import KnownFacts
 from labctl.web.lines import Lines
 from labctl.web.moves import as_json
-from labctl.web.sample import PATIENCE, SETTLED, Sample
+from labctl.web.sample import PATIENCE, SETTLED, Apart, Sample
 from tests.e2e.labs import tunnel
 
 PICTURE = of_topology(loads(tunnel(), "tunnel.yaml"))
@@ -84,6 +88,23 @@ def test_a_packet_and_its_answer_move_along_the_tunnel_and_not_along_the_cable_i
     )
     assert answered[1] is not None
     assert answered[1]["legs"] == [{"line": "tun-siteA:tun0", "back": True, "ms": 3.0}]
+
+
+@pytest.mark.parametrize("behind", [0.0, 0.002])
+def test_what_two_hosts_have_seen_moves_as_what_one_has_seen(behind: float) -> None:
+    """Whichever tells first, and where the clock of one is behind by less than is known of it."""
+    packets = there(0) + back(0.01)
+    there_, here = ([one for one in packets if one.place.namespace == name] for name in ("siteB", "siteA"))
+    hosts, ends = {"siteA": "srv1", "siteB": "srv2"}, (InterfaceRef("siteA", "wan0"), InterfaceRef("siteB", "wan0"))
+    known = Clocks({"srv1": 0, "srv2": 0}, {("srv1", "srv2"): 5_000_000, ("srv2", "srv1"): 5_000_000})
+    sample = Sample()
+    sample.add([replace(one, at=one.at - behind) for one in there_], PORTS, False)
+    sample.add(here, PORTS, False)
+    sample.order(Apart(hosts, dict(zip(ends, reversed(ends), strict=True)), known))
+    asked, answered = sample.over(BEGAN + SETTLED + 0.02, 0.0, ("siteA", "siteB"), FACTS)
+    assert (asked.end, answered.answer_to) == (Hop.ACCEPTED, asked.number)
+    move = as_json(asked, LINES, None)
+    assert move is not None and move["legs"] == [{"line": "tun-siteA:tun0", "back": False, "ms": 3.0 - 1000 * behind}]
 
 
 def test_a_packet_waits_for_its_answer() -> None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from heapq import merge
 
-from labctl.api.over_hosts.conversation import Conversation
+from labctl.api.over_hosts.conversation import READ_AGAIN, Conversation
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.work import packets as work
 from labctl.hosts.record import Record
@@ -27,9 +27,6 @@ from labctl.trace.clocks import HERE, Clocks, clocks
 
 LOOK = 0.2
 """Seconds for which a host waits for a packet, and so by which one comes later at most than it was seen."""
-
-READ_AGAIN = 10.0
-"""Seconds after which the clocks are read again."""
 
 
 @contextmanager

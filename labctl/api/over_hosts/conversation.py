@@ -24,6 +24,9 @@ Answer = TypeVar("Answer")
 ROUND_TRIPS = 5
 """How often a host is asked for its time: the quickest answer says most."""
 
+READ_AGAIN = 10.0
+"""Seconds after which the clocks are read again, where something goes on for long."""
+
 
 class Conversation:
     """Hosts on which work answers (api.caller.answer). A question is a method of what it is about, with arguments."""
@@ -89,12 +92,17 @@ class Conversation:
         found: dict[str, list[Reading]] = {}
         for host, task in self._tasks.items():
             with suppress(HostLost):
-                found[host] = [_reading(task) for _ in range(ROUND_TRIPS)] if not task.over else []
+                found[host] = readings_of(task) if not task.over else []
         return {host: readings for host, readings in found.items() if readings}
 
     def end(self) -> None:
         """Ask nothing more."""
         self.say(None)
+
+
+def readings_of(task: Task[None]) -> list[Reading]:
+    """Ask the host of some work for its time, several times. Raise HostLost."""
+    return [_reading(task) for _ in range(ROUND_TRIPS)]
 
 
 def _reading(task: Task[None]) -> Reading:

@@ -11,16 +11,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 
+from labctl.api.over_hosts.conversation import READ_AGAIN, readings_of
+from labctl.api.over_hosts.sessions import Task
 from labctl.api.work.look import look
 from labctl.errors import LabError
 from labctl.hosts.record import Record, recorded
 from labctl.lab.live.watch import Watch, Where, Work
 from labctl.lab.live.watchers import CHECKS, LOOKS, TOPOLOGY
-from labctl.live.readings import HostLost, NotThere, OnHost, Reading, Spread, Stamped, Written
+from labctl.live.readings import HostLost, NotThere, OnHost, Packets, Reading, Spread, Stamped, Written
 from labctl.process.line import Hangup, Line
 from labctl.rootless.context import this_machine
+from labctl.trace.clocks import HERE, clocks
 
 LOOK = 0.3
 """Seconds between two looks at the record of the lab here."""
@@ -126,12 +130,36 @@ class _Following:
         with sessions({host: login}) as found:
             found.reach_all()
             task = found.start(host, partial(look, self._lab, self._works))
+            clock = _Clock(task)
             found.until(
-                lambda: task.over or over.is_set(),
-                lambda _, read: self._tell_stamped([(at, OnHost(host, reading)) for at, reading in read]),
+                lambda: task.over or over.is_set(), lambda _, read: self._tell_stamped([*map(clock.here, read)])
             )
             if task.over:
                 _ = task.result
+
+
+class _Clock:
+    """The clock of a host: what is read there is stamped with it, and is told with the time of the clock here."""
+
+    def __init__(self, task: Task[None]) -> None:
+        """Raise LabError where the host is lost."""
+        self._task = task
+        self._read()
+
+    def _read(self) -> None:
+        host = self._task.host
+        known = clocks({host: readings_of(self._task)})
+        self._ahead, self._within = known.ahead[host] / 1e9, known.within(HERE, host) / 1e9
+        self._again = time.monotonic() + READ_AGAIN
+
+    def here(self, read: Stamped) -> Stamped:
+        """Return a reading with the time of the clock here. Raise LabError where the host is lost."""
+        if time.monotonic() > self._again:
+            self._read()
+        at, reading = read
+        if isinstance(reading, Packets):
+            reading = replace(reading, seen=tuple(replace(it, at=it.at - self._ahead) for it in reading.seen))
+        return at - self._ahead, OnHost(self._task.host, reading, self._within)
 
 
 def _as_readings(record: Record) -> list[Reading]:
