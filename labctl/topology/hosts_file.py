@@ -17,7 +17,7 @@ def hosts_file(machines: str, lab: str) -> str:
 
     A name of the lab does not mean the machine, whatever that is called.
     """
-    taken = {name.lower() for line in lab.splitlines() for name in line.split()[1:]}
+    taken = set(lab.lower().split())  # addresses among them, which are no names
     own = []
     for line in machines.splitlines():
         address, *names = line.partition("#")[0].split() or [""]

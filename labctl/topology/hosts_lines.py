@@ -16,13 +16,14 @@ that stands first in the file has the name.
 from __future__ import annotations
 
 import ipaddress
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 
 from labctl.frozen import frozen
 from labctl.topology.hosts_file import LOCALHOST
 from labctl.topology.model import Namespace, Topology
-from labctl.topology.prefixes import Prefixes
 from labctl.topology.routing import brings_network, connected
-from labctl.topology.values import Host
+from labctl.topology.values import Host, Network
 
 WITHOUT_ADDRESS = "127.0.1.1"
 """What a namespace calls itself that has no address: as Debian does it."""
@@ -35,7 +36,6 @@ class _Space:
     names: tuple[str, ...]
     hosts: tuple[Host, ...]
     called: tuple[tuple[str, ...], ...]
-    versions: int  # how many IP versions its addresses are of
 
     def block(self, chosen: tuple[int, ...]) -> str:
         """Return its lines, where the addresses with these numbers have its own name."""
@@ -49,17 +49,30 @@ class _Space:
             found.setdefault(host.version, number)
         return tuple(found.values())
 
-    def first_in(self, networks: Prefixes[None]) -> tuple[int, ...]:
-        """Return the number of the first address of each IP version that is in one of these networks."""
-        if len(self.hosts) < 2:
-            return self.first()
-        found: dict[int, int] = {}
-        for number, host in enumerate(self.hosts):
-            if host.version not in found and host in networks:
-                found[host.version] = number
-                if len(found) == self.versions:
-                    break
-        return tuple(found.values()) or (0,)
+
+class _Reached:
+    """The addresses of the namespaces that have several, in their order: those of a network stand together."""
+
+    def __init__(self, spaces: Mapping[str, _Space]) -> None:
+        self._hosts: dict[int, list[tuple[int, str, int]]] = {4: [], 6: []}  # by IP version: whose, and its number
+        for name, space in spaces.items():
+            if len(space.hosts) > 1:
+                for number, host in enumerate(space.hosts):
+                    self._hosts[host.version].append((int(host), name, number))
+        for hosts in self._hosts.values():
+            hosts.sort()
+
+    def first_in(self, networks: Iterable[Network]) -> dict[str, tuple[int, ...]]:
+        """Return by namespace the number of the first address of each IP version that is in one of these networks."""
+        found: dict[str, dict[int, int]] = {}
+        for network in set(networks):
+            hosts = self._hosts[network.version]
+            begin = bisect_left(hosts, (int(network.network_address),))
+            end = bisect_left(hosts, (int(network.broadcast_address) + 1,))
+            for _, name, number in hosts[begin:end]:
+                first = found.setdefault(name, {})
+                first[network.version] = min(number, first.get(network.version, number))
+        return {name: tuple(sorted(first.values())) for name, first in found.items()}
 
 
 def hosts_lines(topology: Topology) -> dict[str, str]:
@@ -67,18 +80,19 @@ def hosts_lines(topology: Topology) -> dict[str, str]:
     if topology.part is not None:
         return topology.part.names
     spaces = _spaces(topology)
+    reached = _Reached(spaces)
+    usual = {name: space.block(space.first() if len(space.hosts) < 2 else (0,)) for name, space in spaces.items()}
     blocks: dict[tuple[str, tuple[int, ...]], str] = {}
     found = {}
     for here, namespace in topology.namespaces.items():
-        networks, lines = _networks(namespace), []
-        for name, space in spaces.items():
-            chosen = space.first() if name == here else space.first_in(networks)
+        lines = dict(usual)
+        for name, chosen in {**reached.first_in(_networks(namespace)), here: spaces[here].first()}.items():
             if (name, chosen) not in blocks:
-                blocks[name, chosen] = space.block(chosen)
-            lines.append(blocks[name, chosen])
-        if not spaces[here].hosts and spaces[here].names:
-            lines.append(f"{WITHOUT_ADDRESS}\t{' '.join(spaces[here].names)}\n")
-        found[here] = "".join(lines)
+                blocks[name, chosen] = spaces[name].block(chosen)
+            lines[name] = blocks[name, chosen]
+        without = spaces[here].names and not spaces[here].hosts
+        own = f"{WITHOUT_ADDRESS}\t{' '.join(spaces[here].names)}\n" if without else ""
+        found[here] = "".join(lines.values()) + own
     return found
 
 
@@ -91,16 +105,14 @@ def address_of(topology: Topology, namespace: str, name: str) -> Host | None:
     return None
 
 
-def _networks(namespace: Namespace) -> Prefixes[None]:
-    """Return the networks on the links of a namespace, and behind its routes."""
-    found: Prefixes[None] = Prefixes()
+def _networks(namespace: Namespace) -> Iterator[Network]:
+    """Yield the networks on the links of a namespace, and behind its routes."""
     for own, _ in connected(namespace.interfaces):
         if brings_network(own):
-            found.add(own.network, None)
+            yield own.network
     for route in namespace.routes:
         if route.type == "unicast":
-            found.add(route.to, None)
-    return found
+            yield route.to
 
 
 def _spaces(topology: Topology) -> dict[str, _Space]:
@@ -125,5 +137,5 @@ def _spaces(topology: Topology) -> dict[str, _Space]:
             own_hosts = [own.ip for own in each.addresses if not (own.ip.is_loopback or own.ip.is_link_local)]
             hosts += own_hosts
             names += [free(*(f"{one}.{interface}" for one in called(name)))] * len(own_hosts)
-        spaces[name] = _Space(own[name], tuple(hosts), tuple(names), len({host.version for host in hosts}))
+        spaces[name] = _Space(own[name], tuple(hosts), tuple(names))
     return spaces

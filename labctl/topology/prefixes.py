@@ -27,11 +27,6 @@ class Prefixes(Generic[T]):
         table = self._tables[network.version, left_out]
         table.setdefault(int(network.network_address) >> left_out, []).append(value)
 
-    def __contains__(self, address: Host) -> bool:
-        """Return whether any of the networks has the address in it."""
-        whole, version = int(address), address.version
-        return any(of == version and whole >> left_out in table for (of, left_out), table in self._tables.items())
-
     def matching(self, address: Host) -> Iterator[list[T]]:
         """Yield the values of each network that has the address in it, the longest prefix first."""
         whole = int(address)

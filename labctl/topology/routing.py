@@ -219,6 +219,8 @@ def brings_network(own: Prefix) -> bool:
 
 def broadcast_of(interfaces: dict[str, Interface], address: Host) -> Prefix | None:
     """Return the IPv4 address of an interface whose broadcast address (RFC 919) this is, None where it is none."""
+    if address.version == 6 or int(address) & 3 != 3:  # of a network with one, two bits at least are for hosts
+        return None
     return next(
         (
             own
