@@ -22,11 +22,15 @@ def desired_of(source: str | Topology, name: str | None = None) -> Desired:
     Raise UsageError where it is wrong or not there, or is one over several hosts.
     """
     routed = routed_of(source, name)
-    if routed.topology.hosts:
-        what = f"lab {routed.topology.name} is over the hosts {listed([*routed.topology.hosts])}"
-        hint = "without `hosts` the same file is a lab on one"
-        raise UsageError(what, "this is for a lab on one machine", hint)
+    refuse_hosts(routed.topology, "this is for a lab on one machine")
     return Desired.of(routed)
+
+
+def refuse_hosts(topology: Topology, why: str) -> None:
+    """Raise UsageError for a topology of a lab over hosts, where there is no way for one."""
+    if topology.hosts:
+        what = f"lab {topology.name} is over the hosts {listed([*topology.hosts])}"
+        raise UsageError(what, why, "without `hosts` the same file is a lab on one machine")
 
 
 def routed_of(source: str | Topology, name: str | None = None, inventory: str | None = None) -> Routed:

@@ -151,5 +151,5 @@ def doctor(host: str | None, form: str) -> int:
 
     findings = examine(host, Caller())
     labs = able(findings)
-    reporter(form).doctor(findings, labs)
+    reporter(form).doctor(findings, labs, host or "this machine")
     return ExitCode.SUCCESS if labs is Able.ALL else ExitCode.CANNOT

@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from labctl.errors import LabError, MachineError, UsageError, kernel_words
+from labctl.errors import MachineError, UsageError, kernel_words
 from labctl.frozen import frozen
 from labctl.process.disk import contents, replace_text, unreadable
 
@@ -190,13 +190,12 @@ def refuse_recorded(lab: str) -> None:
 
 
 def refuse_over_hosts(lab: str) -> None:
-    """Raise LabError for a lab over hosts, where what is asked for has no way there yet."""
+    """Raise UsageError for a lab over hosts, where there is no way for what is asked for."""
     if record := recorded(lab):
-        where, login = ", ".join(record.hosts), next(iter(record.logins.values()))
-        raise LabError(
-            f"this does not work yet for a lab over several hosts, as {lab} is",
-            f"it is on {where}",
-            f"on each host it works for what is there, for example: ssh -t {login} labctl list",
+        raise UsageError(
+            f"this is for a lab on one machine, and lab {lab} is over {', '.join(record.hosts)}",
+            "",
+            "without `hosts`, or the inventory, the same file is a lab on one machine",
         )
 
 

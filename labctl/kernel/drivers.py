@@ -26,9 +26,9 @@ def examine() -> list[Diagnosis]:
 class Able(enum.Enum):
     """Which labs a machine can run, in words; a lab with a tunnel takes a TUN device."""
 
-    ALL = "this machine can run labs"
-    WITHOUT_TUN = "this machine can run only labs without a TUN device, and so no tunnel"
-    NONE = "this machine cannot run labs"
+    ALL = "can run labs"
+    WITHOUT_TUN = "can run only labs without a TUN device, and so no tunnel"
+    NONE = "cannot run labs"
 
 
 def able(findings: list[Diagnosis]) -> Able:

@@ -20,7 +20,7 @@ def own_labs() -> dict[str, Context]:
 def context_of(lab: str) -> Context:
     """Return the context in which a lab of this user runs.
 
-    Raise UsageError where there is no such lab, LabError where it is over hosts: what asks has no way there yet.
+    Raise UsageError where there is no such lab, and where it is over hosts: what asks has no way there.
     """
     refuse_over_hosts(lab)
     running = own_labs()

@@ -170,7 +170,7 @@ class JsonReporter:
         in_force = {direction: impairment.as_dict() for direction, impairment in found.by_direction.items()}
         _write({"lab": found.lab, "device": found.device, **in_force})
 
-    def doctor(self, findings: Sequence[Diagnosis], labs: Able) -> None:
+    def doctor(self, findings: Sequence[Diagnosis], labs: Able, machine: str) -> None:
         from labctl.kernel.drivers import Able
 
         found = [asdict(finding) for finding in findings]

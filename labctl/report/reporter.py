@@ -89,8 +89,8 @@ class Reporter(Protocol):
     def impairments(self, found: InForce) -> None:
         """Report the impairments that are in force."""
 
-    def doctor(self, findings: Sequence[Diagnosis], labs: Able) -> None:
-        """Report what this machine can do, and which labs that is enough for."""
+    def doctor(self, findings: Sequence[Diagnosis], labs: Able, machine: str) -> None:
+        """Report what a machine can do, and which labs that is enough for."""
 
     def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake], unseen: Sequence[str]) -> None:
         """Report a file without mistakes, and what of it could not be looked at, with the reason."""

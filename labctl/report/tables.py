@@ -285,8 +285,8 @@ def topologies(found: Mapping[str, str]) -> None:
     out.print("\nlabctl up NAME makes one; labctl topologies copy NAME . copies its file, to edit it")
 
 
-def doctor(findings: Iterable[Diagnosis], labs: Able) -> None:
-    """Print what this machine can do, and which labs that is enough for."""
+def doctor(findings: Iterable[Diagnosis], labs: Able, machine: str) -> None:
+    """Print what a machine can do, and which labs that is enough for."""
     from labctl.kernel.drivers import Able
 
     out = console()
@@ -296,4 +296,4 @@ def doctor(findings: Iterable[Diagnosis], labs: Able) -> None:
         table.add_row(_MARKS[finding.verdict], finding.name, escape(finding.found) + helps)
     out.print(table)
     style = {Able.ALL: "green", Able.WITHOUT_TUN: "yellow", Able.NONE: "red"}[labs]
-    out.print(f"\n[bold {style}]{labs.value}[/]")
+    out.print(f"\n[bold {style}]{escape(machine)} {labs.value}[/]")

@@ -146,10 +146,10 @@ class TerminalReporter:
         for direction, impairment in found.by_direction.items():
             print(shown(f"{found.device} {direction.ljust(3)}  {impairment}"))
 
-    def doctor(self, findings: Sequence[Diagnosis], labs: Able) -> None:
+    def doctor(self, findings: Sequence[Diagnosis], labs: Able, machine: str) -> None:
         from labctl.report import tables
 
-        tables.doctor(findings, labs)
+        tables.doctor(findings, labs, machine)
 
     def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake], unseen: Sequence[str]) -> None:
         for warning in warnings:

@@ -26,13 +26,17 @@ def test_commands_of_a_shell(wire: Wire) -> None:
     assert {each["name"]: each["passed"] for each in by_programs}.items() >= dict.fromkeys(names, True).items()
     assert "siteA reaches 192.0.2.2" in near.labctl("why", "siteA", "192.0.2.2").stdout
     assert "lab two-site is over srv1, srv2" in near.labctl("up", "two-site", code=2).stderr
+    assert "lab two-site runs, over srv1, srv2" in near.labctl("challenge", "two-site", code=2).stderr
+    assert "this is for a lab on one machine" in near.labctl("hint", code=2).stderr
     near.labctl("down")
 
 
 def test_doctor_asks_a_host(wire: Wire) -> None:
-    found = {each["name"]: each for each in wire.near.json("doctor", "--host", "srv1")["findings"]}
-    assert {"login", "cables", "logout", "namespace"} <= found.keys()
-    assert found["cables"]["verdict"] == "ok"
+    told = wire.near.labctl("doctor", "--host", "srv1").stdout
+    rows = [line.split()[:2] for line in told.splitlines() if line]
+    assert {"login", "cables", "logout", "namespace"} <= {name for _, name in rows}
+    assert ["ok", "cables"] in rows
+    assert told.endswith("srv1 can run labs\n")
     assert "nowhere cannot be reached" in wire.near.labctl("doctor", "--host", "nowhere", code=5).stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,12 +14,15 @@ from labctl.api.over_hosts.up import Merged
 from labctl.errors import UsageError
 from labctl.hosts.record import Record
 from labctl.lab.events import Planned
+from labctl.learn.challenges.challenge import begin
+from labctl.learn.lesson.load import load
 from labctl.plan.change import Change
 from labctl.plan.parts import parts
 from labctl.plan.steps import AddNamespace
 from labctl.topology.inventory import load_over
 from labctl.topology.shipped import find
 from tests.hosts.test_two_site import INVENTORY
+from tests.hosts.test_up import APART
 
 HOSTS = ("srv1", "srv2")
 
@@ -54,3 +58,13 @@ def test_what_is_planned_is_told_in_the_order_of_the_hosts() -> None:
     merged.hear(work_on("srv2"), Planned("one", (right,), True))
     merged.hear(work_on("srv1"), Planned("one", (left,), True))
     assert told == [Planned("one", (left, right), True)]
+
+
+def test_challenges_and_lessons_refuse_a_file_with_hosts(tmp_path: Path) -> None:
+    """Before anything is made: what is raised later would be what `up` says on a host that is not there."""
+    (tmp_path / "apart.yaml").write_text(APART)
+    (tmp_path / "lesson.md").write_text("---\ntitle: apart\ntopology: apart.yaml\n---\n")
+    with pytest.raises(UsageError, match="lab apart is over the hosts srv1, srv2\na challenge is in a lab on one"):
+        begin(str(tmp_path / "apart.yaml"), 1, 1)
+    with pytest.raises(UsageError, match="lab apart is over the hosts srv1, srv2\na lesson has its labs on one"):
+        load(tmp_path, 0)

@@ -138,6 +138,12 @@ def test_text_without_front_matter_is_told_so() -> None:
     assert mistakes("# A lesson\n") == ["1:1 there is no front matter"]
 
 
+def test_text_without_sections_has_none() -> None:
+    found = document("---\ntitle: a\n---\nBefore.\n")
+    assert found is not None
+    assert (found.introduction, found.sections) == ("Before.", ())
+
+
 def test_the_schema_takes_what_is_right() -> None:
     parts = document(RIGHT)
     assert parts is not None

@@ -10,6 +10,7 @@ from functools import partial
 from labctl.api.caller import Caller
 from labctl.api.calls.inspect import running
 from labctl.api.lab import Lab
+from labctl.api.sources import refuse_hosts
 from labctl.errors import LabError, UsageError
 from labctl.hosts.record import recorded
 from labctl.lab.challenge import Challenge, challenge_in, read, write
@@ -49,6 +50,7 @@ def begin(source: str, seed: int | None, level: Level) -> Begun:
     level; LabError where the faults do not show, or cannot be made: then no lab is left.
     """
     topology = Topology.load(source)
+    refuse_hosts(topology, "a challenge is in a lab on one machine")
     seed = random.randint(1, HIGHEST_SEED) if seed is None else seed
     faults = choose(Layout(topology), seed, level)
     _refuse_to_end(topology.name)
@@ -63,6 +65,9 @@ def begin(source: str, seed: int | None, level: Level) -> Begun:
 def _refuse_to_end(lab: str) -> None:
     if lab not in running(Caller()):
         return
+    if record := recorded(lab):
+        where = f"lab {lab} runs, over {', '.join(record.hosts)}"
+        raise UsageError(where, "a challenge makes it anew on this machine alone", f"labctl down {lab}, then again")
     found = context_of(lab).call(lambda: read(State(lab)))
     if found is None:
         raise UsageError(f"lab {lab} runs", "a challenge makes it anew", f"labctl down {lab}, then again")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labctl.api.sources import refuse_hosts
 from labctl.learn.changes import merged
 from labctl.learn.lesson.model import Lesson, Step
 from labctl.learn.lesson.rules import mistakes_of
@@ -117,7 +118,9 @@ def _topology(values: Mapping[str, Any], directory: Path) -> Topology | None:
     if not isinstance(named, str):
         return None
     beside = directory / named
-    return load_topology(beside if beside.is_file() else find(named))
+    topology = load_topology(beside if beside.is_file() else find(named))
+    refuse_hosts(topology, "a lesson has its labs on one machine")
+    return topology
 
 
 def _validated(values: Mapping[str, Any]) -> tuple[Lesson | None, list[Wrong]]:

@@ -56,7 +56,7 @@ def _sections(lines: Sequence[str]) -> tuple[str, tuple[Section, ...]]:
     steps = [(line, title) for line, level, title in headings if level == 2]
     starts = [line for line, _ in steps]
     sections = []
-    for (line, title), end in zip(steps, [*starts[1:], len(lines)], strict=True):
+    for (line, title), end in zip(steps, [*starts, len(lines)][1:], strict=True):
         below = next((at for at, level, _ in headings if line < at < end and level == 3), end)
         sections.append(Section(title, _text(lines[line + 1 : below]), _text(lines[below:end]), line))
     return _text(lines[: starts[0] if starts else len(lines)]), tuple(sections)
