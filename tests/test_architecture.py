@@ -22,8 +22,8 @@ LAYERS = (
     *("trace", "live", "diagnosis", "lab", "report", "api", "learn", "web", "cli pytest_plugin", "__main__"),
 )
 LAYER_OF = {package: layer for layer, packages in enumerate(LAYERS) for package in packages.split()}
-ONLY_IN: dict[str, set[str]] = {
-    "pyroute2": set(),  # tests compare with it
+ONLY_IN = {
+    "pyroute2": {"kernel"},
     "rich": {"report"},
     "numpy": {"engine"},
     "cryptography": {"engine"},

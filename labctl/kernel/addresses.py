@@ -13,11 +13,9 @@ from labctl.kernel.routes import SCOPES
 _IFADDRMSG = struct.Struct("=4BI")  # family, prefix length, flags, scope, index
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
 _PERMANENT = 0x80
-_RT_SCOPE_HOST = 254  # linux/rtnetlink.h
-IFA_F_NODAD = 0x02
 
 _FLAGS = {
-    IFA_F_NODAD: "nodad",
+    0x02: "nodad",
     0x04: "optimistic",
     0x08: "dadfailed",
     0x10: "home",
@@ -49,21 +47,6 @@ class Address:
         return (
             f"{self.host} peer {self.peer}/{self.prefix_length}" if self.peer else f"{self.host}/{self.prefix_length}"
         )
-
-
-def message(index: int, address: str, flags: int = 0) -> bytes:
-    """Return an ifaddrmsg of an address as a file writes it, or as ip(8) does where it has a peer."""
-    own, _, other = address.partition(" peer ")
-    known = ipaddress.ip_interface(other or own)
-    family = socket.AF_INET if known.version == 4 else socket.AF_INET6
-    # As ip(8) and the kernel's own 127.0.0.1 have it.
-    scope = _RT_SCOPE_HOST if known.version == 4 and known.is_loopback else 0
-    return (
-        _IFADDRMSG.pack(family, known.network.prefixlen, 0, scope, index)
-        + rt.attribute(_IFA_LOCAL, ipaddress.ip_address(own.partition("/")[0]).packed)
-        + rt.attribute(_IFA_ADDRESS, known.ip.packed)
-        + (rt.u32(_IFA_FLAGS, flags) if flags else b"")
-    )
 
 
 def addresses(netlink: rt.Rtnetlink) -> dict[int, list[Address]]:

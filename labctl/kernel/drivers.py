@@ -11,7 +11,7 @@ import os
 
 from labctl.errors import LabError, kernel_words
 from labctl.kernel import tuntap, view
-from labctl.kernel.link_message import LOOPBACK_INDEX, new_link
+from labctl.kernel.link_message import LOOPBACK_INDEX
 from labctl.kernel.surroundings import Mounts
 from labctl.process.syscalls import CLONE_NEWNET, CLONE_NEWNS, unshare
 from labctl.rootless import trial
@@ -45,7 +45,7 @@ def _drivers() -> list[Diagnosis]:
         unshare(CLONE_NEWNET)
     except OSError as error:
         return [Diagnosis("namespace", "missing", kernel_words(error), "use sudo")]
-    from labctl.kernel import netem
+    from labctl.kernel import netem, requests
     from labctl.kernel import rtnetlink as rt
     from labctl.plan.netem import Netem
 
@@ -57,7 +57,7 @@ def _drivers() -> list[Diagnosis]:
         ("dummy", "a bridge without ports stands in; modprobe dummy for the real one"),
     ):
         try:
-            netlink.request(rt.RTM_NEWLINK, new_link(f"t-{kind}", kind), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+            netlink.request(rt.RTM_NEWLINK, requests.new_link(f"t-{kind}", kind), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
             found.append(Diagnosis(kind, "ok", "made"))
         except rt.Refused as error:
             verdict = "note" if kind == "dummy" else "missing"

@@ -1,4 +1,4 @@
-"""An interface as RTM_NEWLINK tells of it, or asks for it: struct ifinfomsg and attributes (linux/if_link.h).
+"""An interface as RTM_NEWLINK tells of it: struct ifinfomsg, and attributes, few of which are read (linux/if_link.h).
 
 A namespace is told of whole, each interface with some seventy attributes. To decode all of them takes longer than
 everything else that a look at a namespace does, so they are kept as they came, and a reader decodes what it wants.
@@ -6,7 +6,6 @@ everything else that a look at a namespace does, so they are kept as they came, 
 
 from __future__ import annotations
 
-import socket
 import struct
 import sys
 from collections.abc import Mapping
@@ -19,10 +18,8 @@ _IFINFOMSG = struct.Struct("=BxHiII")  # family, type, index, flags, change
 LOOPBACK_INDEX = 1  # net/core/dev.c: LOOPBACK_IFINDEX
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_TXQLEN, IFLA_OPERSTATE = 1, 3, 4, 5, 10, 13, 16
-IFLA_LINKINFO, IFLA_IFALIAS, IFLA_STATS64, IFLA_AF_SPEC, IFLA_NET_NS_FD = 18, 20, 23, 26, 28
-IFLA_LINK_NETNSID, IFLA_XDP = 37, 43
+IFLA_LINKINFO, IFLA_IFALIAS, IFLA_STATS64, IFLA_AF_SPEC, IFLA_LINK_NETNSID, IFLA_XDP = 18, 20, 23, 26, 37, 43
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
-IFLA_INET6_ADDR_GEN_MODE = 8
 
 
 @frozen
@@ -84,21 +81,10 @@ def link_message(message: bytes) -> LinkMessage:
 
 def link_messages(netlink: rt.Rtnetlink) -> list[LinkMessage]:
     """Return the interfaces of a namespace."""
-    return list(map(link_message, netlink.messages(rt.RTM_GETLINK, link(0))))
+    return list(map(link_message, netlink.messages(rt.RTM_GETLINK, _IFINFOMSG.pack(0, 0, 0, 0, 0))))
 
 
 def loopback(netlink: rt.Rtnetlink) -> LinkMessage:
     """Return the interface `lo` of a namespace."""
-    (message,) = netlink.messages(rt.RTM_GETLINK, link(LOOPBACK_INDEX), rt.NLM_F_ACK)
+    (message,) = netlink.messages(rt.RTM_GETLINK, _IFINFOMSG.pack(0, 0, LOOPBACK_INDEX, 0, 0), rt.NLM_F_ACK)
     return link_message(message)
-
-
-def link(index: int, attributes: bytes = b"", flags: int = 0, change: int = 0) -> bytes:
-    """Return a message of an interface, of all where the index is 0; `change` are the flags that are to be these."""
-    return _IFINFOMSG.pack(socket.AF_UNSPEC, 0, index, flags, change) + attributes
-
-
-def new_link(name: str, kind: str, index: int = 0, data: bytes = b"") -> bytes:
-    """Return what makes an interface, with attributes of its kind; where the index is 0 the kernel chooses one."""
-    info = rt.text(IFLA_INFO_KIND, kind) + (rt.attribute(IFLA_INFO_DATA, data) if data else b"")
-    return link(index, rt.text(IFLA_IFNAME, name) + rt.attribute(IFLA_LINKINFO, info))

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from labctl.errors import NOTHING_LEFT, USED_UP, KernelRefused, UsageError, kernel_errors_as, kernel_words
-from labctl.kernel.link_message import IFLA_IFALIAS, LOOPBACK_INDEX, link, loopback
-from labctl.kernel.rtnetlink import RTM_NEWLINK, Rtnetlink, text
+from labctl.kernel.link_message import LOOPBACK_INDEX, loopback
+from labctl.kernel.rtnetlink import RTM_NEWLINK, Rtnetlink
 from labctl.process.blocked import Blocked
 from labctl.process.syscalls import (
     CLONE_NEWNET,
@@ -126,7 +126,9 @@ def _mark(fd: int) -> str:
 
 
 def _set_mark(netlink: Rtnetlink, mark: str) -> None:
-    netlink.request(RTM_NEWLINK, link(LOOPBACK_INDEX, text(IFLA_IFALIAS, mark)))
+    from labctl.kernel.requests import link
+
+    netlink.request(RTM_NEWLINK, link(LOOPBACK_INDEX, (("IFLA_IFALIAS", mark),)))
 
 
 class Opened(NamedTuple):

@@ -24,7 +24,6 @@ from labctl.kernel import rtnetlink as rt
 from labctl.kernel.kinds import told_kind
 from labctl.kernel.link_message import (
     IFLA_AF_SPEC,
-    IFLA_INET6_ADDR_GEN_MODE,
     IFLA_INFO_DATA,
     IFLA_LINKINFO,
     IFLA_MASTER,
@@ -41,7 +40,7 @@ from labctl.plan.facts import Link, LinkCounters, Namespace
 from labctl.plan.steps.addresses import ADDRGENMODES
 from labctl.process.syscalls import network_namespace
 
-_IFLA_TUN_OWNER = 1  # linux/if_link.h
+_IFLA_TUN_OWNER, _IFLA_INET6_ADDR_GEN_MODE = 1, 8  # linux/if_link.h
 _OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")  # IF_OPER_* of linux/if.h
 
 
@@ -152,5 +151,5 @@ def _owner(link: LinkMessage) -> str:
 
 
 def _addrgenmode(link: LinkMessage) -> str:
-    coded = number(link.nested(IFLA_AF_SPEC, socket.AF_INET6), IFLA_INET6_ADDR_GEN_MODE)
+    coded = number(link.nested(IFLA_AF_SPEC, socket.AF_INET6), _IFLA_INET6_ADDR_GEN_MODE)
     return "" if coded is None else ADDRGENMODES[coded]

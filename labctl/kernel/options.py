@@ -14,7 +14,6 @@ from labctl.kernel.link_message import (
     IFLA_TXQLEN,
     IFLA_XDP,
     LinkMessage,
-    link,
     number,
     text,
 )
@@ -49,20 +48,20 @@ _PORT = {
 """IFLA_BRPORT_*, each a byte."""
 
 
-def of_link(told: LinkMessage) -> dict[str, str]:
+def of_link(link: LinkMessage) -> dict[str, str]:
     """Return the options of an interface, in the words of ip-link(8)."""
-    found = {name: set_ if told.flags & flag else _other(set_) for name, (flag, set_) in _FLAGS.items()}
-    found["txqueuelen"] = str(told.number(IFLA_TXQLEN))
-    programs = told.nested(IFLA_XDP)
+    found = {name: set_ if link.flags & flag else _other(set_) for name, (flag, set_) in _FLAGS.items()}
+    found["txqueuelen"] = str(link.number(IFLA_TXQLEN))
+    programs = link.nested(IFLA_XDP)
     found |= {word: "on" if number(programs, id_) else "off" for word, (id_, _) in _XDP.items()}
-    found["carrier"] = "on" if told.flags & IFF_LOWER_UP else "off"
-    info = told.nested(IFLA_LINKINFO)
+    found["carrier"] = "on" if link.flags & IFF_LOWER_UP else "off"
+    info = link.nested(IFLA_LINKINFO)
     if text(info, IFLA_INFO_KIND) == "bridge":
-        data = told.nested(IFLA_LINKINFO, IFLA_INFO_DATA)
+        data = link.nested(IFLA_LINKINFO, IFLA_INFO_DATA)
         values = {name: number(data, attribute) for name, (attribute, _) in _BRIDGE.items()}
         found |= {f"type bridge {name}": str(value) for name, value in values.items() if value is not None}
     if text(info, IFLA_INFO_SLAVE_KIND) == "bridge":
-        data = told.nested(IFLA_LINKINFO, IFLA_INFO_SLAVE_DATA)
+        data = link.nested(IFLA_LINKINFO, IFLA_INFO_SLAVE_DATA)
         values = {name: number(data, attribute) for name, attribute in _PORT.items()}
         found |= {
             f"type bridge_slave {name}": _said(name, value) for name, value in values.items() if value is not None
@@ -80,6 +79,8 @@ def _said(name: str, value: int) -> str:
 
 def change(netlink: rt.Rtnetlink, index: int, option: str, value: str) -> None:
     """Set one option, in the words of ip-link(8). Raise Refused."""
+    from labctl.kernel.requests import link
+
     *kind, name = option.removeprefix("type ").split()
     flags = mask = 0
     attribute = b""

@@ -1,9 +1,8 @@
 """Requests to rtnetlink (RFC 3549), one socket per namespace.
 
 A netlink socket belongs to the namespace in which it was opened, for as long as it lives, so a lab is built without
-going back and forth. Messages are packed and unpacked here, because a library that knows all of them takes longer to
-load than a lab to be made. A refusal keeps the kernel's extended acknowledgement text, which says what was wrong in
-words (linux/netlink.h: NLMSGERR_ATTR_MSG).
+going back and forth. The socket is plain, and not one of pyroute2's, because then a refusal keeps the kernel's extended
+acknowledgement text, which says what was wrong in words (linux/netlink.h: NLMSGERR_ATTR_MSG).
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
 _ATTR_MSG = 1
@@ -35,21 +34,6 @@ _NLA_TYPE_MASK = 0x3FFF
 def attribute(kind: int, value: bytes) -> bytes:
     """Return one attribute, for a message that is laid out by hand; a value may be attributes again."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
-
-
-def text(kind: int, value: str) -> bytes:
-    """Return an attribute that is text."""
-    return attribute(kind, value.encode() + b"\0")
-
-
-def u32(kind: int, value: int) -> bytes:
-    """Return an attribute that is a number of 32 bits."""
-    return attribute(kind, struct.pack("=I", value))
-
-
-def u8(kind: int, value: int) -> bytes:
-    """Return an attribute that is a number of 8 bits."""
-    return attribute(kind, struct.pack("=B", value))
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
@@ -113,14 +97,14 @@ class Rtnetlink:
     def messages(self, kind: int, body: bytes, flags: int = NLM_F_DUMP) -> list[bytes]:
         """Return what answers a request, as it comes, without the headers. Raise Refused."""
         self._send(kind, body, flags)
-        return [message[_HEADER.size :] for _, message in self._replies()]
+        return [message[HEADER.size :] for _, message in self._replies()]
 
     def _send(self, kind: int, body: bytes, flags: int) -> None:
         self._sequence += 1
         self._socket.send(self._message(kind, body, flags))
 
     def _message(self, kind: int, body: bytes, flags: int) -> bytes:
-        return _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0) + body
+        return HEADER.pack(HEADER.size + len(body), kind, NLM_F_REQUEST | flags, self._sequence, 0) + body
 
     def _replies(self) -> Iterator[tuple[int, bytes]]:
         """Yield the messages of one answer, up to its acknowledgement."""
@@ -128,7 +112,7 @@ class Rtnetlink:
             data = self._socket.recv(1 << 18)
             offset = 0
             while offset < len(data):
-                length, kind, _, sequence, _ = _HEADER.unpack_from(data, offset)
+                length, kind, _, sequence, _ = HEADER.unpack_from(data, offset)
                 message = data[offset : offset + length]
                 offset += (length + 3) & ~3
                 if sequence != self._sequence:
@@ -142,9 +126,9 @@ class Rtnetlink:
 
 
 def _raise_if_refused(message: bytes) -> None:
-    (error,) = struct.unpack_from("=i", message, _HEADER.size)
+    (error,) = struct.unpack_from("=i", message, HEADER.size)
     if error == 0:
         return
     # With NETLINK_CAP_ACK the echoed request is its header alone; the attributes follow.
-    text = attributes(message[_HEADER.size + 4 + _HEADER.size :]).get(_ATTR_MSG, b"")
+    text = attributes(message[HEADER.size + 4 + HEADER.size :]).get(_ATTR_MSG, b"")
     raise Refused(-error, text.rstrip(b"\0").decode(errors="replace"))

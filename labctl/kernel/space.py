@@ -9,28 +9,15 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labctl.engine.carrier import notice_carrier
-from labctl.kernel import addresses, namespaces, neighbours, netem, options, qdiscs, routes, rules, sysctls, tuntap
+from labctl.kernel import namespaces, neighbours, netem, options, qdiscs, requests, routes, rules, sysctls, tuntap
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.link_message import (
-    IFLA_ADDRESS,
-    IFLA_AF_SPEC,
-    IFLA_IFALIAS,
-    IFLA_IFNAME,
-    IFLA_INET6_ADDR_GEN_MODE,
-    IFLA_MASTER,
-    IFLA_MTU,
-    IFLA_NET_NS_FD,
-    link,
-    link_messages,
-    new_link,
-)
+from labctl.kernel.link_message import link_messages
 from labctl.kernel.options import IFF_MULTICAST, IFF_NOARP, IFF_UP
 from labctl.plan import steps
 from labctl.plan.firewall import Firewall, Listing
@@ -43,7 +30,8 @@ from labctl.process.syscalls import network_namespace
 if TYPE_CHECKING:
     from labctl.kernel.foreign import Foreign
 
-_VETH_INFO_PEER, _IFLA_BR_MCAST_SNOOPING = 1, 23  # linux/veth.h, linux/if_link.h
+IFA_F_NODAD = 0x02  # linux/if_addr.h
+RT_SCOPE_HOST = 254  # linux/rtnetlink.h
 
 LOCAL_ROUTE, PAUSE = 5.0, 0.001
 """Seconds to wait for the local route of an IPv6 address, and between two looks."""
@@ -155,26 +143,28 @@ class Space:
                 raise
         # A bridge without ports behaves as a dummy does: own address answers, others are silent and counted.
         # Without NOARP it would answer "Host Unreachable" after three seconds.
-        self._new_link(step.interface, index, "bridge", rt.u8(_IFLA_BR_MCAST_SNOOPING, 0))
-        alias = rt.text(IFLA_IFALIAS, STAND_IN)
+        self._new_link(step.interface, index, "bridge", (("IFLA_BR_MCAST_SNOOPING", 0),))
+        alias = (("IFLA_IFALIAS", STAND_IN),)
         self._change_link(index, alias, flags=IFF_NOARP, change=IFF_NOARP | IFF_MULTICAST)
         return Substitution(step.ref, "dummy", "bridge without ports", "this kernel has no dummy driver")
 
-    def _new_link(self, name: str, index: int, kind: str, data: bytes = b"") -> None:
-        self._netlink.request(rt.RTM_NEWLINK, new_link(name, kind, index, data), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+    def _new_link(self, name: str, index: int, kind: str, data: requests.Attributes = ()) -> None:
+        self._netlink.request(
+            rt.RTM_NEWLINK, requests.new_link(name, kind, index, data), rt.NLM_F_CREATE | rt.NLM_F_EXCL
+        )
 
     def add_veth(self, step: steps.AddVeth, there: Space) -> None:
         index = self._next_index()
         peer_index = there._next_index() + (1 if there is self else 0)
-        peer = link(peer_index, rt.text(IFLA_IFNAME, step.peer.interface) + rt.u32(IFLA_NET_NS_FD, there._fd))
-        self._new_link(step.interface, index, "veth", rt.attribute(_VETH_INFO_PEER, peer))
+        peer = requests.Interface(peer_index, (("IFLA_IFNAME", step.peer.interface), ("IFLA_NET_NS_FD", there._fd)))
+        self._new_link(step.interface, index, "veth", (("VETH_INFO_PEER", peer),))
         self._indexes[step.interface] = index
         there._indexes[step.peer.interface] = peer_index
 
     def delete_link(self, step: steps.DeleteLink) -> None:
         # It may be gone by now: the other end of a cable goes a while after the namespace of the first (cleanup_net()).
         try:
-            self._netlink.request(rt.RTM_DELLINK, link(self._index(step.interface)))
+            self._netlink.request(rt.RTM_DELLINK, requests.link(self._index(step.interface)))
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
@@ -184,20 +174,20 @@ class Space:
         index = self._index(step.interface)
         match step:
             case steps.SetMac(mac=mac):
-                self._change_link(index, rt.attribute(IFLA_ADDRESS, bytes.fromhex(mac.replace(":", ""))))
+                self._change_link(index, (("IFLA_ADDRESS", mac),))
             case steps.SetMtu(mtu=mtu):
-                self._change_link(index, rt.u32(IFLA_MTU, mtu))
+                self._change_link(index, (("IFLA_MTU", mtu),))
             case steps.ClearMaster():
-                self._change_link(index, rt.u32(IFLA_MASTER, 0))
+                self._change_link(index, (("IFLA_MASTER", 0),))
             case steps.SetMaster(master=master):
-                self._change_link(index, rt.u32(IFLA_MASTER, self._index(master)))
+                self._change_link(index, (("IFLA_MASTER", self._index(master)),))
             case steps.SetNetem(impairment=impairment):
                 netem.attach(self._netlink, index, Netem.of(impairment))
             case steps.ClearNetem():
                 qdiscs.detach(self._netlink, index)
             case steps.NoAutomaticAddresses():
-                inet6 = rt.attribute(socket.AF_INET6, rt.u8(IFLA_INET6_ADDR_GEN_MODE, ADDRGENMODES.index("none")))
-                self._change_link(index, rt.attribute(IFLA_AF_SPEC, inet6))
+                inet6 = (("IFLA_INET6_ADDR_GEN_MODE", ADDRGENMODES.index("none")),)
+                self._change_link(index, (("IFLA_AF_SPEC", (("AF_INET6", inet6),)),))
             case steps.SetUp():
                 self._change_link(index, flags=IFF_UP, change=IFF_UP)
                 self._set_up.append(step.interface)
@@ -208,8 +198,8 @@ class Space:
             case _:
                 raise TypeError(f"no way to perform {step!r}")
 
-    def _change_link(self, index: int, attributes: bytes = b"", flags: int = 0, change: int = 0) -> None:
-        self._netlink.request(rt.RTM_NEWLINK, link(index, attributes, flags, change))
+    def _change_link(self, index: int, attributes: requests.Attributes = (), flags: int = 0, change: int = 0) -> None:
+        self._netlink.request(rt.RTM_NEWLINK, requests.link(index, attributes, flags, change))
 
     def remove(self, step: Foreign) -> None:
         from labctl.kernel import foreign
@@ -217,12 +207,25 @@ class Space:
         foreign.remove(step, self._fd, self._netlink, self._indexes)
 
     def address(self, request: int, step: steps.AddAddress | steps.DeleteAddress, flags: int = 0) -> None:
-        own = ipaddress.ip_interface(step.address.partition(" peer ")[0]).ip
-        # An address of a lab is known to be alone on its link, and must be usable at once (RFC 4429 has the wait).
-        of_address = addresses.IFA_F_NODAD if own.version == 6 else 0
-        self._netlink.request(request, addresses.message(self._index(step.interface), step.address, of_address), flags)
-        if request == rt.RTM_NEWADDR and isinstance(own, ipaddress.IPv6Address):
-            self._new_addresses.add(own)
+        own, _, other = step.address.partition(" peer ")
+        address = ipaddress.ip_interface(other or own)
+        message = requests.ifaddrmsg()
+        message["family"] = _family(address.version)
+        message["prefixlen"] = address.network.prefixlen
+        message["index"] = self._index(step.interface)
+        if address.version == 4 and address.is_loopback:
+            message["scope"] = RT_SCOPE_HOST  # as ip(8) and the kernel's own 127.0.0.1 have it
+        attributes: list[tuple[str, Any]] = [
+            ("IFA_LOCAL", own.partition("/")[0]),
+            ("IFA_ADDRESS", str(address.ip)),
+        ]
+        if address.version == 6:
+            # An address of a lab is known to be alone on its link, and must be usable at once (RFC 4429 has the wait).
+            attributes.append(("IFA_FLAGS", IFA_F_NODAD))
+        message["attrs"] = attributes
+        self._netlink.request(request, requests.encoded(message), flags)
+        if request == rt.RTM_NEWADDR and address.version == 6:
+            self._new_addresses.add(ipaddress.IPv6Address(own.partition("/")[0]))
 
     def route(self, step: steps.AddRoute | steps.DeleteRoute) -> None:
         if isinstance(step, steps.AddRoute):
@@ -233,3 +236,7 @@ class Space:
     def rule(self, step: steps.AddRule | steps.DeleteRule) -> None:
         change = rules.add if isinstance(step, steps.AddRule) else rules.delete
         change(self._netlink, step.rule)
+
+
+def _family(version: int) -> int:
+    return 2 if version == 4 else 10  # AF_INET, AF_INET6

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-import struct
 from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from labctl.kernel import addresses, options, sysctls
+from labctl.kernel import options, sysctls
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.link_message import (
     IFLA_LINK,
@@ -22,10 +18,8 @@ from labctl.kernel.link_message import (
     IFLA_MTU,
     IFLA_TXQLEN,
     LinkMessage,
-    link,
     link_messages,
     loopback,
-    new_link,
 )
 from labctl.kernel.links import counters
 from labctl.kernel.links import links as told_links
@@ -135,47 +129,3 @@ def test_who_follows_a_lab_is_told_of_the_same_interfaces(of_all_kinds: Space) -
     links = of_all_kinds.ask(read)
     assert names == {link.name for link in links} and indexes == {link.index for link in links}
     assert all(link.family == socket.AF_UNSPEC for link in links)
-
-
-NAMES = st.text("abc-.0", min_size=1, max_size=15)
-INDEXES = st.integers(0, 2**31 - 1)
-
-
-def whole(body: bytes) -> bytes:
-    """Return a message with a header (struct nlmsghdr), as pyroute2 reads one."""
-    return struct.pack("=IHHII", 16 + len(body), 0, 0, 0, 0) + body
-
-
-@given(NAMES, NAMES, INDEXES, st.binary(min_size=6, max_size=6))
-def test_what_makes_an_interface_is_understood_by_pyroute2(name: str, kind: str, index: int, mac: bytes) -> None:
-    peer = link(7, rt.text(3, "other") + rt.u32(28, 5))
-    message = ifinfmsg(whole(new_link(name, "veth", index, rt.attribute(1, peer))))
-    message.decode()
-    assert (message["index"], message.get_attr("IFLA_IFNAME")) == (index, name)
-    info = message.get_attr("IFLA_LINKINFO")
-    end = info.get_attr("IFLA_INFO_DATA").get_attr("VETH_INFO_PEER")
-    assert info.get_attr("IFLA_INFO_KIND") == "veth"
-    assert (end["index"], end.get_attr("IFLA_IFNAME"), end.get_attr("IFLA_NET_NS_FD")) == (7, "other", 5)
-    changed = ifinfmsg(whole(link(index, rt.attribute(1, mac) + rt.u32(4, 1400) + rt.text(20, kind), 0x80, 0x1080)))
-    changed.decode()
-    assert (changed["flags"], changed["change"], changed.get_attr("IFLA_MTU")) == (0x80, 0x1080, 1400)
-    assert (changed.get_attr("IFLA_ADDRESS"), changed.get_attr("IFLA_IFALIAS")) == (mac.hex(":"), kind)
-
-
-@pytest.mark.parametrize(
-    ("address", "own", "other", "length", "scope"),
-    [
-        ("10.0.0.1/24", "10.0.0.1", "10.0.0.1", 24, 0),
-        ("127.0.0.5/8", "127.0.0.5", "127.0.0.5", 8, 254),
-        ("10.1.0.1 peer 10.1.0.2/32", "10.1.0.1", "10.1.0.2", 32, 0),
-        ("fd00::1/64", "fd00::1", "fd00::1", 64, 0),
-        ("::1/128", "::1", "::1", 128, 0),
-    ],
-)
-def test_an_address_is_understood_by_pyroute2(address: str, own: str, other: str, length: int, scope: int) -> None:
-    message = ifaddrmsg(whole(addresses.message(3, address, addresses.IFA_F_NODAD)))
-    message.decode()
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    assert (message["family"], message["index"], message["prefixlen"], message["scope"]) == (family, 3, length, scope)
-    told = [message.get_attr(name) for name in ("IFA_LOCAL", "IFA_ADDRESS", "IFA_FLAGS")]
-    assert told == [own, other, addresses.IFA_F_NODAD]

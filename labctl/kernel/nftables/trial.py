@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from labctl.errors import MachineError, kernel_words
+from labctl.kernel import requests
 from labctl.kernel import rtnetlink as rt
-from labctl.kernel.link_message import new_link
 from labctl.kernel.nftables import program
 from labctl.kernel.nftables.program import Complaint, NotLoaded
 from labctl.kernel.nftables.tables import tables
@@ -63,6 +63,6 @@ def _make(interfaces: Iterable[str]) -> None:
     try:
         for name in interfaces:
             if name != "lo":
-                netlink.request(rt.RTM_NEWLINK, new_link(name, "bridge"), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
+                netlink.request(rt.RTM_NEWLINK, requests.new_link(name, "bridge"), rt.NLM_F_CREATE | rt.NLM_F_EXCL)
     finally:
         netlink.close()
