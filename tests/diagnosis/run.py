@@ -12,7 +12,7 @@ from tests.diagnosis import score
 from tests.diagnosis.fault import Control, Fault, Pair
 from tests.diagnosis.score import Score
 from tests.diagnosis.table import Scored
-from tests.e2e import forked, world
+from tests.e2e import world
 from tests.e2e.world import World
 
 
@@ -26,7 +26,6 @@ class Job(NamedTuple):
 
 def run(jobs: Sequence[Job], at_once: int) -> list[Scored]:
     """Return the scores of all. Most of their time is spent waiting, so more at once than there are CPUs are faster."""
-    forked.load()
     with ProcessPoolExecutor(at_once, multiprocessing.get_context("fork"), _another_person) as pool:
         return list(pool.map(_scored, jobs))
 

@@ -27,9 +27,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-from labctl import cli
+from labctl.__main__ import main
 from labctl.process.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -43,6 +43,7 @@ from labctl.process.syscalls import (
     unshare,
 )
 from tests.e2e import forked
+from tests.e2e.person import Person
 from tests.e2e.processes import effective_uid, has_ended, is_in_user_namespace, pids, reap_orphans, started, title
 from tests.patience import PATIENCE
 
@@ -108,20 +109,25 @@ class World:
         self, command: Sequence[str], before: Callable[[], None] = lambda: None, **options: Any
     ) -> subprocess.Popen[str]:
         """Start a program as this person; `before` is called in the new process when it has become this person."""
-        environment, become = self._person(before, options)
+        environment, person = self._person(options)
+
+        def become() -> None:
+            person.become()
+            before()
+
         process = subprocess.Popen(list(command), preexec_fn=become, env=environment, text=True, **options)
         started(process)
         return process
 
-    def start_forked(self, main: Callable[[], NoReturn], words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+    def start_forked(self, main: Callable[[], None], words: Sequence[str], **options: Any) -> subprocess.Popen[str]:
         """Start a function of ours as if it were a program, as this person."""
-        environment, become = self._person(lambda: None, options)
-        process = forked.start(main, words, environment, become, **options)
+        environment, person = self._person(options)
+        process = forked.Process(main, words, environment, person.become, **options)
         started(process)
         return process
 
-    def _person(self, before: Callable[[], None], options: dict[str, Any]) -> tuple[dict[str, str], Callable[[], None]]:
-        """Return the environment of this person, and what makes a new process theirs; takes `env` and `cwd` out."""
+    def _person(self, options: dict[str, Any]) -> tuple[dict[str, str], Person]:
+        """Return the environment of this person, and who a new process becomes; takes `env` and `cwd` out."""
         given = options.pop("env", {})
         environment = {
             **os.environ, "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1",
@@ -130,21 +136,8 @@ class World:
         if "LABCTL_LAB" not in given:
             environment.pop("LABCTL_LAB", None)
 
-        directory = options.pop("cwd", self.home)
-
-        def become() -> None:
-            self._become()
-            os.chdir(directory)  # entering a mount namespace leads to /
-            before()
-
-        return environment, become
-
-    def _become(self) -> None:
-        setns(self._keeper.pidfd, FURNISHED)
-        if SUITE_IS_ROOT and not self.is_root:
-            os.setgroups([])
-            os.setresgid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
-            os.setresuid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID)
+        uid = self.uid if SUITE_IS_ROOT and not self.is_root else None
+        return environment, Person(self._keeper.pid, FURNISHED, uid, options.pop("cwd", self.home))
 
     def run(
         self, *command: str, code: int | None = 0, say: str | None = None, **options: Any
@@ -172,7 +165,7 @@ class World:
         """Start labctl, as `labctl` runs it."""
         if forked.EXECUTED or "before" in options or any(name.startswith("PYTHON") for name in options.get("env", ())):
             return self.start(self.command(*arguments), **options)
-        return self.start_forked(cli.main, ["labctl", *arguments], **options)
+        return self.start_forked(main, ["labctl", *arguments], **options)
 
     @staticmethod
     def command(*arguments: str) -> list[str]:

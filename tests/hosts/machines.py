@@ -15,23 +15,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from labctl import cli
+from labctl.__main__ import main as labctl
 from labctl.process.processes import state_of
 from labctl.process.syscalls import (
-    CLONE_NEWNET,
     CLONE_NEWNS,
-    CLONE_NEWPID,
     MS_REC,
-    die_with_parent,
     mount,
-    setns,
     unshare,
 )
 from tests.e2e import forked
 from tests.e2e.processes import started
 from tests.e2e.world import MS_PRIVATE, REPO, eventually, let_users_open_tun, let_users_reach, unused_uid
+from tests.hosts.person import Person
 from tests.patience import PATIENCE
 
 USER = "anna"
@@ -90,7 +87,6 @@ class Machine:
         assert self._outside.stdout is not None
         assert self._outside.stdout.readline() == "ready\n"
         (self.pid,) = _children(self._outside.pid)
-        self._pidfd = os.pidfd_open(self.pid)
         plug, wire = f"to-{self.name}", self._wire
         peer = ("address", self._mac, "name", "eth0", "netns", str(self.pid))
         inside(wire, "ip", "link", "add", plug, "type", "veth", "peer", *peer)
@@ -106,11 +102,11 @@ class Machine:
         return process
 
     def start_labctl(
-        self, *words: str, root: bool = False, main: Callable[[], NoReturn] = cli.main, **options: Any
+        self, *words: str, root: bool = False, main: Callable[[], None] = labctl, **options: Any
     ) -> subprocess.Popen[str]:
         """Start labctl here, in a fork of the test, which calls `main`."""
         become, environment = self._person(root, options)
-        process = forked.start(main, ["labctl", *words], environment, become, **options)
+        process = forked.Process(main, ["labctl", *words], environment, become, **options)
         started(process)
         return process
 
@@ -125,22 +121,7 @@ class Machine:
             **options.pop("env", {}),
         }
 
-        def become() -> None:
-            with open(f"/proc/{self.pid}/ns/pid", "rb") as pids:
-                setns(self._pidfd, CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWTIME)
-                setns(pids.fileno(), CLONE_NEWPID)
-            inner = os.fork()  # only a child is in another PID namespace
-            if inner:
-                os.closerange(0, os.sysconf("SC_OPEN_MAX"))  # Popen waits for one of them to be closed
-                os._exit(os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1]) & 0xFF)
-            die_with_parent(0)
-            os.setgroups([])
-            os.setresgid(uid, uid, uid)
-            os.setresuid(uid, uid, uid)
-            die_with_parent(0)
-            os.chdir(home)
-
-        return become, environment
+        return Person(self.pid, uid, home).become, environment
 
     def run(self, *command: str, code: int | None = 0, root: bool = False, **options: Any) -> Done:
         """Run a program here to its end, and look at its exit code."""
@@ -242,7 +223,6 @@ class Machine:
         """End everything here at once, as where the power fails."""
         self._outside.kill()
         self._outside.wait()
-        os.close(self._pidfd)
 
 
 def _to_its_end(
@@ -256,7 +236,6 @@ def _to_its_end(
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
-CLONE_NEWTIME = 0x80  # linux/sched.h
 PYTHON = {"PYTHONPATH": str(REPO), "PYTHONDONTWRITEBYTECODE": "1"}
 
 

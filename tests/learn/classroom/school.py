@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from labctl.process.syscalls import MS_BIND, mount, setns
-from tests.e2e.world import FURNISHED, Keeper, World, eventually, unused_uid, world
+from labctl.process.syscalls import MS_BIND, mount
+from tests.e2e.world import Keeper, World, eventually, unused_uid, world
 
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
 
@@ -30,12 +30,6 @@ class Student(World):
     @property
     def uid(self) -> int:
         return self._uid
-
-    def _become(self) -> None:
-        setns(self._keeper.pidfd, FURNISHED)
-        os.setgroups([])
-        os.setresgid(self._uid, self._uid, self._uid)
-        os.setresuid(self._uid, self._uid, self._uid)
 
 
 class School:
