@@ -7,6 +7,7 @@ Who sees 255 here asks the host for that file, which is removed then.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from labctl.hosts.record import directory
 
@@ -18,10 +19,14 @@ NOTE = "LABCTL_NOTE"
 
 
 def noted(code: int) -> int:
-    """Return the exit code of a command, once it is noted where another machine may take it for one of ssh."""
+    """Return the exit code of a command, once it is noted where another machine may take it for one of ssh.
+
+    Where no file can be written, that machine tells that the end of the command is not known.
+    """
     if code == OF_SSH and (name := os.environ.get(NOTE)):
-        directory().mkdir(mode=0o700, parents=True, exist_ok=True)
-        (directory() / name).touch()
+        with suppress(OSError):
+            directory().mkdir(mode=0o700, parents=True, exist_ok=True)
+            (directory() / name).touch()
     return code
 
 
@@ -29,6 +34,6 @@ def is_noted(name: str) -> bool:
     """Return whether the exit code was that of the command, and remove the note."""
     try:
         (directory() / name).unlink()
-    except FileNotFoundError:
+    except OSError:  # there is none, or it could not be written
         return False
     return True

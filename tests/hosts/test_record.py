@@ -12,6 +12,7 @@ import pytest
 from labctl.api.caller import Caller
 from labctl.api.calls.inspect import running, summaries
 from labctl.errors import MachineError, UsageError
+from labctl.hosts.exit_codes import NOTE, OF_SSH, is_noted, noted
 from labctl.hosts.record import Host, Record, recorded, recorded_labs
 from labctl.lab.lock import locked_over_hosts
 
@@ -46,6 +47,17 @@ def test_what_is_kept_is_for_this_user_alone(tmp_path: Path) -> None:
     (tmp_path / "labctl" / "one.new").touch(mode=0o644)  # left by a kill, of a labctl that wrote for all
     Record("one", "", {"srv1": Host("srv1", ("a",))}).write()
     assert (tmp_path / "labctl" / "one.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("writable", "known"), [(True, True), (False, False)])
+def test_an_exit_code_that_may_be_that_of_ssh_is_noted_where_that_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool, known: bool
+) -> None:
+    (tmp_path / "a-file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("" if writable else "a-file")))
+    monkeypatch.setenv(NOTE, "ended")
+    assert (noted(7), is_noted("ended")) == (7, False)
+    assert (noted(OF_SSH), is_noted("ended"), is_noted("ended")) == (OF_SSH, known, False)
 
 
 def test_one_command_at_a_time_changes_a_lab_and_leaves_no_file(tmp_path: Path) -> None:
