@@ -47,9 +47,10 @@ class Result:
 
     @property
     def why(self) -> str:
-        """Return in words what was found; where the module did not come to that, what the server wrote last, too."""
+        """Return in one line what was found; where the module did not come to that, what the server wrote last, too."""
+        told = str(self.found.get("msg", "")).splitlines()  # ssh ends its lines as a terminal does
         written = str(self.found.get("module_stderr", "")).strip().splitlines()
-        return "; ".join([str(self.found.get("msg", "")), *written[-1:]])
+        return "; ".join([*told, *written[-1:]])
 
     def as_value(self) -> dict[str, Any]:
         """Return it as JSON has it."""

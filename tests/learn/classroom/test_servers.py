@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
     """The results of a class: passed, failed, not reached, made."""
     keep(tmp_path, "alice", measured=True, labs=labs(Measured((PASSED,))), msg="1 of 1")
     keep(tmp_path, "bob", measured=True, failed=True, labs=labs(Measured((PASSED, FAILED))), msg="1 of 2")
-    keep(tmp_path, "carol", unreachable=True, failed=True, msg=f"no route{ESCAPE}")
+    keep(tmp_path, "carol", unreachable=True, failed=True, msg=f"mux{ESCAPE}\r\nssh: no route")
     keep(tmp_path, "dave", "present", measured=False, changes=[], msg="lab x: nothing to do")
     return tmp_path
 
@@ -71,7 +71,8 @@ def test_what_is_kept_is_what_is_read(folder: Path) -> None:
     ]
     (lab,) = found["bob"].labs
     assert lab.measured == Measured((PASSED, FAILED)) and lab.lesson == LESSON
-    assert found["carol"].why.isprintable() and found["alice"].server == "srv1" and found["alice"].at == 2000.0
+    assert found["carol"].why.isprintable() and found["carol"].why.endswith("; ssh: no route")
+    assert found["alice"].server == "srv1" and found["alice"].at == 2000.0
 
 
 def test_the_table_marks_what_is_self_reported(folder: Path) -> None:
