@@ -39,7 +39,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @contextmanager
-def _unchanged(request: pytest.FixtureRequest, mode: str) -> Iterator[World]:
+def unchanged(request: pytest.FixtureRequest, mode: str) -> Iterator[World]:
+    """Yield a person on a machine of their own, on which everything is as it was afterwards."""
     possible(mode)
     with world(mode) as made:
         before = made.snapshot()
@@ -63,19 +64,19 @@ def _differences(before: dict[str, list[Any]], now: dict[str, list[Any]]) -> lis
 @pytest.fixture(params=["root", "rootless"])
 def here(request: pytest.FixtureRequest) -> Iterator[World]:
     """A person on a machine of their own; after the test everything on it is as it was."""
-    with _unchanged(request, request.param) as made:
+    with unchanged(request, request.param) as made:
         yield made
 
 
 @pytest.fixture
 def as_root(request: pytest.FixtureRequest) -> Iterator[World]:
     """Only root: for what an ordinary user cannot do by design."""
-    with _unchanged(request, "root") as made:
+    with unchanged(request, "root") as made:
         yield made
 
 
 @pytest.fixture
 def as_user(request: pytest.FixtureRequest) -> Iterator[World]:
     """Only an ordinary user: for what concerns rootless environments."""
-    with _unchanged(request, "rootless") as made:
+    with unchanged(request, "rootless") as made:
         yield made
