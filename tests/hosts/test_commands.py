@@ -17,6 +17,7 @@ def test_commands_of_a_shell(wire: Wire) -> None:
     assert set(whose) == set(devices)
     assert near.json("verify", "underlay")["checks"][0]["passed"], "the cable is joined again"
     near.labctl("impair", "siteA:tun0", "--loss", "10%")
+    assert "from two-site -i inventory.yaml" in near.labctl("status").stdout
     assert "loss 10%" in near.labctl("impair", "siteA:tun0", "--show").stdout
     near.labctl("capture", "siteB:wan0", "--duration", "0.1", "-w", "seen.pcapng")
     assert near.run("od", "-An", "-tx1", "-N4", "seen.pcapng").stdout.split() == ["0a", "0d", "0d", "0a"], "pcapng"

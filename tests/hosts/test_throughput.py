@@ -27,6 +27,8 @@ def test_flows_between_hosts(wire: Wire) -> None:
     found = {each["name"]: each for each in near.json("verify", "tcp", "udp", "slow", code=1)["checks"]}
     assert {name: each["passed"] for name, each in found.items()} == {"tcp": True, "udp": True, "slow": False}, found
     assert "bit/s" in found["slow"]["observed"] and found["slow"]["asked"]
+    unasked = near.json("verify", "--system-tools", "tcp", code=5)
+    assert [cause["reason"] for cause in unasked["diagnosis"]] == ["not-started"], "no other packets are looked at"
     near.labctl("exec", "right", "--", "ip", "link", "set", "eth0", "down")
     (silent,) = near.json("verify", "elsewhere", code=1)["checks"]
     assert not silent["passed"]
