@@ -11,6 +11,7 @@ from labctl.api.client import Call, client
 if TYPE_CHECKING:
     from labctl.api.caller import Work
     from labctl.api.work.packets import Captured
+    from labctl.errors import LabError
     from labctl.kernel.packet_taps import Seen
 
 Item = TypeVar("Item")
@@ -66,6 +67,9 @@ class Capture:
     missed: int = 0
     """How many came faster than they could be read, and are missing."""
 
+    lost: Sequence[LabError] = ()
+    """Why hosts of a lab over several were not reached to the end: what passed there then was not seen."""
+
     interfaces: str = ""
     """What is looked at, in words."""
 
@@ -84,4 +88,4 @@ class Capture:
         """End. Raise what ended it before, such as the end of the lab."""
         with self._call as call:
             call.interrupt()
-            self.packets, self.missed = call.result()
+            self.packets, self.missed, self.lost = call.result()

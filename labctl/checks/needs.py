@@ -6,6 +6,7 @@ One cause does not fail ten checks: what needs a check that has not passed is no
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from labctl.checks.kinds import kind_of
 from labctl.checks.results import WANTED, Result
@@ -34,18 +35,14 @@ def not_asked(check: Check, results: Mapping[str, Result]) -> Result | None:
     lacks = [results[name] for name in check.needs if name in results and not results[name].passed]
     if not lacks:
         return None
-    return Result(
-        check.name,
-        check.description,
-        False,
-        False,
-        "unasked",
-        kind_of(check.probe).expectation(WANTED[check.expect]),
-        f"it needs {_listed(lacks)}",
-        (),
-        kind_of(check.probe).typed(),
-        lacks=tuple(result.name for result in lacks),
-    )
+    return replace(unasked(check, f"it needs {_listed(lacks)}"), lacks=tuple(result.name for result in lacks))
+
+
+def unasked(check: Check, why: str) -> Result:
+    """Return the verdict of a check that could not be asked."""
+    kind = kind_of(check.probe)
+    expected = kind.expectation(WANTED[check.expect])
+    return Result(check.name, check.description, False, False, "unasked", expected, why, (), kind.typed())
 
 
 def _listed(lacks: Sequence[Result]) -> str:

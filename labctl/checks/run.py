@@ -16,8 +16,9 @@ from labctl.checks.evidence import CountingPoint, Crossed, Meanwhile, Snapshot
 from labctl.checks.expected import Expected, Judgement
 from labctl.checks.held_back import Kernel, held_back
 from labctl.checks.kinds import kind_of
-from labctl.checks.needs import in_order, not_asked
+from labctl.checks.needs import in_order, not_asked, unasked
 from labctl.checks.results import WANTED, Outcome, Result, Tools
+from labctl.errors import ExitCode, LabError
 from labctl.plan.desired import Desired
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.model import Check
@@ -68,13 +69,19 @@ class Means:
 def run(desired: Desired, checks: Sequence[Check], means: Means) -> Iterator[Result]:
     """Run checks one after the other, because they count, and yield the result of each.
 
-    What a check needs comes before it, and it is not asked where that has not passed.
+    What a check needs comes before it, and it is not asked where that has not passed, or something is not reached that
+    it is made with.
     """
     means.tools.prepare(checks)
     results: dict[str, Result] = {}
     for check in in_order(checks, checks):
         begun = time.monotonic()
-        result = not_asked(check, results) or _until_it_holds(Expected.of(desired, check), check, means)
+        try:
+            result = not_asked(check, results) or _until_it_holds(Expected.of(desired, check), check, means)
+        except LabError as error:
+            if error.exit_code is not ExitCode.UNREACHABLE:
+                raise
+            result = unasked(check, f"{error.what}: {error.why}")
         results[check.name] = result = replace(result, seconds=round(time.monotonic() - begun, 3))
         yield result
 

@@ -16,6 +16,7 @@ from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
 if TYPE_CHECKING:
+    from labctl.errors import LabError
     from labctl.kernel.packet_taps import Seen
     from labctl.lab.capture import Capture
     from labctl.lab.traced import Traced
@@ -88,6 +89,12 @@ def capture(
 
     own, typed = lab_of(words, lab)
 
+    lost: list[LabError] = []
+
+    def lose(error: LabError) -> None:
+        click.echo(f"{error.what} any more ({error.why}): what passes there is not seen", err=True)
+        lost.append(error)
+
     def use(captured: Capture, stop: int) -> None:
         with _output(captured, file, typed, form) as show:
             click.echo(f"watching {captured.words}; Ctrl-C ends", err=True)
@@ -96,13 +103,13 @@ def capture(
 
                 read = how_to_read(file, captured.carriers.tunnel_ports)
                 click.echo(f"the packets inside of tunnels: {read}", err=True)
-            for seen in captured.packets(stop, count, duration):
+            for seen in captured.packets(stop, count, duration, lose):
                 show(seen)
             if missed := captured.missed():
                 click.echo(f"{missed} packets came faster than they could be shown, and are missing", err=True)
 
     packets.show_capture(own.name, typed, expression, use)
-    return ExitCode.SUCCESS
+    return ExitCode.UNREACHABLE if lost else ExitCode.SUCCESS
 
 
 @contextmanager

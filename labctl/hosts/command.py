@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
@@ -13,7 +14,8 @@ from labctl.errors import UsageError
 from labctl.hosts.exit_codes import NOTE
 from labctl.hosts.record import PART
 from labctl.process.execve import why_not
-from labctl.process.signals import KEYBOARD, ignored
+from labctl.process.signals import KEYBOARD, TERMINATION, block_signals, ignored
+from labctl.process.syscalls import die_with_parent
 
 Wait = Callable[["subprocess.Popen[bytes]"], int]
 """Waits for a program to end, and returns its exit code as Popen has it."""
@@ -25,6 +27,15 @@ class Streams(NamedTuple):
     wait: Wait = subprocess.Popen.wait
     output: int | None = None
 
+
+SSH = (
+    "ssh",
+    "-oConnectTimeout=10",
+    "-oLogLevel=ERROR",
+    "-oServerAliveInterval=5",
+    "-oServerAliveCountMax=2",
+)
+"""ssh in the user's own way, which gives up where the network is cut (ssh_config(5))."""
 
 _THERE = (
     'PATH="$PATH:$HOME/.local/bin"; '
@@ -40,11 +51,6 @@ def labctl_there(words: Sequence[str], environment: Mapping[str, str] = {}) -> s
     return shlex.join(["exec", "env", *settings, "sh", "-c", _THERE, "labctl", *words])
 
 
-def _hear_keyboard() -> None:
-    for number in KEYBOARD:
-        signal.signal(number, signal.SIG_DFL)
-
-
 def run_there(login: str, words: Sequence[str], note: str, streams: Streams | None = None) -> int:
     """Run labctl on a host, for what of a lab is there. Where the streams of this process are a terminal, so are those.
 
@@ -52,18 +58,21 @@ def run_there(login: str, words: Sequence[str], note: str, streams: Streams | No
     """
     wait, output = streams or Streams()
     terminal = "-t" if output is None and sys.stdin.isatty() and sys.stdout.isatty() else "-T"
-    command = [
-        "ssh",
-        terminal,
-        "-oLogLevel=ERROR",
-        "-oConnectTimeout=10",
-        "--",
-        login,
-        labctl_there(words, {PART: "1", NOTE: note}),
-    ]
+    command = [*SSH, terminal, "--", login, labctl_there(words, {PART: "1", NOTE: note})]
+    here = os.getpid()
+
+    def begin() -> None:
+        die_with_parent(here)  # and the command there with ssh (session_end.py)
+        for number in KEYBOARD:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
+
     try:
-        with ignored(*KEYBOARD):  # they are for the program there; ssh hears them
-            code = wait(subprocess.Popen(command, preexec_fn=_hear_keyboard, stdout=output))
+        # The keyboard is for the program there; ssh hears it. See lab/execute.py about the other signals.
+        with ignored(*KEYBOARD), block_signals() as unblock:
+            process = subprocess.Popen(command, preexec_fn=begin, stdout=output)
+            unblock()
+            code = wait(process)
     except OSError as error:
         raise UsageError("ssh cannot be run", *why_not("ssh", error)) from None
     return code if code >= 0 else 128 - code

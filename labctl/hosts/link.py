@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from labctl.errors import LabError, MachineError
-from labctl.hosts.command import labctl_there
+from labctl.hosts.command import SSH, labctl_there
 from labctl.hosts.errors import HostLost, login_failed, was_dropped
 
 try:
@@ -38,14 +39,8 @@ TRIES = 4
 ANSWER = 60.0
 """Seconds for which a function that a host is to call may take: the kernel may be busy with what others take down."""
 
-_OPTIONS = {
-    "BatchMode": "yes",
-    "ConnectTimeout": "10",
-    "LogLevel": "ERROR",
-    "ServerAliveInterval": "5",
-    "ServerAliveCountMax": "2",
-}
-_SSH = ("ssh", "-T", *(f"-o{name}={value}" for name, value in _OPTIONS.items()))
+_MARKS = re.compile(r"^MITO\d+$", re.MULTILINE)
+"""What Mitogen's child says of how far it is, for Mitogen."""
 
 Heard = Callable[[str, bytes | None], object]
 """Called with the name of a host and what it says, None once it is lost; in a thread of its own."""
@@ -64,7 +59,7 @@ class _Login(mitogen.parent.Connection):  # type: ignore[misc]
 
     def get_boot_command(self) -> list[str]:
         _, *words = super().get_boot_command()
-        return [*_SSH, "--", self.options.name, labctl_there(["agent", *words])]
+        return [*SSH, "-T", "-oBatchMode=yes", "--", self.options.name, labctl_there(["agent", *words])]
 
 
 class Link:
@@ -153,7 +148,7 @@ class Links:
             try:
                 return self._router._connect(_Login, name=login, python_path=["python"])
             except mitogen.core.StreamError as error:
-                said = str(error).removeprefix(mitogen.parent.Connection.eof_error_msg)
+                said = _MARKS.sub("", str(error).removeprefix(mitogen.parent.Connection.eof_error_msg))
                 if tries == TRIES or not was_dropped(said):
                     raise login_failed(host, login, said) from None
             time.sleep(random.uniform(0.1, 0.5) * tries)

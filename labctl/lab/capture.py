@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from labctl.errors import KernelRefused, UsageError, kernel_words
+from labctl.errors import KernelRefused, LabError, UsageError, kernel_words
 from labctl.kernel import namespaces
 from labctl.kernel.packet_filter import compiled
 from labctl.kernel.packet_taps import PacketTaps, Seen
@@ -20,6 +20,9 @@ from labctl.lab.names import meant
 from labctl.lab.state import existing
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.unknown_names import no_such
+
+TellLost = Callable[[LabError], object]
+"""Called with why a host is not reached any more."""
 
 LOOK = 0.5
 """Seconds between two looks whether the namespaces are still there."""
@@ -39,10 +42,11 @@ class Capture(Protocol):
     def carriers(self) -> Carriers:
         """Return what is to be known of the interfaces."""
 
-    def packets(self, stop: int, count: int | None, seconds: float | None) -> Iterator[Seen]:
+    def packets(self, stop: int, count: int | None, seconds: float | None, tell: TellLost) -> Iterator[Seen]:
         """Yield packets as they come: until the descriptor `stop` is readable, so many, or for so many seconds.
 
-        Raise LabError where an interface that was named, or the lab, goes away.
+        Tell of a host that is lost, of a lab over several: those of the others still come. Raise LabError where an
+        interface that was named, or the lab, goes away.
         """
 
     def missed(self) -> int:
@@ -59,7 +63,7 @@ class CaptureHere:
     _recorded: Recorded
     _taps: PacketTaps
 
-    def packets(self, stop: int, count: int | None, seconds: float | None) -> Iterator[Seen]:
+    def packets(self, stop: int, count: int | None, seconds: float | None, tell: TellLost) -> Iterator[Seen]:
         end = time.monotonic() + seconds if seconds is not None else float("inf")
         number, over = 0, False
         while not over:

@@ -15,7 +15,7 @@ from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import State
 from labctl.process import terminal
 from labctl.process.execve import why_not
-from labctl.process.signals import KEYBOARD, ignored
+from labctl.process.signals import KEYBOARD, TERMINATION, block_signals, ignored
 from labctl.process.syscalls import die_with_parent
 
 Wait = Callable[["subprocess.Popen[bytes]"], int]
@@ -89,12 +89,16 @@ def _run(
         die_with_parent(here)
         for number in KEYBOARD:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
         prepare()
 
     try:
-        with ignored(*KEYBOARD):  # they are for the program on the terminal; labctl only waits for it
+        # The keyboard is for the program on the terminal; labctl only waits for it. What another signal raises amidst
+        # Python's own hooks around a fork would be lost.
+        with ignored(*KEYBOARD), block_signals() as unblock:
             process = subprocess.Popen(command, env=environment, preexec_fn=enter, pass_fds=pass_fds, stdout=output)
             try:
+                unblock()
                 code = wait(process)
             except BaseException:  # this process is to end: the program is asked to, too, and not waited for
                 process.terminate()

@@ -27,7 +27,6 @@ from labctl.lab.execute import execute, record
 from labctl.lab.names import meant, names, namespaces_of, resolve
 from labctl.lab.state import State, applied, existing
 from labctl.lab.traced import MOST_BYTES, Meant, Traced
-from labctl.trace.ladder import Hop
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result, Tools
@@ -57,10 +56,13 @@ def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: b
     from labctl.trace.selection import of_command
 
     found = watch.traced(Meant(tuple(command), {name}, of_command), code)
-    if any(ladder.end in (Hop.LOST, Hop.DROPPED) for ladder in found.ladders):
+    if found.has_losses:
+        from labctl.checks.probes import Probes
         from labctl.lab.trace_causes import causes
+        from labctl.lab.verify import explained
 
-        return replace(found, diagnosis=causes(state, name, found.ladders))
+        explain = partial(explained, state, tools=Probes)
+        return replace(found, diagnosis=causes(state.topology(), name, found.ladders, explain))
     return found
 
 

@@ -6,18 +6,16 @@ for its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from labctl.checks.probes import Probes
+from labctl.checks.results import Result
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.path import Paths
 from labctl.diagnosis.verdict import Verdict
-from labctl.lab.state import State
-from labctl.lab.verify import explained
-from labctl.plan.desired import desired
-from labctl.topology.model import Check
+from labctl.plan.desired import Desired, desired
+from labctl.topology.model import Check, Topology
 from labctl.topology.one_host import not_of_one_host
 from labctl.topology.values import parse_host
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
@@ -30,9 +28,14 @@ TIMEOUT = 0.5
 """Seconds that are waited for an answer."""
 
 
-def causes(state: State, namespace: str, ladders: Iterable[Ladder]) -> tuple[Verdict, ...]:
+Explained = Callable[[Desired, Sequence[Check]], Iterable[tuple[Result, Sequence[Verdict]]]]
+"""Runs checks, and returns the result of each with why it has failed."""
+
+
+def causes(
+    topology: Topology | None, namespace: str, ladders: Iterable[Ladder], explained: Explained
+) -> tuple[Verdict, ...]:
     """Return why packets that a namespace sent were lost, each cause with the packets that it took."""
-    topology = state.topology()
     lost = [ladder for ladder in ladders if ladder.end in (Hop.LOST, Hop.DROPPED) and _is_own(ladder, namespace)]
     if topology is None or not lost:
         return ()
@@ -45,7 +48,7 @@ def causes(state: State, namespace: str, ladders: Iterable[Ladder]) -> tuple[Ver
         for key, probe in _like(ladder, namespace, paths):
             probes.setdefault(key, {"name": f"packet-{ladder.number}", **probe})
     checks = [Check.read(probe) for probe in islice(probes.values(), MOST)]
-    found = explained(state, desired(topology), checks, Probes)
+    found = explained(desired(topology), checks)
     return by_cause((result.name.replace("-", " "), causes) for result, causes in found if result.asked)
 
 

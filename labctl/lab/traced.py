@@ -11,7 +11,7 @@ from labctl.lab.carriers import Carriers
 from labctl.lab.challenge import Challenge
 from labctl.trace.clocks import Clocks
 from labctl.trace.journeys import journeys
-from labctl.trace.ladder import Facts, Ladder, ladders, uncertain
+from labctl.trace.ladder import Facts, Hop, Ladder, ladders, uncertain
 from labctl.trace.selection import concerning, without
 from labctl.trace.sightings import Journey, Sighting
 
@@ -58,6 +58,11 @@ class Traced:
     challenge: Challenge | None = None  # while one runs it is told where packets end, and not why
     clocks: Clocks | None = None  # of the hosts of a lab over several
     lost: tuple[LabError, ...] = ()  # hosts that could not be asked to the end, and why
+
+    @property
+    def has_losses(self) -> bool:
+        """Return whether a packet was lost or dropped."""
+        return any(ladder.end in (Hop.LOST, Hop.DROPPED) for ladder in self.ladders)
 
 
 def followed(lab: str, meant: Meant, exit_code: int, gathered: Gathered, facts: Facts) -> Traced:

@@ -38,6 +38,7 @@ from labctl.topology.model import Check
 from labctl.topology.values import Host
 
 if TYPE_CHECKING:
+    from labctl.hosts.errors import HostLost
     from labctl.topology.checks_file import ChecksFile
 
 
@@ -52,6 +53,7 @@ class Verified:
     diagnosis: tuple[Verdict, ...] = ()
     challenge: Standing | None = None  # while one runs there is neither drift nor diagnosis
     inventory: str = ""  # the file that says on which hosts the lab is; empty where `file` does
+    lost: tuple[HostLost, ...] = ()  # of which it is not known how they differ
 
     @property
     def passed(self) -> bool:

@@ -249,6 +249,7 @@ def _verified(found: Verified) -> dict[str, Any]:
         "checks": [asdict(result) for result in found.results],
         "drift": [_change(change) for change in found.drift],
         "diagnosis": [asdict(verdict) for verdict in found.diagnosis],
+        "lost_hosts": [error.what for error in found.lost],
         **(
             _challenge(
                 standing.challenge, broken=list(standing.broken), missing=list(standing.missing), was=list(standing.was)

@@ -104,6 +104,8 @@ def summary(found: Verified, several: bool) -> None:
     same = (
         f"[yellow]differs from its file in {places} place{'s' * (places != 1)}[/]" if places else "is as its file says"
     )
+    if found.lost:
+        same += f", but for {escape(', '.join(sorted(error.host for error in found.lost)))}: not reached"
     verdict = told or "[bold green]all passed[/]"
     hidden = found.challenge is not None and not found.challenge.solved
     out.print(f"\n{found.lab}: {number} check{'s' * (number != 1)}, {verdict}{'' if hidden else f'; the lab {same}'}")

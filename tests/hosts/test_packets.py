@@ -108,10 +108,14 @@ def _what_was_seen_before_a_host_is_lost_is_told(wire: Wire) -> None:
         assert it.stderr is not None and it.stderr.readline().startswith("watching every interface")
         near.labctl("exec", "siteA", "--", *pings)
         srv2.kill("sshd: anna")
+        assert any("srv2 cannot be reached any more" in line for line in iter(it.stderr.readline, ""))
+        near.labctl("exec", "siteA", "--", "ping", "-c1", "-W5", "-p", "c0ffee", "192.0.2.2")
+        near.interrupt(it)
         _, err = it.communicate()
-    assert it.returncode == 5 and "srv2 cannot be reached" in err
+    assert it.returncode == 5, err
     seen = _bytes(near, "lost.pcapng")
-    assert b"siteB:tun1" in seen and int.from_bytes(seen[-4:], "little") == _last_block(seen), "the file is whole"
+    assert b"siteB:tun1" in seen and b"\xc0\xff\xee" * 4 in seen, "what passed on the other host is told, too"
+    assert int.from_bytes(seen[-4:], "little") == _last_block(seen), "the file is whole"
     words = ("trace", "siteA", "--", "sh", "-c", f"{' '.join(pings)}; cat")
     with near.start_labctl(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as it:
         assert it.stdout is not None and it.stdin is not None

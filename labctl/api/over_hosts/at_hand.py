@@ -33,9 +33,17 @@ class LabAtHand(Conversation):
         """Return the answer of one host. Raise LabError."""
         return self.each(asked, {host: about})[host]
 
-    def all(self, asked: Callable[[AtHand, *About], Answer], *about: *About) -> dict[str, Answer]:
+    def all(self, asked: Callable[[AtHand], Answer]) -> dict[str, Answer]:
         """Return the answers of all hosts to one question. Raise LabError."""
-        return self.each(asked, dict.fromkeys(self.all_hosts, about))
+        return self.each(asked, dict.fromkeys(self.hosts.values(), ()))
+
+    def all_reached(self, asked: Callable[[AtHand], Answer]) -> dict[str, Answer]:
+        """Return the answers of the hosts that are reached to one question. Raise LabError."""
+        return self.each_reached(asked, dict.fromkeys(self.reached, ()))
+
+    def each_reached(self, asked: Callable[..., Answer], about: Mapping[str, tuple[object, ...]]) -> dict[str, Answer]:
+        """Return the answers as `each` does, of the hosts that are reached."""
+        return super().each(asked, {host: words for host, words in about.items() if host in self.reached})
 
     def each(self, asked: Callable[..., Answer], about: Mapping[str, tuple[object, ...]]) -> dict[str, Answer]:
         """Return the answer of each host to a question about something else. Raise LabError, also of one that is lost.
@@ -57,14 +65,13 @@ class LabAtHand(Conversation):
 def at_hand(record: Record, found: Sessions) -> Iterator[LabAtHand]:
     """Yield a lab over hosts at hand. Raise LabError.
 
-    It is begun with each host in its turn, in one order for all commands, so that no two wait for one another.
+    It is begun with each host that is reached in its turn, in one order for all commands, so that no two wait for one
+    another.
     """
     made = LabAtHand(record, found)
     try:
-        for host in sorted(record.hosts):
+        for host in sorted(found.reached):
             made.begin({host: partial(parts.converse, record.lab)}, str)
-            for error in made.lost.values():
-                raise error
         yield made
     finally:
         made.end()

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from heapq import merge
+from math import inf
 
 from labctl.api.over_hosts.conversation import READ_AGAIN, Conversation
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.work import packets as work
 from labctl.hosts.record import Record
 from labctl.kernel.packet_taps import Seen
-from labctl.lab.capture import CaptureHere
+from labctl.lab.capture import CaptureHere, TellLost
 from labctl.lab.carriers import Carriers
 from labctl.lab.look import Portion
 from labctl.trace.clocks import HERE, Clocks, clocks
@@ -34,14 +35,14 @@ def capture(record: Record, typed: Sequence[str], expression: str | None) -> Ite
     """Yield a capture as `lab.capture.capture` does, of a lab over hosts: of those that have what is typed."""
     by_host = record.by_host(typed)
     chosen = {host: by_host.get(host, ()) for host in by_host or record.hosts}
-    works = {host: partial(work.look_at, record.lab, there, expression) for host, there in chosen.items()}
-    with sessions({host: record.logins[host] for host in works}) as found:
-        found.reach_all()
+    with sessions({host: record.logins[host] for host in chosen}) as found:
+        found.reach_some()
         hosts = Conversation(found)
         try:
+            works = {host: partial(work.look_at, record.lab, chosen[host], expression) for host in found.reached}
             told = hosts.begin(works, tuple[str, Carriers])
-            for error in hosts.lost.values():
-                raise error
+            if not told:
+                found.reach_all()
             words = ", ".join(dict.fromkeys(each for each, _ in told.values()))
             yield CaptureOverHosts(record.lab, words, Carriers.joined(each for _, each in told.values()), hosts)
         finally:
@@ -60,23 +61,25 @@ class CaptureOverHosts:
         self.words = f"{words}; times are of this machine, ± {widest / 1e6:.2f} ms"
         self._missed: dict[str, int] = {}
 
-    def packets(self, stop: int, count: int | None, seconds: float | None) -> Iterator[Seen]:
+    def packets(self, stop: int, count: int | None, seconds: float | None, tell: TellLost) -> Iterator[Seen]:
         end = time.monotonic() + seconds if seconds is not None else float("inf")
         waiting = Waiting(tuple(host for host in self._clocks.ahead if host != HERE))
+        for host in self._hosts.lost.keys() - waiting.hosts:
+            tell(self._hosts.lost[host])
         number, over = 0, None
-        while over is None or waiting.known_until < over:
+        while waiting.hosts and (over is None or waiting.known_until < over):
             if over is None and (time.monotonic() >= end or select.select([stop], [], [], 0)[0]):
                 over = time.time_ns()  # what was seen until now is still told
             at_once = over is not None or waiting.any
             self._look(waiting, 0 if at_once else max(0.0, min(LOOK, end - time.monotonic())))
-            lost = list(self._hosts.lost.values())
-            for seen in waiting.all() if lost else waiting.settled():
+            for host in waiting.hosts & self._hosts.lost.keys():
+                waiting.lose(host)
+                tell(self._hosts.lost[host])
+            for seen in waiting.settled():
                 yield seen
                 number += 1
                 if number == count:
                     return
-            for error in lost:
-                raise error
 
     def _look(self, waiting: Waiting, seconds: float) -> None:
         """Ask hosts for more."""
@@ -97,12 +100,21 @@ class Waiting:
 
     def __init__(self, hosts: Sequence[str]) -> None:
         self._packets: dict[str, list[Seen]] = {host: [] for host in hosts}
-        self._until = dict.fromkeys(hosts, 0)
+        self._until: dict[str, int] = dict.fromkeys(hosts, 0)
+
+    @property
+    def hosts(self) -> Set[str]:
+        """Return the hosts of which more may come."""
+        return self._until.keys()
+
+    def lose(self, host: str) -> None:
+        """Have no more come of a host."""
+        del self._until[host]
 
     def asked(self) -> list[str]:
         """Return the hosts to be asked for more: of which nothing waits, and those that the others wait for."""
         behind = self.known_until
-        return [host for host, packets in self._packets.items() if not packets or self._until[host] == behind]
+        return [host for host, until in self._until.items() if not self._packets[host] or until == behind]
 
     @property
     def any(self) -> bool:
@@ -110,9 +122,9 @@ class Waiting:
         return any(self._packets.values())
 
     @property
-    def known_until(self) -> int:
-        """Return before which moment all is known."""
-        return min(self._until.values())
+    def known_until(self) -> float:
+        """Return before which moment all is known that will be."""
+        return min(self._until.values(), default=inf)
 
     def add(self, host: str, portion: Portion, known: Clocks) -> None:
         """Add what a host has told."""
@@ -126,14 +138,4 @@ class Waiting:
         self._packets = {
             host: [seen for seen in packets if seen.at >= until] for host, packets in self._packets.items()
         }
-        return _in_order(taken)
-
-    def all(self) -> list[Seen]:
-        """Take everything, in order."""
-        taken = list(self._packets.values())
-        self._packets = {host: [] for host in self._packets}
-        return _in_order(taken)
-
-
-def _in_order(packets: Sequence[Sequence[Seen]]) -> list[Seen]:
-    return list(merge(*packets, key=lambda seen: seen.at))
+        return list(merge(*taken, key=lambda seen: seen.at))

@@ -6,7 +6,7 @@ next. A host that is lost answers no more, takes nothing away from what it has t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from contextlib import suppress
 from time import time_ns
 from typing import Any, TypeVar
@@ -34,21 +34,23 @@ class Conversation:
     def __init__(self, found: Sessions) -> None:
         self.sessions = found
         self._tasks: dict[str, Task[None]] = {}
+        self._never = {host: error for host, error in found.lost.items() if isinstance(error, HostLost)}
 
     def begin(self, works: Mapping[str, Work[None]], kind: object) -> dict[str, Any]:
-        """Begin work on hosts. Return what each tells before it is asked, as `told` does."""
+        """Begin work on hosts that are reached. Return what each tells before it is asked, as `told` does."""
         self._tasks |= {host: self.sessions.start(host, work) for host, work in works.items()}
         return self.told(kind, works)
 
     @property
-    def all_hosts(self) -> Collection[str]:
-        """Return the hosts with which it was begun."""
-        return self._tasks.keys()
+    def reached(self) -> Set[str]:
+        """Return the hosts that answer."""
+        return self._tasks.keys() - self.lost.keys()
 
     @property
     def lost(self) -> dict[str, HostLost]:
-        """Return the hosts that answer no more."""
-        return {host: task.error for host, task in self._tasks.items() if isinstance(task.error, HostLost)}
+        """Return the hosts that answer no more, or never did."""
+        lost = {host: task.error for host, task in self._tasks.items() if isinstance(task.error, HostLost)}
+        return {**self._never, **lost}
 
     def told(self, kind: object, hosts: Collection[str]) -> dict[str, Any]:
         """Wait until each of some hosts has told one thing of a kind. Return it, of those that are not lost.

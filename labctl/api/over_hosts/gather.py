@@ -46,17 +46,17 @@ class GatherThere:
     def watch(self, names: Collection[str]) -> Collection[str]:
         self._readings = self._hosts.readings()
         asked = self._sorted(names)
-        there = self._hosts.each(AtHand.watch, asked)
-        return [name for host, (sent,) in asked.items() for name in sent if name in there[host]]
+        there = self._hosts.each_reached(AtHand.watch, asked)
+        return [name for host, found in there.items() for name in asked[host][0] if name in found]
 
     def begin(self, names: Collection[str], program: bytes) -> None:
         by_host = self._sorted(names)
-        about = {host: (*by_host.get(host, ([],)), program) for host in self._hosts.all_hosts}
+        about = {host: (*by_host.get(host, ([],)), program) for host in self._hosts.reached}
         self._hosts.each(AtHand.begin, about)
         self._seen = {host: [] for host in about}
 
     def seen(self) -> Sequence[Seen]:
-        for host, packets in self._hosts.all(AtHand.unread).items():
+        for host, packets in self._hosts.all_reached(AtHand.unread).items():
             self._seen[host] += packets
         found = {host: sightings(packets, self._ports) for host, packets in self._seen.items()}
         pairs = passed(found, self._ends, clocks(self._readings))

@@ -75,6 +75,9 @@ class Task(Generic[Result]):
 Tell = Callable[[Task[Any], Any], object]
 """Called with some work and what it tells."""
 
+TellLost = Callable[[str, LabError], object]
+"""Called with the name of a host that is lost, and why."""
+
 _SILENTLY: Tell = lambda task, what: None  # noqa: E731
 
 
@@ -83,6 +86,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.lost: dict[str, LabError] = {}
+        self._tell_lost: TellLost = lambda host, why: None
         self._said: queue.SimpleQueue[tuple[str, bytes | None]] = queue.SimpleQueue()  # None once a host is lost
         self._last: dict[str, float] = {}  # when each said something
         self._numbers = count(1)
@@ -112,6 +116,17 @@ class Sessions:
     def reached(self) -> tuple[str, ...]:
         """Return the hosts that are reached."""
         return tuple(host for host in self._links if host not in self.lost)
+
+    def tell_lost(self, tell: TellLost) -> None:
+        """Tell of hosts that are not reached, now and from now on."""
+        self._tell_lost = tell
+        for host, why in self.lost.items():
+            tell(host, why)
+
+    def reach_some(self) -> None:
+        """Raise LabError where no host is reached, or one of them is, and is not fit."""
+        if not self.reached or not all(isinstance(error, HostLost) for error in self.lost.values()):
+            self.reach_all()
 
     def reach_all(self) -> None:
         """Raise LabError where a host is not reached, with all that are not."""
@@ -227,7 +242,9 @@ class Sessions:
                 self._drop(host, HostLost(host, f"nothing was heard of it for {SILENT:g} s"))
 
     def _drop(self, host: str, why: LabError) -> None:
-        self.lost.setdefault(host, why)
+        if host not in self.lost:
+            self.lost[host] = why
+            self._tell_lost(host, why)
         for task in self._tasks.values():
             if task.host == host:
                 task.fail(why)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> None:
     """Tell the lines that engines and programs wrote, each with the name of its host: of one host after the other.
 
-    Raise LabError in the end where a host is not reached. With `follow`, which has no end, that is raised at once, and
+    Raise LabError in the end where a host is not reached. With `follow`, which has none, that is told at once, and
     lines are told as they come.
     """
     runs = that_run(record, named)
@@ -42,7 +42,7 @@ def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> 
 
     with sessions({host: record.logins[host] for host in works}) as found:
         if follow:
-            found.reach_all()
+            found.tell_lost(lambda host, why: show(host, f"not reached: {why.why or why.what}"))
         reached = {host: works[host] for host in found.reached}
         found.all(reached, hear)
         for host, lines in kept.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,13 +58,20 @@ Answer = TypeVar("Answer")
 def trace_command(record: Record, namespace: str, command: Sequence[str], to_stderr: bool, stop: int) -> Traced:
     """Run a command in a namespace and follow its packets, as `lab.trace.trace_command` does."""
     name = resolve(record.lab, namespace, record.namespaces, "no namespace named")
-    with _watching(record) as (_, watch):
+    with _watching(record) as (found, watch):
         streams = Streams(partial(watch.until_it_ends, stop), sys.stderr.fileno() if to_stderr else None)
         code: int = ExitCode.UNREACHABLE
         with watch.kept():
             code = labctl(record, name, ["exec", name, "--", *command], streams)
         watch.settle()
-        return watch.traced(Meant(tuple(command), {name}, of_command), code)
+        traced = watch.traced(Meant(tuple(command), {name}, of_command), code)
+        if traced.has_losses and not traced.lost:
+            from labctl.lab.trace_causes import causes
+
+            with at_hand(record, found) as hosts:
+                explain = partial(explained, record, There(record.lab, hosts))
+                return replace(traced, diagnosis=causes(record.applied(), name, traced.ladders, explain))
+        return traced
 
 
 def trace_check(record: Record, check: str, show: Callable[[Result], object]) -> Traced:
@@ -130,7 +138,7 @@ class _Watch:
     def until_it_ends(self, stop: int, process: subprocess.Popen[bytes]) -> int:
         """Take what hosts see until a process has ended, which is asked to end once a descriptor is readable.
 
-        Return its exit code as Popen has it.
+        Return its exit code as Popen has it: that of the command, which ends by the same signal as ssh does here.
         """
         ended = os.pidfd_open(process.pid)
         try:
@@ -142,7 +150,8 @@ class _Watch:
                 self._look(LOOK)
         finally:
             os.close(ended)
-        return process.wait()
+        code = process.wait()
+        return code if stop in waited else -signal.SIGTERM
 
     def settle(self) -> None:
         """Take what is still under way, as far as that comes within a moment."""

@@ -68,16 +68,16 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
     results: list[Result] = []
     causes: list[tuple[str, Sequence[Verdict]]] = []
     with sessions(record.logins) as found:
-        found.reach_all()
+        found.reach_some()
         with at_hand(record, found) as hosts:
             tools = ProgramsThere(record.lab, hosts) if system_tools else There(record.lab, hosts)
             for result, why in explained(record, tools, wanted, checks):
                 results.append(replace(result, lost=in_a_line(why)))
                 causes.append((result.name, why))
                 caller.tell(results[-1])
-            drift = [change for each in hosts.all(AtHand.pending).values() for change in each]
-    diagnosis = by_cause(causes)
-    return Verified(record.lab, record.file, tuple(results), tuple(drift), diagnosis, inventory=record.inventory)
+            drift = tuple(change for each in hosts.all_reached(AtHand.pending).values() for change in each)
+            verified = Verified(record.lab, record.file, tuple(results), drift, by_cause(causes))
+            return replace(verified, inventory=record.inventory, lost=tuple(hosts.lost.values()))
 
 
 def explained(
@@ -87,7 +87,8 @@ def explained(
     file = file_of(record.file, wanted, record.inventory)
     explainer = Explainer(GatherThere(there.hosts, there, wanted.topology), file, wanted, checks)
     for result in run(wanted, checks, Means(there, explainer, there.observe, there, _patience)):
-        yield result, () if result.passed or result.lacks else _explained(explainer, result)
+        unreached = there.hosts.lost and not result.asked
+        yield result, () if result.passed or result.lacks or unreached else _explained(explainer, result)
 
 
 def measured(record: Record, hosts: LabAtHand, wanted: Desired, check: Check) -> Result:

@@ -20,4 +20,6 @@ def why(record: Record, namespace: str, typed: str) -> Reached:
         found.reach_all()
         with at_hand(record, found) as hosts:
             ((result, causes),) = explained(record, There(record.lab, hosts), wanted, [check])
+            for error in hosts.lost.values() if not result.asked else ():
+                raise error
     return Reached(record.lab, sender, str(address), result.passed, result.observed, tuple(causes))

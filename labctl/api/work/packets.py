@@ -13,6 +13,7 @@ from labctl.process.child import ChildEnded, Tell
 from labctl.process.signals import KEYBOARD, ignored, passed_on
 
 if TYPE_CHECKING:
+    from labctl.errors import LabError
     from labctl.kernel.packet_taps import Seen
     from labctl.lab.capture import Capture
     from labctl.lab.traced import Traced
@@ -75,6 +76,7 @@ class Captured(NamedTuple):
 
     packets: tuple[Seen, ...]
     missed: int
+    lost: tuple[LabError, ...]  # why hosts of a lab over several were not reached to the end
 
 
 def capture(
@@ -106,11 +108,12 @@ def taken(
 ) -> Captured:
     """Tell what is looked at, and take its packets: into a file, where one is named."""
     kept: list[Seen] = []
+    lost: list[LabError] = []
     with written(captured, file) if file is not None else _kept(kept) as write:
         tell(captured.words)
-        for seen in captured.packets(stop, count, seconds):
+        for seen in captured.packets(stop, count, seconds, lost.append):
             write(seen)
-        return Captured(tuple(kept), captured.missed())
+        return Captured(tuple(kept), captured.missed(), tuple(lost))
 
 
 def show_capture(lab: str, typed: Sequence[str], expression: str | None, use: Use) -> None:

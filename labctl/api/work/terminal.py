@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from labctl.hosts.exit_codes import noted
+from labctl.hosts.session_end import ending_with_session
 from labctl.lab import execute as running
 from labctl.lab.own_labs import context_of
 from labctl.process import terminal
@@ -18,7 +19,8 @@ def execute(lab: str, namespace: str, command: Sequence[str]) -> int:
         running.record(lab, namespace, shlex.join(command))
         return running.execute(lab, namespace, command)
 
-    return noted(context_of(lab).call(work))
+    with ending_with_session():
+        return noted(context_of(lab).call(work))
 
 
 def shell(lab: str, namespace: str) -> int:

@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from labctl.engine.cable.sealing import Datagram
@@ -66,23 +66,23 @@ def bound(address: str, ports: Sequence[int]) -> socket.socket:
     Raise EngineError if none is free.
     """
     host = local_host(address)
-    made = open_socket(Address(host, 1))
-    discover(made, PMTUDISC_PROBE)
-    if ":" in host:  # the ECN field of a datagram is not asked for
-        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 0)
-    else:
-        made.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 0)
-    for port in ports:
-        try:
-            made.bind((host, port))
-            return made
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                made.close()
-                raise EngineError(
-                    f"cannot bind a socket to {host}", error.errno or 0, "`ip address` shows what this host has"
-                ) from error
-    made.close()
+    with ExitStack() as unless_bound:
+        made = unless_bound.enter_context(open_socket(Address(host, 1)))
+        discover(made, PMTUDISC_PROBE)
+        if ":" in host:  # the ECN field of a datagram is not asked for
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 0)
+        else:
+            made.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 0)
+        for port in ports:
+            try:
+                made.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    hint = "`ip address` shows what this host has"
+                    raise EngineError(f"cannot bind a socket to {host}", error.errno or 0, hint) from error
+            else:
+                unless_bound.pop_all()
+                return made
     hint = "end what has them, or name more with `ports:` of the host"
     raise EngineError(f"no port of {ports[0]}-{ports[-1]} is free at {host}", errno.EADDRINUSE, hint)
 
