@@ -13,8 +13,8 @@ demo: .venv/installed bytecode
 
 # The whole test suite. As root it tests both modes, as anybody else the rootless one.
 # A worker that has nothing left takes tests from another: the long ones stand together. There are three for each CPU,
-# since a test waits for more than half of its time. Tests that run labctl fork it from the worker, and a fork costs with
-# the memory of the worker: they are collected without the others, which takes a sixth of their CPU time.
+# since a test waits for more than half of its time. Tests of labs fork programs from the worker, and a fork costs with
+# the memory of the worker: they are collected without the others.
 FORKING := tests/diagnosis tests/e2e tests/hosts tests/learn/classroom tests/pytest_plugin
 PYTEST = $(BIN)/python -m pytest -n $$(($$(nproc) * 3)) --dist worksteal
 test: .venv/installed-dev bytecode
