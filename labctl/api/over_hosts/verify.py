@@ -68,7 +68,7 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
     results: list[Result] = []
     causes: list[tuple[str, Sequence[Verdict]]] = []
     with sessions(record.logins) as found:
-        found.reach_some()
+        found.reach_all()
         with at_hand(record, found) as hosts:
             tools = ProgramsThere(record.lab, hosts) if system_tools else There(record.lab, hosts)
             for result, why in explained(record, tools, wanted, checks):
