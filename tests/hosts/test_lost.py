@@ -132,7 +132,7 @@ def test_a_capture_of_a_program_has_what_was_seen(made: Wire) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("why", "c", "10.3.0.9"), ("trace", "waits"), ("restart", "c"), ("impair", "c:t", "--loss", "1%")],
+    [("why", "c", "10.3.0.9"), ("trace", "waits")],  # restart and impair are done before they could be cut off
     ids=lambda words: words[0],
 )
 def test_a_host_is_lost_in_the_middle(made: Wire, words: tuple[str, ...]) -> None:
