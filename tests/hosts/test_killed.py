@@ -108,8 +108,9 @@ def test_what_the_other_hosts_have_is_told_and_the_lost_one_is_named(wire: Wire)
     near.labctl("up", near.file("apart.yaml", APART))
     srv1.unplug()
     try:
-        told = near.labctl("logs")  # of srv1 there is nothing to tell
+        told = near.labctl("logs", code=5)
         assert re.fullmatch(r"srv2  .*hello\n", told.stdout)
+        assert "srv1 cannot be reached" in told.stderr
         assert "srv1 cannot be reached" in near.labctl("exec", "a", "--", "true", code=5).stderr
     finally:
         srv1.plug()

@@ -40,11 +40,10 @@ def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> 
     def hear(task: Task[Any], line: str) -> None:
         show(task.host, line) if follow else kept[task.host].append(line)
 
-    with sessions({host: record.logins[host] for host in works}) as found:
+    with sessions({host: record.logins[host] for host in (works if named else record.hosts)}) as found:
         if follow:
             found.tell_lost(lambda host, why: show(host, f"not reached: {why.why or why.what}"))
-        reached = {host: works[host] for host in found.reached}
-        found.all(reached, hear)
+        found.all({host: works[host] for host in found.reached if host in works}, hear)
         for host, lines in kept.items():
             for line in lines:
                 show(host, line)
