@@ -19,7 +19,7 @@ from labctl.kernel.inside_view import in_view
 from labctl.process.execve import why_not
 from labctl.process.patience import Patience, PatienceFor
 from labctl.process.processes import children
-from labctl.process.signals import TERMINATION, ignored
+from labctl.process.signals import TERMINATION, block_signals, ignored
 from labctl.process.syscalls import die_with_parent
 
 KEPT = 1 << 20
@@ -71,26 +71,34 @@ def _run(
     problems: list[str], words: Sequence[str], directory: str, seconds: float, patience: PatienceFor
 ) -> Ended | NotRun:
     here = os.getpid()
-    try:
-        if directory:
-            os.chdir(directory)
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=lambda: die_with_parent(here),
-        )
-    except OSError as error:
-        return NotRun(*why_not(words[0], error))
-    try:
-        return _Following(process, "".join(f"labctl: {line}\n" for line in problems)).to_its_end(
-            patience(seconds, process.pid)
-        )
-    finally:
-        with ignored(*TERMINATION):
-            _end_all(here)
+
+    def enter() -> None:
+        die_with_parent(here)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
+
+    # What a signal raises amidst Python's own hooks around a fork would be lost.
+    with block_signals() as unblock:
+        try:
+            if directory:
+                os.chdir(directory)
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                preexec_fn=enter,
+            )
+        except OSError as error:
+            return NotRun(*why_not(words[0], error))
+        try:
+            unblock()
+            return _Following(process, "".join(f"labctl: {line}\n" for line in problems)).to_its_end(
+                patience(seconds, process.pid)
+            )
+        finally:
+            with ignored(*TERMINATION):
+                _end_all(here)
 
 
 class _Following:
