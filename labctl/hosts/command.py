@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ from labctl.errors import UsageError
 from labctl.hosts.exit_codes import NOTE
 from labctl.hosts.record import PART
 from labctl.process.execve import why_not
-from labctl.process.signals import KEYBOARD, TERMINATION, block_signals, ignored
+from labctl.process.signals import KEYBOARD, block_signals, ignored, on_terminal
 from labctl.process.syscalls import die_with_parent
 
 Wait = Callable[["subprocess.Popen[bytes]"], int]
@@ -35,7 +34,7 @@ SSH = (
     "-oServerAliveInterval=5",
     "-oServerAliveCountMax=2",
 )
-"""ssh in the user's own way, which gives up where the network is cut (ssh_config(5))."""
+"""ssh with the configuration of the user; it gives up where the network is cut (ssh_config(5))."""
 
 _THERE = (
     'PATH="$PATH:$HOME/.local/bin"; '
@@ -63,9 +62,7 @@ def run_there(login: str, words: Sequence[str], note: str, streams: Streams | No
 
     def begin() -> None:
         die_with_parent(here)  # and the command there with ssh (session_end.py)
-        for number in KEYBOARD:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
+        on_terminal()
 
     try:
         # The keyboard is for the program there; ssh hears it. See lab/execute.py about the other signals.

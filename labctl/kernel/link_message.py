@@ -1,7 +1,7 @@
 """An interface as RTM_NEWLINK tells of it: struct ifinfomsg, and attributes, few of which are read (linux/if_link.h).
 
-A namespace is told of whole, each interface with some seventy attributes. To decode all of them takes longer than
-everything else that a look at a namespace does, so they are kept as they came, and a reader decodes what it wants.
+A dump of the interfaces of a namespace has some seventy attributes for each. To decode all of them takes longer than
+everything else that is read of a namespace, so they are kept as bytes, and a reader decodes what it needs.
 """
 
 from __future__ import annotations

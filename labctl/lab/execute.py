@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import State
 from labctl.process import terminal
 from labctl.process.execve import why_not
-from labctl.process.signals import KEYBOARD, TERMINATION, block_signals, ignored
+from labctl.process.signals import KEYBOARD, block_signals, ignored, on_terminal
 from labctl.process.syscalls import die_with_parent
 
 Wait = Callable[["subprocess.Popen[bytes]"], int]
@@ -87,9 +86,7 @@ def _run(
         for problem in view.enter(fd, namespace):
             _tell(problem)
         die_with_parent(here)
-        for number in KEYBOARD:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
+        on_terminal()
         prepare()
 
     try:

@@ -67,6 +67,16 @@ def beside_terminal() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def on_terminal() -> None:
+    """Have this process, just forked, be ended by signals and hear the keyboard, as a program that has just begun.
+
+    What its parent ignores of the keyboard, and delays, is the parent's alone.
+    """
+    for number in KEYBOARD:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
+
+
 @contextmanager
 def block_signals() -> Iterator[Callable[[], None]]:
     """Delay TERMINATION until the end of the body, or until it calls the function that is yielded."""
