@@ -69,8 +69,8 @@ def with_tun_devices() -> dict[str, tuple[Program, ...]]:
 
 def tun_devices(pid: int) -> dict[int, str]:
     """Return the TUN and TAP devices that a process is attached to, by descriptor (drivers/net/tun.c: fdinfo)."""
-    # In a mount namespace of its own the device may be somewhere else.
-    opened = (number for number, target in _targets(pid).items() if target.endswith("/net/tun"))
+    # The path does not tell: a container may have the device elsewhere, and one made anew has "(deleted)" at its end.
+    opened = (number for number, target in _targets(pid).items() if target.startswith("/"))
     return {number: device for number in opened if (device := _attached_to(pid, number))}
 
 

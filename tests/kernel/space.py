@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from labctl.process.syscalls import CLONE_NEWNET, CLONE_NEWUSER, setns
-from tests.e2e.world import ORDINARY_UID, SUITE_IS_ROOT
+from labctl.process.syscalls import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, MS_REC, mount, setns, unshare
+from tests.e2e.world import MS_PRIVATE, ORDINARY_UID, SUITE_IS_ROOT, let_users_open_tun
 
 T = TypeVar("T")
 PR_SET_DUMPABLE = 4  # linux/prctl.h
@@ -92,11 +92,15 @@ class Space:
 
     @contextmanager
     def holding(self, make: Callable[[], object]) -> Iterator[int]:
-        """Have a process inside keep what a function makes; yields its PID."""
+        """Have a process inside keep what a function makes, for which it may open /dev/net/tun; yields its PID."""
         ready, done = os.pipe()
         child = os.fork()
         if child == 0:
             try:
+                if SUITE_IS_ROOT:
+                    unshare(CLONE_NEWNS)
+                    mount("", "/", flags=MS_REC | MS_PRIVATE)
+                    let_users_open_tun()
                 self.enter()
                 kept = make()
                 os.write(done, b"1")

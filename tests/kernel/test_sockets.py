@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from labctl.kernel.programs import Program
 from labctl.kernel.sock_diag import Socket, receivers, sockets
 from labctl.kernel.tuntap import DEVICE, IFF_NO_PI, IFF_TUN, TUNSETIFF
 from labctl.process.processes import title_of
-from labctl.process.syscalls import CLONE_NEWNET, unshare
+from labctl.process.syscalls import CLONE_NEWNET, CLONE_NEWNS, MS_BIND, mount, unshare
 from tests.e2e.world import eventually
 from tests.kernel.frames import CABLE, FLOW, FROM, TO, send
 from tests.kernel.space import Space
@@ -151,9 +152,9 @@ def test_the_socket_that_is_meant_most_exactly_comes_first(space: Space) -> None
     ]
 
 
-def socket_and_tun() -> tuple[socket.socket, int]:
+def socket_and_tun(path: Path = DEVICE) -> tuple[socket.socket, int]:
     """What a program has open that forwards packets."""
-    tun = os.open(DEVICE, os.O_RDWR)
+    tun = os.open(path, os.O_RDWR)
     fcntl.ioctl(tun, TUNSETIFF, struct.pack("=16sH22x", b"tun7", IFF_TUN | IFF_NO_PI))
     return udp("127.0.0.1"), tun
 
@@ -178,6 +179,19 @@ def test_the_program_that_has_a_tun_device_is_found_in_the_namespace_of_the_devi
         assert [found.pid for found in space.ask(programs.with_tun_devices)["tun7"]] == [pid]
         assert other.ask(programs.with_tun_devices) == {}, "a device of the same name is another in another namespace"
     assert space.ask(programs.with_tun_devices) == {}
+
+
+def test_a_program_that_has_opened_a_tun_device_at_another_path_is_found(space: Space) -> None:
+    """As in a container that was given the device: what is one file in its mount namespace is "/" as seen from here."""
+    elsewhere = Path("/dev/full")
+
+    def opened() -> tuple[socket.socket, int]:
+        unshare(CLONE_NEWNS)
+        mount(str(DEVICE), str(elsewhere), flags=MS_BIND)
+        return socket_and_tun(elsewhere)
+
+    with space.holding(opened) as pid:
+        assert [found.pid for found in space.ask(programs.with_tun_devices)["tun7"]] == [pid]
 
 
 def test_a_program_elsewhere_that_has_taken_a_tun_device_along_is_found(space: Space) -> None:
