@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.hosts.conftest import Wire
+from tests.hosts.machines import dropping
+from tests.hosts.test_two_site import INVENTORY
 
 APART = """
 name: apart
@@ -108,3 +110,15 @@ def test_commands_about_one_namespace_are_done_where_it_is(wire: Wire) -> None:
     assert {each["place"] for each in verified["checks"][0]["evidence"]} == {"a:v", "b:v"}
     assert [line.split()[0] for line in near.labctl("logs").stdout.splitlines()] == ["srv2"]
     near.labctl("down")
+
+
+def test_a_cable_is_as_wide_as_its_way_to_the_byte(wire: Wire) -> None:
+    """Two hosts whose own links take more than the way between them, which ICMP does not tell of."""
+    near, srv2 = wire.near, wire.srv2
+    with dropping(srv2, "meta l4proto udp ip length > 1387"):
+        made = near.labctl("up", "two-site", "-i", near.file("inventory.yaml", INVENTORY)).stdout
+        assert "MTU 1321, what the way between the hosts carries in one datagram" in made
+        (cable,) = (each for each in near.json("status")["cables"] if each["device"] == "siteA:wan0")
+        assert (cable["path_mtu"], cable["carried"]) == (1387, 1321)
+        assert near.json("verify")["passed"]
+        near.labctl("down")

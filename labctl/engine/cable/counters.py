@@ -57,6 +57,7 @@ NAMES = (
     "instead_not_authentic",  # of those above, what has come since nothing comes of the other end
     "instead_not_from_peer",
     "instead_from_port",  # the last other port of the other host's address that something came from
+    "searching",  # 1 while an end is still finding out the path MTU
 )
 DROPS_OUT = tuple(name for name in NAMES if name.startswith("out_"))
 DROPS_IN = tuple(name for name in NAMES if name.startswith("in_"))
@@ -77,8 +78,10 @@ IN_NOT_JOINED, IN_NOT_FROM_PEER, IN_NOT_AUTHENTIC, IN_REPLAYED, IN_STALE, IN_MAL
     _INDEX[name] for name in DROPS_IN[:7]
 )
 IN_LINK_DOWN, IN_BUSY, IN_TAP_REJECTED = (_INDEX[name] for name in DROPS_IN[7:])
-PORT, STATE, PATH_MTU, RTT, KEYS, LOST = (_INDEX[name] for name in NAMES[-10:-4])
-SEND_ERRNO, INSTEAD_NOT_AUTHENTIC, INSTEAD_NOT_FROM_PEER, INSTEAD_FROM_PORT = (_INDEX[name] for name in NAMES[-4:])
+PORT, STATE, PATH_MTU, RTT, KEYS, LOST = (_INDEX[name] for name in NAMES[-11:-5])
+SEND_ERRNO, INSTEAD_NOT_AUTHENTIC, INSTEAD_NOT_FROM_PEER, INSTEAD_FROM_PORT, SEARCHING = (
+    _INDEX[name] for name in NAMES[-5:]
+)
 
 _DROPPED = {
     "out_no_carrier": "frame{} for an end that was not there",

@@ -110,6 +110,7 @@ class Cable:
         self._records = Records()
         self._sent = self._taken = 0  # datagrams with frames since it was joined
         self._wrong = 0, 0  # datagrams that were not authentic, and of strangers, while the other end was heard
+        self._said_path = 0  # the path MTU that was told last
         self._news = False  # whether something of the line may have changed since the last tick
         self.peer: Address | None = None
 
@@ -128,7 +129,7 @@ class Cable:
         self._opener = Opener(key_of(plug.key, ends.cable, ends.theirs), plug.cipher)
         self._records = Records()
         self._line = Line(self._udp.version, self._link_is_up(), now)
-        self._sent = self._taken = 0
+        self._sent = self._taken = self._said_path = 0
         self._news = True
         self.peer = plug.peer
         self._numbers[count.KEYS] += 1
@@ -269,11 +270,11 @@ class Cable:
         except Exhausted:
             self.unplug("the key has sealed as much as it may; `labctl up` brings a new one")
             return None
-        self._numbers[count.PATH_MTU] = line.path + wire.UDP_AND_IP[self._udp.version] if line.path else 0
         self._numbers[count.RTT] = line.rtt
         state = line.state(now)
         self._show_instead(state)
         self._show(state)
+        self._show_path(line)
         return max(line.due(), now)
 
     def _send_beat(self, body: bytes) -> None:
@@ -300,7 +301,7 @@ class Cable:
     def _show(self, state: State) -> None:
         if state == self._state:
             return
-        self._say(f"{state.name.lower().replace('_', ' ')}{self._told()}")
+        self._say(state.name.lower().replace("_", " "))
         before, self._state = self._state, state
         self._numbers[count.STATE] = state
         if (before is State.UP) != (state is State.UP):
@@ -309,8 +310,12 @@ class Cable:
             except OSError as error:
                 raise DeviceGone from error
 
-    def _told(self) -> str:
-        return f"; path MTU {self._numbers[count.PATH_MTU]}" if self._line and self._line.path else ""
+    def _show_path(self, line: Line) -> None:
+        path = line.path + wire.UDP_AND_IP[self._udp.version] if line.path else 0
+        self._numbers[count.PATH_MTU], self._numbers[count.SEARCHING] = path, line.searching
+        if line.carries and not line.searching and path != self._said_path:
+            self._said_path = path
+            self._say(f"path MTU {path}")
 
     def link_changed(self, now: float) -> None:
         """Take note that something of the interface has changed."""

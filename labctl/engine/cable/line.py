@@ -5,11 +5,12 @@ hears us and whether its interface is up, so the carrier of both ends follows: a
 seconds says so while it still can, and where it cannot, the other hears nothing either. Beats go the way of frames,
 through the same sockets, so they cannot arrive where frames do not.
 
-The size is found as RFC 8899 does (DPLPMTUD), for the ICMP messages of a path may never come: beats are padded to the
-sizes of usual MTUs, the largest first, and each end reports the largest datagram that it got. Later a beat of the size
-in use is sent with every beat. Where that does not arrive for DEAD seconds, all sizes are tried again, and after SHRINK
+The size is found as RFC 8899 does (DPLPMTUD), for the ICMP messages of a path may never come: beats are padded, and
+each end reports the largest datagram that came lately. `search` says which sizes are tried; the beat behind those of a
+round asks for an answer at once, so a search lasts as many round trips as it has rounds. Later a beat of the size in
+use is sent with every beat. Where that does not arrive for DEAD seconds there is another search, and after SHRINK
 seconds the size is what does arrive: on a path that loses much, a few are lost and no more. Where that is too small for
-frames, all sizes are tried with every beat. Fragments of IP are forbidden.
+frames, one search follows the other. Fragments of IP are forbidden.
 
 Time is an argument, in seconds of any clock that does not jump.
 """
@@ -22,6 +23,7 @@ from collections.abc import Iterator
 from math import inf
 
 from labctl.engine.cable import wire
+from labctl.engine.cable.search import Search
 
 BEAT = 0.4
 """Seconds between two beats."""
@@ -32,8 +34,8 @@ DEAD = 1.3
 SHRINK = 3.0
 """Seconds after which a size is given up that does not arrive any more."""
 
-SEARCH, AGAIN = 5, 30.0
-"""With how many of the first beats sizes are searched, and seconds between two searches later."""
+AGAIN = 30.0
+"""Seconds between two searches for a larger size."""
 
 MTUS = (
     *(65535, 32768, 16384, 9216, 9000, 8951, 8500, 4352, 2304, 1500, 1492, 1480, 1472, 1460, 1450, 1440, 1420, 1412),
@@ -64,7 +66,8 @@ class Line:
 
     def __init__(self, version: int, link_up: bool, now: float) -> None:
         headers = wire.UDP_AND_IP[version]
-        self._ladder = tuple(min(mtu - headers, _MOST) for mtu in MTUS)
+        ladder = tuple(min(mtu - headers, _MOST) for mtu in MTUS)
+        self._least = ladder[-1]
         self.path = 0
         self.rtt = 0
         """The last round trip, in microseconds; 0 before the first."""
@@ -76,8 +79,11 @@ class Line:
         self._heard_at = -inf
         self._sizes: deque[tuple[float, int]] = deque()  # of its datagrams that came lately
         self._path_seen_at = now
-        self._searches = SEARCH
-        self._search_at = now + AGAIN
+        self._reported = 0  # the largest datagram that the other end got lately
+        self._search = Search(ladder)
+        self._search_at = inf
+        self._asked = 0  # the stamp of the beat that first asked about the round that is under way, 0 for none
+        self._ask_at = now  # when to send the sizes of that round
         self._said = -1, 0
         self._due = now
 
@@ -85,7 +91,7 @@ class Line:
         """Return how the cable is."""
         if now - self._heard_at >= DEAD:
             return State.NOTHING_IN
-        if not self._peer & wire.HEARS_YOU:
+        if not self._peer & wire.HEARS_YOU or not self.path:
             return State.ONLY_IN
         if not self.carries:
             return State.TOO_SMALL
@@ -94,7 +100,12 @@ class Line:
     @property
     def carries(self) -> bool:
         """Whether the path takes datagrams that are large enough for frames."""
-        return self.path >= self._ladder[-1]
+        return self.path >= self._least
+
+    @property
+    def searching(self) -> bool:
+        """Whether one of the ends is still finding out how large a datagram may be."""
+        return self._search.open or bool(self._peer & wire.SEARCHES)
 
     def link_is(self, up: bool, now: float) -> None:
         """Take note of whether our interface is up."""
@@ -114,11 +125,19 @@ class Line:
         self.arrived(size, now)
         if beat.stamp >= self._stamp:  # else it was overtaken
             if beat.flags & ~self._peer & wire.HEARS_YOU:
-                self._searches = SEARCH  # no size that was tried before has arrived
+                self._search_at = self._due = now
             self._peer, self._stamp, self.sent_there = beat.flags, beat.stamp, beat.sent
             if beat.echo:
                 self.rtt = max(1, _microseconds(now) - beat.echo - beat.held)
-            self._follow(min(beat.largest, _MOST), now)
+            self._reported = min(beat.largest, _MOST)
+            answers = 0 < self._asked <= beat.echo
+            if answers:
+                self._asked, self._ask_at = 0, now
+                self._search.answered(self._reported)
+            if beat.flags & wire.ASKS or (answers and self._search.open):
+                self._due = now
+            if answers or self.path:
+                self._follow(self._reported, now)
         self._hurry(now)
 
     def _follow(self, largest: int, now: float) -> None:
@@ -127,15 +146,15 @@ class Line:
             if largest < self.path:
                 self._search_at = min(self._search_at, now + SHRINK)
             self.path, self._path_seen_at = largest, now
-        elif now - self._path_seen_at >= DEAD:
-            self._searches = max(self._searches, 1)
+        elif now - self._path_seen_at >= DEAD and not self._search.open:
+            self._search_at = min(self._search_at, now)
 
     def _says(self, now: float) -> tuple[int, int]:
         """Return the flags, and the size of the largest datagram that came lately."""
         while self._sizes and now - self._sizes[0][0] >= DEAD:
             self._sizes.popleft()
         flags = wire.LINK_UP * self._link_up | wire.HEARS_YOU * (now - self._heard_at < DEAD)
-        return flags, max((size for _, size in self._sizes), default=0)
+        return flags | wire.SEARCHES * self._search.open, max((size for _, size in self._sizes), default=0)
 
     def _hurry(self, now: float) -> None:
         """Have a beat sent now if there is something new to say that the other end waits for."""
@@ -155,17 +174,30 @@ class Line:
         self._hurry(now)
         if now < self._due:
             return
-        if now >= self._search_at:
-            self._searches, self._search_at = 1, now + (BEAT if self.state(now) is State.TOO_SMALL else AGAIN)
-        sizes = self._ladder if self._searches else (self.path,)
-        self._searches -= self._searches > 0
+        stamp = _microseconds(now)
+        probes = self._probes(now, stamp)
         self._said = flags, largest = self._says(now)
         self._due = now + BEAT
         held = min(_microseconds(now - self._heard_at), 0xFFFFFFFF) if self._stamp else 0
-        beat = wire.Beat(flags, largest, _microseconds(now), self._stamp, held, sent)
-        for size in (*sizes, wire.SMALLEST_BEAT):
-            if size >= wire.SMALLEST_BEAT:
+        beat = wire.Beat(flags, largest, stamp, self._stamp, held, sent)
+        for size in sorted({*probes, self.path, self._reported}, reverse=True):
+            if size > wire.SMALLEST_BEAT:
                 yield beat.padded(size)
+        if probes:  # an answer to the last beat has seen what of the others arrives
+            beat = beat._replace(flags=flags | wire.ASKS, stamp=stamp + 1)
+        yield beat.padded(wire.SMALLEST_BEAT)
+
+    def _probes(self, now: float, stamp: int) -> list[int]:
+        """Return the sizes that are tried with the beat of this stamp."""
+        if now - self._heard_at >= DEAD or not self._peer & wire.HEARS_YOU:
+            return []  # nothing tells what arrives
+        if now >= self._search_at or not (self.carries or self._search.open):
+            self._search.begin(self._reported)
+            self._asked, self._ask_at, self._search_at = 0, now, now + AGAIN
+        if not self._search.open or now < self._ask_at:
+            return []
+        self._asked, self._ask_at = self._asked or stamp + 1, now + BEAT
+        return self._search.round()
 
 
 def _microseconds(seconds: float) -> int:

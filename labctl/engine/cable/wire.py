@@ -93,7 +93,8 @@ def headers_of_record(first: int, number: int) -> list[bytes]:
 
 
 _BEAT = struct.Struct(">BHQQIQ")
-LINK_UP, HEARS_YOU = 1, 2
+LINK_UP, HEARS_YOU, SEARCHES, ASKS = 1, 2, 4, 8
+"""The interface is up; the other end is heard; its size is being searched; this beat is to be answered at once."""
 SMALLEST_BEAT = SEAL + _BEAT.size
 
 

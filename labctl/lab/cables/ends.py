@@ -69,12 +69,12 @@ def plug(lab: str, plugs: Mapping[str, Plug]) -> None:
 
 
 def carriers(lab: str, patience: float = 0.0) -> dict[str, CableStatus]:
-    """Return how the cables are, by name; wait `patience` seconds at most until all are up."""
+    """Return how the cables are, by name; wait `patience` seconds at most until all are up and measured."""
     state = existing(lab)
     deadline = time.monotonic() + patience
     while True:
         found = {cable.spec.cable: cable_status(cable, state) for cable in state.read().cables.values()}
-        if all(each.is_up for each in found.values()) or time.monotonic() >= deadline:
+        if all(each.settled for each in found.values()) or time.monotonic() >= deadline:
             return found
         time.sleep(_PAUSE)
 

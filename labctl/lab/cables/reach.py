@@ -59,8 +59,9 @@ class _End:
         self._host = spec.host
 
     @property
-    def is_up(self) -> bool:
-        return bool(self.counters.cells[count.STATE] == LineState.UP)
+    def settled(self) -> bool:
+        cells = self.counters.cells
+        return bool(cells[count.STATE] == LineState.UP and not cells[count.SEARCHING])
 
     def seen(self) -> Seen:
         now = self.counters.snapshot()
@@ -90,7 +91,7 @@ class Reach:
         return {name: End(end.socket.port, preferred()) for name, end in self._ends.items()}
 
     def tried(self, plugs: Mapping[str, Plug], patience: float = PATIENCE) -> dict[str, Seen]:
-        """Join the ends, and return how each is once all carry, or when `patience` seconds are over.
+        """Join the ends, and return how each is once all carry and are measured, or when `patience` seconds are over.
 
         The other hosts do the same at the same time. Raise UsageError for a host that this one cannot send to.
         """
@@ -109,7 +110,7 @@ class Reach:
             settled = False
             while (now := monotonic()) < until:
                 due = min((when for end in joined.values() if (when := end.cable.tick(now)) is not None), default=until)
-                if not settled and all(end.is_up for end in joined.values()):
+                if not settled and all(end.settled for end in joined.values()):
                     settled, until = True, min(until, now + 1.5 * BEAT)  # the others may not have heard us yet
                 for descriptor, _ in epoll.poll(max(0.0, min(due, until) - now)):
                     by_descriptor[descriptor].cable.peer_to_tap(monotonic())

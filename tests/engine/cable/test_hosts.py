@@ -107,7 +107,8 @@ def test_the_key_is_nowhere_to_be_read(joined: Pair, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wire", "inner"), [*product((1500, 9000), ("fitting", 1500, 9000)), (65535, 1500), (65535, 65521)]
+    ("wire", "inner"),
+    [*product((1500, 9000), ("fitting", 1500, 9000)), (1387, "fitting"), (65535, 1500), (65535, 65521)],
 )
 def test_every_size_crosses_whatever_the_path_takes(joined: Pair, wire: int, inner: str | int) -> None:
     joined.mtu(wire)
@@ -125,6 +126,22 @@ def test_every_size_crosses_whatever_the_path_takes(joined: Pair, wire: int, inn
     assert stream(joined, 2_000_000) == 2_000_000
     joined.mtu(1500)
     joined.inner_mtu(1500)
+
+
+def test_an_underlay_that_changes_is_measured_to_the_byte(joined: Pair) -> None:
+    """It becomes smaller than any usual size and larger again, also where only the way between takes less."""
+    joined.mtu(1387)
+    wait_for(lambda: [end.now["path_mtu"] for end in joined.ends] == [1387, 1387], "a path of 1387")
+    joined.mtu(1500)
+    wait_for(lambda: [end.now["path_mtu"] for end in joined.ends] == [1500, 1500], "a path of 1500", 60)
+    # What the interface of the other end drops on arrival leaves this end without an error.
+    joined.b.host.shell(
+        "nft 'table ip way { chain in { type filter hook input priority 0; ip length > 1000 drop; }; }'"
+    )
+    wait_for(lambda: [end.now["path_mtu"] for end in joined.ends] == [1000, 1500], "a path of 1000")
+    joined.b.host.shell("nft delete table ip way")
+    wait_for(lambda: [end.now["path_mtu"] for end in joined.ends] == [1500, 1500], "a path of 1500", 60)
+    assert joined.a.ping()
 
 
 def test_a_killed_engine_takes_both_carriers_along(joined: Pair) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.engine.cable import wire
-from labctl.engine.cable.line import BEAT, DEAD, MTUS, SHRINK, Line, State
+from labctl.engine.cable.line import AGAIN, BEAT, DEAD, SHRINK, Line, State
 
 NOTICED = 2.0
 """Seconds within which both ends follow."""
@@ -24,6 +24,7 @@ class Path:
         self.now = 100.0
         self.lines = [Line(4, True, self.now), Line(4, True, self.now)]
         self.sent = 0
+        self.largest = [0, 0]  # the size of the largest packet that arrived, by who sent it
         self._flying: list[tuple[float, int, bytes]] = []
 
     def run(self, seconds: float) -> None:
@@ -38,8 +39,14 @@ class Path:
             arrived = [each for each in self._flying if each[0] <= self.now]
             self._flying = [each for each in self._flying if each[0] > self.now]
             for _, number, body in arrived:
+                self.largest[1 - number] = max(self.largest[1 - number], len(body) + wire.SEAL + 28)
                 self.lines[number].heard(body, len(body) + wire.SEAL, self.now)
             self.now += 0.005
+
+    @property
+    def sizes(self) -> list[int]:
+        """The path MTU that each end has found."""
+        return [line.path + 28 if line.path else 0 for line in self.lines]
 
     @property
     def states(self) -> list[State]:
@@ -57,12 +64,42 @@ def test_both_ends_find_each_other_and_the_size_of_the_path_at_once(mtu: int) ->
     assert [line.path for line in path.lines] == [min(mtu - 28, 65507)] * 2
 
 
-@given(st.integers(576, 9500), st.integers(576, 9500))
-def test_each_direction_has_the_largest_usual_size_that_arrives(there: int, back: int) -> None:
+mtus = st.integers(576, 65535)
+
+
+@given(mtus, mtus)
+def test_each_direction_has_exactly_the_size_that_arrives(there: int, back: int) -> None:
     path = Path()
     path.mtu = [there, back]
     path.run(0.1)
-    assert [line.path + 28 for line in path.lines] == [max(each for each in MTUS if each <= m) for m in (there, back)]
+    assert path.states == BOTH_UP, "frames need not wait for the rest of the search"
+    path.run(0.5)
+    assert path.sizes == [there, back]
+    assert not any(line.searching for line in path.lines)
+    assert path.sent < 240
+
+
+@given(mtus, mtus)
+@settings(max_examples=20)
+def test_a_path_that_changes_has_its_size_exactly(before: int, after: int) -> None:
+    path = Path(before)
+    path.run(3)
+    path.mtu = [after, before]
+    path.run(SHRINK + DEAD + 1 if after < before else AGAIN + 1)
+    assert path.states == BOTH_UP
+    assert path.sizes == [after, before]
+
+
+@given(st.lists(mtus, min_size=1, max_size=3), st.integers(), st.floats(0, 0.6))
+@settings(max_examples=20)
+def test_no_line_claims_more_than_what_arrived(widths: list[int], seed: int, loss: float) -> None:
+    random = Random(seed)
+    path = Path(lost=frozenset(number for number in range(10_000) if random.random() < loss))
+    for width in widths:
+        path.mtu = [width, width]
+        for _ in range(40):
+            path.run(0.25)
+            assert all(path.sizes[number] <= path.largest[number] for number in (0, 1))
 
 
 @given(st.sets(st.integers(1, 200), max_size=60))
