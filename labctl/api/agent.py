@@ -24,7 +24,6 @@ from labctl.api.client import Call, Client, client
 from labctl.engine.cable.no_core import dump_no_core
 from labctl.errors import LabError
 from labctl.hosts import answers
-from labctl.hosts.record import PART
 
 if TYPE_CHECKING:
     from labctl.engine.cable.forward import Plug
@@ -60,7 +59,6 @@ class _Agent:
         self._tasks: dict[int, _Task] = {}
 
     def begin(self, sender: Any) -> None:
-        os.environ[PART] = "1"
         self._sender = sender
         self.hear()
         self._client: Client = client()

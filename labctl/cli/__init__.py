@@ -26,7 +26,7 @@ from labctl.cli import (  # noqa: F401
     packets,
 )
 from labctl.cli.base import cli
-from labctl.cli.errors import print_error, print_usage_error
+from labctl.cli.errors import print_error, print_usage_error, told
 from labctl.cli.streams import OUTPUT, make_reliable
 from labctl.errors import ExitCode, LabError, kernel_words
 from labctl.process.signals import TERMINATION, ignored, unwind
@@ -58,8 +58,7 @@ def run_cli(until_the_end: ExitStack) -> int:
             until_the_end.enter_context(ignored(*TERMINATION))  # a second Ctrl-C does not cut off the report
             raise
     except LabError as error:
-        print_error(error)
-        code = error.exit_code
+        code = told(error)
     except click.ClickException as error:
         print_usage_error(error)
         code = ExitCode.WRONG
@@ -84,6 +83,5 @@ def run_cli(until_the_end: ExitStack) -> int:
                 f"{type(error).__name__}: {error}",
                 "please report it, with what LABCTL_TRACEBACK=1 shows for the same command",
             )
-        print_error(failure)
-        code = ExitCode.FAILED
+        code = told(failure)
     return code or ExitCode.SUCCESS

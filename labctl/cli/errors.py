@@ -13,6 +13,16 @@ from labctl.errors import LabError, UsageError
 from labctl.report import failure
 
 
+def told(error: LabError) -> int:
+    """Report an error, or leave it to the machine that has run this command here. Return the exit code."""
+    from labctl.hosts import notes
+
+    if notes.is_noted(error):
+        return notes.OF_SSH
+    print_error(error)
+    return error.exit_code
+
+
 def print_error(error: LabError) -> None:
     """Report what failed, why, what to do now."""
     if json_is_asked_for(sys.argv[1:]):

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from labctl.errors import UsageError
-from labctl.hosts.exit_codes import NOTE
-from labctl.hosts.record import PART
+from labctl.hosts.notes import NOTE, OF_SSH
+from labctl.hosts.record import PART, Host
 from labctl.process.execve import why_not
 from labctl.process.signals import KEYBOARD, block_signals, ignored, on_terminal
 from labctl.process.syscalls import die_with_parent
@@ -38,26 +38,32 @@ SSH = (
 
 _THERE = (
     'PATH="$PATH:$HOME/.local/bin"; '
-    'command -v labctl >/dev/null || { echo "labctl: not found in $PATH" >&2; exit 127; }; '
+    f'command -v labctl >/dev/null || {{ echo "labctl: not found in $PATH" >&2; exit {OF_SSH}; }}; '
     'exec labctl "$@"'
 )
 """Where pip and pipx put commands of a user is in the PATH of a shell, and not of a command of ssh."""
 
 
-def labctl_there(words: Sequence[str], environment: Mapping[str, str] = {}) -> str:  # never written
+def labctl_there(words: Sequence[str], environment: Mapping[str, str]) -> str:
     """Return what ssh is to have a shell run for labctl with these words."""
     settings = [f"{name}={value}" for name, value in environment.items()]
     return shlex.join(["exec", "env", *settings, "sh", "-c", _THERE, "labctl", *words])
 
 
-def run_there(login: str, words: Sequence[str], note: str, streams: Streams | None = None) -> int:
+def environment_inside() -> dict[str, str]:
+    """Return the environment of what runs in a lab here: another machine means this command alone by what it says."""
+    said = {name: value for name, value in os.environ.items() if name != NOTE}
+    return {**said, PART: ""} if PART in said else said
+
+
+def run_there(host: Host, words: Sequence[str], note: str, streams: Streams | None = None) -> int:
     """Run labctl on a host, for what of a lab is there. Where the streams of this process are a terminal, so are those.
 
-    Return its exit code, that of ssh where the host is not reached: 255. That of labctl is noted there.
+    Return its exit code, that of ssh where the host is not reached: 255. What else ends with that is noted there.
     """
     wait, output = streams or Streams()
     terminal = "-t" if output is None and sys.stdin.isatty() and sys.stdout.isatty() else "-T"
-    command = [*SSH, terminal, "--", login, labctl_there(words, {PART: "1", NOTE: note})]
+    command = [*SSH, terminal, "--", host.ssh, labctl_there(words, {PART: host.mark, NOTE: note})]
     here = os.getpid()
 
     def begin() -> None:

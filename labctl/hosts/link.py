@@ -20,6 +20,7 @@ from typing import Any
 from labctl.errors import LabError, MachineError
 from labctl.hosts.command import SSH, labctl_there
 from labctl.hosts.errors import HostLost, login_failed, was_dropped
+from labctl.hosts.record import PART, Host
 
 try:
     import mitogen.core
@@ -46,9 +47,18 @@ Heard = Callable[[str, bytes | None], object]
 """Called with the name of a host and what it says, None once it is lost; in a thread of its own."""
 
 
+class _Options(mitogen.parent.Options):  # type: ignore[misc]
+    """What ssh logs in to, and the mark of the lab that is meant there."""
+
+    def __init__(self, mark: str, **others: Any) -> None:
+        super().__init__(**others)
+        self.mark = mark
+
+
 class _Login(mitogen.parent.Connection):  # type: ignore[misc]
     """ssh, whose words are those of a login that fails."""
 
+    options_class = _Options
     child_is_immediate_subprocess = False
 
     def _get_name(self) -> str:
@@ -59,7 +69,8 @@ class _Login(mitogen.parent.Connection):  # type: ignore[misc]
 
     def get_boot_command(self) -> list[str]:
         _, *words = super().get_boot_command()
-        return [*SSH, "-T", "-oBatchMode=yes", "--", self.options.name, labctl_there(["agent", *words])]
+        agent = labctl_there(["agent", *words], {PART: self.options.mark})
+        return [*SSH, "-T", "-oBatchMode=yes", "--", self.options.name, agent]
 
 
 class Link:
@@ -105,19 +116,16 @@ class Links:
         self._router = mitogen.master.Router(self._broker)
         self._router.responder.whitelist_prefix("mitogen")  # a host is sent no module of this machine but those
 
-    def connect(self, hosts: Mapping[str, str], begin: Callable[[Link], object]) -> dict[str, Link | LabError]:
-        """Log in to hosts, several at once, and begin each session. Return it, or what kept it from being, for each.
-
-        `hosts` has what ssh logs in to, by the name of each.
-        """
+    def connect(self, hosts: Mapping[str, Host], begin: Callable[[Link], object]) -> dict[str, Link | LabError]:
+        """Log in to hosts, several at once, and begin each session. Return it, or what kept it from being, for each."""
         found: dict[str, Link | LabError] = {}
         left = list(hosts.items())
 
         def log_in() -> None:
             while left:
-                host, login = left.pop(0)
+                host, known = left.pop(0)
                 try:
-                    link = self._link(host, login)
+                    link = self._link(host, known)
                     begin(link)
                     found[host] = link
                 except LabError as error:
@@ -132,8 +140,8 @@ class Links:
             thread.join()
         return {host: found[host] for host in hosts}
 
-    def _link(self, host: str, login: str) -> Link:
-        context = self._logged_in(host, login)
+    def _link(self, host: str, known: Host) -> Link:
+        context = self._logged_in(host, known)
         receiver = mitogen.core.Receiver(self._router, respondent=context)  # which takes nothing of other hosts
 
         def heard(_: object) -> None:
@@ -141,16 +149,16 @@ class Links:
             self._heard(host, None if message.is_dead else message.unpickle())
 
         receiver.notify = heard
-        return Link(host, login, context, receiver)
+        return Link(host, known.ssh, context, receiver)
 
-    def _logged_in(self, host: str, login: str) -> Any:
+    def _logged_in(self, host: str, known: Host) -> Any:
         for tries in range(1, TRIES + 1):
             try:
-                return self._router._connect(_Login, name=login, python_path=["python"])
+                return self._router._connect(_Login, name=known.ssh, mark=known.mark, python_path=["python"])
             except mitogen.core.StreamError as error:
                 said = _MARKS.sub("", str(error).removeprefix(mitogen.parent.Connection.eof_error_msg))
                 if tries == TRIES or not was_dropped(said):
-                    raise login_failed(host, login, said) from None
+                    raise login_failed(host, known.ssh, said) from None
             time.sleep(random.uniform(0.1, 0.5) * tries)
         raise AssertionError
 

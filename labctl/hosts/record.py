@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from labctl.topology.model import Topology
 
 PART = "LABCTL_PART"
-"""The environment variable that says that a lab is meant as it is on this host, also where it is over several."""
+"""The environment variable that says that a lab is meant as it is on this host, also where it is over several.
+
+Its value is the mark of the lab that is meant; it is empty where that is any of the name."""
 
 
 @frozen
@@ -59,11 +61,6 @@ class Record:
     def namespaces(self) -> dict[str, str]:
         """Return the host of each namespace."""
         return {name: host for host, known in self.hosts.items() for name in known.namespaces}
-
-    @property
-    def logins(self) -> dict[str, str]:
-        """Return what ssh logs in to for each host."""
-        return {host: known.ssh for host, known in self.hosts.items()}
 
     def host_of(self, namespace: str) -> str:
         """Return the host of a namespace, by its name with or without the prefix of the lab. Raise UsageError."""
@@ -102,7 +99,7 @@ class Record:
 
     def is_another(self, host: str, mark: str) -> bool:
         """Return whether what has a mark on a host is another lab of the same name."""
-        return host not in self.hosts or self.hosts[host].mark not in ("", mark)
+        return host not in self.hosts or is_another(self.hosts[host].mark, mark)
 
     def without(self, hosts: frozenset[str]) -> Self:
         """Return the record of the lab once it is not on some hosts any more."""
@@ -117,6 +114,11 @@ class Record:
     def forget(self) -> None:
         """Keep it no longer: nothing is left of the lab on any host."""
         _path(self.lab).unlink(missing_ok=True)
+
+
+def is_another(meant: str, mark: str) -> bool:
+    """Return whether a lab with a mark is another one than the one that is meant. An empty mark is not known."""
+    return bool(meant and mark) and meant != mark
 
 
 def lock_of(lab: str) -> Path:
@@ -206,7 +208,7 @@ def recorded_labs() -> list[str]:
 
 def _is_ours() -> bool:
     """Return whether the directory is one to look into: after su(1) $HOME may be that of another user."""
-    return not os.environ.get(PART) and os.access(directory(), os.R_OK | os.X_OK)
+    return PART not in os.environ and os.access(directory(), os.R_OK | os.X_OK)
 
 
 def _path(lab: str) -> Path:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from labctl.hosts.exit_codes import NOTE
+from labctl.hosts.notes import NOTE
 from labctl.rootless.context import this_machine
 
 

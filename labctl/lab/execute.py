@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from labctl.errors import UsageError
+from labctl.hosts.command import environment_inside
 from labctl.kernel import namespaces, view
 from labctl.lab.command_record import CommandRecord, history_in_bash
 from labctl.lab.names import namespaces_of, resolve
@@ -79,7 +80,7 @@ def _run(
     output: int | None = None,
 ) -> int:
     fd = namespaces.open_namespace(namespace)
-    environment = {**os.environ, "LABCTL_LAB": lab, "LABCTL_NAMESPACE": namespace, **extra}
+    environment = {**environment_inside(), "LABCTL_LAB": lab, "LABCTL_NAMESPACE": namespace, **extra}
     here = os.getpid()
 
     def enter() -> None:

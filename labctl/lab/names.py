@@ -13,11 +13,12 @@ from collections.abc import Collection, Sequence
 
 from labctl.errors import UsageError
 from labctl.frozen import frozen
-from labctl.hosts.record import PART
+from labctl.hosts.record import PART, is_another
 from labctl.lab.state import existing
 from labctl.topology.unknown_names import no_such
 
 NOTHING_RUNS = "no engine or program"
+ANOTHER = "the lab of this name that runs there is another one, made since"
 
 
 def meant(lab: str, typed: str, known: Collection[str]) -> str | None:
@@ -40,11 +41,18 @@ def unknown(lab: str, typed: str, known: Collection[str], lacks: str) -> UsageEr
 
 def no_lab(lab: str, running: Collection[str]) -> UsageError:
     """Return the error for a lab that is not among those that run, or of which nothing is on this host any more."""
-    if os.environ.get(PART):
+    if PART in os.environ:
         why = "it was ended there, or what runs there was killed, or the host has started anew"
         return UsageError(f"nothing is left there of lab {lab}", why, "labctl up FILE makes it again")
     hint = "labctl up FILE makes one, labctl list shows yours"
     return no_such(f"there is no lab named {lab}", lab, running, among="running", hint=hint)
+
+
+def refuse_another(lab: str, mark: str) -> None:
+    """Raise UsageError where a lab that runs here is not the part of one over hosts that is meant."""
+    if is_another(os.environ.get(PART, ""), mark):
+        hint = f"labctl down {lab} ends that one where it runs, labctl up FILE makes this one again"
+        raise UsageError(f"nothing is left there of lab {lab}", ANOTHER, hint)
 
 
 def chosen(lab: str, typed: Sequence[str], known: Collection[str], lacks: str) -> list[str]:

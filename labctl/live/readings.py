@@ -30,6 +30,7 @@ class Recorded:
     namespaces: tuple[str, ...]
     engines: Mapping[InterfaceRef, EngineSpec]
     programs: Mapping[ProgramRef, str] = field(default_factory=dict)  # the command of each
+    mark: str = ""  # what tells it from another lab of the same name
 
 
 @dataclass(frozen=True)

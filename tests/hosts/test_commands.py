@@ -26,6 +26,12 @@ def test_commands_of_a_shell(wire: Wire) -> None:
     by_programs = near.json("verify", "--system-tools", *names)["checks"]
     assert {each["name"]: each["passed"] for each in by_programs}.items() >= dict.fromkeys(names, True).items()
     assert "siteA reaches 192.0.2.2" in near.labctl("why", "siteA", "192.0.2.2").stdout
+    for words in ("exec", "trace"):
+        said = near.labctl(words, "siteB", "--", "no-such-program", code=2).stderr
+        assert said.startswith("on srv2: 'no-such-program' cannot be run\n"), said
+    with wire.srv2.labctl_is(None):
+        assert "labctl is not installed on srv2" in near.labctl("exec", "siteB", "--", "true", code=3).stderr
+    assert near.labctl("exec", "siteA", "--", "env").stdout.count("LABCTL_") == 3, "what is meant by the lab, no note"
     assert "lab two-site is over srv1, srv2" in near.labctl("up", "two-site", code=2).stderr
     assert "lab two-site runs, over srv1, srv2" in near.labctl("challenge", "two-site", code=2).stderr
     assert "this is for a lab on one machine" in near.labctl("hint", code=2).stderr

@@ -151,8 +151,8 @@ def why_each() -> NoReturn:
     from labctl.api.over_hosts import why
 
     record = existing("between")
-    with sessions(record.logins) as found:
-        setattr(why, "sessions", lambda logins: nullcontext(found))  # noqa: B010
+    with sessions(record.hosts) as found:
+        setattr(why, "sessions", lambda hosts: nullcontext(found))  # noqa: B010
         told = {
             fault.name: asdict(why.why(record, "left", address_of(number))) for number, fault in enumerate(OF_A_CABLE)
         }

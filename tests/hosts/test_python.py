@@ -21,6 +21,10 @@ with Lab.up("two-site", inventory="servers.yaml") as lab:
     except UsageError as error:
         assert error.what.startswith("on srv1: lab two-site has neither"), error
     assert [each.device for each in lab.restart("siteA:tun0").engines] == ["siteA:tun0"]
+    try:
+        lab["siteB"].run("no-such-program")
+    except UsageError as error:
+        assert error.what == "on srv2: 'no-such-program' cannot be run", error
     print(lab["siteA"].run("ping -c1 -W5 siteB.tun1").stdout)
 assert Lab.list() == ()
 """

@@ -12,7 +12,7 @@ import pytest
 from labctl.api.caller import Caller
 from labctl.api.calls.inspect import running, summaries
 from labctl.errors import MachineError, UsageError
-from labctl.hosts.exit_codes import NOTE, OF_SSH, is_noted, noted
+from labctl.hosts.notes import NOTE, OF_SSH, is_noted, noted, taken
 from labctl.hosts.record import Host, Record, recorded, recorded_labs
 from labctl.lab.lock import locked_over_hosts
 
@@ -56,8 +56,19 @@ def test_an_exit_code_that_may_be_that_of_ssh_is_noted_where_that_can_be(
     (tmp_path / "a-file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ("" if writable else "a-file")))
     monkeypatch.setenv(NOTE, "ended")
-    assert (noted(7), is_noted("ended")) == (7, False)
-    assert (noted(OF_SSH), is_noted("ended"), is_noted("ended")) == (OF_SSH, known, False)
+    assert (noted(7), taken("ended")) == (7, False)
+    assert (noted(OF_SSH), taken("ended"), taken("ended")) == (OF_SSH, known, False)
+
+
+def test_an_error_of_labctl_is_noted_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = UsageError("it cannot be run", "there is none", "make one")
+    assert not is_noted(error), "no other machine asks for it"
+    monkeypatch.setenv(NOTE, "ended")
+    assert is_noted(error)
+    with pytest.raises(UsageError, match=r"^it cannot be run\nthere is none\nmake one$"):
+        taken("ended")
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/nothing")
+    assert not is_noted(error)
 
 
 def test_one_command_at_a_time_changes_a_lab_and_leaves_no_file(tmp_path: Path) -> None:

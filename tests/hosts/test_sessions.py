@@ -15,6 +15,7 @@ from labctl.api.over_hosts.sessions import Sessions
 from labctl.errors import LabError
 from labctl.hosts import answers
 from labctl.hosts.link import Link, Links
+from labctl.hosts.record import Host
 from labctl.process.line import Line
 
 
@@ -25,7 +26,7 @@ def _some_work(caller: Caller) -> str:
 class _Hosts:
     """Two hosts that are reached at once, and to which nothing is sent."""
 
-    def connect(self, hosts: Mapping[str, str], begin: Callable[[Link], object]) -> dict[str, Any]:
+    def connect(self, hosts: Mapping[str, Host], begin: Callable[[Link], object]) -> dict[str, Any]:
         return {host: _Silent(host) for host in hosts}
 
 
@@ -39,7 +40,7 @@ class _Silent:
 
 def test_work_that_is_settled_is_not_kept_in_memory() -> None:
     found = Sessions()
-    found.log_in(cast("Links", _Hosts()), {"srv1": "srv1"})
+    found.log_in(cast("Links", _Hosts()), {"srv1": Host("srv1", ())})
     for number in (1, 2):
         task = found.start("srv1", _some_work)
         kept = weakref.ref(task)
@@ -79,7 +80,7 @@ def test_all_that_a_caller_says_at_once_is_heard_one_by_one() -> None:
 )
 def test_a_host_that_says_what_is_no_answer_is_lost_and_the_other_is_not(said: bytes) -> None:
     found = Sessions()
-    found.log_in(cast("Links", _Hosts()), {"srv1": "srv1", "srv2": "srv2"})
+    found.log_in(cast("Links", _Hosts()), dict.fromkeys(("srv1", "srv2"), Host("", ())))
     tasks = [found.start(host, _some_work) for host in found.reached]
     found.heard("srv1", said)
     found.heard("srv1", answers.dumps((2, "result", "of another")))

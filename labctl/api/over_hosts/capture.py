@@ -35,7 +35,7 @@ def capture(record: Record, typed: Sequence[str], expression: str | None) -> Ite
     """Yield a capture as `lab.capture.capture` does, of a lab over hosts: of those that have what is typed."""
     by_host = record.by_host(typed)
     chosen = {host: by_host.get(host, ()) for host in by_host or record.hosts}
-    with sessions({host: record.logins[host] for host in chosen}) as found:
+    with sessions({host: record.hosts[host] for host in chosen}) as found:
         found.reach_some()
         hosts = Conversation(found)
         try:

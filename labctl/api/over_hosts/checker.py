@@ -35,7 +35,7 @@ def check(lab: str, line: Line) -> None:
         record = recorded(lab)
         topology = record.applied() if record else None
         if record and topology:
-            with sessions(record.logins) as found:
+            with sessions(record.hosts) as found:
                 while not found.lost and recorded(lab) == record:
                     ask_for_a_while(_There(record, topology, found), known, line)
                 if found.lost:

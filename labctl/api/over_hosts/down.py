@@ -44,7 +44,7 @@ def end(lab: str) -> tuple[list[Removed], list[LabError]]:
 
 def end_recorded(record: Record) -> tuple[list[Removed], list[LabError]]:
     """End a lab over hosts, as `end` does, where its lock is held."""
-    with sessions(record.logins) as found:
+    with sessions(record.hosts) as found:
         works = {host: partial(parts.end, record.lab, record.hosts[host].mark) for host in found.reached}
         answers = {**found.do(works), **found.lost}
     failed = {host: answer for host, answer in answers.items() if isinstance(answer, LabError)}
@@ -61,4 +61,4 @@ def end_recorded(record: Record) -> tuple[list[Removed], list[LabError]]:
 def _another(record: Record, host: str) -> UsageError:
     """Return the error for a host on which the lab was ended, and another one of the same name was made."""
     what, why = f"on {host} the lab named {record.lab} is another one", "it was made since, and is left alone"
-    return UsageError(what, why, f"ssh {record.logins[host]} labctl down {record.lab} ends that one")
+    return UsageError(what, why, f"ssh {record.hosts[host].ssh} labctl down {record.lab} ends that one")

@@ -25,7 +25,7 @@ def plan(topology: Topology) -> Planned:
     """Look what `up` would do on all hosts of a lab. Raise LabError where it would, or where one is not reached."""
     asked, before = cables.with_addresses(topology), recorded(topology.name)
     record = Record.of(asked, parts_of(asked), "")
-    with sessions({**(before.logins if before else {}), **record.logins}) as found:
+    with sessions({**(before.hosts if before else {}), **record.hosts}) as found:
         found.reach_all()
         shares = parts_of(cables.fit(found, asked, stood(found, asked.name, before)))
         tasks = [found.start(host, partial(parts.plan, share)) for host, share in shares.items()]

@@ -22,7 +22,7 @@ def restart(record: Record, named: Sequence[str]) -> Restarted:
     runs = that_run(record, named)
     works = {host: partial(lifecycle.restart, record.lab, names) for host, names in runs.items()}
     with locked_over_hosts(record.lab):
-        with sessions({host: record.logins[host] for host in works}) as found:
+        with sessions({host: record.hosts[host] for host in works}) as found:
             found.reach_all()
             each = found.all(works).values()
         if any(one.cables for one in each):

@@ -23,6 +23,7 @@ from labctl.hosts import answers
 from labctl.hosts.annotations import fits, result_of
 from labctl.hosts.errors import HostLost, at, other_version, speaks_otherwise
 from labctl.hosts.link import Link, Links, links
+from labctl.hosts.record import Host
 
 Result = TypeVar("Result")
 
@@ -93,7 +94,7 @@ class Sessions:
         self._tasks: dict[int, Task[Any]] = {}
         self._links: dict[str, Link] = {}
 
-    def log_in(self, made: Links, hosts: Mapping[str, str]) -> None:
+    def log_in(self, made: Links, hosts: Mapping[str, Host]) -> None:
         """Log in to hosts. `beat` keeps those that are reached first until all are tried, which may take long."""
         found = made.connect(hosts, self._begin)
         self.lost = {host: why for host, why in found.items() if isinstance(why, LabError)}
@@ -279,8 +280,11 @@ def _result_of(answer: Result | LabError) -> Result:
 
 
 @contextmanager
-def sessions(hosts: Mapping[str, str]) -> Iterator[Sessions]:
-    """Yield sessions on hosts, each with what ssh logs in to. They end with the body, and so does what was not kept."""
+def sessions(hosts: Mapping[str, Host]) -> Iterator[Sessions]:
+    """Yield sessions on hosts, each for the lab that is meant there.
+
+    They end with the body, and so does what was not kept.
+    """
     found, over = Sessions(), threading.Event()
 
     def beat() -> None:

@@ -9,18 +9,17 @@ from labctl.api.over_hosts.sessions import Sessions, sessions
 from labctl.api.work import parts
 from labctl.errors import LabError
 from labctl.hosts.record import Record
+from labctl.lab.names import ANOTHER
 from labctl.lab.status import HostStatus, Status
 from labctl.plan.desired import desired
 from labctl.plan.facts import NOTHING, Namespace
 from labctl.plan.parts import parts as parts_of
 from labctl.plan.plan import Pending, between
 
-ANOTHER = "the lab of this name that runs there is another one, made since"
-
 
 def status(record: Record) -> Status:
     """Look what is there of a lab over hosts. Of what is on hosts that are not reached nothing is told."""
-    with sessions(record.logins) as found:
+    with sessions(record.hosts) as found:
         return status_on(record, found)
 
 

@@ -11,9 +11,10 @@ from labctl.api.caller import Caller
 from labctl.api.over_hosts.known import that_run
 from labctl.api.over_hosts.sessions import Task, sessions
 from labctl.api.work import inspect, operate, parts
+from labctl.errors import LabError
 from labctl.hosts.command import Streams, run_there
 from labctl.hosts.errors import broke_off
-from labctl.hosts.exit_codes import OF_SSH
+from labctl.hosts.notes import OF_SSH
 from labctl.hosts.record import Record
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> None:
     """Tell the lines that engines and programs wrote, each with the name of its host: of one host after the other.
 
-    Raise LabError in the end where a host is not reached. With `follow`, which has none, that is told at once, and
-    lines are told as they come.
+    Raise LabError in the end where a host is not reached, or has nothing of the lab. With `follow`, which has none, one
+    that is not reached is told at once, and lines are told as they come.
     """
     runs = that_run(record, named)
     names = [name for each in runs.values() for name in each]
@@ -40,20 +41,23 @@ def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> 
     def hear(task: Task[Any], line: str) -> None:
         show(task.host, line) if follow else kept[task.host].append(line)
 
-    with sessions({host: record.logins[host] for host in (works if named else record.hosts)}) as found:
+    with sessions({host: record.hosts[host] for host in (works if named else record.hosts)}) as found:
         if follow:
             found.tell_lost(lambda host, why: show(host, f"not reached: {why.why or why.what}"))
-        found.all({host: works[host] for host in found.reached if host in works}, hear)
+        answers = found.do({host: works[host] for host in found.reached if host in works}, hear)
         for host, lines in kept.items():
             for line in lines:
                 show(host, line)
         found.reach_all()
+        for answer in answers.values():
+            if isinstance(answer, LabError):
+                raise answer
 
 
 def impair(record: Record, device: str, changes: Sequence[Changes]) -> InForce:
     """Change what packets suffer at a device."""
     host = record.host_of(InterfaceRef.typed(device).namespace)
-    with sessions({host: record.logins[host]}) as found:
+    with sessions({host: record.hosts[host]}) as found:
         found.reach_all()
         return found.on(host, partial(operate.impair, record.lab, device, changes))
 
@@ -69,13 +73,13 @@ def labctl(record: Record, namespace: str, words: Sequence[str], streams: Stream
     """Run a command of labctl that is about one namespace of a lab, on the host where that is. Return its exit code.
 
     It has the streams of this process, where none are given. Raise UsageError where there is no such namespace,
-    LabError where the host is not reached, or does not tell how the command ended.
+    LabError where the host is not reached, or does not tell how the command ended, and what labctl there raises.
     """
     (command, *others), host, note = words, record.host_of(namespace), f"ended-{secrets.token_hex(8)}"
-    code = run_there(record.logins[host], [command, "-l", record.lab, *others], note, streams)
+    code = run_there(record.hosts[host], [command, "-l", record.lab, *others], note, streams)
     if code == OF_SSH:
-        with sessions({host: record.logins[host]}) as found:
+        with sessions({host: record.hosts[host]}) as found:
             found.reach_all()
-            if not found.on(host, partial(parts.is_noted, note)):
+            if not found.on(host, partial(parts.ended, note)):
                 raise broke_off(host)
     return code

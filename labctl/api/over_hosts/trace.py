@@ -98,7 +98,7 @@ def trace_check(record: Record, check: str, show: Callable[[Result], object]) ->
 @contextmanager
 def _watching(record: Record) -> Iterator[tuple[Sessions, _Watch]]:
     """Yield what all hosts see from now on."""
-    with sessions(record.logins) as found:
+    with sessions(record.hosts) as found:
         found.reach_all()
         hosts = Conversation(found)
         try:

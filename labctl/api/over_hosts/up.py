@@ -57,7 +57,7 @@ def make(written: Topology, file: str, inventory: str, before: Record | None, ca
     began, asked = time.monotonic(), cables.with_addresses(written)
     record = Record.of(asked, parts_of(asked), file, inventory)
     left_over = [host for host in before.hosts if host not in record.hosts] if before else []
-    with sessions({**(before.logins if before else {}), **record.logins}) as found:
+    with sessions({**(before.hosts if before else {}), **record.hosts}) as found:
         found.reach_all()
         standing = stood(found, asked.name, before)
         topology = cables.fit(found, asked, standing)

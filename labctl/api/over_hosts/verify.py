@@ -67,7 +67,7 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
     checks = chosen(record.lab, _known(wanted, file), names)
     results: list[Result] = []
     causes: list[tuple[str, Sequence[Verdict]]] = []
-    with sessions(record.logins) as found:
+    with sessions(record.hosts) as found:
         found.reach_all()
         with at_hand(record, found) as hosts:
             tools = ProgramsThere(record.lab, hosts) if system_tools else There(record.lab, hosts)

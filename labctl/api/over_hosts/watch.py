@@ -18,7 +18,7 @@ from labctl.api.over_hosts.conversation import READ_AGAIN, readings_of
 from labctl.api.over_hosts.sessions import Task
 from labctl.api.work.look import look
 from labctl.errors import LabError
-from labctl.hosts.record import Record, recorded
+from labctl.hosts.record import Host, Record, recorded
 from labctl.lab.live.watch import Watch, Where, Work
 from labctl.lab.live.watchers import CHECKS, LOOKS, TOPOLOGY
 from labctl.live.readings import HostLost, NotThere, OnHost, Packets, Reading, Spread, Stamped, Written
@@ -96,7 +96,7 @@ class _Following:
         """Follow the lab on all its hosts within the body."""
         over = threading.Event()
         self._tell(*(_as_readings(record) if record else [NotThere()]))
-        hosts = record.logins.items() if record else ()
+        hosts = record.hosts.items() if record else ()
         threads = [threading.Thread(target=self._on_host, args=(*host, over), daemon=True) for host in hosts]
         for thread in threads:
             thread.start()
@@ -113,21 +113,21 @@ class _Following:
         with self._saying:
             self._say(found)
 
-    def _on_host(self, host: str, login: str, over: threading.Event) -> None:
+    def _on_host(self, host: str, known: Host, over: threading.Event) -> None:
         """Follow the lab on a host, which is logged in to again where it is lost."""
         with suppress(Hangup):  # the process ends then
             while not over.is_set():
                 try:
-                    self._until_lost(host, login, over)
+                    self._until_lost(host, known, over)
                 except LabError as error:
                     self._tell(HostLost(host, _in_a_line(error)))
                     over.wait(AGAIN)
 
-    def _until_lost(self, host: str, login: str, over: threading.Event) -> None:
+    def _until_lost(self, host: str, known: Host, over: threading.Event) -> None:
         """Follow the lab on a host. Raise LabError once it is lost."""
         from labctl.api.over_hosts.sessions import sessions
 
-        with sessions({host: login}) as found:
+        with sessions({host: known}) as found:
             found.reach_all()
             task = found.start(host, partial(look, self._lab, self._works))
             clock = _Clock(task)

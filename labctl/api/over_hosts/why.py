@@ -16,7 +16,7 @@ def why(record: Record, namespace: str, typed: str) -> Reached:
     wanted = desired(applied(record))
     sender = resolve(record.lab, namespace, record.namespaces, "no namespace named")
     address, check = question(wanted.topology, sender, typed)
-    with sessions(record.logins) as found:
+    with sessions(record.hosts) as found:
         found.reach_all()
         with at_hand(record, found) as hosts:
             ((result, causes),) = explained(record, There(record.lab, hosts), wanted, [check])

@@ -13,14 +13,23 @@ if TYPE_CHECKING:
 
 
 def look(lab: str, works: Mapping[str, Work], caller: Caller) -> None:
-    """Have some look at a lab, and tell what they read in lists of stamped readings, until this is interrupted."""
-    from labctl.lab.live.watch import Watch
-    from labctl.lab.own_labs import own_labs
-    from labctl.live.readings import NotThere
+    """Have some look at a lab, and tell what they read in lists of stamped readings, until this is interrupted.
 
-    if lab not in own_labs():
+    Raise UsageError once it is another one than is meant.
+    """
+    from labctl.lab.live.watch import Watch
+    from labctl.lab.names import refuse_another
+    from labctl.lab.own_labs import context_of, own_labs
+    from labctl.live.readings import NotThere, Recorded
+
+    if lab in own_labs():
+        context_of(lab)
+    else:
         caller.tell([(time.time(), NotThere())])
     with Watch(lab, works) as watch:
         for moment in watch.moments():
+            for _, reading in moment.read:
+                if isinstance(reading, Recorded):
+                    refuse_another(lab, reading.mark)
             if moment.read:
                 caller.tell([*moment.read])

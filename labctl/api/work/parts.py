@@ -59,10 +59,14 @@ def plan(share: Topology, caller: Caller) -> Planned:
 
 
 def status(lab: str, caller: Caller) -> Status | None:
-    """Look what is there of a lab; None where nothing is."""
-    from labctl.api.work import inspect
+    """Look what is there of a lab of this name, also of another one than is meant; None where nothing is."""
+    from functools import partial
 
-    return inspect.status(lab, caller) if lab in inspect.running(caller) else None
+    from labctl.lab.own_labs import own_labs
+    from labctl.lab.status import status as status_of
+
+    context = own_labs().get(lab)
+    return context.call(partial(status_of, lab)) if context else None
 
 
 def stands(lab: str, caller: Caller) -> tuple[str, Topology | None] | None:
@@ -79,14 +83,14 @@ def end(lab: str, mark: str, caller: Caller) -> tuple[Removed, ...] | None:
 
     Where a mark is given and that is not the lab's, it is another one: leave it alone, and return None.
     """
+    from labctl.hosts.record import is_another
     from labctl.lab.down import end as end_lab
-    from labctl.lab.own_labs import own_labs
-    from labctl.lab.state import State
+    from labctl.lab.own_labs import mark_of, own_labs
 
     context = own_labs().get(lab)
     if context is None:
         return ()
-    if mark and context.call(lambda: State(lab).read().mark) != mark:
+    if is_another(mark, mark_of(lab, context)):
         return None
     return tuple(end_lab(lab, context))
 
@@ -115,11 +119,11 @@ def cables(lab: str, patience: float, caller: Caller) -> dict[str, CableStatus]:
     return context_of(lab).call(lambda: carriers(lab, patience))
 
 
-def is_noted(note: str, caller: Caller) -> bool:
-    """Return whether a command that was run here ended with 255 by itself (hosts/exit_codes.py)."""
-    from labctl.hosts import exit_codes
+def ended(note: str, caller: Caller) -> bool:
+    """Return whether a command that was run here ended with 255 by itself. Raise the error of labctl that ended it."""
+    from labctl.hosts import notes
 
-    return exit_codes.is_noted(note)
+    return notes.taken(note)
 
 
 def doctor(caller: Caller) -> list[Diagnosis]:

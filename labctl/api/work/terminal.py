@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from labctl.hosts.exit_codes import noted
+from labctl.hosts.notes import noted
 from labctl.hosts.session_end import ending_with_session
 from labctl.lab import execute as running
 from labctl.lab.own_labs import context_of

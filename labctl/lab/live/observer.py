@@ -209,7 +209,7 @@ def _as_reading(recorded: Recorded) -> Reading:
     engines = {device: engine.spec for device, engine in recorded.engines.items()}
     programs = {ref: program.spec.command for ref, program in recorded.programs.items()}
     names = tuple(recorded.namespaces)
-    return readings.Recorded(recorded.mode, recorded.file, recorded.complete, names, engines, programs)
+    return readings.Recorded(recorded.mode, recorded.file, recorded.complete, names, engines, programs, recorded.mark)
 
 
 def _pidfd(engine: Engine) -> int | None:
