@@ -6,11 +6,11 @@ itself is followed: where it was seen last tells who did not pass it on, or did 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
-from labctl.diagnosis import destinations, fixes
+from labctl.diagnosis import destinations, fixes, unjoined
 from labctl.diagnosis.addresses import moved, not_usable
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
@@ -105,6 +105,13 @@ def without_arp(case: Case, number: int) -> Iterator[Verdict]:
             yield Verdict(str(ref), Reason.NO_ARP, words, (seen,), fixes.up(case))
 
 
+def in_vain(case: Case, stage: Stage) -> bool:
+    """Return whether the destination is looked for on a link that by the file has no such host, and was not found."""
+    entry = _entry(case, stage) if stage.leaves else None
+    missing = entry is not None and entry.state in ("incomplete", "failed")
+    return missing and stage.by_file and stage.meets is None and stage.via is None
+
+
 def unresolved(case: Case, number: int) -> Iterator[Verdict]:
     """Yield why the next hop's link-layer address is not found: by where the request was seen last."""
     stage = case.stages[number]
@@ -134,7 +141,9 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
         words = f"no host has the next hop {next_hop} of {stage.ref}"
         yield Verdict(str(stage.ref), Reason.WRONG_NEXT_HOP, words, evidence, _route_of_file(case, stage))
     elif meets is None:
-        yield from _not_joined(case, {each.station.namespace for each in requests}, owners, evidence)
+        asked_in = {each.station.namespace for each in requests}
+        no_port = list(unjoined.no_port(case, asked_in, owners, evidence))
+        yield from no_port or unjoined.on_another_link(case, stage, ip_address(next_hop), owners[0], evidence)
     else:  # a switch floods it, so that it may be seen last at a host that it is not for
         arrived = [each.station for each in requests if each.station.namespace == meets.namespace]
         if arrived and not arrived[-1].outgoing:
@@ -164,26 +173,10 @@ def _without_request(case: Case, stage: Stage, next_hop: str, state: Witness) ->
         fix = fixes.inside(stage.namespace, f"sysctl -w {path.replace('/', '.')}=3")
         evidence = (state, Witness(str(stage.ref), path, "0"))
         yield Verdict(str(stage.ref), Reason.NEIGHBOUR_FAILED, words, evidence, fix)
-    elif stage.meets is None and next_hop == str(stage.flow.to) and not destinations.has_owner(case, stage):
+    elif stage.meets is None and (owners := [ref for ref, _ in case.owners_of(next_hop)]):
+        yield from unjoined.on_another_link(case, stage, ip_address(next_hop), owners[0], (state,))
+    elif stage.meets is None and next_hop == str(stage.flow.to):
         yield destinations.on_link(case, stage, (state,))
-
-
-def _not_joined(
-    case: Case, asked_in: Collection[str], owners: Sequence[InterfaceRef], evidence: tuple[Witness, ...]
-) -> Iterator[Verdict]:
-    """Yield the end of the owner's cable that is no port of the bridge, in a namespace that the request came to."""
-    for owner in owners:
-        link = case.link(owner)
-        end = link.peer if link else None
-        if end is None or end.namespace not in asked_in or (found := case.link(end)) is None or found.master:
-            continue
-        bridges = [name for name, each in case.space(end.namespace).links.items() if each.kind == "bridge"]
-        if bridges:
-            words = f"{end} is no port of the bridge {bridges[0]}, so nothing reaches {owner} by it"
-            path = ("namespaces", end.namespace, "interfaces", bridges[0], "ports")
-            fix = fixes.mend(case, end.namespace, *path, text=f"add {end.interface} to its ports")
-            seen = Witness(str(end), "port of", "no bridge")
-            yield Verdict(str(end), Reason.PORT_NOT_FORWARDING, words, (seen, *evidence), fix)
 
 
 def _not_answered(case: Case, ref: InterfaceRef, address: str, evidence: tuple[Witness, ...]) -> Iterator[Verdict]:

@@ -77,3 +77,4 @@ class Reason(StrEnum):
 
     IMPAIRED = "impaired"  # by labctl, as the file or `labctl impair` says
     ANSWERED_BY_ANOTHER = "answered-by-another"  # the reply is not of the namespace that the file means
+    ANSWERED = "answered"  # as the file has it, where the check wants no answer

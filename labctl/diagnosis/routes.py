@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from labctl.diagnosis import destinations, fixes
+from labctl.diagnosis import destinations, fixes, unjoined
 from labctl.diagnosis.addresses import by_prefix, emptied, missing_source, not_usable, own_network
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.links import broken
@@ -141,6 +141,10 @@ def missing(case: Case, stage: Stage, answer: Witness) -> Verdict:
 def _with_route(case: Case, stage: Stage) -> str:
     """Return what brings the route that is missing."""
     network = _network_of(case, stage)
+    if not stage.leaves and (end := unjoined.own_end(case, stage.namespace, stage.flow.to)):
+        own = ("namespaces", stage.namespace, "interfaces", end.interface, "addresses")
+        text = f"give {end.interface} an address of {network}, the network of the other end"
+        return fixes.mend(case, stage.namespace, *own, text=text)
     hop = f"via: {stage.via}" if stage.via else f"dev: {stage.leaves}" if stage.leaves else "via: NEXT-HOP"
     entry = f"- {{to: {network}, {hop}}}"
     path = ("namespaces", stage.namespace, "routes")

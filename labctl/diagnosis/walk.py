@@ -120,10 +120,11 @@ def _verdicts(case: Case) -> list[Verdict]:
 def _is_refuted(case: Case, number: int) -> bool:
     """Return whether nothing at a later stage can lose every packet: some have passed it, or none need come to it.
 
-    A packet for an address that no namespace has may end up anywhere.
+    A packet for an address that no namespace has may end up anywhere. Without its next hop on the link none is sent.
     """
     stage = case.stages[number]
     beside = stage.leads_nowhere and not destinations.has_owner(case, stage)
+    beside = beside or any(neighbours.in_vain(case, each) for each in case.stages[:number])
     further = (each for each in range(number, len(case.stages)) if case.stages[each].back is stage.back)
     return beside or any(True for each in further for _ in case.seen_at(each))
 

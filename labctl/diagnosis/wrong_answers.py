@@ -1,4 +1,4 @@
-"""Answers that are not those that the file means: from another namespace, or where it means none."""
+"""Answers that are not those that the check means: from another namespace, or where it means none."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ def by_another(case: Case) -> Iterator[Verdict]:
     if first is None or case.outcome not in ("answered", "differs") or first.namespace == meant:
         return
     seen = Witness(str(first.ref), "answers", "seen here first")
+    if not meant and (path := _written(case, first.namespace)):
+        yield _by_file(case, path, seen)
+        return
     owner = next((ref for ref, _ in case.owners_of(to) if ref.namespace == first.namespace), None)
     by_file = f", which {meant} has by the file" if meant else ", which none has by the file"
     if owner is not None:
@@ -26,3 +29,21 @@ def by_another(case: Case) -> Iterator[Verdict]:
         return
     words = f"{first.namespace} answers for {to}{by_file}"
     yield Verdict(str(first.ref), Reason.ANSWERED_BY_ANOTHER, words, (seen,), fixes.up(case))
+
+
+def _written(case: Case, namespace: str) -> tuple[str | int, ...]:
+    """Return where the file gives a namespace the address that the check asks for; nothing where it does not."""
+    for name, interface in case.topology.namespaces[namespace].interfaces.items():
+        for number, own in enumerate(interface.addresses):
+            if own.ip == case.asked.to:
+                return ("namespaces", namespace, "interfaces", name, "addresses", number)
+    return ()
+
+
+def _by_file(case: Case, path: tuple[str | int, ...], seen: Witness) -> Verdict:
+    """Return that the namespace answers that has the address by the file, where the check wants no answer."""
+    owner, to = f"{path[1]}:{path[3]}", str(case.asked.to)
+    words = f"{owner} has the address {to} by the file, and answers; the check wants no answer"
+    text = "take this address away, or expect an answer in the check"
+    fix = fixes.up(case) if case.changes else fixes.write(case, *path, text=text)
+    return Verdict(owner, Reason.ANSWERED, words, (Witness(owner, "address", to), seen), fix)

@@ -51,3 +51,54 @@ def test_a_host_of_a_namespace_where_the_file_has_no_hosts() -> None:
     """So a file can be for one machine, and for several with an inventory."""
     (only,) = warned("name: lab\nnamespaces: {a: {host: srv1}, b: {host: srv2}}\n")
     assert (only.what, only.line) == ("the lab is on this machine alone: the file has no `hosts`", 2)
+
+
+def cable(one: str, other: str, more: str = "") -> str:
+    return f"""name: lab
+namespaces:
+  a:
+    interfaces: {{eth0: {{kind: veth, peer: "b:eth0", addresses: [{one}]}}}}{more}
+  b:
+    interfaces: {{eth0: {{kind: veth, peer: "a:eth0", addresses: [{other}]}}}}
+"""
+
+
+@pytest.mark.parametrize(("one", "other"), [("192.0.2.1/24", "192.0.3.3/24"), ("fd00::1/64", "fd01::1/64")])
+def test_the_ends_of_a_cable_without_a_network_in_common(one: str, other: str) -> None:
+    (only,) = warned(cable(one, other))
+    assert (only.what, only.line) == ("a:eth0 and b:eth0 are the ends of a cable, and have no network in common", 4)
+    assert only.hint == f"b:eth0 has {other}: give both addresses of one network"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "more"),
+    [
+        ("192.0.2.1/30", "192.0.2.2/30", ""),
+        ("192.0.2.1/24", "192.0.2.200/30", ""),  # the one finds the other: it is the prefix length that is to be found
+        ("192.0.2.1/30, fd01::1/64", "192.0.2.2/30, fe80::2/64", "") ,
+        ("10.0.0.1/32", "10.0.0.2/32", "\n    routes: [{to: 10.0.0.2/32, dev: eth0}]"),
+        ("192.0.2.1/24", "fd00::1/64", ""),
+    ],
+)  # fmt: skip
+def test_ends_of_a_cable_that_find_each_other(one: str, other: str, more: str) -> None:
+    assert warned(cable(one, other, more)) == ()
+
+
+TWICE = """name: lab
+namespaces:
+  a:
+    interfaces:
+      eth0: {kind: veth, peer: "b:eth0", addresses: [192.0.2.1/24]}
+      eth1: {kind: veth, peer: "c:eth0", addresses: [192.0.2.2/24]}
+  b: {interfaces: {eth0: {kind: veth, peer: "a:eth0", addresses: [192.0.2.3/24]}}}
+  c: {interfaces: {eth0: {kind: veth, peer: "a:eth1", addresses: [192.0.2.4/24]}}}
+"""
+
+
+def test_two_links_of_a_namespace_with_one_network() -> None:
+    (only,) = warned(TWICE)
+    assert only.what == "c:eth0 is on the link of a:eth1, and packets to it (192.0.2.4) leave by a:eth0"
+    assert (only.hint, only.line) == ("give each link a network of its own", 6)
+    ruled = TWICE.replace("  a:\n", "  a:\n    rules: [{priority: 10, to: 192.0.2.4/32, table: 10}]\n")
+    assert warned(ruled) == ()
+    assert warned(TWICE.replace("192.0.2.2/24", "192.0.2.2/32")) == ()

@@ -1,5 +1,6 @@
 """What is no mistake, and most likely not meant: an endpoint whose peer is no endpoint, or one that peers with another,
-a namespace that masquerades and forwards nothing, and a host that no namespace is on.
+a namespace that masquerades and forwards nothing, a host that no namespace is on, and links whose hosts do not find
+each other.
 
 Another program may well be the peer, so a lab is made all the same.
 """
@@ -14,6 +15,7 @@ from labctl.topology.routing import fibs_of
 from labctl.topology.rules.finding import Finding
 from labctl.topology.rules.firewall import masquerades_for_nothing
 from labctl.topology.rules.hosts import without_use
+from labctl.topology.rules.links import not_found
 from labctl.topology.unknown_names import listed
 
 
@@ -21,6 +23,7 @@ def warnings_of(topology: Topology) -> Iterator[Finding]:
     """Yield every warning about a topology that has no mistakes."""
     yield from masquerades_for_nothing(topology)
     yield from without_use(topology)
+    yield from not_found(topology)
     fibs = fibs_of(topology)
     for index, endpoint in enumerate(topology.ttun):
         path: Path = ("ttun", index, "peer")
