@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from labctl.lab.cables.reach import Reach
     from labctl.plan.cable_spec import CableSpec
 
+AHEAD = 1 << 18
+"""Bytes that works tell before the near machine has taken them; beyond that they wait, as for the reader of a pipe."""
+
+ALIVE = answers.dumps((0, "alive", None))
+"""The answer of a host that is there."""
+
 LEASE = 20.0
 """Seconds without a word from the near machine after which all that is not kept is taken back."""
 
@@ -56,6 +62,7 @@ class _Agent:
 
     def __init__(self) -> None:
         self._heard = 0.0
+        self._ahead, self._room = 0, threading.Condition()
         self._tasks: dict[int, _Task] = {}
 
     def begin(self, sender: Any) -> None:
@@ -68,7 +75,20 @@ class _Agent:
         self._heard = time.monotonic()
 
     def say(self, number: int, kind: str, what: object = None) -> None:
-        self._sender.send(answers.dumps((number, kind, what)))
+        said = answers.dumps((number, kind, what))
+        if kind == "told":
+            with self._room:
+                self._room.wait_for(lambda: self._ahead < AHEAD)
+                self._ahead += len(said)
+        self._sender.send(said)
+
+    def is_alive(self) -> None:
+        self._sender.send(ALIVE)
+
+    def took(self, size: int) -> None:
+        with self._room:
+            self._ahead -= size
+            self._room.notify_all()
 
     def start(self, number: int, work: bytes) -> None:
         try:
@@ -180,13 +200,18 @@ def begin(sender: Any) -> str:
 def alive() -> None:
     """Answer that this host is there, and hear that the near machine is."""
     _here.hear()
-    _here.say(0, "alive")
+    _here.is_alive()
 
 
 def clock() -> int:
     """Return the time of this host, in nanoseconds since the epoch."""
     _here.hear()
     return time.time_ns()
+
+
+def took(size: int) -> None:
+    """Note that so many bytes of what works have told are taken by now."""
+    _here.took(size)
 
 
 def start(number: int, work: bytes) -> None:

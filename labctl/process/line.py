@@ -10,7 +10,7 @@ from typing import Any
 from labctl.process import pickling
 
 _LENGTH = struct.Struct("=I")
-_PART = 1 << 16
+_PART, _PARTS = 1 << 16, 16
 
 
 class Hangup(Exception):
@@ -61,7 +61,7 @@ class Line:
     def received(self) -> list[Any]:
         """Return the objects that have come whole, without waiting. Raise Hangup where none will come any more."""
         hung_up = False
-        while not hung_up:
+        for _ in range(_PARTS):  # one who sends all the time is not listened to all the time
             try:
                 part = self._connection.recv(_PART, socket.MSG_DONTWAIT)
             except BlockingIOError:
@@ -69,7 +69,8 @@ class Line:
             except OSError:
                 part = b""
             self._unread += part
-            hung_up = not part
+            if hung_up := not part:
+                break
         found = []
         while len(self._unread) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._unread)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
 
-from labctl.api import server
+from labctl.api import agent, server
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.sessions import Sessions
 from labctl.errors import LabError
@@ -17,6 +18,7 @@ from labctl.hosts import answers
 from labctl.hosts.link import Link, Links
 from labctl.hosts.record import Host
 from labctl.process.line import Line
+from tests.e2e.world import eventually
 
 
 def _some_work(caller: Caller) -> str:
@@ -36,6 +38,51 @@ class _Silent:
 
     def cast(self, function: Callable[..., Any], *arguments: Any) -> None:
         pass
+
+
+class _Telling(agent._Agent):
+    """An agent that is reached at once, and tells what it has to tell."""
+
+    host = "srv1"
+
+    def __init__(self, found: Sessions, told: list[str]) -> None:
+        super().__init__()
+        self._told, self.sent = told, 0
+        self._sender, self._found = self, found
+
+    def connect(self, hosts: Mapping[str, Host], begin: Callable[[Link], object]) -> dict[str, Any]:
+        return {self.host: self}
+
+    def send(self, said: bytes) -> None:
+        self.sent += len(said)
+        self._found.heard(self.host, said)
+
+    def cast(self, function: Callable[..., Any], *arguments: Any) -> None:
+        if function is agent.took:
+            self.took(*arguments)
+
+    def work(self) -> None:
+        for each in self._told:
+            self.say(1, "told", each)
+        self.say(1, "result", "well")
+
+
+def test_a_host_tells_no_more_than_a_slow_reader_takes() -> None:
+    found, lines = Sessions(), [f"{number} {'x' * 1000}" for number in range(2000)]
+    telling = _Telling(found, lines)
+    found.log_in(cast("Links", telling), {"srv1": Host("srv1", ())})
+    task = found.start("srv1", _some_work)
+    thread = threading.Thread(target=telling.work, daemon=True)
+    thread.start()
+    heard: list[str] = []
+
+    def hear(_: object, line: str) -> None:
+        assert telling.sent <= sum(map(len, heard)) + agent.AHEAD + 2000 + 100 * len(heard)
+        heard.append(line)
+
+    eventually(lambda: telling.sent >= agent.AHEAD, "it tells ahead of what is taken")
+    found.wait([task], hear)
+    assert heard == lines and task.result == "well"
 
 
 def test_work_that_is_settled_is_not_kept_in_memory() -> None:

@@ -90,6 +90,7 @@ class Sessions:
         self._tell_lost: TellLost = lambda host, why: None
         self._said: queue.SimpleQueue[tuple[str, bytes | None]] = queue.SimpleQueue()  # None once a host is lost
         self._last: dict[str, float] = {}  # when each said something
+        self._taken: dict[str, int] = {}  # bytes of what each has told that it does not know to be taken
         self._numbers = count(1)
         self._tasks: dict[int, Task[Any]] = {}
         self._links: dict[str, Link] = {}
@@ -111,7 +112,8 @@ class Sessions:
     def heard(self, host: str, said: bytes | None) -> None:
         """Take note of what a host says; None once it is lost."""
         self._last[host] = time.monotonic()
-        self._said.put((host, said))
+        if said != agent.ALIVE:
+            self._said.put((host, said))
 
     @property
     def reached(self) -> tuple[str, ...]:
@@ -230,12 +232,20 @@ class Sessions:
         except answers.NotPlain as error:
             self._drop(host, speaks_otherwise(host, str(error)))
             return
+        if kind == "told":
+            self._take(host, len(said))
         if task is None or task.host != host:
             return
         if task.settled:
             del self._tasks[number]
         if kind == "told":
             tell(task, what)
+
+    def _take(self, host: str, size: int) -> None:
+        """Let a host tell more, now and then: what it may tell ahead of a slow reader here is bounded."""
+        self._taken[host] = self._taken.get(host, 0) + size
+        if self._taken[host] >= agent.AHEAD // 4 and host not in self.lost:
+            self._links[host].cast(agent.took, self._taken.pop(host))
 
     def _drop_silent(self) -> None:
         for host in self.reached:
