@@ -57,6 +57,25 @@ def test_a_value_is_not_changed_but_replaced() -> None:
     assert hash(replace(route, to=1)) == hash(route)
 
 
+@frozen
+class Table:
+    entries: list[int] = field(default_factory=list)
+    _name: str = "main"
+
+    def __post_init__(self) -> None:
+        self.entries.append(0)
+
+
+def test_a_value_is_made_as_that_of_a_plain_dataclass_is() -> None:
+    assert Route("a", via=(1,)) == Route(space="a", to=0, via=(1,)) == Route("a", 0, (1,))
+    assert Table() == Table([0][:0]) and Table().entries is not Table().entries
+    for arguments in ((), ("a", 0, (), 1)):
+        with pytest.raises(TypeError, match=r"Route\.__init__\(\)"):
+            Route(*arguments)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'dev'"):
+        Route("a", dev=1)  # type: ignore[call-arg]
+
+
 def test_what_cannot_be_hashed_is_no_key() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(Route("a", via=[1]))  # type: ignore[arg-type]

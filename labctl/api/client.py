@@ -16,7 +16,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -25,6 +24,7 @@ from labctl.api import server
 from labctl.api.caller import Work
 from labctl.api.server import SETTLED, Bind, Do, Free, Interrupt, Reply, Request, Told
 from labctl.errors import LabError, kernel_errors_as
+from labctl.frozen import frozen
 from labctl.lab.engines.forkserver_client import python
 from labctl.process import pickling, working_directory
 from labctl.process.child import Tell
@@ -38,7 +38,7 @@ PATIENCE = 10.0
 _NOTHING: Tell = lambda _: None  # noqa: E731
 
 
-@dataclass(frozen=True)
+@frozen
 class Surroundings:
     """Where some work is done: `environment` and `directory` of this process unless others are given."""
 

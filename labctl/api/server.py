@@ -25,12 +25,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from labctl.api.caller import Caller, Work
 from labctl.errors import LabError, UsageError, kernel_words
+from labctl.frozen import frozen
 from labctl.process import pickling
 from labctl.process.child import portable
 from labctl.process.detach import close_all_but, release_inherited
@@ -49,7 +49,7 @@ LAST_WORDS = 10.0
 """Seconds for which work that was cut off may take back what it had begun, once the program has ended."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Request:
     """Some work, and where it is done: environment, directory and umask of the program."""
 

@@ -23,7 +23,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from labctl.frozen import frozen
 
 SURE = 0.999
 """The chance that the limits of a number contain it, at all times at which they are looked at."""
@@ -31,7 +32,7 @@ SURE = 0.999
 _HALVINGS = 60
 
 
-@dataclass(frozen=True)
+@frozen
 class Limits:
     """Between which two values a number surely is; infinite where nothing limits it."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
+from labctl.frozen import frozen
 from labctl.topology.values import Host
 
 Type = Literal["A", "AAAA"]
@@ -36,7 +36,7 @@ class Malformed(Exception):
     """Bytes that are no message, in words."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Answer:
     """What a name server answers: its code, and the addresses at the end of the chain of names that begins at ours."""
 
@@ -78,7 +78,7 @@ def answer(identifier: int, name: str, kind: Type, message: bytes) -> Answer | N
     return Answer(code, tuple(_followed(records, _folded(name), _TYPES[kind])), truncated)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Record:
     owner: bytes
     kind: int

@@ -18,9 +18,10 @@ others are taken off.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from labctl.checks.results import Carried, Evidence
+from labctl.frozen import frozen
 from labctl.plan.facts import LinkCounters
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -31,7 +32,7 @@ _OTHERS = ("in_not_from_peer", "in_empty")
 _ENGINE_IN = ((_RECEIVED, "received"), ("tun_written_packets", "written"))
 
 
-@dataclass(frozen=True)
+@frozen
 class Snapshot:
     """All counters of a lab at one moment, by interface; engines by their device."""
 
@@ -39,7 +40,7 @@ class Snapshot:
     engines: Mapping[InterfaceRef, Mapping[str, int]]
 
 
-@dataclass(frozen=True)
+@frozen
 class CountingPoint:
     """A counter on the way of a packet: of an interface, or of its engine."""
 
@@ -70,7 +71,7 @@ class CountingPoint:
         return int(getattr(new, self.counter)) - int(getattr(old, self.counter))
 
 
-@dataclass(frozen=True)
+@frozen
 class Crossed:
     """How many packets were seen where they passed counting points: those of a probe, and those of others."""
 
@@ -78,7 +79,7 @@ class Crossed:
     others: Mapping[CountingPoint, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class Meanwhile:
     """All that is known of what happened between two moments."""
 

@@ -7,17 +7,17 @@ many packets have to be counted. Counters are compared with it as often as they 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from labctl.checks import evidence as ev
 from labctl.checks.kinds import AtLeast, Counts, Number, kind_of
 from labctl.checks.results import WANTED, Carried, Evidence
+from labctl.frozen import frozen
 from labctl.plan.desired import Desired
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check, Topology
 
 
-@dataclass(frozen=True)
+@frozen
 class Judgement:
     """What was counted in place of what was expected."""
 
@@ -29,7 +29,7 @@ class Judgement:
         return all(found.holds for found in self.evidence)
 
 
-@dataclass(frozen=True)
+@frozen
 class Expected:
     """The counting points of a check, and the packets that each has to count; None where only the protocol knows."""
 

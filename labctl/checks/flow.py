@@ -17,10 +17,11 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from mmap import mmap
 
 from labctl.checks.command_lines import DATAGRAM
+from labctl.frozen import frozen
 from labctl.kernel.sockets import receive_drops
 from labctl.kernel.tcp_info import tcp_info
 from labctl.process.child import Reply, start
@@ -41,7 +42,7 @@ SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 _MEMORY = 8 << 20
 
 
-@dataclass(frozen=True)
+@frozen
 class Flow:
     """Data under way, or the end of it that is here: its processes, and what tells of it so far, in bytes."""
 

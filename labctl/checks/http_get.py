@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import select
 import socket
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any
 
@@ -14,6 +13,7 @@ from labctl.checks.patient_socket import opened, send_all, set_out, until_connec
 from labctl.checks.refusal import first_packet
 from labctl.checks.tcp_close import wait_until_closed
 from labctl.errors import kernel_words
+from labctl.frozen import frozen
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.values import Host
 
@@ -25,7 +25,7 @@ class NotHttp(Exception):
     """What is answered is no HTTP, in words."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Response:
     """What a server answers: the status line, where it redirects to, and the body."""
 

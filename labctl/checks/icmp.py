@@ -9,9 +9,9 @@ The requests of checks say whose they are, so whoever sees them tells them from 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from labctl.engine.packets.ip import checksum
+from labctl.frozen import frozen
 
 _HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
 _REQUEST = {4: 8, 6: 128}
@@ -20,7 +20,7 @@ MARK = b"labctl"
 """With what the payload of the echo requests of checks begins, and of the replies to them."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Echo:
     """What a request says and its reply repeats."""
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from labctl.frozen import frozen
 
 _SHOWN = 60
 """Characters of a value that a message shows."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Missing:
     """There is nothing at a path: how far it leads, and what is there."""
 

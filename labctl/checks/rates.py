@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from labctl.checks.confidence import Limits, quantile
+from labctl.frozen import frozen
 
 K = TypeVar("K")
 
@@ -28,7 +28,7 @@ _SLEEPS = 0.1
 """The part of an interval for which a process that has nothing to do sleeps at least."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Interval:
     """An interval: its length in seconds, the bytes that came, and how many times as many it might have been."""
 

@@ -16,8 +16,9 @@ A check expects one of answered, silent and not-sent, so the other three never p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from labctl.frozen import frozen
 
 if TYPE_CHECKING:
     from labctl.topology.model import Check, Probe
@@ -37,7 +38,7 @@ WANTED: Mapping[str | None, State] = {
 """How the probe of a check has to end, by what the check expects."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Carried:
     """How many requests have crossed for sure, and at most; None where nothing limits that."""
 
@@ -45,7 +46,7 @@ class Carried:
     most: int | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """What a probe saw: how it ended, that in words, and what has crossed where only the probe knows."""
 
@@ -61,7 +62,7 @@ class Outcome:
         return self.state not in ("unasked", "undecided") and (self.state, wanted) != ("not-sent", "silent")
 
 
-@dataclass(frozen=True)
+@frozen
 class Evidence:
     """A count of packets at one place (`siteA:tun0`): what it had to be, in words, and what it was.
 
@@ -87,7 +88,7 @@ class Evidence:
         return f"{self.observed} packet{'s' * (self.observed != 1)} ({self.counter}) at {self.place}{expected}{others}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Result:
     """The verdict of one check. `lost` is what a diagnosis says of a failed one, in a line: where, and why.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from labctl.checks.evidence import CountingPoint, Crossed, Meanwhile, Snapshot
@@ -19,6 +19,7 @@ from labctl.checks.kinds import kind_of
 from labctl.checks.needs import in_order, not_asked, unasked
 from labctl.checks.results import WANTED, Outcome, Result, Tools
 from labctl.errors import ExitCode, LabError
+from labctl.frozen import frozen
 from labctl.plan.desired import Desired
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.model import Check
@@ -55,7 +56,7 @@ class NoWatch:
         return ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Means:
     """What a check is made with: probes, who sees its packets, counters, what the kernel says, and how long to wait."""
 

@@ -7,12 +7,13 @@ while the check ran.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from labctl.diagnosis.path import Asked, Kind, Stage
 from labctl.diagnosis.verdict import Witness
 from labctl.engine.counters import DROPS_OUT
+from labctl.frozen import frozen
 from labctl.kernel.addresses import Address
 from labctl.kernel.conntrack import Connection
 from labctl.kernel.lookup import NoWay, Way
@@ -32,7 +33,7 @@ from labctl.topology.model import Topology
 from labctl.trace.sightings import Journey, Sighting
 
 
-@dataclass(frozen=True)
+@frozen
 class Space:
     """One namespace, as it was found once the check had failed.
 
@@ -59,7 +60,7 @@ class Space:
     dropped: Mapping[str, int] = field(default_factory=dict)  # packets that an interface did not take in, by its name
 
 
-@dataclass(frozen=True)
+@frozen
 class Engine:
     """An engine of the lab: its process as recorded, the endpoint that it was started for, what it counted."""
 
@@ -74,7 +75,7 @@ class Engine:
     counted: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class CableEnd:
     """An end of a cable between hosts: its engine, and what that measures all the time of the way to the other end."""
 
@@ -90,7 +91,7 @@ class CableEnd:
     counted: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class File:
     """The topology file of the lab: as a person types it for `up`, its path, and where its parts stand, if known.
 
@@ -113,7 +114,7 @@ class File:
         return f"{self.path}:{self.lines[path]}" if path in self.lines else self.path or self.name or "in its topology"
 
 
-@dataclass(frozen=True)
+@frozen
 class Case:
     """One failed check: its way by the file, and what was measured along it."""
 

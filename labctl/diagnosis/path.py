@@ -22,10 +22,11 @@ that no namespace has, the last stage is a FORWARD by no interface, in the names
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from labctl.diagnosis.translations import NONE, Followed, Translations
+from labctl.frozen import frozen
 from labctl.kernel.flow import Flow
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Dummy, Topology, TunnelEndpoint, Veth
@@ -53,7 +54,7 @@ class Kind(StrEnum):
     WRITE = "write"
 
 
-@dataclass(frozen=True)
+@frozen
 class Asked:
     """What a probe asks: from where to where, with which packets, and what is meant to come of it."""
 
@@ -69,7 +70,7 @@ class Asked:
     measured: tuple[str, ...] = ()  # loss, rtt, throughput: by so many packets that they are not looked at one by one
 
 
-@dataclass(frozen=True)
+@frozen
 class Stage:
     """A part of the way. `leaves` and `arrives` are interfaces of `namespace`; empty where there is none."""
 

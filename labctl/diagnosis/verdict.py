@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from labctl.diagnosis.reasons import Reason
+from labctl.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Witness:
     """One measurement: where it was made, what was measured, and what came of it."""
 
@@ -17,7 +17,7 @@ class Witness:
     value: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Verdict:
     """Why packets are lost at one hop. `checks` are the names of those that fail for it."""
 

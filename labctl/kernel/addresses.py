@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.routes import SCOPES
 
@@ -31,7 +31,7 @@ _FLAGS = {
 _SECONDARY = {socket.AF_INET: "secondary", socket.AF_INET6: "temporary"}  # one bit
 
 
-@dataclass(frozen=True)
+@frozen
 class Address:
     """An address of an interface; `flags` are words of ip-address(8), such as tentative, dadfailed and deprecated."""
 

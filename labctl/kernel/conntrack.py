@@ -8,15 +8,15 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.frozen import frozen
 from labctl.kernel.flow import Flow
 
 _ICMP = {"icmpv6": "ipv6-icmp"}  # as proc(5) has it, and as protocols(5) does
 
 
-@dataclass(frozen=True)
+@frozen
 class Connection:
     """A connection: the packets that began it, and those that are expected to answer.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import kernel_words
+from labctl.frozen import frozen
 from labctl.kernel import xfrm
 from labctl.kernel.nftables import tables as nftables
 from labctl.plan.facts import Table
@@ -16,7 +16,7 @@ from labctl.plan.firewall import Listing
 _LEGACY = ("iptables", "ip6tables", "arptables")
 
 
-@dataclass(frozen=True)
+@frozen
 class Filters:
     """What was found, and what could not be looked at, with the reason."""
 

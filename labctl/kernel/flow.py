@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from labctl.frozen import frozen
 from labctl.topology.values import Host
 
 
-@dataclass(frozen=True)
+@frozen
 class Flow:
     """The packets from one end to another, as long as they are answered the other way round.
 

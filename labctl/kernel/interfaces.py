@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.kernel import addresses, neighbours
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.addresses import Address
@@ -29,7 +29,7 @@ _STATISTICS = (
 """The fields of struct rtnl_link_stats64, in their order; the kernel tells as many as it has."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Details:
     """One interface: its flags in the words of ip-link(8), and its counters by the names of rtnl_link_stats64.
 

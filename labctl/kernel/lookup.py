@@ -13,8 +13,9 @@ import socket
 import struct
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from labctl.frozen import frozen
 from labctl.kernel import policy, routes, rules
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.flow import Flow
@@ -40,7 +41,7 @@ _REFUSED_BY_RULE_WITH = {**_REFUSED_WITH, "unreachable": errno.ENETUNREACH}
 """By a rule with this action (net/ipv4/fib_rules.c: fib4_rule_action())."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Way:
     """Where a packet goes: through an interface, to a next hop where there is one, and from which address of ours.
 
@@ -60,7 +61,7 @@ class Way:
         return f"through {self.interface}{f' via {self.via}' if self.via else ''}"
 
 
-@dataclass(frozen=True)
+@frozen
 class NoWay:
     """The kernel takes a packet nowhere: the errno, and what all rules and routes say of it, where that is certain.
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.kernel.flow import Flow
 from labctl.plan.routes import Route, Rule
 from labctl.topology.values import Host
@@ -25,7 +25,7 @@ REFUSING = ("blackhole", "unreachable", "prohibit")
 _PREFERENCE = {"high": 0, "low": 2}  # RFC 4191; else medium
 
 
-@dataclass(frozen=True)
+@frozen
 class Decision:
     """The rule and the route that take a packet, or refuse it; a rule that refuses by itself has no route.
 

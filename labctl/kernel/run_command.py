@@ -13,8 +13,8 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.kernel.inside_view import in_view
 from labctl.process.execve import why_not
 from labctl.process.patience import Patience, PatienceFor
@@ -34,7 +34,7 @@ ENDING = 10.0
 _PART = 1 << 16
 
 
-@dataclass(frozen=True)
+@frozen
 class Ended:
     """How a command ended, and what it wrote."""
 
@@ -49,7 +49,7 @@ class Ended:
         return self.written == len(self.stdout)
 
 
-@dataclass(frozen=True)
+@frozen
 class NotRun:
     """Why a command could not be run, and what helps."""
 

@@ -12,8 +12,8 @@ import socket
 import struct
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.flow import Flow
 from labctl.topology.values import Host
@@ -33,7 +33,7 @@ _STATES = (
 """TCP_* of net/tcp_states.h in the words of ss(8), which also are those of UDP: established or unconnected."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Socket:
     """A socket: where it is bound and connected to, what waits in it, and how many packets did not fit.
 

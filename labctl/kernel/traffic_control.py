@@ -6,9 +6,10 @@ import socket
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from labctl.engine.packets.impairment import Impairment
+from labctl.frozen import frozen
 from labctl.kernel import netem, qdiscs
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.qdiscs import TCA_KIND, TCA_OPTIONS, TCMSG, Attached, Counted
@@ -31,7 +32,7 @@ _CONTROLS = {
 _MIRRED = {1: "redirect to", 2: "mirror to", 3: "redirect into", 4: "mirror into"}  # TCA_EGRESS_REDIR, ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Queue:
     """A qdisc that was asked for, with what it has counted: `place` is root, ingress, clsact or parent MAJOR:MINOR."""
 
@@ -41,7 +42,7 @@ class Queue:
     netem: Impairment | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Action:
     """An action of a filter in words, as `drop`, `redirect to eth1`, or the kind alone; and what it has counted."""
 
@@ -49,7 +50,7 @@ class Action:
     counted: Counted
 
 
-@dataclass(frozen=True)
+@frozen
 class Filter:
     """A filter: where packets meet it (ingress, egress, root), and what is done to those that it matches."""
 
@@ -65,7 +66,7 @@ class Filter:
         return f"{self.place} pref {self.preference} protocol {self.protocol} {self.kind}{done}"
 
 
-@dataclass(frozen=True)
+@frozen
 class TrafficControl:
     """What is set at one interface."""
 

@@ -7,8 +7,8 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.flow import Flow
 from labctl.topology.iproute import IP_PROTOCOLS
@@ -27,7 +27,7 @@ _TEMPLATE = 5  # XFRMA_TMPL: how the packets are transformed
 _PROTOCOL_NAMES = {number: name for name, number in IP_PROTOCOLS.items()}
 
 
-@dataclass(frozen=True)
+@frozen
 class Policy:
     """A policy, for the packets that it selects: it blocks them, or lets them pass if they are `transformed`.
 

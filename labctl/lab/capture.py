@@ -6,10 +6,10 @@ import errno
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from labctl.errors import KernelRefused, LabError, UsageError, kernel_words
+from labctl.frozen import frozen
 from labctl.kernel import namespaces
 from labctl.kernel.packet_filter import compiled
 from labctl.kernel.packet_taps import PacketTaps, Seen
@@ -53,7 +53,7 @@ class Capture(Protocol):
         """Return how many packets came faster than they were read, and were not kept."""
 
 
-@dataclass(frozen=True)
+@frozen
 class CaptureHere:
     """Taps on interfaces of this machine."""
 

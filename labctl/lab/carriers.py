@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Self
 
+from labctl.frozen import frozen
 from labctl.lab.journal import Recorded
 from labctl.topology.interface_ref import InterfaceRef
 
 
-@dataclass(frozen=True)
+@frozen
 class Carriers:
     """The tunnels of a lab, and its cables between hosts: in words, by the interface of each end."""
 

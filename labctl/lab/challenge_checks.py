@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from labctl.checks.brisk import brisk
 from labctl.checks.probes import Probes
 from labctl.checks.results import Result
 from labctl.checks.run import run
 from labctl.diagnosis.verdict import Verdict
+from labctl.frozen import frozen
 from labctl.lab.challenge import missing_of
 from labctl.lab.explained_here import explainer
 from labctl.lab.lock import asking
@@ -22,7 +22,7 @@ BRIEFLY = 0.25
 """Seconds that are waited for an answer."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Looked:
     """Which checks do not hold, in the order of the file, and what the lab is made of and is not there."""
 

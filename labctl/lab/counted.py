@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from labctl.errors import LabError
+from labctl.frozen import frozen
 from labctl.kernel import interfaces, namespaces, snmp
 from labctl.kernel.traffic_control import TrafficControl, traffic_control
 
 
-@dataclass(frozen=True)
+@frozen
 class Counted:
     """SNMP counters, packets that interfaces did not take in, and what queues and filters did."""
 

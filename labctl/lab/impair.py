@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 
 from labctl.engine.packets.impairment import Impairment
 from labctl.errors import UsageError
+from labctl.frozen import frozen
 from labctl.lab.engines import control
 from labctl.lab.engines.control import Changes
 from labctl.lab.names import meant, unknown
@@ -19,7 +19,7 @@ from labctl.topology.interface_ref import InterfaceRef
 _AS_NETEM = "as tc netem writes it: --delay 50ms --loss 10% --rate 10mbit"
 
 
-@dataclass(frozen=True)
+@frozen
 class InForce:
     """The impairments of a tunnel endpoint, a veth or a TAP device, by direction."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from labctl.checks.results import Result
+from labctl.frozen import frozen
 from labctl.lab.verify import Verified
 
 
-@dataclass(frozen=True)
+@frozen
 class Tally:
     """How often a check has passed and was asked, of how many runs, and its last result that was no pass."""
 

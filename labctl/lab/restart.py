@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labctl.errors import LabError
+from labctl.frozen import frozen
 from labctl.lab import names
 from labctl.lab.apply import apply
 from labctl.lab.challenge import refuse_while_hidden
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Start = StartEngine | StartProgram | StartCable
 
 
-@dataclass(frozen=True)
+@frozen
 class Restarted:
     """What was started again."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from labctl.errors import MachineError
+from labctl.frozen import frozen
 from labctl.lab.challenge import Challenge, challenge_in
 from labctl.lab.engines.stats import EngineStats
 from labctl.lab.journal import Engine, Program, Recorded
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from labctl.topology.model import Topology
 
 
-@dataclass(frozen=True)
+@frozen
 class EngineStatus:
     """One engine: whether it runs, as which PID, and its counters by name."""
 
@@ -36,7 +37,7 @@ class EngineStatus:
     stopped: bool = False  # it runs, but for SIGSTOP
 
 
-@dataclass(frozen=True)
+@frozen
 class ProgramStatus:
     """One program: `ended` says how it ended the last time, if it ever did; a `waiting` one will be started again."""
 
@@ -49,7 +50,7 @@ class ProgramStatus:
     ended: str
 
 
-@dataclass(frozen=True)
+@frozen
 class HostStatus:
     """One host of a lab over several, and whether it was reached; if not, nothing is known of its namespaces.
 
@@ -62,7 +63,7 @@ class HostStatus:
     why: str = ""  # what is the matter: what kept this machine from reaching it is in the words of ssh
 
 
-@dataclass(frozen=True)
+@frozen
 class Status:
     """What is there of a lab. A namespace that is gone is None."""
 
@@ -106,7 +107,7 @@ def _in_short(space: Namespace) -> str:
     return ", ".join(" ".join([link.name, *link.addresses]) for link in space.links.values() if link.up)
 
 
-@dataclass(frozen=True)
+@frozen
 class Summary:
     """One line about a lab; `complete` is false where its `up` was cut off."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from labctl.frozen import frozen
 from labctl.kernel.packet_taps import Seen
 from labctl.lab.carriers import Carriers
 from labctl.lab.challenge import Challenge
@@ -40,7 +40,7 @@ class Gathered(NamedTuple):
     missed: int  # frames that were not kept
 
 
-@dataclass(frozen=True)
+@frozen
 class Traced:
     """The ladders of the packets of a command or a check, and what is not among them."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +16,7 @@ from labctl.checks.run import Means, NoWatch, Watch, run
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.verdict import Verdict, in_a_line
 from labctl.errors import LabError, UsageError
+from labctl.frozen import frozen
 from labctl.kernel import namespaces
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way, route_out
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from labctl.topology.checks_file import ChecksFile
 
 
-@dataclass(frozen=True)
+@frozen
 class Verified:
     """The results of the checks of a lab, how it differs from its file once they are done, and why checks failed."""
 

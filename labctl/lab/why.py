@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 
 from labctl.checks.probes import Probes
 from labctl.diagnosis.verdict import Verdict
 from labctl.errors import UsageError
+from labctl.frozen import frozen
 from labctl.lab.challenge import Challenge, challenge_in
 from labctl.lab.names import namespaces_of, resolve
 from labctl.lab.state import applied, existing
@@ -22,7 +22,7 @@ COUNT, TIMEOUT = 3, 0.5
 """Echo requests that are sent, and seconds that are waited for the replies."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Reached:
     """Whether a namespace reached an address, what came back, and why nothing did."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from labctl.api.namespace import Namespace
 from labctl.errors import LabError
+from labctl.frozen import frozen
 
 if TYPE_CHECKING:
     from labctl.api.lab import Lab
@@ -23,7 +23,7 @@ LONGEST = 30.0
 """Seconds that a line of shell may take."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Run:
     """A line of shell in a namespace, which must end with exit code 0."""
 
@@ -31,7 +31,7 @@ class Run:
     line: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Start:
     """A line of shell in a namespace, which is not waited for."""
 
@@ -39,7 +39,7 @@ class Start:
     line: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Impair:
     """What packets of a tunnel endpoint suffer, by the words of tc netem: {"loss": "10%"}; none takes all away."""
 
@@ -48,14 +48,14 @@ class Impair:
     direction: Literal["out", "in"] = "out"
 
 
-@dataclass(frozen=True)
+@frozen
 class Restart:
     """An engine or a program, NAMESPACE:NAME, that is ended and started again."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Edit:
     """A merge patch (RFC 7386) of the topology: mappings are merged, null removes a key, all else is replaced."""
 

@@ -7,8 +7,9 @@ nothing left to expect. Of several questions only the one that is asked now is s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from labctl.frozen import frozen
 from labctl.learn.goals import goals_of, hints_of
 from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.model import Step
@@ -21,7 +22,7 @@ PREDICTION = "prediction"
 """The name of the question what the student expects."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Told:
     """What a student has been told at the current step beside its text."""
 

@@ -11,11 +11,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Any
 
 from labctl.errors import MachineError, UsageError, kernel_words
+from labctl.frozen import frozen
 from labctl.process.disk import replace_text
 
 LARGEST = 1 << 20
@@ -25,7 +26,7 @@ BEING_MADE = "being made"
 """In place of the identity of a lab: whichever is there was begun for the lesson, and not finished."""
 
 
-@dataclass(frozen=True)
+@frozen
 class StepProgress:
     """What is known of one step; times are seconds since the epoch, 0 for what has not happened."""
 
@@ -44,7 +45,7 @@ class StepProgress:
         return bool(self.done) or self.skipped
 
 
-@dataclass(frozen=True)
+@frozen
 class Progress:
     """How far a student is in a lesson; `step` is the number of the current step, from 0."""
 
@@ -91,7 +92,7 @@ def begun(lesson: str, seed: int, lab: str, names: Iterable[str]) -> Progress:
     return Progress(lesson, seed, lab, tuple(map(StepProgress, names)))
 
 
-@dataclass(frozen=True)
+@frozen
 class Folder:
     """Where progress is kept."""
 

@@ -6,11 +6,12 @@ fields are JSON as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from labctl.frozen import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class LabEvent:
     """The lab as a whole: `begun` while its first `up` is at work."""
 
@@ -24,7 +25,7 @@ class LabEvent:
         return {"begun": "is being made", "up": "is up", "down": "is down"}[self.change]
 
 
-@dataclass(frozen=True)
+@frozen
 class HostEvent:
     """A host of the lab is lost: it is not reached, so what is on it is not known; or it is reached again.
 
@@ -46,7 +47,7 @@ class HostEvent:
         return f"{self.host}: the lab {LabEvent(self.change).words} there"
 
 
-@dataclass(frozen=True)
+@frozen
 class NamespaceEvent:
     """A namespace came or went."""
 
@@ -59,7 +60,7 @@ class NamespaceEvent:
         return f"{self.place} {self.change}"
 
 
-@dataclass(frozen=True)
+@frozen
 class LinkEvent:
     """An interface came, went or changed; `before` and `after` where it has another value now."""
 
@@ -75,7 +76,7 @@ class LinkEvent:
         return f"{self.place} {changed if self.before or self.after else self.change}"
 
 
-@dataclass(frozen=True)
+@frozen
 class AddressEvent:
     """An address of an interface came or went; `duplicate` where another host of the link has it (RFC 4862)."""
 
@@ -89,7 +90,7 @@ class AddressEvent:
         return f"{self.place} {self.address} {self.change}"
 
 
-@dataclass(frozen=True)
+@frozen
 class RouteEvent:
     """A route came or went, in the words of ip-route(8)."""
 
@@ -103,7 +104,7 @@ class RouteEvent:
         return f"{self.place} {self.route} {self.change}"
 
 
-@dataclass(frozen=True)
+@frozen
 class RuleEvent:
     """A rule of the routing policy came or went, in the words of ip-rule(8)."""
 
@@ -118,7 +119,7 @@ class RuleEvent:
         return f"{self.place} {self.priority}: {self.rule} {self.change}"
 
 
-@dataclass(frozen=True)
+@frozen
 class NeighbourEvent:
     """An address of a link does not answer ARP or neighbour discovery, or does again."""
 
@@ -133,7 +134,7 @@ class NeighbourEvent:
         return f"{self.place} {self.address} {told}"
 
 
-@dataclass(frozen=True)
+@frozen
 class EngineEvent:
     """An engine was started, has ended, was stopped by a signal, or continues; `removed`: the lab has it no more."""
 
@@ -147,7 +148,7 @@ class EngineEvent:
         return f"{self.place} {self.change} (PID {self.pid})"
 
 
-@dataclass(frozen=True)
+@frozen
 class ProgramEvent:
     """A program was started, has ended, was stopped by a signal, or continues; `removed`: the lab has it no more."""
 
@@ -163,7 +164,7 @@ class ProgramEvent:
         return f"{self.place} {told}" + (f" (PID {self.pid})" if self.pid else "")
 
 
-@dataclass(frozen=True)
+@frozen
 class ImpairmentEvent:
     """Packets suffer something else now, in this direction; in the words of tc netem, `none` where nothing."""
 
@@ -179,7 +180,7 @@ class ImpairmentEvent:
         return f"{self.place} {self.direction} {self.before} -> {self.after}"
 
 
-@dataclass(frozen=True)
+@frozen
 class DropEvent:
     """Packets were dropped since the last look; `reason` is the name of the counter."""
 
@@ -195,7 +196,7 @@ class DropEvent:
         return f"{self.place} {self.told}"
 
 
-@dataclass(frozen=True)
+@frozen
 class CheckEvent:
     """A check has another verdict than before, or its first, or it is known now why it failed.
 
@@ -213,7 +214,7 @@ class CheckEvent:
         return f"{self.name} {self.change}: {self.why or self.observed}"
 
 
-@dataclass(frozen=True)
+@frozen
 class DriftEvent:
     """The lab differs from its file in one thing more, or less; `command` is what would mend it."""
 
@@ -229,7 +230,7 @@ class DriftEvent:
         return f"{self.subject}: {self.difference} ({self.reason}) {self.change}"
 
 
-@dataclass(frozen=True)
+@frozen
 class ChallengeEvent:
     """A challenge runs in the lab: what differs from its file and why checks fail is not told; or it has ended.
 
@@ -246,7 +247,7 @@ class ChallengeEvent:
         return f"a challenge {'runs' if self.change == 'runs' else 'has ended'}{hidden}"
 
 
-@dataclass(frozen=True)
+@frozen
 class MissedEvent:
     """The kernel told more of a namespace than was read in time; what is there was asked for anew."""
 

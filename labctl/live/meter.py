@@ -5,8 +5,9 @@ A counter that has become smaller belongs to another interface or engine than be
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
+from labctl.frozen import frozen
 from labctl.plan.facts import LinkCounters
 
 WINDOW = 2.0
@@ -16,7 +17,7 @@ POINTS = 60
 """Rates that are remembered, one for each sample."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Rates:
     """Packets and bits a second, in both directions."""
 
@@ -36,7 +37,7 @@ class Rates:
         return self.rx_bits + self.tx_bits
 
 
-@dataclass(frozen=True)
+@frozen
 class Sample:
     """Counters at a moment, in seconds of any clock."""
 
@@ -44,7 +45,7 @@ class Sample:
     counters: LinkCounters
 
 
-@dataclass(frozen=True)
+@frozen
 class Meter:
     """The counters of one interface, as they were sampled; the newest last."""
 

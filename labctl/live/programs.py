@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from labctl.frozen import frozen
 from labctl.live import readings
 from labctl.live.events import Event, ProgramEvent
 from labctl.live.readings import ProgramState
 from labctl.topology.program_ref import ProgramRef
 
 
-@dataclass(frozen=True)
+@frozen
 class Program:
     """A program: its command, its process, and how it ended the last time; the state is None until it was looked at."""
 

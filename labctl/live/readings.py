@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
+from labctl.frozen import frozen
 from labctl.plan.engine_spec import EngineSpec
 from labctl.plan.facts import LinkCounters
 from labctl.plan.notifications import Notification
@@ -20,7 +21,7 @@ ProgramState = Literal["running", "stopped", "waiting", "ended"]
 Verdict = Literal["passed", "failed", "not-asked"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Recorded:
     """What is recorded of the lab; `complete` is false while its `up` is at work for the first time."""
 
@@ -33,14 +34,14 @@ class Recorded:
     mark: str = ""  # what tells it from another lab of the same name
 
 
-@dataclass(frozen=True)
+@frozen
 class Written:
     """The topology as it was applied."""
 
     topology: Topology
 
 
-@dataclass(frozen=True)
+@frozen
 class Spread:
     """The lab is over these hosts, each with its namespaces; `complete` is false while its first `up` is at work."""
 
@@ -49,7 +50,7 @@ class Spread:
     complete: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class OnHost:
     """A reading of what a host has of the lab.
 
@@ -61,7 +62,7 @@ class OnHost:
     within: float = 0.0
 
 
-@dataclass(frozen=True)
+@frozen
 class HostLost:
     """A host is not reached any more, or not yet: what is on it is not known. `why` is a line."""
 
@@ -69,12 +70,12 @@ class HostLost:
     why: str
 
 
-@dataclass(frozen=True)
+@frozen
 class NotThere:
     """There is no such lab now: it was taken down, or is not made yet."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Told:
     """The kernel told something of a namespace, or what is there was asked for."""
 
@@ -82,14 +83,14 @@ class Told:
     notification: Notification
 
 
-@dataclass(frozen=True)
+@frozen
 class NamespaceGone:
     """A namespace of the lab has lost its name, or another one has it now."""
 
     namespace: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Process:
     """The process that was started for an engine, and whether it runs."""
 
@@ -98,7 +99,7 @@ class Process:
     state: ProcessState
 
 
-@dataclass(frozen=True)
+@frozen
 class ProgramSeen:
     """A program of a namespace: whether it runs or will be started again, and how it ended the last time, if it did."""
 
@@ -109,7 +110,7 @@ class ProgramSeen:
     ended: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Counted:
     """Counters of interfaces, by namespace and index, and of engines, by device and name; all of one moment."""
 
@@ -117,7 +118,7 @@ class Counted:
     engines: Mapping[InterfaceRef, Mapping[str, int]]
 
 
-@dataclass(frozen=True)
+@frozen
 class Impaired:
     """What packets suffer in an engine, or on a cable, by direction in the words of tc netem; without any, nothing."""
 
@@ -125,7 +126,7 @@ class Impaired:
     in_force: Mapping[str, str]
 
 
-@dataclass(frozen=True)
+@frozen
 class Difference:
     """How the lab differs from its file: what `up` would do, why, and as a command of a person."""
 
@@ -135,7 +136,7 @@ class Difference:
     command: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Compared:
     """All differences from the file; while a challenge runs, since `challenge` in seconds since the epoch, none."""
 
@@ -143,7 +144,7 @@ class Compared:
     challenge: float = 0.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Checked:
     """The verdict of a check, with what was observed, and why it failed where that is known."""
 
@@ -153,14 +154,14 @@ class Checked:
     why: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Listed:
     """The checks of the lab, which are asked from now on; others have no verdict any more."""
 
     checks: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Packet:
     """A packet at an interface: when the kernel saw it, in seconds since the epoch, and its bytes, as far as kept."""
 
@@ -172,7 +173,7 @@ class Packet:
     frame: bytes
 
 
-@dataclass(frozen=True)
+@frozen
 class Packets:
     """A sample of the packets that crossed since the last one, and how many more there were."""
 
@@ -180,7 +181,7 @@ class Packets:
     left_out: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Matched:
     """How often that has been seen which was asked for, by its name: packets, or commands."""
 

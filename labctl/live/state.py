@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from labctl.engine.counters import DROPS_IN, DROPS_OUT
+from labctl.frozen import frozen
 from labctl.live.meter import Meter
 from labctl.live.programs import Program
 from labctl.live.readings import Difference, Packet, ProcessState, Verdict
@@ -26,7 +27,7 @@ PACKETS = 400
 """Packets that are remembered."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Interface:
     """An interface: what it says of itself, its addresses, and its traffic; `rx` is what came into the namespace."""
 
@@ -35,7 +36,7 @@ class Interface:
     meter: Meter = field(default_factory=Meter)
 
 
-@dataclass(frozen=True)
+@frozen
 class Space:
     """A namespace; `seen` is false until it was looked at for the first time, `there` is false once it is gone."""
 
@@ -62,7 +63,7 @@ class Space:
         yield from (self.links[index] for index in sorted(self.links))
 
 
-@dataclass(frozen=True)
+@frozen
 class Engine:
     """An engine: what it was started as, its process, and what it counts.
 
@@ -81,7 +82,7 @@ class Engine:
         return {name: count for name in (*DROPS_OUT, *DROPS_IN) if (count := self.counters.get(name, 0))}
 
 
-@dataclass(frozen=True)
+@frozen
 class CheckState:
     """The last verdict of a check, None until it has one, and since when it is this one (seconds since the epoch)."""
 
@@ -92,7 +93,7 @@ class CheckState:
     since: float = 0.0
 
 
-@dataclass(frozen=True)
+@frozen
 class HostState:
     """What a host has of a lab, as it was known last. While `lost` says why the host is not reached, it is not known.
 
@@ -107,7 +108,7 @@ class HostState:
     within: float = 0.0  # seconds by which its times may be wrong, for its clock is another one
 
 
-@dataclass(frozen=True)
+@frozen
 class LabState:
     """All that is known of a lab. `drift` is None until the lab was compared with its file.
 

@@ -9,13 +9,14 @@ time-out seldom.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+
+from labctl.frozen import frozen
 
 SPARE = 8
 """A check is due again after so many times as long as it took."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Asked:
     """When a check was asked last, and how long that took, in seconds of one clock; never yet is minus infinity."""
 

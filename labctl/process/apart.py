@@ -16,11 +16,11 @@ import signal
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
 from labctl.errors import LabError, kernel_words
+from labctl.frozen import frozen
 from labctl.process.detach import release_inherited
 from labctl.process.signals import fork
 from labctl.process.syscalls import be_untraceable, die_with_parent
@@ -32,7 +32,7 @@ _PART = 1 << 16
 _LIMITS: Mapping[int, int] = {resource.RLIMIT_CORE: 0, resource.RLIMIT_AS: 2 << 30, resource.RLIMIT_NOFILE: 1 << 10}
 
 
-@dataclass(frozen=True)
+@frozen
 class Limits:
     """How long a process may take, in seconds of the machine's own clock, and how many bytes it may say."""
 
@@ -40,7 +40,7 @@ class Limits:
     most: int = 1 << 18
 
 
-@dataclass(frozen=True)
+@frozen
 class Answer:
     """What a process has said; `why` says in words why there is nothing, and is empty where there is."""
 

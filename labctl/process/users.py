@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from labctl.engine.drop_privileges import NET_BIND_SERVICE, keep_through_exec
 from labctl.errors import UsageError
+from labctl.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class User:
     """A user with its groups, by number as the user namespace that we are in has them."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.lab.challenge import Challenge
 
 
-@dataclass(frozen=True)
+@frozen
 class Begun:
     """What is told of a challenge: what its faults show as, what holds in spite of them, and of how many checks."""
 
@@ -18,7 +17,7 @@ class Begun:
     checks: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Hint:
     """A hint of one of some stages, as labels with words; `check` is one that fails, `cause` the hop and the reason."""
 
@@ -31,7 +30,7 @@ class Hint:
     cause: tuple[str, str]
 
 
-@dataclass(frozen=True)
+@frozen
 class Answer:
     """The faults of a challenge: their names, what they are in words, how they were made, and what mends them."""
 
@@ -43,7 +42,7 @@ class Answer:
     solve: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Listed:
     """A fault that challenges have: of which level, what it is, and the topologies that can have it."""
 

@@ -16,13 +16,13 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from labctl.errors import LabError, UsageError, kernel_errors_as
 from labctl.process import working_directory
 from labctl.process.child import Child, ChildEnded, Reply, Tell, start, worker
 from labctl.process.processes import Process, opened
-from labctl.process.signals import KEYBOARD, beside_terminal, fork, ignored, passed_on
+from labctl.process.signals import KEYBOARD, TERMINATION, beside_terminal, block_signals, fork, ignored, passed_on
 from labctl.process.syscalls import die_with_parent, setns
 from labctl.rootless import context_names
 from labctl.rootless.holder import NAMESPACES, environment_of_this_process, keep, start_holder
@@ -175,15 +175,11 @@ class RootlessContext:
             except ProcessLookupError:
                 raise _just_ended() from None
             die_with_parent(parent)
-            child = fork()
-            if not child:
+            with block_signals() as unblock:  # none ends this process, and the child with it, once that has begun
+                child = fork()
+                if child:
+                    _outlive(child, reply, unblock)
                 die_with_parent(0)
-        if child:
-            reply.close()
-            # It outlives the child, and reaps it: else the environment could not end before the machine's init has.
-            with ignored(*KEYBOARD), passed_on(child, (signal.SIGTERM, signal.SIGHUP)):
-                _, status = os.waitpid(child, 0)
-            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
         working_directory.return_to(called_from)
 
     def keep(self, owner: Process | None) -> None:
@@ -207,6 +203,16 @@ class RootlessContext:
     def _ends(self, patience: float = 1) -> bool:
         """Return whether the holder ends within so many seconds: it is the last process of its PID namespace."""
         return bool(select.select([self._holder], [], [], patience)[0])
+
+
+def _outlive(child: int, reply: Reply, unblock: Callable[[], None]) -> NoReturn:
+    """End as a child does, and reap it: else its environment could not end before the machine's init has reaped it."""
+    reply.close()
+    with passed_on(child, TERMINATION):
+        unblock()  # what came before there was a child is passed on, too
+        with ignored(*KEYBOARD):
+            _, status = os.waitpid(child, 0)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
 def context_at(lab: str | None, descriptors: Sequence[int]) -> Context:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.frozen import frozen
 from labctl.process.processes import Process, descendants
 
 MOST = 4096
 """Processes that are looked at."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Cost:
     """How many processes there are, the memory that is theirs in bytes (PSS), and how long they have had a CPU."""
 

@@ -14,10 +14,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import MachineError
+from labctl.frozen import frozen
 from labctl.process.processes import Process, start_time
 from labctl.rootless import context_names
 from labctl.rootless.privileges import has_network_rights
@@ -31,7 +31,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 _SUID_DUMPABLE = Path("/proc/sys/fs/suid_dumpable")  # proc_sys_fs(5)
 
 
-@dataclass(frozen=True)
+@frozen
 class Holder:
     """The first process of an environment: of which user, what the lab is called, and when it has begun."""
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.frozen import frozen
 from labctl.process.mounts import mount_points
 from labctl.rootless.privileges import status_field
 
 
-@dataclass(frozen=True)
+@frozen
 class Diagnosis:
     """One row of `labctl doctor`: `verdict` is ok, note (works, but know this) or missing."""
 
@@ -25,7 +25,7 @@ class Diagnosis:
     helps: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Readings:
     """Settings that decide over user namespaces. None where the machine does not have the setting."""
 

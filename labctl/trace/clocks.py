@@ -12,9 +12,10 @@ then packets bound nothing, and what the round trips say is taken as it is, from
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
+
+from labctl.frozen import frozen
 
 HERE = ""
 """This machine, whose clock the times of all hosts are brought to."""
@@ -43,7 +44,7 @@ _Bounds = dict[tuple[str, str], int]
 """By how much the clock of the second is ahead of that of the first, at most."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Clocks:
     """The clocks of hosts, as one choice of all that the bounds allow."""
 

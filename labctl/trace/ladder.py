@@ -12,10 +12,11 @@ kernel that takes it nowhere. Without one it is lost, between that and where it 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Protocol
 
+from labctl.frozen import frozen
 from labctl.kernel.packet_taps import PacketType
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
@@ -38,7 +39,7 @@ class Hop(StrEnum):
     UNKNOWN = "unknown"  # it may have gone on: frames were missed
 
 
-@dataclass(frozen=True)
+@frozen
 class Rung:
     """One step of a packet. `at` is in nanoseconds since the first packet of all; None for what no tap sees."""
 
@@ -53,7 +54,7 @@ class Rung:
     changes: tuple[Change, ...] = ()  # of its headers since the rung before
 
 
-@dataclass(frozen=True)
+@frozen
 class Ladder:
     """The rungs of a packet. `answer_to` is the number of the packet that it answers, or is an ICMP error about."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Icmp, Packet
 from labctl.trace.selection import has_mark
 
 
-@dataclass(frozen=True)
+@frozen
 class PacketPattern:
     """IP packets at an interface: what is not given may be anything. What labctl sends for its checks is not meant.
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+from labctl.frozen import frozen
 from labctl.kernel.packet_taps import PacketType, Seen
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Frame, Packet, frame
@@ -67,7 +68,7 @@ class Change(NamedTuple):
     after: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Journey:
     """The sightings of one packet, in order of time. A frame without an IP packet has one, too."""
 

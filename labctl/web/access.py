@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 from socket import gethostname
 
 from labctl.errors import UsageError
+from labctl.frozen import frozen
 from labctl.web.http import Request, Response
 
 DEFAULT = "127.0.0.1:8484"
@@ -23,7 +24,7 @@ _WRITTEN = re.compile(r"(?:(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:]+)):)?(?P<port>\d
 _LOOPBACK = "127.0.0.1"
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """An IP address, and the TCP port; 0 leaves it to the kernel."""
 
@@ -57,7 +58,7 @@ def place(written: str) -> Place:
     )
 
 
-@dataclass(frozen=True)
+@frozen
 class Access:
     """The rules for a place, with its port as the kernel has it."""
 

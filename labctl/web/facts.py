@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
+from labctl.frozen import frozen
 from labctl.live.state import LabState
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.clocks import HERE, Clocks
@@ -14,7 +14,7 @@ from labctl.web.lines import Lines
 from labctl.web.picture import engine_fault
 
 
-@dataclass(frozen=True)
+@frozen
 class KnownFacts:
     """The answers of a model and of a picture; what the kernel would do with a packet they do not know."""
 

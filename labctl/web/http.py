@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
+
+from labctl.frozen import frozen
 
 MOST = 16 << 10
 """Bytes that the head of a request has at most."""
@@ -29,7 +30,7 @@ _ALWAYS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Request:
     """What a browser asks for: `path` without what follows a `?`, `host` as it has typed it, `body` of a POST."""
 
@@ -39,7 +40,7 @@ class Request:
     body: bytes = b""
 
 
-@dataclass(frozen=True)
+@frozen
 class Response:
     """An answer; one without a body is the beginning of a stream of events."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.report.graph.model import Picture
 from labctl.topology.interface_ref import InterfaceRef
 
 
-@dataclass(frozen=True)
+@frozen
 class Way:
     """One direction of a line: `back` where it is against that of the path."""
 
@@ -18,7 +18,7 @@ class Way:
     back: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Lines:
     """The ways that begin at the end of a cable, and those that begin at a TUN device."""
 

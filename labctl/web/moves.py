@@ -7,15 +7,15 @@ shown: a packet that ends on the way goes as far as the last interface that saw 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.ladder import Hop, Ladder
 from labctl.trace.sightings import Journey
 from labctl.web.lines import Lines, Way
 
 
-@dataclass(frozen=True)
+@frozen
 class Leg:
     """A move along a line; `until` is where it ends on the way, None where it is whole. Times in ns since the epoch."""
 

@@ -6,8 +6,9 @@ Everything stays where it is while the lab changes: what is dead or differs is m
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from labctl.frozen import frozen
 from labctl.live.state import Engine, LabState
 from labctl.report.graph import model
 from labctl.report.graph.model import Picture
@@ -36,7 +37,7 @@ IS_THERE = ("up", "mixed")
 """The phases of a lab in which what it lacks is a fault."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Fault:
     """What is dead: where, in a few words, and what of the picture is marked for it."""
 

@@ -7,9 +7,9 @@ or shows a check asks the kind, and none of them knows which kinds there are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from labctl.frozen import frozen
 from labctl.topology.values import Host
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from labctl.topology.model import Probe
 
 
-@dataclass(frozen=True)
+@frozen
 class Each:
     """So many packets for each request, where only the outcome says how many of them have crossed (`Carried`)."""
 
     packets: int
 
 
-@dataclass(frozen=True)
+@frozen
 class AtLeast:
     """So many packets or more; with 0 nothing is expected."""
 
@@ -35,7 +35,7 @@ class AtLeast:
 Number = int | Each | AtLeast | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Counts:
     """How many packets go and come back; None where only the protocol knows: then engines must agree on a number."""
 
@@ -43,7 +43,7 @@ class Counts:
     back: Number
 
 
-@dataclass(frozen=True)
+@frozen
 class Target:
     """Where the packets of a probe go, and what is meant to come of them."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import select
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from labctl.checks.delivery import delivery
 from labctl.checks.kinds.nc import begin, cut_off, receive, send, taken, timed_out
@@ -19,6 +18,7 @@ from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome
 from labctl.checks.tcp_close import wait_until_closed
 from labctl.errors import kernel_words
+from labctl.frozen import frozen
 from labctl.process.patience import PatienceFor
 from labctl.topology.model import Nc
 
@@ -26,7 +26,7 @@ LONGER = 1.0
 """Seconds for which the server waits longer than the client: that is begun later, and may be heard of at its last."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Half:
     """What one half has seen: the bytes that came, and what kept it from more; `outcome` where it was not begun."""
 

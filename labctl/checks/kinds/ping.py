@@ -12,7 +12,6 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
 
 from labctl.checks import echoes, icmp
@@ -22,6 +21,7 @@ from labctl.checks.kinds.kind import Counts, Each, Target
 from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome, State
 from labctl.errors import kernel_words
+from labctl.frozen import frozen
 from labctl.kernel import namespaces, timestamps
 from labctl.kernel.packet_taps import attach
 from labctl.kernel.sockets import receive_drops
@@ -85,7 +85,7 @@ class PingKind:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class _Sent:
     """Between which nanoseconds since the epoch a request was sent, and for how long processes had waited for a CPU."""
 

@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.checks import rates
@@ -27,6 +26,7 @@ from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Carried, Outcome, State
 from labctl.checks.tcp_close import wait_until_closed
 from labctl.errors import kernel_words
+from labctl.frozen import frozen
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.model import Nc, Throughput
 
@@ -154,7 +154,7 @@ def measured(asked: Throughput, flow: Flow, cpus: Patience) -> list[Interval]:
     return counted
 
 
-@dataclass(frozen=True)
+@frozen
 class _Look:
     """What there was of a flow at a moment, in bytes, and of the CPUs that its processes have had."""
 

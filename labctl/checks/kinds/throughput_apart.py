@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from labctl.checks import rates
 from labctl.checks.command_lines import offered
@@ -25,11 +25,12 @@ from labctl.checks.rates import Interval
 from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome
 from labctl.checks.tcp_close import wait_until_closed
+from labctl.frozen import frozen
 from labctl.process.patience import PatienceFor
 from labctl.topology.model import Throughput
 
 
-@dataclass(frozen=True)
+@frozen
 class Received:
     """What came, in bytes, in all and in each interval; `outcome` where nothing could."""
 
@@ -38,7 +39,7 @@ class Received:
     outcome: Outcome | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Sent:
     """The bytes that were sent, where they are counted, and how many times as many it might have been on an idle host.
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
+
+from labctl.frozen import frozen
 
 Show = Callable[[bytes], str]
 
@@ -22,7 +24,7 @@ class Base(IntEnum):
     TRANSPORT = 2
 
 
-@dataclass(frozen=True)
+@frozen
 class Field:
     """A part of a packet or what is known of it: its words, its size in bytes, and how a value of it is written.
 

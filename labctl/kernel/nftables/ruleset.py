@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
+from labctl.frozen import frozen
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.nftables import digests
 from labctl.kernel.nftables.messages import (
@@ -37,7 +37,7 @@ HOOKS = {
 """The hooks of a family by their number, in the words of nft(8) (linux/netfilter.h: enum nf_inet_hooks, and so on)."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """A rule: its handle, by which `nft delete rule` knows it, and what it says in the words of nft(8).
 
@@ -50,7 +50,7 @@ class Rule:
     digest: str = ""  # of its expressions, without what they have counted
 
 
-@dataclass(frozen=True)
+@frozen
 class Chain:
     """A chain; one that no hook calls has no hook, no type, no policy and the priority 0.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from labctl.frozen import frozen
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.nftables.messages import FAMILY_NUMBERS, GETSETELEM, NFGENMSG, elements, number, string
 
@@ -13,7 +12,7 @@ _VALUE, _VERDICT = 1, 2  # NFTA_DATA_*
 _INTERVAL_END, _CATCHALL = 0x1, 0x2  # NFT_SET_ELEM_*
 
 
-@dataclass(frozen=True)
+@frozen
 class Element:
     """An element: its key, or its lowest, with the first one behind it or with its highest; and what a map has for it.
 

@@ -13,9 +13,10 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 
+from labctl.frozen import frozen
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.flow import Flow
 from labctl.kernel.nftables import encode
@@ -90,7 +91,7 @@ _PROTOCOL_AT = {4: 9, 6: 6}
 _DISCOVERY = (b"\x87", b"\x88")  # neighbour solicitation and advertisement
 
 
-@dataclass(frozen=True)
+@frozen
 class Event:
     """What became of a packet at a rule, or at the end of a chain by its policy.
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from labctl.errors import MachineError, kernel_words
+from labctl.frozen import frozen
 from labctl.kernel import requests
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.nftables import program
@@ -23,7 +23,7 @@ OWN = "labctl-"
 """How the tables begin that are labctl's."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Ruleset:
     """A ruleset, and the interfaces of the namespace that it is for."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.kernel.nftables import statements
 from labctl.kernel.nftables.fields import Field
 from labctl.kernel.nftables.sets import Element
@@ -16,7 +16,7 @@ _OPERATORS = {EQ: "", NEQ: "!= ", LT: "< ", LTE: "<= ", GT: "> ", GTE: ">= "}
 _EXACT = {**_OPERATORS, EQ: "== "}
 
 
-@dataclass(frozen=True)
+@frozen
 class Loaded:
     """What is in a register: the fields that were loaded at once, or bytes of the rule itself, and what was done to it.
 

@@ -8,9 +8,10 @@ adds comparisons that it does not show, as that of the protocol before one of a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
+from labctl.frozen import frozen
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.nftables import fields, statements, values
 from labctl.kernel.nftables.fields import ADDRESS_TYPES, CT, Base, Field, fields_of, meta, of_host
@@ -47,7 +48,7 @@ class Said(NamedTuple):
     packets: int | None
 
 
-@dataclass(frozen=True)
+@frozen
 class _Part:
     """Some words of a rule."""
 

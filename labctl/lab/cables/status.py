@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from labctl.engine.cable.counters import words_for
+from labctl.frozen import frozen
 from labctl.lab.cables.joining import Seen
 
 
-@dataclass(frozen=True)
+@frozen
 class CableStatus:
     """One end of a cable: whether its engine runs, as which PID, and how the cable is, seen from here."""
 

@@ -15,10 +15,10 @@ import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 
+from labctl.frozen import frozen
 from labctl.live import events, readings
 from labctl.live.advance import advance
 from labctl.live.events import Event
@@ -42,7 +42,7 @@ On the line come sets of names, of namespaces in which something has changed (an
 """
 
 
-@dataclass(frozen=True)
+@frozen
 class Moment:
     """What is known of a lab, and what has happened since the moment before, each with its time since the epoch.
 
@@ -56,7 +56,7 @@ class Moment:
     read: tuple[Stamped, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Where:
     """Where those who look at a lab work: its context, None where it does not run now; and who works there.
 
@@ -67,7 +67,7 @@ class Where:
     placed: Callable[[Mapping[str, Work]], Mapping[str, Work]] = lambda works: works
 
 
-@dataclass(frozen=True)
+@frozen
 class _Worker:
     """A process that looks at the lab, and the line to it."""
 

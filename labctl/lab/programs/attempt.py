@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import kernel_words
+from labctl.frozen import frozen
 from labctl.kernel import view
 from labctl.lab.programs.launch import Launch, launch
 from labctl.lab.programs.supervisor import how_it_ended
@@ -21,7 +21,7 @@ _QUOTED = 200
 """Characters of what a command wrote that are told."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Ended:
     """How a command ended, and the last line that it wrote."""
 

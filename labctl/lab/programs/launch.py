@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from labctl.errors import kernel_words
+from labctl.frozen import frozen
 from labctl.process.execve import become, why_not
 from labctl.process.syscalls import die_with_parent
 from labctl.process.users import User
@@ -20,7 +21,7 @@ from labctl.process.users import User
 _UMASK = 0o022  # that of most shells; labctl's own files are its own
 
 
-@dataclass(frozen=True)
+@frozen
 class Launch:
     """What a process becomes."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from labctl.frozen import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class RunRecord:
     """What has become of a program: how often it was started again, and how it ended the last time."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from labctl.frozen import frozen
 from labctl.lab.programs.launch import Launch
 from labctl.plan.program_spec import RestartPolicy
 
 
-@dataclass(frozen=True)
+@frozen
 class ProgramTask:
     """A program of a namespace, or one that the file names as an engine."""
 

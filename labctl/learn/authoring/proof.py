@@ -15,10 +15,11 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from labctl.errors import LabError
+from labctl.frozen import frozen
 from labctl.learn.answers import right
 from labctl.learn.lesson.load import LessonFile
 from labctl.learn.lesson.model import Hint
@@ -34,7 +35,7 @@ SETTLE = 0.6
 """Seconds after the last verdict in which packets and commands are counted that are not the student's."""
 
 
-@dataclass(frozen=True)
+@frozen
 class StepProof:
     """What was found of a step; `back` is how many seconds it took to begin it again."""
 

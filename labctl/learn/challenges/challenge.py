@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from labctl.api.caller import Caller
@@ -12,6 +12,7 @@ from labctl.api.calls.inspect import running
 from labctl.api.lab import Lab
 from labctl.api.sources import refuse_hosts
 from labctl.errors import LabError, UsageError
+from labctl.frozen import frozen
 from labctl.hosts.record import recorded
 from labctl.lab.challenge import Challenge, challenge_in, read, write
 from labctl.lab.challenge_checks import look
@@ -33,7 +34,7 @@ WORKS = 3
 """What holds is told of so many checks."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Known:
     """A challenge with all that is worked out of it: the lab it is in, its topology, and its faults."""
 

@@ -11,9 +11,9 @@ import os
 import random
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from labctl.errors import MachineError, UsageError
+from labctl.frozen import frozen
 from labctl.learn.changes import Action, Impair, Restart, Run, Start
 from labctl.learn.faults import FAULTS
 from labctl.learn.faults.fault import LEVELS, Fault, Injected, Level
@@ -21,7 +21,7 @@ from labctl.learn.faults.layout import Layout
 from labctl.topology.model import Topology
 
 
-@dataclass(frozen=True)
+@frozen
 class Placed:
     """A fault, and where it is."""
 

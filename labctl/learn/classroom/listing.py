@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from functools import partial
 from typing import Any
 
 from labctl.checks.results import Result
+from labctl.frozen import frozen
 from labctl.lab.verify import Verified
 from labctl.learn.classroom import people, reported
 from labctl.learn.classroom.measure import Measured, measure, workers
@@ -22,7 +23,7 @@ _LIMITS = Limits(seconds=5.0, most=1 << 20)
 """What the answers about one student may take: a person waits for them."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Row:
     """One lab of a student, or none: what the kernel says, what was measured, and what the student has reported.
 

@@ -7,12 +7,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any, get_args
 
 from labctl.checks.results import Evidence, Result, State
 from labctl.errors import kernel_words
+from labctl.frozen import frozen
 from labctl.kernel import namespaces
 from labctl.lab.outside.moved import moved
 from labctl.lab.outside.names import keep_names
@@ -35,7 +36,7 @@ _MOST = 1 << 20
 _STATES = get_args(State)
 
 
-@dataclass(frozen=True)
+@frozen
 class Guessed:
     """What is known of a topology that no teacher has named: `doubt` says in words what speaks against it, if it does.
 
@@ -45,7 +46,7 @@ class Guessed:
     doubt: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Task:
     """The checks of a topology for the lab of a student. `guessed` is None where that topology was named."""
 
@@ -55,7 +56,7 @@ class Task:
     guessed: Guessed | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Measured:
     """The results of the checks; `why` says in words why there are none."""
 

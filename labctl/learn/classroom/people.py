@@ -5,10 +5,10 @@ from __future__ import annotations
 import pwd
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import UsageError
+from labctl.frozen import frozen
 from labctl.process.users import user_name
 from labctl.rootless.holders import Holder
 from labctl.topology.unknown_names import no_such
@@ -17,7 +17,7 @@ MOST_LABS = 16
 """Labs of one user that are measured and shown: a teacher's screen is small. All of them are ended."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Student:
     """A user with labs, or of the roster. `home` is empty where the machine does not know the user by name."""
 

@@ -9,12 +9,12 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from labctl.frozen import frozen
 from labctl.learn.classroom.printable import printable
 from labctl.process.apart import Answer, as_user
 
@@ -32,7 +32,7 @@ class NotUnderstood(ValueError):
     """What a file says is not what labctl writes; the text says what."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """A step of a lesson: when it was begun and done, in seconds since the epoch; None where it was not."""
 
@@ -43,7 +43,7 @@ class Step:
     skipped: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Reported:
     """How far a student has come in a lesson, as `labctl.learn.progress` keeps it on disk.
 

@@ -10,10 +10,10 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import UsageError, kernel_words
+from labctl.frozen import frozen
 from labctl.learn.classroom import people, spool
 from labctl.learn.classroom.printable import printable
 
@@ -24,7 +24,7 @@ MOST = 1000
 _SEEDS = 1 << 31
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """A user of the roster with their seed, and whether this machine knows them."""
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.checks.results import Result
 from labctl.errors import UsageError, kernel_words
+from labctl.frozen import frozen
 from labctl.learn.classroom.measure import Measured, result_of
 from labctl.learn.classroom.printable import printable
 from labctl.learn.classroom.reported import Fields, NotUnderstood, Reported, read_regular, reported_again
@@ -25,7 +25,7 @@ LONGEST = 1 << 24
 """Bytes that such a file may have."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Lab:
     """A lab of a student: what was measured in it, and the lesson that the student reports."""
 
@@ -34,7 +34,7 @@ class Lab:
     lesson: Reported | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Found:
     """What is known of a student on a server, at a time in seconds since the epoch.
 

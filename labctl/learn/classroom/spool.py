@@ -10,9 +10,10 @@ import os
 import shutil
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from labctl.frozen import frozen
 from labctl.learn.classroom.printable import printable
 from labctl.learn.classroom.reported import Fields, NotUnderstood, read_regular
 from labctl.process.disk import refuse_if_others_may_write
@@ -23,7 +24,7 @@ MOST_MESSAGES = 20
 LONGEST_MESSAGE = 400
 
 
-@dataclass(frozen=True)
+@frozen
 class Message:
     """A text of the teacher, and when it was sent, in seconds since the epoch."""
 

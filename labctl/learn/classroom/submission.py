@@ -6,12 +6,13 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labctl import __version__
 from labctl.errors import UsageError, kernel_words
+from labctl.frozen import frozen
 from labctl.learn.classroom.printable import printable
 from labctl.learn.classroom.reported import Fields, NotUnderstood, Reported, read_regular, reported
 from labctl.process.users import own_uid, user_name
@@ -28,7 +29,7 @@ MOST = 1000
 """Files of a directory that are collected."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Submission:
     """What a file says: who has handed it in and when, how far the lesson went, and which checks passed at the end."""
 
@@ -40,7 +41,7 @@ class Submission:
     failed: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Refused:
     """A file that was not taken, and why."""
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from labctl.errors import LabError, UsageError
+from labctl.frozen import frozen
 from labctl.learn.classroom import spool
 from labctl.learn.classroom.measure import Guessed, Task
 from labctl.learn.classroom.people import Student
@@ -48,7 +48,7 @@ class Checks(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@frozen
 class OfTopology:
     """The checks of a topology, for the lab of its name; for another lab only where a student has none of that name."""
 
@@ -62,7 +62,7 @@ class OfTopology:
         return Task(holder, wanted, wanted.topology.checks)
 
 
-@dataclass(frozen=True)
+@frozen
 class OfShipped:
     """The checks of the shipped topology that has the name of the lab, or others for that topology."""
 
@@ -78,7 +78,7 @@ class OfShipped:
         return Task(holder, wanted, checks_file.checks_for(wanted.topology, self.others), Guessed(_is_of(changed)))
 
 
-@dataclass(frozen=True)
+@frozen
 class OfLesson:
     """The checks of a step of a lesson, for the seed that root has for the student, or else the one that is reported.
 

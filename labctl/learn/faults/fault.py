@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
 from labctl.diagnosis.reasons import Reason
+from labctl.frozen import frozen
 from labctl.learn.changes import Action
 from labctl.learn.faults.layout import Layout
 
@@ -20,7 +20,7 @@ Accepted = frozenset[tuple[str, Reason]]
 """Hops with reasons, of which a diagnosis that is right names one."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Injected:
     """A fault at one place of a lab: the changes that make it, and those of one way to mend it."""
 
@@ -30,7 +30,7 @@ class Injected:
     expected: Accepted
 
 
-@dataclass(frozen=True)
+@frozen
 class Fault:
     """A fault. `places` yields all that it can be in a lab, in a fixed order; nothing where the lab is not for it.
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 
 from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.path import Asked, Kind, Paths, Stage
+from labctl.frozen import frozen
 from labctl.plan.desired_routes import route_of
 from labctl.plan.routes import Route
 from labctl.topology.model import Bridge, Check, Topology, Tun, TunnelEndpoint, Veth
@@ -23,7 +23,7 @@ _NAME_SERVER = re.compile(r"^nameserver\s+([0-9a-f.:]+)", re.MULTILINE)
 """resolv.conf(5)."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Way:
     """The way of the packets of a check that expects an answer, there and back, stage by stage."""
 

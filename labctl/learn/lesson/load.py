@@ -9,11 +9,11 @@ step begins with: what is wrong in them is told in the same words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labctl.api.sources import refuse_hosts
+from labctl.frozen import frozen
 from labctl.learn.changes import merged
 from labctl.learn.lesson.model import Lesson, Step
 from labctl.learn.lesson.rules import mistakes_of
@@ -33,7 +33,7 @@ FILE = "lesson.md"
 FORM = "a lesson.md begins with a line ---, its front matter in YAML, and a line ---; `labctl lesson new` makes one"
 
 
-@dataclass(frozen=True)
+@frozen
 class LessonFile:
     """A lesson for a seed: each step with its section, and with the topology of the lab that it begins with."""
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from labctl.frozen import frozen
 
 FENCE = "---"
 
 
-@dataclass(frozen=True)
+@frozen
 class Section:
     """The text of a step, in Markdown, without its heading; `line` is 0-based."""
 
@@ -24,7 +25,7 @@ class Section:
     line: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Document:
     """A lesson.md in its parts. `front` begins with an empty line, so that positions in it are those of the file."""
 

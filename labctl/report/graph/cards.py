@@ -10,10 +10,10 @@ from __future__ import annotations
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from labctl.frozen import frozen
 from labctl.report.graph.model import Interface, Namespace, Tunnel
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -39,7 +39,7 @@ HEIGHTS: dict[LineKind, int] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """A line of a row; `top` is its distance from that of the card."""
 
@@ -56,7 +56,7 @@ class Line:
         return self.top + self.height / 2
 
 
-@dataclass(frozen=True)
+@frozen
 class Row:
     """An interface of a card: a line for itself, and those that belong to it."""
 
@@ -72,7 +72,7 @@ Unit = tuple[Row, ...]
 """Rows that stay together: a bridge and its ports, a cable's end and the tunnels that leave by it."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Card:
     """A namespace; `strips` is the height that the pipes need which cross it from side to side."""
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.report.graph.arrangement import best, joined_parts
 from labctl.report.graph.cards import card_of
 from labctl.report.graph.legs import Inside, Legs, legs_of, ranks
@@ -26,7 +26,7 @@ _WIDE = 2.0  # what the rows of parts are wide by their height, if each were ful
 _BETWEEN_PIPES = 11.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Layout:
     """A picture with the place of everything, in pixels."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from labctl.frozen import frozen
 from labctl.report.graph.model import Picture, Tunnel
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -22,7 +23,7 @@ class Spot:
     engine: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Inside:
     """A leg through a namespace."""
 
@@ -30,7 +31,7 @@ class Inside:
     end: Spot
 
 
-@dataclass(frozen=True)
+@frozen
 class Across:
     """A leg over a cable."""
 

@@ -7,12 +7,12 @@ file, or something dead, in a few words.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.topology.interface_ref import InterfaceRef
 
 
-@dataclass(frozen=True)
+@frozen
 class Engine:
     """The engine of a TUN device; `program` is the command of a program in place of the built-in one."""
 
@@ -24,7 +24,7 @@ class Engine:
     dead: bool = False  # nothing passes it
 
 
-@dataclass(frozen=True)
+@frozen
 class Interface:
     """An interface; `master` is the bridge of which it is a port."""
 
@@ -37,7 +37,7 @@ class Interface:
     faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Namespace:
     """A namespace; `forwards` where it passes on IPv4 or IPv6 packets that are not for it.
 
@@ -57,7 +57,7 @@ class Namespace:
         return (*(("forwards",) if self.forwards else ()), *((f"on {self.host}",) if self.host else ()))
 
 
-@dataclass(frozen=True)
+@frozen
 class Cable:
     """A veth pair; dead where no packet can pass."""
 
@@ -70,7 +70,7 @@ class Cable:
         return frozenset((self.one, self.other))
 
 
-@dataclass(frozen=True)
+@frozen
 class Tunnel:
     """What carries the packets of a TUN device to the one that they come out of, None where that is not known.
 
@@ -85,7 +85,7 @@ class Tunnel:
     dead: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Picture:
     """All of a lab; `state` says how the running lab compares with its file, and is empty for a file alone."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
+from labctl.frozen import frozen
 from labctl.report.graph.cards import Card
 from labctl.report.graph.gutters import MARGIN, Gutters, Side, crossing, gutters, with_engines
 from labctl.report.graph.legs import Inside
@@ -23,7 +24,7 @@ _SCREEN = 1.7  # width of a screen by its height
 _ROOMY = 1700.0  # so wide a picture is read without scrolling
 
 
-@dataclass(frozen=True)
+@frozen
 class Box:
     """A card at its place; its text stands between `text` and `end`."""
 
@@ -39,7 +40,7 @@ class Box:
         return self.card.height
 
 
-@dataclass(frozen=True)
+@frozen
 class Port:
     """The end of a cable, at a side of its card."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from labctl.frozen import frozen
 from labctl.report.graph.gutters import Side, height_of, side_of
 from labctl.report.graph.legs import Inside, Legs
 from labctl.report.graph.model import Cable, Tunnel
@@ -24,7 +24,7 @@ def outside(rank: int) -> int:
     return BORES[rank] + 2 * _WALL
 
 
-@dataclass(frozen=True)
+@frozen
 class Pipe:
     """The line that a tunnel takes from the one engine to the other; one with a higher rank is wider."""
 

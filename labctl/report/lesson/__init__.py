@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from labctl.frozen import frozen
 
 GoalState = Literal["open", "failed", "reached"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Goal:
     """What is to be reached: what the student is to do or to see, and what is observed now."""
 
@@ -18,7 +19,7 @@ class Goal:
     observed: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Question:
     """What the student is to answer now: one of the choices, or by typing where there are none."""
 
@@ -28,7 +29,7 @@ class Question:
     wrong: str = ""  # what to say to the last answer, where that was wrong
 
 
-@dataclass(frozen=True)
+@frozen
 class Page:
     """All that is shown of a lesson at a moment. `text`, `hints` and `afterwards` are Markdown."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from rich.markup import escape
 from rich.table import Table
 
+from labctl.frozen import frozen
 from labctl.report.console import console
 
 State = Literal["new", "begun", "done"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Listed:
     """A lesson in the list: `step`, from 1, is where the student is, and `seconds` is the time spent with it so far."""
 
@@ -29,7 +29,7 @@ class Listed:
     since: float = 0.0  # when the current step began, in seconds since the epoch
 
 
-@dataclass(frozen=True)
+@frozen
 class Passed:
     """A step that is over: what it was about, and how it went. `expected` is a prediction, and `right` what is so."""
 

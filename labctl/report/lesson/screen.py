@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
+from labctl.frozen import frozen
 from labctl.report.lesson import Goal, Page
 from labctl.report.lesson.markdown import COMMAND, inline, markdown
 
@@ -27,7 +28,7 @@ Key = tuple[str, str]
 """A key, and what it does."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Shown:
     """What is shown beside the page, and where: `typed` is an answer that is not finished, None where none is begun."""
 
@@ -39,7 +40,7 @@ class Shown:
     said: str = ""  # to the last key
 
 
-@dataclass(frozen=True)
+@frozen
 class Screen:
     """The lines of a screen; `top` is the first line of the text that is on it, `last` the greatest that it can be."""
 

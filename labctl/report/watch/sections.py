@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
 from functools import partial
 
 from rich.text import Text
 
 from labctl.engine.counters import words_for
+from labctl.frozen import frozen
 from labctl.live.events import DropEvent, Event
 from labctl.live.meter import Meter
 from labctl.live.programs import Program
@@ -38,7 +38,7 @@ Line = Callable[[], Text]
 """Makes a line: of a large lab most are not shown, and are not made."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Section:
     """A title, and lines in their order, each with its rank."""
 
@@ -59,7 +59,7 @@ def _in_order(lines: Iterable[Line]) -> tuple[tuple[Rank, Line], ...]:
     return tuple(((-place,), line) for place, line in enumerate(lines))
 
 
-@dataclass(frozen=True)
+@frozen
 class Shown:
     """What is shown beside the state of a lab, and how wide; `events` are the last ones, the newest last."""
 

@@ -8,7 +8,7 @@ running lab, needs no parsers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
@@ -44,7 +44,7 @@ class Model:
     def __init_subclass__(cls, called: str = "") -> None:
         super().__init_subclass__()
         cls.CALLED = called
-        by_fields(dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls))
+        by_fields(cls, kw_only=True)
 
     @classmethod
     def in_full(cls, written: Any) -> Any:
