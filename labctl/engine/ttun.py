@@ -90,24 +90,28 @@ def endpoint_of(given: argparse.Namespace) -> Endpoint:
     )
 
 
+def _port(word: str) -> int:
+    """Return a port as a number; what range it is in is for the address to say."""
+    with suppress(ValueError):
+        return int(word)
+    raise argparse.ArgumentTypeError(f"{word!r} is no UDP port: it must be 1 to 65535")
+
+
 @cache
 def ttun_parser() -> argparse.ArgumentParser:
     """Return the parser of the command; where a call is wrong it exits (SystemExit)."""
     parser = _Parser(
         prog="ttun",
-        usage=(
-            "ttun DEV BIND-IP BIND-PORT PEER-IP PEER-PORT [-v] [--counters FILE] "
-            "[--no-offload] [--too-big {fragment,icmp}] [--impair WORDS] [--impair-in WORDS]"
-        ),
+        usage="ttun DEV BIND-IP BIND-PORT PEER-IP PEER-PORT [OPTION...]",
         description="Forward IP packets between a TUN device and a UDP peer, one packet per datagram.",
         epilog="example: ttun tun0 10.0.1.1 9000 10.0.2.1 9000",
         allow_abbrev=False,
     )
     parser.add_argument("device", metavar="DEV", help="the TUN device; made if it is not there")
     parser.add_argument("bind_ip", metavar="BIND-IP", help="the address that datagrams leave from")
-    parser.add_argument("bind_port", metavar="BIND-PORT", type=int, help="and its port")
+    parser.add_argument("bind_port", metavar="BIND-PORT", type=_port, help="and its port")
     parser.add_argument("peer_ip", metavar="PEER-IP", help="the address that datagrams go to")
-    parser.add_argument("peer_port", metavar="PEER-PORT", type=int, help="and its port")
+    parser.add_argument("peer_port", metavar="PEER-PORT", type=_port, help="and its port")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and which core is chosen")
     parser.add_argument("-v", "--verbose", action="store_true", help="print a line for every packet")
     parser.add_argument("--counters", metavar="FILE", type=Path, help="count in this memory-mapped file")

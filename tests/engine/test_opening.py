@@ -257,3 +257,12 @@ def test_a_closed_device_node_is_told(as_user: tuple[Namespace, list[str]]) -> N
     host.shell("chmod 600 /mnt/tun")
     done = host.run(*command, *GOOD)
     assert (done.returncode, done.stderr.splitlines()[0]) == (3, "ttun: cannot open /dev/net/tun")
+
+
+@pytest.mark.parametrize("call", [("tun0", "10.0.1.1:9000", "10.0.2.1:9000"), ("tun0", *ENDS[:3], "x"), ("--help",)])
+def test_what_the_command_says_of_a_call_fits_a_terminal(call: tuple[str, ...]) -> None:
+    done = subprocess.run([*TTUN, *call], capture_output=True, text=True, check=False, env={"COLUMNS": "80"})
+    said = (done.stdout + done.stderr).splitlines()
+    assert all(len(line) <= 80 for line in said), said
+    assert len(said) <= 3 or call == ("--help",)
+    assert "int" not in done.stderr

@@ -22,6 +22,14 @@ def ruleset(hook: str, *rules: str, policy: str = "accept") -> str:
 
 FAULTS = (
     Fault(
+        "an address has an owner that is to have none",
+        "two-site",
+        "silent-stranger-a",
+        at("siteB:tun1", why=Reason.ANSWERED),
+        edits=(Edit("addresses: [10.0.102.1/24]", "addresses: [10.0.102.1/24, 10.0.102.7/24]"),),
+        lines=("10.0.102.7/24",),
+    ),
+    Fault(
         "another host's MAC is written",
         "two-site",
         "underlay",
