@@ -222,8 +222,9 @@ class ProgramsThere(There):
         if isinstance(probe, Nc) and probe.server and len(hosts) > 1:
             by_program = (halves.served_by_program, halves.called_by_program)
             return nc_apart.met(probe, *self.apart(probe, *by_program, Half(), Half()))
-        if len(hosts) > 1 and not isinstance(probe, Nc):
-            return Outcome("unasked", f"iperf3 is not run between hosts ({', '.join(sorted(hosts))})")
+        if isinstance(probe, Throughput) and len(hosts) > 1:
+            flow = (halves.received_by_program, halves.sent_by_program)
+            return throughput_apart.met(probe, *self.apart(probe, *flow, Received(), Sent()))
         return self.hosts.ask(self._begins(probe), AtHand.ask_program, probe)
 
     def _begins(self, probe: Probe) -> str:

@@ -69,6 +69,22 @@ def sent(lab: str, probe: Throughput, caller: Caller) -> Sent:
     return _half(lab, caller, lambda patience, tell: send(probe, patience, caller.hear))
 
 
+def received_by_program(lab: str, probe: Throughput, caller: Caller) -> Received:
+    """Be the receiver of a flow with the iperf3 of this machine, whose sender ends it; interrupted where none came."""
+    from labctl.checks.system.iperf3 import SystemIperf3
+
+    return _half(
+        lab, caller, lambda patience, tell: SystemIperf3(patience).serve(probe, lambda: tell(LISTENS), lambda: False)
+    )
+
+
+def sent_by_program(lab: str, probe: Throughput, caller: Caller) -> Sent:
+    """Be the sender of a flow with the iperf3 of this machine."""
+    from labctl.checks.system.iperf3 import SystemIperf3
+
+    return _half(lab, caller, lambda patience, tell: SystemIperf3(patience).call(probe))
+
+
 def _half(lab: str, caller: Caller, work: Callable[[PatienceFor, Tell], Seen]) -> Seen:
     from labctl.lab.own_labs import context_of
     from labctl.lab.state import existing

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from math import ceil
 from typing import Any
 
 from labctl.checks import command_lines, programs, rates
-from labctl.checks.kinds.throughput import CONNECTING, PARTS, concluded, from_its_rate
+from labctl.checks.kinds.throughput import CONNECTING, PARTS, from_its_rate
+from labctl.checks.kinds.throughput_apart import Received, Sent, met
 from labctl.checks.listening import holding
 from labctl.checks.rates import Interval
 from labctl.checks.results import Outcome
 from labctl.checks.running_program import read_output, running
 from labctl.checks.system.listening import until_listening
 from labctl.checks.system.recognised import STARTING, recognised
-from labctl.process.patience import PatienceFor
+from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.model import Throughput
 
 _SHORTEST = 0.1  # seconds between two reports of iperf3, at least
@@ -32,43 +34,73 @@ class SystemIperf3:
 
     def ask(self, asked: Throughput) -> Outcome:
         """Run an iperf3 at either end, and conclude from what the server counted."""
+        sent: list[Sent] = []
+        received = self.serve(asked, lambda: sent.append(self.call(asked)), lambda: bool(sent[0].outcome))
+        return met(asked, received, sent[0] if sent else Sent())
+
+    def serve(self, asked: Throughput, ready: Callable[[], object], ended: Callable[[], object]) -> Received:
+        """Run the server: call `ready` once it listens, and take its report unless `ended` says that nothing came."""
         if taken := holding(asked.to, "tcp", asked.address, asked.port):
-            return Outcome("unasked", f"{asked.to} cannot listen{taken}")
-        every = max(asked.seconds / PARTS, _SHORTEST)
-        seconds = ceil(max(asked.seconds, PARTS * every)) + _WARMING
-        server_words, client_words = self._iperf3(asked.replace(seconds=seconds))
-        reports = ["-J", "-i", f"{every:g}"]
-        with running(asked.to, [*server_words, *reports]) as server:
+            return Received(outcome=Outcome("unasked", f"{asked.to} cannot listen{taken}"))
+        words, _ = self._words(asked)
+        with running(asked.to, words) as server:
             if problem := until_listening(asked, "tcp", server, self._patience):
-                return Outcome("unasked", problem)
-            begun, cpus = time.monotonic(), self._patience(0, server.pid)
-            connecting = ["--connect-timeout", f"{CONNECTING * 1000:.0f}"]
-            with running(asked.from_, [*client_words, *reports, *connecting]) as client:
-                waiting = self._patience(seconds + STARTING, server.pid, client.pid)
-                before = cpus.spent()
-                while not client.has_ended() and read_output([client, server], waiting):
-                    pass
-                spent = cpus.spent()
-            elapsed = time.monotonic() - begun
-            used = [_since(spent[each], before[each]) for each in before if each in spent]
-            if failure := _failure(bytes(client.data)):
-                return failure
+                return Received(outcome=Outcome("unasked", problem))
+            waiting = self._patience(self._seconds(asked) + STARTING, server.pid)
+            counted = _Counted(waiting)
+            ready()
+            if ended():
+                return Received()
             while not server.has_ended() and read_output([server], waiting):
                 pass
+            might = counted.might()
         found = programs.iperf3_intervals(server.data.decode(errors="replace"))
         if found is None:
-            return Outcome("unasked", f"iperf3 says: {programs.joined(server.messages() or server.data.decode())}")
-        might = rates.hindered(elapsed, used)
+            said = programs.joined(server.messages() or server.data.decode(errors="replace"))
+            return Received(outcome=Outcome("unasked", f"iperf3 says: {said}"))
         intervals = [Interval(length, received, might) for length, received in found]
-        return concluded(asked, from_its_rate(intervals), sum(each.received for each in intervals), None)
+        return Received(sum(each.received for each in intervals), tuple(from_its_rate(intervals)))
+
+    def call(self, asked: Throughput) -> Sent:
+        """Run the client to its end."""
+        _, words = self._words(asked)
+        connecting = ["--connect-timeout", f"{CONNECTING * 1000:.0f}"]
+        with running(asked.from_, [*words, *connecting]) as client:
+            waiting = self._patience(self._seconds(asked) + STARTING, client.pid)
+            counted = _Counted(waiting)
+            while not client.has_ended() and read_output([client], waiting):
+                pass
+            return Sent(None, counted.might(), _failure(bytes(client.data)))
 
     def typed(self, asked: Throughput) -> str:
         """Return what a person types for the same."""
         return command_lines.iperf3_typed(asked)
 
+    def _words(self, asked: Throughput) -> tuple[list[str], list[str]]:
+        """Return the command lines of server and client."""
+        reports = ["-J", "-i", f"{_every(asked):g}"]
+        server, client = self._iperf3(asked.replace(seconds=self._seconds(asked)))
+        return [*server, *reports], [*client, *reports]
 
-def _since(now: tuple[float, float], before: tuple[float, float]) -> tuple[float, float]:
-    return now[0] - before[0], now[1] - before[1]
+    def _seconds(self, asked: Throughput) -> int:
+        """Return for how long data is sent."""
+        return ceil(max(asked.seconds, PARTS * _every(asked))) + _WARMING
+
+
+def _every(asked: Throughput) -> float:
+    """Return the seconds of an interval."""
+    return max(asked.seconds / PARTS, _SHORTEST)
+
+
+class _Counted:
+    """What the processes of a Patience have spent on CPUs, and waiting for them, since this was made."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience, self._before, self._began = patience, patience.spent(), time.monotonic()
+
+    def might(self) -> float:
+        """Return how many times as much they might have carried on an idle machine."""
+        return rates.hindered(time.monotonic() - self._began, rates.since(self._before, self._patience.spent()))
 
 
 def _failure(data: bytes) -> Outcome | None:
