@@ -121,7 +121,7 @@ def test_the_engine_has_layers_too() -> None:
 
 API = (
     *("caller sources", "server", "client", "agent"),
-    *("work", "over_hosts", "calls", "machine pictures process streams", "lab namespace"),
+    *("work", "over_hosts", "calls", "in_turn machine pictures process streams", "lab namespace"),
 )
 
 

@@ -40,11 +40,15 @@ def answer(about: object, hear: Callable[[], Any], tell: Tell) -> None:
     """
     while (question := hear()) is not None:
         asked, *words = question
-        try:
-            found = asked(about, *words)
-        except LabError as error:
-            found = error
-        tell(found)
+        tell(answered(asked, about, *words))
+
+
+def answered(asked: Callable[..., Result], *about: object) -> Result | LabError:
+    """Return the answer to a question about something, or the LabError that it raises."""
+    try:
+        return asked(*about)
+    except LabError as error:
+        return error
 
 
 class Worker(Protocol):

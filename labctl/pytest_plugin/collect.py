@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from labctl.api.in_turn import InTurn
 from labctl.checks.needs import in_order
 from labctl.errors import LabError
 from labctl.pytest_plugin import failure
@@ -83,6 +84,7 @@ class LabFile(pytest.File):
         self._until_torn_down = ExitStack()
         try:
             self.lab = self._until_torn_down.enter_context(labs_of(self.session).up(self.path))
+            self.in_turn = self._until_torn_down.enter_context(InTurn(self.lab.name))
         except pytest.fail.Exception as error:
             raise NoLab(
                 str(error), f"lab {self.own_name} could not be made, as the first of its checks tells"
@@ -120,7 +122,7 @@ class CheckItem(pytest.Item):
             file.not_passed.add(check.name)
             pytest.skip(f"it needs {' and '.join(lacks)}, which did not pass")
         with told(file.lab.name, file.own_name):
-            found = file.lab.verify(check.name)
+            found = file.in_turn.verify(check.name)
         result = next(result for result in found.results if result.name == check.name)
         if result.passed:
             file.not_passed.discard(check.name)

@@ -87,6 +87,21 @@ def test_verify_goes_on_with_the_checks_of_the_other_host(made: Wire) -> None:
     assert "fail for" not in out, "no reason is made up for what was not asked"
 
 
+def test_pytest_goes_on_with_the_next_check(made: Wire) -> None:
+    words = ("-m", "pytest", "-p", "no:cacheprovider", "--lab", "lossy.yaml")
+    with made.near.start(sys.executable, *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as tests:
+        assert tests.stdout is not None
+        assert any(line.startswith("collected 3 items") for line in iter(tests.stdout.readline, ""))
+        eventually(lambda: made.srv2.processes_with("rootless environment of pytest-"), "its lab is made")
+        eventually(lambda: "sleep 998" in made.srv2.processes(), "the check runs")
+        _lose(made.srv2)
+        out, _ = tests.communicate()
+    assert tests.returncode == 1
+    assert "1 passed, 1 skipped, 1 error" in out, "it is logged in to again"
+    assert "srv2 cannot be reached: the session has ended" in out
+    assert "Traceback" not in out
+
+
 def test_verify_of_a_host_that_is_not_reached_from_the_beginning(made: Wire) -> None:
     with _refusing(made.srv2):
         assert "srv2 cannot be reached" in made.near.labctl("verify", "a-b", code=5).stderr

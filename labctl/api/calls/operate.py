@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from labctl.api.caller import Caller
+from labctl.api.caller import Caller, answered
 from labctl.api.work import operate as work
 from labctl.hosts.record import recorded
 
@@ -24,6 +24,17 @@ def verify(lab: str, checks: Sequence[str], system_tools: bool, file: str | None
 
         return verify(record, checks, system_tools, file, caller)
     return work.verify(lab, checks, system_tools, file, caller)
+
+
+def verify_in_turn(lab: str, caller: Caller) -> None:
+    """Run the check that is asked for, and tell what came of it, and then the next."""
+    if recorded(lab):
+        from labctl.api.over_hosts.verify import verify_in_turn
+
+        verify_in_turn(lab, caller)
+        return
+    for check in iter(caller.hear, None):
+        caller.tell(answered(work.verify, lab, [check], False, None, Caller()))
 
 
 def why(lab: str, namespace: str, address: str, caller: Caller) -> Reached:

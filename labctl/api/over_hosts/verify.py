@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from labctl.api.caller import Caller
+from labctl.api.caller import Caller, answered
 from labctl.api.over_hosts.at_hand import LabAtHand, at_hand
 from labctl.api.over_hosts.gather import GatherThere
-from labctl.api.over_hosts.sessions import sessions
+from labctl.api.over_hosts.sessions import Sessions, sessions
 from labctl.api.work import halves
 from labctl.checks.evidence import CountingPoint, Snapshot
 from labctl.checks.kinds import kind_of, nc_apart, throughput_apart
@@ -28,7 +28,7 @@ from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, in_a_line
 from labctl.errors import KernelRefused
 from labctl.hosts.errors import HostLost
-from labctl.hosts.record import Record
+from labctl.hosts.record import Record, existing, recorded
 from labctl.kernel.lookup import NoWay, Way
 from labctl.lab.at_hand import AtHand
 from labctl.lab.explain import Explainer
@@ -65,19 +65,50 @@ def verify(record: Record, names: Sequence[str], system_tools: bool, file: str |
     """Run the named checks of a lab over hosts, or all, and tell each result as soon as it is there."""
     wanted = desired(applied(record))
     checks = chosen(record.lab, _known(wanted, file), names)
+    with sessions(record.hosts) as found:
+        return _verified(record, found, wanted, checks, system_tools, caller.tell)
+
+
+def verify_in_turn(lab: str, caller: Caller) -> None:
+    """Run the check that is asked for, and then the next, by one login to each host until one is lost."""
+    asked = caller.hear()
+    while asked is not None:
+        record = existing(lab)
+        with sessions(record.hosts) as found:
+            while asked is not None:
+                caller.tell(answered(_verify_one, record, found, asked))
+                asked = caller.hear()
+                if found.lost or recorded(lab) != record:
+                    break
+
+
+def _verify_one(record: Record, found: Sessions, name: str) -> Verified:
+    wanted = desired(applied(record))
+    checks = chosen(record.lab, wanted.topology.checks, [name])
+    return _verified(record, found, wanted, checks, False, lambda _: None)
+
+
+def _verified(
+    record: Record,
+    found: Sessions,
+    wanted: Desired,
+    checks: Sequence[Check],
+    system_tools: bool,
+    tell: Callable[[Result], object],
+) -> Verified:
+    """Run checks of a lab by sessions on its hosts, and tell each result. Raise LabError where one is not reached."""
     results: list[Result] = []
     causes: list[tuple[str, Sequence[Verdict]]] = []
-    with sessions(record.hosts) as found:
-        found.reach_all()
-        with at_hand(record, found) as hosts:
-            tools = ProgramsThere(record.lab, hosts) if system_tools else There(record.lab, hosts)
-            for result, why in explained(record, tools, wanted, checks):
-                results.append(replace(result, lost=in_a_line(why)))
-                causes.append((result.name, why))
-                caller.tell(results[-1])
-            drift = tuple(change for each in hosts.all_reached(AtHand.pending).values() for change in each)
-            verified = Verified(record.lab, record.file, tuple(results), drift, by_cause(causes))
-            return replace(verified, inventory=record.inventory, lost=tuple(hosts.lost.values()))
+    found.reach_all()
+    with at_hand(record, found) as hosts:
+        tools = ProgramsThere(record.lab, hosts) if system_tools else There(record.lab, hosts)
+        for result, why in explained(record, tools, wanted, checks):
+            results.append(replace(result, lost=in_a_line(why)))
+            causes.append((result.name, why))
+            tell(results[-1])
+        drift = tuple(change for each in hosts.all_reached(AtHand.pending).values() for change in each)
+        verified = Verified(record.lab, record.file, tuple(results), drift, by_cause(causes))
+        return replace(verified, inventory=record.inventory, lost=tuple(hosts.lost.values()))
 
 
 def explained(
