@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 
 COLLECT_AFTER = 200_000
 """Objects after which the collector looks for garbage.
@@ -13,6 +15,9 @@ By default it looks hundreds of times while modules are loaded, and finds none. 
 
 def main() -> None:
     """Run the command line, and end with its exit code."""
+    match sys.argv[1:]:
+        case ["agent", *words]:  # of ssh, on one of several hosts: the Python in which labctl is (hosts/link.py)
+            os.execv(sys.executable, [sys.executable, *words])
     gc.set_threshold(COLLECT_AFTER)
     from labctl.cli import main as run
 

@@ -12,7 +12,6 @@ import click
 
 # The modules of the commands are imported to join the group.
 from labctl.cli import (  # noqa: F401
-    agent,
     challenge,
     classroom,
     files,

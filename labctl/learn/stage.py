@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
+from labctl.api.client import Client, client
 from labctl.api.lab import Lab
 from labctl.errors import LabError
 from labctl.learn.challenges.choice import Placed, placed
@@ -29,10 +30,12 @@ class Stage:
     def __init__(self, file: LessonFile) -> None:
         self.file = file
         self.name = file.labs[0].name
+        self._client: Client | None = None  # held, or it would be started anew whenever nothing looks at the lab
 
     @property
     def lab(self) -> Lab:
         """Return the lab as it runs. Raise UsageError where it does not."""
+        self._client = client()
         return Lab(self.name)
 
     def identity(self) -> str:
@@ -43,6 +46,7 @@ class Stage:
 
     def make(self, number: int) -> Lab:
         """Make the lab anew, as a step begins with it. Raise LabError; then there is none."""
+        self._client = client()
         lab = Lab.up(self.file.labs[number], fresh=True)
         try:
             for earlier in range(number):

@@ -3,9 +3,10 @@
 For `kill` and `interrupt` a step is the beginning or the end of a function that changes something outside of the
 process: the journal, the kernel, other processes. There the whole command is killed, or gets a Ctrl-C. For `refuse` it
 is a step of the plan, for `deny` a system call outside of it; both fail. For `bereave` it is the birth of a process,
-which ends at once. The process that forks engines has the fault, too, for it is forked itself (forked.py). Where there
-are fewer steps than the number, the last line on standard error is PAST: a test counts up until then and has tried
-every one.
+which ends at once. For `stop` it is a namespace: once that is made, its process stops until SIGCONT.
+
+The process that forks engines has the fault, too, for it is forked itself (forked.py). Where there are fewer steps than
+the number, the last line on standard error is PAST: a test counts up until then and has tried every one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from labctl import cli
-from labctl.kernel import perform, rtnetlink
+from labctl.kernel import namespaces, perform, rtnetlink
 from labctl.process import syscalls
 
 PAST = "there is no such step"
@@ -146,10 +147,23 @@ def bereave(is_now: Countdown) -> None:
     os.fork, os.posix_spawn = bereaving, stillborn
 
 
+def stop(is_now: Countdown) -> None:
+    create = namespaces.create
+
+    def stopping(*arguments: Any) -> namespaces.Opened:
+        made = create(*arguments)
+        if is_now():
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return made
+
+    namespaces.create = stopping  # type: ignore[assignment]
+
+
 def command(number: int, how: str, words: Sequence[str]) -> NoReturn:
     """labctl with these words and this fault at this step: the whole process, to its end."""
     countdown = Countdown(number)
-    {"kill": kill, "interrupt": interrupt, "refuse": refuse, "deny": deny, "bereave": bereave}[how](countdown)
+    hows = {"kill": kill, "interrupt": interrupt, "refuse": refuse, "deny": deny, "bereave": bereave, "stop": stop}
+    hows[how](countdown)
     sys.argv = ["labctl", *words]
     with ExitStack() as until_the_end:
         code = cli.run_cli(until_the_end)

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
+from labctl.process.processes import state_of
+from tests.e2e import fault
 from tests.e2e.labs import PAIR, many_namespaces, tunnel
 from tests.e2e.world import DEADLINE, World, eventually, names
 
@@ -104,12 +107,21 @@ def test_up_killed_amid_a_large_lab(here: World, moment: str) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_up_that_is_interrupted_takes_back_what_it_made(here: World, number: signal.Signals, code: int) -> None:
     before = here.snapshot()
-    process = start_up(here, here.file("many.yaml", many_namespaces(LARGE)))
-    eventually(lambda: names(here), "the first namespace is there")
+    words = ("up", here.file("many.yaml", many_namespaces(LARGE)))
+    process = here.start_forked(
+        partial(fault.command, 1, "stop", words),
+        ["labctl", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    eventually(lambda: "T" in [state_of(pid) for pid, _ in here.processes()], "it has stopped at its first namespace")
+    assert len(names(here)) == 1
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does at Ctrl-C
     else:
         process.send_signal(number)
+    os.killpg(process.pid, signal.SIGCONT)
     _, told = process.communicate(timeout=DEADLINE)
     assert (process.returncode, "Traceback" in told, len(told.splitlines()) <= 3) == (code, False, True), told
     eventually(is_as(here, before), "nothing is left")
@@ -212,6 +224,37 @@ def test_a_ctrl_c_amidst_a_fork_is_heard() -> None:
     """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("heard\n", "")
+
+
+LATE = """if True:
+    import os, signal
+    from labctl.rootless.context import context_for
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    begun, begin = os.pipe()
+    command = os.getpid()
+
+    def interrupted():
+        if os.getpid() != command:
+            os.read(begun, 1)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def work():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        os.write(begin, b"1")
+        signal.sigwait([signal.SIGINT])
+        return "heard at its work"
+
+    os.register_at_fork(after_in_parent=interrupted)
+    print(context_for("pair").start(work).result())
+"""
+
+
+def test_a_ctrl_c_does_not_end_the_process_between_a_command_and_its_environment(as_user: World) -> None:
+    """On a busy machine that one may not have got on since it forked the other, which is long at its work."""
+    as_user.labctl("up", as_user.file("pair.yaml", PAIR))
+    assert as_user.run(sys.executable, "-c", LATE).stdout == "heard at its work\n"
+    as_user.labctl("down")
 
 
 def test_a_command_that_ends_labctl_does_not_end_the_lab_in_its_words(as_user: World) -> None:
