@@ -11,6 +11,8 @@ COLLECT_AFTER = 200_000
 
 By default it looks hundreds of times while modules are loaded, and finds none. No command gets that far at a small lab.
 """
+INTERRUPTED = 130
+"""ExitCode.INTERRUPTED, before its module is loaded."""
 
 
 def main() -> None:
@@ -19,9 +21,13 @@ def main() -> None:
         case ["agent", *words]:  # of ssh, on one of several hosts: the Python in which labctl is (hosts/link.py)
             os.execv(sys.executable, [sys.executable, *words])
     gc.set_threshold(COLLECT_AFTER)
-    from labctl.cli import main as run
+    try:
+        from labctl.cli import main as run
 
-    run()
+        run()
+    except KeyboardInterrupt:  # while modules are loaded, before the command line can tell it
+        os.write(2, b"interrupted\n")
+        os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

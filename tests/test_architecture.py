@@ -98,6 +98,7 @@ ENGINE = (
     "kinds",
     "endpoint",
     "ttun",
+    "__main__",
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,30 @@ def test_every_kind_of_error_has_its_code(error: type[LabError], code: int) -> N
 def test_ttun_ends_with_the_codes_of_labctl() -> None:
     codes = (ttun.WELL, ttun.WRONG_CALL, ttun.CANNOT, ttun.REFUSED)
     assert codes == (ExitCode.SUCCESS, ExitCode.WRONG, ExitCode.CANNOT, ExitCode.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "told"),
+    [
+        ("labctl", "click", "interrupted\n"),
+        ("labctl", "labctl.errors", "interrupted\n"),
+        ("labctl.engine", "argparse", ""),
+        ("labctl.engine", "labctl.engine.endpoint", ""),
+    ],
+)
+def test_ctrl_c_while_modules_are_loaded_ends_as_at_any_moment(command: str, module: str, told: str) -> None:
+    interrupted = f"""
+import sys
+class Interrupt:
+    def find_spec(name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt)
+from {command}.__main__ import main
+sys.exit(main())
+"""
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "", told)
 
 
 def test_the_pages_list_the_same_codes() -> None:
