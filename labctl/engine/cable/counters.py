@@ -38,7 +38,8 @@ NAMES = (
     "out_send_failed",  # any other errno
     "in_not_joined",  # datagrams: come before this end had a key
     "in_not_from_peer",  # of another address or port
-    "in_not_authentic",  # not sealed with the key of this cable
+    "in_not_authentic",  # not sealed with a key of this cable
+    "in_other_key",  # sealed with the key before this one, or with this one before this end had it
     "in_replayed",  # come before
     "in_stale",  # too late to tell whether they have come before
     "in_malformed",  # authentic, and nothing that this release sends
@@ -74,10 +75,10 @@ BEATS_SENT, BEATS_RECEIVED = _INDEX["beats_sent"], _INDEX["beats_received"]
 OUT_NO_CARRIER, OUT_REFUSED, OUT_UNREACHABLE, OUT_TOO_BIG, OUT_BUSY, OUT_SEND_FAILED = (
     _INDEX[name] for name in DROPS_OUT
 )
-IN_NOT_JOINED, IN_NOT_FROM_PEER, IN_NOT_AUTHENTIC, IN_REPLAYED, IN_STALE, IN_MALFORMED, IN_UNFINISHED = (
-    _INDEX[name] for name in DROPS_IN[:7]
+IN_NOT_JOINED, IN_NOT_FROM_PEER, IN_NOT_AUTHENTIC, IN_OTHER_KEY, IN_REPLAYED, IN_STALE, IN_MALFORMED, IN_UNFINISHED = (
+    _INDEX[name] for name in DROPS_IN[:8]
 )
-IN_LINK_DOWN, IN_BUSY, IN_TAP_REJECTED = (_INDEX[name] for name in DROPS_IN[7:])
+IN_LINK_DOWN, IN_BUSY, IN_TAP_REJECTED = (_INDEX[name] for name in DROPS_IN[8:])
 PORT, STATE, PATH_MTU, RTT, KEYS, LOST = (_INDEX[name] for name in NAMES[-11:-5])
 SEND_ERRNO, INSTEAD_NOT_AUTHENTIC, INSTEAD_NOT_FROM_PEER, INSTEAD_FROM_PORT, SEARCHING = (
     _INDEX[name] for name in NAMES[-5:]
@@ -93,6 +94,7 @@ _DROPPED = {
     "in_not_joined": "datagram{} before it was joined",
     "in_not_from_peer": "datagram{} from a stranger",
     "in_not_authentic": "datagram{} not sealed with the key of this cable",
+    "in_other_key": "datagram{} sealed with another key of this cable, while it was joined anew",
     "in_replayed": "datagram{} that had come before",
     "in_stale": "datagram{} too late to tell whether they had come before",
     "in_malformed": "datagram{} that this release does not send",

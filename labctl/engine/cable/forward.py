@@ -106,6 +106,7 @@ class Cable:
         self._used: set[bytes] = set()  # digests of the keys that this process has had
         self._line: Line | None = None
         self._opener: Opener | None = None
+        self._before: Opener | None = None  # with the key before this one
         self._sealer: Sealer | None = None
         self._records = Records()
         self._sent = self._taken = 0  # datagrams with frames since it was joined
@@ -126,7 +127,9 @@ class Cable:
         self._used.add(digest)
         ends = self._ends
         self._sealer = Sealer(key_of(plug.key, ends.cable, ends.ours), plug.cipher)
+        self._before = self._opener
         self._opener = Opener(key_of(plug.key, ends.cable, ends.theirs), plug.cipher)
+        self._count_early(self._opener)
         self._records = Records()
         self._line = Line(self._udp.version, self._link_is_up(), now)
         self._sent = self._taken = self._said_path = 0
@@ -135,6 +138,12 @@ class Cable:
         self._numbers[count.KEYS] += 1
         self._say(f"joined with {plug.peer}, sealed with {plug.cipher}")
         self.tick(now)
+
+    def _count_early(self, opener: Opener) -> None:
+        """Count anew what the other end, which was given the new key first, has sealed with it."""
+        early = sum(map(opener.is_sealed, self._before.refused)) if self._before else 0
+        self._numbers[count.IN_NOT_AUTHENTIC] -= early
+        self._numbers[count.IN_OTHER_KEY] += early
 
     def unplug(self, why: str) -> None:
         """Forget the other end and the keys."""
@@ -214,8 +223,12 @@ class Cable:
     def _count_refused(self, opener: Opener) -> None:
         if not (opener.not_authentic or opener.replayed or opener.stale or self._records.unfinished):
             return
+        late = 0
+        if self._before and opener.not_authentic:
+            late = sum(map(self._before.is_sealed, [*opener.refused][-opener.not_authentic :]))
         for cell, number in (
-            (count.IN_NOT_AUTHENTIC, opener.not_authentic),
+            (count.IN_NOT_AUTHENTIC, opener.not_authentic - late),
+            (count.IN_OTHER_KEY, late),
             (count.IN_REPLAYED, opener.replayed),
             (count.IN_STALE, opener.stale),
             (count.IN_UNFINISHED, self._records.unfinished),
@@ -290,7 +303,8 @@ class Cable:
     def _show_instead(self, state: State) -> None:
         """Show what comes while nothing of the other end does."""
         numbers = self._numbers
-        not_authentic, strangers = numbers[count.IN_NOT_AUTHENTIC], numbers[count.IN_NOT_FROM_PEER]
+        not_authentic = numbers[count.IN_NOT_AUTHENTIC] + numbers[count.IN_OTHER_KEY]
+        strangers = numbers[count.IN_NOT_FROM_PEER]
         if state is not State.NOTHING_IN:
             self._wrong = not_authentic, strangers
             self._udp.other_port = 0

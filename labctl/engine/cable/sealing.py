@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections import deque
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -21,6 +22,9 @@ CIPHERS: tuple[Cipher, ...] = get_args(Cipher)
 
 KEY = 32
 """Bytes of a key."""
+
+KEPT = 64
+"""Datagrams that are kept to be tried with another key: as many as the kernel hands over at once (udp(7), UDP_GRO)."""
 
 _ZEROS = bytes(12 - wire.HEADER)
 
@@ -112,6 +116,15 @@ class Opener:
         self._decrypt, self._failures = aead(key, cipher).decrypt, FAILURES
         self._window = Window()
         self.not_authentic = self.replayed = self.stale = 0
+        self.refused: deque[bytes] = deque(maxlen=KEPT)  # the last that were not authentic
+
+    def is_sealed(self, datagram: bytes) -> bool:
+        """Return whether a datagram was sealed with this key. It is not taken."""
+        try:
+            self._decrypt(_ZEROS + datagram[: wire.HEADER], datagram[wire.HEADER :], None)
+        except self._failures:
+            return False
+        return True
 
     def open(self, datagrams: memoryview, size: int) -> list[Opened]:
         """Return what there is in a row of datagrams of `size` bytes, the last of them perhaps shorter."""
@@ -126,6 +139,7 @@ class Opener:
                 body = decrypt(nonce, datagrams[at + wire.HEADER : at + size], None)
             except self._failures:
                 self.not_authentic += 1
+                self.refused.append(bytes(datagrams[at : at + size]))
                 continue
             word = int.from_bytes(nonce, "big")
             if word == expected:

@@ -162,7 +162,7 @@ def test_an_end_with_another_key_is_told_nothing() -> None:
     old = a.send(bytes(70))
     b.plug(secrets.token_bytes(32), now=1.0)
     b.take(*old, *a.send(bytes(70)), now=1.0)
-    assert b.drops == {"in_not_authentic": 2} and not b.tap.written
+    assert b.drops == {"in_other_key": 2} and not b.tap.written
     assert not b.tap.carrier
     a.cable.tick(1.0 + DEAD)
     assert not a.tap.carrier and a.now["state"] == State.NOTHING_IN
@@ -200,14 +200,24 @@ def test_why_the_kernel_does_not_send_is_shown_until_it_does() -> None:
     assert not refused(a.now)
 
 
-def test_old_datagrams_are_not_authentic_under_a_new_key() -> None:
+def test_what_is_sealed_with_another_key_of_the_cable_is_counted_as_that() -> None:
+    """Of two ends that are joined anew one has the new key first. A key before the last is known to neither."""
     a, b = joined()
-    old = a.send(bytes(70))
-    fresh = secrets.token_bytes(32)
+    older, noise = a.send(bytes(70)), bytes(70)
+    second = secrets.token_bytes(32)
     for end in (a, b):
-        end.plug(fresh)
+        end.plug(second)
+    old, fresh = [*a.socket.sent], secrets.token_bytes(32)
+    a.socket.sent.clear()
+    a.plug(fresh)
+    early = [*a.socket.sent]
+    b.take(*early, noise)
+    assert early and b.drops == {"in_not_authentic": len(early) + 1}
+    b.plug(fresh)
     b.take(*old)
-    assert b.drops == {"in_not_authentic": 1}
+    assert b.drops == {"in_not_authentic": 1, "in_other_key": len(early) + len(old)} and not b.tap.written
+    b.take(*older, noise)
+    assert b.drops == {"in_not_authentic": 3, "in_other_key": len(early) + len(old)}
 
 
 def test_a_plug_does_not_show_its_key() -> None:
