@@ -56,6 +56,10 @@ class Clocks:
         """Return what the clock of this machine showed when that of a host showed this."""
         return at - self.ahead[host]
 
+    def earliest(self, host: str, at: int, other: str) -> int:
+        """Return the earliest that the clock of another host may have shown when that of a host showed this."""
+        return at - self.bounds[other, host]
+
     def within(self, one: str, other: str) -> int:
         """Return by how much a time between two hosts may be wrong at most, in nanoseconds."""
         between = self.ahead[other] - self.ahead[one]

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.trace.clocks import Clocks, Crossing
+from labctl.trace.clocks import Clocks, Crossing, Reading, clocks
 from labctl.trace.dissect import Tcp
 from labctl.trace.journeys import identity
 from labctl.trace.sightings import Sighting
 
 Found = Mapping[str, Sequence[Sighting]]
 """The sightings of each host, in the order of its clock."""
+
+Cables = Mapping[InterfaceRef, InterfaceRef]
+"""The other end of each end of a cable between hosts."""
 
 
 class Passed(NamedTuple):
@@ -44,8 +47,22 @@ class _Alike:
     arrived: list[tuple[str, Sighting]] = field(default_factory=list)
 
 
-def passed(found: Found, cables: Mapping[InterfaceRef, InterfaceRef], clocks: Clocks) -> list[Passed]:
-    """Return what passed the cables between hosts. `cables` has the other end of each end.
+def on_one_clock(
+    found: Found, cables: Cables, readings: Mapping[str, Sequence[Reading]], *, complete: bool
+) -> tuple[Clocks, list[Sighting]]:
+    """Return the clocks of the hosts, and the sightings of all in one order.
+
+    Where the sightings are `complete`, what surely passed a cable says more of the clocks than round trips do, and by
+    that the packets are told apart which look alike.
+    """
+    known = clocks(readings)
+    if complete:
+        known = clocks(readings, [pair.crossing for pair in passed(found, cables, known) if pair.is_sure])
+    return known, merged(found, passed(found, cables, known), known)
+
+
+def passed(found: Found, cables: Cables, known: Clocks) -> list[Passed]:
+    """Return what passed the cables between hosts.
 
     Of packets that cannot be told apart each that arrives is the latest that may have left by then, as far as the
     clocks are known; more may leave than arrive.
@@ -60,17 +77,16 @@ def passed(found: Found, cables: Mapping[InterfaceRef, InterfaceRef], clocks: Cl
                 alike[cables[ref], _same(sighting)].left.append((host, sighting))
             else:
                 alike[ref, _same(sighting)].arrived.append((host, sighting))
-    return [pair for each in alike.values() for pair in _pairs(each, clocks)]
+    return [pair for each in alike.values() for pair in _pairs(each, known)]
 
 
-def _pairs(alike: _Alike, clocks: Clocks) -> Iterator[Passed]:
+def _pairs(alike: _Alike, known: Clocks) -> Iterator[Passed]:
     is_sure = len(alike.left) == len(alike.arrived) == 1
     left = list(alike.left)
     for receiver, arrived in reversed(alike.arrived):
         while left:
             sender, candidate = left.pop()
-            earliest = clocks.here(sender, candidate.at) - clocks.within(sender, receiver)
-            if earliest <= clocks.here(receiver, arrived.at):
+            if known.earliest(sender, candidate.at, receiver) <= arrived.at:
                 yield Passed(sender, candidate, receiver, arrived, is_sure)
                 break
 
@@ -86,7 +102,7 @@ def _same(sighting: Sighting) -> Hashable:
     return (depth, identity(packet))
 
 
-def merged(found: Found, pairs: Sequence[Passed], clocks: Clocks) -> list[Sighting]:
+def merged(found: Found, pairs: Sequence[Passed], known: Clocks) -> list[Sighting]:
     """Return the sightings of all hosts in one order, with times of this machine that never go back."""
     causes = {id(pair.arrived): id(pair.left) for pair in pairs}
     waiting = {host: deque(sightings) for host, sightings in found.items() if sightings}
@@ -97,7 +113,7 @@ def merged(found: Found, pairs: Sequence[Passed], clocks: Clocks) -> list[Sighti
         """Return what the turn of a host depends on: whether its next one has to wait for its cause, and the time."""
         following = waiting[host][0]
         cause = causes.get(id(following))
-        return cause is not None and cause not in done, clocks.here(host, following.at)
+        return cause is not None and cause not in done, known.here(host, following.at)
 
     while waiting:
         host = min(waiting, key=turn)

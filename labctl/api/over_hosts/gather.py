@@ -27,8 +27,8 @@ from labctl.plan.facts import Link, Namespace
 from labctl.topology.cables import cables_of
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Probe, Topology
-from labctl.trace.clocks import Reading, clocks
-from labctl.trace.merging import merged, passed
+from labctl.trace.clocks import Reading
+from labctl.trace.merging import on_one_clock
 from labctl.trace.sightings import sightings
 
 
@@ -59,9 +59,8 @@ class GatherThere:
         for host, packets in self._hosts.all_reached(AtHand.unread).items():
             self._seen[host] += packets
         found = {host: sightings(packets, self._ports) for host, packets in self._seen.items()}
-        pairs = passed(found, self._ends, clocks(self._readings))
-        known = clocks(self._readings, (pair.crossing for pair in pairs if pair.is_sure))
-        return [each.seen for each in merged(found, pairs, known)]
+        _, merged = on_one_clock(found, self._ends, self._readings, complete=True)
+        return [each.seen for each in merged]
 
     def namespaces(self) -> Mapping[str, Namespace]:
         return self._namespaces

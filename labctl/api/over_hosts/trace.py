@@ -37,9 +37,9 @@ from labctl.lab.traced import MOST_BYTES, Gathered, Meant, Traced, followed
 from labctl.plan.desired import desired
 from labctl.topology.cables import cables_of
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.trace.clocks import Clocks, clocks
+from labctl.trace.clocks import Clocks
 from labctl.trace.dissect import Packet
-from labctl.trace.merging import merged, passed
+from labctl.trace.merging import on_one_clock
 from labctl.trace.selection import of_check, of_command
 from labctl.trace.sightings import sightings
 
@@ -184,10 +184,8 @@ class _Watch:
             host: sightings(sorted(seen, key=lambda each: each.at), self._carriers.tunnel_ports)
             for host, seen in self._seen.items()
         }
-        pairs = passed(found, cables, clocks(self._readings))
-        complete = not missed and not lost
-        known = clocks(self._readings, [pair.crossing for pair in pairs if pair.is_sure and complete])
-        gathered = Gathered(merged(found, pairs, known), self._carriers, self._older, missed)
+        known, seen = on_one_clock(found, cables, self._readings, complete=not missed and not lost)
+        gathered = Gathered(seen, self._carriers, self._older, missed)
         facts = _Facts(self._record.namespaces, cables, known, self._hosts)
         traced = followed(self._record.lab, meant, ExitCode.UNREACHABLE if lost else exit_code, gathered, facts)
         return replace(traced, clocks=known, lost=lost)
