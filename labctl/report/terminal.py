@@ -154,11 +154,14 @@ class TerminalReporter:
     def valid(self, file: str, topology: Topology, warnings: Sequence[Mistake], unseen: Sequence[str]) -> None:
         for warning in warnings:
             print(f"warning: {warning}", file=sys.stderr, flush=True)
-        print(
-            f"{file}: lab {topology.name}, {len(topology.namespaces)} namespaces, {len(topology.ttun)} tunnel "
-            f"endpoints, {len(topology.checks)} checks: no mistakes"
-            + (f", {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "")
-        )
+        counts = [
+            (len(topology.namespaces), "namespace"),
+            (len(topology.ttun), "tunnel endpoint"),
+            (len(topology.checks), "check"),
+        ]
+        told = ", ".join(f"{number} {what}{'s' * (number != 1)}" for number, what in counts)
+        warned = f", {len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else ""
+        print(f"{file}: lab {topology.name}, {told}: no mistakes{warned}")
         for each in unseen:
             print(f"not looked at: {each}")
 

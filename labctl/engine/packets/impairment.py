@@ -48,6 +48,8 @@ def parse_chance(text: str) -> float:
     number, unit = _split(text, "a chance such as 10% or 0.1")
     if unit not in ("", "%"):
         raise ValueError(f"{text!r} is not a chance: write 10% or 0.1")
+    if number > 100:
+        raise ValueError(f"{text!r} is more than 100%")
     if not unit and number >= 1:
         raise ValueError(f"{text!r} could be a fraction or percent: write {text.strip()}%")
     return float(number / 100 if unit else number)

@@ -122,7 +122,8 @@ def _interfaces(state: LabState, shown: Shown) -> Section:
         marked = f"{space.name}:{interface.link.name}" in changed
         rank = (not _is_well(interface), marked, interface.meter.rates.bits)
         lines.append((rank, partial(_interface, space, interface, marked, shown)))
-    title = f"{len(state.spaces)} namespaces, {len(rows)} interfaces"
+    spaces = f"{len(state.spaces)} namespace{'s' * (len(state.spaces) != 1)}"
+    title = f"{spaces}, {len(rows)} interface{'s' * (len(rows) != 1)}"
     return Section(title, tuple(lines), columns=RATES)
 
 
