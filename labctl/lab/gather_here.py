@@ -36,6 +36,9 @@ from labctl.topology.model import Probe
 if TYPE_CHECKING:
     from labctl.lab.cables.status import CableStatus
 
+BEAT_COMES = 1.0
+"""Seconds in which the next beat of an end of a cable comes: one is sent every 0.4 s (engine/cable/line.py)."""
+
 
 class GatherHere:
     """Answers about the namespaces and engines of a lab that lives here (diagnosis.gather.Gather).
@@ -153,6 +156,7 @@ class GatherHere:
         return EngineStats.of(device, self._state).counters
 
     def cables(self) -> Mapping[InterfaceRef, CableEnd]:
+        self._hear_beats()
         return {
             device: CableEnd(
                 device,
@@ -168,6 +172,16 @@ class GatherHere:
             )
             for device, end in self._ends()
         }
+
+    def _hear_beats(self) -> None:
+        """Wait until each end that is joined has heard the next beat: it says how much was sent, and so what was lost.
+
+        What was sent before this is asked is in it.
+        """
+        heard = {device: _beats(end) for device, end in self._ends() if end.is_up}
+        for _ in Patience(BEAT_COMES if heard else 0).looks():
+            if all(_beats(end) > heard[device] for device, end in self._ends() if device in heard and end.is_up):
+                return
 
     def _ends(self) -> Iterator[tuple[InterfaceRef, CableStatus]]:
         if self._recorded.cables:
@@ -237,3 +251,7 @@ def _policies() -> Sequence[Policy]:
     with suppress(OSError):  # this kernel has no IPsec
         return xfrm.policies()
     return ()
+
+
+def _beats(end: CableStatus) -> int:
+    return end.counters.get("beats_received", 0)
