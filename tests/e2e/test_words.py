@@ -90,7 +90,7 @@ def test_the_shipped_topologies_are_listed_shown_and_copied(as_user: World) -> N
 def test_validate_warns_of_a_peer_that_nothing_is_bound_to(as_user: World) -> None:
     file = as_user.file("lab.yaml", tunnel(ttun_b=""))
     done = as_user.labctl("validate", file)
-    assert "2 namespaces, 1 tunnel endpoint, 0 checks: no mistakes, 1 warning" in done.stdout
+    assert "2 namespaces, 1 tunnel endpoint, 1 check: no mistakes, 1 warning" in done.stdout
     assert "warning: " in done.stderr and "no endpoint is bound to the peer 192.0.2.2:9000" in done.stderr
     (warning,) = as_user.json("validate", file)["warnings"]
     assert (warning["line"], warning["column"]) == (13, 61)
