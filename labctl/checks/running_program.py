@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 
 from labctl.kernel import namespaces, view
 from labctl.process.patience import Patience
+from labctl.process.signals import block_signals, not_delayed
+from labctl.process.syscalls import die_with_parent
 
 _PART = 1 << 16
 
@@ -65,24 +67,34 @@ def read_output(programs: Sequence[Program], waiting: Patience) -> bool:
 @contextmanager
 def running(namespace: str, words: Sequence[str]) -> Iterator[Program]:
     """Yield a program that runs inside a namespace; it is ended with the body."""
-    fd = namespaces.open_namespace(namespace)
-    try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C"},
-            preexec_fn=lambda: view.enter(fd, namespace),
-        )
-    finally:
-        os.close(fd)
-    try:
-        yield Program(process)
-    finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream:
-                with suppress(BrokenPipeError):
-                    stream.close()
+    fd, here = namespaces.open_namespace(namespace), os.getpid()
+
+    def enter() -> None:
+        view.enter(fd, namespace)
+        die_with_parent(here)
+        not_delayed()
+
+    # What a signal raises amidst Python's own hooks around a fork would be lost, and the program left behind.
+    with block_signals() as unblock:
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "LC_ALL": "C"},
+                preexec_fn=enter,
+            )
+        finally:
+            os.close(fd)
+        try:
+            unblock()
+            yield Program(process)
+        finally:
+            with block_signals():
+                process.kill()
+                process.wait()
+                for stream in (process.stdin, process.stdout, process.stderr):
+                    if stream:
+                        with suppress(BrokenPipeError):
+                            stream.close()

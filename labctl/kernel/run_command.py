@@ -19,7 +19,7 @@ from labctl.kernel.inside_view import in_view
 from labctl.process.execve import why_not
 from labctl.process.patience import Patience, PatienceFor
 from labctl.process.processes import children
-from labctl.process.signals import TERMINATION, block_signals, ignored
+from labctl.process.signals import TERMINATION, block_signals, ignored, not_delayed
 from labctl.process.syscalls import die_with_parent
 
 KEPT = 1 << 20
@@ -74,7 +74,7 @@ def _run(
 
     def enter() -> None:
         die_with_parent(here)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
+        not_delayed()
 
     # What a signal raises amidst Python's own hooks around a fork would be lost.
     with block_signals() as unblock:

@@ -17,6 +17,7 @@ from labctl.kernel import namespaces, view
 from labctl.lab.programs.supervisor import how_it_ended
 from labctl.plan.steps import RunLine
 from labctl.process.patience import Patience
+from labctl.process.signals import TERMINATION, block_signals, ignored, not_delayed
 from labctl.process.syscalls import die_with_parent
 
 TOLD_LINES, TOLD_BYTES = 10, 4000
@@ -42,29 +43,34 @@ def run(step: RunLine, lab: str) -> None:
             os.write(2, f"labctl: {problem}\n".encode())
         os.chdir(line.directory or "/")
         die_with_parent(here)
+        not_delayed()
 
     output, theirs = os.pipe()
-    try:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", line.command],
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-            env={**os.environ, "LABCTL_LAB": lab, "LABCTL_NAMESPACE": step.namespace},
-            preexec_fn=enter,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        os.close(output)
-        raise LineFailed(f"{_name(step)} cannot be run", str(error), f"it runs in {line.directory}") from None
-    finally:
-        os.close(theirs)
-        os.close(namespace)
-    try:
-        said, ended = _followed(process, output, step.within)
-    finally:
-        os.close(output)
-        if process.poll() is None:
-            _end(process)
+    # What a signal raises amidst Python's own hooks around a fork would be lost, and the line left behind.
+    with block_signals() as unblock:
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", line.command],
+                stdin=subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=theirs,
+                env={**os.environ, "LABCTL_LAB": lab, "LABCTL_NAMESPACE": step.namespace},
+                preexec_fn=enter,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            os.close(output)
+            raise LineFailed(f"{_name(step)} cannot be run", str(error), f"it runs in {line.directory}") from None
+        finally:
+            os.close(theirs)
+            os.close(namespace)
+        try:
+            unblock()
+            said, ended = _followed(process, output, step.within)
+        finally:
+            with ignored(*TERMINATION):
+                os.close(output)
+                if process.poll() is None:
+                    _end(process)
     if not ended:
         raise _failed(step, f"did not end within {step.within:g} s", said, "let it end, or give it longer: `within:`")
     if process.returncode != line.exit:

@@ -74,6 +74,11 @@ def on_terminal() -> None:
     """
     for number in KEYBOARD:
         signal.signal(number, signal.SIG_DFL)
+    not_delayed()
+
+
+def not_delayed() -> None:
+    """Have this process, just forked, be ended by the signals that its parent delays around the fork."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINATION)
 
 

@@ -257,6 +257,45 @@ def test_a_ctrl_c_does_not_end_the_process_between_a_command_and_its_environment
     as_user.labctl("down")
 
 
+RUNS = {
+    "check": """
+            from labctl.checks.running_program import running
+            with running("a", ["sleep", "1000"]):
+                print("not heard")
+    """,
+    "exec": """
+            from labctl.lab.exec_lines import run
+            from labctl.plan.recorded import Ran
+            from labctl.plan.steps import RunLine
+            run(RunLine("a", Ran("sleep 1000", 0, ""), 1000.0), "lab")
+            print("not heard")
+    """,
+}
+
+
+@pytest.mark.parametrize("runs", RUNS.values(), ids=RUNS)
+def test_a_program_is_not_left_behind_by_a_signal_amidst_its_fork(runs: str) -> None:
+    script = f"""if True:
+        import os, signal
+        from labctl.kernel import namespaces, view
+        from labctl.process.signals import unwind
+        namespaces.open_namespace = lambda name: os.open(os.devnull, os.O_RDONLY)
+        view.enter = lambda namespace, name: ()
+        os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        signal.signal(signal.SIGTERM, unwind)
+        try:
+            {runs.strip()}
+        except SystemExit:
+            print("heard")
+        try:
+            os.wait()
+        except ChildProcessError:
+            print("none left")
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("heard\nnone left\n", "")
+
+
 def test_a_command_that_ends_labctl_does_not_end_the_lab_in_its_words(as_user: World) -> None:
     as_user.labctl("up", as_user.file("pair.yaml", PAIR))
     said = as_user.labctl("exec", "left", "--", "sh", "-c", "kill -KILL $PPID", code=1).stderr.splitlines()
