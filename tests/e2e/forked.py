@@ -1,14 +1,14 @@
 """A command of labctl in a fork of a process that has loaded it: it is loaded once, and not a thousand times.
 
 It is the command as it is executed otherwise, from its entry point to its exit code, with streams, environment,
-directory, signals and rights of its own. So is the process that it starts to fork engines. What it is to do goes to the
-process that forks it (forkserver.py) as data, in which a function is its name. With LABCTL_TEST_EXECUTED=1 each command
-is executed after all, for what only that can show: a module that is loaded where its file is no longer to be seen.
+directory, signals and rights of its own. So are the processes that it starts to fork engines, and to work for labs.
+What it is to do goes to the process that forks it (forkserver.py) as data, in which a function is its name. With
+LABCTL_TEST_EXECUTED=1 each command is executed after all, for what only that can show: a module that is loaded where
+its file is no longer to be seen.
 """
 
 from __future__ import annotations
 
-import inspect
 import os
 import pickle
 import socket
@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.forkserver import Command
+from tests.e2e.forkserver import Command, begun
 from tests.e2e.processes import started
 
 EXECUTED = bool(os.environ.get("LABCTL_TEST_EXECUTED"))
@@ -47,9 +47,7 @@ class Process(subprocess.Popen[str]):
 
     def _execute_child(self, *arguments: Any) -> None:
         """Have it forked: what subprocess calls once the pipes are made."""
-        named = dict(zip(inspect.signature(super()._execute_child).parameters, arguments, strict=True))  # type: ignore[misc]
-        pipes = [named[end] for end in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")]
-        streams = [number if end == -1 else end for number, end in enumerate((pipes[0], pipes[3], pipes[5]))]
+        streams, pipes, _ = begun(super()._execute_child, arguments)  # type: ignore[misc]
         reader, writer = os.pipe()
         with open(reader) as told:
             with open(writer, "wb"), suppress(ConnectionError):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
+import inspect
 import os
 import pickle
 import pkgutil
@@ -20,12 +21,14 @@ import platform
 import signal
 import socket
 import struct
+import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import labctl
 from labctl.process.title import set_title
@@ -104,10 +107,13 @@ def _begin(request: bytes, streams: Sequence[int]) -> None:
     _as_execve_leaves_it()
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the end of the pipe, too: the test waits for that
     os.posix_spawn = spawn_python  # type: ignore[assignment]
+    subprocess.Popen = Popen  # type: ignore[misc]
     command.main()
 
 
-def spawn_python(_: str, words: Sequence[str], environment: Mapping[str, str], *, setsid: bool = False) -> int:
+def spawn_python(
+    _: str, words: Sequence[str], environment: Mapping[str, str], *, setsid: bool = False, streams: Sequence[int] = ()
+) -> int:
     """Do as os.posix_spawn does with `python -c CODE`: fork a process that runs the code."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     if child := _fork():
@@ -118,6 +124,8 @@ def spawn_python(_: str, words: Sequence[str], environment: Mapping[str, str], *
     if setsid:
         os.setsid()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
 
     def begin() -> None:
         sys.setprofile(None)
@@ -129,6 +137,31 @@ def spawn_python(_: str, words: Sequence[str], environment: Mapping[str, str], *
         exec(words[-1], {})
 
     _to_its_end(begin)
+
+
+class Popen(subprocess.Popen[Any]):
+    """A program that is executed; where it is Python code of labctl (forkserver_client.python), a fork that runs it.
+
+    It is executed, too, by a process with threads: another one might hold a lock for ever in the fork.
+    """
+
+    def _execute_child(self, *arguments: Any) -> None:
+        streams, pipes, named = begun(super()._execute_child, arguments)  # type: ignore[misc]
+        words = named["args"]
+        if words[:4] != [sys.executable, "-S", "-P", "-c"] or threading.active_count() > 1:
+            super()._execute_child(*arguments)  # type: ignore[misc]
+            return
+        setsid, environment = named["start_new_session"], named["env"] or os.environ
+        self.pid = spawn_python("", words, environment, setsid=setsid, streams=streams)
+        self._child_created = True
+        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
+
+
+def begun(execute: Callable[..., None], arguments: Sequence[Any]) -> tuple[list[int], list[int], dict[str, Any]]:
+    """Return the streams of a process that subprocess is to start, the pipes, and its arguments by their names."""
+    named = dict(zip(inspect.signature(execute).parameters, arguments, strict=True))
+    pipes = [named[end] for end in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")]
+    return [number if end == -1 else end for number, end in enumerate((pipes[0], pipes[3], pipes[5]))], pipes, named
 
 
 def _to_its_end(program: Callable[[], None]) -> NoReturn:

@@ -36,7 +36,7 @@ os.execvp("sleep", ["sleep", "2000"])
 def failed(here: World, file: str) -> list[str]:
     """What `up` says of a lab that it cannot make; nothing may be left of it."""
     before = here.snapshot()
-    said = here.run(*here.command("up", file), code=2).stderr.splitlines()
+    said = here.labctl_quoting("up", file, code=2).stderr.splitlines()
     eventually(lambda: here.snapshot() == before, "nothing is left")
     return said
 
@@ -150,7 +150,7 @@ def test_one_that_fills_its_log_and_writes_binary(here: World) -> None:
         "sys.stdout.flush()\nos.write(1, bytes(range(256)) + b'\\x1b[32mgreen\\x1b[0m \\x1b]0;title\\x07 ')\n"
         "os.write(1, b'y' * 70000 + b'\\nready\\n')\nos.execvp('sleep', ['sleep', '1000'])\n")  # fmt: skip
     here.labctl("up", lab(here, "{name: x, command: ./x, ready: {log: ^ready, within: 60}}"))
-    said = here.run(*here.command("logs", "server:x")).stdout
+    said = here.labctl_quoting("logs", "server:x").stdout
     assert len(said) < 12 << 20 and "... older lines were dropped" in said
     assert "\x1b" not in said and "\x07" not in said and "\0" not in said and "green ?]0;title? yyyy" in said
     here.labctl("down")

@@ -27,8 +27,8 @@ def pair(here: World) -> Iterator[World]:
 
 def capturing(world: World, *words: str) -> subprocess.Popen[str]:
     """A capture that has begun."""
-    process = world.start(
-        world.command("capture", *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    process = world.start_labctl(
+        "capture", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
     assert process.stderr and "watching" in process.stderr.readline()
     return process
@@ -207,8 +207,8 @@ def test_what_a_superframe_of_a_tunnel_carries_is_decoded(tunnelled: World) -> N
     file = tunnelled.home / "lab.pcapng"
     watching = capturing(tunnelled, "siteA:wan0", "--write", str(file), "--filter", "greater 5000", "-c", "3")
     receive = "nc -l 10.0.102.1 7000 > /dev/null & echo ready; wait"
-    with tunnelled.start(
-        tunnelled.command("exec", "siteB", "--", "sh", "-c", receive), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+    with tunnelled.start_labctl(
+        *("exec", "siteB", "--", "sh", "-c", receive), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
     ) as receiver:
         assert receiver.stdout and receiver.stdout.readline()
         send = "until head -c 3000000 /dev/zero | nc -N 10.0.102.1 7000; do sleep 0.1; done"

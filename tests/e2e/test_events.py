@@ -61,8 +61,8 @@ class Events:
 @contextmanager
 def events(here: World, *words: str) -> Iterator[Events]:
     """Events that are told from now on; they end by Ctrl-C, and without a word on standard error."""
-    with here.start(
-        here.command("events", "-f", "json", *words),
+    with here.start_labctl(
+        *("events", "-f", "json", *words),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -189,7 +189,7 @@ def test_a_check_that_fails_is_told_and_one_that_passes_again(here: World) -> No
 
 def test_a_reader_who_has_gone_ends_it_though_nothing_happens(here: World) -> None:
     here.labctl("up", here.file("pair.yaml", PAIR))
-    process = here.start(here.command("events"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = here.start_labctl("events", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout and "pair is up" in process.stdout.readline()
     process.stdout.close()
     assert process.stderr and process.stderr.read() == ""
@@ -199,7 +199,7 @@ def test_a_reader_who_has_gone_ends_it_though_nothing_happens(here: World) -> No
 
 def test_sigterm_ends_it_while_there_is_no_lab(here: World) -> None:
     here.labctl("up", here.file("pair.yaml", PAIR))
-    process = here.start(here.command("events"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = here.start_labctl("events", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout and "pair is up" in process.stdout.readline()
     here.labctl("down")
     while "pair is down" not in (line := process.stdout.readline()):
@@ -216,7 +216,7 @@ def test_a_lab_that_is_not_there_is_no_lab_to_wait_for(as_user: World) -> None:
 def test_whoever_looks_ends_with_a_command_that_is_killed(here: World) -> None:
     here.labctl("up", here.file("pair.yaml", PAIR))
     before = {pid for pid, _ in here.processes()}
-    process = here.start(here.command("events", "--verify"), stdout=subprocess.PIPE)
+    process = here.start_labctl("events", "--verify", stdout=subprocess.PIPE)
     assert process.stdout and any("across passed" in line for line in process.stdout)
     process.kill()
     process.wait()

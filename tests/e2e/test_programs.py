@@ -151,7 +151,7 @@ def test_a_restart_that_is_interrupted_leaves_every_engine_running(here: World) 
 
 def test_a_program_that_ends_is_quoted_as_it_wrote(here: World) -> None:
     program(here, forwarder("def open_it():\n    raise OSError('no luck')\n\nopen_it()"))
-    done = here.run(*here.command("up", lab(here, f"./my_ttun.py {COMMAND}")), code=2)
+    done = here.labctl_quoting("up", lab(here, f"./my_ttun.py {COMMAND}"), code=2)
     what, command, first, *told, ended, hint = done.stderr.splitlines()[-11:]
     assert what == "the engine of siteA:tun0 ended before it was ready"
     assert command == "  ./my_ttun.py tun0 192.0.2.1 9000 192.0.2.2 9000 said:"

@@ -88,8 +88,8 @@ def test_the_exit_code_is_that_of_the_command(tunnelled: World) -> None:
 @pytest.mark.parametrize("kill", [os.kill, os.killpg])
 def test_sigterm_ends_the_command_and_what_was_seen_is_told(tunnelled: World, kill: Callable[[int, int], None]) -> None:
     """timeout(1) sends it to the whole group, kill(1) to one process."""
-    command = tunnelled.command("trace", "siteA", "--", "ping", "-i", "0.05", "10.0.102.1")
-    tracing = tunnelled.start(command, os.setsid, stdout=subprocess.PIPE)
+    words = ("trace", "siteA", "--", "ping", "-i", "0.05", "10.0.102.1")
+    tracing = tunnelled.start_labctl(*words, stdout=subprocess.PIPE, start_new_session=True)
     assert tracing.stdout is not None
     while "icmp_seq=2" not in tracing.stdout.readline():
         pass

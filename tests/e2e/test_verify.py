@@ -216,7 +216,7 @@ def test_two_who_verify_at_once_do_not_count_each_others_packets(here: World) ->
         for number in range(5)
     )
     here.labctl("up", here.file("tunnel.yaml", tunnel(checks=checks)))
-    verifying = [here.start(here.command("verify"), stdout=subprocess.PIPE) for _ in range(3)]
+    verifying = [here.start_labctl("verify", stdout=subprocess.PIPE) for _ in range(3)]
     for process in verifying:
         said, _ = process.communicate(timeout=DEADLINE)
         assert process.returncode == 0, said

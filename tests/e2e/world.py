@@ -178,9 +178,15 @@ class World:
 
         It is executed, and not only forked, where the test is about what a new process or its interpreter is given.
         """
-        done = self._to_its_end(partial(self.start_labctl, *arguments), arguments, code, say, options)
+        done = self.labctl_quoting(*arguments, code=code, say=say, **options)
         assert "Traceback" not in done.stderr, done.stderr
         return done
+
+    def labctl_quoting(
+        self, *arguments: str, code: int | None = 0, say: str | None = None, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Run labctl, which quotes what another program wrote: that may be a traceback."""
+        return self._to_its_end(partial(self.start_labctl, *arguments), arguments, code, say, options)
 
     def json(self, *arguments: str, code: int | None = 0, **options: Any) -> Any:
         return json.loads(self.labctl(*arguments, "-f", "json", code=code, **options).stdout)
