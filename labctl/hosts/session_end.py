@@ -16,6 +16,9 @@ from contextlib import contextmanager, suppress
 from labctl.hosts.notes import NOTE
 from labctl.rootless.context import this_machine
 
+BY_ITSELF = 0.5
+"""Seconds in which a program that writes notices that nothing reads any more."""
+
 
 @contextmanager
 def ending_with_session() -> Iterator[None]:
@@ -35,9 +38,14 @@ def ending_with_session() -> Iterator[None]:
 
 
 def _end_with_reader(written: int, command: int) -> None:
-    """Ask a process to end once nothing can be written to a pipe or a socket any more: POLLERR or POLLHUP (poll(2))."""
+    """Ask a process to end once nothing can be written to a pipe or a socket any more: POLLERR or POLLHUP (poll(2)).
+
+    A program that writes ends by itself then, by SIGPIPE, and as that it is told to one who has closed a pipe alone.
+    """
     reader = select.poll()
     reader.register(written, 0)
     reader.poll()
+    if select.select([command], [], [], BY_ITSELF)[0]:
+        return
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(command, signal.SIGTERM)
