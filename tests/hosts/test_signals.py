@@ -1,0 +1,57 @@
+"""Signals and closed pipes over hosts: as on one machine, and nothing of a command is left on any host."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+from tests.hosts.conftest import Wire
+from tests.hosts.machines import Machine
+from tests.hosts.test_two_site import INVENTORY
+
+SIGNALLED = {
+    ("capture",): {signal.SIGTERM: 0, signal.SIGHUP: 128 + signal.SIGHUP},
+    ("events",): {signal.SIGINT: 0},
+    ("watch", "--web"): {signal.SIGHUP: 0},
+    ("logs", "-F"): {signal.SIGINT: 128 + signal.SIGINT, signal.SIGTERM: 128 + signal.SIGTERM},
+}
+"""What a command ends with that is sent a signal, as on one machine."""
+
+CLOSED = {
+    ("exec", "siteA", "--", "yes"): 128 + signal.SIGPIPE,
+    ("events",): 0,
+    ("capture",): 1,
+}
+"""What a command ends with whose reader has gone."""
+
+
+def test_signals_and_closed_pipes_end_what_follows_a_lab(wire: Wire) -> None:
+    near = wire.near
+    near.labctl("up", "two-site", "-i", near.file("inventory.yaml", INVENTORY))
+    for words, codes in SIGNALLED.items():
+        for number, code in codes.items():
+            assert _signalled(near, words, number) == (code, False), (words, number)
+    for words, code in CLOSED.items():
+        assert _unread(near, words) == (code, ""), words
+    near.labctl("down")
+
+
+def _signalled(near: Machine, words: tuple[str, ...], number: signal.Signals) -> tuple[int, bool]:
+    """Return with what a command ends that is sent a signal once it has begun, and whether it tells a traceback."""
+    with near.start_labctl(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as it:
+        assert (it.stderr if words == ("capture",) else it.stdout).readline()  # type: ignore[union-attr]
+        near.send(it, number)
+        _, told = it.communicate()
+    return it.returncode, "Traceback" in told
+
+
+def _unread(near: Machine, words: tuple[str, ...]) -> tuple[int, str]:
+    """Return with what a command ends, and what it tells, of whose output one line is read."""
+    with near.start_labctl(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as it:
+        assert it.stdout and it.stderr
+        assert (it.stderr if words == ("capture",) else it.stdout).readline()
+        it.stdout.close()
+        if words == ("capture",):
+            near.labctl("exec", "siteA", "--", "ping", "-c1", "-W5", "10.0.102.1")
+        told = it.stderr.read()
+    return it.returncode, told
