@@ -6,8 +6,9 @@ import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 
@@ -16,7 +17,10 @@ from labctl.api.over_hosts.sessions import Task
 from labctl.live.readings import OnHost, Packet, Packets
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.clocks import Reading
+from tests.e2e.terminal import screen
+from tests.e2e.world import World, eventually
 from tests.hosts.conftest import Wire
+from tests.hosts.machines import USER, Machine
 from tests.hosts.test_two_site import INVENTORY
 
 
@@ -95,3 +99,73 @@ def test_events_of_all_hosts_are_those_of_one_lab(wire: Wire) -> None:
         )
         near.labctl("down")
         until(told, event="lab", change="down")
+
+
+PAIR = """
+name: pair
+hosts: {srv1: {ports: 47000-47009}, srv2: {ports: 47000-47009}}
+namespaces:
+  left: {host: srv1, interfaces: {eth0: {kind: veth, peer: "right:eth0", addresses: [10.0.0.1/24]}}}
+  right: {host: srv2, interfaces: {eth0: {kind: veth, peer: "left:eth0", addresses: [10.0.0.2/24]}}}
+checks: [{name: across, ping: {from: left, to: 10.0.0.2}, crosses: ["left:eth0", "right:eth0"]}]
+"""
+
+
+class _Near(NamedTuple):
+    """The near machine, as a terminal needs it."""
+
+    machine: Machine
+
+    def start(self, words: list[str], **options: Any) -> subprocess.Popen[str]:
+        return self.machine.start(*words, **options)
+
+
+def logins(wire: Wire) -> list[list[str]]:
+    """Return the PIDs of the sessions of sshd on each host."""
+    return [host.processes_with(f"sshd: {USER}@notty") for host in wire.hosts]
+
+
+def working(wire: Wire) -> list[int]:
+    """Return how many processes work on each host."""
+    return [len(host.processes()) for host in wire.hosts]
+
+
+def shows_a_ping(place: str, lines: list[str]) -> bool:
+    return any(line.find("ICMP echo") > line.find(place) > 0 for line in lines)
+
+
+@pytest.mark.timeout(300)
+def test_one_login_to_each_host_is_enough_for_all_that_a_watch_shows(wire: Wire) -> None:
+    near, (srv1, srv2) = wire.near, wire.hosts
+    near.labctl("up", near.file("pair.yaml", PAIR))
+    eventually(lambda: logins(wire) == [[], []], "the sessions of up have ended")
+    here = cast("World", _Near(near))
+    with screen(here, f"/home/{USER}/.local/bin/labctl", "watch", size=(40, 120)) as watching:
+        watching.shows("left:eth0", "right:eth0")
+        first, looking = logins(wire), working(wire)
+        assert [len(each) for each in first] == [1, 1]
+        watching.type("vp")
+        watching.shows("pass across")
+        for place in ("left:eth0", "right:eth0"):
+            watching.until(partial(shows_a_ping, place), f"the ping of the check is shown at {place}")
+        assert logins(wire) == first
+        watching.type("vp")
+        watching.until(lambda lines: not any("pass across" in line for line in lines), "no checks are shown")
+        eventually(lambda: working(wire) == looking, "no checks are asked, and no packets are looked at")
+        assert logins(wire) == first
+        watching.type("vp")
+        watching.shows("pass across", "packets")
+        srv2.kill(f"sshd: {USER}@notty")
+        watching.shows("srv2 cannot be reached")
+        watching.shows("pass across", "right:eth0")
+        assert srv1.processes_with(f"sshd: {USER}@notty") == first[0], "the other host is followed all the while"
+        assert len(srv2.processes_with(f"sshd: {USER}@notty")) == 1
+        near.labctl("down")
+        watching.shows("pair is down")
+        swapped = PAIR.replace("srv1,", "srv,").replace("srv2,", "srv1,").replace("srv,", "srv2,")
+        near.labctl("up", near.file("pair.yaml", swapped))
+        watching.shows("pair up", "pass across")
+        eventually(lambda: [len(each) for each in logins(wire)] == [1, 1], "there is one login to each host again")
+        watching.type("q")
+        assert watching.end() == 0
+    near.labctl("down")

@@ -1,17 +1,19 @@
 """Who runs the checks of a lab over hosts again and again, for who follows it: as on one machine, by what verify does.
 
-While a host is lost no check is asked: each would tell of that, and not of the lab.
+The work is done in the sessions of who follows the hosts. While one of those is lost no check is asked: each would tell
+of that, and not of the lab.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
 from labctl.api.over_hosts.at_hand import LabAtHand, at_hand
-from labctl.api.over_hosts.sessions import Sessions, sessions
+from labctl.api.over_hosts.beside import Beside
+from labctl.api.over_hosts.sessions import Sessions
 from labctl.api.over_hosts.verify import There, explained, measured
 from labctl.checks.results import Result
 from labctl.diagnosis.verdict import in_a_line
@@ -24,22 +26,23 @@ from labctl.plan.desired import Desired, desired
 from labctl.process.line import Line
 from labctl.topology.model import Check, Topology
 
-AGAIN = 3.0
-"""Seconds after which hosts are logged in to again, where one of them is lost or there was no lab."""
+AGAIN = 1.0
+"""Seconds after which it is looked again whether all hosts are reached."""
 
 
-def check(lab: str, line: Line) -> None:
-    """Send the verdict of each check as soon as it is there, again and again. Raise Hangup."""
+def check(record: Record, found: Mapping[str, Sessions], line: Line) -> None:
+    """Send the verdict of each check as soon as it is there, again and again. Raise Hangup.
+
+    The sessions on hosts are those that other threads have now; none yet where a host was not tried.
+    """
     known: dict[str, Known] = {}
+    topology = record.applied()
     while True:
-        record = recorded(lab)
-        topology = record.applied() if record else None
-        if record and topology:
-            with sessions(record.hosts) as found:
-                while not found.lost and recorded(lab) == record:
-                    ask_for_a_while(_There(record, topology, found), known, line)
-                if found.lost:
-                    _tell_unasked(topology, next(iter(found.lost.values())), line)
+        if topology and found.keys() == record.hosts.keys():
+            there = Beside({**found})
+            while not there.lost:
+                ask_for_a_while(_There(record, topology, there), known, line)
+            _tell_unasked(topology, next(iter(there.lost.values())), line)
         changed_within(line, AGAIN)
 
 

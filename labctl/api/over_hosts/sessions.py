@@ -1,7 +1,8 @@
 """Sessions on the hosts of a lab: work is sent to all at once, and what they tell comes in one queue.
 
 A host that ends its session, or that says nothing for SILENT seconds, is lost. Its work has failed then, and on the
-host all that is not kept is taken back (api/agent.py).
+host all that is not kept is taken back (api/agent.py). One thread hears what hosts say; others may have work done in
+the same sessions (beside.py).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import pickle
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, Generic, TypeVar
@@ -34,14 +35,19 @@ SILENT = 15.0
 """Seconds without a word from a host after which it is lost: before its lease ends (agent.LEASE)."""
 
 
+Aside = queue.SimpleQueue[tuple["Task[Any]", str, Any]]
+"""Where a thread beside the one that hears hosts is told of its own work: what `Task.hear` is."""
+
+
 class Task(Generic[Result]):
     """Some work on a host."""
 
-    def __init__(self, link: Link, number: int, work: Work[Result]) -> None:
+    def __init__(self, link: Link, number: int, work: Work[Result], aside: Aside | None) -> None:
         self.host = link.host
         self._work = work
         self.link = link
         self.number = number
+        self.aside = aside
         self.over = False  # whether its result or its error is there
         self.settled = False  # whether what it made lasts, or is taken back
         self.error: LabError | None = None
@@ -79,14 +85,14 @@ Tell = Callable[[Task[Any], Any], object]
 TellLost = Callable[[str, LabError], object]
 """Called with the name of a host that is lost, and why."""
 
-_SILENTLY: Tell = lambda task, what: None  # noqa: E731
+SILENTLY: Tell = lambda task, what: None  # noqa: E731
 
 
 class Sessions:
     """Sessions on hosts. `lost` says of those that are not reached why."""
 
     def __init__(self) -> None:
-        self.lost: dict[str, LabError] = {}
+        self.lost: MutableMapping[str, LabError] = {}
         self._tell_lost: TellLost = lambda host, why: None
         self._said: queue.SimpleQueue[tuple[str, bytes | None]] = queue.SimpleQueue()  # None once a host is lost
         self._last: dict[str, float] = {}  # when each said something
@@ -144,25 +150,26 @@ class Sessions:
             several.exit_code = error.exit_code
             raise several
 
-    def start(self, host: str, work: Work[Result]) -> Task[Result]:
-        """Begin some work on a host."""
+    def start(self, host: str, work: Work[Result], aside: Aside | None = None) -> Task[Result]:
+        """Begin some work on a host, of which the thread that hears hosts is told, or another one aside."""
         number = next(self._numbers)
-        task: Task[Result] = Task(self._links[host], number, work)
+        task: Task[Result] = Task(self._links[host], number, work, aside)
+        self._tasks[number] = task  # first: a host that is lost from now on fails it
         if host in self.lost:
+            del self._tasks[number]
             task.fail(self.lost[host])
         else:
-            self._tasks[number] = task
             task.link.cast(agent.start, number, pickle.dumps(work))
         return task
 
-    def wait(self, tasks: Iterable[Task[Any]], tell: Tell = _SILENTLY) -> None:
+    def wait(self, tasks: Iterable[Task[Any]], tell: Tell = SILENTLY) -> None:
         """Wait until each has a result or an error; interrupted, interrupt them, and wait until they are over."""
         waiting = list(tasks)
         try:
             self.until(lambda: all(task.over for task in waiting), tell)
         except BaseException:
             self.interrupt(waiting)
-            self.until(lambda: all(task.over for task in waiting), _SILENTLY)
+            self.until(lambda: all(task.over for task in waiting), SILENTLY)
             raise
 
     def tell(self, task: Task[Any], what: object) -> None:
@@ -189,16 +196,16 @@ class Sessions:
         waiting = [task for task in tasks if not task.settled]
         for task in waiting:
             task.link.cast(agent.settle, task.number, keep)
-        self.until(lambda: all(task.settled for task in waiting), _SILENTLY)
+        self.until(lambda: all(task.settled for task in waiting), SILENTLY)
 
-    def do(self, works: Mapping[str, Work[Result]], tell: Tell = _SILENTLY) -> dict[str, Result | LabError]:
+    def do(self, works: Mapping[str, Work[Result]], tell: Tell = SILENTLY) -> dict[str, Result | LabError]:
         """Have some work done on each host. Return what came of it, or why nothing did."""
         tasks = [self.start(host, work) for host, work in works.items()]
         self.wait(tasks, tell)
         self.settle(tasks, keep=True)
         return {task.host: task.error or task.result for task in tasks}
 
-    def all(self, works: Mapping[str, Work[Result]], tell: Tell = _SILENTLY) -> dict[str, Result]:
+    def all(self, works: Mapping[str, Work[Result]], tell: Tell = SILENTLY) -> dict[str, Result]:
         """Have some work done on each host. Return what came of it. Raise the LabError of the first that failed."""
         return {host: _result_of(answer) for host, answer in self.do(works, tell).items()}
 
@@ -209,13 +216,13 @@ class Sessions:
         self.settle([task], keep=True)
         return task.result
 
-    def until(self, over: Callable[[], bool], tell: Tell = _SILENTLY) -> None:
+    def until(self, over: Callable[[], bool], tell: Tell = SILENTLY) -> None:
         """Hear what hosts say until something is so."""
         while not over():
             with suppress(queue.Empty):
                 host, said = self._said.get(timeout=1)
                 if said is None:
-                    self._drop(host, HostLost(host, "the session has ended"))
+                    self.lose(host, HostLost(host, "the session has ended"))
                 else:
                     self._hear(host, said, tell)
             self._drop_silent()
@@ -230,7 +237,7 @@ class Sessions:
                 case _:
                     raise answers.NotPlain("it is no answer to what was asked")
         except answers.NotPlain as error:
-            self._drop(host, speaks_otherwise(host, str(error)))
+            self.lose(host, speaks_otherwise(host, str(error)))
             return
         if kind == "told":
             self._take(host, len(said))
@@ -238,7 +245,9 @@ class Sessions:
             return
         if task.settled:
             del self._tasks[number]
-        if kind == "told":
+        if task.aside is not None:
+            task.aside.put((task, kind, what))
+        elif kind == "told":
             tell(task, what)
 
     def _take(self, host: str, size: int) -> None:
@@ -250,15 +259,18 @@ class Sessions:
     def _drop_silent(self) -> None:
         for host in self.reached:
             if time.monotonic() - self._last[host] > SILENT:
-                self._drop(host, HostLost(host, f"nothing was heard of it for {SILENT:g} s"))
+                self.lose(host, HostLost(host, f"nothing was heard of it for {SILENT:g} s"))
 
-    def _drop(self, host: str, why: LabError) -> None:
+    def lose(self, host: str, why: LabError) -> None:
+        """Have nothing more come of what a host does."""
         if host not in self.lost:
             self.lost[host] = why
             self._tell_lost(host, why)
-        for task in self._tasks.values():
+        for task in (*self._tasks.values(),):  # another thread may begin more meanwhile
             if task.host == host:
                 task.fail(why)
+                if task.aside is not None:
+                    task.aside.put((task, "failed", why))
 
     def ask(self, function: Callable[[bytes], bytes], asked: Mapping[str, object], hint: Any) -> dict[str, Any]:
         """Put a question to hosts, each its own, at once. Return the answers, of an annotated type. Raise LabError."""

@@ -1,7 +1,8 @@
 """Following a lab over hosts: on each, those who look work as on one machine, and what they read is sent here.
 
-A process here has a session on each host, in a thread of its own: a host that is lost is logged in to again and again,
-while the others are followed. The lab may end and be made again, over other hosts, too: its record here says so.
+A process here has one session on each host, in a thread of its own: a host that is lost is logged in to again and
+again, while the others are followed. One more thread asks the checks, by work in the same sessions (beside.py). The lab
+may end and be made again, over other hosts, too: its record here says so.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 
 from labctl.api.over_hosts.conversation import READ_AGAIN, readings_of
-from labctl.api.over_hosts.sessions import Task
+from labctl.api.over_hosts.sessions import Sessions, Task, sessions
 from labctl.api.work.look import look
 from labctl.errors import LabError
+from labctl.frozen import frozen
+from labctl.hosts.link import LOGINS
 from labctl.hosts.record import Host, Record, recorded
 from labctl.lab.live.watch import Watch, Where, Work
 from labctl.lab.live.watchers import CHECKS, LOOKS, TOPOLOGY
@@ -32,110 +35,140 @@ LOOK = 0.3
 AGAIN = 3.0
 """Seconds after which a host that is lost is logged in to again."""
 
-Say = Callable[[list[Stamped]], object]
-"""Called with stamped readings, in any thread."""
-
 
 def watch(lab: str, works: Mapping[str, Work]) -> Watch:
     """Return a lab over hosts that is followed by some who look at it."""
-    return Watch(lab, works, Where(this_machine, _placed))
+    return Watch(lab, works, Where(this_machine, lambda who: {"hosts": _Follow(who)}))
 
 
-def _placed(works: Mapping[str, Work]) -> Mapping[str, Work]:
-    """Return who works here so that others look on the hosts: one for what every view needs, and one for each more."""
-    always = {name: work for name, work in works.items() if name in LOOKS}
-    found: dict[str, Work] = {"hosts": partial(_follow, works=always)}
-    for name, work in works.items():
-        if name in CHECKS:
-            found[name] = _check
-        elif name not in {**LOOKS, **TOPOLOGY}:
-            found[name] = partial(_read, works={name: work})
-    return found
+@frozen
+class _Follow:
+    """Who follows a lab over hosts, on each of which these look. Another one on its line says who does from then on."""
 
+    works: Mapping[str, Work]
 
-def _follow(lab: str, line: Line, works: Mapping[str, Work]) -> None:
-    """Send what is read on the hosts of a lab, over which it is, and which of them are lost. Raise Hangup."""
-    _Following(lab, works, line.send).follow(line)
+    def __call__(self, lab: str, line: Line) -> None:
+        """Send what is read on the hosts, over which the lab is, and which of them are lost. Raise Hangup."""
+        _Following(lab, self.works, line).follow()
 
+    @property
+    def always(self) -> Mapping[str, Work]:
+        """Return who looks on each host as every view needs it."""
+        return {name: work for name, work in self.works.items() if name in LOOKS}
 
-def _read(lab: str, line: Line, works: Mapping[str, Work]) -> None:
-    """Send what is read on the hosts of a lab that are reached. Raise Hangup."""
+    @property
+    def more(self) -> Mapping[str, Work]:
+        """Return who else looks on each host."""
+        return {name: work for name, work in self.works.items() if name not in {**LOOKS, **TOPOLOGY, **CHECKS}}
 
-    def say(found: list[Stamped]) -> None:
-        if read := [one for one in found if isinstance(one[1], OnHost)]:
-            line.send(read)
-
-    _Following(lab, works, say).follow(line)
-
-
-def _check(lab: str, line: Line) -> None:
-    """Send verdicts of the checks of a lab. Raise Hangup."""
-    from labctl.api.over_hosts.checker import check
-
-    check(lab, line)
+    @property
+    def checks(self) -> bool:
+        """Return whether checks are asked."""
+        return CHECKS.keys() <= self.works.keys()
 
 
 class _Following:
-    """The hosts of a lab, on which some look at what is there."""
+    """A lab over hosts that is followed."""
 
-    def __init__(self, lab: str, works: Mapping[str, Work], say: Say) -> None:
-        self._lab, self._works, self._say = lab, works, say
-        self._saying = threading.Lock()
+    def __init__(self, lab: str, works: Mapping[str, Work], line: Line) -> None:
+        self._lab, self._wanted, self._line = lab, _Follow(works), line
+        self._sending = threading.Lock()
+        self._logging_in = threading.BoundedSemaphore(LOGINS)
 
-    def follow(self, line: Line) -> None:
+    def follow(self) -> None:
         """Follow the lab as its record here is, and then as the next one is. Raise Hangup."""
         while True:
             record = recorded(self._lab)
-            with self._followed(record):
+            with self._followed(record) as found:
                 while recorded(self._lab) == record:
-                    if select.select([line], [], [], LOOK)[0]:
-                        line.received()
+                    self._attend(record, found)
 
     @contextmanager
-    def _followed(self, record: Record | None) -> Iterator[None]:
-        """Follow the lab on all its hosts within the body."""
-        over = threading.Event()
+    def _followed(self, record: Record | None) -> Iterator[dict[str, Sessions]]:
+        """Follow the lab on all its hosts within the body. Yield the sessions there, once they were tried to be had."""
+        over, found = threading.Event(), dict[str, Sessions]()
         self._tell(*(_as_readings(record) if record else [NotThere()]))
         hosts = record.hosts.items() if record else ()
-        threads = [threading.Thread(target=self._on_host, args=(*host, over), daemon=True) for host in hosts]
+        threads = [threading.Thread(target=self._on_host, args=(*host, found, over), daemon=True) for host in hosts]
         for thread in threads:
             thread.start()
-        yield
+        yield found
         over.set()
         for thread in threads:
             thread.join()
 
+    def _attend(self, record: Record | None, found: Mapping[str, Sessions]) -> None:
+        """Have checks asked, or not, as long as that is wanted and the record of the lab is this. Raise Hangup."""
+        asked = self._wanted.checks
+        with _asked(record, found) if record and asked else nullcontext() as checks:
+            lines = [self._line, checks] if checks else [self._line]
+            while self._wanted.checks == asked and recorded(self._lab) == record:
+                ready, _, _ = select.select(lines, [], [], LOOK)
+                for told in self._line.received() if self._line in ready else ():
+                    if isinstance(told, _Follow):
+                        self._wanted = told
+                    elif checks:
+                        checks.offer(told)
+                for verdicts in checks.received() if checks in ready else ():
+                    self._send(verdicts)
+
     def _tell(self, *found: Reading) -> None:
         at = time.time()
-        self._tell_stamped([(at, reading) for reading in found])
+        self._send([(at, reading) for reading in found])
 
-    def _tell_stamped(self, found: list[Stamped]) -> None:
-        with self._saying:
-            self._say(found)
+    def _send(self, found: list[Stamped]) -> None:
+        with self._sending:
+            self._line.send(found)
 
-    def _on_host(self, host: str, known: Host, over: threading.Event) -> None:
+    def _on_host(self, host: str, known: Host, all_found: dict[str, Sessions], over: threading.Event) -> None:
         """Follow the lab on a host, which is logged in to again where it is lost."""
         with suppress(Hangup):  # the process ends then
             while not over.is_set():
-                try:
-                    self._until_lost(host, known, over)
-                except LabError as error:
-                    self._tell(HostLost(host, _in_a_line(error)))
-                    over.wait(AGAIN)
+                with ExitStack() as session:
+                    with self._logging_in:
+                        found = all_found[host] = session.enter_context(sessions({host: known}))
+                    try:
+                        self._look(host, found, over)
+                    except LabError as error:
+                        self._tell(HostLost(host, _in_a_line(error)))
+                        found.lose(host, error)
+                    found.lose(host, LabError(f"{host} is not followed any more"))
+                over.wait(AGAIN)
 
-    def _until_lost(self, host: str, known: Host, over: threading.Event) -> None:
-        """Follow the lab on a host. Raise LabError once it is lost."""
-        from labctl.api.over_hosts.sessions import sessions
+    def _look(self, host: str, found: Sessions, over: threading.Event) -> None:
+        """Have those who are to look on a host do so. Raise LabError once it is lost."""
+        found.reach_all()
+        always = found.start(host, partial(look, self._lab, self._wanted.always))
+        clock, more = _Clock(always), dict[str, Task[None]]()
 
-        with sessions({host: known}) as found:
-            found.reach_all()
-            task = found.start(host, partial(look, self._lab, self._works))
-            clock = _Clock(task)
-            found.until(
-                lambda: task.over or over.is_set(), lambda _, read: self._tell_stamped([*map(clock.here, read)])
-            )
-            if task.over:
-                _ = task.result
+        def changed(wanted: _Follow) -> bool:
+            return self._wanted is not wanted or over.is_set() or always.over
+
+        while not over.is_set() and not always.over:
+            wanted = self._wanted
+            for name in more.keys() - wanted.more.keys():
+                found.interrupt([more.pop(name)])
+            for name in wanted.more.keys() - more.keys():
+                more[name] = found.start(host, partial(look, self._lab, {name: wanted.more[name]}))
+            found.until(partial(changed, wanted), lambda _, read: self._send([*map(clock.here, read)]))
+        if always.over:
+            _ = always.result
+
+
+@contextmanager
+def _asked(record: Record, found: Mapping[str, Sessions]) -> Iterator[Line]:
+    """Have a thread ask the checks of a lab. Yield the line to it."""
+    from labctl.api.over_hosts.checker import check
+
+    ours, theirs = Line.pair()
+
+    def ask() -> None:
+        with closing(theirs), suppress(Hangup):
+            check(record, found, theirs)
+
+    threading.Thread(target=ask, daemon=True).start()
+    with closing(ours):
+        yield ours
 
 
 class _Clock:

@@ -38,7 +38,8 @@ LOOK = 0.3
 Work = Callable[[str, Line], object]
 """Who looks at a lab: sends lists of stamped readings on a line until the process ends that it runs in.
 
-On the line come sets of names, of namespaces in which something has changed (an empty one for the lab itself).
+On the line come sets of names, of namespaces in which something has changed (an empty one for the lab itself), and
+another work where it is to do that from now on.
 """
 
 
@@ -107,10 +108,17 @@ class Watch:
         self._workers.clear()
 
     def look(self, works: Mapping[str, Work]) -> None:
-        """Have others look from now on: those that are not named end, those that are new are started."""
-        self._works = self._where.placed(works)
+        """Have others look from now on: those that are not named end, those that are new are started.
+
+        One whose work is another from now on is told it.
+        """
+        before, self._works = self._works, self._where.placed(works)
         for name in self._workers.keys() - self._works.keys():
             self._workers.pop(name).end()
+        for name, worker in self._workers.items():
+            if self._works[name] != before[name]:
+                with suppress(Hangup):  # it is started again
+                    worker.line.send(self._works[name])
 
     def moments(self, also: Collection[int] = (), output: Collection[int] = (), pause: float = 1.0) -> Iterator[Moment]:
         """Yield a moment whenever something was read, and when `pause` seconds have passed without.
@@ -167,9 +175,8 @@ class Watch:
                 yield from ((at, event) for event in happened)
                 changed |= _changed(reading, happened)
         if changed:
-            for other, worker in self._workers.items():
-                if other != name:
-                    worker.line.offer(frozenset(list(changed)[:MOST_NAMED]))
+            for worker in self._workers.values():  # also the one that says so: it may be over hosts, with all who look
+                worker.line.offer(frozenset(list(changed)[:MOST_NAMED]))
 
     def _ended(self, name: str, read: list[Stamped]) -> Iterator[tuple[float, Event]]:
         """Yield what it means that one of them has ended: with an error, or with the lab. Raise the error."""
