@@ -11,7 +11,8 @@ import pytest
 
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.beside import Beside
-from labctl.api.over_hosts.sessions import Sessions, Task
+from labctl.api.over_hosts.sessions import Sessions
+from labctl.api.over_hosts.task import Task
 from labctl.hosts import answers
 from labctl.hosts.errors import HostLost
 from labctl.hosts.link import Links

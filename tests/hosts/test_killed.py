@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import pytest
 
 from labctl import cli
-from labctl.api.over_hosts.sessions import Task
+from labctl.api.over_hosts.task import Task
 from labctl.lab.cables.status import CableStatus
 from tests.e2e.world import eventually
 from tests.hosts.conftest import Wire

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from labctl.api.over_hosts.known import names, that_run
-from labctl.api.over_hosts.sessions import Task
+from labctl.api.over_hosts.task import Task
 from labctl.api.over_hosts.up import Merged
 from labctl.errors import UsageError
 from labctl.hosts.record import Record

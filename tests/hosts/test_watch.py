@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import pytest
 
 from labctl.api.over_hosts import watch
-from labctl.api.over_hosts.sessions import Task
+from labctl.api.over_hosts.task import Task
 from labctl.live.readings import OnHost, Packet, Packets
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.clocks import Reading

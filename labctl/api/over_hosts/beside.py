@@ -5,12 +5,10 @@ from __future__ import annotations
 import queue
 from collections import ChainMap
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 from labctl.api.caller import Work
-from labctl.api.over_hosts.sessions import SILENTLY, Aside, Sessions, Task, Tell
-
-Result = TypeVar("Result")
+from labctl.api.over_hosts.sessions import Sessions
+from labctl.api.over_hosts.task import SILENTLY, Aside, Result, Task, Tell
 
 
 class Beside(Sessions):

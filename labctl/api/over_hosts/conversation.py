@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from labctl.api import agent
 from labctl.api.caller import Work
-from labctl.api.over_hosts.sessions import Sessions, Task
+from labctl.api.over_hosts.sessions import Sessions
+from labctl.api.over_hosts.task import Task
 from labctl.errors import LabError
 from labctl.hosts.annotations import fits, result_of
 from labctl.hosts.errors import HostLost, at, speaks_otherwise

@@ -14,19 +14,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from labctl import __version__
 from labctl.api import agent
 from labctl.api.caller import Work
+from labctl.api.over_hosts.task import SILENTLY, Aside, Result, Task, Tell
 from labctl.errors import LabError
 from labctl.hosts import answers
-from labctl.hosts.annotations import fits, result_of
+from labctl.hosts.annotations import fits
 from labctl.hosts.errors import HostLost, at, other_version, speaks_otherwise
 from labctl.hosts.link import Link, Links, links
 from labctl.hosts.record import Host
-
-Result = TypeVar("Result")
 
 BEAT = 5.0
 """Seconds between two words to each host."""
@@ -34,58 +33,8 @@ BEAT = 5.0
 SILENT = 15.0
 """Seconds without a word from a host after which it is lost: before its lease ends (agent.LEASE)."""
 
-
-Aside = queue.SimpleQueue[tuple["Task[Any]", str, Any]]
-"""Where a thread beside the one that hears hosts is told of its own work: what `Task.hear` is."""
-
-
-class Task(Generic[Result]):
-    """Some work on a host."""
-
-    def __init__(self, link: Link, number: int, work: Work[Result], aside: Aside | None) -> None:
-        self.host = link.host
-        self._work = work
-        self.link = link
-        self.number = number
-        self.aside = aside
-        self.over = False  # whether its result or its error is there
-        self.settled = False  # whether what it made lasts, or is taken back
-        self.error: LabError | None = None
-        self._result: Any = None
-
-    @property
-    def result(self) -> Result:
-        """Return what came of it. Raise what it raised, with the name of the host in front."""
-        if self.error is not None:
-            raise self.error
-        result: Result = self._result
-        return result
-
-    def hear(self, kind: str, what: Any) -> None:
-        """Hear what the host says of it. Raise NotPlain where its result is none of this work."""
-        if kind == "result":
-            if not fits(what, result_of(self._work)):
-                raise answers.NotPlain(f"its result is of type {type(what).__name__}")
-            self.over, self._result = True, what
-        elif kind == "failed":
-            self.fail(at(self.host, what))
-        elif kind == "settled":
-            self.settled = True
-
-    def fail(self, error: LabError) -> None:
-        """Have nothing more come of it."""
-        if not self.settled:
-            self.error = error
-        self.over = self.settled = True
-
-
-Tell = Callable[[Task[Any], Any], object]
-"""Called with some work and what it tells."""
-
 TellLost = Callable[[str, LabError], object]
 """Called with the name of a host that is lost, and why."""
-
-SILENTLY: Tell = lambda task, what: None  # noqa: E731
 
 
 class Sessions:

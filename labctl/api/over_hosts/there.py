@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from labctl.api.caller import Caller
 from labctl.api.over_hosts.known import that_run
-from labctl.api.over_hosts.sessions import Task, sessions
+from labctl.api.over_hosts.sessions import sessions
+from labctl.api.over_hosts.task import Task
 from labctl.api.work import inspect, operate, parts
 from labctl.errors import LabError
 from labctl.hosts.command import Streams, run_there

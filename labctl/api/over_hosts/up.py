@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from labctl.api.caller import Caller
 from labctl.api.over_hosts import cables, neighbours
 from labctl.api.over_hosts.down import end, end_recorded
-from labctl.api.over_hosts.sessions import Sessions, Task, Tell, sessions
+from labctl.api.over_hosts.sessions import Sessions, sessions
+from labctl.api.over_hosts.task import Task, Tell
 from labctl.api.work import parts
 from labctl.engine.cable.no_core import dump_no_core
 from labctl.errors import LabError, UsageError

@@ -16,7 +16,8 @@ from dataclasses import replace
 from functools import partial
 
 from labctl.api.over_hosts.conversation import READ_AGAIN, readings_of
-from labctl.api.over_hosts.sessions import Sessions, Task, sessions
+from labctl.api.over_hosts.sessions import Sessions, sessions
+from labctl.api.over_hosts.task import Task
 from labctl.api.work.look import look
 from labctl.errors import LabError
 from labctl.frozen import frozen
