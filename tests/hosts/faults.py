@@ -103,7 +103,7 @@ OF_A_CABLE = (
     ),
     firewall(  # a path that takes less than the interfaces of its ends, and says nothing of it by ICMP
         "narrow", "srv2", "input", "udp dport PORT[right] meta length > 1100 drop",
-        left="path MTU 1024: packets over 958 bytes travel in several datagrams", right="path MTU 1500",
+        left="path MTU 1100: packets over 1034 bytes travel in several datagrams", right="path MTU 1500",
     ),
     firewall(
         "small", "srv2", "input", "udp dport PORT[right] meta length > 300 drop",

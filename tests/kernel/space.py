@@ -83,7 +83,11 @@ class Space:
         return found  # type: ignore[no-any-return]
 
     def enter(self) -> None:
-        """Bring this process, which has no other threads, inside for good."""
+        """Bring this process, which has no other threads, inside for good, where it may open /dev/net/tun."""
+        if self.mode == "rootless" and SUITE_IS_ROOT:
+            unshare(CLONE_NEWNS)
+            mount("", "/", flags=MS_REC | MS_PRIVATE)
+            let_users_open_tun()
         setns(self._pidfd, self._namespaces)
         if self.mode == "rootless":
             os.setresgid(0, 0, 0)
@@ -92,15 +96,11 @@ class Space:
 
     @contextmanager
     def holding(self, make: Callable[[], object]) -> Iterator[int]:
-        """Have a process inside keep what a function makes, for which it may open /dev/net/tun; yields its PID."""
+        """Have a process inside keep what a function makes; yields its PID."""
         ready, done = os.pipe()
         child = os.fork()
         if child == 0:
             try:
-                if SUITE_IS_ROOT:
-                    unshare(CLONE_NEWNS)
-                    mount("", "/", flags=MS_REC | MS_PRIVATE)
-                    let_users_open_tun()
                 self.enter()
                 kept = make()
                 os.write(done, b"1")

@@ -39,7 +39,7 @@ _LOOKS: dict[str, tuple[Reason, ...]] = {
     ),
     "the addresses, where each is, and with which prefix: ip -br addr": (
         Reason.ADDRESS_MISSING, Reason.ADDRESS_ELSEWHERE, Reason.ADDRESS_DUPLICATE, Reason.WRONG_PREFIX,
-        Reason.IPV6_OFF, Reason.TENTATIVE, Reason.DAD_FAILED, Reason.ANSWERED_BY_ANOTHER,
+        Reason.IPV6_OFF, Reason.TENTATIVE, Reason.DAD_FAILED, Reason.ANSWERED_BY_ANOTHER, Reason.ANSWERED,
     ),
     "how neighbours find each other: ip neigh, tcpdump -n arp or icmp6": (
         Reason.NEIGHBOUR_FAILED, Reason.NEIGHBOUR_WRONG, Reason.NO_ARP,
