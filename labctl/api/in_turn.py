@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 from labctl.api.calls import operate
 from labctl.api.client import Call, client
@@ -13,7 +11,7 @@ from labctl.lab.verify import Verified
 
 
 class InTurn:
-    """What runs the checks of a lab in turn. It ends with its context manager."""
+    """What runs the checks of a lab in turn. Close it in the end."""
 
     def __init__(self, lab: str) -> None:
         self._lab = lab
@@ -39,11 +37,3 @@ class InTurn:
             self._call.say(None)
             self._call.__exit__()
             self._call = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

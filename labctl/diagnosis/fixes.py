@@ -14,6 +14,9 @@ from labctl.diagnosis.verdict import Verdict
 from labctl.plan.change import Change
 from labctl.plan.commands import in_running_lab
 from labctl.plan.steps import AddRoute, AutomaticAddresses, InterfaceStep, NoAutomaticAddresses, Removal
+from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.paths import Path
+from labctl.topology.values import Host
 
 _DIFFERENCES = "labctl status"
 _MOST = 3
@@ -45,6 +48,15 @@ def mend(case: Case, namespace: str, *path: str | int, text: str) -> str:
     if drifted(case, namespace):
         return up(case)
     return write(case, *path, text=text)
+
+
+def of_address(case: Case, ref: InterfaceRef, address: Host) -> Path:
+    """Return where in the file an address of an interface is; () where the interface has it not by the file."""
+    interface = case.topology.namespaces[ref.namespace].interfaces.get(ref.interface)
+    for number, written in enumerate(interface.addresses if interface else ()):
+        if written.ip == address:
+            return ("namespaces", ref.namespace, "interfaces", ref.interface, "addresses", number)
+    return ()
 
 
 def by_hand(case: Case, verdict: Verdict) -> Verdict:

@@ -22,6 +22,7 @@ from labctl.kernel.lookup import NoWay, Way
 from labctl.plan.desired_routes import route_of
 from labctl.plan.routes import Route, is_same_route
 from labctl.topology.interface_ref import InterfaceRef
+from labctl.topology.segments import Segments
 
 
 def out(case: Case, number: int) -> Iterator[Verdict]:
@@ -141,7 +142,7 @@ def missing(case: Case, stage: Stage, answer: Witness) -> Verdict:
 def _with_route(case: Case, stage: Stage) -> str:
     """Return what brings the route that is missing."""
     network = _network_of(case, stage)
-    if not stage.leaves and (end := unjoined.own_end(case, stage.namespace, stage.flow.to)):
+    if not stage.leaves and (end := unjoined.own_end(case, Segments(case.topology), stage.namespace, stage.flow.to)):
         own = ("namespaces", stage.namespace, "interfaces", end.interface, "addresses")
         text = f"give {end.interface} an address of {network}, the network of the other end"
         return fixes.mend(case, stage.namespace, *own, text=text)
@@ -215,11 +216,8 @@ def _owns(case: Case, stage: Stage, answer: Witness) -> Verdict:
     if others:
         words += f", and of {', '.join(map(str, others))}; {here} answers for it"
     evidence = (answer, *(Witness(str(ref), "address", str(to)) for ref in owners))
-    space = case.topology.namespaces[here].interfaces.get(own.interface)
-    for number, written in enumerate(space.addresses if space else ()):
-        if written.ip == to:
-            path = ("namespaces", here, "interfaces", own.interface, "addresses", number)
-            return Verdict(str(own), reason, words, evidence, fixes.write(case, *path, text="give it another address"))
+    if path := fixes.of_address(case, own, to):
+        return Verdict(str(own), reason, words, evidence, fixes.write(case, *path, text="give it another address"))
     return Verdict(str(own) if own.interface else here, reason, words, evidence, fixes.up(case))
 
 

@@ -39,25 +39,21 @@ def on_another_link(
     case: Case, stage: Stage, next_hop: Host, owner: InterfaceRef, evidence: tuple[Witness, ...]
 ) -> Iterator[Verdict]:
     """Yield that two links have the same network by the file, so that a host of one is looked for on the other."""
-    spaces = case.topology.namespaces
-    here = spaces[stage.namespace].interfaces.get(stage.leaves)
+    here = case.topology.namespaces[stage.namespace].interfaces.get(stage.leaves)
     network = next((own.network for own in here.addresses if next_hop in own.network), None) if here else None
-    there = spaces[owner.namespace].interfaces.get(owner.interface)
-    number = next((n for n, own in enumerate(there.addresses) if own.ip == next_hop), None) if there else None
+    path = fixes.of_address(case, owner, next_hop)
     segments = Segments(case.topology)
-    if network is None or number is None or owner in segments.of(stage.ref):
+    if network is None or not path or owner in segments.of(stage.ref):
         return
-    own = own_end(case, stage.namespace, next_hop)
+    own = own_end(case, segments, stage.namespace, next_hop)
     link = f"the link of {own}" if own else "another link"
     words = f"{stage.ref} has the network {network} and looks there for {next_hop}, which {owner} has on {link}"
-    path = ("namespaces", owner.namespace, "interfaces", owner.interface, "addresses", number)
     fix = fixes.mend(case, stage.namespace, *path, text=f"give this link another network than {network}")
     yield Verdict(str(stage.ref), Reason.ADDRESS_ELSEWHERE, words, evidence, fix)
 
 
-def own_end(case: Case, namespace: str, address: Host) -> InterfaceRef | None:
+def own_end(case: Case, segments: Segments, namespace: str, address: Host) -> InterfaceRef | None:
     """Return the interface of a namespace on whose link an address is by the file; None where there is none."""
-    segments = Segments(case.topology)
     for owner, _ in case.owners_of(str(address)):
         for ref in segments.of(owner).interfaces:
             if ref.namespace == namespace and ref.interface in case.topology.namespaces[namespace].interfaces:

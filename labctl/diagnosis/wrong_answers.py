@@ -8,6 +8,7 @@ from labctl.diagnosis import fixes
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.topology.interface_ref import InterfaceRef
 
 
 def by_another(case: Case) -> Iterator[Verdict]:
@@ -17,8 +18,8 @@ def by_another(case: Case) -> Iterator[Verdict]:
     if first is None or case.outcome not in ("answered", "differs") or first.namespace == meant:
         return
     seen = Witness(str(first.ref), "answers", "seen here first")
-    if not meant and (path := _written(case, first.namespace)):
-        yield _by_file(case, path, seen)
+    if not meant and (written := _by_file(case, first.namespace)):
+        yield _unwanted(case, written, seen)
         return
     owner = next((ref for ref, _ in case.owners_of(to) if ref.namespace == first.namespace), None)
     by_file = f", which {meant} has by the file" if meant else ", which none has by the file"
@@ -31,19 +32,17 @@ def by_another(case: Case) -> Iterator[Verdict]:
     yield Verdict(str(first.ref), Reason.ANSWERED_BY_ANOTHER, words, (seen,), fixes.up(case))
 
 
-def _written(case: Case, namespace: str) -> tuple[str | int, ...]:
-    """Return where the file gives a namespace the address that the check asks for; nothing where it does not."""
-    for name, interface in case.topology.namespaces[namespace].interfaces.items():
-        for number, own in enumerate(interface.addresses):
-            if own.ip == case.asked.to:
-                return ("namespaces", namespace, "interfaces", name, "addresses", number)
-    return ()
+def _by_file(case: Case, namespace: str) -> InterfaceRef | None:
+    """Return the interface of a namespace that by the file has the address which the check asks for."""
+    own = (InterfaceRef(namespace, name) for name in case.topology.namespaces[namespace].interfaces)
+    return next((ref for ref in own if fixes.of_address(case, ref, case.asked.to)), None)
 
 
-def _by_file(case: Case, path: tuple[str | int, ...], seen: Witness) -> Verdict:
-    """Return that the namespace answers that has the address by the file, where the check wants no answer."""
-    owner, to = f"{path[1]}:{path[3]}", str(case.asked.to)
+def _unwanted(case: Case, owner: InterfaceRef, seen: Witness) -> Verdict:
+    """Return that an interface answers that has the address by the file, where the check wants no answer."""
+    to = str(case.asked.to)
     words = f"{owner} has the address {to} by the file, and answers; the check wants no answer"
     text = "take this address away, or expect an answer in the check"
+    path = fixes.of_address(case, owner, case.asked.to)
     fix = fixes.up(case) if case.changes else fixes.write(case, *path, text=text)
-    return Verdict(owner, Reason.ANSWERED, words, (Witness(owner, "address", to), seen), fix)
+    return Verdict(str(owner), Reason.ANSWERED, words, (Witness(str(owner), "address", to), seen), fix)

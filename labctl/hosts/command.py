@@ -34,7 +34,7 @@ SSH = (
     "-oServerAliveInterval=5",
     "-oServerAliveCountMax=2",
 )
-"""ssh with the configuration of the user; it gives up where the network is cut (ssh_config(5))."""
+"""ssh with the configuration of the user; it ends where the network is cut (ssh_config(5))."""
 
 _THERE = (
     'PATH="$PATH:$HOME/.local/bin"; '

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,7 @@ class LabFile(pytest.File):
         self._until_torn_down = ExitStack()
         try:
             self.lab = self._until_torn_down.enter_context(labs_of(self.session).up(self.path))
-            self.in_turn = self._until_torn_down.enter_context(InTurn(self.lab.name))
+            self.in_turn = self._until_torn_down.enter_context(closing(InTurn(self.lab.name)))
         except pytest.fail.Exception as error:
             raise NoLab(
                 str(error), f"lab {self.own_name} could not be made, as the first of its checks tells"

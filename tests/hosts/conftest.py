@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
@@ -32,6 +33,16 @@ def _machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
         pytest.skip(lacks)
     with machines(tmp_path_factory.mktemp("machines"), ("near", "srv1", "srv2")) as found:
         yield Wire(*found)
+
+
+@contextmanager
+def standing(wire: Wire, file: str, text: str) -> Iterator[Wire]:
+    """Have a lab stand for several tests; then nothing of it is left on any machine."""
+    wire.near.labctl("up", wire.near.file(file, text))
+    yield wire
+    wire.near.labctl("down")
+    for machine in wire:
+        machine.is_as_before()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.e2e.world import eventually
-from tests.hosts.conftest import Wire
+from tests.hosts.conftest import Wire, standing
 from tests.hosts.machines import Machine, inside
 
 LAB = """
@@ -36,12 +36,8 @@ ALWAYS = ("rootless environment of lossy", "sleep 1000")
 @pytest.fixture(scope="module")
 def made(_machines: Wire) -> Iterator[Wire]:
     """The machines with the lab, made once."""
-    near = _machines.near
-    near.labctl("up", near.file("lossy.yaml", LAB))
-    yield _machines
-    near.labctl("down")
-    for machine in _machines:
-        machine.is_as_before()
+    with standing(_machines, "lossy.yaml", LAB):
+        yield _machines
 
 
 @pytest.fixture(autouse=True)

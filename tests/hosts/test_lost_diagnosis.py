@@ -10,7 +10,7 @@ import pytest
 
 from labctl.api.over_hosts.gather import GatherThere
 from labctl.api.over_hosts.sessions import Sessions
-from tests.hosts.conftest import Wire
+from tests.hosts.conftest import Wire, standing
 from tests.hosts.losing import labctl_losing
 
 LAB = """
@@ -36,12 +36,8 @@ checks:
 @pytest.fixture(scope="module")
 def made(_machines: Wire) -> Iterator[Wire]:
     """The machines with the lab, made once."""
-    near = _machines.near
-    near.labctl("up", near.file("asked.yaml", LAB))
-    yield _machines
-    near.labctl("down")
-    for machine in _machines:
-        machine.is_as_before()
+    with standing(_machines, "asked.yaml", LAB):
+        yield _machines
 
 
 def _losing(made: Wire, host: str, question: tuple[type, str], *words: str, code: int) -> str:

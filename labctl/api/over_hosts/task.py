@@ -16,7 +16,7 @@ from labctl.hosts.link import Link
 Result = TypeVar("Result")
 
 Aside = queue.SimpleQueue[tuple["Task[Any]", str, Any]]
-"""Where a thread beside the one that hears hosts is told of its own work: what `Task.hear` is."""
+"""The queue of a thread that does not hear hosts itself: its tasks, each with what `Task.hear` is called with."""
 
 
 class Task(Generic[Result]):

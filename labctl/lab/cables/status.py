@@ -31,12 +31,12 @@ class CableStatus:
 
     @property
     def is_up(self) -> bool:
-        """Whether it has a carrier."""
+        """Return whether it has a carrier."""
         return self.state == "up"
 
     @property
     def settled(self) -> bool:
-        """Whether it has a carrier, and the path MTU is known exactly."""
+        """Return whether it has a carrier, and the path MTU is known exactly."""
         return self.is_up and not self.counters.get("searching")
 
     def seen(self) -> Seen:
