@@ -9,8 +9,11 @@ import pytest
 from tests.e2e.world import REPO, SUITE_IS_ROOT, World
 from tests.programs import SHIPPED_NEED, needed
 
+ANNOUNCED_BY_THE_THIRD = """neighbor 192.0.2.5 timers connect 1
+           address-family ipv4 unicast
+            redistribute connected"""
 WITHOUT = {
-    "bgp": {("redistribute connected", "!"): {"learned", "across"}},
+    "bgp": {(ANNOUNCED_BY_THE_THIRD, "!"): {"learned", "across"}},
     "dual-stack": {
         ("net.ipv4.ip_forward: 1", "net.ipv4.ip_forward: 0"): {"ipv4", "tcp-over-ipv4"},
         ("net.ipv6.conf.all.forwarding: 1", "net.ipv6.conf.all.forwarding: 0"): {"ipv6", "tcp-over-ipv6"},
