@@ -20,6 +20,10 @@ def main() -> None:
     match sys.argv[1:]:
         case ["agent", *words]:  # of ssh, on one of several hosts: the Python in which labctl is (hosts/link.py)
             os.execv(sys.executable, [sys.executable, *words])
+        case ["signal", note, number]:  # of ssh, too (hosts/passing_on.py)
+            from labctl.hosts.by_note import send_signal
+
+            sys.exit(not send_signal(note, int(number)))
     gc.set_threshold(COLLECT_AFTER)
     try:
         from labctl.cli import main as run

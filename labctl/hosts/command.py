@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from labctl.errors import UsageError
 from labctl.hosts.notes import NOTE, OF_SSH
 from labctl.hosts.record import PART, Host
 from labctl.process.execve import why_not
-from labctl.process.signals import KEYBOARD, block_signals, ignored, on_terminal
+from labctl.process.signals import KEYBOARD, be_deaf, block_signals, ignored, on_terminal
 from labctl.process.syscalls import die_with_parent
 
 Wait = Callable[["subprocess.Popen[bytes]"], int]
 """Waits for a program to end, and returns its exit code as Popen has it."""
 
-
-class Streams(NamedTuple):
-    """How a command is waited for, and a descriptor for what it prints, other than our own standard output."""
-
-    wait: Wait = subprocess.Popen.wait
-    output: int | None = None
-
+ENDS_SSH = signal.SIGQUIT
+"""What ends an ssh that does not hear TERMINATION; it leaves the terminal as it was."""
 
 SSH = (
     "ssh",
@@ -56,23 +51,34 @@ def environment_inside() -> dict[str, str]:
     return {**said, PART: ""} if PART in said else said
 
 
-def run_there(host: Host, words: Sequence[str], note: str, streams: Streams | None = None) -> int:
+def run_there(
+    host: Host,
+    words: Sequence[str],
+    note: str,
+    wait: Wait = subprocess.Popen.wait,
+    output: int | None = None,
+    deaf: Sequence[signal.Signals] = (),
+) -> int:
     """Run labctl on a host, for what of a lab is there. Where the streams of this process are a terminal, so are those.
 
-    Return its exit code, that of ssh where the host is not reached: 255. What else ends with that is noted there.
+    `output` is a descriptor for what it prints, other than our own standard output. Signals that ssh is deaf to are
+    heard by this process, which `wait` is about. Return the exit code, that of ssh where the host is not reached: 255.
+    What else ends with that is noted there.
     """
-    wait, output = streams or Streams()
     terminal = "-t" if output is None and sys.stdin.isatty() and sys.stdout.isatty() else "-T"
-    command = [*SSH, terminal, "--", host.ssh, labctl_there(words, {PART: host.mark, NOTE: note})]
+    # What ssh leaves behind for logins to come is not to be deaf: it does not become a master (ssh_config(5)).
+    options = [terminal, *(["-oControlMaster=no"] if deaf else [])]
+    command = [*SSH, *options, "--", host.ssh, labctl_there(words, {PART: host.mark, NOTE: note})]
     here = os.getpid()
 
     def begin() -> None:
-        die_with_parent(here)  # and the command there with ssh (session_end.py)
+        die_with_parent(here, ENDS_SSH if deaf else signal.SIGTERM)  # and the command there with ssh (session_end.py)
         on_terminal()
+        be_deaf(deaf)
 
     try:
-        # The keyboard is for the program there; ssh hears it. See lab/execute.py about the other signals.
-        with ignored(*KEYBOARD), block_signals() as unblock:
+        # The keyboard is for the program there, by ssh or by `wait`. See lab/execute.py about the other signals.
+        with ignored(*(number for number in KEYBOARD if number not in deaf)), block_signals() as unblock:
             process = subprocess.Popen(command, preexec_fn=begin, stdout=output)
             unblock()
             code = wait(process)

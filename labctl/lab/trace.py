@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from labctl.engine.loop.signals import numbers_of
 from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.kernel import connection_filter, namespaces, sockets
 from labctl.kernel.packet_taps import PacketTaps, Seen
@@ -41,9 +42,9 @@ QUIET, SETTLE = 0.05, 0.5  # seconds without a packet after which it is over, an
 def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: bool, stop: int) -> Traced:
     """Run a command in a namespace of a lab and follow its packets, until it ends.
 
-    It is asked to end once the descriptor `stop` is readable. What it prints goes to standard output, or to standard
-    error. Raise UsageError if there is no such namespace or
-    command, KernelRefused where packets cannot be seen.
+    It is sent the signals that are heard at the descriptor `stop`. What it prints goes to standard output, or to
+    standard error. Raise UsageError if there is no such namespace or command, KernelRefused where packets cannot be
+    seen.
     """
     state = existing(lab)
     name = resolve(lab, namespace, namespaces_of(lab), "no namespace named")
@@ -142,7 +143,7 @@ class _Watch:
         self._bytes = self._missed = 0
 
     def until_it_ends(self, stop: int, process: subprocess.Popen[bytes]) -> int:
-        """Read packets until a process has ended, which is asked to end once the descriptor `stop` is readable.
+        """Read packets until a process has ended, which is sent the signals that are heard at the descriptor `stop`.
 
         Return its exit code as Popen has it.
         """
@@ -153,8 +154,8 @@ class _Watch:
                     either.register(descriptor, select.EPOLLIN)
                 while ended not in dict(either.poll(0)):
                     if self._taps.wait(READS, either.fileno()) and stop in dict(either.poll(0)):
-                        process.terminate()
-                        either.unregister(stop)
+                        for number in numbers_of(stop):
+                            process.send_signal(number)
                     self._keep(self._taps.some())
         finally:
             os.close(ended)

@@ -7,14 +7,15 @@ closes without a reply means that the child has ended, or has become another pro
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, NamedTuple, NoReturn, TypeVar
 
 from labctl.errors import LabError, kernel_errors_as
 from labctl.process import pickling
-from labctl.process.signals import KEYBOARD, fork, ignored
+from labctl.process.signals import KEYBOARD, fork, ignored, passed_on
 
 Result = TypeVar("Result")
 
@@ -129,13 +130,13 @@ def start(work: Callable[[Reply], object]) -> Child:
 
 
 @contextmanager
-def worker(work: Callable[[Reply], object]) -> Iterator[Child]:
-    """Yield a child that does some work, and wait at the end until it has ended.
+def worker(work: Callable[[Reply], object], told: Sequence[signal.Signals] = ()) -> Iterator[Child]:
+    """Yield a child that does some work, and wait at the end until it has ended. It is passed on the signals `told`.
 
     Ctrl-C reaches every process of the terminal; the one that waits ignores it, to hear what the other makes of it.
     """
     child = start(work)
-    with ignored(*KEYBOARD):
+    with ignored(*KEYBOARD), passed_on(child.pid, told):
         yield child
         child.wait()
 

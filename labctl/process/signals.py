@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 TERMINATION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that ask a process to end."""
+
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""Those of them that reach one process, and not every one of a terminal."""
 
 KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 """The signals that a terminal sends to every process in its foreground: Ctrl-C and Ctrl-\\."""
@@ -63,7 +66,7 @@ def beside_terminal() -> None:
     """Have this process, just forked, end at once by a signal, and not hear those of the keyboard: its parent does."""
     for number in KEYBOARD:
         signal.signal(number, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, signal.SIG_DFL)
 
 
@@ -75,6 +78,16 @@ def on_terminal() -> None:
     for number in KEYBOARD:
         signal.signal(number, signal.SIG_DFL)
     not_delayed()
+
+
+def be_deaf(numbers: Sequence[signal.Signals]) -> None:
+    """Have this process, just forked, and the program that it becomes, not hear signals.
+
+    They are delayed, too: a program may hear again what was ignored, as ssh does where another ssh has its connection.
+    """
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 
 
 def not_delayed() -> None:

@@ -88,15 +88,15 @@ def bind(fd: int, address: bytes) -> None:
     _checked(_libc.bind(fd, address, len(address)), "bind")
 
 
-def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when the one that forked it ends; end now if it has ended already.
+def die_with_parent(parent: int, number: int = signal.SIGTERM) -> None:
+    """Have the kernel end this process, by a signal, when the one that forked it ends; end now if it has ended already.
 
     The kernel forgets this when credentials change: call it after the last setns or setuid.
     `parent` is the PID that os.getppid() must still show, 0 where the parent is outside our PID namespace.
     """
-    _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0), "prctl")
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0), "prctl")
     if os.getppid() != parent:
-        os._exit(128 + signal.SIGTERM)
+        os._exit(128 + number)
 
 
 def be_untraceable() -> None:

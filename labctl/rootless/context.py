@@ -22,7 +22,16 @@ from labctl.errors import LabError, UsageError, kernel_errors_as
 from labctl.process import working_directory
 from labctl.process.child import Child, ChildEnded, Reply, Tell, start, worker
 from labctl.process.processes import Process, opened
-from labctl.process.signals import KEYBOARD, TERMINATION, beside_terminal, block_signals, fork, ignored, passed_on
+from labctl.process.signals import (
+    ENDING,
+    KEYBOARD,
+    TERMINATION,
+    beside_terminal,
+    block_signals,
+    fork,
+    ignored,
+    passed_on,
+)
 from labctl.process.syscalls import die_with_parent, setns
 from labctl.rootless import context_names
 from labctl.rootless.holder import NAMESPACES, environment_of_this_process, keep, start_holder
@@ -43,6 +52,9 @@ class Context(Protocol):
 
     def call(self, work: Callable[[], Result]) -> Result:
         """Do some work there. Return its result, raise what it raised."""
+
+    def hand_over(self, work: Callable[[], Result]) -> Result:
+        """Do some work there as `call` does, which hears itself what asks this process to end: SIGTERM, SIGHUP."""
 
     def follow(self, work: Callable[[Tell], Result], listener: Tell) -> Result:
         """Do some work there that tells of its progress; the listener is called in this process. Return as `call`."""
@@ -72,6 +84,8 @@ class HostContext:
 
     def call(self, work: Callable[[], Result]) -> Result:
         return work()
+
+    hand_over = call
 
     def follow(self, work: Callable[[Tell], Result], listener: Tell) -> Result:
         return work(listener)
@@ -118,6 +132,14 @@ class RootlessContext:
     def call(self, work: Callable[[], Result]) -> Result:
         return self.follow(lambda _: work(), lambda _: None)
 
+    def hand_over(self, work: Callable[[], Result]) -> Result:
+        def hearing(reply: Reply) -> None:
+            with ignored(*ENDING):  # once the work is done they come too late
+                reply(work())
+
+        result: Result = self._result_of(hearing, lambda: None, told=ENDING)
+        return result
+
     def follow(self, work: Callable[[Tell], Result], listener: Tell) -> Result:
         result: Result = self._result_of(lambda reply: reply(work(reply.tell)), lambda: None, listener)
         return result
@@ -139,11 +161,15 @@ class RootlessContext:
         return result
 
     def _result_of(
-        self, work: Callable[[Reply], None], then: Callable[[], None], listener: Tell = lambda _: None
+        self,
+        work: Callable[[Reply], None],
+        then: Callable[[], None],
+        listener: Tell = lambda _: None,
+        told: Sequence[signal.Signals] = (),
     ) -> Any:
         """Return what a process in the environment replies; `then` is called while it may still be at work."""
         try:
-            with worker(self._entering(work)) as child:
+            with worker(self._entering(work), told) as child:
                 result = child.result(listener)
                 then()
             return result

@@ -191,6 +191,11 @@ class Machine:
         (inner,) = _children(command.pid)
         os.kill(inner, number)
 
+    def send_to_group(self, command: subprocess.Popen[str], number: signal.Signals) -> None:
+        """Send a signal to a command of labctl here that is in a group of its own, and to what it has started."""
+        (inner,) = _children(command.pid)
+        os.killpg(inner, number)
+
     def interrupt(self, command: subprocess.Popen[str]) -> None:
         """Press Ctrl-C for a command of labctl here."""
         self.send(command, signal.SIGINT)
@@ -223,6 +228,12 @@ class Machine:
         """End everything here at once, as where the power fails."""
         self._outside.kill()
         self._outside.wait()
+
+
+def in_own_group() -> None:
+    """Be labctl in a process group of its own: as a command of a shell, or of timeout(1)."""
+    os.setpgid(0, 0)
+    labctl()
 
 
 def _to_its_end(

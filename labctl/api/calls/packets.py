@@ -58,9 +58,9 @@ def show_trace(lab: str, namespace: str, command: Sequence[str], to_stderr: bool
     if record := recorded(lab):
         from labctl.api.over_hosts.trace import trace_command
         from labctl.engine.loop.signals import heard
-        from labctl.process.signals import KEYBOARD, ignored
+        from labctl.process.signals import TERMINATION, ignored
 
-        with heard(again=work.ENDING) as stop, ignored(*KEYBOARD):
+        with heard(again=TERMINATION) as stop, ignored(signal.SIGQUIT):
             return show(lambda: trace_command(record, namespace, command, to_stderr, stop))
     return work.show_trace(lab, namespace, command, to_stderr, show)
 

@@ -11,9 +11,9 @@ from labctl.hosts.record import recorded
 def execute(lab: str, namespace: str, command: Sequence[str]) -> int:
     """Run a command that a person has typed. Return its exit code."""
     if record := recorded(lab):
-        from labctl.api.over_hosts.there import labctl
+        from labctl.api.over_hosts.there import execute
 
-        return labctl(record, namespace, ["exec", namespace, "--", *command])
+        return execute(record, namespace, command)
     return work.execute(lab, namespace, command)
 
 

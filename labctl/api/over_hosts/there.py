@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +12,22 @@ from labctl.api.over_hosts.known import that_run
 from labctl.api.over_hosts.sessions import sessions
 from labctl.api.over_hosts.task import Task
 from labctl.api.work import inspect, operate, parts
+from labctl.engine.loop.signals import heard
 from labctl.errors import LabError
-from labctl.hosts.command import Streams, run_there
+from labctl.hosts.command import run_there
 from labctl.hosts.errors import broke_off
 from labctl.hosts.notes import OF_SSH
-from labctl.hosts.record import Record
+from labctl.hosts.passing_on import run_hearing
+from labctl.hosts.record import Host, Record
+from labctl.process.signals import TERMINATION
 from labctl.topology.interface_ref import InterfaceRef
 
 if TYPE_CHECKING:
     from labctl.lab.engines.control import Changes
     from labctl.lab.impair import InForce
+
+Run = Callable[[Host, list[str], str], int]
+"""Runs labctl on a host with some words and the name of a note, and returns the exit code (hosts/command.py)."""
 
 
 def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> None:
@@ -66,18 +72,24 @@ def impair(record: Record, device: str, changes: Sequence[Changes]) -> InForce:
 def run(record: Record, namespace: str, command: Sequence[str], caller: Caller) -> int:
     """Run a command in a namespace, as on one machine. Return its exit code."""
     reported = inspect.Reported(caller)
-    labctl(record, namespace, ["exec", namespace, "--", *command], Streams(reported))
+    labctl(record, namespace, ["exec", namespace, "--", *command], partial(run_there, wait=reported))
     return reported.code
 
 
-def labctl(record: Record, namespace: str, words: Sequence[str], streams: Streams | None = None) -> int:
+def execute(record: Record, namespace: str, command: Sequence[str]) -> int:
+    """Run a command that a person has typed, as on one machine. Return its exit code."""
+    with heard(again=TERMINATION) as signals:
+        return labctl(record, namespace, ["exec", namespace, "--", *command], partial(run_hearing, signals))
+
+
+def labctl(record: Record, namespace: str, words: Sequence[str], run: Run = run_there) -> int:
     """Run a command of labctl that is about one namespace of a lab, on the host where that is. Return its exit code.
 
-    It has the streams of this process, where none are given. Raise UsageError where there is no such namespace,
-    LabError where the host is not reached, or does not tell how the command ended, and what labctl there raises.
+    Raise UsageError where there is no such namespace, LabError where the host is not reached, or does not tell how the
+    command ended, and what labctl there raises.
     """
     (command, *others), host, note = words, record.host_of(namespace), f"ended-{secrets.token_hex(8)}"
-    code = run_there(record.hosts[host], [command, "-l", record.lab, *others], note, streams)
+    code = run(record.hosts[host], [command, "-l", record.lab, *others], note)
     if code == OF_SSH:
         with sessions({host: record.hosts[host]}) as found:
             found.reach_all()

@@ -6,9 +6,7 @@ did not pass on, each host is asked about what is there.
 
 from __future__ import annotations
 
-import os
 import select
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +24,7 @@ from labctl.api.work import packets as work
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.verdict import in_a_line
 from labctl.errors import ExitCode, LabError, UsageError
-from labctl.hosts.command import Streams
+from labctl.hosts.passing_on import run_hearing
 from labctl.hosts.record import Record
 from labctl.kernel.packet_taps import Seen
 from labctl.lab.carriers import Carriers
@@ -44,8 +42,6 @@ from labctl.trace.selection import of_check, of_command
 from labctl.trace.sightings import sightings
 
 if TYPE_CHECKING:
-    import subprocess
-
     from labctl.checks.results import Result
 
 LOOK = 0.1
@@ -59,10 +55,11 @@ def trace_command(record: Record, namespace: str, command: Sequence[str], to_std
     """Run a command in a namespace and follow its packets, as `lab.trace.trace_command` does."""
     name = resolve(record.lab, namespace, record.namespaces, "no namespace named")
     with _watching(record) as (found, watch):
-        streams = Streams(partial(watch.until_it_ends, stop), sys.stderr.fileno() if to_stderr else None)
+        output = sys.stderr.fileno() if to_stderr else None
+        run = partial(run_hearing, stop, ready=watch.readable, output=output)
         code: int = ExitCode.UNREACHABLE
         with watch.kept():
-            code = labctl(record, name, ["exec", name, "--", *command], streams)
+            code = labctl(record, name, ["exec", name, "--", *command], run)
         watch.settle()
         traced = watch.traced(Meant(tuple(command), {name}, of_command), code)
         if traced.has_losses and not traced.lost:
@@ -135,23 +132,11 @@ class _Watch:
                 raise
             self._cut_off = [error]
 
-    def until_it_ends(self, stop: int, process: subprocess.Popen[bytes]) -> int:
-        """Take what hosts see until a process has ended, which is asked to end once a descriptor is readable.
-
-        Return its exit code as Popen has it: that of the command, which ends by the same signal as ssh does here.
-        """
-        ended = os.pidfd_open(process.pid)
-        try:
-            waited = [ended, stop]
-            while ended not in (ready := select.select(waited, [], [], 0)[0]):
-                if stop in ready:
-                    process.terminate()
-                    waited.remove(stop)
-                self._look(LOOK)
-        finally:
-            os.close(ended)
-        code = process.wait()
-        return code if stop in waited else -signal.SIGTERM
+    def readable(self, descriptors: Sequence[int]) -> Sequence[int]:
+        """Take what hosts see until one of these descriptors is readable. Return those that are."""
+        while not (ready := select.select(descriptors, [], [], 0)[0]):
+            self._look(LOOK)
+        return ready
 
     def settle(self) -> None:
         """Take what is still under way, as far as that comes within a moment."""

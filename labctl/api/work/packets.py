@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from labctl.api.caller import Caller, answer
 from labctl.process.child import ChildEnded, Tell
-from labctl.process.signals import KEYBOARD, ignored, passed_on
+from labctl.process.signals import ENDING, KEYBOARD, ignored
 
 if TYPE_CHECKING:
     from labctl.errors import LabError
     from labctl.kernel.packet_taps import Seen
     from labctl.lab.capture import Capture
     from labctl.lab.traced import Traced
-
-ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""What ends the command that is traced, and not the trace: what was seen is told."""
 
 Show = Callable[[Callable[[], "Traced"]], int]
 """Has something traced, and shows what was found. Returns the exit code of the command."""
@@ -42,24 +39,19 @@ def trace_command(lab: str, namespace: str, command: Sequence[str], caller: Call
 
 
 def show_trace(lab: str, namespace: str, command: Sequence[str], to_stderr: bool, show: Show) -> int:
-    """Run a command that a person has typed, and show what became of its packets. Return its exit code."""
+    """Run a command that a person has typed, and show what became of its packets. Return its exit code.
+
+    What asks this process to end asks the command, and not the trace: what was seen is told.
+    """
     from labctl.engine.loop.signals import heard
-    from labctl.errors import KernelRefused
     from labctl.lab.own_labs import context_of
     from labctl.lab.trace import trace_command as traced
 
     def work() -> int:
-        with heard(again=ENDING) as stop:
+        with heard(again=ENDING) as stop, ignored(*KEYBOARD):
             return show(lambda: traced(lab, namespace, command, to_stderr, stop))
 
-    child = context_of(lab).start(work)
-    try:
-        with passed_on(child.pid, ENDING), ignored(*KEYBOARD):
-            code: int = child.result()
-            child.wait()
-    except ChildEnded:
-        raise KernelRefused("the trace was cut off", f"lab {lab} has ended", "labctl list") from None
-    return code
+    return context_of(lab).hand_over(work)
 
 
 def trace_check(lab: str, check: str, caller: Caller) -> Traced:
