@@ -15,7 +15,6 @@ import subprocess
 from contextlib import suppress
 from functools import partial
 
-from labctl.engine.loop.signals import numbers_of
 from labctl.hosts.command import ENDS_SSH, SSH, labctl_there, run_there
 from labctl.hosts.record import Host
 from labctl.process.signals import TERMINATION, on_terminal
@@ -43,8 +42,6 @@ def run_hearing(
             if not _passed_on(host, note, number) and not _ends(process):
                 process.send_signal(ENDS_SSH)
                 ended_by.append(number)
-            for other in numbers_of(signals) - {number}:  # the same one again is one with it, as while it is pending
-                tell(other)
 
         code = until_it_ends(process, signals, tell, ready)
         return -ended_by[0] if ended_by else code

@@ -5,10 +5,8 @@ Taps are open only while it runs. Afterwards the kernel is asked by which route 
 
 from __future__ import annotations
 
-import os
 import select
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,7 +15,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from labctl.engine.loop.signals import numbers_of
 from labctl.errors import KernelRefused, UsageError, kernel_words
 from labctl.kernel import connection_filter, namespaces, sockets
 from labctl.kernel.packet_taps import PacketTaps, Seen
@@ -28,6 +25,7 @@ from labctl.lab.execute import execute, record
 from labctl.lab.names import meant, names, namespaces_of, resolve
 from labctl.lab.state import State, applied, existing
 from labctl.lab.traced import MOST_BYTES, Meant, Traced
+from labctl.process.waiting import until_it_ends
 
 if TYPE_CHECKING:
     from labctl.checks.results import Result, Tools
@@ -50,9 +48,8 @@ def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: b
     name = resolve(lab, namespace, namespaces_of(lab), "no namespace named")
     record(lab, name, shlex.join(command))
     with _watching(state) as watch:
-        code = execute(
-            lab, name, command, partial(watch.until_it_ends, stop), sys.stderr.fileno() if to_stderr else None
-        )
+        wait = partial(until_it_ends, signals=stop, ready=watch.readable)
+        code = execute(lab, name, command, wait, sys.stderr.fileno() if to_stderr else None)
         watch.settle()
     from labctl.trace.selection import of_command
 
@@ -142,24 +139,15 @@ class _Watch:
         self._seen: list[Seen] = []
         self._bytes = self._missed = 0
 
-    def until_it_ends(self, stop: int, process: subprocess.Popen[bytes]) -> int:
-        """Read packets until a process has ended, which is sent the signals that are heard at the descriptor `stop`.
-
-        Return its exit code as Popen has it.
-        """
-        ended = os.pidfd_open(process.pid)
-        try:
-            with select.epoll() as either:
-                for descriptor in (ended, stop):
-                    either.register(descriptor, select.EPOLLIN)
-                while ended not in dict(either.poll(0)):
-                    if self._taps.wait(READS, either.fileno()) and stop in dict(either.poll(0)):
-                        for number in numbers_of(stop):
-                            process.send_signal(number)
-                    self._keep(self._taps.some())
-        finally:
-            os.close(ended)
-        return process.wait()
+    def readable(self, descriptors: Sequence[int]) -> Sequence[int]:
+        """Read packets until one of these descriptors is readable. Return those that are."""
+        with select.epoll() as any_of_them:
+            for descriptor in descriptors:
+                any_of_them.register(descriptor, select.EPOLLIN)
+            while not (ready := any_of_them.poll(0)):
+                self._taps.wait(READS, any_of_them.fileno())
+                self._keep(self._taps.some())
+            return list(dict(ready))
 
     def settle(self) -> None:
         """Read on until no packet is under way any more, as far as that comes within a moment, and then no more."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 
 from labctl.engine.loop.signals import numbers_of
+
+MOMENT = 0.5
+"""Seconds."""
 
 Ready = Callable[[Sequence[int]], Sequence[int]]
 """Waits until one of these descriptors is readable, and returns those that are."""
@@ -23,14 +27,19 @@ def until_it_ends(
 ) -> int:
     """Wait for a program to end, and tell it the signals that are heard at a descriptor meanwhile (heard).
 
-    Return its exit code as Popen has it. `tell` is called with each; where there is none, the program is sent it.
+    Return its exit code as Popen has it. `tell` is called with each; where there is none, the program is sent it. The
+    same one again within a moment is one with it: what is sent to a group reaches all of our processes, each of which
+    passes it on.
     """
     tell = tell or process.send_signal
+    last: dict[int, float] = {}
     ended = os.pidfd_open(process.pid)
     try:
         while ended not in ready([ended, signals]):
             for number in numbers_of(signals):
-                tell(number)
+                if time.monotonic() > last.get(number, -MOMENT) + MOMENT:
+                    tell(number)
+                last[number] = time.monotonic()
     finally:
         os.close(ended)
     return process.wait()

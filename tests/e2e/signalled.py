@@ -10,9 +10,12 @@ import subprocess
 from collections.abc import Callable
 from typing import NamedTuple
 
+_ENDS = """trap "trap '' TERM HUP INT; echo {}; exit {}" {}; """  # once: what is sent to a group may come twice
 _HANDLES = (
-    "trap 'echo terminated; exit 7' TERM; trap 'echo hung up; exit 8' HUP; trap 'echo interrupted; exit 9' INT; "
-    "echo begun; while :; do sleep 0.05; done"
+    _ENDS.format("terminated", 7, "TERM")
+    + _ENDS.format("hung up", 8, "HUP")
+    + _ENDS.format("interrupted", 9, "INT")
+    + "echo begun; while :; do sleep 0.05; done"
 )
 _GOES_ON = "trap 'trap : TERM; echo goes on' TERM; echo begun; until read line; do :; done; exit 5"
 
