@@ -116,12 +116,12 @@ def connection(sites: Sites, hosts: tuple[str, str]) -> tuple[socket.socket, soc
     """A TCP connection from site A to site B, by their addresses."""
     family = socket.AF_INET6 if ":" in hosts[1] else socket.AF_INET
     listener = sites.b.call(lambda: socket.socket(family))
-    listener.bind((hosts[1], 5000))
+    listener.bind((hosts[1], 0))
     listener.listen()
     client = sites.a.call(lambda: socket.socket(family))
     for each in (client, listener):
         each.settimeout(20)
-    client.connect((hosts[1], 5000))
+    client.connect((hosts[1], listener.getsockname()[1]))
     server, _ = listener.accept()
     server.settimeout(20)
     listener.close()

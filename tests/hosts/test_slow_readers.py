@@ -60,6 +60,8 @@ def test_a_reader_of_a_capture_that_stops(wire: Wire) -> None:
     """What the kernel of the host keeps is shown when the reader goes on, and what it could not keep is counted."""
     near = wire.near
     near.labctl("up", near.file("flood.yaml", FILE.replace("    programs:", "").replace("      - {", "#")))
+    # While the address of a neighbour is asked for, its kernel keeps only some of what is for it (arp(7), unres_qlen).
+    near.labctl("exec", "a", "--", "ping", "-c", "1", "-W", "5", "10.2.0.2")
     words = ("capture", "a:v", "--filter", "udp port 5")
     with near.start_labctl(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as it:
         assert it.stdout is not None and it.stderr is not None and it.stderr.readline().startswith("watching a:v")
