@@ -161,13 +161,18 @@ def test_the_programs_of_the_machine_conclude_the_same(lab: World) -> None:
     needed("dig")
     names = [name for name in (*PASS, *OBSERVED) if name.startswith(("http", "dns"))]
     with running(lab, "siteB", SERVERS):
-        found = outcomes(lab, "--system-tools", *names, code=1)
+        found = eventually(lambda: timely(outcomes(lab, "--system-tools", *names, code=None)), "all wait long enough")
         own = outcomes(lab, *names, code=1)
     assert {name: check["outcome"] for name, check in found.items()} == {
         name: check["outcome"] for name, check in own.items()
     }
     assert {name for name, check in found.items() if check["passed"]} == PASS & {*names}
     lab.labctl("down")
+
+
+def timely(found: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what was found, None where a program ended too early, by its own clock, on a busy machine."""
+    return None if any("too early" in check["observed"] for check in found.values()) else found
 
 
 @pytest.mark.parametrize("lost", ["http", "dns"])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from tests.e2e.world import REPO, SUITE_IS_ROOT, World
+from tests.e2e.world import REPO, SUITE_IS_ROOT, World, eventually
 from tests.programs import SHIPPED_NEED, needed
 
 ANNOUNCED_BY_THE_THIRD = """neighbor 192.0.2.5 timers connect 1
@@ -50,12 +50,13 @@ SLOW = ("wait: 60", "wait: 30", "wait: 10")
 
 
 def decided(here: World) -> dict[str, Any]:
-    """Verify, again where the machine was too busy to decide a check. Return what was found."""
-    for _ in range(3):
-        found: dict[str, Any] = here.json("verify", code=None)
-        if not any(check["outcome"] == "undecided" for check in found["checks"]):
-            break
-    return found
+    """Verify until the machine is not too busy to decide a check. Return what was found."""
+
+    def found() -> dict[str, Any] | None:
+        told: dict[str, Any] = here.json("verify", code=None)
+        return None if any(check["outcome"] == "undecided" for check in told["checks"]) else told
+
+    return cast("dict[str, Any]", eventually(found, "every check is decided"))
 
 
 @pytest.mark.parametrize("name", WITHOUT)

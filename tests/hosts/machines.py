@@ -167,10 +167,18 @@ class Machine:
             aside.rename(usual)
 
     def is_as_before(self) -> None:
-        """Raise AssertionError where something runs here that a test has left, or a lab is recorded."""
+        """Raise AssertionError where something runs here that a test has left, or a lab is recorded.
+
+        What comes next finds nothing of that.
+        """
         config = self._home / ".ssh/config"
         config.write_text(config.read_text().replace("User root", f"User {USER}"))
-        eventually(lambda: not self.processes(), f"nothing runs on {self.name}: {self.processes()}")
+        try:
+            eventually(lambda: not self.processes(), f"nothing runs on {self.name}: {self.processes()}")
+        except AssertionError:
+            self.end()
+            self.boot()
+            raise
         records = [*self._home.glob(".local/state/labctl/*.json"), *Path(f"/proc/{self.pid}/root/run/labctl").glob("*")]
         for record in records:
             record.unlink() if record.is_file() else None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from itertools import count
+from types import FrameType
 from typing import Any, cast
 
 import pytest
@@ -99,6 +102,58 @@ def test_work_that_is_settled_is_not_kept_in_memory() -> None:
         del task
         gc.collect()
         assert kept() is None
+
+
+class _NothingMore:
+    """What says that hosts have said more."""
+
+    def set(self) -> None:
+        pass
+
+    def wait(self, seconds: float) -> bool:
+        raise AssertionError("something that was said has been lost: it would be waited for without end")
+
+
+def test_ctrl_c_at_any_moment_loses_nothing_of_what_hosts_say() -> None:
+    """Neither the end of work on one host nor the loss of another: who waits for both would wait for ever."""
+    for number in count(1):
+        found = Sessions()
+        found._more = _NothingMore()  # type: ignore[assignment]
+        found.log_in(cast("Links", _Hosts()), dict.fromkeys(("srv1", "srv2"), Host("", ())))
+        tasks = [found.start(host, _some_work) for host in found.reached]
+        found.heard("srv1", None)
+        found.heard("srv2", answers.dumps((2, "result", "well")))
+        try:
+            sys.settrace(_interrupt_at(number))
+            found.wait(tasks)
+            sys.settrace(None)
+            break
+        except KeyboardInterrupt:
+            sys.settrace(None)
+        assert [task.over for task in tasks] == [True, True], number
+        assert tasks[1].result == "well"
+    assert number > 100, "the instructions are not seen any more"
+
+
+def _interrupt_at(number: int) -> Callable[[FrameType, str, object], Any]:
+    """Return a trace function (sys.settrace) by which the instruction of this number in `until` is interrupted."""
+    left = number
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        if not frame.f_code.co_filename.endswith(("over_hosts/sessions.py", "over_hosts/task.py")):
+            return None
+        if event == "call":
+            within = frame.f_code.co_name == "until" or (frame.f_back is not None and frame.f_back.f_trace is not None)
+            frame.f_trace_opcodes = within
+            return trace if within else None
+        if event == "opcode":
+            left -= 1
+            if not left:
+                raise KeyboardInterrupt
+        return trace
+
+    return trace
 
 
 def test_all_that_a_caller_says_at_once_is_heard_one_by_one() -> None:

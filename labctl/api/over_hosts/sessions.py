@@ -8,11 +8,11 @@ the same sessions (beside.py).
 from __future__ import annotations
 
 import pickle
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -43,7 +43,8 @@ class Sessions:
     def __init__(self) -> None:
         self.lost: MutableMapping[str, LabError] = {}
         self._tell_lost: TellLost = lambda host, why: None
-        self._said: queue.SimpleQueue[tuple[str, bytes | None]] = queue.SimpleQueue()  # None once a host is lost
+        self._said: deque[tuple[str, bytes | LabError]] = deque()  # what each host says, and why one is lost
+        self._more = threading.Event()
         self._last: dict[str, float] = {}  # when each said something
         self._taken: dict[str, int] = {}  # bytes of what each has told that it does not know to be taken
         self._numbers = count(1)
@@ -68,7 +69,8 @@ class Sessions:
         """Take note of what a host says; None once it is lost."""
         self._last[host] = time.monotonic()
         if said != agent.ALIVE:
-            self._said.put((host, said))
+            self._said.append((host, HostLost(host, "the session has ended") if said is None else said))
+            self._more.set()
 
     @property
     def reached(self) -> tuple[str, ...]:
@@ -166,17 +168,19 @@ class Sessions:
         return task.result
 
     def until(self, over: Callable[[], bool], tell: Tell = SILENTLY) -> None:
-        """Hear what hosts say until something is so."""
+        """Hear what hosts say until something is so. What was being heard as Ctrl-C was pressed is heard again."""
         while not over():
-            with suppress(queue.Empty):
-                host, said = self._said.get(timeout=1)
-                if said is None:
-                    self.lose(host, HostLost(host, "the session has ended"))
-                else:
-                    self._hear(host, said, tell)
+            if not self._said and self._more.wait(1):
+                self._more.clear()
+            if self._said:
+                self._hear(*self._said[0], tell)
+                self._said.popleft()
             self._drop_silent()
 
-    def _hear(self, host: str, said: bytes, tell: Tell) -> None:
+    def _hear(self, host: str, said: bytes | LabError, tell: Tell) -> None:
+        if isinstance(said, LabError):
+            self.lose(host, said)
+            return
         try:
             match answers.loads(said):
                 case (int(number), str(kind), what) if kind != "failed" or isinstance(what, LabError):
@@ -208,7 +212,7 @@ class Sessions:
     def _drop_silent(self) -> None:
         for host in self.reached:
             if time.monotonic() - self._last[host] > SILENT:
-                self.lose(host, HostLost(host, f"nothing was heard of it for {SILENT:g} s"))
+                self._said.appendleft((host, HostLost(host, f"nothing was heard of it for {SILENT:g} s")))
 
     def lose(self, host: str, why: LabError) -> None:
         """Have nothing more come of what a host does."""

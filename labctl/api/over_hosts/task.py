@@ -46,7 +46,7 @@ class Task(Generic[Result]):
         if kind == "result":
             if not fits(what, result_of(self._work)):
                 raise answers.NotPlain(f"its result is of type {type(what).__name__}")
-            self.over, self._result = True, what
+            self._result, self.over = what, True
         elif kind == "failed":
             self.fail(at(self.host, what))
         elif kind == "settled":
