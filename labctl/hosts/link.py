@@ -7,12 +7,14 @@ Mitogen starts and talks to; functions are called in it, and it sends what it ha
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import random
 import re
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -66,6 +68,11 @@ class _Login(mitogen.parent.Connection):  # type: ignore[misc]
 
     def create_child(self, **options: Any) -> Any:
         return mitogen.parent.create_child(stderr_pipe=True, preexec_fn=os.setsid, **options)  # Ctrl-C is for labctl
+
+    def get_preamble(self) -> bytes:
+        """Return what Mitogen's child begins with, without having comments taken out first, which takes 0.2 s."""
+        begin = f"\nExternalContext({self.get_econtext_config()!r}).main()\n"
+        return zlib.compress((inspect.getsource(mitogen.core) + begin).encode())
 
     def get_boot_command(self) -> list[str]:
         _, *words = super().get_boot_command()

@@ -127,7 +127,7 @@ OBSERVED = {
 }
 
 
-def outcomes(here: World, *words: str, code: int) -> dict[str, Any]:
+def outcomes(here: World, *words: str, code: int | None) -> dict[str, Any]:
     return {check["name"]: check for check in here.json("verify", *words, code=code)["checks"]}
 
 
