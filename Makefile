@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/sh
 
-.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz sanitize soak labs lessons challenges class-cost wheels bytecode clean
+.PHONY: demo test quick check docs test-kernel bench picture web-picture faults fuzz sanitize soak labs lessons challenges class-cost sixty wheels bytecode clean
 
 # Install into .venv and run the main job: as root with real namespaces, as anybody else without any right.
 demo: .venv/installed bytecode
@@ -72,6 +72,10 @@ labs: .venv/installed-dev bytecode
 # Thirty people with a lab each on this machine: memory, CPU, and what they wait for. Needs root.
 class-cost: .venv/installed-dev bytecode
 	$(BIN)/python -m benchmarks.class_cost
+
+# Sixty students over four hosts, by Ansible and ssh; takes four minutes. Needs root and sshd.
+sixty: .venv/installed-dev bytecode
+	$(BIN)/python -m tests.hosts.sixty
 
 # Every fault and every pair of faults, in both modes: how well `verify` explains each.
 faults: .venv/installed-dev bytecode
