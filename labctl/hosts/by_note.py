@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from labctl.hosts.notes import NOTE
 from labctl.process.processes import children
+
+BEGINS = 3.0
+"""Seconds in which labctl that has just been run begins to hear signals: until then one would end it unheard."""
 
 
 def send_signal(note: str, number: int) -> bool:
@@ -16,21 +20,26 @@ def send_signal(note: str, number: int) -> bool:
 
     SIGINT is sent to all of its group, as by a terminal: labctl leaves what is typed to its command.
     """
-    word = f"{NOTE}={note}".encode()
-    having = [pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if _has(pid, word)]
-    forked = {child for pid in having for child in children(pid)}
-    for pid in having:
-        if pid in forked:
-            continue
-        with suppress(ProcessLookupError):
-            command = os.pidfd_open(pid)
-            if _has(pid, word):  # still: the pidfd is of that process
+    word, end = f"{NOTE}={note}".encode(), time.monotonic() + BEGINS
+    while time.monotonic() < end:
+        for pid in _having(word):
+            with suppress(ProcessLookupError):
+                command = os.pidfd_open(pid)
+                if not (_has(pid, word) and _hears(pid)):  # the pidfd is of that process
+                    continue
                 if number == signal.SIGINT:
                     os.killpg(os.getpgid(pid), number)
                 else:
                     signal.pidfd_send_signal(command, number)
                 return True
+        time.sleep(0.02)
     return False
+
+
+def _having(word: bytes) -> set[int]:
+    """Return the processes that have a word in their environment, and were not forked by such a one."""
+    having = {pid for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))) if _has(pid, word)}
+    return having - {child for pid in having for child in children(pid)}
 
 
 def _has(pid: int, word: bytes) -> bool:
@@ -43,3 +52,11 @@ def _has(pid: int, word: bytes) -> bool:
         return word in (process / "environ").read_bytes().split(b"\0") and (process / "exe").samefile("/proc/self/exe")
     except OSError:  # it has ended, or is another user's
         return False
+
+
+def _hears(pid: int) -> bool:
+    """Return whether a process handles SIGTERM (proc(5), SigCgt of status), as labctl does from its beginning."""
+    with suppress(OSError):
+        caught = Path(f"/proc/{pid}/status").read_text().partition("SigCgt:")[2].split(maxsplit=1)[0]
+        return bool(int(caught, 16) >> signal.SIGTERM - 1 & 1)
+    return False

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from labctl.errors import UsageError
 from labctl.hosts.notes import NOTE, OF_SSH
 from labctl.hosts.record import PART, Host
+from labctl.process import terminal
 from labctl.process.execve import why_not
 from labctl.process.signals import KEYBOARD, be_deaf, block_signals, ignored, on_terminal
 from labctl.process.syscalls import die_with_parent
@@ -61,13 +62,15 @@ def run_there(
 ) -> int:
     """Run labctl on a host, for what of a lab is there. Where the streams of this process are a terminal, so are those.
 
+    In the background of a terminal it reads nothing, as ssh would be stopped, whether its command reads or not.
     `output` is a descriptor for what it prints, other than our own standard output. Signals that ssh is deaf to are
     heard by this process, which `wait` is about. Return the exit code, that of ssh where the host is not reached: 255.
     What else ends with that is noted there.
     """
-    terminal = "-t" if output is None and sys.stdin.isatty() and sys.stdout.isatty() else "-T"
+    behind = terminal.is_behind()
+    has_terminal = output is None and not behind and sys.stdin.isatty() and sys.stdout.isatty()
     # What ssh leaves behind for logins to come is not to be deaf: it does not become a master (ssh_config(5)).
-    options = [terminal, *(["-oControlMaster=no"] if deaf else [])]
+    options = ["-t" if has_terminal else "-T", *["-n"] * behind, *["-oControlMaster=no"] * bool(deaf)]
     command = [*SSH, *options, "--", host.ssh, labctl_there(words, {PART: host.mark, NOTE: note})]
     here = os.getpid()
 

@@ -40,8 +40,10 @@ def run_hearing(
     def wait(process: subprocess.Popen[bytes]) -> int:
         def tell(number: int) -> None:
             if not _passed_on(host, note, number) and not _ends(process):
-                process.send_signal(ENDS_SSH)
                 ended_by.append(number)
+                process.send_signal(ENDS_SSH)
+                if not _ends(process):  # it is stopped
+                    process.kill()
 
         code = until_it_ends(process, signals, tell, ready)
         return -ended_by[0] if ended_by else code

@@ -31,6 +31,14 @@ def refuse_without_screen(command: str, instead: str) -> None:
         raise UsageError(what, f"TERM={kind} has lines only", instead)
 
 
+def is_behind() -> bool:
+    """Return whether others are in the foreground of our terminal: reading it, or setting it, would stop us."""
+    try:
+        return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp()
+    except OSError:  # it is that of another session
+        return False
+
+
 def take() -> None:
     """Make this process a process group of its own, in the foreground of its terminal if it has one."""
     if sys.stdin.isatty():

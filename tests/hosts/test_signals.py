@@ -50,7 +50,14 @@ def test_a_command_that_is_asked_to_end_has_its_last_words(wire: Wire) -> None:
     start = partial(near.start_labctl, main=in_own_group)
     for row in (ROWS[0], TYPED):
         assert signalled(start, near.send_to_group, "siteA", row) == {"exec": row, "trace": row}
+    _a_command_behind_a_terminal_is_not_stopped(near)
     near.labctl("down")
+
+
+def _a_command_behind_a_terminal_is_not_stopped(near: Machine) -> None:
+    """timeout(1) has its command in a group of its own, which is in the background."""
+    command = f"timeout {PATIENCE:g} ~/.local/bin/labctl exec siteA -- echo said"
+    assert near.run("script", "-qec", command, "/dev/null").stdout == "said\n"
 
 
 def test_root_of_a_host_is_asked_to_end_as_well(wire: Wire) -> None:
