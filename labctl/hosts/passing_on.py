@@ -22,7 +22,7 @@ from labctl.process.syscalls import die_with_parent
 from labctl.process.waiting import Ready, readable, until_it_ends
 
 PATIENCE = 20
-"""Seconds that the second login has: less than a person has, and more than a busy host takes to load labctl."""
+"""Seconds that the second login has; a busy host takes some to load labctl."""
 
 BY_ITSELF = 1.0
 """Seconds in which ssh ends of which no command is there any more."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from labctl.engine.loop.signals import numbers_of
 
 MOMENT = 0.5
-"""Seconds."""
+"""Seconds in which the same signal again is one with it."""
 
 Ready = Callable[[Sequence[int]], Sequence[int]]
 """Waits until one of these descriptors is readable, and returns those that are."""
@@ -27,9 +27,9 @@ def until_it_ends(
 ) -> int:
     """Wait for a program to end, and tell it the signals that are heard at a descriptor meanwhile (heard).
 
-    Return its exit code as Popen has it. `tell` is called with each; where there is none, the program is sent it. The
-    same one again within a moment is one with it: what is sent to a group reaches all of our processes, each of which
-    passes it on.
+    Return its exit code as Popen has it. `tell` is called with each; where there is none, the program is sent it. What
+    is sent to a group reaches all of our processes, and each of them passes it on: the same one again within a moment
+    is one with it.
     """
     tell = tell or process.send_signal
     last: dict[int, float] = {}

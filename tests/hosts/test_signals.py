@@ -50,6 +50,8 @@ def test_a_command_that_is_asked_to_end_has_its_last_words(wire: Wire) -> None:
     start = partial(near.start_labctl, main=in_own_group)
     for row in (ROWS[0], TYPED):
         assert signalled(start, near.send_to_group, "siteA", row) == {"exec": row, "trace": row}
+    with wire.srv1.labctl_is('~/labctl-aside "$@"; exit $?'):  # a script that waits for it, and would end unheard
+        assert signalled(near.start_labctl, near.send, "siteA", ROWS[0]) == {"exec": ROWS[0], "trace": ROWS[0]}
     _a_command_behind_a_terminal_is_not_stopped(near)
     near.labctl("down")
 

@@ -17,6 +17,7 @@ import pytest
 
 from labctl.errors import UsageError
 from labctl.process.apart import Answer, Limits, answer, answers, as_user
+from labctl.process.processes import children
 from tests.e2e.conftest import possible
 from tests.e2e.world import ORDINARY_UID
 
@@ -94,11 +95,12 @@ def test_never_more_at_once_than_said(tmp_path: Path) -> None:
 
 
 def test_who_stops_listening_leaves_none_behind() -> None:
+    before = children(os.getpid())
     found = answers([os.getpid, signal.pause, signal.pause], 3)
     next(found)
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    begun = set(children(os.getpid())) - set(before)
     found.close()
-    assert set(children) & set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()) == set()
+    assert begun and not begun & set(children(os.getpid()))
 
 
 def test_another_user_has_none_of_our_rights_and_environment(tmp_path: Path) -> None:
