@@ -12,11 +12,12 @@ discovery carry more than the probe, so for them the number is a lower bound. An
 send to its port; what it has dropped as not its peer's is not counted against the probe.
 
 A counter does not tell whose packets it counts. Where packets were looked at while they crossed (`Crossed`), those of
-others are taken off.
+others are taken off. So are refusals on the way back where silence is expected: an ICMP error is no reply.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 
@@ -73,10 +74,19 @@ class CountingPoint:
 
 @frozen
 class Crossed:
-    """How many packets were seen where they passed counting points: those of a probe, and those of others."""
+    """How many packets were seen where they passed counting points: those of a probe, and those of others.
+
+    `refusals` are those of the probe's that only say that another was not taken in: ICMP errors, and RST.
+    """
 
     own: Mapping[CountingPoint, int] = field(default_factory=dict)
     others: Mapping[CountingPoint, int] = field(default_factory=dict)
+    refusals: Mapping[CountingPoint, int] = field(default_factory=dict)
+
+    def without_refusals(self) -> Crossed:
+        """Return the same, with refusals among what is not the probe's."""
+        own, others = Counter(self.own), Counter(self.others)
+        return Crossed(own - Counter(self.refusals), others + Counter(self.refusals))
 
 
 @frozen

@@ -7,6 +7,7 @@ many packets have to be counted. Counters are compared with it as often as they 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from labctl.checks import evidence as ev
 from labctl.checks.kinds import AtLeast, Counts, Number, kind_of
@@ -38,6 +39,7 @@ class Expected:
     quiet: Sequence[ev.CountingPoint]
     packets: Counts
     chatty: frozenset[InterfaceRef]  # those that carry more than the probe
+    silent: bool  # whether no reply is to come back
 
     @classmethod
     def of(cls, desired: Desired, check: Check) -> Expected:
@@ -49,6 +51,7 @@ class Expected:
             ev.silence(check.quiet, engines),
             _counts(desired, check),
             frozenset(ref for ref in (*check.crosses, *check.quiet) if _is_chatty(desired.topology, ref)),
+            WANTED[check.expect] == "silent",
         )
 
     @property
@@ -59,7 +62,8 @@ class Expected:
     def judge(self, meanwhile: ev.Meanwhile, carried: Carried | None = None) -> Judgement:
         """Return what the counters show of the check between two moments, in which its probe has `carried` requests."""
         there = self._counted(self.there, _resolved(self.packets.there, carried), meanwhile)
-        back = self._counted(self.back, _resolved(self.packets.back, carried), meanwhile)
+        answers = replace(meanwhile, crossed=meanwhile.crossed.without_refusals()) if self.silent else meanwhile
+        back = self._counted(self.back, _resolved(self.packets.back, carried), answers)
         quiet = ev.within(self.quiet, Carried(0, 0), frozenset(), meanwhile)
         return Judgement((*there, *back, *quiet))
 

@@ -84,7 +84,7 @@ class Evidence:
 
     def __str__(self) -> str:
         expected = "" if self.holds else f", not {self.expected}"
-        others = f", beside {self.others} of others" if self.others else ""
+        others = f", beside {self.others} others" if self.others else ""
         return f"{self.observed} packet{'s' * (self.observed != 1)} ({self.counter}) at {self.place}{expected}{others}"
 
 

@@ -26,7 +26,7 @@ def seen_of(asked: Asked, seen: Iterable[Seen], ports: Set[int]) -> tuple[list[J
     probes = [each for each in every if _may_be_probe(asked, each)]
     if any(map(is_of_check, probes)):
         probes = list(filter(is_of_check, probes))
-    back = [each for each in every if not _is_refusal(each) and any(answers(probe, each) for probe in probes)]
+    back = [each for each in every if not is_refusal(each) and any(answers(probe, each) for probe in probes)]
     return every, probes, back
 
 
@@ -60,7 +60,7 @@ def _asks_for_name(asked: Asked, packet: Packet) -> bool:
     return asked.protocol == "tcp" and packet.protocol == IP_PROTOCOLS["udp"] and _DNS in (packet.ports or ())
 
 
-def _is_refusal(journey: Journey) -> bool:
+def is_refusal(journey: Journey) -> bool:
     """Return whether a packet answers that another was not taken in: an ICMP error, or a RST."""
     transport = journey.packet.transport if journey.packet else None
     if isinstance(transport, Icmp):

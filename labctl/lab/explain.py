@@ -23,7 +23,7 @@ from labctl.diagnosis.traces import traced
 from labctl.diagnosis.translations import NONE, Followed, followed
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.diagnosis.walk import in_question, verdicts
-from labctl.diagnosis.whose import apart, seen_of
+from labctl.diagnosis.whose import apart, is_refusal, seen_of
 from labctl.kernel.conntrack import Connection
 from labctl.kernel.neighbours import UNRESOLVED
 from labctl.kernel.packet_taps import EVERYTHING, NOTHING
@@ -88,7 +88,8 @@ class Explainer:
         if asked is None:  # only the command that is run knows
             return Crossed()
         own, others = apart(asked, self._gather.seen(), self._ports)
-        return Crossed(*(passed(points, self._endpoints, packets) for packets in (own, others)))
+        refusals = list(filter(is_refusal, own))
+        return Crossed(*(passed(points, self._endpoints, packets) for packets in (own, others, refusals)))
 
     def answered_elsewhere(self, check: Check) -> str:
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""

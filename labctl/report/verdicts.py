@@ -79,7 +79,7 @@ def _evidence(evidence: Sequence[Evidence]) -> Iterator[str]:
         packets = f"{observed} packet{'s' * (observed != 1)}"
         yield f"{packets} at {places}" if holds else f"[red]{packets}, not {expected},[/] at {places}"
     if others := max((found.others for found in evidence), default=0):
-        yield f"without {others} packet{'s' * (others != 1)} of others that crossed meanwhile"
+        yield f"without {others} other packet{'s' * (others != 1)} that crossed meanwhile"
 
 
 def summary(found: Verified, several: bool) -> None:

@@ -130,6 +130,22 @@ def test_packets_that_were_seen_to_be_of_others_are_taken_off(check: str, others
     assert {each.observed for each in found.evidence} == {there, back}
 
 
+@pytest.mark.parametrize(
+    ("check", "there", "back", "holds"),
+    [(SILENT, 3, 2, True), (SILENT, 5, 0, False), (PING, 3, 5, False), (QUIET, 0, 2, False)],
+)
+def test_a_refusal_is_no_reply_and_is_counted_where_it_may_not_pass(
+    check: str, there: int, back: int, holds: bool
+) -> None:
+    """An ICMP error that comes back through a tunnel: no reply came, but its interfaces were not quiet."""
+    topology, asked = lab(check)
+    expected = Expected.of(desired(topology), asked)
+    refused = expected.there if there == 5 else expected.quiet or expected.back
+    crossed = ev.Crossed(own=dict.fromkeys(refused, 2), refusals=dict.fromkeys(refused, 2))
+    after = snapshot(counts((THERE, there), (BACK, back)))
+    assert expected.judge(ev.Meanwhile(snapshot({}), after, crossed)).holds is holds
+
+
 def test_what_was_seen_of_others_and_not_counted_is_not_taken_off() -> None:
     """An engine that is stopped has read nothing, whatever waits in its device."""
     topology, asked = lab(PING)

@@ -69,6 +69,39 @@ def test_what_the_senders_kernel_refuses_at_once_is_no_silence(here: World) -> N
     here.labctl("down")
 
 
+# What comes back is a refusal: an ICMP error of a router or of the host, or a RST.
+CROSSES = 'crosses: ["siteA:tun0", "siteB:tun1"]'
+REFUSED_THERE = f"""\
+  - {{name: ping, ping: {{from: siteA, to: 10.0.102.12}}, expect: no-reply, {CROSSES}}}
+  - name: tcp
+    nc: {{from: siteA, to: siteB, address: 10.0.102.1, port: 81, server: false}}
+    expect: not-delivered
+    {CROSSES}
+  - name: udp
+    nc: {{from: siteA, to: siteB, address: 10.0.102.1, port: 81, server: false, protocol: udp, reply: hello}}
+    expect: not-delivered
+    {CROSSES}
+  - {{name: http, http: {{from: siteA, url: "http://10.0.102.1:81/"}}, expect: no-reply, {CROSSES}}}
+  - name: dns
+    dns: {{from: siteA, name: www.lab, is: [], server: 10.0.102.1, timeout: 0.5}}
+    expect: no-reply
+    {CROSSES}
+"""
+
+
+def test_a_refusal_that_comes_back_is_no_reply(here: World) -> None:
+    here.labctl("up", here.file("refused.yaml", tunnel(checks=REFUSED_THERE)))
+    here.labctl("exec", "siteB", "--", "ip", "route", "add", "unreachable", "10.0.102.12")
+    here.labctl("exec", "siteB", "--", "sysctl", "-q", "net.ipv4.ip_forward=1", "net.ipv4.icmp_ratelimit=0")
+    found = outcomes(here, code=0)
+    assert {check["outcome"] for check in found.values()} == {"silent"}
+    for name, check in found.items():
+        back = [each for each in check["evidence"] if each["expected"] == "0"]
+        assert [each["observed"] for each in back] == [0] * 6
+        assert any(each["others"] for each in back), f"{name}: the refusal was seen"
+    here.labctl("down")
+
+
 TAKEN = """\
   - {name: tcp, nc: {from: siteA, to: siteB, address: 10.0.102.1, port: 80}, expect: not-delivered}
   - {name: udp, nc: {from: siteA, to: siteB, address: 10.0.102.1, port: 53, protocol: udp}, expect: not-delivered}

@@ -302,8 +302,9 @@ def machines(made: Path, names: Sequence[str]) -> Iterator[list[Machine]]:
 def _write_files(made: Path, names: Sequence[str]) -> None:
     """Write what all machines are furnished with."""
     for directory in (made, *made.parents):
-        if directory.stat().st_uid == os.geteuid():
-            directory.chmod(directory.stat().st_mode | 0o055)
+        found = directory.stat()
+        if found.st_uid == os.geteuid() and found.st_mode & 0o055 != 0o055:
+            directory.chmod(found.st_mode | 0o055)
     (made / "ssh").mkdir(mode=0o755)
     for key in (made / "host_key", made / "ssh/key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
