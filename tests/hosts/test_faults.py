@@ -22,6 +22,8 @@ from tests.hosts.conftest import Wire
 from tests.hosts.faults import HOST_OF, OF_A_CABLE, OF_A_HOST, Commands, Fault, OfHost, Said
 from tests.hosts.machines import Machine, inside
 
+pytestmark = pytest.mark.timeout(600)  # the first test waits for all that is asked of sixteen faults
+
 ENDS = tuple(HOST_OF)
 END_ON = {host: end for end, host in HOST_OF.items()}
 LAB = "labctl: rootless environment of between"
