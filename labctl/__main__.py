@@ -20,7 +20,7 @@ def main() -> None:
     match sys.argv[1:]:
         case ["agent", *words]:  # of ssh, on one of several hosts: the Python in which labctl is (hosts/link.py)
             os.execv(sys.executable, [sys.executable, *words])
-        case ["signal", note, number]:  # of ssh, too (hosts/passing_on.py)
+        case ["signal", note, number] if number.isdecimal():  # of ssh, too (hosts/passing_on.py)
             from labctl.hosts.by_note import send_signal
 
             sys.exit(not send_signal(note, int(number)))
