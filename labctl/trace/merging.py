@@ -103,21 +103,25 @@ def _same(sighting: Sighting) -> Hashable:
 
 
 def merged(found: Found, pairs: Sequence[Passed], known: Clocks) -> list[Sighting]:
-    """Return the sightings of all hosts in one order, with times of this machine that never go back."""
-    causes = {id(pair.arrived): id(pair.left) for pair in pairs}
+    """Return the sightings of all hosts in one order, with times of this machine that never go back.
+
+    Of packets that look alike one may be taken for another, so that two wait for each other: what is sure decides then.
+    """
+    causes = {id(pair.arrived): pair for pair in pairs}
     waiting = {host: deque(sightings) for host, sightings in found.items() if sightings}
     told: list[Sighting] = []
     done: set[int] = set()
 
-    def turn(host: str) -> tuple[bool, int]:
-        """Return what the turn of a host depends on: whether its next one has to wait for its cause, and the time."""
+    def turn(host: str) -> tuple[bool, bool, int]:
+        """Return what the turn of a host depends on: if its next one waits for a sure cause, for any, and its time."""
         following = waiting[host][0]
-        cause = causes.get(id(following))
-        return cause is not None and cause not in done, known.here(host, following.at)
+        pair = causes.get(id(following))
+        waits = pair is not None and id(pair.left) not in done
+        return waits and pair is not None and pair.is_sure, waits, known.here(host, following.at)
 
     while waiting:
         host = min(waiting, key=turn)
-        _, at = turn(host)
+        *_, at = turn(host)
         sighting = waiting[host].popleft()
         if not waiting[host]:
             del waiting[host]
