@@ -67,7 +67,7 @@ class Evidence:
     """A count of packets at one place (`siteA:tun0`): what it had to be, in words, and what it was.
 
     `counter` is tx or rx of the interface, or what its engine read, sent, received or wrote. `others` are the packets
-    that were counted there, too, and were seen to be none of the check's.
+    that were counted there, too, and were seen to be none of the check's, or refusals where no reply is expected.
     """
 
     place: str

@@ -115,9 +115,10 @@ def merged(found: Found, pairs: Sequence[Passed], known: Clocks) -> list[Sightin
     def turn(host: str) -> tuple[bool, bool, int]:
         """Return what the turn of a host depends on: if its next one waits for a sure cause, for any, and its time."""
         following = waiting[host][0]
-        pair = causes.get(id(following))
-        waits = pair is not None and id(pair.left) not in done
-        return waits and pair is not None and pair.is_sure, waits, known.here(host, following.at)
+        pair, at = causes.get(id(following)), known.here(host, following.at)
+        if pair is None or id(pair.left) in done:
+            return False, False, at
+        return pair.is_sure, True, at
 
     while waiting:
         host = min(waiting, key=turn)
