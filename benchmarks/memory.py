@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmarks.contenders import PORT
 from benchmarks.world import WIRE, Pair, wait_for
-from labctl.lab.engines.forkserver_client import BEGINNING, python
+from labctl.lab.engines.forkserver_client import BEGINNING
+from labctl.process.python_code import python
 
 ENGINES = 4
 

@@ -18,8 +18,15 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line, and end with its exit code."""
     match sys.argv[1:]:
-        case ["agent", *words]:  # of ssh, on one of several hosts: the Python in which labctl is (hosts/link.py)
-            os.execv(sys.executable, [sys.executable, *words])
+        case [
+            "agent",
+            "-c",
+            code,
+            *words,
+        ]:  # of ssh, on one of several hosts: python -c, with labctl (hosts/link.py)
+            sys.argv = ["-c", *words]
+            exec(code, {"__name__": "__main__"})
+            sys.exit()
         case ["signal", note, number] if number.isdecimal():  # of ssh, too (hosts/passing_on.py)
             from labctl.hosts.by_note import send_signal
 

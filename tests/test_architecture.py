@@ -14,6 +14,7 @@ import pytest
 
 from labctl.engine.core import library
 from labctl.lab.engines import forkserver_client
+from labctl.process.python_code import python
 from tests.e2e.world import REPO
 
 # Lower layers know nothing of higher ones; the engine stands alone, and how it writes an impairment is how a file does.
@@ -121,7 +122,7 @@ def test_the_engine_has_layers_too() -> None:
 
 
 API = (
-    *("caller sources", "server", "client", "agent"),
+    *("caller sources", "answering server", "client", "agent"),
     *("work", "over_hosts", "calls", "in_turn machine pictures process streams", "lab namespace"),
 )
 
@@ -267,7 +268,7 @@ def test_engines_share_nothing_that_they_do_not_need(core: str) -> None:
     """Of what is loaded there an engine copies what it looks at; and some libraries run code of theirs at a fork."""
     if core == "c" and library.chosen()[0] != core and "CI" not in os.environ:
         pytest.skip("labctl was installed without a compiler")
-    look = forkserver_client.python(f"{forkserver_client.BEGINNING}; forkserver.preload(); print(*sorted(sys.modules))")
+    look = python(f"{forkserver_client.BEGINNING}; forkserver.preload(); print(*sorted(sys.modules))")
     environment = {**os.environ, library.VARIABLE: core}
     done = subprocess.run(look, cwd="/", capture_output=True, text=True, check=True, env=environment)
     loaded = set(done.stdout.split())

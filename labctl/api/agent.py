@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from labctl import __version__
+from labctl.api.answering import AsAnswers
 from labctl.api.client import Call, Client, client
 from labctl.engine.cable.no_core import dump_no_core
 from labctl.errors import LabError
@@ -75,11 +76,12 @@ class _Agent:
         self._heard = time.monotonic()
 
     def say(self, number: int, kind: str, what: object = None) -> None:
-        said = answers.dumps((number, kind, what))
-        if kind == "told":
-            with self._room:
-                self._room.wait_for(lambda: self._ahead < AHEAD)
-                self._ahead += len(said)
+        self._sender.send(answers.dumps((number, kind, what)))
+
+    def say_told(self, said: bytes) -> None:
+        with self._room:
+            self._room.wait_for(lambda: self._ahead < AHEAD)
+            self._ahead += len(said)
         self._sender.send(said)
 
     def is_alive(self) -> None:
@@ -92,14 +94,9 @@ class _Agent:
 
     def start(self, number: int, work: bytes) -> None:
         try:
-            task = _Task(self._client.start(pickle.loads(work)), queue.SimpleQueue())
+            task = _Task(self._client.start(AsAnswers(number, work)), queue.SimpleQueue())
         except LabError as error:
             self.say(number, "failed", error)
-            return
-        except Exception as error:  # of another labctl, though it says that it is of this version
-            self.say(
-                number, "failed", LabError("it is not known here what is asked", f"{type(error).__name__}: {error}")
-            )
             return
         self._tasks[number] = task
         threading.Thread(target=self._follow, args=(number, task), daemon=True).start()
@@ -110,7 +107,7 @@ class _Agent:
                 task.call.hang_up()
             task.keep.put(keep)
 
-    def tell(self, number: int, what: object) -> None:
+    def tell(self, number: int, what: bytes) -> None:
         if task := self._tasks.get(number):
             task.call.say(what)
 
@@ -123,8 +120,7 @@ class _Agent:
         call = task.call
         try:
             try:
-                result = call.result(lambda what: self.say(number, "told", what))
-                self.say(number, "result", result)
+                self._sender.send(call.result(self.say_told))
             except LabError as error:
                 self.say(number, "failed", error)
                 return
@@ -222,7 +218,7 @@ def start(number: int, work: bytes) -> None:
 def tell(number: int, what: bytes) -> None:
     """Tell some work something, which waits for it: the keys of cables."""
     dump_no_core()
-    _here.tell(number, pickle.loads(what))
+    _here.tell(number, what)
 
 
 def settle(number: int, keep: bool) -> None:

@@ -25,10 +25,10 @@ from labctl.api.caller import Work
 from labctl.api.server import SETTLED, Bind, Do, Free, Interrupt, Reply, Request, Told
 from labctl.errors import LabError, kernel_errors_as
 from labctl.frozen import frozen
-from labctl.lab.engines.forkserver_client import python
 from labctl.process import pickling, working_directory
 from labctl.process.child import Tell
 from labctl.process.line import Hangup, Line
+from labctl.process.python_code import python
 
 Result = TypeVar("Result")
 
@@ -183,8 +183,7 @@ class Call:
         """Wait for what is told next, or for the result. Raise what the work raised, LabError where it was ended."""
         if self.over:
             raise StopIteration
-        if not self._unheard:
-            self._hear()
+        self._hear()
         said = self._unheard.popleft()
         if isinstance(said, Told):
             return said.what
@@ -261,7 +260,8 @@ class Call:
 
     def _hear(self) -> None:
         try:
-            self._unheard.extend(self._received())
+            while not self._unheard:  # what is large comes in parts
+                self._unheard.extend(self._received())
         except Hangup:
             self.over = True
             raise LabError(
@@ -269,7 +269,7 @@ class Call:
             ) from None
 
     def _received(self) -> list[Told | Reply]:
-        """Wait until something is said. Raise Hangup."""
+        """Wait until something comes. Return what has come whole. Raise Hangup."""
         poll = select.poll()
         poll.register(self._line, select.POLLIN)
         poll.poll()

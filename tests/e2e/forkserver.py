@@ -140,7 +140,7 @@ def spawn_python(
 
 
 class Popen(subprocess.Popen[Any]):
-    """A program that is executed; where it is Python code of labctl (forkserver_client.python), a fork that runs it.
+    """A program that is executed; where it is Python code of labctl (process/python_code.py), a fork that runs it.
 
     It is executed, too, by a process with threads: another one might hold a lock for ever in the fork.
     """

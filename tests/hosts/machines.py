@@ -62,6 +62,9 @@ PidFile none
 LogLevel ERROR
 """
 
+# By default ssh makes a key of sntrup761 or ML-KEM, too, which is a good part of what a command over hosts costs.
+_SOON = " KexAlgorithms curve25519-sha256\n"
+
 
 class Machine:
     """One machine: a name, an address, what runs there, and clocks that count from a boot of its own."""
@@ -312,7 +315,7 @@ def _write_files(made: Path, names: Sequence[str]) -> None:
     addresses = [f"10.77.0.{number}" for number, _ in enumerate(names, 1)]
     (made / "ssh/known_hosts").write_text("".join(f"{address} {public}" for address in addresses))
     hosts = [f"Host {name}\n HostName {address}\n" for name, address in zip(names, addresses, strict=True)]
-    (made / "ssh/config").write_text("".join(hosts) + f"Host *\n User {USER}\n IdentityFile ~/.ssh/key\n")
+    (made / "ssh/config").write_text("".join(hosts) + f"Host *\n User {USER}\n IdentityFile ~/.ssh/key\n{_SOON}")
     (made / "passwd").write_text(
         f"root:x:0:0::/home/root:/bin/sh\n{USER}:x:{USER_UID}:{USER_UID}::/home/{USER}:/bin/sh\n"
         "sshd:x:105:65534::/run/sshd:/usr/sbin/nologin\n"

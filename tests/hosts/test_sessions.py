@@ -66,7 +66,7 @@ class _Telling(agent._Agent):
 
     def work(self) -> None:
         for each in self._told:
-            self.say(1, "told", each)
+            self.say_told(answers.dumps((1, "told", each)))
         self.say(1, "result", "well")
 
 

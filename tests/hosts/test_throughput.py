@@ -31,6 +31,8 @@ def test_flows_between_hosts(wire: Wire) -> None:
         assert "bit/s" in found["slow"]["observed"] and found["slow"]["asked"] and found["tcp"]["evidence"]
     near.labctl("exec", "right", "--", "ip", "link", "set", "eth0", "down")
     for tools in ([], ["--system-tools"]):
+        # Where the address was asked for in vain a moment ago, connect(2) fails as with a route of type unreachable.
+        near.labctl("exec", "left", "--", "ip", "neigh", "flush", "dev", "eth0")
         (silent,) = near.json("verify", *tools, "elsewhere", code=1)["checks"]
         assert not silent["passed"] and "no connection" in silent["observed"]
     near.labctl("down")

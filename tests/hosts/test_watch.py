@@ -126,8 +126,8 @@ def logins(wire: Wire) -> list[list[str]]:
 
 
 def working(wire: Wire) -> list[int]:
-    """Return how many processes work on each host."""
-    return [len(host.processes()) for host in wire.hosts]
+    """Return how many processes work on each host; one that has ended is reaped with the next work."""
+    return [len([line for line in host.processes() if "<defunct>" not in line]) for host in wire.hosts]
 
 
 def shows_a_ping(place: str, lines: list[str]) -> bool:

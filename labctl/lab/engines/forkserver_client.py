@@ -10,7 +10,6 @@ import os
 import select
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import partial
@@ -20,6 +19,7 @@ from labctl.errors import KernelRefused, kernel_errors_as
 from labctl.lab.engines.task import FORKER, Task
 from labctl.process import pickling
 from labctl.process.processes import Process, opened, start_time
+from labctl.process.python_code import python
 
 if TYPE_CHECKING:
     from labctl.rootless.context import Context
@@ -171,9 +171,3 @@ def forkserver() -> Iterator[Forkserver]:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         os.close(pidfd)
         os.waitpid(pid, 0)
-
-
-def python(code: str) -> list[str]:
-    """Return a command that runs Python code with the module path of this process, whatever the working directory."""
-    path = [os.path.abspath(__file__).removesuffix("/labctl/lab/engines/forkserver_client.py"), *sys.path]
-    return [sys.executable, "-S", "-P", "-c", f"import sys; sys.path[:] = {path!a}; {code}"]
