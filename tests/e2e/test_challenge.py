@@ -107,9 +107,8 @@ def nothing_gives_it_away(here: World) -> None:
     assert "192.0.2.91" not in everything and "next hop" not in everything and "wrong-next-hop" not in everything
     with here.start_labctl("events", stdout=-1, stderr=-1) as events:
         assert events.stdout is not None
-        lines = [events.stdout.readline() for _ in range(2)]
+        assert any("a challenge runs" in line for line in events.stdout)  # beside what any look at the lab shows
         events.terminate()
-    assert "a challenge runs" in "".join(lines)
 
 
 def test_of_two_faults_each_is_hinted_and_mended(as_user: World) -> None:
