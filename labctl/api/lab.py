@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from labctl.api.pictures import Language
     from labctl.api.streams import Capture, Stream
     from labctl.checks.results import Result
-    from labctl.lab.engines.control import Changes
     from labctl.lab.events import Event, Removed
     from labctl.lab.impair import InForce
     from labctl.lab.names import Names
@@ -250,13 +249,16 @@ class Lab:
         What is not named stays; with `reset` every impairment is taken away first, in both directions. Return what is
         in force. Raise UsageError for a value that is wrong or that the device does not support.
         """
+        from labctl.plan.engine_spec import NO_IMPAIRMENT
+
         words = {
             "delay": delay, "jitter": jitter, "loss": loss, "duplicate": duplicate,
             "corrupt": corrupt, "reorder": reorder, "rate": rate, "seed": seed,
         }  # fmt: skip
         named = {word: value for word, value in words.items() if value is not None}
-        changes: list[Changes] = [{"out": None, "in": None}] if reset else []
-        changes.append({direction: named} if named else {})
+        changes: dict[str, Mapping[str, object] | None] = {"out": None, "in": None} if reset else {}
+        if named:
+            changes[direction] = {**NO_IMPAIRMENT.as_dict(), **named} if reset else named
         return self._do(partial(operate.impair, self.name, device, changes))
 
     def trace(self, check: str, *, notify: Callable[[Result], object] = _silent) -> Traced:

@@ -72,7 +72,7 @@ def _of_link(ref: InterfaceRef, link: Link, state: State, changes: Changes) -> d
     current = link.netem or NO_IMPAIRMENT
     if "out" in changes:
         change = changes["out"]
-        if change and "seed" in change:
+        if change and change.get("seed") is not None:
             raise ValueError("netem does not support seed")
         wanted = as_kept(NO_IMPAIRMENT if change is None else current.merged(change))
         recorded = state.read()

@@ -80,8 +80,13 @@ def test_impairments_change_at_run_time_and_what_is_not_named_stays(here: World)
     assert "seccomp on" in here.labctl("logs", "a:tun0").stdout
     shown = here.json("impair", "a:tun0", "--loss", "0.5")
     assert (shown["out"]["delay"], shown["out"]["loss"], shown["in"]["delay"]) == (0.1, 0.5, 0.0)
-    assert here.json("impair", "a:tun0", "--show") == shown
-    assert here.json("impair", "a:tun0", "--reset")["out"]["delay"] == 0.0
+    assert "has no unit" in here.labctl("impair", "a:tun0", "--reset", "--delay", "50", code=2).stderr
+    assert here.json("impair", "a:tun0", "--show") == shown, "what is refused changes nothing"
+    shown = here.json("impair", "a:tun0", "--reset", "--direction", "in", "--delay", "20ms")
+    assert (shown["out"]["loss"], shown["out"]["seed"], shown["in"]["delay"]) == (0.0, None, 0.02)
+    shown = here.json("impair", "a:tun0", "--reset", "--direction", "in", "--loss", "1%")
+    assert (shown["in"]["delay"], shown["in"]["loss"]) == (0.0, 0.01)
+    assert here.json("impair", "a:tun0", "--reset")["in"]["loss"] == 0.0
     assert here.json("verify")["passed"]
     here.labctl("down")
 

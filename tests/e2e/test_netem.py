@@ -65,7 +65,12 @@ def test_netem_by_hand_is_drift_and_is_repaired(able: World) -> None:
     assert shown["out"]["delay"] == 0.04 == able.json("impair", "left:eth0", "--loss", "0.5")["out"]["delay"]
     assert "- left:eth0 netem delay 40ms loss 50%" in able.labctl("status").stdout
     assert "another" not in able.labctl("impair", "left:eth0", "--seed", "1", code=2).stderr
-    assert able.json("impair", "left:eth0", "--reset")["out"]["loss"] == 0.0
+    assert "has no unit" in able.labctl("impair", "left:eth0", "--reset", "--delay", "50", code=2).stderr
+    assert "2^33" in able.labctl("impair", "left:eth0", "--delay", "99999999999s", code=2).stderr
+    assert able.json("impair", "left:eth0", "--show")["out"]["loss"] == 0.5, "what is refused changes nothing"
+    shown = able.json("impair", "left:eth0", "--reset", "--delay", "20ms")
+    assert (shown["out"]["delay"], shown["out"]["loss"]) == (0.02, 0.0)
+    assert able.json("impair", "left:eth0", "--reset")["out"]["delay"] == 0.0
     assert able.json("status")["drift"] == []
     able.labctl("down")
 

@@ -110,6 +110,7 @@ def test_what_cannot_be_read_is_refused_in_words(word: str, value: object, why: 
         ({"delay": -1.0}, "delay must be 0 or more seconds"),
         ({"delay": math.inf}, "delay must be 0 or more seconds"),
         ({"delay": math.nan}, "delay must be 0 or more seconds"),
+        ({"delay": 2.0**33}, r"delay must be 0 or more seconds, and less than 2\^33"),
         ({"jitter": math.nan}, "jitter must be 0 or more seconds"),
         ({"loss": 1.1}, "loss must be from 0% to 100%"),
         ({"duplicate": -0.1}, "duplicate must be from 0% to 100%"),

@@ -46,8 +46,8 @@ def why(lab: str, namespace: str, address: str, caller: Caller) -> Reached:
     return work.why(lab, namespace, address, caller)
 
 
-def impair(lab: str, device: str, changes: Sequence[Changes], caller: Caller) -> InForce:
-    """Change what packets suffer, one set of changes after the other. Return what is in force."""
+def impair(lab: str, device: str, changes: Changes, caller: Caller) -> InForce:
+    """Change what packets suffer. Return what is in force."""
     if record := recorded(lab):
         from labctl.api.over_hosts.there import impair
 

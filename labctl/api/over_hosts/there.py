@@ -61,7 +61,7 @@ def logs(record: Record, named: Sequence[str], follow: bool, caller: Caller) -> 
                 raise answer
 
 
-def impair(record: Record, device: str, changes: Sequence[Changes]) -> InForce:
+def impair(record: Record, device: str, changes: Changes) -> InForce:
     """Change what packets suffer at a device."""
     host = record.host_of(InterfaceRef.typed(device).namespace)
     with sessions({host: record.hosts[host]}) as found:

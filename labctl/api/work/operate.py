@@ -63,9 +63,9 @@ def doctor(caller: Caller) -> list[Diagnosis]:
     return examine()
 
 
-def impair(lab: str, device: str, changes: Sequence[Changes], caller: Caller) -> InForce:
-    """Change what packets suffer, one set of changes after the other. Return what is in force."""
+def impair(lab: str, device: str, changes: Changes, caller: Caller) -> InForce:
+    """Change what packets suffer. Return what is in force."""
     from labctl.lab.impair import impair as change
     from labctl.lab.own_labs import context_of
 
-    return context_of(lab).call(lambda: [change(lab, device, each) for each in changes][-1])
+    return context_of(lab).call(lambda: change(lab, device, changes))

@@ -12,7 +12,6 @@ and must look like one: `1` is refused, since half of those who write it mean 1 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -101,8 +100,8 @@ class Impairment:
 
     def __post_init__(self) -> None:
         for word in ("delay", "jitter"):
-            if not 0 <= getattr(self, word) < math.inf:
-                raise ValueError(f"{word} must be 0 or more seconds, not {getattr(self, word)}")
+            if not 0 <= getattr(self, word) < 1 << 33:
+                raise ValueError(f"{word} must be 0 or more seconds, and less than 2^33, not {getattr(self, word)}")
         for word in ("loss", "duplicate", "corrupt", "reorder"):
             if not 0 <= getattr(self, word) <= 1:
                 raise ValueError(f"{word} must be from 0% to 100%, not {getattr(self, word)}")
