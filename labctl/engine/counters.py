@@ -163,7 +163,7 @@ class Counters:
     @classmethod
     def create(cls, path: Path) -> Self:
         """Make the file, readable by its owner only, in place of one of that name. Raise OSError if that fails."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary = path.parent / f".{path.name}.{os.getpid()}"
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.write(descriptor, cls._expected().ljust(cls._size(), b"\0"))

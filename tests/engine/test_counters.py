@@ -78,11 +78,14 @@ def test_another_file_is_refused(tmp_path: Path, change: Callable[[bytes], bytes
         Counters.open(path)
 
 
-def test_a_failed_creation_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["taken", "", "/"])
+def test_a_failed_creation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     (tmp_path / "taken" / "full").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(OSError):
-        Counters.create(tmp_path / "taken")
+        Counters.create(Path(path))
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+    assert not list(Path("/").glob(f"..{os.getpid()}"))
 
 
 def test_counters_without_a_file_count() -> None:
