@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,16 @@ OUTPUT = "standard output"
 """The file name of an OSError that comes of writing to it."""
 
 
-class _NamedOutput(io.FileIO):
+class _WaitingFile(io.FileIO):
+    """A file that waits until it takes something: also where another program has made it non-blocking (O_NONBLOCK)."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        while (written := super().write(data)) is None:
+            select.select([], [self], [])
+        return written
+
+
+class _NamedOutput(_WaitingFile):
     """Standard output, whose errors have its name: they are told from those of other files, in any process."""
 
     def write(self, data: ReadableBuffer, /) -> int:
@@ -33,7 +43,7 @@ class _NamedOutput(io.FileIO):
 
 
 def make_reliable() -> None:
-    """Open /dev/null for a stream that is missing, and have characters replaced that cannot be written.
+    """Open /dev/null for a stream that is missing, and have characters replaced that cannot be read or written.
 
     Before anything is opened: it would get the number of the missing stream, and be taken for that.
     """
@@ -45,7 +55,7 @@ def make_reliable() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115  # for good
     sys.stdout = _over(_NamedOutput(1, "w", closefd=False), sys.stdout)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
@@ -55,7 +65,7 @@ def _over(file: io.FileIO, usual: TextIO) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BufferedWriter(file), usual.encoding, usual.errors, line_buffering=usual.isatty())
 
 
-class _TolerantFile(io.FileIO):
+class _TolerantFile(_WaitingFile):
     """A file that accepts writes when it can be written no more, and remembers why."""
 
     failure: OSError | None = None

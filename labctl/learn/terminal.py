@@ -48,7 +48,7 @@ def learn(player: Player) -> End:
         with heard(*TERMINATION, again=(signal.SIGWINCH, signal.SIGTSTP)) as signals, player:
             session = _Session(player, signals)
             while session.shown_until_suspended():
-                os.kill(os.getpid(), signal.SIGSTOP)
+                terminal.suspend()
             return session.end or "left"
     except OSError as error:
         if error.errno != errno.EIO:  # the terminal was closed: there is nothing to restore
@@ -185,9 +185,9 @@ class _Session:
         question = self._player.page.question
         assert question is not None
         if not question.choices:
-            if key == "a" or key.isdigit():
+            if key == "a" or key.isdecimal():
                 self._typed = key.removeprefix("a")
-        elif key.isdigit() and 0 < int(key) <= len(question.choices):
+        elif key.isdecimal() and 0 < int(key) <= len(question.choices):
             choice = question.choices[int(key) - 1]
             self._do("", lambda: self._player.answer(question.name, choice))
 

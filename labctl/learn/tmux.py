@@ -45,6 +45,7 @@ def beside_a_shell(words: Sequence[str], lab: str, say: str) -> tuple[int, str]:
     """Run `labctl` with these words in one pane, and a shell that says something first in the other.
 
     Commands of labctl in the shell mean the lab. Return the exit code of the first, and what it wrote as its errors.
+    Raise MachineError where tmux does not begin it.
     """
     with tempfile.TemporaryDirectory(prefix="labctl-learn-") as made:
         directory = Path(made)
@@ -57,15 +58,20 @@ def beside_a_shell(words: Sequence[str], lab: str, say: str) -> tuple[int, str]:
         split = ["split-window", *direction, shell]
         configuration.write_text(_CONFIGURATION % {"split": shlex.join(split)})
         try:
-            subprocess.run(
+            shown = subprocess.run(
                 [*tmux, "new-session", f"{lesson}; {ending}", ";", *split, ";", "select-pane", "-t", ":.0"],
                 env=_environment(),
+                stderr=subprocess.PIPE,
                 check=False,
             )
         finally:  # also where the student has detached from it
             subprocess.run([*tmux, "kill-server"], stderr=subprocess.DEVNULL, check=False)
+        if not errors.exists():  # the lesson was not begun
+            why = shown.stderr.decode(errors="replace").strip() or f"tmux has ended with exit code {shown.returncode}"
+            hint = "try TERM=xterm-256color; or leave --shell out, and type commands in a second terminal"
+            raise MachineError("tmux cannot show the lesson here", why, hint)
         found = code.read_text().strip() if code.exists() else ""
-        return int(found or 0), errors.read_text(errors="replace") if errors.exists() else ""
+        return int(found or 0), errors.read_text(errors="replace")
 
 
 def _shell() -> str:

@@ -54,6 +54,16 @@ def give_back() -> None:
         os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
 
 
+def suspend() -> None:
+    """Stop this process until it is continued, as Ctrl-Z does where it is no key of our own.
+
+    The kernel does not where no shell could continue it: its process group is orphaned (setpgid(2)).
+    """
+    ours = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTSTP)
+    signal.signal(signal.SIGTSTP, ours)
+
+
 @contextmanager
 def keys() -> Iterator[int | None]:
     """Yield a descriptor from which each key can be read as it is typed, unseen; None where there is no terminal.

@@ -29,7 +29,7 @@ class Terminal:
         self.seen = ""
 
     def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
+        os.write(self._master, text.encode(errors="surrogateescape"))
 
     def expect(self, text: str) -> None:
         """Wait until a text appears, after everything that was waited for before."""

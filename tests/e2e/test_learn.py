@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,7 +156,7 @@ def test_it_goes_on_after_quit_kill_and_reboot(here: World) -> None:
 
 
 def test_it_bears_what_terminals_do(as_user: World) -> None:
-    """A small one without colours, another size, Ctrl-Z, and its end."""
+    """A small one without colours, another size, a key of other keyboards, and its end."""
     command = ("env", "NO_COLOR=1", *as_user.command("learn", LESSON))
     with screen(as_user, *command, size=(12, 40)) as learning:
         learning.shows("What is there", "below: PgDn")
@@ -169,17 +168,31 @@ def test_it_bears_what_terminals_do(as_user: World) -> None:
         learning.shows("What is there", "below: PgDn")
         learning.resize(30, 120)
         learning.until(lambda lines: lines[29].startswith(" 1-2  answer"), "it fills the larger terminal")
-        learning.type("\x1a")
-        learning.expect(LEAVES_ITS_SCREEN)
-        stat = Path(f"/proc/{learning.process.pid}/stat")
-        eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it is stopped")
-        assert learning.echoes
-        os.kill(learning.process.pid, signal.SIGCONT)
         learning.expect(ITS_SCREEN)
-        learning.shows("What is there")
-        learning.type("2")
+        learning.type("\x1a")  # Ctrl-Z, where no shell could bring it back
+        learning.expect(ITS_SCREEN)
+        learning.type("²2")  # a digit that is no number, as French keyboards have it
         learning.shows("○ Show the interfaces of left.")
     eventually(lambda: learning.process.poll() is not None, "it has ended")
+    as_user.labctl("down", "pair")
+
+
+def test_ctrl_z_puts_it_aside(as_user: World) -> None:
+    with screen(as_user, "bash", "--norc", "--noediting") as learning:
+        learning.type(f"{shlex.join(as_user.command('learn', LESSON))}\n")
+        learning.expect(ITS_SCREEN)
+        learning.shows("Which MTU")
+        learning.type("\x1a")
+        learning.expect(LEAVES_ITS_SCREEN)
+        learning.expect("Stopped")
+        assert learning.echoes
+        learning.type("fg\n")
+        learning.expect(ITS_SCREEN)
+        learning.shows("Which MTU")
+        learning.type("q")
+        learning.expect("waits at step 1 of 3")
+        learning.type("exit\n")
+        assert learning.end() == 0
     as_user.labctl("down", "pair")
 
 
@@ -220,6 +233,10 @@ def test_the_lessons_are_listed_and_the_next_one_is_offered(as_user: World) -> N
         learning.shows("Enter goes on with no-reply, step 1 of 6.")
         learning.type("q\n")
         assert learning.end() == 0
+    with screen(as_user, *as_user.command("learn")) as learning:
+        learning.shows("q ends.")
+        learning.type("\udce9\n")  # a byte that is not UTF-8, as of a terminal with ISO 8859-1
+        assert learning.end() == 2 and "no shipped lesson" in learning.seen
     as_user.labctl("down", "two-site")
 
 
@@ -239,6 +256,13 @@ def test_a_shell_stands_beside_the_lesson(as_user: World) -> None:
     assert "labctl down pair" in said
     eventually(lambda: not as_user.processes_titled("tmux"), "tmux has ended")
     as_user.labctl("down", "pair")
+
+
+def test_a_terminal_that_tmux_does_not_know_is_told(as_user: World) -> None:
+    command = ("env", "TERM=none-of-that-name", *as_user.command("learn", LESSON, "--shell"))
+    with screen(as_user, *command) as learning:
+        assert learning.end() == 3
+        assert "none-of-that-name" in learning.seen and "or leave --shell out" in learning.seen
 
 
 def test_without_tmux_it_is_told_what_to_do(as_user: World) -> None:

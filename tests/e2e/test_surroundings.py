@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.labs import PAIR, tunnel
 from tests.e2e.test_engines import SOCAT
-from tests.e2e.world import World
+from tests.e2e.world import World, eventually
 
 
 def nowhere(here: World) -> dict[str, Any]:
@@ -66,6 +66,20 @@ def test_a_lab_stays_that_nobody_wants_to_read_of(here: World, form: str) -> Non
     assert here.json("verify")["passed"]
     assert here.labctl("down", stdout=writer).stderr == ""
     os.close(writer)
+
+
+def test_a_pipe_that_others_have_made_non_blocking_is_waited_for(as_root: World) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    os.write(writer, bytes(1 << 20))  # as much as it takes
+    with as_root.start_labctl("up", as_root.file("pair.yaml", PAIR), stdout=writer) as making:
+        os.close(writer)
+        eventually(lambda: as_root.labctl("list").stdout.count("up"), "the lab is made")
+        with open(reader, "rb") as pipe:
+            assert b"pair is up" in pipe.read()
+        assert making.wait() == 0
+    assert as_root.json("verify")["passed"]
+    as_root.labctl("down")
 
 
 def test_a_full_disk_is_told_in_the_words_of_the_kernel_also_of_work_inside_the_lab(here: World) -> None:

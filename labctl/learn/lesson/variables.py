@@ -40,7 +40,7 @@ def substituted(text: str, values: Mapping[str, str]) -> str:
     """
     names = "|".join(sorted(map(re.escape, values), key=len, reverse=True))
     numbers = "|".join(
-        sorted((re.escape(name) for name, value in values.items() if value.isdigit()), key=len, reverse=True)
+        sorted((re.escape(name) for name, value in values.items() if value.isdecimal()), key=len, reverse=True)
     )
 
     def calculated(found: re.Match[str]) -> str:

@@ -32,7 +32,7 @@ def watch(follow: Callable[[Mapping[str, Work]], Watch], shown: Shown) -> None:
             follow(_works(shown)) as following,
         ):
             while _shown_until_suspended(view, following, signals):
-                os.kill(os.getpid(), signal.SIGSTOP)
+                terminal.suspend()
     except OSError as error:
         if error.errno != errno.EIO:  # the terminal was closed: there is nothing to restore
             raise
