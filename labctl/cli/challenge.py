@@ -7,6 +7,7 @@ import click
 from labctl.cli import completion
 from labctl.cli.base import cli, format_option, lab_argument, lab_option
 from labctl.cli.labs import own_labs, running_lab
+from labctl.cli.streams import tolerate_unwritable_output
 from labctl.errors import ExitCode
 from labctl.report.reporter import reporter
 
@@ -22,6 +23,7 @@ DEFAULT = "two-site"
 @click.option("--end", is_flag=True, help="Show the answer, and take the lab down.")
 @lab_option
 @format_option
+@tolerate_unwritable_output()
 def challenge(
     topology: str | None,
     seed: int | None,

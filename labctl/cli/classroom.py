@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from labctl.cli.base import SECONDS, cli, format_option
+from labctl.cli.operate import junit_file
+from labctl.cli.streams import tolerate_unwritable_output
 from labctl.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +55,8 @@ def class_(context: click.Context, watch: bool, every: float, quick: bool, file:
     from labctl.learn.classroom.tables import class_as_records, class_as_values, of_class
     from labctl.learn.classroom.teachers_checks import AsReported, of_file
 
-    if context.invoked_subcommand:
+    if command := context.invoked_subcommand:
+        _refuse_options_before(command, context)
         return ExitCode.SUCCESS
     _class()
     checks = None if quick else of_file(file) if file else AsReported()
@@ -62,6 +66,13 @@ def class_(context: click.Context, watch: bool, every: float, quick: bool, file:
     rows = listing(_class(), checks)
     _print(form, of_class(rows, time.time()), class_as_values(rows), class_as_records(rows))
     return ExitCode.SUCCESS
+
+
+def _refuse_options_before(command: str, context: click.Context) -> None:
+    """Raise UsageError where an option stands before a command, which knows nothing of it."""
+    for name in context.params:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"what {command} is to know stands behind it: labctl class {command} [OPTION]...")
 
 
 @class_.command()
@@ -80,7 +91,7 @@ def verify(
     be another one, because the student reports to be in a lesson there, or has other tunnels, no check has failed: it
     could not be asked. Of one student all is shown.
     """
-    from labctl.learn.classroom.listing import measured_rows
+    from labctl.learn.classroom.listing import as_verified, measured_rows
     from labctl.learn.classroom.tables import (
         class_as_records,
         class_as_values,
@@ -91,10 +102,13 @@ def verify(
 
     if file and lesson:
         raise UsageError("--checks and --lesson are two answers to one question", "", "leave one of them out")
+    if step is not None and lesson is None:
+        raise UsageError("--step is one of a lesson", "no lesson is named", "name it with --lesson")
     students = _class(users)
-    rows = measured_rows(students, of_file(file) if file else of_lesson(lesson, step) if lesson else OfShipped())
-    if junit is not None:
-        _write_junit(junit, rows)
+    checks = of_file(file) if file else of_lesson(lesson, step) if lesson else OfShipped()
+    with junit_file(junit) as write:
+        rows = measured_rows(students, checks)
+        write(list(map(as_verified, rows)))
     if form == "table" and len(students) == 1:
         _print_whole(rows)
     else:
@@ -108,6 +122,7 @@ def verify(
 @class_.command()
 @click.argument("users", nargs=-1, required=True, metavar="USER...")
 @format_option
+@tolerate_unwritable_output()
 def reset(users: tuple[str, ...], form: str) -> int:
     """End the labs of students, who can then begin again."""
     return _end(_class(users), form)
@@ -116,6 +131,7 @@ def reset(users: tuple[str, ...], form: str) -> int:
 @class_.command()
 @click.option("--all", "all_of_them", is_flag=True, help="Really all; it is needed.")
 @format_option
+@tolerate_unwritable_output()
 def down(all_of_them: bool, form: str) -> int:
     """End the labs of all students, and remove their messages and seeds."""
     from labctl.learn.classroom import spool
@@ -238,14 +254,6 @@ def _print_json(values: list[dict[str, Any]]) -> None:
     import json
 
     click.echo(json.dumps(values, indent=2))
-
-
-def _write_junit(path: str, rows: Sequence[Row]) -> None:
-    from labctl.learn.classroom.listing import as_verified
-    from labctl.report.junit import junit, opened
-
-    with opened(path) as out:
-        out.write(junit([as_verified(row) for row in rows]))
 
 
 def _watch(look: Callable[[], Table], every: float) -> None:

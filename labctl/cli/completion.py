@@ -85,7 +85,7 @@ def _inside(
     try:
         own, _ = lab_of(words, context.params.get("lab"))
         known = of(own.names())
-    except (LabError, OSError):
+    except (LabError, click.ClickException, OSError):
         return []
     return _begun(known, typed) or _begun((name.removeprefix(f"{own.name}-") for name in known), typed)
 

@@ -57,7 +57,7 @@ def verify(
     own, checks = lab_of(words, lab)
     report = reporter(form)
     runs: list[Verified] = []
-    with _junit_file(junit) as write:
+    with junit_file(junit) as write:
         for number in range(1, repeat + 1):
             report.run(number, repeat)
             show = partial(report.check, whole=verbose)
@@ -81,15 +81,15 @@ def verify(
 
 
 @contextmanager
-def _junit_file(path: str | None) -> Iterator[Callable[[Sequence[Verified]], object]]:
+def junit_file(path: str | None) -> Iterator[Callable[[Sequence[Verified]], object]]:
     """Yield what writes a report to a file, which can be written; where there is none, what does nothing."""
     if path is None:
         yield lambda runs: None
         return
     from labctl.report.junit import junit, opened
 
-    with opened(path) as out:
-        yield lambda runs: out.write(junit(runs))
+    with opened(path) as write:
+        yield lambda runs: write(junit(runs))
 
 
 @cli.command()

@@ -56,6 +56,7 @@ class _Apart:
         self.end = time.monotonic() + limits.seconds
         self.pipe, writer = os.pipe()
         try:
+            os.set_blocking(self.pipe, False)
             parent = os.getpid()
             self.pid = fork()
         except BaseException:
@@ -68,12 +69,14 @@ class _Apart:
         self._process = os.pidfd_open(self.pid)
 
     def read(self) -> Answer | None:
-        """Take in what is there. Return the answer once it is whole, or too long; None before."""
-        part = os.read(self.pipe, _PART)
-        self._said += part
-        if len(self._said) > self.limits.most:
-            return Answer(why=f"the answer is longer than {self.limits.most:,} bytes")
-        return None if part else self._answer()
+        """Take in all that is there: it was said in time. Return the answer once it is whole or too long, else None."""
+        with suppress(BlockingIOError):
+            while part := os.read(self.pipe, _PART):
+                self._said += part
+                if len(self._said) > self.limits.most:
+                    return Answer(why=f"the answer is longer than {self.limits.most:,} bytes")
+            return self._answer()
+        return None
 
     def _answer(self) -> Answer:
         if not self._said:

@@ -64,8 +64,11 @@ def created(path: str) -> Iterator[Callable[[bytes], None]]:
             out.write(block)
             out.flush()
 
-    with _told(path), out:
+    try:
         yield write
+    finally:
+        with _told(path):
+            out.close()
 
 
 @contextmanager

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
 from xml.etree import ElementTree as xml
 
 from labctl.checks.results import Result
-from labctl.errors import UsageError, kernel_words
+from labctl.errors import LabError, UsageError, kernel_words
 from labctl.lab.verify import Verified
 
 _NO_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -25,14 +24,25 @@ _NO_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 
 @contextmanager
-def opened(path: str) -> Iterator[IO[bytes]]:
-    """Yield the file for a report, before there is anything to report. Raise UsageError where it cannot be written."""
+def opened(path: str) -> Iterator[Callable[[bytes], None]]:
+    """Yield what writes a report to a file, which is made before there is anything to report.
+
+    Raise UsageError where it cannot be made; what is yielded raises LabError where the report cannot be written.
+    """
     try:
         file = open(path, "wb")  # noqa: SIM115  # what the body raises is not about this file
     except OSError as error:
         raise UsageError(f"{path} cannot be written", kernel_words(error), "name another file") from None
+
+    def write(report: bytes) -> None:
+        try:
+            with file:
+                file.write(report)
+        except OSError as error:
+            raise LabError(f"{path} could not be written to its end", kernel_words(error)) from None
+
     with file:
-        yield file
+        yield write
 
 
 def junit(runs: Sequence[Verified]) -> bytes:

@@ -273,6 +273,12 @@ def test_it_ends_after_the_time_that_was_asked_for(pair: World) -> None:
     assert pair.labctl("capture", "left:eth0", "right", "--duration", "0.1").stdout == ""
 
 
+def test_a_file_is_not_blamed_for_the_standard_output(pair: World) -> None:
+    with open("/dev/full", "w") as full:
+        words = ("trace", "--pcapng", str(pair.home / "trace.pcapng"), "left", "--", "true")
+        assert "trace.pcapng" not in pair.labctl(*words, stdout=full, code=1).stderr
+
+
 def test_it_ends_with_the_lab(here: World) -> None:
     here.labctl("up", here.file("pair.yaml", PAIR))
     watching = capturing(here)

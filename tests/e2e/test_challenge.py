@@ -77,6 +77,13 @@ def test_a_challenge_is_hidden_hinted_and_solved(here: World) -> None:
     here.labctl("down")
 
 
+def test_a_challenge_ends_whose_answer_cannot_be_written(as_user: World) -> None:
+    begin(as_user, *ROUTE)
+    with open("/dev/full", "w") as full:
+        assert "all is done" in as_user.labctl("challenge", "--end", stdout=full, code=1).stderr
+    assert as_user.json("list") == []
+
+
 def taken(text: str) -> str:
     """Return the time that it took, as it is told."""
     return text.partition("solved in ")[2].partition(" with ")[0]

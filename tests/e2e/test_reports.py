@@ -209,6 +209,7 @@ def test_completion_completes_what_is_in_a_running_lab(here: World) -> None:
     assert completions(here, "down", "p") == ["plain,pair"]
     assert completions(here, "exec", "") == ["plain,left", "plain,right"]
     assert completions(here, "verify", "nothing") == []
+    assert completions(here, "exec", "-x", "") == []
     here.labctl("down")
 
 

@@ -11,15 +11,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from labctl.errors import UsageError
+from labctl.process import apart
 from labctl.process.apart import Answer, Limits, answer, answers, as_user
 from labctl.process.processes import children
 from tests.e2e.conftest import possible
-from tests.e2e.world import ORDINARY_UID
+from tests.e2e.processes import has_ended
+from tests.e2e.world import ORDINARY_UID, eventually
 
 SOON = Limits(seconds=0.3, most=1000)
 
@@ -101,6 +104,20 @@ def test_who_stops_listening_leaves_none_behind() -> None:
     begun = set(children(os.getpid())) - set(before)
     found.close()
     assert begun and not begun & set(children(os.getpid()))
+
+
+def test_what_was_said_in_time_counts_however_late_it_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where Ctrl-Z stops the one who listens."""
+    os.mkfifo(gate := tmp_path / "gate")
+    before = children(os.getpid())
+    found = answers([os.getpid, gate.read_text], 2)
+    next(found)
+    (other,) = set(children(os.getpid())) - set(before)
+    gate.write_text("open")
+    eventually(lambda: has_ended(other), "it has answered")
+    late = SimpleNamespace(monotonic=lambda: time.monotonic() + 1000)
+    monkeypatch.setattr(apart, "time", late)
+    assert next(found) == (1, Answer("open"))
 
 
 def test_another_user_has_none_of_our_rights_and_environment(tmp_path: Path) -> None:

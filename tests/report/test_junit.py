@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labctl.checks.results import Result
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
-from labctl.errors import UsageError
+from labctl.errors import LabError, UsageError
 from labctl.lab.repeated import tallies
 from labctl.lab.verify import Verified
 from labctl.report.junit import junit, opened
@@ -113,6 +113,11 @@ def test_whatever_a_command_has_said_the_report_can_be_read(observed: str, lost:
 def test_a_report_that_cannot_be_written_is_refused_before_the_first_check(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"), opened(str(tmp_path / "none" / "report.xml")):
         pytest.fail("the checks are run")
+
+
+def test_a_report_for_which_the_disk_is_too_full_is_told() -> None:
+    with pytest.raises(LabError, match=r"/dev/full could not be written to its end"), opened("/dev/full") as write:
+        write(junit([RUN]))
 
 
 def test_how_often_each_passed_is_counted() -> None:

@@ -33,6 +33,7 @@ EACH = 8.0
 """Seconds that a check may take, beside those for which it waits by the file."""
 
 _MOST = 1 << 20
+_LONGEST = 1 << 20  # seconds, of a check that says how long it took
 _STATES = get_args(State)
 
 
@@ -181,6 +182,8 @@ def result_of(value: dict[str, Any]) -> Result:
     }
     if value["outcome"] not in _STATES or type(value["passed"]) is not bool or type(value["asked"]) is not bool:
         raise ValueError
+    if not 0 <= value["seconds"] < _LONGEST:
+        raise ValueError
     return Result(
         passed=value["passed"],
         asked=value["asked"],
@@ -195,4 +198,6 @@ def result_of(value: dict[str, Any]) -> Result:
 
 def _evidence(value: dict[str, Any]) -> Evidence:
     place, counter, expected = (printable(str(value[key])) for key in ("place", "counter", "expected"))
-    return Evidence(place, counter, expected, int(value["observed"]), value["holds"] is True)
+    if type(value["observed"]) is not int:
+        raise ValueError
+    return Evidence(place, counter, expected, value["observed"], value["holds"] is True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
@@ -74,6 +75,21 @@ def test_a_class_from_the_first_lab_to_the_last() -> None:
         ended = teacher.json("class", "down", "--all")
         assert {each["user"]: each["ended"] for each in ended} == {student.name: True for student in students}
         eventually(lambda: [student.snapshot() for student in students] == before, "nothing is left of the class")
+
+
+def test_a_class_ends_of_which_nobody_wants_to_read() -> None:
+    needs_root()
+    with school(2) as made:
+        teacher = made.teacher
+        made.together("up", "single-host")
+        teacher.labctl("class", "message", "it is over")
+        assert "/none/x cannot be written" in teacher.labctl("class", "verify", "--junit", "/none/x", code=2).stderr
+        reader, writer = os.pipe()
+        os.close(reader)
+        teacher.labctl("class", "down", "--all", stdout=writer)
+        os.close(writer)
+        assert [student.json("list") for student in made.students] == [[], []]
+        assert not teacher.inside(lambda: os.path.exists("/run/labctl-class"))
 
 
 SHIPPED = ("bgp", "dual-stack", "nat-gateway", "single-host", "static-routing", "switched-lan", "web-dns")

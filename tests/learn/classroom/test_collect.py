@@ -102,3 +102,15 @@ def test_no_directory_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
 def test_no_cell_is_a_formula(cell: str) -> None:
     assert csv_of([{"lab": cell}]).splitlines()[1].lstrip('"').startswith("'")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--checks", "mine.yaml", "verify"), "labctl class verify"),
+        (("-f", "json", "reset", "alice"), "labctl class reset"),
+        (("verify", "--step", "2"), "no lesson is named"),
+    ],
+)
+def test_an_option_that_would_say_nothing_is_refused(words: tuple[str, ...], why: str) -> None:
+    assert why in str(CliRunner().invoke(cli, ["class", *words], standalone_mode=False).exception)

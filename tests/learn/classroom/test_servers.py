@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import io
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from labctl.errors import UsageError
 from labctl.learn.classroom.listing import Row
-from labctl.learn.classroom.measure import Measured
+from labctl.learn.classroom.measure import Measured, result_of
 from labctl.learn.classroom.reported import Reported, Step
 from labctl.learn.classroom.servers import Found, results
 from labctl.learn.classroom.submission import Refused, submit
@@ -124,6 +125,18 @@ def test_of_a_module_that_did_not_begin_it_is_kept_what_the_server_wrote(tmp_pat
     keep(tmp_path, "alice", failed=True, msg="no JSON", module_stderr="Warning: new key\nsudo: unable to begin\n")
     (found,) = results(tmp_path)
     assert isinstance(found, Found) and found.why == "no JSON; sudo: unable to begin"
+
+
+NO_NUMBER = {"place": "x:eth0", "counter": "rx", "expected": "1", "observed": math.inf, "holds": True}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seconds": math.inf}, {"seconds": math.nan}, {"seconds": 10**400}, {"evidence": [NO_NUMBER]}]
+)
+def test_a_number_that_is_none_is_no_result(wrong: dict[str, Any]) -> None:
+    assert result_of(asdict(PASSED)) == PASSED
+    with pytest.raises(ValueError):
+        result_of({**asdict(PASSED), **wrong})
 
 
 def test_what_no_server_has_measured_is_refused(folder: Path) -> None:
