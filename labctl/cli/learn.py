@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +76,7 @@ def learn(
     player = Player.anew(file, folder) if again else Player.open(file, folder)
     if player.is_over:
         _tell(player)
-        click.echo(f"anew: labctl learn {chosen} --again")
+        click.echo(f"anew: labctl learn {shlex.quote(chosen)} --again")
         return ExitCode.SUCCESS
     if web is not None:
         return _in_a_browser(player, web)

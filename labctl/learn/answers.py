@@ -30,7 +30,7 @@ def measured(asked: Measured, lab: Lab) -> str:
     """Return the value that a lab has; empty where the pattern is not found. Raise LabError."""
     printed = lab[asked.in_].run(["sh", "-c", asked.run], timeout=LONGEST).stdout
     found = re.search(asked.pattern, printed)
-    return found[1] if found and found.re.groups else found[0].strip() if found else ""
+    return (found[1] or "") if found and found.re.groups else found[0].strip() if found else ""
 
 
 def right(answer: Answer, lab: Lab) -> str:

@@ -172,9 +172,9 @@ class Player:
 
     def end(self) -> None:
         """End the lab, once the lesson is over. Raise LabError where it cannot be ended."""
-        self._look_no_more()
-        if self.stage.identity() == self.progress.lab_id:
-            self.stage.lab.down()
+        with self._looking_again():
+            if self.stage.identity() == self.progress.lab_id:
+                self.stage.lab.down()
 
     def skip(self) -> None:
         """Do what the solution of the current step says, and count the step as skipped: the page shows its commands.

@@ -103,7 +103,7 @@ class Folder:
         try:
             with self._file(lesson).open("rb") as file:
                 return _parsed(json.loads(file.read(LARGEST)))
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
     def write(self, progress: Progress) -> None:
@@ -123,20 +123,21 @@ class Folder:
         file = self.path / f".{lesson}.lock"
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = file.open("a+")
+            lock = file.open("ab+", buffering=0)
         except OSError as error:
             raise self._cannot_be_kept(error) from None
         with lock:
             try:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                lock.truncate(0)
+                lock.write(str(os.getpid()).encode())
+            except (BlockingIOError, PermissionError):  # another one has it: EAGAIN or EACCES, says fcntl(2)
                 lock.seek(0)
-                why = f"it is process {lock.read(20).strip() or 'that has just begun'}"
+                why = f"it is process {lock.read(20).decode() or 'that has just begun'}"
                 hint = "go on there, or leave it there with the key q"
                 raise UsageError(f"the lesson {lesson} is open in another terminal", why, hint) from None
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
+            except OSError as error:
+                raise self._cannot_be_kept(error) from None
             yield
             lock.truncate(0)
 

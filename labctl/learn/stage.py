@@ -45,7 +45,7 @@ class Stage:
         return ""
 
     def make(self, number: int) -> Lab:
-        """Make the lab anew, as a step begins with it. Raise LabError; then there is none."""
+        """Make the lab anew, as a step begins with it. Raise LabError; then, or where interrupted, there is none."""
         self._client = client()
         lab = Lab.up(self.file.labs[number], fresh=True)
         try:
@@ -55,7 +55,7 @@ class Stage:
                     self.solve(lab, earlier)
             self._set_up(lab, number)
             lab.record_commands()  # from now on: what the lesson itself has run is none of the student's
-        except LabError:
+        except BaseException:
             lab.down()
             raise
         return lab
@@ -120,6 +120,12 @@ def do(lab: Lab, solution: Solution) -> None:
         return
     command = [sys.executable, "-m", "labctl", *shlex.split(solution.labctl)]
     environment = {**os.environ, "LABCTL_LAB": lab.name}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=LONGEST, check=False)
+    failed = f"labctl {solution.labctl} failed"
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, timeout=LONGEST, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ChangeFailed(failed, f"it has not ended in {LONGEST:g} s", "labctl status shows the lab") from None
     if done.returncode not in (0, 1):  # 1 is a check that failed
-        raise ChangeFailed(f"labctl {solution.labctl} failed", done.stderr.strip(), "labctl status shows the lab")
+        raise ChangeFailed(failed, done.stderr.decode(errors="replace").strip(), "labctl status shows the lab")

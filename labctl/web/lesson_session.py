@@ -116,7 +116,7 @@ class _Session:
     def _ask(self, name: str, body: bytes) -> Response:
         try:
             asked = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _UNKNOWN
         match asked:
             case {"do": "hint" | "back" | "skip" | "next"} | {"do": "answer", "question": str(), "answer": str()} if (

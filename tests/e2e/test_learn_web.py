@@ -66,6 +66,12 @@ def test_a_student_goes_through_it_by_the_keyboard(here: World) -> None:
         page.wait_for("document.querySelector('#typing').offsetParent !== null")
         press(page, "h")
         page.wait_for("document.querySelectorAll('.hint').length === 1")
+        page.evaluate("document.querySelector('#typed').focus()")
+        press(page, "f")
+        press(page, "p")
+        page.wait_for("document.querySelector('#typed').value === 'fp'")
+        assert page.evaluate("document.querySelectorAll('[aria-pressed=true]').length") == 0, "it is typed, and no key"
+        page.evaluate("document.querySelector('#typed').value = ''")
         type_in(page, "1")
         page.wait_for("document.querySelector('#wrong').textContent === 'It stands behind mtu.'")
         here.labctl("exec", "left", "--", "ip", "link")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 
 import pytest
 
 from labctl.learn.lesson.shipped import folders, load_named
 from tests.e2e.reader import install
-from tests.e2e.world import World
+from tests.e2e.world import World, eventually
 
 FALSE = """\
 ---
@@ -56,6 +58,12 @@ def test_a_step_that_is_not_there_is_told(as_user: World) -> None:
     assert "no step 'loook'" in as_user.labctl("lesson", "test", "cable", "--step", "loook", code=2).stderr
 
 
+def test_a_folder_that_may_not_be_read_is_told(as_user: World) -> None:
+    (as_user.home / "closed").mkdir(mode=0)
+    for path in ("closed/lesson", f"./{'x' * 300}"):
+        assert "cannot be read" in as_user.labctl("lesson", "test", path, code=2).stderr
+
+
 def test_a_new_lesson_does_what_it_claims(here: World) -> None:
     here.labctl("lesson", "new", "mine")
     assert proofs(here, "mine", 0) == {"reach-the-other-site": []}
@@ -69,6 +77,17 @@ def test_false_claims_are_named(as_user: World) -> None:
     assert any("'Never told.' is not told" in one for one in found["holds-already"])
     assert any("the lab refuses it" in one and "nonsense" in one for one in found["refused"])
     assert any("'fifteen'" in one and "not taken as right" in one for one in found["answered"])
+
+
+def test_ctrl_c_takes_a_lab_along_that_is_half_set_up(as_user: World) -> None:
+    begun = as_user.home / "begun"
+    setup = f"{{in: siteA, run: touch {begun} && sleep 60}}"
+    as_user.file("lesson.md", FALSE.replace("- name: holds-already", f"- name: holds-already\n    setup: [{setup}]"))
+    with as_user.start_labctl("lesson", "test", ".", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as proving:
+        eventually(begun.exists, "it is set up")
+        proving.send_signal(signal.SIGINT)
+        assert "interrupted" in proving.communicate()[1] and proving.returncode == 130
+    assert as_user.json("list") == []
 
 
 def test_a_lab_of_that_name_that_is_not_the_lesson_s_is_left_alone(as_user: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -23,3 +24,11 @@ def test_a_number_is_right_as_a_program_prints_it(typed: str) -> None:
 @pytest.mark.parametrize("typed", ("", "63", "tun64", "64 or 63", "63 64", "the ttl is not 64", "0x64", "six", "=64"))
 def test_what_is_another_number_or_more_than_one_is_wrong(typed: str) -> None:
     assert not is_right(TTL, typed, NO_LAB)
+
+
+@pytest.mark.parametrize(("printed", "typed", "right"), (("mtu 1400", "1400", True), ("no mtu", "1400", False)))
+def test_a_pattern_of_which_a_part_may_be_missing_has_no_value_then(printed: str, typed: str, right: bool) -> None:
+    measured = {"in": "left", "run": "ip link", "pattern": r"mtu (\d+)|no mtu"}
+    asked = Answer.read({"name": "mtu", "question": "Which MTU?", "measured": measured})
+    left = SimpleNamespace(run=lambda *_, **__: SimpleNamespace(stdout=printed))
+    assert is_right(asked, typed, cast(Lab, {"left": left})) is right

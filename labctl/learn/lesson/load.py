@@ -8,6 +8,7 @@ step begins with: what is wrong in them is told in the same words.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,9 @@ class LessonFile:
 
 def name_of(folder: Path) -> str:
     """Return the name of a lesson: that of its folder, without a number before it."""
-    number, _, name = folder.resolve().name.partition("-")
-    return name if number.isdigit() and name else folder.resolve().name
+    whole = os.path.basename(os.path.realpath(folder))
+    number, _, name = whole.partition("-")
+    return name if number.isdigit() and name else whole
 
 
 def load(directory: Path, seed: int) -> LessonFile:

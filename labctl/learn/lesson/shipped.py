@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from labctl.learn.lesson.load import FILE, LessonFile, load, name_of
@@ -31,8 +32,8 @@ def find(name_or_path: str) -> Path:
     path = Path(name_or_path)
     if path.name == FILE:
         return path.parent
-    if (path / FILE).is_file():
-        return path
+    if "/" in name_or_path or os.path.isfile(path / FILE):
+        return path  # a path is a path, also where nothing is there, or it may not be read: `load` says so
     what = f"there is no folder with a {FILE} and no shipped lesson {name_or_path[:80]!r}"
     raise no_such(what, name_or_path, shipped, among="shipped with labctl", hint="labctl learn --list shows them")
 

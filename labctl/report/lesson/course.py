@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 from typing import Literal
 
 from rich.markup import escape
@@ -63,7 +64,7 @@ def left(lesson: str, lab: str, step: int, of: int) -> None:
     """Print how a lesson that was left goes on, and how its lab is ended."""
     out = console()
     out.print(f"[bold]{escape(lesson)}[/] waits at step {step} of {of}; lab {lab} stays")
-    for does, command in (("go on", f"labctl learn {lesson}"), ("end the lab", f"labctl down {lab}")):
+    for does, command in (("go on", f"labctl learn {quote(lesson)}"), ("end the lab", f"labctl down {lab}")):
         out.print(f"  {does.ljust(12)} [bold]{escape(command)}[/]")
 
 

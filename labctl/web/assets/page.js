@@ -445,7 +445,7 @@ const keys = { p: pause, f: alone };
 $('#pause').addEventListener('click', pause);
 $('#alone').addEventListener('click', alone);
 document.addEventListener('keydown', (key) => {
-  if (!key.ctrlKey && !key.metaKey && !key.altKey) keys[key.key]?.();
+  if (!key.ctrlKey && !key.metaKey && !key.altKey && key.target.tagName !== 'INPUT') keys[key.key]?.();
 });
 addEventListener('resize', resized);
 connect();
