@@ -99,7 +99,8 @@ def routes(netlink: rt.Rtnetlink, names: Mapping[int, str]) -> Iterator[Seen]:
     for family in FAMILIES:
         # A dump of all families at once stops after IPv4 where the request is checked strictly.
         for message in netlink.messages(rt.RTM_GETROUTE, _RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
-            if found := seen(message, names):
+            # A kernel without a family answers with the routes of all others (net/core/rtnetlink.c: rtnl_dump_all()).
+            if message[0] == family and (found := seen(message, names)):
                 yield found
 
 

@@ -14,10 +14,16 @@ from collections.abc import Iterator
 
 HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_ENDS = {_NLMSG_ERROR: HEADER.size, _NLMSG_DONE: 0}
+"""What an answer ends with, and what of the request is between the errno there and the attributes.
+
+It is the header alone (NETLINK_CAP_ACK). A dump that the kernel refuses, or breaks off, says so at its end.
+"""
+_ERRNO = struct.Struct("=i")
 _SOL_NETLINK, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
 _ATTR_MSG = 1
 
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x1, 0x4, 0x10, 0x300
 NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
@@ -26,6 +32,9 @@ RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWRULE, RTM_DELRULE, RTM_GETRULE = 32, 33, 34
 RTM_NEWQDISC, RTM_DELQDISC, RTM_GETQDISC = 36, 37, 38
 RTM_GETNSID = 90
+
+DUMPS = 20
+"""How often a dump is asked for at most that changes break into. What changes all the time is told as it came last."""
 
 _ATTRIBUTE = struct.Struct("=HH")  # nlattr: length, type; a value ends at a multiple of four
 _NLA_TYPE_MASK = 0x3FFF
@@ -68,6 +77,7 @@ class Rtnetlink:
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         self._socket.bind((0, 0))
         self._sequence = 0
+        self._is_interrupted = False
 
     def close(self) -> None:
         self._socket.close()
@@ -95,9 +105,16 @@ class Rtnetlink:
             pass
 
     def messages(self, kind: int, body: bytes, flags: int = NLM_F_DUMP) -> list[bytes]:
-        """Return what answers a request, as it comes, without the headers. Raise Refused."""
-        self._send(kind, body, flags)
-        return [message[HEADER.size :] for _, message in self._replies()]
+        """Return what answers a request, as it comes, without the headers. Raise Refused.
+
+        A dump comes in parts. Where something is changed between two, there may be things in it twice, or not at all.
+        """
+        for _ in range(DUMPS):
+            self._send(kind, body, flags)
+            found = [message[HEADER.size :] for _, message in self._replies()]
+            if not self._is_interrupted:
+                break
+        return found
 
     def _send(self, kind: int, body: bytes, flags: int) -> None:
         self._sequence += 1
@@ -108,27 +125,26 @@ class Rtnetlink:
 
     def _replies(self) -> Iterator[tuple[int, bytes]]:
         """Yield the messages of one answer, up to its acknowledgement."""
+        self._is_interrupted = False
         while True:
             data = self._socket.recv(1 << 18)
             offset = 0
             while offset < len(data):
-                length, kind, _, sequence, _ = HEADER.unpack_from(data, offset)
+                length, kind, flags, sequence, _ = HEADER.unpack_from(data, offset)
                 message = data[offset : offset + length]
                 offset += (length + 3) & ~3
                 if sequence != self._sequence:
                     continue
-                if kind == _NLMSG_DONE:
-                    return
-                if kind == _NLMSG_ERROR:
-                    _raise_if_refused(message)
+                self._is_interrupted |= bool(flags & NLM_F_DUMP_INTR)
+                if kind in _ENDS:
+                    _raise_if_refused(message, _ENDS[kind])
                     return
                 yield kind, message
 
 
-def _raise_if_refused(message: bytes) -> None:
-    (error,) = struct.unpack_from("=i", message, HEADER.size)
-    if error == 0:
-        return
-    # With NETLINK_CAP_ACK the echoed request is its header alone; the attributes follow.
-    text = attributes(message[HEADER.size + 4 + HEADER.size :]).get(_ATTR_MSG, b"")
-    raise Refused(-error, text.rstrip(b"\0").decode(errors="replace"))
+def _raise_if_refused(message: bytes, echoed: int) -> None:
+    """Raise the errno in the last message of an answer, behind which the kernel echoes so many bytes of the request."""
+    (error,) = _ERRNO.unpack_from(message, HEADER.size)
+    if error < 0:
+        text = attributes(message[HEADER.size + _ERRNO.size + echoed :]).get(_ATTR_MSG, b"")
+        raise Refused(-error, text.rstrip(b"\0").decode(errors="replace"))
