@@ -63,7 +63,7 @@ HERE = Surroundings()
 
 def _umask() -> int:
     """Return the umask of this process: umask(2) cannot tell it without a change (proc(5), /proc/PID/status)."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(errors="replace")
     return int(status.partition("\nUmask:")[2].split(maxsplit=1)[0], 8)
 
 

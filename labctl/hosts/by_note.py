@@ -57,6 +57,6 @@ def _has(pid: int, word: bytes) -> bool:
 def _hears(pid: int) -> bool:
     """Return whether a process handles SIGTERM (proc(5), SigCgt of status), as labctl does from its beginning."""
     with suppress(OSError):
-        caught = Path(f"/proc/{pid}/status").read_text().partition("SigCgt:")[2].split(maxsplit=1)[0]
+        caught = Path(f"/proc/{pid}/status").read_text(errors="replace").partition("SigCgt:")[2].split(maxsplit=1)[0]
         return bool(int(caught, 16) >> signal.SIGTERM - 1 & 1)
     return False

@@ -110,15 +110,14 @@ class _Following:
         self._outputs = (process.stdout.fileno(), process.stderr.fileno())
         self._ended = os.pidfd_open(process.pid)
         self._first, self._written = bytearray(), 0
-        self._last = bytearray(said.encode())
+        self._last = bytearray(os.fsencode(said))
         self._ready = select.poll()
         for descriptor in (*self._outputs, self._ended):
             self._ready.register(descriptor, select.POLLIN)
 
     def to_its_end(self, waiting: Patience) -> Ended:
         """Return how it ended, and what it has written until then."""
-        # Whoever writes without a pause always has something to read: the time is looked at all the same.
-        while waiting.wait(self._ready) and not (waiting.left() == 0 and waiting.over()):
+        for _ in waiting.arrivals(self._ready):
             if self._ended in self._read():
                 self._read()  # a pipe holds no more than one reading takes
                 return self._as_it_is(self._process.wait())

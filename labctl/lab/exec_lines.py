@@ -23,6 +23,8 @@ from labctl.process.syscalls import die_with_parent
 TOLD_LINES, TOLD_BYTES = 10, 4000
 """How much is told of what a line has written: its end."""
 
+_PIPE = 1 << 16  # bytes that a pipe holds (pipe(7))
+
 GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for a line that did not end."""
 
@@ -40,7 +42,7 @@ def run(step: RunLine, lab: str) -> None:
     def enter() -> None:
         os.setsid()  # so that it can be ended with all that it has started
         for problem in view.enter(namespace, step.namespace):
-            os.write(2, f"labctl: {problem}\n".encode())
+            os.write(2, os.fsencode(f"labctl: {problem}\n"))
         os.chdir(line.directory or "/")
         die_with_parent(here)
         not_delayed()
@@ -87,14 +89,14 @@ def _followed(process: subprocess.Popen[bytes], output: int, seconds: float) -> 
         ready, waiting = select.poll(), Patience(seconds, process.pid)
         ready.register(output, select.POLLIN)
         ready.register(pidfd, select.POLLIN)
-        while waiting.wait(ready):
-            found = {descriptor for descriptor, _ in ready.poll(0)}
-            if output in found:
-                part = os.read(output, 1 << 16)
+        for _ in waiting.arrivals(ready):
+            ended = pidfd in dict(ready.poll(0))  # before it is read what was written until then
+            if output in dict(ready.poll(0)):
+                part = os.read(output, _PIPE)
                 said = (said + part)[-TOLD_BYTES:]
                 if not part:
                     ready.unregister(output)  # it has closed it, and goes on
-            elif pidfd in found:
+            if ended:
                 process.wait()
                 return said, True
         return said, False

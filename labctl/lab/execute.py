@@ -62,7 +62,7 @@ def shell(lab: str, namespace: str) -> int:
 
 def _tell(problem: str) -> None:
     with suppress(OSError):
-        os.write(2, f"labctl: {problem}\n".encode())
+        os.write(2, os.fsencode(f"labctl: {problem}\n"))
 
 
 def _resolved(lab: str, namespace: str) -> str:

@@ -18,16 +18,17 @@ class Mount(NamedTuple):
 
 def mounts() -> Iterator[Mount]:
     """Yield every mount."""
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        where, _, what = line.partition(" - ")
-        yield Mount(Path(_ESCAPED.sub(_unescaped, where.split()[4])), what.split()[1])
+    # A name may have any bytes, also such as are a space or the end of a line in Unicode.
+    for line in Path("/proc/self/mountinfo").read_bytes().split(b"\n")[:-1]:
+        where, _, what = line.partition(b" - ")
+        yield Mount(Path(_name(where.split(b" ")[4])), _name(what.split(b" ")[1]))
 
 
-_ESCAPED = re.compile(r"\\([0-7]{3})")  # white space and backslashes (fs/proc_namespace.c: mangle)
+_ESCAPED = re.compile(rb"\\([0-7]{3})")  # blanks, ends of lines and backslashes (fs/proc_namespace.c: mangle)
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    return chr(int(found[1], 8))
+def _name(written: bytes) -> str:
+    return os.fsdecode(_ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), written))
 
 
 def mount_points() -> set[Path]:

@@ -81,6 +81,16 @@ class Patience:
             over = self.over()
         return True
 
+    def arrivals(self, ready: select.poll) -> Iterator[None]:
+        """Yield whenever a descriptor is ready, until it is over.
+
+        Who sends without a pause always has something ready, and is listened to no longer than others.
+        """
+        while self.wait(ready):
+            yield
+            if time.monotonic() >= self._end and self.over():
+                return
+
     def looks(self, pause: float = PAUSE) -> Iterator[None]:
         """Yield whenever it is time to look, every `pause` seconds, and a last time when it is over."""
         while not self.over():
@@ -113,7 +123,7 @@ def _times(thread: Path) -> tuple[int, int]:
 def _wants_to_run(thread: Path) -> bool:
     """Return whether a thread waits for a CPU or for a disk, or runs."""
     try:
-        return (thread / "stat").read_text().rpartition(")")[2].split()[0] in "RD"
+        return (thread / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "RD"
     except OSError:
         return False
 

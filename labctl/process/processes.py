@@ -76,7 +76,7 @@ def state_of(pid: int) -> str:
 def title_of(pid: int) -> str:
     """Return the name of a process, 15 bytes at most (proc(5), /proc/PID/comm); empty if there is none."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""
 
@@ -84,10 +84,10 @@ def title_of(pid: int) -> str:
 def _fields_of_stat(pid: int) -> list[str]:
     """Return the fields of /proc/PID/stat (proc(5)) from the state on; none if there is no process."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return []
-    return stat[stat.rindex(")") + 2 :].split()  # the name in parentheses may hold anything
+    return stat[stat.rindex(")") + 2 :].split()  # the name in parentheses may hold anything, half a character too
 
 
 def end(processes: Iterable[Process], grace: float = GRACE) -> None:

@@ -69,18 +69,18 @@ def open_beneath(directory: int, path: str, flags: int) -> int:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    result = _libc.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
-    _checked(result, target)
+    paths = os.fsencode(source), os.fsencode(target)  # a name is bytes, of whatever encoding
+    _checked(_libc.mount(*paths, kind.encode(), ctypes.c_ulong(flags), data.encode()), target)
 
 
 def unmount(target: str) -> None:
     """Unmount, even while it is in use (MNT_DETACH)."""
-    _checked(_libc.umount2(target.encode(), MNT_DETACH), target)
+    _checked(_libc.umount2(os.fsencode(target), MNT_DETACH), target)
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
     """Make a mount the root of this mount namespace, and move the root that was before (pivot_root(2))."""
-    _checked(_libc.pivot_root(new_root.encode(), put_old.encode()), new_root)
+    _checked(_libc.pivot_root(os.fsencode(new_root), os.fsencode(put_old)), new_root)
 
 
 def bind(fd: int, address: bytes) -> None:

@@ -32,7 +32,7 @@ def cost(holder: Process) -> Cost:
     for pid in pids:
         with suppress(OSError, ValueError, IndexError):  # it has ended
             memory += _proportional(Path(f"/proc/{pid}/smaps_rollup").read_text())
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])  # utime, stime (proc(5), fields 14 and 15)
     return Cost(len(pids), memory, ticks / os.sysconf("SC_CLK_TCK"))
 

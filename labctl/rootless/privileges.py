@@ -15,7 +15,7 @@ def has_network_rights() -> bool:
 
 def status_field(name: str) -> str | None:
     """Return a field of /proc/self/status (proc(5)), None where this kernel has no such field."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path("/proc/self/status").read_text(errors="replace").splitlines():
         if line.startswith(f"{name}:"):
             return line.split()[1]
     return None

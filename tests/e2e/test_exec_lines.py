@@ -118,11 +118,12 @@ a: exec echo begun; sleep 1000 & sleep 1000 did not end within 0.3 s
             {"command": "exec 1>&- 2>&-; exec sleep 1000", "within": 0.3},
             "a: exec exec 1>&- 2>&-; exec sleep 1000 did not end within 0.3 s\n  it said nothing\n",
         ),
+        ({"command": "yes", "within": 0.3}, "a: exec yes did not end within 0.3 s\n  it said:\n    y\n"),
         ("labctl-no-such-program", "/bin/sh: 1: labctl-no-such-program: not found\n"),
         ({"command": "true", "cwd": "no-such-directory"}, "no-such-directory"),
         ("printf '\\377\\n'; kill -9 $$", "a: exec printf '\\377\\n'; kill -9 $$ ended by SIGKILL\n"),
     ],
-    ids=["code", "zero", "endless", "deaf", "silent", "missing", "nowhere", "killed"],
+    ids=["code", "zero", "endless", "deaf", "silent", "talking", "missing", "nowhere", "killed"],
 )
 def test_one_that_does_not_end_as_it_must_takes_all_back(here: World, line: object, told: str) -> None:
     before = here.snapshot()
@@ -156,6 +157,12 @@ def test_what_it_leaves_running_stays_until_down(here: World) -> None:
     pid = said(here).strip()
     assert "sleep" in here.labctl("exec", "a", "--", "cat", f"/proc/{pid}/cmdline").stdout
     assert f"process {pid}" in here.labctl("down").stdout
+
+
+def test_a_line_has_ended_though_what_it_leaves_running_writes_without_end(here: World) -> None:
+    here.labctl("up", here.file("lines.yaml", lines("yes & echo told > said")))
+    assert said(here) == "told\n"
+    here.labctl("down")
 
 
 def test_the_script_runs_them_too(as_root: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -205,3 +206,13 @@ def test_one_that_cannot_be_mounted_any_more_is_told_to_who_starts_a_program(as_
         done = as_root.labctl("exec", "a", "--", "true")
     assert "is not seen as /etc/labctl-test/one.conf: Not a directory (ENOTDIR)\n" in done.stderr
     as_root.labctl("down")
+
+
+def test_what_is_beside_an_own_file_may_have_any_name(here: World) -> None:
+    beside = here.home / "beside"
+    beside.mkdir()
+    (beside / os.fsdecode(b"caf\xe9")).write_text("coffee\n")
+    text = f"name: odd\nnamespaces:\n  a: {{files: {{{beside}/own: {{content: own}}}}}}\n"
+    here.labctl("up", here.file("odd.yaml", text))
+    assert here.labctl("exec", "a", "--", "sh", "-c", f"cat {beside}/caf* {beside}/own").stdout == "coffee\nown"
+    here.labctl("down")

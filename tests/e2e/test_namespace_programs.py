@@ -175,6 +175,27 @@ def test_an_edited_program_is_started_again(here: World) -> None:
     here.labctl("down")
 
 
+def test_a_program_has_ended_though_what_it_left_writes_without_end(here: World) -> None:
+    script(here, "#!/bin/sh\nyes & until [ -e end ]; do sleep 0.1; done; exit 3\n")
+    here.labctl("up", lab(here, "{name: x, command: ./x, ready: {log: y}}"))
+    here.file("end", "")
+    eventually(lambda: programs(here)["server:x"]["ended"] == "ended with exit code 3", "it has ended")
+    eventually(lambda: not running(here, "yes"), "what it left is ended, too")
+    here.labctl("down")
+
+
+def test_a_name_that_is_cut_amidst_a_character_is_in_nobodys_way(here: World) -> None:
+    script(here, "#!/bin/sh\nwhile sleep 1000; do :; done\n", "мойсервер")
+    file = lab(here, "{name: x, command: ./мойсервер}")
+    here.labctl("up", file)
+    left = ("exec", "client", "--", "sh", "-c", f"{here.home}/мойсервер > /dev/null 2>&1 & echo $!")
+    pid = here.labctl(*left).stdout.strip()
+    assert programs(here)["server:x"]["state"] == "running" and here.json("status")["drift"] == []
+    here.labctl("restart", "server:x")
+    assert f"process {pid}" in here.labctl("down").stdout
+    assert here.processes() == []
+
+
 def test_restart_starts_anew_what_is_named(here: World) -> None:
     here.labctl("up", lab(here, "{name: web, command: sleep 1000}", "{name: db, command: sleep 1001}"))
     before = programs(here)

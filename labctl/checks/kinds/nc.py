@@ -203,7 +203,7 @@ def _ours(asked: Nc, server: socket.socket, client: socket.socket, waiting: Pati
     """
     ready = select.poll()
     ready.register(server, select.POLLIN)
-    while waiting.wait(ready):
+    for _ in waiting.arrivals(ready):
         arrived, sender = server.recvfrom(LARGEST)
         if arrived == asked.send.encode() or sender[:2] == client.getsockname()[:2]:
             return arrived, sender

@@ -15,6 +15,7 @@ pause (backoff.py).
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -41,6 +42,8 @@ PATIENCE = GRACE_OF_SUPERVISOR / 2
 
 PAUSE = 0.02
 """Seconds between two looks at who is left, while they end."""
+
+_PART = 1 << 16
 
 
 def run(task: ProgramTask, log: LogFile, ready: Callable[[], None]) -> None:
@@ -186,14 +189,15 @@ class _Supervisor:
                     os.kill(pid, signal.SIGKILL if at_once else self._task.stop_signal)
 
     def _drain(self) -> None:
-        """Log all that has been written up to now."""
-        while select.select([self._output], [], [], 0)[0] and self._read():
-            pass
+        """Log all that has been written up to now, and not what another writes meanwhile: it may never end."""
+        for _ in range(0, fcntl.fcntl(self._output, fcntl.F_GETPIPE_SZ), _PART):
+            if not (select.select([self._output], [], [], 0)[0] and self._read()):
+                break
         self._log.end()
 
     def _read(self) -> bool:
         """Log what has been written. Return whether more may come."""
-        said = os.read(self._output, 1 << 16)
+        said = os.read(self._output, _PART)
         self._log.feed(said)
         return bool(said)
 
