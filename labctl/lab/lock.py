@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labctl.errors import UsageError
+from labctl.errors import MachineError, UsageError
 from labctl.hosts.record import lock_of, open_lock
 from labctl.lab.run_directory import ROOT, tidy
 from labctl.lab.state import State
@@ -89,6 +89,10 @@ def _make_directories(state: State) -> None:
             f"{state.directory} is a symbolic link, and not of labctl's making",
             "",
             "remove it, or choose another --name",
+        )
+    if not ROOT.parent.is_dir():
+        raise MachineError(
+            f"there is no place for the state of a lab: {ROOT.parent} is missing", "", f"mkdir {ROOT.parent}"
         )
     try:
         with kept_in(state.directory):

@@ -5,7 +5,6 @@ What nft refuses is a mistake at its place in the file.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING
 from labctl.errors import LabError, MachineError, UsageError
 from labctl.kernel import namespaces
 from labctl.plan.steps import AddNamespace, SetFirewall
-from labctl.process import working_directory
 from labctl.topology.mistakes import FileMistakes, Mistake
+from labctl.topology.shipped import shorter
 from labctl.topology.unknown_names import listed
 
 if TYPE_CHECKING:
@@ -34,12 +33,13 @@ def check(changes: Iterable[Change], recorded: Recorded, topology: Topology, fil
     """Find out what would fail of the changes of a lab, where it lives. Raise as `check_rulesets` does.
 
     Raise UsageError where a namespace is to be made whose name is taken. A name is free, too, if it is a claim of this
-    lab that has lost its mount.
+    lab that has lost its mount, or of what an `up` that was cut off has left, which goes before.
     """
     for step, _ in changes:
         if not isinstance(step, AddNamespace) or not namespaces.taken(step.namespace):
             continue
-        if step.namespace not in recorded.namespaces or not namespaces.is_claim(step.namespace):
+        known = recorded.namespaces.get(step.namespace)
+        if known is None or not (namespaces.is_claim(step.namespace) or namespaces.is_ours(step.namespace, known)):
             raise namespaces.name_taken(step.namespace)
     check_rulesets((step.namespace for step, _ in changes if isinstance(step, SetFirewall)), topology, file)
 
@@ -52,8 +52,7 @@ def check_rulesets(names: Iterable[str], topology: Topology, file: str) -> None:
     if file:
         with suppress(LabError):  # it is gone by now, or was a pipe
             text = text_of(Path(file))
-    shown = min(file, os.path.relpath(file, working_directory.here()), key=len) if file else ""
-    try_rulesets(names, topology, text, shown)
+    try_rulesets(names, topology, text, shorter(file))
 
 
 def unseen(topology: Topology, text: str, filename: str) -> tuple[str, ...]:

@@ -48,6 +48,8 @@ def planned(wanted: Desired, context: Context | None, file: str) -> Planned:
 def _planned(wanted: Desired, file: str) -> Planned:
     state = State(wanted.topology.name)
     refuse_while_hidden(state, "plan")
-    recorded, found = state.read(), pending(wanted, state)
+    recorded = state.read()
+    # What an `up` that was cut off has left, `up` takes back before it begins.
+    found = pending(wanted, state) if recorded.complete else between(wanted, NOTHING)
     preflight.check(found.changes, recorded, wanted.topology, file)
     return Planned(state.lab, recorded.file, found)

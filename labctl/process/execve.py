@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from labctl.errors import kernel_words
+from labctl.process.working_directory import here
 
 BY_HAND = "can it be started by hand, in a shell?"
 
@@ -30,7 +31,7 @@ def why_not(program: str, error: OSError) -> tuple[str, str]:
     """Return why a program cannot be executed, and what helps; called in the directory where it was to start."""
     if "/" not in program and shutil.which(program) is None:
         return _not_in_path(program)
-    path = os.path.abspath(program) if "/" in program else shutil.which(program) or program
+    path = os.path.normpath(os.path.join(here(), program)) if "/" in program else shutil.which(program) or program
     if error.errno == errno.ENOENT and not os.path.exists(path):
         return f"there is no file {path}", "correct the path, or put the program there"
     if error.errno in (errno.ENOENT, errno.EACCES) and os.access(path, os.X_OK) and not os.path.isdir(path):

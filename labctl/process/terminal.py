@@ -33,25 +33,30 @@ def refuse_without_screen(command: str, instead: str) -> None:
 
 def is_behind() -> bool:
     """Return whether others are in the foreground of our terminal: reading it, or setting it, would stop us."""
-    try:
-        return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp()
-    except OSError:  # it is that of another session
-        return False
+    return _is_of_this_session() and os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp()
 
 
 def take() -> None:
     """Make this process a process group of its own, in the foreground of its terminal if it has one."""
-    if sys.stdin.isatty():
+    if _is_of_this_session():
         os.setpgid(0, 0)
         give_back()
 
 
 def give_back() -> None:
     """Bring the group of this process to the foreground again."""
-    if not sys.stdin.isatty():
+    if not _is_of_this_session():
         return
     with ignored(signal.SIGTTOU):  # it stops a process that does this from the background
         os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
+
+
+def _is_of_this_session() -> bool:
+    """Return whether standard input is a terminal with a foreground for this process: not in a new session (su -c)."""
+    try:
+        return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) >= 0
+    except OSError:
+        return False
 
 
 def suspend() -> None:

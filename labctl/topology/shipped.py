@@ -55,7 +55,10 @@ def as_typed(file: str, inventory: str = "") -> str:
 
 def shorter(path: str) -> str:
     """Return a path as it is, or seen from here, whichever is shorter."""
-    return min(path, os.path.relpath(path), key=len) if path else ""
+    try:
+        return min(path, os.path.relpath(path), key=len) if path else ""
+    except FileNotFoundError:  # the working directory has been deleted
+        return path
 
 
 def text_of(name: str) -> str:

@@ -91,6 +91,17 @@ def test_up_after_an_up_that_was_killed(here: World, moment: str) -> None:
     here.labctl("down")
 
 
+def test_plan_after_an_up_that_was_killed_tells_what_up_does(as_root: World) -> None:
+    process = start_up(as_root, file := as_root.file("many.yaml", many_namespaces(LARGE)))
+    eventually(lambda: len(names(as_root)) >= LARGE // 2, "many namespaces")
+    process.kill()
+    process.wait()
+    planned = as_root.json("plan", file, code=1)["changes"]
+    assert planned == as_root.json("up", file)["changes"]
+    assert as_root.json("plan", file)["changes"] == []
+    as_root.labctl("down")
+
+
 @pytest.mark.parametrize("moment", ["first namespace", "many namespaces"])
 def test_up_killed_amid_a_large_lab(here: World, moment: str) -> None:
     before = here.snapshot()

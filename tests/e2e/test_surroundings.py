@@ -26,6 +26,9 @@ def test_a_lab_from_a_directory_that_is_no_more(here: World) -> None:
     here.labctl("up", here.file("tunnel.yaml", tunnel(ttun_a=theirs)), **nowhere(here))
     assert here.json("verify")["passed"]
     here.labctl("exec", "siteA", "--", "true", **nowhere(here))
+    assert "there is no file" in here.labctl("exec", "siteA", "--", "./true", code=2, **nowhere(here)).stderr
+    assert "nothing to do" in here.labctl("plan", str(here.home / "tunnel.yaml"), **nowhere(here)).stdout
+    assert "tunnel.yaml" in here.labctl("status", **nowhere(here)).stdout
     here.labctl("down", **nowhere(here))
 
 

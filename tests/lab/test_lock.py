@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from labctl.errors import MachineError
 from labctl.lab import lock
+from labctl.lab.state import State
 from labctl.process.child import in_child
 from labctl.process.syscalls import CLONE_NEWNS, MS_REC, MS_SLAVE, mount, unshare
 
@@ -38,3 +40,11 @@ def test_a_file_of_the_same_number_on_another_file_system_is_another(tmp_path: P
         return same, lock._holder(one).partition(" ")[0], lock._holder(other)
 
     assert in_child(look) == (True, "process", "")
+
+
+def test_a_machine_without_run_is_told_to_lack_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, root = State("lab"), tmp_path / "run/labctl"
+    state.directory = root / "lab"
+    monkeypatch.setattr(lock, "ROOT", root)
+    with pytest.raises(MachineError, match="run is missing"):
+        lock._lock("lab", state.directory, lambda: lock._directory(state))

@@ -10,8 +10,9 @@ from typing import Any
 
 from labctl.topology.values import as_text, mistake, shape
 
-LONGEST_PATH = 200
-"""Bytes of the path of an own file: with its slashes escaped it is the name of a file (NAME_MAX)."""
+LONGEST_PATH = 255
+"""Bytes of the path of an own file: it is kept as the name of a file (NAME_MAX), where each of these takes three."""
+_ESCAPED = "/%"
 
 MODE = re.compile(r"0?[01]?[0-7]{3}")
 _NOT_BELOW = ("/proc", "/sys", "/run/labctl", "/var/run/labctl", "/run/netns", "/var/run/netns")
@@ -27,8 +28,10 @@ def parse_path(value: Any) -> str:
         raise mistake(f"{path!r} is no plain path of a file", f"write {plain}" if plain != "/" else "name a file in it")
     if any(plain == top or plain.startswith(f"{top}/") for top in _NOT_BELOW):
         raise mistake(f"{plain!r} cannot be a file of a namespace", "the kernel or labctl makes what is in there")
-    if len(plain.encode()) > LONGEST_PATH:
-        raise mistake(f"the path has {len(plain.encode())} bytes", f"at most {LONGEST_PATH} are possible")
+    size = len(plain.encode()) + 2 * sum(map(plain.count, _ESCAPED))
+    if size > LONGEST_PATH:
+        what = f"the path has {size} bytes, as it is kept with 3 for each {' and '.join(_ESCAPED)}"
+        raise mistake(what, f"at most {LONGEST_PATH} are possible")
     return plain
 
 

@@ -74,4 +74,6 @@ def parse_shell_line(value: Any) -> str:
     line = as_text(value, "a line for a shell")
     if not line.strip():
         raise mistake("the line is empty", "for example ip link set eth0 txqueuelen 100")
+    if "\0" in line:
+        raise mistake("the line has a zero byte in it", "no program can be given one: leave it out")
     return line
