@@ -37,7 +37,8 @@ def print_error(error: LabError) -> None:
 def print_usage_error(error: click.ClickException) -> None:
     """Report what is wrong with a command line that names no command, or not rightly."""
     if not json_is_asked_for(sys.argv[1:]):
-        error.show()
+        with suppress(OSError):  # where standard error takes nothing, the exit code tells
+            error.show()
         return
     context = getattr(error, "ctx", None)
     print_error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from labctl.errors import LabError
 from labctl.report.style import BOLD, RED, styled
@@ -19,4 +20,5 @@ def show(error: LabError) -> None:
 
 
 def _write(line: str, style: str = "") -> None:
-    print(styled(line, style, sys.stderr), file=sys.stderr, flush=True)
+    with suppress(OSError):  # where standard error takes nothing, the exit code tells
+        print(styled(line, style, sys.stderr), file=sys.stderr, flush=True)

@@ -97,6 +97,12 @@ def test_a_full_disk_is_told_in_the_words_of_the_kernel_also_of_work_inside_the_
     here.labctl("down")
 
 
+@pytest.mark.parametrize("words", [("status",), ("bogus",), ("validate", "nothing"), ("up", "two-site", "--bogus")])
+def test_where_an_error_cannot_be_written_the_exit_code_tells(as_user: World, words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        as_user.run(*as_user.command(*words), stderr=full, code=2)
+
+
 def test_a_reader_of_json_that_has_gone_is_no_failure(here: World) -> None:
     here.labctl("up", here.file("pair.yaml", PAIR))
     reader, writer = os.pipe()
