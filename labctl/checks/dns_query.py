@@ -8,7 +8,7 @@ import struct
 
 from labctl.checks import dns_message
 from labctl.checks.dns_message import Answer, Malformed, Type
-from labctl.checks.patient_socket import LARGEST, once, opened, send_all, set_out, until_connected
+from labctl.checks.patient_socket import LARGEST, datagrams, once, opened, send_all, set_out, until_connected
 from labctl.checks.refusal import first_packet
 from labctl.checks.tcp_close import wait_until_closed
 from labctl.process.patience import Patience, PatienceFor
@@ -39,11 +39,11 @@ def _by_datagram(namespace: str, server: Host, port: int, name: str, kind: Type,
         with first_packet():
             set_out(client, server, port)
             client.send(dns_message.question(identifier, name, kind))
-        while True:  # what is no answer to this question is left out
-            message = once(client, select.POLLIN, waiting).recv(LARGEST)
+        for message, _ in datagrams(client, waiting):  # what is no answer to this question is left out
             found = dns_message.answer(identifier, name, kind, message)
             if found is not None:
                 return found
+    raise TimeoutError
 
 
 def _by_connection(

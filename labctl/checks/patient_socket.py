@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+from collections.abc import Iterator
 from contextlib import suppress
 
 from labctl.kernel import namespaces
@@ -43,6 +44,28 @@ def until_connected(client: socket.socket, waiting: Patience) -> None:
     number = once(client, select.POLLOUT, waiting).getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if number:
         raise OSError(number, "")
+
+
+def datagrams(receiver: socket.socket, waiting: Patience) -> Iterator[tuple[bytes, tuple[str, int]]]:
+    """Yield what comes, and where each came from, until the time is over. Raise OSError.
+
+    One whose checksum is wrong wakes who waits, and is thrown away only when it is to be read (select(2), BUGS).
+    """
+    ready = select.poll()
+    ready.register(receiver, select.POLLIN)
+    for _ in waiting.arrivals(ready):
+        try:
+            found = receiver.recvfrom(LARGEST)
+        except BlockingIOError:
+            continue
+        yield found
+
+
+def datagram(receiver: socket.socket, waiting: Patience) -> bytes:
+    """Return what comes next. Raise OSError, or TimeoutError."""
+    for arrived, _ in datagrams(receiver, waiting):
+        return arrived
+    raise TimeoutError
 
 
 def send_all(sender: socket.socket, data: bytes, waiting: Patience) -> None:

@@ -53,6 +53,8 @@ _AT_ONCE = {
     "Do you want to ping broadcast? Then -b. If not, check your local firewall rules": errno.EACCES,
 }
 _LATER = tuple(map(os.strerror, (errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT)))
+_PING_COUNTED = re.compile(r"(\d+) packets? transmitted, (\d+) (?:packets? )?received")
+_NOT_COUNTED = ("(DUP!)", "(BAD CHECKSUM!)")
 _PING_FAILED = re.compile(r"^ping6?: (?:(?:connect|sendmsg|sendto|sending packet): )?(.+)$", re.MULTILINE)
 _NC_FAILED = re.compile(r"^(?:.*: )?(.+?)\.?$", re.MULTILINE)
 
@@ -94,7 +96,7 @@ def introduction(said: str) -> str:
 
 def ping_outcome(said: str, count: int) -> Outcome:
     """Return what a ping that sent `count` requests says came of them."""
-    found = re.search(r"(\d+) packets? transmitted, (\d+) (?:packets? )?received", said)
+    found = _PING_COUNTED.search(said)
     sent, received = (int(found[1]), int(found[2])) if found else (0, 0)
     if not received and (refusal := _refusal(_PING_FAILED, said)):
         return refused_at_once(OSError(refusal, ""))
@@ -106,9 +108,16 @@ def ping_outcome(said: str, count: int) -> Outcome:
     return Outcome(state, f"{sent} sent, {received} replies" if received else f"{sent} sent, no reply")
 
 
+def ping_received(said: str) -> int:
+    """Return how many replies a ping has counted."""
+    found = _PING_COUNTED.search(said)
+    return int(found[2]) if found else 0
+
+
 def ping_times(said: str) -> list[float]:
-    """Return the seconds of each reply that a ping shows."""
-    return [float(found) / 1000 for found in re.findall(r"time[=<]([0-9.]+) ?ms", said)]
+    """Return the seconds of each reply that a ping shows and counts: not of a copy, or of one that is damaged."""
+    counted = (line for line in said.splitlines() if not line.endswith(_NOT_COUNTED))
+    return [float(found[1]) / 1000 for line in counted if (found := re.search(r"time[=<]([0-9.]+) ?ms", line))]
 
 
 def client_failure(said: str) -> Outcome | None:

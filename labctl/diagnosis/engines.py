@@ -15,7 +15,7 @@ from labctl.diagnosis.path import Kind
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.sockets import on_port, owner, receivers
 from labctl.diagnosis.verdict import Verdict, Witness
-from labctl.engine.counters import DROPS_IN, DROPS_OUT, words_for
+from labctl.engine.counters import DROPS_IN, DROPS_OUT, held_back, words_for
 from labctl.kernel.programs import Program
 from labctl.kernel.sock_diag import Socket
 from labctl.topology.interface_ref import InterfaceRef
@@ -259,11 +259,7 @@ def impaired(case: Case, number: int) -> Iterator[Verdict]:
         return
     direction = "out" if stage.kind is Kind.READ else "in"
     told = engine.impaired.get(direction)
-    taken, left = ("tun_read_packets", "udp_sent_packets") if direction == "out" else (
-        "udp_received_packets", "tun_written_packets",
-    )  # fmt: skip
-    dropped = sum(engine.counted.get(name, 0) for name in (DROPS_OUT if direction == "out" else DROPS_IN))
-    held = engine.counted.get(taken, 0) - engine.counted.get(left, 0) - dropped
+    held = held_back(engine.counted, direction)
     if told and held > 0:
         evidence = (
             Witness(str(engine.device), f"impairment {direction}", told),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from labctl.diagnosis import fixes
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
+from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.xfrm import Policy
 from labctl.topology.interface_ref import InterfaceRef
 
@@ -47,17 +48,26 @@ def queue(case: Case, number: int) -> Iterator[Verdict]:
         link = case.link(ref)
         if link is None:
             continue
-        if outgoing and link.netem is not None:
-            words = f"netem impairs what leaves {ref}: {link.netem}"
-            seen = Witness(str(ref), "netem", str(link.netem))
-            yield Verdict(str(ref), Reason.IMPAIRED, words, (seen,), _without_netem(case, ref))
-            return
         yield from _taken(case, ref, outgoing)
         program = next((word for word in ("xdpgeneric", "xdpdrv") if link.options.get(word) == "on"), "")
         if program and not outgoing:
             words = f"an XDP program is attached to {ref}, and is asked before anything else"
             seen = Witness(str(ref), program, "on")
             yield Verdict(str(ref), Reason.TRAFFIC_CONTROL, words, (seen,), fixes.up(case))
+
+
+def impairs(case: Case, number: int, words: Collection[str]) -> Iterator[Verdict]:
+    """Yield that netem impairs what leaves by the interface of a stage by one of these words of its own."""
+    ref = case.stages[number].ref
+    link = case.link(ref) if case.stages[number].leaves else None
+    if link and link.netem is not None and not set(str(link.netem).split()).isdisjoint(words):
+        yield _by_netem(case, ref, link.netem)
+
+
+def _by_netem(case: Case, ref: InterfaceRef, netem: Impairment, *more: Witness) -> Verdict:
+    words = f"netem impairs what leaves {ref}: {netem}"
+    seen = Witness(str(ref), "netem", str(netem))
+    return Verdict(str(ref), Reason.IMPAIRED, words, (seen, *more), _without_netem(case, ref))
 
 
 def _entrance(stage: Stage) -> InterfaceRef:
@@ -69,7 +79,10 @@ def _taken(case: Case, ref: InterfaceRef, outgoing: bool) -> Iterator[Verdict]:
     if control is None:
         return
     for each in control.queues if outgoing else ():
-        if each.counted.drops and each.netem is None:
+        if each.netem is not None and (each.counted.drops or each.counted.waiting):
+            took = f"{each.counted.drops} drops, {each.counted.waiting} held back"
+            yield _by_netem(case, ref, each.netem, Witness(str(ref), f"qdisc {each.kind} {each.place}", took))
+        elif each.counted.drops:
             count = f"{each.counted.drops} packet{'s' if each.counted.drops > 1 else ''}"
             words = f"the queue of {ref} ({each.kind}) dropped {count}"
             seen = Witness(str(ref), f"qdisc {each.kind} {each.place}", f"{each.counted.drops} drops")

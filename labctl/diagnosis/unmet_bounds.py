@@ -1,7 +1,7 @@
 """Why a check measures another loss, time or throughput than its bounds allow: what was counted along its way.
 
 So many packets are not looked at one by one. Where they were dropped is counted, by engines and queues; where none
-were, it is known which engine delays them, or carries no more of them.
+were, it is known which engine, or netem, delays them, or carries no more of them.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def _dropped(case: Case) -> Iterator[Verdict]:
 def _impaired(case: Case) -> Iterator[Verdict]:
     words = {word for measured in case.asked.measured for word in _IMPAIRS[measured]}
     for number, stage in enumerate(case.stages):
-        if stage.kind in (Kind.READ, Kind.WRITE):
-            yield from engines.impairs(case, number, words)
+        impairs = engines.impairs if stage.kind in (Kind.READ, Kind.WRITE) else filters.impairs
+        yield from impairs(case, number, words)
 
 
 def _unknown(case: Case) -> Verdict:

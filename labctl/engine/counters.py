@@ -30,6 +30,7 @@ import mmap
 import os
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from time import sleep
 from types import TracebackType
@@ -102,6 +103,18 @@ def words_for(name: str, count: int) -> str:
     if name == "icmp_errors":
         return f"{count} ICMP error{plural} for earlier datagrams"
     return f"{count} packet{plural} {_DROPPED[name]}"
+
+
+_THROUGH = {
+    "out": ("tun_read_packets", "copies_out", "udp_sent_packets", DROPS_OUT),
+    "in": ("udp_received_packets", "copies_in", "tun_written_packets", DROPS_IN),
+}
+
+
+def held_back(counts: Mapping[str, int], direction: str) -> int:
+    """Return how many packets have come in one direction, `out` or `in`, and have neither left nor been dropped."""
+    came, copies, left, drops = _THROUGH[direction]
+    return counts.get(came, 0) + counts.get(copies, 0) - sum(counts.get(name, 0) for name in (left, *drops))
 
 
 # Where each cell is. A cell of packets has its cell of bytes right behind it.

@@ -98,7 +98,8 @@ class Explainer:
             return ""
         _, probes, answers = seen_of(asked, self._gather.seen(), self._ports)
         arrived = any(each.station.namespace == asked.receiver for probe in probes for each in probe.sightings)
-        answering = [each.first.station.namespace for each in answers]
+        made = (each.first.station for each in answers if each.first.station.outgoing)  # else it is not known where
+        answering = [station.namespace for station in made]
         return "" if arrived or not answering or asked.receiver in answering else answering[0]
 
     def explain(self, result: Result) -> list[Verdict]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from labctl.kernel.packet_taps import PacketTaps, Seen
 from labctl.lab.engines.stats import Drops
+from labctl.lab.held_back import holds_back
 from labctl.lab.state import State
 from labctl.lab.trace_facts import LabFacts
 
@@ -33,8 +34,12 @@ class Look(LabFacts):
 
     def __init__(self, state: State, taps: PacketTaps) -> None:
         super().__init__(state, Drops(state))
-        self._taps = taps
+        self._taps, self._state, self._recorded = taps, state, state.read()
 
     def portion(self, seconds: float) -> Portion:
         """Return some packets as soon as there are any; none after so many seconds."""
         return portion(self._taps, seconds)
+
+    def holds_back(self) -> bool:
+        """Return whether an impairment has packets that it has not passed on yet."""
+        return holds_back(self._state, self._recorded)

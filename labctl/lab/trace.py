@@ -22,6 +22,7 @@ from labctl.lab.carriers import Carriers
 from labctl.lab.challenge import challenge_in
 from labctl.lab.engines.stats import Drops
 from labctl.lab.execute import execute, record
+from labctl.lab.held_back import holds_back
 from labctl.lab.names import meant, names, namespaces_of, resolve
 from labctl.lab.state import State, applied, existing
 from labctl.lab.traced import MOST_BYTES, Meant, Traced
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
 READS = 60.0  # seconds between two looks where nothing comes
 BRIEFLY, TIMES = 1.0, 3  # seconds, and requests, of a check that sends very many
 QUIET, SETTLE = 0.05, 0.5  # seconds without a packet after which it is over, and for which that is waited for
+LONGEST = 2.0  # seconds for which is waited for what an impairment holds back
+
+
+def settled(began: float, more: bool, held_back: bool) -> bool:
+    """Return whether a trace is over that began to settle then, by whether `more` comes and some is `held_back`."""
+    passed = time.monotonic() - began
+    return not (more and passed < SETTLE) and not (held_back and passed < LONGEST)
 
 
 def trace_command(lab: str, namespace: str, command: Sequence[str], to_stderr: bool, stop: int) -> Traced:
@@ -135,9 +143,10 @@ class _Watch:
 
     def __init__(self, state: State, taps: PacketTaps, older: frozenset[tuple[int, int]]) -> None:
         self._state, self._taps, self._older = state, taps, older
-        self._drops = Drops(state)
+        self._drops, self._recorded = Drops(state), state.read()
         self._seen: list[Seen] = []
         self._bytes = self._missed = 0
+        self._held_back = False
 
     def readable(self, descriptors: Sequence[int]) -> Sequence[int]:
         """Read packets until one of these descriptors is readable. Return those that are."""
@@ -150,14 +159,14 @@ class _Watch:
             return list(dict(ready))
 
     def settle(self) -> None:
-        """Read on until no packet is under way any more, as far as that comes within a moment, and then no more."""
-        end = time.monotonic() + SETTLE
-        more = self._taps.crossed()
-        while more and time.monotonic() < end:
-            self._keep(more)
+        """Read on until no packet is under way any more, as far as that comes in time, and then no more."""
+        began, more = time.monotonic(), True
+        while not settled(began, more, self._held_back):
+            self._held_back = holds_back(self._state, self._recorded)  # before: what is let go then is seen below
             self._taps.wait(QUIET)
-            more = self._taps.crossed()
-        self._keep(more)
+            found = self._taps.crossed()
+            self._keep(found)
+            more = bool(found)
         self._missed += self._taps.missed()
 
     def _keep(self, packets: Iterable[Seen]) -> None:
@@ -174,9 +183,10 @@ class _Watch:
         from labctl.lab.traced import Gathered, followed
         from labctl.trace.sightings import sightings
 
-        carriers = Carriers.of(self._state.read())
+        carriers = Carriers.of(self._recorded)
         seen = sorted(self._seen, key=lambda each: each.at)
         hidden = challenge_in(self._state)
         facts = LabFacts(self._state, self._drops) if hidden is None else NoReasons(self._state, self._drops)
-        gathered = Gathered(sightings(seen, carriers.tunnel_ports), carriers, self._older, self._missed)
+        found = sightings(seen, carriers.tunnel_ports)
+        gathered = Gathered(found, carriers, self._older, self._missed, self._held_back)
         return replace(followed(self._state.lab, meant, exit_code, gathered, facts), challenge=hidden)

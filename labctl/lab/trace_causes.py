@@ -7,6 +7,7 @@ for its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -47,9 +48,15 @@ def causes(
             continue
         for key, probe in _like(ladder, namespace, paths):
             probes.setdefault(key, {"name": f"packet-{ladder.number}", **probe})
-    checks = [Check.read(probe) for probe in islice(probes.values(), MOST)]
+    checks = [*islice(_checks(probes.values()), MOST)]
     found = explained(desired(topology), checks)
     return by_cause((result.name.replace("-", " "), causes) for result, causes in found if result.asked)
+
+
+def _checks(probes: Iterable[dict[str, Any]]) -> Iterator[Check]:
+    for probe in probes:
+        with suppress(ValueError):  # no check can ask for it, as for port 0
+            yield Check.read(probe)
 
 
 def _is_own(ladder: Ladder, namespace: str) -> bool:

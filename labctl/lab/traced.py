@@ -11,7 +11,7 @@ from labctl.lab.carriers import Carriers
 from labctl.lab.challenge import Challenge
 from labctl.trace.clocks import Clocks
 from labctl.trace.journeys import journeys
-from labctl.trace.ladder import Facts, Hop, Ladder, ladders, uncertain
+from labctl.trace.ladder import HELD_BACK, MISSED, Facts, Hop, Ladder, ladders, uncertain
 from labctl.trace.selection import concerning, without
 from labctl.trace.sightings import Journey, Sighting
 
@@ -38,6 +38,7 @@ class Gathered(NamedTuple):
     carriers: Carriers
     older: frozenset[tuple[int, int]]  # ports of TCP connections that were there before, the lower first
     missed: int  # frames that were not kept
+    held_back: bool = False  # whether an impairment held packets back at the end
 
 
 @frozen
@@ -70,8 +71,8 @@ def followed(lab: str, meant: Meant, exit_code: int, gathered: Gathered, facts: 
     everything = without(journeys(gathered.sightings), gathered.older)
     found = meant.own(concerning(everything, meant.namespaces))
     made = ladders(found[:MOST_PACKETS], facts)
-    if gathered.missed:
-        made = uncertain(made)
+    if gathered.missed or gathered.held_back:
+        made = uncertain(made, MISSED if gathered.missed else HELD_BACK)
     return Traced(
         lab,
         meant.what,

@@ -132,7 +132,7 @@ def verify_all(
         results.append(replace(result, lost=in_a_line(found)))
         causes.append((result.name, found))
         show(results[-1])
-    stands = standing(state, wanted, results, every=tuple(checks) == wanted.topology.checks)
+    stands = standing(state, wanted, results, every=all(each in checks for each in wanted.topology.checks))
     drift = () if hides(state) else pending(wanted, state).changes
     return Verified(state.lab, state.read().file, tuple(results), drift, by_cause(causes), stands)
 

@@ -49,6 +49,9 @@ def happened(before: Program, reading: readings.ProgramSeen) -> Iterator[Event]:
             yield ProgramEvent("ended", place, reading.pid, reading.ended)
         return
     again = there and (reading.pid != before.pid or reading.restarts > before.restarts)
+    ran = reading.restarts > before.restarts or bool(reading.ended and not before.ended)
+    if not there and was not in ("running", "stopped") and ran:  # it was started and has ended since the look before
+        yield ProgramEvent("ended", place, 0, reading.ended)
     if was in ("running", "stopped") and (again or not there):
         yield ProgramEvent("ended", place, before.pid, reading.ended)
     if again:

@@ -17,7 +17,7 @@ same, and its TTL is less by one, which only a packet has that was forwarded.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
 from labctl.trace.sightings import Journey, Sighting, Station
@@ -53,6 +53,39 @@ def answers(one: Journey, other: Journey) -> bool:
     if not request.ports or request.ports != (reply.ports or ())[::-1]:
         return False
     return not isinstance(request.transport, Tcp) or _acknowledges(reply, request, request.transport)
+
+
+def answered_in(found: Sequence[Journey]) -> dict[int, int]:
+    """Return by the place of each answer the place of what it answers: the latest packet before it without one."""
+    waiting: dict[Hashable, list[int]] = defaultdict(list)
+    answered: dict[int, int] = {}
+    taken: set[int] = set()
+    for index, journey in enumerate(found):
+        is_error = journey.packet is not None and journey.packet.quoted is not None
+        for before in range(index - 1, -1, -1) if is_error else reversed(waiting[_says(journey)]):
+            if before not in taken and answers(found[before], journey):
+                answered[index] = before
+                taken.add(before)
+                break
+        waiting[_awaits(journey)].append(index)
+    return answered
+
+
+def _says(journey: Journey) -> Hashable:
+    """Return by which headers a packet is known as an answer, unless it is an ICMP error."""
+    packet, content = journey.packet, journey.first.frame.content
+    if packet is None:
+        return (content.sender, content.target) if isinstance(content, Arp) else None
+    return _target(packet, 136) or (packet.source, packet.destination, packet.ports, packet.echo)
+
+
+def _awaits(journey: Journey) -> Hashable:
+    """Return what `_says` does of the answer to a packet."""
+    packet, content = journey.at_last, journey.first.frame.content
+    if packet is None:
+        return (content.target, content.sender) if isinstance(content, Arp) else None
+    ports = packet.ports and packet.ports[::-1]
+    return _target(packet, 135) or (packet.destination, packet.source, ports, packet.echo)
 
 
 def _acknowledges(reply: Packet, request: Packet, segment: Tcp) -> bool:

@@ -20,7 +20,7 @@ from labctl.frozen import frozen
 from labctl.kernel.packet_taps import PacketType
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
-from labctl.trace.journeys import answers
+from labctl.trace.journeys import answered_in
 from labctl.trace.sightings import Change, Journey, Sighting, Station, changed
 
 
@@ -103,19 +103,10 @@ class Facts(Protocol):
         """Return by how many nanoseconds a time between two namespaces may be wrong: their hosts have own clocks."""
 
 
-_NEAR = 200
-"""Packets before an answer among which the one that it answers is looked for."""
-
-
 def ladders(journeys: Sequence[Journey], facts: Facts) -> list[Ladder]:
     """Return the ladder of each journey, numbered from 1 in the order of the journeys."""
-    asked: dict[int, int] = {}  # by index of the answer: the index of what it answers
-    answered: dict[int, int] = {}
-    for index, journey in enumerate(journeys):
-        for before in range(index - 1, max(-1, index - _NEAR), -1):
-            if before not in answered and answers(journeys[before], journey):
-                asked[index], answered[before] = before, index
-                break
+    asked = answered_in(journeys)
+    answered = {before: index for index, before in asked.items()}
     return [
         Ladder(
             index + 1,
@@ -127,17 +118,18 @@ def ladders(journeys: Sequence[Journey], facts: Facts) -> list[Ladder]:
     ]
 
 
-def uncertain(found: Sequence[Ladder]) -> list[Ladder]:
-    """Return ladders without the conclusion that a packet was lost: frames were missed, and it may have gone on."""
+def uncertain(found: Sequence[Ladder], why: str) -> list[Ladder]:
+    """Return ladders without the conclusion that a packet was lost: it may have gone on."""
     return [
-        replace(ladder, rungs=(*ladder.rungs[:-1], replace(ladder.rungs[-1], hop=Hop.UNKNOWN, words=_MISSED)))
+        replace(ladder, rungs=(*ladder.rungs[:-1], replace(ladder.rungs[-1], hop=Hop.UNKNOWN, words=why)))
         if ladder.end is Hop.LOST
         else ladder
         for ladder in found
     ]
 
 
-_MISSED = "frames were missed, it may have gone on unseen"
+MISSED = "frames were missed, it may have gone on unseen"
+HELD_BACK = "it may be under way still: an impairment holds packets back"
 
 
 def _seen(journey: Journey, origin: Sighting, facts: Facts) -> Iterator[Rung]:

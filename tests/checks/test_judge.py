@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from labctl.checks import evidence as ev
 from labctl.checks.expected import Expected
+from labctl.checks.held_back import held_back
 from labctl.checks.results import Outcome, Result, State
 from labctl.checks.run import Means, NoWatch, run
 from labctl.kernel.lookup import NoWay, Way
@@ -209,6 +210,15 @@ def test_requests_for_an_address_that_were_never_sent_on_are_no_packets_that_wen
     counted = {(WAN, "tx"): 3}
     check = CHATTY.replace("name: c", "name: c, expect: no-reply")
     assert verdict(check, Tools("silent"), counted, silent=silent).passed is passed
+
+
+@pytest.mark.parametrize(("silent", "held"), [("192.0.2.2", True), ("198.51.100.2", True), ("198.51.100.9", False)])
+def test_packets_may_wait_for_a_neighbour_at_each_namespace_that_is_to_pass_them_on(silent: str, held: bool) -> None:
+    written = {"from": "siteA", "to": "siteB", "address": "198.51.100.2", "port": 80}
+    crosses = ["siteA:wan0", "router:one", "router:two", "siteB:wan0"]
+    check = Check.read({"name": "c", "nc": written, "expect": "not-delivered", "crosses": crosses})
+    ways = {"siteA": Way("wan0", "192.0.2.2", "192.0.2.1", False), "router": Way("two", None, "198.51.100.1", False)}
+    assert held_back(check, Kernel(ways, silent)) is held
 
 
 class Tools:

@@ -169,3 +169,17 @@ def test_the_time_of_each_reply_is_read() -> None:
         "rtt min/avg/max/mdev = 0.045/0.045/0.045/0.000 ms"
     )
     assert programs.ping_times(said) == pytest.approx([0.000045, 0.0205, 2.0])
+
+
+COPIED = """\
+64 bytes from 10.0.0.1: icmp_seq=1 ttl=64 time=0.045 ms
+64 bytes from 10.0.0.1: icmp_seq=1 ttl=64 time=30 ms (DUP!)
+64 bytes from 10.0.0.1: icmp_seq=2 ttl=64 time=40 ms (BAD CHECKSUM!)
+
+2 packets transmitted, 1 received, +1 duplicates, +1 corrupted, 50% packet loss, time 1ms
+"""
+
+
+def test_a_copy_of_a_reply_or_one_that_is_damaged_does_not_stand_for_another() -> None:
+    assert programs.ping_times(COPIED) == pytest.approx([0.000045])
+    assert programs.ping_received(COPIED) == 1 and programs.ping_received("") == 0

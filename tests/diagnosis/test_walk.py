@@ -16,7 +16,10 @@ from labctl.diagnosis.path import Asked, Kind, Paths
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.symptoms import without_symptoms
 from labctl.diagnosis.verdict import Verdict
+from labctl.engine.packets.impairment import Impairment
 from labctl.kernel.lookup import NoWay, Way
+from labctl.kernel.qdiscs import Counted
+from labctl.kernel.traffic_control import Queue, TrafficControl
 from labctl.plan import steps
 from labctl.plan.change import Change
 from labctl.plan.facts import Link, Neighbour
@@ -65,6 +68,22 @@ def test_a_way_to_an_address_that_no_namespace_has_ends_where_it_is_not_passed_o
 
 
 TUNNEL = ("two-site", "ping-across-a-to-b")
+
+
+@pytest.mark.parametrize(
+    ("counted", "reasons"),
+    [
+        (Counted(9), {Reason.UNKNOWN}),
+        (Counted(9, drops=1), {Reason.IMPAIRED}),
+        (Counted(9, waiting=1), {Reason.IMPAIRED}),
+    ],
+)
+def test_netem_is_named_where_it_has_dropped_or_holds_packets(counted: Counted, reasons: set[Reason]) -> None:
+    delay = Impairment(delay=0.01)
+    case = with_link(healthy(topology("two-site"), "underlay", 0), "siteA:wan0", netem=delay)
+    control = TrafficControl((Queue("netem", "root", counted, delay),), ())
+    found = walk.verdicts(with_space(case, "siteA", control={"wan0": control}))
+    assert {verdict.reason for verdict in found} == reasons
 
 
 def at(case: Case, kind: Kind, namespace: str, depth: int = 0, back: bool = False) -> Case:

@@ -117,6 +117,24 @@ def test_a_packet_that_an_engine_drops_ends_there(tunnelled: World) -> None:
     assert "1 packet lost by an impairment" in request["rungs"][-1]["words"]
 
 
+def test_what_an_impairment_holds_back_is_waited_for(tunnelled: World) -> None:
+    """The last packet of a command is under way still when that ends."""
+    tunnelled.labctl("impair", "siteA:tun0", "--delay", "300ms")
+    send = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('10.0.102.1', 9))"
+    datagram = of(trace(tunnelled, "siteA", tunnelled.command()[0], "-c", send), "UDP")[0]
+    assert rungs(datagram) == [*THERE[:-1], ("dropped", "siteB:")]  # no program has the port
+    tunnelled.labctl("impair", "siteA:tun0", "--delay", "30s")
+    datagram = of(trace(tunnelled, "siteA", tunnelled.command()[0], "-c", send), "UDP")[0]
+    assert datagram["end"] == "unknown" and "holds packets back" in datagram["rungs"][-1]["words"]
+
+
+def test_a_lost_packet_that_no_check_can_send_has_no_cause(tunnelled: World) -> None:
+    call = "import socket; each = socket.socket(); each.settimeout(0.2); each.connect_ex(('10.0.102.1', 0))"
+    tunnelled.labctl("exec", "siteB", "--", "ip", "link", "set", "tun1", "down")
+    traced = trace(tunnelled, "siteA", tunnelled.command()[0], "-c", call)
+    assert of(traced, "TCP")[0]["end"] == "lost" and traced["diagnosis"] == []
+
+
 def test_a_packet_that_the_cable_does_not_carry_ends_there(tunnelled: World) -> None:
     tunnelled.labctl("exec", "siteA", "--", "ping", "-c", "1", "10.0.102.1")
     tunnelled.labctl("exec", "siteB", "--", "nft", "add table netdev t; add chain netdev t c { "

@@ -72,6 +72,13 @@ def test_a_program_starts_ends_and_starts_again() -> None:
     assert state.programs == {}
 
 
+def test_a_program_that_ends_at_once_is_told_each_time() -> None:
+    """Nobody has seen it run."""
+    ends = [seen("waiting", 0, number, f"ended with exit code {number}") for number in (0, 1, 1, 3)]
+    _, happened = run(FOLLOWED, WITH_WEB, *ends)
+    assert happened == [f"program: a:web ended with exit code {number}" for number in (0, 1, 3)]
+
+
 def test_a_program_that_runs_at_first_is_no_news_and_one_that_does_not_is() -> None:
     assert run(LabState("lab"), WITH_WEB, seen("running", 8))[1] == ["lab: is up"]
     assert run(LabState("lab"), WITH_WEB, seen("ended", ended="ended by SIGTERM"))[1] == [

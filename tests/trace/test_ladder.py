@@ -12,7 +12,7 @@ from labctl.kernel.packet_taps import PacketType, Seen
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Packet
 from labctl.trace.journeys import journeys
-from labctl.trace.ladder import Ladder, ladders, uncertain
+from labctl.trace.ladder import MISSED, Ladder, ladders, uncertain
 from labctl.trace.sightings import sightings
 
 
@@ -127,6 +127,17 @@ def test_an_engine_is_asked_about_what_it_does_not_pass_on() -> None:
     assert last(of(seen(*way))[0]) == ("lost", "b:", "no engine of b was seen to write it")
 
 
+def test_an_answer_may_come_after_very_many_other_packets() -> None:
+    """Echo requests every 2 ms, over a way that takes half a second."""
+    requests = [PING.copy() for _ in range(250)]
+    replies = [ECHO.copy() for _ in requests]
+    for number, packet in enumerate([*requests, *replies]):
+        packet[IP].id, packet[ICMP].seq = number + 1, number % len(requests)
+    found = of(seen(*(("b:eth0 in", each) for each in requests), *(("b:eth0 out", each) for each in replies)))
+    assert [ladder.answer_to for ladder in found] == [None] * 250 + [*range(1, 251)]
+    assert {ladder.end for ladder in found[:250]} == {"accepted"}
+
+
 def test_what_asks_for_no_answer_is_received() -> None:
     (ladder,) = of(seen(("b:eth0 out", ECHO), ("a:eth0 in", ECHO)))
     assert ladder.end == "received"
@@ -140,7 +151,8 @@ def test_times_count_from_the_first_packet_of_all() -> None:
 def test_where_frames_were_missed_nothing_is_lost_for_certain() -> None:
     error = Ether() / IP(src="10.0.0.9", dst="10.0.0.1") / ICMP(type=3, code=1) / Raw(bytes(PING[IP]))
     one, other = of(seen(*FLOOD)), of(seen(FLOOD[0], ("r:eth0 out", error)))
-    assert [last(each)[0] for each in (*uncertain(one), *uncertain(other))] == ["unknown", "dropped", "unknown"]
+    found = (*uncertain(one, MISSED), *uncertain(other, MISSED))
+    assert [last(each)[0] for each in found] == ["unknown", "dropped", "unknown"]
 
 
 def test_what_is_to_be_forwarded_and_was_not_seen_leaving_is_lost() -> None:

@@ -30,7 +30,7 @@ from labctl.kernel.packet_taps import Seen
 from labctl.lab.carriers import Carriers
 from labctl.lab.look import Look
 from labctl.lab.names import resolve
-from labctl.lab.trace import QUIET, SETTLE, alone
+from labctl.lab.trace import QUIET, alone, settled
 from labctl.lab.traced import MOST_BYTES, Gathered, Meant, Traced, followed
 from labctl.plan.desired import desired
 from labctl.topology.cables import cables_of
@@ -121,6 +121,8 @@ class _Watch:
         self._seen: dict[str, list[Seen]] = {host: [] for host in record.hosts}
         self._bytes = self._left_out = 0
         self._missed = dict.fromkeys(record.hosts, 0)
+        self._until = dict.fromkeys(record.hosts, 0)  # before which moment of its clock a host has told all
+        self._held_back = False
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -139,17 +141,26 @@ class _Watch:
         return ready
 
     def settle(self) -> None:
-        """Take what is still under way, as far as that comes within a moment."""
-        end = time.monotonic() + SETTLE
-        while self._look(QUIET) and time.monotonic() < end:
-            pass
+        """Take what was seen until now, and what is still under way, as far as that comes in time."""
+        now = {host: readings[-1].told for host, readings in self._hosts.readings().items()}
+        began, more = time.monotonic(), True
+        while not settled(began, more, self._held_back) or self._behind(now):
+            here = dict.fromkeys(self._reached(), ())
+            self._held_back = any(self._hosts.each(Look.holds_back, here).values())
+            more = self._look(QUIET)
+
+    def _reached(self) -> list[str]:
+        return [host for host in self._seen if host not in self._hosts.lost]
+
+    def _behind(self, moment: Mapping[str, int]) -> bool:
+        """Return whether a host has not told yet all that it had seen at a moment, each by its clock."""
+        return any(self._until[host] < moment.get(host, 0) for host in self._reached())
 
     def _look(self, seconds: float) -> bool:
         """Take what hosts have seen. Return whether that is anything."""
-        asked = {host: (seconds,) for host in self._seen if host not in self._hosts.lost}
-        portions = self._hosts.each(Look.portion, asked)
+        portions = self._hosts.each(Look.portion, dict.fromkeys(self._reached(), (seconds,)))
         for host, portion in portions.items():
-            self._missed[host] = portion.missed
+            self._missed[host], self._until[host] = portion.missed, portion.until
             for seen in portion.packets:
                 self._bytes += len(seen.frame)
                 if self._bytes > MOST_BYTES:
@@ -170,7 +181,7 @@ class _Watch:
             for host, seen in self._seen.items()
         }
         known, seen = on_one_clock(found, cables, self._readings, complete=not missed and not lost)
-        gathered = Gathered(seen, self._carriers, self._older, missed)
+        gathered = Gathered(seen, self._carriers, self._older, missed, self._held_back)
         facts = _Facts(self._record.namespaces, cables, known, self._hosts)
         traced = followed(self._record.lab, meant, ExitCode.UNREACHABLE if lost else exit_code, gathered, facts)
         return replace(traced, clocks=known, lost=lost)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -22,7 +23,7 @@ from labctl.errors import kernel_words
 from labctl.process.patience import PatienceFor
 from labctl.topology.model import Http
 from labctl.topology.values import Host
-from labctl.topology.values.checks import host_of_url
+from labctl.topology.values.checks import host_of_url, parse_url
 
 HTTP = 80
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -45,8 +46,8 @@ class HttpKind:
                 found = _got(asked, url, patience)
             except _Ended as ended:
                 return ended.outcome
-            further = urljoin(url, found.location)
-            if not left or found.status not in REDIRECTS or not found.location or urlsplit(further).scheme != "http":
+            further = _led_to(url, found)
+            if not left or not further:
                 break
             url = further
         return concluded(asked, found, url)
@@ -70,7 +71,7 @@ class HttpKind:
         """Return the address and the port of the server; None where no file of the namespace says its address."""
         asked = self.asked
         named = host_of_url(asked.url)
-        found = [named] if named else in_hosts(asked.from_, urlsplit(asked.url).hostname or "")
+        found = [named] if named else in_hosts(asked.from_, _host_name(asked.url))
         return Target(asked.from_, found[0], "tcp", _port(asked.url), SIZE) if found else None
 
     def briefly(self, seconds: float, times: int) -> Http:
@@ -87,7 +88,7 @@ class _Ended(Exception):
 
 def _got(asked: Http, url: str, patience: PatienceFor) -> Response:
     """Return what is answered to a request for a URL. Raise _Ended."""
-    to = host_of_url(url) or _resolved(asked, urlsplit(url).hostname or "", patience)
+    to = host_of_url(url) or _resolved(asked, _host_name(url), patience)
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
@@ -124,6 +125,19 @@ def _resolved(asked: Http, name: str, patience: PatienceFor) -> Host:
         words = kernel_words(error) if isinstance(error, OSError) else str(error)
         raise _Ended(Outcome("differs", f"{unknown} does not answer: {words}")) from None
     raise _Ended(Outcome("differs", f"{unknown} answers {'no address' if answer.denies else answer.code}"))
+
+
+def _host_name(url: str) -> str:
+    """Return the name of the host in a URL, as name servers and /etc/hosts have it: without a dot at its end."""
+    return (urlsplit(url).hostname or "").removesuffix(".")
+
+
+def _led_to(url: str, found: Response) -> str:
+    """Return the URL that an answer redirects to; empty where it does not, or to no URL of HTTP."""
+    with suppress(ValueError):
+        if found.location and found.status in REDIRECTS:
+            return parse_url(urljoin(url, found.location))
+    return ""
 
 
 def _port(url: str) -> int:

@@ -19,7 +19,7 @@ from labctl.checks.command_lines import nc_openbsd
 from labctl.checks.delivery import delivery
 from labctl.checks.kinds.kind import Counts, Target
 from labctl.checks.listening import holding, listen
-from labctl.checks.patient_socket import LARGEST, once, opened, send_all, set_out, until_connected
+from labctl.checks.patient_socket import LARGEST, datagram, datagrams, once, opened, send_all, set_out, until_connected
 from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome, State
 from labctl.checks.tcp_close import wait_until_closed
@@ -192,7 +192,7 @@ def _udp(
         if asked.reply:
             server.sendto(asked.reply.encode(), sender)
     if asked.reply:
-        received.by_client += once(client, select.POLLIN, waiting).recv(LARGEST)
+        received.by_client += datagram(client, waiting)
 
 
 def _ours(asked: Nc, server: socket.socket, client: socket.socket, waiting: Patience) -> tuple[bytes, tuple[str, int]]:
@@ -201,10 +201,7 @@ def _ours(asked: Nc, server: socket.socket, client: socket.socket, waiting: Pati
     It is known by its sender, or by its bytes where the sender was translated on the way. Raise OSError: what the
     network answered the client, or TimeoutError.
     """
-    ready = select.poll()
-    ready.register(server, select.POLLIN)
-    for _ in waiting.arrivals(ready):
-        arrived, sender = server.recvfrom(LARGEST)
+    for arrived, sender in datagrams(server, waiting):
         if arrived == asked.send.encode() or sender[:2] == client.getsockname()[:2]:
             return arrived, sender
     number = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

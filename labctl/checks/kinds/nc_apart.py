@@ -13,7 +13,7 @@ from contextlib import suppress
 from labctl.checks.delivery import delivery
 from labctl.checks.kinds.nc import begin, cut_off, receive, send, taken, timed_out
 from labctl.checks.listening import listen
-from labctl.checks.patient_socket import LARGEST, once, opened, until_connected
+from labctl.checks.patient_socket import datagram, datagrams, once, opened, until_connected
 from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome
 from labctl.checks.tcp_close import wait_until_closed
@@ -53,11 +53,12 @@ def serve(asked: Nc, patience: PatienceFor, ready: Callable[[], object]) -> Half
                     receive(accepted, received, waiting)
                     send(accepted, asked.reply or "", waiting)
             else:
-                while bytes(received) != asked.send.encode():
-                    arrived, sender = once(server, select.POLLIN, waiting).recvfrom(LARGEST)
+                for arrived, sender in datagrams(server, waiting):
                     received[:] = arrived
-                if asked.reply:
-                    server.sendto(asked.reply.encode(), sender)
+                    if arrived == asked.send.encode():
+                        if asked.reply:
+                            server.sendto(asked.reply.encode(), sender)
+                        break
     if port:
         wait_until_closed((asked.to,), port, patience)
     return Half(bytes(received))
@@ -78,7 +79,7 @@ def call(asked: Nc, patience: PatienceFor) -> Half:
                 send(client, asked.send, waiting)
                 receive(client, received, waiting)
             elif asked.reply:
-                received += once(client, select.POLLIN, waiting).recv(LARGEST)
+                received += datagram(client, waiting)
         own_port = client.getsockname()[1]
     if asked.protocol == "tcp":
         wait_until_closed((asked.from_,), own_port, patience)

@@ -36,7 +36,7 @@ class SystemPing:
                 outcome, {"silent": ping.timeout, "differs": ping.interval}.get(outcome.state), waited
             )
         if ping.bounded and outcome.state in ("answered", "differs"):
-            return _bounded(ping, programs.ping_times(said), waited)
+            return _bounded(ping, said, waited)
         return outcome
 
     def typed(self, ping: Ping) -> str:
@@ -44,8 +44,13 @@ class SystemPing:
         return command_lines.ping_typed(ping)
 
 
-def _bounded(ping: Ping, times: list[float], waited: float) -> Outcome:
+def _bounded(ping: Ping, said: str, waited: float) -> Outcome:
     """Return what the replies say to the bounds. It is not known which of them were late for what programs waited."""
+    received, times = programs.ping_received(said), programs.ping_times(said)
+    if ping.rtt is None:
+        times = [0.0] * received  # of small packets it does not show the times
+    elif len(times) != received:
+        return Outcome("unasked", f"{received} replies, and ping shows the times of {len(times)}")
     outcome = echoes.outcome(ping, Echoes(ping.count, [(each, each) for each in times]))
     if ping.rtt is not None and waited > _BUSY * sum(times):
         words = f"not decided: {outcome.words}; the machine was too busy: programs waited {waited:.1f} s for a CPU"

@@ -14,7 +14,9 @@ from labctl.checks.http_get import Response
 from labctl.checks.kinds import dns, http, route
 from labctl.checks.results import State
 from labctl.kernel.lookup import NoWay, Way
+from labctl.process.patience import Patience
 from labctl.topology.model import Dns, Http, RouteLookup
+from labctl.topology.values import Host
 
 SERVER = ip_address("10.0.0.53")
 ONE, OTHER = ip_address("10.0.0.1"), ip_address("10.0.0.2")
@@ -65,6 +67,29 @@ def test_a_page_has_its_status_and_its_body(
     url = "http://10.0.0.1/a"
     found = http.concluded(Http.read({"from": "a", "url": url, **asked}), response, url)
     assert (found.state, found.words) == (state, words)
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[10.0.0.2/", "http://10.0.0.2:99999/", "http://10.0.0.2:x/", "http://a b/"]
+)
+def test_a_redirect_to_what_is_no_url_is_not_followed(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "get", lambda *_: Response(302, "Found", location, b""))
+    asked = Http.read({"from": "a", "url": "http://10.0.0.1/", "redirects": 1})
+    found = http.HttpKind(asked).ask(Patience)
+    assert (found.state, found.words) == ("differs", f"302 Found, which leads to {location}, 0 bytes")
+
+
+def test_a_name_may_end_with_the_dot_of_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    def query(namespace: str, server: Host, port: int, name: str, *_: object) -> Answer:
+        names.append(name)
+        return Answer("NXDOMAIN", (), False)
+
+    monkeypatch.setattr(http, "name_servers", lambda _: [SERVER])
+    monkeypatch.setattr(http, "query", query)
+    asked = Http.read({"from": "a", "url": "http://www.lab./"})
+    assert http.HttpKind(asked).ask(Patience).state == "differs" and set(names) == {"www.lab"}
 
 
 @pytest.mark.parametrize(
