@@ -81,7 +81,7 @@ class CommandFailed(LabError):
     """A command in a namespace has ended, and not with exit code 0."""
 
     def __init__(self, args: Sequence[str], returncode: int, stdout: str = "", stderr: str = "") -> None:
-        ending = f"exit code {returncode}" if returncode >= 0 else signal.Signals(-returncode).name
+        ending = f"exit code {returncode}" if returncode >= 0 else signal_name(-returncode)
         super().__init__(f"{_typed(args)!r} ended with {ending}", _end_of(stderr) or _end_of(stdout))
         self.args = (args, returncode, stdout, stderr)  # what pickle calls the class with
         self.command, self.returncode, self.stdout, self.stderr = args, returncode, stdout, stderr
@@ -108,6 +108,14 @@ _QUOTED = 12
 
 def _end_of(written: str) -> str:
     return "\n".join(written.strip().splitlines()[-_QUOTED:])
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal; its number where it has none, as the real-time ones."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def kernel_words(error: OSError) -> str:

@@ -23,6 +23,7 @@ class Caller:
 
     tell: Tell = lambda _: None
     hear: Callable[[], Any] = lambda: None  # waits for what the caller says while the work is done
+    line: int = -1  # readable once the caller says something, or nothing any more
     descriptors: Sequence[int] = ()
     until_the_end: ExitStack = field(default_factory=ExitStack)  # what is to hold until the process that works ends
     if_received: list[Callable[[], object]] = field(default_factory=list)  # what makes the result last

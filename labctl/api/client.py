@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 
 from labctl.api import server
 from labctl.api.caller import Work
-from labctl.api.server import SETTLED, Bind, Do, Free, Interrupt, Reply, Request, Told
+from labctl.api.server import SETTLED, Bind, Do, Free, Interrupt, Request, Told
 from labctl.errors import LabError, kernel_errors_as
 from labctl.frozen import frozen
 from labctl.process import pickling, working_directory
@@ -108,7 +108,8 @@ class Client:
         with self.start(work) as call:
             result: Result = call.result(listener)
             accept(result)
-            call.accept()
+            if not call.accept():
+                raise _ended_at_its_work()
             return result
 
     def start(self, work: Work[Any], around: Surroundings = HERE) -> Call:
@@ -165,6 +166,10 @@ def _end(requests: socket.socket, process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def _ended_at_its_work() -> LabError:
+    return LabError("labctl was ended at its work", "its process is gone", "labctl list shows what is running")
+
+
 class Call:
     """Some work that is being done: an iterator of what is told of it, and then its result."""
 
@@ -172,7 +177,7 @@ class Call:
         self._client: Client | None = client
         self._number = number
         self._line = line
-        self._unheard: deque[Told | Reply] = deque()
+        self._unheard: deque[Any] = deque()
         self.over = False  # whether there is nothing more to be heard
         self._result: Any = None
 
@@ -221,11 +226,10 @@ class Call:
 
     def settled(self) -> bool:
         """Wait until the work has ended. Return whether it came to its very end."""
-        said: list[object] = [*self._unheard]
         with suppress(Hangup):
-            while True:
-                said += self._received()
-        return SETTLED in said
+            while SETTLED not in self._unheard:
+                self._unheard.extend(self._received())
+        return SETTLED in self._unheard
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until something is said, for so many seconds at most. Return whether that is so."""
@@ -247,13 +251,15 @@ class Call:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Interrupt the work if it is not over, and wait until it is; a second Ctrl-C does not wait."""
+        """Interrupt the work if it is not over, and wait until what is not accepted is taken back.
+
+        A second Ctrl-C does not wait.
+        """
         try:
-            if not self.over and self._client is not None:
-                self.interrupt()
-                with suppress(Hangup):
-                    while not any(isinstance(said, Reply) for said in self._received()):
-                        pass
+            if self._client is not None:
+                if not self.over:
+                    self.interrupt()
+                self.refuse()
         finally:
             self.over = True
             self.close()
@@ -264,11 +270,9 @@ class Call:
                 self._unheard.extend(self._received())
         except Hangup:
             self.over = True
-            raise LabError(
-                "labctl was ended at its work", "its process is gone", "labctl list shows what is running"
-            ) from None
+            raise _ended_at_its_work() from None
 
-    def _received(self) -> list[Told | Reply]:
+    def _received(self) -> list[Any]:
         """Wait until something comes. Return what has come whole. Raise Hangup."""
         poll = select.poll()
         poll.register(self._line, select.POLLIN)

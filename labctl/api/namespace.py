@@ -95,7 +95,10 @@ class Namespace:
 
 def words_of(command: Command) -> list[str]:
     """Return the words of a command. Raise UsageError where there is none."""
-    words = shlex.split(command) if isinstance(command, str) else list(command)
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+    except ValueError as error:
+        raise UsageError(f"{command!r} cannot be cut into words", str(error), "name the words in a list") from None
     if not words:
         raise UsageError("a command is needed", "", 'for example: lab["siteA"].run("ip route")')
     return words

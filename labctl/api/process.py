@@ -7,8 +7,10 @@ import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 import weakref
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -48,6 +50,9 @@ class Process:
         self.stdin: IO[str] | None = None
         self.stdout: IO[str] | None = None
         self.stderr: IO[str] | None = None
+        self._unsent: memoryview | None = None  # what `communicate` has still to write
+        self._read: defaultdict[int, bytearray] = defaultdict(bytearray)  # what it has read
+        self._waiting = threading.RLock()  # of the threads that wait for the end one hears of it
         with ExitStack() as ours, ExitStack() as theirs:
             inside = self._open(streams, ours, theirs)
             started, reports = socket.socketpair()
@@ -97,8 +102,7 @@ class Process:
 
     def poll(self) -> int | None:
         """Return its exit code, -N if signal N ended it; None while it runs."""
-        if self.returncode is None and self._call.wait(0):
-            self._ended()
+        self._ends(0)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
@@ -106,13 +110,21 @@ class Process:
 
         Raise CommandTimedOut; it runs on.
         """
-        if self.returncode is None:
-            if not self._call.wait(timeout):
-                assert timeout is not None
-                raise CommandTimedOut(self.args, timeout)
-            self._ended()
+        if not self._ends(timeout):
+            raise CommandTimedOut(self.args, timeout or 0.0)
         assert self.returncode is not None
         return self.returncode
+
+    def _ends(self, seconds: float | None) -> bool:
+        """Wait for its end, for so many seconds at most. Return whether it has ended."""
+        end = _end(seconds)
+        if self.returncode is None and self._waiting.acquire(timeout=-1 if seconds is None else max(0.0, seconds)):
+            try:
+                if self.returncode is None and self._call.wait(_left(end)):
+                    self._ended()
+            finally:
+                self._waiting.release()
+        return self.returncode is not None
 
     def _ended(self) -> None:
         try:
@@ -141,55 +153,60 @@ class Process:
         """Write `input` and close stdin, read what stdout and stderr write to the end, and wait for the end.
 
         Return what was written; empty for what is no pipe. Raise CommandTimedOut after so many seconds, with what was
-        written until then; it runs on.
+        written until then; it runs on, and the next call goes on with the same input, and returns all of it.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        unsent = memoryview((input or "").encode())
-        parts: dict[int, bytearray] = {}
-        poll = select.poll()
-        if self.stdin is not None:
-            self.stdin.flush()
+        end = _end(timeout)
+        if self._unsent is None:
+            self._unsent = memoryview((input or "").encode())
+        poll, waiting = select.poll(), set[int]()
+        if self.stdin is not None and not self.stdin.closed:
+            with suppress(BrokenPipeError):  # it reads no more
+                self.stdin.flush()
             os.set_blocking(self.stdin.fileno(), False)
             poll.register(self.stdin, select.POLLOUT)
-        outputs = [stream for stream in (self.stdout, self.stderr) if stream is not None]
-        for stream in outputs:
-            parts[stream.fileno()] = bytearray()
-            poll.register(stream, select.POLLIN)
-        waiting = {*parts, *([self.stdin.fileno()] if self.stdin else [])}
-
-        def over(descriptor: int) -> None:
-            poll.unregister(descriptor)
-            waiting.discard(descriptor)
+            waiting.add(self.stdin.fileno())
+        for stream in (self.stdout, self.stderr):
+            if stream is not None:
+                poll.register(stream, select.POLLIN)
+                waiting.add(stream.fileno())
 
         def written(stream: IO[str] | None) -> str:
-            return parts[stream.fileno()].decode(errors="replace") if stream else ""
+            return self._read[stream.fileno()].decode(errors="replace") if stream else ""
 
         while waiting:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ready = poll.poll(None if left is None else 1000 * left)
-            if not ready and left is not None:
-                raise CommandTimedOut(self.args, timeout or 0.0, written(self.stdout), written(self.stderr))
-            for descriptor, _ in ready:
-                if descriptor in parts:
+            left = _left(end)
+            for descriptor, _ in poll.poll(None if left is None else 1000 * left):
+                if self.stdin is not None and not self.stdin.closed and descriptor == self.stdin.fileno():
+                    over = self._write(self.stdin)
+                else:
                     part = os.read(descriptor, _PART)
-                    parts[descriptor] += part
-                    if not part:
-                        over(descriptor)
-                    continue
-                try:
-                    unsent = unsent[os.write(descriptor, unsent[:_PART]) :] if unsent else unsent
-                except BlockingIOError:
-                    continue
-                except BrokenPipeError:  # it reads no more
-                    unsent = memoryview(b"")
-                if not unsent and self.stdin is not None:
-                    over(descriptor)
-                    self.stdin.close()
+                    self._read[descriptor] += part
+                    over = not part
+                if over:
+                    poll.unregister(descriptor)
+                    waiting.remove(descriptor)
+            if waiting and left == 0:
+                raise CommandTimedOut(self.args, timeout or 0.0, written(self.stdout), written(self.stderr))
         try:
-            self.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            self.wait(_left(end))
         except CommandTimedOut:
             raise CommandTimedOut(self.args, timeout or 0.0, written(self.stdout), written(self.stderr)) from None
         return written(self.stdout), written(self.stderr)
+
+    def _write(self, stdin: IO[str]) -> bool:
+        """Write some of what is still to be written. Return whether that was all: stdin is closed then."""
+        assert self._unsent is not None
+        try:
+            self._unsent = self._unsent[os.write(stdin.fileno(), self._unsent[:_PART]) :]
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:  # it reads no more
+            self._unsent = memoryview(b"")
+        if self._unsent:
+            return False
+        with suppress(BrokenPipeError):
+            stdin.close()
+        return True
 
     def __enter__(self) -> Process:
         return self
@@ -217,6 +234,16 @@ class Process:
                         stream.close()
             self._call.close()
             self._forget()
+
+
+def _end(seconds: float | None) -> float | None:
+    """Return when so many seconds are over, by the clock of time.monotonic; None where they never are."""
+    return None if seconds is None else time.monotonic() + seconds
+
+
+def _left(end: float | None) -> float | None:
+    """Return the seconds until then."""
+    return None if end is None else max(0.0, end - time.monotonic())
 
 
 def _pid_of(pidfd: int) -> int:

@@ -35,7 +35,7 @@ from labctl.process import pickling
 from labctl.process.child import portable
 from labctl.process.detach import close_all_but, release_inherited
 from labctl.process.line import Hangup, Line
-from labctl.process.signals import TERMINATION, fork, unwind
+from labctl.process.signals import TERMINATION, fork, ignored, unwind
 from labctl.process.syscalls import die_with_parent
 from labctl.process.title import set_title
 
@@ -111,9 +111,9 @@ class Reply(NamedTuple):
 
 def main() -> NoReturn:
     """Serve the requests that come on the standard input, until its other end is closed."""
-    for number in TERMINATION:
+    for number in (*TERMINATION, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the thread of the program that began may leave signals to another
     if os.fork():
         os._exit(0)  # it is no child of the program: what ends that with its children leaves it to end the labs
     set_title("labctl: works for a Python program")
@@ -245,21 +245,30 @@ def _in_worker(server: int, work: Callable[[], object]) -> NoReturn:
 def _work(file: int, line_end: int, *others: int) -> None:
     """Do some work, and tell of it on the line."""
     close_all_but((file, line_end, *others))
-    line, caller = Line(socket.socket(fileno=line_end)), None
+    line, caller = Line(socket.socket(fileno=line_end)), Caller()
     try:
         with open(file, "rb") as whole:
             request: Request = pickling.load(whole)
-        caller = Caller(partial(_tell, line), _Hearing(line), _streams(request, others))
+        caller = Caller(partial(_tell, line), _Hearing(line), line_end, _streams(request, others))
         os.environ.clear()
         os.environ.update(request.environment)
         _enter(request.directory)
         os.umask(request.umask)
         reply = Reply(None, request.work(caller))
     except BaseException as error:
+        reply = Reply(portable(error), None)
+    with ignored(*TERMINATION), suppress(Hangup):  # what is left is not to be cut off
+        _settle(line, caller, reply)
+        line.send(SETTLED)
+
+
+def _settle(line: Line, caller: Caller, reply: Reply) -> None:
+    """Have what some work did last once the program has received the reply; else take it back. Raise Hangup."""
+    if reply.error is not None:
         with suppress(LabError):  # what is left then is recorded, and `down` ends it
-            for step in caller.unless_received if caller else ():
+            for step in caller.unless_received:
                 step()
-        line.send(Reply(portable(error), None))
+        line.send(reply)
         return
     try:
         line.send(reply)
@@ -271,8 +280,6 @@ def _work(file: int, line_end: int, *others: int) -> None:
         and_now = caller.unless_received
     for step in and_now:
         step()
-    with suppress(Hangup):
-        line.send(SETTLED)
 
 
 def _enter(directory: str) -> None:

@@ -87,5 +87,5 @@ class Capture:
     ) -> None:
         """End. Raise what ended it before, such as the end of the lab."""
         with self._call as call:
-            call.interrupt()
+            call.hang_up()
             self.packets, self.missed, self.lost = call.result()

@@ -179,12 +179,12 @@ def program_status(program: Program, state: State) -> ProgramStatus:
 
 
 def summary(lab: str, mode: str) -> Summary:
-    """Return one line about a lab, which may be unfinished or damaged."""
+    """Return one line about a lab, which may be unfinished or damaged. Raise UsageError where it has ended."""
+    state = existing(lab)
     try:
-        recorded = State(lab).read()
+        recorded = state.read()
     except MachineError:  # `down` says what it is; here the other labs are of interest, too
         recorded = Recorded()
-    state = State(lab)
     return Summary(
         lab,
         mode,

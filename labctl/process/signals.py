@@ -54,14 +54,6 @@ def unwind(number: int, _: object) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def name_of(number: int) -> str:
-    """Return the name of a signal; its number where it has none, as the real-time ones."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 def beside_terminal() -> None:
     """Have this process, just forked, end at once by a signal, and not hear those of the keyboard: its parent does."""
     for number in KEYBOARD:

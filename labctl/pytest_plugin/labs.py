@@ -49,9 +49,11 @@ def _up(topology: Path | Topology, inventory: str | None) -> Iterator[Lab]:
     name = f"pytest-{secrets.token_hex(5)}"
     with told(name, own):
         lab = Lab.up(topology, name=name, inventory=inventory, tied=True)
-    yield lab
-    with told(name, own):
-        lab.down()
+    try:
+        yield lab
+    finally:
+        with told(name, own):
+            lab.down()
 
 
 @contextmanager

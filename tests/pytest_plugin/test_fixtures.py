@@ -55,6 +55,12 @@ def office(labs):
 
 def test_with_a_fixture_of_its_own(office: Lab) -> None:
     assert office.name not in names
+
+
+def test_whose_block_is_cut_off(labs) -> None:
+    with pytest.raises(ZeroDivisionError), labs.up("tunnel.yaml") as lab:
+        1 / 0
+    assert lab.name not in [one.name for one in Lab.running()]
 """
 
 
@@ -65,7 +71,7 @@ def test_a_lab_stays_for_its_test_its_module_or_the_session(tests: Pytest) -> No
     tests.here.file("tunnel.yaml", GOOD)
     tests.here.file("test_1.py", SCOPES)
     tests.here.file("test_2.py", LATER)
-    tests.run("test_1.py", "test_2.py").assert_outcomes(passed=6)
+    tests.run("test_1.py", "test_2.py").assert_outcomes(passed=7)
     assert tests.here.snapshot()["processes"] == before
 
 

@@ -43,13 +43,12 @@ def capture(
     seconds: float | None,
     caller: Caller,
 ) -> work.Captured:
-    """See packets until this is interrupted, and tell what is looked at once it is."""
+    """See packets until the caller says nothing any more, and tell what is looked at once it is."""
     if record := recorded(lab):
         from labctl.api.over_hosts.capture import capture
-        from labctl.engine.loop.signals import heard
 
-        with heard(signal.SIGINT, signal.SIGTERM) as stop, capture(record, typed, expression) as captured:
-            return work.taken(captured, file, stop, count, seconds, caller.tell)
+        with capture(record, typed, expression) as captured:
+            return work.taken(captured, file, caller.line, count, seconds, caller.tell)
     return work.capture(lab, typed, expression, file, count, seconds, caller)
 
 

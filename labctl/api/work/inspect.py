@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from labctl.api.caller import Caller
+from labctl.errors import UsageError
 from labctl.process.child import Tell
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from labctl.lab.names import Names
     from labctl.lab.status import Status, Summary
+    from labctl.rootless.context import Context
 
 
 def running(caller: Caller) -> tuple[str, ...]:
@@ -44,9 +46,18 @@ def names(lab: str, caller: Caller) -> Names:
 def summaries(caller: Caller) -> tuple[Summary, ...]:
     """Return one line about each lab that runs."""
     from labctl.lab.own_labs import own_labs
+
+    return tuple(line for lab, context in own_labs().items() for line in summarized(lab, context))
+
+
+def summarized(lab: str, context: Context) -> Sequence[Summary]:
+    """Return one line about a lab that has run a moment ago; none where it has ended meanwhile."""
     from labctl.lab.status import summary
 
-    return tuple(context.call(partial(summary, lab, context.mode)) for lab, context in own_labs().items())
+    try:
+        return [context.call(partial(summary, lab, context.mode))]
+    except UsageError:
+        return []
 
 
 def status(lab: str, caller: Caller) -> Status:

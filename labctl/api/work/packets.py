@@ -80,17 +80,13 @@ def capture(
     seconds: float | None,
     caller: Caller,
 ) -> Captured:
-    """See packets until this is interrupted, and tell what is looked at once it is."""
-    from labctl.engine.loop.signals import heard
+    """See packets until the caller says nothing any more, and tell what is looked at once it is."""
     from labctl.lab.capture import capture as capturing
     from labctl.lab.own_labs import context_of
 
     def work(tell: Tell) -> Captured:
-        with (
-            heard(signal.SIGINT, signal.SIGTERM) as stop,
-            capturing(lab, typed, expression) as captured,
-        ):
-            return taken(captured, file, stop, count, seconds, tell)
+        with capturing(lab, typed, expression) as captured:
+            return taken(captured, file, caller.line, count, seconds, tell)
 
     return context_of(lab).follow(work, caller.tell)
 

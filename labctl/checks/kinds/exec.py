@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from labctl.checks.json_path import Missing, at, same, shown
 from labctl.checks.kinds.kind import Counts
 from labctl.checks.results import Outcome, State
-from labctl.errors import LabError
+from labctl.errors import LabError, signal_name
 from labctl.kernel.run_command import Ended, NotRun, run_command
 from labctl.process.patience import PatienceFor
-from labctl.process.signals import name_of
 from labctl.topology.model import Exec
 
 LINES = 3
@@ -84,7 +83,7 @@ def concluded(asked: Exec, ended: Ended | NotRun) -> Outcome:
 def _wrong(asked: Exec, ended: Ended) -> Iterator[str]:
     """Yield what is not as it should be."""
     if ended.exit_code is not None and (code := _as_shells_say(ended.exit_code)) != asked.exit:
-        by = f", by {name_of(-ended.exit_code)}" if ended.exit_code < 0 else ""
+        by = f", by {signal_name(-ended.exit_code)}" if ended.exit_code < 0 else ""
         yield f"ended with exit code {code}{by}"
     text = ended.stdout.decode(errors="replace")
     if asked.stdout is not None and not re.search(asked.stdout, text, re.MULTILINE):

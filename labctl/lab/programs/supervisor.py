@@ -25,7 +25,7 @@ from dataclasses import replace
 from time import monotonic
 
 from labctl.engine.loop.signals import heard, numbers_of
-from labctl.errors import LabError
+from labctl.errors import LabError, signal_name
 from labctl.lab.programs.backoff import Backoff
 from labctl.lab.programs.errors import ProgramFailed
 from labctl.lab.programs.launch import launch
@@ -34,7 +34,7 @@ from labctl.lab.programs.task import ProgramTask
 from labctl.process.child import start
 from labctl.process.log_file import LogFile
 from labctl.process.processes import GRACE_OF_SUPERVISOR, children
-from labctl.process.signals import TERMINATION, name_of
+from labctl.process.signals import TERMINATION
 from labctl.process.syscalls import adopt_orphans
 
 PATIENCE = GRACE_OF_SUPERVISOR / 2
@@ -215,4 +215,4 @@ def how_it_ended(code: int) -> str:
     """Return in words how a process ended, from its exit code, -N if signal N ended it."""
     if code >= 0:
         return f"ended with exit code {code}"
-    return f"ended by {name_of(-code)}"
+    return f"ended by {signal_name(-code)}"
