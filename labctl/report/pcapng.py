@@ -47,7 +47,8 @@ class PcapngWriter:
         self._write = write
         self._describe = describe
         self._interfaces: dict[tuple[InterfaceRef, bool], int] = {}
-        options = _options((_SHB_USERAPPL, f"labctl {__version__}".encode()), (_COMMENT, comment.encode()))
+        written = comment.encode(errors="replace")  # it names files, whose names may be any bytes
+        options = _options((_SHB_USERAPPL, f"labctl {__version__}".encode()), (_COMMENT, written))
         write(_block(_SECTION, struct.pack("=IHHq", _BYTE_ORDER, 1, 0, -1) + options))
 
     def packet(self, seen: Seen, comment: str = "") -> None:

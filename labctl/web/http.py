@@ -117,7 +117,9 @@ def _values(fields: list[str], wanted: str) -> list[str]:
 
 def event(kind: str, data: object) -> bytes:
     """Return an event with JSON as its data."""
-    return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+    return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n".encode(
+        errors="replace"
+    )
 
 
 def retry(milliseconds: int = RETRY) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import yaml
 from labctl.learn.lesson.load import LessonFile, loads
 from labctl.learn.lesson.model import json_schema
 from labctl.learn.lesson.sections import before_commands, document
-from labctl.learn.lesson.variables import substituted
+from labctl.learn.lesson.variables import substituted, values_of
 from labctl.topology.mistakes import FileMistakes
 
 RIGHT = """\
@@ -94,6 +95,12 @@ def test_what_is_expected_is_asked_before_the_commands_and_what_they_write() -> 
 def test_a_seed_makes_the_same_values_each_time_and_another_one_others() -> None:
     texts = [read(RIGHT, seed).sections[0].text for seed in (1, 1, 2, 3, 4, 5)]
     assert texts[0] == texts[1] and len(set(texts)) > 2
+
+
+def test_a_folder_whose_name_is_not_utf_8_has_values_as_any_other() -> None:
+    declared = {"port": {"from": 0, "to": 10**9}}
+    assert values_of(declared, "tun", 7) == {"port": str(random.Random("tun 7").randint(0, 10**9))}
+    assert values_of(declared, "\udcdcbung", 7).keys() == {"port"}
 
 
 def test_a_number_may_be_calculated_from_another_one() -> None:

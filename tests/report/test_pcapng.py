@@ -80,3 +80,9 @@ def test_scapy_reads_the_times_in_nanoseconds(tmp_path: Path) -> None:
     reader: Any = RawPcapNgReader(str(tmp_path / "seen.pcapng"))
     ((frame, told),) = reader
     assert frame == bytes(60) and (told.tshigh << 32 | told.tslow, told.tsresol) == (packet.at, 10**9)
+
+
+def test_a_file_whose_name_is_not_utf_8_is_named_as_far_as_it_can_be() -> None:
+    blocks: list[bytes] = []
+    PcapngWriter(blocks.append, str, "tshark -r \udcdcbung.pcapng")
+    assert b"tshark -r ?bung.pcapng" in blocks[0]

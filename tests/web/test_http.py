@@ -85,3 +85,7 @@ def test_an_event_is_three_lines_whatever_it_tells(data: object) -> None:
     kind, told, empty, end = event("change", data).decode().split("\n")
     assert (kind, empty, end) == ("event: change", "", "")
     assert json.loads(told.removeprefix("data: ")) == data
+
+
+def test_a_name_that_is_not_utf_8_is_told_as_far_as_it_can_be() -> None:
+    assert event("lesson", "\udcdcbung") == b'event: lesson\ndata: "?bung"\n\n'

@@ -17,7 +17,7 @@ def values_of(declared: Any, lesson: str, seed: int) -> dict[str, str]:
 
     What is no variable has no value: the model tells what is wrong with it.
     """
-    chance = random.Random(f"{lesson} {seed}")
+    chance = random.Random(f"{lesson} {seed}".encode(errors="surrogateescape"))  # a folder may have any name
     if not isinstance(declared, Mapping):
         return {}
     chosen = {str(name): _chosen(variable, chance) for name, variable in declared.items()}
