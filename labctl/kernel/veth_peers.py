@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from labctl.errors import UsageError
 from labctl.kernel import namespaces
@@ -49,7 +50,9 @@ def other_ends(
         try:
             ends = far.pop(_number(netlink, fd), [])
             with network_namespace(fd):
-                found |= {here: InterfaceRef(name, socket.if_indextoname(there)) for there, here in ends}
+                for there, here in ends:
+                    with suppress(OSError):  # it has gone since we were told of it
+                        found[here] = InterfaceRef(name, socket.if_indextoname(there))
         finally:
             os.close(fd)
     return found

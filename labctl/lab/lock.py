@@ -16,7 +16,7 @@ from pathlib import Path
 from labctl.errors import MachineError, UsageError
 from labctl.hosts.record import lock_of, open_lock
 from labctl.lab.run_directory import ROOT, tidy
-from labctl.lab.state import State
+from labctl.lab.state import State, none_named
 from labctl.process.disk import kept_in, refuse_if_others_may_write
 from labctl.process.signals import block_signals
 
@@ -108,9 +108,12 @@ def _make_directories(state: State) -> None:
 def asking(state: State) -> Iterator[None]:
     """Run checks of a lab in the body, alone: they count packets, so those of another command are waited for.
 
-    Raise FileNotFoundError where there is no lab any more.
+    Raise UsageError where there is no lab any more.
     """
-    fd = os.open(state.directory / "engines", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = os.open(state.directory / "engines", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise none_named(state.lab) from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield

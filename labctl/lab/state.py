@@ -221,5 +221,10 @@ def existing(lab: str) -> State:
     """Return the state of a lab. Raise UsageError if there is no such lab."""
     state = State(lab)
     if not state.exists():
-        raise UsageError(f"there is no lab named {lab}", "", "labctl list shows what is running")
+        raise none_named(lab)
     return state
+
+
+def none_named(lab: str) -> UsageError:
+    """Return the error for a lab that is not there, or not any more."""
+    return UsageError(f"there is no lab named {lab}", "", "labctl list shows what is running")

@@ -202,7 +202,12 @@ class RootlessContext:
                 raise _just_ended() from None
             die_with_parent(parent)
             with block_signals() as unblock:  # none ends this process, and the child with it, once that has begun
-                child = fork()
+                try:
+                    child = fork()
+                except OSError:  # a PID namespace whose first process ends takes none any more (ENOMEM, alloc_pid())
+                    if self._ends():
+                        raise _just_ended() from None
+                    raise
                 if child:
                     _outlive(child, reply, unblock)
                 die_with_parent(0)

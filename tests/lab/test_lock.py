@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.errors import MachineError
+from labctl.errors import MachineError, UsageError
 from labctl.lab import lock
 from labctl.lab.state import State
 from labctl.process.child import in_child
@@ -48,3 +48,10 @@ def test_a_machine_without_run_is_told_to_lack_it(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(lock, "ROOT", root)
     with pytest.raises(MachineError, match="run is missing"):
         lock._lock("lab", state.directory, lambda: lock._directory(state))
+
+
+def test_no_checks_are_asked_of_a_lab_that_has_just_ended(tmp_path: Path) -> None:
+    state = State("lab")
+    state.directory = tmp_path / "lab"
+    with pytest.raises(UsageError, match="there is no lab named lab"), lock.asking(state):
+        pass
