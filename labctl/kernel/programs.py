@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Collection, Iterator
+import stat
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,6 +51,22 @@ def with_sockets(inodes: Collection[int]) -> dict[int, tuple[Program, ...]]:
             if target.startswith("socket:[") and (inode := int(target[8:-1])) in inodes:
                 found.setdefault(inode, []).append(pid)
     return {inode: tuple(map(program, pids)) for inode, pids in found.items()}
+
+
+def writes(pids: Iterable[int], path: str) -> bool:
+    """Return whether one of some processes has a file open for writing, as far as /proc shows it."""
+    with suppress(OSError):
+        wanted = os.stat(path)
+        return any(os.path.samestat(written, wanted) for pid in pids for written in _written(pid))
+    return False
+
+
+def _written(pid: int) -> Iterator[os.stat_result]:
+    """Yield what a process has open for writing: the mode of a link of /proc/PID/fd says that (proc(5))."""
+    with suppress(OSError):  # it has ended meanwhile, or is another user's
+        for descriptor in os.scandir(f"/proc/{pid}/fd"):
+            if descriptor.stat(follow_symlinks=False).st_mode & stat.S_IWUSR:
+                yield descriptor.stat()
 
 
 def with_tun_devices() -> dict[str, tuple[Program, ...]]:

@@ -196,6 +196,16 @@ def test_a_name_that_is_cut_amidst_a_character_is_in_nobodys_way(here: World) ->
     assert here.processes() == []
 
 
+def test_a_file_that_a_program_writes_itself_was_not_edited(here: World) -> None:
+    Path(here.file("out", "of the last run")).chmod(0o666)
+    code = "import sys, time; out = open(sys.argv[1], 'w'); print('more', file=out, flush=True); time.sleep(1000)"
+    file = lab(here, f'{{name: x, command: "python3 -c \\"{code}\\" out"}}')
+    here.labctl("up", file)
+    eventually(lambda: (here.home / "out").read_text() == "more\n", "it has written")
+    assert here.json("up", file)["changes"] == here.json("status")["drift"] == []
+    here.labctl("down")
+
+
 def test_restart_starts_anew_what_is_named(here: World) -> None:
     here.labctl("up", lab(here, "{name: web, command: sleep 1000}", "{name: db, command: sleep 1001}"))
     before = programs(here)

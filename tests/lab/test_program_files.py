@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from labctl.lab.programs.program_files import signatures, why_outdated
+from labctl.process.processes import own
 
 
 @pytest.fixture
@@ -39,16 +40,16 @@ def test_a_program_is_edited_where_its_content_is_another(folder: Path) -> None:
     command, path = ["./my_ttun.py", "tun0"], folder / "my_ttun.py"
     started = signatures(command, str(folder))
     os.utime(path, (1, 1))
-    assert why_outdated(started, command, str(folder)) is None
+    assert why_outdated(started, command, str(folder), own()) is None
     path.write_text("print(2)")
     edited = "its program ./my_ttun.py was edited since it was started"
-    assert why_outdated(started, command, str(folder)) == edited
+    assert why_outdated(started, command, str(folder), own()) == edited
     path.write_text("print(1)")
-    assert why_outdated(started, command, str(folder)) is None
+    assert why_outdated(started, command, str(folder), own()) is None
     path.write_text("print(1) ")
-    assert why_outdated(started, command, str(folder)) == edited
+    assert why_outdated(started, command, str(folder), own()) == edited
     path.unlink()
-    assert why_outdated(started, command, str(folder)) is None, "what runs goes on without its file"
+    assert why_outdated(started, command, str(folder), own()) is None, "what runs goes on without its file"
 
 
 def test_the_same_words_in_another_folder_are_another_program(folder: Path) -> None:
@@ -56,7 +57,19 @@ def test_the_same_words_in_another_folder_are_another_program(folder: Path) -> N
     started = signatures(command, str(folder))
     link = folder / "link"
     link.symlink_to(folder)
-    assert why_outdated(started, command, str(link)) is None
+    assert why_outdated(started, command, str(link), own()) is None
     (folder / "folder/my_ttun.py").write_text("print(1)")
     moved = f"its program is {folder}/folder/my_ttun.py now"
-    assert why_outdated(started, command, str(folder / "folder")) == moved
+    assert why_outdated(started, command, str(folder / "folder"), own()) == moved
+
+
+def test_what_a_program_writes_itself_is_not_edited(folder: Path) -> None:
+    command, path = ["tcpdump", "-w", "data.pcap"], folder / "data.pcap"
+    started = signatures(command, str(folder))
+    with path.open("w") as written:
+        written.write("other packets")
+        written.flush()
+        assert why_outdated(started, command, str(folder), own()) is None
+    with path.open():
+        edited = "its program data.pcap was edited since it was started"
+        assert why_outdated(started, command, str(folder), own()) == edited

@@ -54,7 +54,7 @@ def _why_outdated(asked: EngineSpec, engine: Engine, desired: Collection[Step], 
     if link is not None and link.up and not link.carrier:
         return f"has {device.interface} open no more"
     if engine.files and engine.spec.program == asked.program:
-        edited = why_outdated(engine.files, asked.program, asked.directory)
+        edited = why_outdated(engine.files, asked.program, asked.directory, engine.process)
         if edited:
             return edited
     return _why_unreachable(asked, desired) if space else ""

@@ -23,7 +23,7 @@ def found_programs(
         found = found_program(program, state)
         asked = wanted.get(ref)
         if found.state == "running" and program.files and asked and not program.spec.changed(asked):
-            edited = why_outdated(program.files, program.spec.words, program.spec.cwd)
+            edited = why_outdated(program.files, program.spec.words, program.spec.cwd, program.process)
             found = replace(found, outdated=edited or "")
         yield ref, found
 

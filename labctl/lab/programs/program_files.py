@@ -11,7 +11,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from labctl.kernel.programs import writes
 from labctl.plan.own_file import digest
+from labctl.process.processes import Process, descendants
 
 
 class Signature(NamedTuple):
@@ -27,12 +29,17 @@ def signatures(command: Sequence[str], directory: str) -> dict[str, Signature]:
     return {path: Signature(*_when_and_size(path), _digest(path)) for _, path in _files(command, directory)}
 
 
-def why_outdated(started: Mapping[str, Signature], command: Sequence[str], directory: str) -> str | None:
-    """Return what is different now from what was started; None where nothing is, or it is gone."""
+def why_outdated(
+    started: Mapping[str, Signature], command: Sequence[str], directory: str, running: Process
+) -> str | None:
+    """Return what is different now from what was started and is `running`; None where nothing is, or it is gone.
+
+    A file that it writes itself is none that it runs: `tcpdump -w FILE`.
+    """
     for word, path in _files(command, directory):
         if path not in started:
             return f"its program is {path} now"
-        if _is_edited(path, started[path]):
+        if _is_edited(path, started[path]) and not writes((running.pid, *descendants(running.pid)), path):
             return f"its program {word} was edited since it was started"
     return None
 
