@@ -23,7 +23,7 @@ _FILE = "ended"
 def refuse_misspelled(lab: str, running: Mapping[str, Context]) -> None:
     """Raise UsageError for a lab of another user, and for one that never ran and has a name much like one that runs."""
     refuse_elsewhere(lab)
-    if nearest(lab, running) and not any(lab in context.call(partial(_known, it)) for it, context in running.items()):
+    if nearest(lab, running) and not any(lab in _ended_beside(it, context) for it, context in running.items()):
         raise no_lab(lab, running)
 
 
@@ -33,7 +33,7 @@ def remembered(lab: str, context: Context, others: Mapping[str, Context]) -> Ite
     if not others:
         yield
         return
-    before = context.call(partial(_known, lab))
+    before = _ended_beside(lab, context)
     yield
     other, where = next(iter(others.items()))
     with suppress(LabError, OSError):  # it may have ended meanwhile, and this one has ended well in any case
@@ -46,6 +46,14 @@ def _remember(lab: str, ended: Iterable[str]) -> None:
         names.writelines(f"{name}\n" for name in ended)
 
 
+def _ended_beside(lab: str, context: Context) -> tuple[str, ...]:
+    """Return the labs that have ended beside one; none where it has ended, too, or their record is damaged."""
+    try:
+        return context.call(partial(_known, lab))
+    except LabError:
+        return ()
+
+
 def _known(lab: str) -> tuple[str, ...]:
-    """Return the labs that have ended beside one that runs. Raise UsageError where it does not run any more."""
+    """Return the labs that have ended beside one that runs. Raise LabError where it does not, or that is damaged."""
     return tuple((contents(existing(lab).directory / _FILE) or b"").decode(errors="replace").splitlines())

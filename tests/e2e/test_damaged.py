@@ -158,3 +158,13 @@ def test_a_fifo_in_the_place_of_a_namespace_is_left_alone(as_root: World) -> Non
     assert as_root.inside(lambda: (DIRECTORY / "siteA").is_fifo())
     as_root.inside(lambda: (DIRECTORY / "siteA").unlink())
     as_root.run("sh", "-c", "umount --internal-only --no-mtab /run/netns && rmdir /run/netns")
+
+
+def test_what_cannot_be_read_of_labs_that_have_ended_is_in_no_ones_way(as_root: World) -> None:
+    for name in ("one", "two"):
+        as_root.labctl("up", as_root.file("pair.yaml", PAIR), "--name", name)
+        as_root.inside((ROOT / name / "ended").mkdir)
+    as_root.labctl("down", "one")
+    as_root.labctl("down", "twoo", code=2)
+    as_root.labctl("down", "two")
+    assert as_root.json("list") == []
