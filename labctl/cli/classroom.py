@@ -82,6 +82,7 @@ def _refuse_options_before(command: str, context: click.Context) -> None:
 @click.option("--step", type=click.IntRange(min=1), help="Which step; the one that each reports where it is not given.")
 @click.option("--junit", type=click.Path(), help="Write the verdicts to a file as JUnit XML, too.")
 @_format_option
+@tolerate_unwritable_output()
 def verify(
     users: tuple[str, ...], file: str | None, lesson: str | None, step: int | None, junit: str | None, form: str
 ) -> int:
@@ -180,6 +181,7 @@ def roster(file: Path, course: str, form: str) -> int:
 @class_.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @_format_option
+@tolerate_unwritable_output()
 def collect(directory: Path, form: str) -> int:
     """Show the files that students have written with `labctl learn --submit`: all in them is self-reported."""
     from labctl.learn.classroom.submission import Refused
@@ -194,6 +196,7 @@ def collect(directory: Path, form: str) -> int:
 @class_.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @_format_option
+@tolerate_unwritable_output()
 def results(directory: Path, form: str) -> int:
     """Show what the Ansible playbook of a class has kept: which server has measured what, and what is self-reported.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from labctl.cli.base import cli, format_option
+from labctl.cli.streams import tolerate_unwritable_output
 from labctl.errors import ExitCode
 
 
@@ -30,6 +31,7 @@ def new(folder: str) -> int:
 @click.option("--seed", "seeds", type=int, multiple=True, help="Which values the variables have; 1 if none is named.")
 @click.option("--step", "steps", multiple=True, help="Only the step of this name; may be repeated.")
 @format_option
+@tolerate_unwritable_output()
 def test(lessons: tuple[str, ...], seeds: tuple[int, ...], steps: tuple[str, ...], form: str) -> int:
     """Prove lessons: each step fails before it is done, holds after `solve`, and is restored by going back."""
     import json

@@ -38,6 +38,8 @@ class _NamedOutput(_WaitingFile):
     def write(self, data: ReadableBuffer, /) -> int:
         try:
             return super().write(data)
+        except BrokenPipeError:
+            raise BrokenPipeError(OUTPUT) from None  # with its errno click would take it for a failure
         except OSError as error:
             raise OSError(error.errno, error.strerror, OUTPUT) from None
 

@@ -97,6 +97,17 @@ def test_a_full_disk_is_told_in_the_words_of_the_kernel_also_of_work_inside_the_
     here.labctl("down")
 
 
+@pytest.mark.parametrize(
+    ("words", "code"), [(("schema",), 0), (("topologies", "show", "two-site"), 0), (("class", "collect", "."), 1)]
+)
+def test_a_reader_that_has_gone_changes_no_exit_code(as_user: World, words: tuple[str, ...], code: int) -> None:
+    as_user.file("no-submission.json", "{}")
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert as_user.labctl(*words, code=code, stdout=writer).stderr == ""
+    os.close(writer)
+
+
 @pytest.mark.parametrize("words", [("status",), ("bogus",), ("validate", "nothing"), ("up", "two-site", "--bogus")])
 def test_where_an_error_cannot_be_written_the_exit_code_tells(as_user: World, words: tuple[str, ...]) -> None:
     with open("/dev/full", "w") as full:
