@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from labctl.api.client import Call, client
+from labctl.errors import LabError
 
 if TYPE_CHECKING:
     from labctl.api.caller import Work
     from labctl.api.work.packets import Captured
-    from labctl.errors import LabError
     from labctl.kernel.packet_taps import Seen
 
 Item = TypeVar("Item")
 
 
 class Stream(Generic[Item]):
-    """An iterator that waits for what comes next. It ends with its context manager, with `close`, or by itself."""
+    """An iterator that waits for what comes next. It ends with its context manager, with `close`, or by itself.
+
+    Another thread may close it: then it ends for the one that waits.
+    """
 
     def __init__(self, work: Work[Any], *, tells_when_ready: bool = False) -> None:
+        self._closed = False
+        self._hearing = threading.RLock()
         self._call: Call = client().start(work)
         if tells_when_ready:
             _wait_until_ready(self._call)
@@ -29,16 +35,29 @@ class Stream(Generic[Item]):
         return self
 
     def __next__(self) -> Item:
-        try:
-            item: Item = next(self._call)
-            return item
-        finally:
-            if self._call.over:
-                self._call.close()
+        with self._hearing:
+            try:
+                item: Item = next(self._call)
+                return item
+            except (KeyboardInterrupt, LabError):
+                if self._closed:
+                    raise StopIteration from None
+                raise
+            finally:
+                if self._call.over:
+                    self._call.close()
 
     def close(self) -> None:
         """End it."""
-        self._call.__exit__()
+        self._closed = True
+        if another_waits := not self._hearing.acquire(blocking=False):
+            self._call.interrupt()
+            self._hearing.acquire()
+        try:
+            self._call.over |= another_waits  # then one interrupt is enough
+            self._call.__exit__()
+        finally:
+            self._hearing.release()
 
     def __enter__(self) -> Self:
         return self

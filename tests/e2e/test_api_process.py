@@ -110,6 +110,26 @@ assert len(capture.packets) == 500
     )
 
 
+def test_what_another_thread_closes_ends_for_the_one_that_waits(as_user: World) -> None:
+    in_pair(
+        as_user,
+        """
+from concurrent.futures import ThreadPoolExecutor
+
+for opened in (lab.events, lambda: lab.logs(follow=True)):
+    with ThreadPoolExecutor(1) as threads:
+        stream = opened()
+        waits = threads.submit(list, stream)
+        while not waits.running():
+            pass
+        left.run("true")
+        stream.close()
+        waits.result()
+        assert list(stream) == []
+""",
+    )
+
+
 def test_what_goes_on_beside_is_ended_by_a_thread_that_leaves_signals_to_another(here: World) -> None:
     python(
         here,
