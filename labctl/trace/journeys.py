@@ -147,7 +147,7 @@ class _Open:
     """A journey that may go on."""
 
     def __init__(self, packet: Packet | None) -> None:
-        self.packet = packet
+        self.packet, self.rest = packet, packet and _rest(packet)
         self.sightings: list[Sighting] = []
         self._passed: dict[Station, list[Packet | None]] = defaultdict(list)
 
@@ -185,7 +185,8 @@ class _Matching:
         self.all: list[_Open] = []
         self._same: dict[Hashable, list[_Open]] = defaultdict(list)
         self._flows: dict[Hashable, list[_Open]] = defaultdict(list)  # of TCP payload
-        self._rewritten: dict[Hashable, list[_Open]] = defaultdict(list)
+        self._tried: dict[Hashable, int] = defaultdict(int)  # how many that are the same can take no more of a kind
+        self._came_in: dict[Hashable, list[_Open]] = defaultdict(list)  # by namespace, as what may leave it rewritten
         self._fragments: dict[Hashable, list[_Open]] = defaultdict(list)
 
     def add(self, sighting: Sighting) -> None:
@@ -194,16 +195,20 @@ class _Matching:
             for journey in found:
                 journey.add(sighting, packet)
             if not found:
-                self._begin(sighting, packet)
+                found = [self._begin(sighting, packet)]
+            if packet is not None and not sighting.station.outgoing:
+                for journey in found:
+                    self._came_in[journey.rest, sighting.station.namespace, packet.ttl].append(journey)
             for layer in sighting.layers:
                 if layer.more_fragments and not layer.fragment_at:
-                    self._fragments[_whole(layer)] = found or self.all[-1:]
+                    self._fragments[_whole(layer)] = found
 
-    def _begin(self, sighting: Sighting, packet: Packet | None) -> None:
+    def _begin(self, sighting: Sighting, packet: Packet | None) -> _Open:
         journey = _Open(packet)
         journey.add(sighting, packet)
         self.all.append(journey)
         self._register(journey, sighting, packet)
+        return journey
 
     def _register(self, journey: _Open, sighting: Sighting, packet: Packet | None) -> None:
         if packet is None:
@@ -211,12 +216,11 @@ class _Matching:
             return
         index = self._flows[_flow(packet)] if _has_tcp_payload(packet) else self._same[identity(packet)]
         index.append(journey)
-        self._rewritten[_rest(packet)].append(journey)
 
     def _found(self, sighting: Sighting, packet: Packet | None) -> list[_Open]:
         """Return the journeys of which this is a sighting; more than one where TCP payload was merged."""
         if packet is None:
-            return self._first(self._same[_frame(sighting)], sighting, packet)
+            return self._first(_frame(sighting), sighting, packet)
         if packet.fragment_at and (found := self._fragments.get(_whole(packet))):
             return found
         if _has_tcp_payload(packet):
@@ -225,18 +229,26 @@ class _Matching:
             found = [each for each in with_it if each.passes(sighting.station, packet)]
             found = found if _is_merged(packet, found) else found[:1]
         else:
-            found = self._first(self._same[identity(packet)], sighting, packet)
+            found = self._first(identity(packet), sighting, packet)
         return found or list(self._translated(sighting, packet))
 
-    @staticmethod
-    def _first(among: list[_Open], sighting: Sighting, packet: Packet | None) -> list[_Open]:
-        return next(([each] for each in among if each.passes(sighting.station, packet)), [])
+    def _first(self, same: Hashable, sighting: Sighting, packet: Packet | None) -> list[_Open]:
+        """Return the first journey of packets that look the same which this one passes on.
+
+        One that has been at a station with a TTL never is again, so of very many each is tried once.
+        """
+        among, kind = self._same[same], (same, sighting.station, packet.ttl if packet else 0)
+        for number in range(self._tried[kind], len(among)):
+            self._tried[kind] += 1
+            if among[number].passes(sighting.station, packet):
+                return [among[number]]
+        return []
 
     def _translated(self, sighting: Sighting, packet: Packet) -> Iterator[_Open]:
         """Yield the journey that goes on with other addresses or ports, if one does."""
         if not sighting.station.outgoing:
             return
-        for journey in self._rewritten[_rest(packet)]:
+        for journey in self._came_in[_rest(packet), sighting.station.namespace, packet.ttl + 1]:
             last = journey.sightings[-1]
             came = last.packet
             if (

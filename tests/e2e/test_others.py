@@ -63,6 +63,29 @@ def test_a_check_that_fails_shows_what_it_has_sent(pinged: World) -> None:
     assert "tun1" in across["lost"] and "down" in across["lost"]
 
 
+DAMAGED = """
+import socket, struct, time
+connection = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+connection.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"wan0")  # not through the tunnel
+print("ready", flush=True)
+while True:
+    connection.sendto(struct.pack("!HHHH", 5000, 8000, 208, 0x1234) + bytes(200), ("10.0.102.1", 0))
+    time.sleep(0.001)
+"""
+
+
+def test_a_datagram_with_a_wrong_checksum_does_not_end_a_check(here: World) -> None:
+    """It wakes who waits, and is gone when it is to be read."""
+    here.labctl("up", here.file("tunnel.yaml", tunnel(checks=CHECKS)))
+    here.labctl("impair", "siteA:tun0", "--delay", "200ms")
+    python = here.command()[0]
+    with here.start_labctl("exec", "siteA", "--", python, "-c", DAMAGED, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        assert here.json("verify", "hello")["checks"][0]["outcome"] == "answered"
+        process.terminate()
+    here.labctl("down")
+
+
 @contextmanager
 def traced(here: World) -> Iterator[dict[str, Any]]:
     """Trace what does nothing while the body runs, and yield what is filled with what was traced afterwards."""

@@ -198,3 +198,10 @@ def test_arp_is_followed_over_a_bridge() -> None:
     seen = [at("a:eth0 out", question), at("sw:p1 in", question), at("sw:p2 out", question), at("sw:p2 in", answer)]
     one, other = found(seen)
     assert len(one.sightings) == 3 and answers(one, other)
+
+
+def test_very_many_packets_that_look_the_same_are_followed_each() -> None:
+    data = bytes(Ether(dst="02:00:00:00:00:02") / IP(src="10.0.0.1", dst="10.0.0.2", id=0) / UDP(dport=9) / Raw(b"x"))
+    ends = (("a", PacketType.OUTGOING), ("b", PacketType.HOST))
+    frames = [Seen(at, name, "eth0", kind, True, len(data), data) for at in range(20_000) for name, kind in ends]
+    assert {len(each.sightings) for each in journeys(sightings(frames))} == {2}
