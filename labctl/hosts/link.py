@@ -126,11 +126,10 @@ class Links:
     def connect(self, hosts: Mapping[str, Host], begin: Callable[[Link], object]) -> dict[str, Link | LabError]:
         """Log in to hosts, several at once, and begin each session. Return it, or what kept it from being, for each."""
         found: dict[str, Link | LabError] = {}
-        left = list(hosts.items())
+        left = iter(hosts.items())  # one for all threads: each host is taken by one
 
         def log_in() -> None:
-            while left:
-                host, known = left.pop(0)
+            for host, known in left:
                 try:
                     link = self._link(host, known)
                     begin(link)

@@ -17,7 +17,9 @@ from typing import Any, NoReturn
 import pytest
 
 from labctl import cli
-from labctl.api.over_hosts.task import Task
+from labctl.api.caller import Work
+from labctl.api.over_hosts.task import Aside, Task
+from labctl.api.work import parts
 from labctl.lab.cables.status import CableStatus
 from tests.e2e.world import eventually
 from tests.hosts.conftest import Wire
@@ -182,6 +184,28 @@ def test_the_driver_is_killed_when_all_is_made(wire: Wire, phase: str, topology:
     wire.near.labctl("up", "joined.yaml", "--name", phase)
     assert [check["passed"] for check in wire.near.json("verify")["checks"]] == [True]
     wire.near.labctl("down")
+
+
+def _up_that_is_interrupted_as_hosts_begin() -> NoReturn:
+    """Be labctl, and hear Ctrl-C when the first host has begun, and no other."""
+    from labctl.api.over_hosts.sessions import Sessions
+
+    start = Sessions.start
+
+    def interrupted(found: Sessions, host: str, work: Work[Any], aside: Aside | None = None) -> Task[Any]:
+        if found._tasks and getattr(work, "func", None) is parts.begin:
+            raise KeyboardInterrupt
+        return start(found, host, work, aside)
+
+    setattr(Sessions, "start", interrupted)  # noqa: B010
+    cli.main()
+
+
+def test_ctrl_c_as_hosts_begin_leaves_no_record(wire: Wire) -> None:
+    words = ("up", wire.near.file("joined.yaml", JOINED))
+    assert wire.near.start_labctl(*words, main=_up_that_is_interrupted_as_hosts_begin).wait() == 130
+    _nothing_is_left(wire)
+    assert wire.near.json("list") == []
 
 
 def _up_that_is_killed_between_two_keeps() -> NoReturn:

@@ -63,11 +63,12 @@ def make(written: Topology, file: str, inventory: str, before: Record | None, ca
         standing = stood(found, asked.name, before)
         topology = cables.fit(found, asked, standing)
         shares = parts_of(topology)
-        begun = _with_hosts_of(record, before)
-        begun.write()
+        begun, made = _with_hosts_of(record, before), list[Task[Any]]()
         merged = Merged(topology.name, tuple(shares), caller.tell)
-        made = [found.start(host, partial(parts.begin, share)) for host, share in shares.items()]
         try:
+            begun.write()
+            for host, share in shares.items():
+                made.append(found.start(host, partial(parts.begin, share)))
             carriers = _joined(found, topology, made, merged)
             with ignored(*TERMINATION):
                 found.settle(made, keep=True)
