@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple, NoReturn, TypeVar
 
 from labctl.errors import LabError, kernel_errors_as
 from labctl.process import pickling
-from labctl.process.signals import KEYBOARD, fork, ignored, passed_on
+from labctl.process.signals import KEYBOARD, block_signals, fork, ignored, passed_on
 
 Result = TypeVar("Result")
 
@@ -168,7 +168,8 @@ def _run(work: Callable[[Reply], object], pipe: int) -> NoReturn:
             try:
                 work(reply)
             except BaseException as error:
-                with suppress(OSError, ValueError):  # it has replied already, or the parent has ended
+                # A signal may come twice: of the terminal, and passed on by who waits for this process.
+                with block_signals(), suppress(OSError, ValueError):  # it has replied, or the parent has ended
                     reply.fail(error)
     finally:
         os._exit(0)

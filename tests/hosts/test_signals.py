@@ -26,7 +26,7 @@ ENDLESS = "echo begun; exec sleep 1000"
 CLOSED = {
     ("exec", "siteA", "--", "yes"): 128 + signal.SIGPIPE,
     ("events",): 0,
-    ("capture",): 1,
+    ("capture",): 0,
 }
 """What a command ends with whose reader has gone."""
 
