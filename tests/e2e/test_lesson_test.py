@@ -59,9 +59,11 @@ def test_a_step_that_is_not_there_is_told(as_user: World) -> None:
 
 
 def test_a_folder_that_may_not_be_read_is_told(as_user: World) -> None:
-    (as_user.home / "closed").mkdir(mode=0)
+    closed = as_user.home / "closed"
+    closed.mkdir(mode=0)
     for path in ("closed/lesson", f"./{'x' * 300}"):
         assert "cannot be read" in as_user.labctl("lesson", "test", path, code=2).stderr
+    closed.rmdir()  # as an ordinary user nothing could look into it
 
 
 def test_a_new_lesson_does_what_it_claims(here: World) -> None:
