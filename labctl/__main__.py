@@ -18,12 +18,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line, and end with its exit code."""
     match sys.argv[1:]:
-        case [
-            "agent",
-            "-c",
-            code,
-            *words,
-        ]:  # of ssh, on one of several hosts: python -c, with labctl (hosts/link.py)
+        case ["agent", "-c", code, *words]:  # of ssh, on one of several hosts: python -c (hosts/link.py)
             sys.argv = ["-c", *words]
             exec(code, {"__name__": "__main__"})
             sys.exit()

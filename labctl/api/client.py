@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import count
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from labctl.api import server
@@ -28,6 +27,7 @@ from labctl.frozen import frozen
 from labctl.process import pickling, working_directory
 from labctl.process.child import Tell
 from labctl.process.line import Hangup, Line
+from labctl.process.proc import status_field
 from labctl.process.python_code import python
 
 Result = TypeVar("Result")
@@ -63,8 +63,7 @@ HERE = Surroundings()
 
 def _umask() -> int:
     """Return the umask of this process: umask(2) cannot tell it without a change (proc(5), /proc/PID/status)."""
-    status = Path("/proc/self/status").read_text(errors="replace")
-    return int(status.partition("\nUmask:")[2].split(maxsplit=1)[0], 8)
+    return int(status_field("Umask") or "", 8)
 
 
 class Client:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from labctl.hosts.notes import NOTE
+from labctl.process.proc import status_field
 from labctl.process.processes import children
 
 BEGINS = 3.0
@@ -57,6 +58,5 @@ def _has(pid: int, word: bytes) -> bool:
 def _hears(pid: int) -> bool:
     """Return whether a process handles SIGTERM (proc(5), SigCgt of status), as labctl does from its beginning."""
     with suppress(OSError):
-        caught = Path(f"/proc/{pid}/status").read_text(errors="replace").partition("SigCgt:")[2].split(maxsplit=1)[0]
-        return bool(int(caught, 16) >> signal.SIGTERM - 1 & 1)
+        return bool(int(status_field("SigCgt", pid) or "0", 16) >> signal.SIGTERM - 1 & 1)
     return False

@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from labctl.process.proc import fields_of_stat
+
 PAUSE = 0.01
 """Seconds between two looks."""
 
@@ -123,7 +125,7 @@ def _times(thread: Path) -> tuple[int, int]:
 def _wants_to_run(thread: Path) -> bool:
     """Return whether a thread waits for a CPU or for a disk, or runs."""
     try:
-        return (thread / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "RD"
+        return fields_of_stat(int(thread.name))[:1] in (["R"], ["D"])
     except OSError:
         return False
 

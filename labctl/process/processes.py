@@ -15,6 +15,7 @@ from pathlib import Path
 
 from labctl.frozen import frozen
 from labctl.process.patience import Patience
+from labctl.process.proc import fields_of_stat
 
 GRACE = 2.0
 """Seconds that a process has between SIGTERM and SIGKILL."""
@@ -46,7 +47,7 @@ def own() -> Process:
 
 def start_time(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot; None if there is none, or only its zombie."""
-    fields = _fields_of_stat(pid)
+    fields = fields_of_stat(pid)
     return None if not fields or fields[0] in "ZX" else int(fields[19])
 
 
@@ -70,7 +71,7 @@ def descendants(pid: int) -> list[int]:
 
 def state_of(pid: int) -> str:
     """Return the letter of the state that a process is in (proc(5), field 3 of stat); empty if there is none."""
-    return "".join(_fields_of_stat(pid)[:1])
+    return "".join(fields_of_stat(pid)[:1])
 
 
 def title_of(pid: int) -> str:
@@ -79,15 +80,6 @@ def title_of(pid: int) -> str:
         return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""
-
-
-def _fields_of_stat(pid: int) -> list[str]:
-    """Return the fields of /proc/PID/stat (proc(5)) from the state on; none if there is no process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    return stat[stat.rindex(")") + 2 :].split()  # the name in parentheses may hold anything, half a character too
 
 
 def end(processes: Iterable[Process], grace: float = GRACE) -> None:
@@ -135,7 +127,7 @@ def opened(process: Process) -> Iterator[int | None]:
         yield None
         return
     try:
-        fields = _fields_of_stat(process.pid)
+        fields = fields_of_stat(process.pid)
         yield pidfd if fields and int(fields[19]) == process.started else None
     finally:
         os.close(pidfd)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from labctl.frozen import frozen
+from labctl.process.proc import fields_of_stat
 from labctl.process.processes import Process, descendants
 
 MOST = 4096
@@ -32,7 +33,7 @@ def cost(holder: Process) -> Cost:
     for pid in pids:
         with suppress(OSError, ValueError, IndexError):  # it has ended
             memory += _proportional(Path(f"/proc/{pid}/smaps_rollup").read_text())
-            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            fields = fields_of_stat(pid)
             ticks += int(fields[11]) + int(fields[12])  # utime, stime (proc(5), fields 14 and 15)
     return Cost(len(pids), memory, ticks / os.sysconf("SC_CLK_TCK"))
 

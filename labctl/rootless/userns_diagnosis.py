@@ -12,7 +12,7 @@ from pathlib import Path
 
 from labctl.frozen import frozen
 from labctl.process.mounts import mount_points
-from labctl.rootless.privileges import status_field
+from labctl.process.proc import status_field
 
 
 @frozen
