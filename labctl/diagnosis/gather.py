@@ -43,6 +43,13 @@ class Met(NamedTuple):
     neighbours: Sequence[Host]
 
 
+class Looked(NamedTuple):
+    """The packets that were seen since a moment, in the order of time, and how many more were too many to be kept."""
+
+    packets: Sequence[Seen] = ()
+    missed: int = 0
+
+
 class Gather(Protocol):
     """What is asked. A namespace that is gone is left out of an answer."""
 
@@ -55,8 +62,8 @@ class Gather(Protocol):
         What a filter does not accept is not looked at.
         """
 
-    def seen(self) -> Sequence[Seen]:
-        """Return the packets that were seen since `begin`, in the order of time."""
+    def seen(self) -> Looked:
+        """Return the packets that were seen since `begin`."""
 
     def namespaces(self) -> Mapping[str, plan.Namespace]:
         """Return what there is of the lab, as it is compared with its file."""

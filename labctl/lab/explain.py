@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -11,14 +12,16 @@ from labctl.checks.kinds import kind_of
 from labctl.checks.results import Result
 from labctl.diagnosis import nat, unmet_bounds
 from labctl.diagnosis.asked import asked_of
+from labctl.diagnosis.crowd import Crowd
 from labctl.diagnosis.facts import Case, File, Space
 from labctl.diagnosis.firewall import marked
-from labctl.diagnosis.gather import Gather, elsewhere
+from labctl.diagnosis.gather import Gather, Looked, elsewhere
 from labctl.diagnosis.kernel_way import onward
 from labctl.diagnosis.last_seen import stops
 from labctl.diagnosis.look_ups import look_ups
 from labctl.diagnosis.passages import passed
 from labctl.diagnosis.path import Paths
+from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.traces import traced
 from labctl.diagnosis.translations import NONE, Followed, followed
 from labctl.diagnosis.verdict import Verdict, Witness
@@ -26,7 +29,7 @@ from labctl.diagnosis.walk import in_question, verdicts
 from labctl.diagnosis.whose import apart, is_refusal, seen_of
 from labctl.kernel.conntrack import Connection
 from labctl.kernel.neighbours import UNRESOLVED
-from labctl.kernel.packet_taps import EVERYTHING, NOTHING
+from labctl.kernel.packet_taps import NOTHING
 from labctl.plan.change import Change
 from labctl.plan.desired import Desired
 from labctl.plan.facts import Namespace
@@ -61,14 +64,29 @@ class Explainer:
         self._there = gather.watch(list(dict.fromkeys(each for found in self._watched.values() for each in found)))
         self._endpoints = {endpoint.device: endpoint for endpoint in wanted.topology.ttun}
         self._ports = frozenset(end.port for each in wanted.topology.ttun for end in (each.bind, each.peer))
+        self._looked, self._crowd = Looked(), Crowd()
 
     def begin(self, check: Check) -> None:
         """Look from now on, for a check that follows."""
         asked = self._asked.get(check.name)
-        self._look(check.name, NOTHING if asked and asked.measured else EVERYTHING)
+        self._look(check.name, with_packets=not (asked and asked.measured))
 
-    def _look(self, check: str, program: bytes) -> None:
+    def _look(self, check: str, *, with_packets: bool) -> None:
+        if self._looked.missed:
+            self._crowd = self._crowd.joined_by(self._looked.packets, self._ports)
+        program = self._crowd.program(self._asked.get(check), self._ports) if with_packets else NOTHING
         self._gather.begin(list(self._watched.get(check, ())), program)
+        self._looked = Looked()
+
+    def _seen(self) -> Looked:
+        """Return what was seen since it was begun to look; no more is read once packets were missed."""
+        if not self._looked.missed:
+            self._looked = self._gather.seen()
+        return self._looked
+
+    def missed(self) -> int:
+        """Return how many packets were too many to be looked at since `begin`; most of them are left out next time."""
+        return self._seen().missed
 
     def _around(self, check: str) -> Iterable[str]:
         """Return the namespaces that the packets of a check may come through: all where the file leads nowhere.
@@ -85,18 +103,21 @@ class Explainer:
     def crossed(self, check: Check, points: Collection[CountingPoint]) -> Crossed:
         """Return whose packets have passed these points since the check began."""
         asked = self._asked.get(check.name)
-        if asked is None:  # only the command that is run knows
+        if asked is None or self.missed():  # only the command that is run knows; or nobody
             return Crossed()
-        own, others = apart(asked, self._gather.seen(), self._ports)
+        own, others = apart(asked, self._seen().packets, self._ports)
         refusals = list(filter(is_refusal, own))
-        return Crossed(*(passed(points, self._endpoints, packets) for packets in (own, others, refusals)))
+        found = Crossed(*(passed(points, self._endpoints, packets) for packets in (own, others, refusals)))
+        return replace(found, others=dict.fromkeys(points, sys.maxsize)) if self._crowd else found
 
     def answered_elsewhere(self, check: Check) -> str:
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
         asked = self._asked.get(check.name)
         if asked is None or not asked.receiver or not asked.answered or asked.receiver not in self._there:
             return ""
-        _, probes, answers = seen_of(asked, self._gather.seen(), self._ports)
+        if self.missed():
+            return ""
+        _, probes, answers = seen_of(asked, self._seen().packets, self._ports)
         arrived = any(each.station.namespace == asked.receiver for probe in probes for each in probe.sightings)
         made = (each.first.station for each in answers if each.first.station.outgoing)  # else it is not known where
         answering = [station.namespace for station in made]
@@ -110,8 +131,11 @@ class Explainer:
         if asked.measured and result.outcome == "differs":
             return unmet_bounds.verdicts(self._case(result))
         if asked.measured and result.outcome != "unasked":  # nothing came, which a few packets show as well
-            self._look(result.name, EVERYTHING)
+            self._look(result.name, with_packets=True)
             self._again(result.name)
+        if missed := self.missed():
+            words = f"what took the packets is not known: {missed} others were too many to be looked at"
+            return [Verdict(asked.sender, Reason.UNKNOWN, words, (), "")]
         case = self._case(result)
         names = in_question(case)
         if any(case.space(name).chains for name in names):
@@ -144,7 +168,7 @@ class Explainer:
             stages = self._paths.stages(asked, translated)
         if stages and asked.answered:
             stages = tuple(onward(self._gather, stages, found))
-        every, probes, answers = seen_of(asked, self._gather.seen(), self._ports)
+        every, probes, answers = seen_of(asked, self._seen().packets, self._ports)
         case = Case(
             self._wanted.topology,
             self._file,

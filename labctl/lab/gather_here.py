@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from labctl.checks.probes import Probes
 from labctl.checks.results import Outcome
 from labctl.diagnosis.facts import CableEnd, Engine, Space
-from labctl.diagnosis.gather import LookUp, Met, elsewhere
+from labctl.diagnosis.gather import Looked, LookUp, Met, elsewhere
 from labctl.errors import LabError
 from labctl.kernel import interfaces, namespaces, programs, sock_diag, sysctls, xfrm
 from labctl.kernel.conntrack import Connection, connections
@@ -36,6 +36,9 @@ from labctl.topology.model import Probe
 if TYPE_CHECKING:
     from labctl.lab.cables.status import CableStatus
 
+MEMORY = 2 << 20
+"""Bytes that are kept of the packets of a namespace: more are not looked at in the time that a check has."""
+
 BEAT_COMES = 1.0
 """Seconds in which the next beat of an end of a cable comes: one is sent every 0.4 s (engine/cable/line.py)."""
 
@@ -53,6 +56,7 @@ class GatherHere:
         self._before: dict[str, Counted] = {}
         self._counted: dict[InterfaceRef, dict[str, int]] = {}
         self._seen: list[Seen] = []
+        self._missed = 0
         self._traces: dict[str, FirewallTrace] = {}
 
     def close(self) -> None:
@@ -63,7 +67,7 @@ class GatherHere:
     def watch(self, names: Collection[str]) -> Collection[str]:
         there = [name for name in names if namespaces.taken(name)]
         self._taps.close()
-        self._taps = PacketTaps(there)
+        self._taps = PacketTaps(there, memory=MEMORY)
         return there
 
     def begin(self, names: Collection[str], program: bytes) -> None:
@@ -71,16 +75,17 @@ class GatherHere:
         self._counted |= {device: end.counters for device, end in self._ends()}
         self._taps.show(program)
         self._taps.crossed()
-        self._seen = []
+        self._seen, self._missed = [], self._taps.missed()
         self._before = {name: counted(name) for name in names}
 
-    def seen(self) -> Sequence[Seen]:
-        self._seen += self.unread()
-        return self._seen
+    def seen(self) -> Looked:
+        packets, missed = self.unread()
+        self._seen += packets
+        return Looked(self._seen, missed)
 
-    def unread(self) -> Sequence[Seen]:
-        """Return the packets that were seen since this was asked last."""
-        return self._taps.crossed()
+    def unread(self) -> Looked:
+        """Return the packets that were seen since this was asked last; of what was missed, all since `begin`."""
+        return Looked(self._taps.crossed(), self._taps.missed() - self._missed)
 
     @cached_property
     def _facts(self) -> plan.Facts:

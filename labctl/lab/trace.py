@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from labctl.errors import KernelRefused, UsageError, kernel_words
-from labctl.kernel import connection_filter, namespaces, sockets
+from labctl.kernel import flow_filter, namespaces, sockets
 from labctl.kernel.packet_taps import PacketTaps, Seen
 from labctl.lab.carriers import Carriers
 from labctl.lab.challenge import challenge_in
@@ -131,7 +131,7 @@ def _connections(name: str) -> set[tuple[int, int]]:
 def tapped(state: State, older: Collection[tuple[int, int]]) -> PacketTaps:
     """Return taps on the namespaces of a lab, without connections between these ports. Raise KernelRefused."""
     recorded = state.read()
-    program = connection_filter.without(older, Carriers.of(recorded).tunnel_ports) if older else b""
+    program = flow_filter.without(older, Carriers.of(recorded).tunnel_ports) if older else b""
     try:
         return PacketTaps(recorded.namespaces, program=program)
     except OSError as error:

@@ -4,7 +4,8 @@ A time-out is to say something about a network. On a busy machine time passes in
 forward does not run, and that time is not the network's. The kernel counts it for each thread, in /proc/PID/schedstat
 (sched-stats in the kernel's documentation); a thread that waits at this moment is in state R of /proc/PID/stat. So a
 `Patience` is over when its seconds have passed without those in which the processes concerned waited for a CPU, and
-when none of them waits for one now.
+when none of them waits for one now. A thread that has had a CPU for all of these seconds has had what an idle machine
+gives: it has much to do, and is not waited for.
 
 This process may be kept from running, too, and find the time over before it has looked even once. So there is always
 one more look when the time is over: `looks`, `wait`.
@@ -37,19 +38,18 @@ class Patience:
     """Some seconds for processes and their descendants, without those in which they wait for a CPU."""
 
     def __init__(self, seconds: float, *processes: int) -> None:
-        self._end = time.monotonic() + seconds
+        self._seconds, self._end = seconds, time.monotonic() + seconds
         self._processes = processes
-        self._waited_before = self._waited()
+        self._before = self._all_times()
         self._wanted: dict[Path, int] = {}
 
     def end(self) -> float:
         """Return when it is over, in seconds of time.monotonic, as far as that is known now."""
-        return self._end + min(self.waited(), MOST)
+        return self._end + min(sum(waited for ran, waited in self._since() if ran < self._seconds), MOST)
 
     def waited(self) -> float:
         """Return the seconds for which the processes and this thread have waited for a CPU since, all together."""
-        before = self._waited_before
-        return sum(waited - before.get(thread, 0) for thread, waited in self._waited().items()) / 1e9
+        return sum(waited for _, waited in self._since())
 
     def spent(self) -> dict[Path, tuple[float, float]]:
         """Return the seconds for which each thread of the processes has had a CPU, and waited for one, in all."""
@@ -109,8 +109,14 @@ class Patience:
                     with suppress(OSError):
                         processes += map(int, (thread / "children").read_text().split())
 
-    def _waited(self) -> dict[Path, int]:
-        return {thread: _times(thread)[1] for thread in (_OURS, *self._threads())}
+    def _all_times(self) -> dict[Path, tuple[int, int]]:
+        return {thread: _times(thread) for thread in (_OURS, *self._threads())}
+
+    def _since(self) -> Iterator[tuple[float, float]]:
+        """Yield the seconds for which each thread has had a CPU, and waited for one, since this was made."""
+        for thread, (ran, waited) in self._all_times().items():
+            ran_before, waited_before = self._before.get(thread, (0, 0))
+            yield (ran - ran_before) / 1e9, (waited - waited_before) / 1e9
 
 
 def _times(thread: Path) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import ipaddress
 import struct
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from labctl.engine.packets import ip
@@ -179,8 +180,8 @@ def packet(data: bytes, tunnel_ports: Set[int] = frozenset()) -> Packet | None:
     carries = isinstance(transport, Udp) and not tunnel_ports.isdisjoint(transport.ports)
     return Packet(
         version,
-        str(ipaddress.ip_address(header.source)),
-        str(ipaddress.ip_address(header.destination)),
+        _address(header.source),
+        _address(header.destination),
         header.protocol,
         data[8] if version == 4 else data[7],
         identification,
@@ -194,6 +195,11 @@ def packet(data: bytes, tunnel_ports: Set[int] = frozenset()) -> Packet | None:
         quoted,
         tuple(_carried(data[at:], is_cut, tunnel_ports)) if carries else (),
     )
+
+
+@lru_cache(4096)
+def _address(data: bytes) -> str:
+    return str(ipaddress.ip_address(data))
 
 
 def arp(data: bytes) -> Arp | None:

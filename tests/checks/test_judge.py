@@ -245,6 +245,47 @@ def verdict(check: str, tools: Tools, *after: Mapping[tuple[InterfaceRef, str], 
     return next(run(desired(topology), [asked], Means(tools, NoWatch(), observe, kernel, Patience)))
 
 
+class Busy(NoWatch):
+    """There are more packets of others than can be looked at, in so many tries of a check."""
+
+    def __init__(self, tries: int) -> None:
+        self._tries, self.begun = tries, 0
+
+    def begin(self, check: Check) -> None:
+        self.begun += 1
+
+    def missed(self) -> int:
+        return 7 if self.begun <= self._tries else 0
+
+
+@pytest.mark.parametrize(
+    ("tries", "counted", "passed", "outcome"),
+    [
+        (1, counts((THERE, 3), (BACK, 3)), True, "answered"),
+        (1, {}, False, "answered"),  # all that was counted is known, and it is not what the check asks for
+        (9, counts((THERE, 3), (BACK, 3)), True, "answered"),  # as if nobody had looked
+        (9, counts((THERE, 9), (BACK, 9)), False, "undecided"),
+        (9, {}, False, "undecided"),
+    ],
+)
+def test_where_others_are_too_many_to_be_looked_at_a_check_is_asked_once_more_and_may_stay_undecided(
+    tries: int, counted: dict[tuple[InterfaceRef, str], int], passed: bool, outcome: str
+) -> None:
+    topology, asked = lab(PING)
+    busy, looks = Busy(tries), itertools.cycle([snapshot({}), snapshot(counted)])
+    means = Means(Tools("answered", "answered"), busy, lambda _: next(looks), Kernel({}, ""), Patience)
+    result = next(run(desired(topology), [asked], means))
+    assert (result.passed, result.outcome, result.asked) == (passed, outcome, outcome != "undecided")
+    assert busy.begun == 2
+
+
+def test_silence_is_no_less_wrong_for_what_others_do() -> None:
+    topology, asked = lab(PING)
+    means = Means(Tools("silent", "silent"), Busy(9), lambda _: snapshot({}), Kernel({}, ""), Patience)
+    result = next(run(desired(topology), [asked], means))
+    assert (result.outcome, result.asked) == ("silent", True)
+
+
 def run_all(text: str, tools: Tools) -> list[Result]:
     """The results of all checks of a lab in which no packets are counted."""
     topology = loads(text, "lab.yaml")

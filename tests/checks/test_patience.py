@@ -68,6 +68,15 @@ def test_a_process_that_never_sleeps_does_not_hold_up_for_ever() -> None:
         assert list(Patience(0.01, busy).looks())
 
 
+def test_one_that_has_had_a_cpu_for_all_of_the_time_is_not_starved() -> None:
+    with spinning(os.SCHED_OTHER) as one, spinning(os.SCHED_OTHER) as other:  # each waits while the other one runs
+        began = time.monotonic()
+        patience = Patience(0.1, one, other)
+        for _ in patience.looks():
+            assert time.monotonic() < began + 5
+        assert patience.waited() > 0.1
+
+
 def test_a_process_that_has_ended_is_not_waited_for() -> None:
     with subprocess.Popen(["true"]) as ended:
         ended.wait()

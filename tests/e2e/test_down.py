@@ -54,6 +54,45 @@ def test_a_program_left_running_in_a_namespace_ends_with_the_lab(here: World) ->
     assert not sleepers(here)
 
 
+LOOKER = """
+import time
+from labctl.errors import LabError
+from labctl.kernel.namespaces import inside
+print("ready", flush=True)
+try:
+    while True:  # two thirds of the time it is there
+        with inside("left"):
+            time.sleep(0.02)
+        time.sleep(0.01)
+except LabError:
+    print("the lab is gone")
+"""
+STAYER = """
+import os, time
+home = os.open("/proc/self/ns/net", os.O_RDONLY)
+from labctl.kernel.namespaces import inside
+with inside("left"):
+    print("ready", flush=True)
+    time.sleep(1000)
+"""
+
+
+def test_who_only_looks_at_a_lab_goes_on(as_root: World) -> None:
+    as_root.labctl("up", as_root.file("pair.yaml", PAIR))
+    with as_root.start([sys.executable, "-c", LOOKER], stdout=subprocess.PIPE) as looker:
+        assert looker.stdout is not None and looker.stdout.readline() == "ready\n"
+        assert "process" not in as_root.labctl("down").stdout
+        assert looker.stdout.read() == "the lab is gone\n"
+    assert looker.returncode == 0
+
+
+def test_who_could_go_back_and_stays_ends_with_the_lab(as_root: World) -> None:
+    as_root.labctl("up", as_root.file("pair.yaml", PAIR))
+    with as_root.start([sys.executable, "-c", STAYER], stdout=subprocess.PIPE) as stayer:
+        assert stayer.stdout is not None and stayer.stdout.readline() == "ready\n"
+        assert "process" in as_root.labctl("down").stdout
+
+
 def test_a_daemon_left_in_a_namespace_ends_with_the_lab(here: World) -> None:
     here.labctl("up", here.file("pair.yaml", PAIR))
     here.labctl("exec", "left", "--", "sh", "-c", "setsid sleep 1000 </dev/null >/dev/null 2>&1 &")

@@ -63,6 +63,51 @@ def test_a_check_that_fails_shows_what_it_has_sent(pinged: World) -> None:
     assert "tun1" in across["lost"] and "down" in across["lost"]
 
 
+SINK = """
+import socket
+with socket.create_server(("10.0.102.1", 5000)) as server:
+    print("ready", flush=True)
+    stream, _ = server.accept()
+    while stream.recv(1 << 20):
+        pass
+"""
+STREAM = """
+import socket, time
+with socket.create_connection(("10.0.102.1", 5000)) as stream:
+    print("ready", flush=True)
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        stream.sendall(bytes(1 << 20))
+"""
+
+
+@contextmanager
+def streamed(here: World) -> Iterator[None]:
+    """Send through the tunnel all that fits, over TCP, while the body runs."""
+    python = here.command()[0]
+    with here.start_labctl("exec", "siteB", "--", python, "-c", SINK, stdout=subprocess.PIPE) as sink:
+        assert sink.stdout is not None and sink.stdout.readline() == "ready\n"
+        with here.start_labctl("exec", "siteA", "--", python, "-c", STREAM, stdout=subprocess.PIPE) as stream:
+            assert stream.stdout is not None and stream.stdout.readline() == "ready\n"
+            eventually(lambda: passed(here, "siteB:tun1") > 10_000, "the stream flows")
+            yield
+            stream.terminate()
+        sink.terminate()
+
+
+def test_checks_pass_beside_more_packets_than_can_be_looked_at(here: World) -> None:
+    here.labctl("up", here.file("tunnel.yaml", tunnel(checks=CHECKS)))
+    with streamed(here):
+        found = verified(here, 0)
+        here.labctl("exec", "siteA", "--", "ip", "address", "add", "10.0.102.1/32", "dev", "lo")
+        failed = verified(here, 1)
+    assert {each["observed"] for each in found["across"]["evidence"]} == {5}
+    assert {each["observed"] for each in found["beside"]["evidence"]} == {0}
+    assert all(each["others"] > 0 for each in (*found["across"]["evidence"], *found["beside"]["evidence"]))
+    assert "10.0.102.1" in failed["across"]["lost"], failed["across"]["lost"]
+    here.labctl("down")
+
+
 DAMAGED = """
 import socket, struct, time
 connection = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)

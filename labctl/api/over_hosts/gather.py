@@ -15,7 +15,7 @@ from typing import Any
 from labctl.api.over_hosts.at_hand import LabAtHand
 from labctl.checks.results import Outcome, Tools
 from labctl.diagnosis.facts import CableEnd, Engine, Space
-from labctl.diagnosis.gather import LookUp, Met
+from labctl.diagnosis.gather import Looked, LookUp, Met
 from labctl.hosts.errors import speaks_otherwise
 from labctl.kernel.conntrack import Connection
 from labctl.kernel.lookup import NoWay, Way
@@ -55,12 +55,14 @@ class GatherThere:
         self._hosts.each(AtHand.begin, about)
         self._seen = {host: [] for host in about}
 
-    def seen(self) -> Sequence[Seen]:
-        for host, packets in self._hosts.all_reached(AtHand.unread).items():
-            self._seen[host] += packets
+    def seen(self) -> Looked:
+        unread = self._hosts.all_reached(AtHand.unread)
+        for host, looked in unread.items():
+            self._seen[host] += looked.packets
+        missed = sum(looked.missed for looked in unread.values())
         found = {host: sightings(packets, self._ports) for host, packets in self._seen.items()}
-        _, merged = on_one_clock(found, self._ends, self._readings, complete=True)
-        return [each.seen for each in merged]
+        _, merged = on_one_clock(found, self._ends, self._readings, complete=not missed)
+        return Looked([each.seen for each in merged], missed)
 
     def namespaces(self) -> Mapping[str, Namespace]:
         return self._namespaces

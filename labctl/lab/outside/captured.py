@@ -17,7 +17,7 @@ from labctl.diagnosis.asked import asked_of
 from labctl.diagnosis.passages import passed
 from labctl.diagnosis.path import Asked, Paths
 from labctl.diagnosis.whose import seen_of
-from labctl.kernel import connection_filter, namespaces, sockets
+from labctl.kernel import flow_filter, namespaces, sockets
 from labctl.kernel.links import links
 from labctl.kernel.packet_taps import EVERYTHING, PacketTaps, Seen
 from labctl.kernel.rtnetlink import Rtnetlink
@@ -60,7 +60,7 @@ class Captured:
         port = asked.port if (asked := self._asked.get(check.name)) else 0
         older = {(min(ports), max(ports)) for name in self._names for ports in _connections(name)}
         older = {ports for ports in older if port not in ports}  # whose ports those of the check may be
-        self._taps.show(connection_filter.without(older, self._ports) if older else EVERYTHING)
+        self._taps.show(flow_filter.without(older, self._ports) if older else EVERYTHING)
         self._taps.crossed()
         self._seen = []
         self._missed = self._taps.missed()

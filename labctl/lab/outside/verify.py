@@ -69,12 +69,11 @@ class OutsideProbes:
 def verify(wanted: Desired, checks: Sequence[Check], carriers: Collection[int]) -> Iterator[Result]:
     """Run checks in the namespaces of this process's /run/netns, and yield the result of each.
 
-    `carriers` are processes below which packets may be carried: where those wait for a CPU, a time-out waits, too. It
-    is not waited until they rest, for what they carry beside may never end, and is not counted.
+    `carriers` are processes below which packets may be carried: where those wait for a CPU, a time-out waits, too.
     """
 
     def patience(seconds: float, *others: int) -> Patience:
-        return Patience(seconds, *carriers, *others) if seconds else Patience(0, *others)
+        return Patience(seconds, *carriers, *others)
 
     probes, asked = OutsideProbes(patience), {check.name: check for check in checks}
     with closing(Captured(wanted.topology, checks, lambda: probes.mark)) as captured:

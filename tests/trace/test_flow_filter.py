@@ -1,4 +1,4 @@
-"""The filter of taps refuses the connections that were there before, and nothing else."""
+"""The filter of taps refuses the flows that it is told, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
-from labctl.kernel.connection_filter import INSTRUCTIONS, LARGE, MOST, without
+from labctl.kernel.flow_filter import INSTRUCTIONS, LARGE, MOST, without
 
 ETHERNET, TUN = 1, 0xFFFE  # linux/if_arp.h
 ACCEPTED = 0xFFFFFFFF
@@ -57,28 +57,34 @@ few = st.integers(1, 4)
 headers = st.sampled_from([IP(), IP(flags="DF", options=[]), IP(options=b"\1\1\1\1"), IPv6()])
 payloads = st.sampled_from([b"", b"x" * 20, b"x" * LARGE])
 segments = st.builds(lambda h, s, d, p: h / TCP(sport=s, dport=d) / Raw(p), headers, few, few, payloads)
+datagrams = st.builds(lambda h, s, d, p: h / UDP(sport=s, dport=d) / Raw(p), headers, few, few, payloads)
+flows = st.sets(st.tuples(few, few), max_size=4)
 others = st.builds(lambda h, kind, p: h / kind / Raw(p), headers, st.sampled_from([UDP(), ICMP()]), payloads)
 
 
-def refused(packet: Any, connections: set[tuple[int, int]]) -> bool:
-    ports = (packet[TCP].sport, packet[TCP].dport) if TCP in packet else ()
-    return ports in connections or ports[::-1] in connections
+def refused(packet: Any, tcp: set[tuple[int, int]], udp: set[tuple[int, int]]) -> bool:
+    kind, among = (TCP, tcp) if TCP in packet else (UDP, udp)
+    ports = (packet[kind].sport, packet[kind].dport) if kind in packet else ()
+    return ports in among or ports[::-1] in among
 
 
-@settings(max_examples=60)
-@given(segments | others, st.sets(st.tuples(few, few), max_size=4), st.booleans())
-def test_a_connection_is_refused_in_both_directions(packet: Any, old: set[tuple[int, int]], wire: bool) -> None:
+@settings(max_examples=100)
+@given(segments | datagrams | others, flows, flows, st.booleans())
+def test_a_flow_is_refused_in_both_directions(
+    packet: Any, tcp: set[tuple[int, int]], udp: set[tuple[int, int]], wire: bool
+) -> None:
     frame = bytes(Ether() / packet if wire else packet)
-    result = run(without(old, [9000]), ETHERNET if wire else TUN, frame)
-    assert result == (0 if refused(packet, old) else ACCEPTED)
+    result = run(without(tcp, [9000], udp), ETHERNET if wire else TUN, frame)
+    assert result == (0 if refused(packet, tcp, udp) else ACCEPTED)
 
 
 trains = st.builds(
-    lambda header, ports, size, last: [
-        header / TCP(sport=source, dport=destination) / Raw(bytes(size if source != 9 else last))
+    lambda header, kind, ports, size, last: [
+        header / kind(sport=source, dport=destination) / Raw(bytes(size if source != 9 else last))
         for source, destination in ports
     ],
     st.sampled_from([IP(), IPv6()]),
+    st.sampled_from([TCP, UDP]),
     st.lists(st.tuples(few, few), min_size=1, max_size=40),
     st.integers(0, LARGE + 10),
     st.integers(0, 10),
@@ -92,20 +98,21 @@ def test_a_train_in_a_tunnel_is_refused_if_each_of_its_packets_is(
 ) -> None:
     packets = [*map(bytes, carried)]
     last = carried[-1].copy()
-    last[TCP].payload = Raw(bytes(max(0, len(last[TCP].payload) - shorter)))
+    last.payload.payload = Raw(bytes(max(0, len(last.payload.payload) - shorter)))
     packets[-1] = bytes(last)
     packet = outer / UDP(sport=1, dport=9000) / Raw(b"".join(packets))
     frame = bytes(packet if device == TUN else Ether() / packet)
     looked_at = [carried[0], carried[-1]] if len(packets[0]) >= LARGE else carried
-    expected = 0 if all(refused(each, old) for each in looked_at) else ACCEPTED
+    expected = 0 if all(refused(each, old, old) for each in looked_at) else ACCEPTED
     assert run(without(old, [8000, 9000]), device, frame) == expected
+    assert run(without((), [8000, 9000], old), device, frame) == expected  # in a tunnel ports are all that is known
     assert run(without(old, [8000]), device, frame) == ACCEPTED
 
 
-@given(st.lists(others | segments, min_size=1, max_size=3), st.sets(st.tuples(few, few), max_size=4))
+@given(st.lists(others | segments, min_size=1, max_size=3), flows)
 def test_another_packet_in_a_tunnel_is_accepted(carried: list[Any], old: set[tuple[int, int]]) -> None:
     frame = bytes(IP() / UDP(sport=1, dport=9000) / Raw(b"".join(map(bytes, carried))))
-    if not refused(carried[0], old):
+    if not refused(carried[0], old, old):
         assert run(without(old, [9000]), TUN, frame) == ACCEPTED
 
 
@@ -116,5 +123,7 @@ def test_what_is_no_such_packet_is_accepted() -> None:
         assert run(program, ETHERNET, bytes(packet)) == ACCEPTED
 
 
-def test_the_kernel_takes_as_many_connections_as_fit() -> None:
-    assert len(without({(port, 1) for port in range(2 * MOST)}, range(9000, 9000 + 2 * MOST))) // 8 <= INSTRUCTIONS
+def test_the_kernel_takes_as_many_flows_as_fit() -> None:
+    many = {(port, 1) for port in range(2 * MOST)}
+    for program in (without(many, range(9000, 9000 + 2 * MOST)), without(many, range(9000, 9000 + 2 * MOST), many)):
+        assert len(program) // 8 <= INSTRUCTIONS

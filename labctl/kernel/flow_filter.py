@@ -1,7 +1,8 @@
-"""A filter for taps that leaves out TCP connections, also where a tunnel carries them: a classic BPF program.
+"""A filter for taps that leaves out flows of TCP and UDP, also where a tunnel carries them: a classic BPF program.
 
 A tap costs a stream a copy of each of its frames, and who reads the tap costs it more. Connections that are older than
-a trace are none of its own, so the kernel passes over them before it copies. They are known by their two ports.
+a trace are none of its own, nor are the flows of others that a check is made beside, so the kernel passes over them
+before it copies. They are known by their two ports; in a tunnel no difference is made between TCP and UDP.
 
 A superframe of a tunnel carries packets of several connections, one behind another, all but the last of one size and
 with headers of one size. It is left out where each of them would be. Of large packets, which a bulk transfer has in
@@ -17,7 +18,7 @@ from labctl.engine.packets.ip import TCP, UDP
 from labctl.kernel.packet_taps import ARPHRD_ETHER, ARPHRD_LOOPBACK
 
 MOST = 100
-"""Connections, and ports of tunnels, that a filter knows."""
+"""Flows of TCP, flows of UDP, and ports of tunnels, that a filter knows."""
 
 MOST_PACKETS = 64
 """Packets of a superframe that a filter looks at, where there are few connections."""
@@ -68,12 +69,17 @@ _Line = tuple[str, str, int, str]
 """A label or nothing, an instruction, its number, and the label to which it jumps if it is true."""
 
 
-def without(connections: Collection[tuple[int, int]], tunnel_ports: Collection[int]) -> bytes:
-    """Return a program that refuses the packets of TCP connections between these ports, in both directions.
+Ports = tuple[int, int]
+"""The two ports of a flow, in either order."""
 
-    Of more connections, or ports of tunnels, than MOST the rest is accepted.
+
+def without(tcp: Collection[Ports], tunnel_ports: Collection[int], udp: Collection[Ports] = ()) -> bytes:
+    """Return a program that refuses the packets of TCP and UDP between these ports, in both directions.
+
+    Of more flows of each, or ports of tunnels, than MOST the rest is accepted.
     """
-    refused = [ports for one, other in list(connections)[:MOST] for ports in (one << 16 | other, other << 16 | one)]
+    connections, datagrams = _both_ways(tcp), _both_ways(udp)
+    refused = [*dict.fromkeys((*connections, *datagrams))][: 2 * MOST]
     head = (
         ("", "ld", _DEVICE_TYPE, ""),
         ("", "jeq", ARPHRD_ETHER, "ethernet"),
@@ -90,10 +96,14 @@ def without(connections: Collection[tuple[int, int]], tunnel_ports: Collection[i
         ("", "jeq", TCP, "tcp"),
         ("", "ret", _ALL, ""),
         ("tcp", "ld x", 0, ""),
-        *(("", "jeq", ports, "refuse") for ports in refused),
+        *(("", "jeq", ports, "refuse") for ports in connections),
         ("", "ret", _ALL, ""),
         ("refuse", "ret", 0, ""),
-        ("udp", "ldh x", 2, ""),
+        ("udp", "ld x", 0, ""),
+        *(("", "jeq", ports, "refuse datagram") for ports in datagrams),
+        ("", "jmp", 0, "datagram"),
+        ("refuse datagram", "ret", 0, ""),
+        ("datagram", "ldh x", 2, ""),
         *(("", "jeq", port, "tunnel") for port in list(tunnel_ports)[:MOST]),
         ("", "ret", _ALL, ""),
         *_train(refused),
@@ -101,6 +111,11 @@ def without(connections: Collection[tuple[int, int]], tunnel_ports: Collection[i
     further = min(MOST_PACKETS, (INSTRUCTIONS - len(head) - 1) // len(list(_further(1, refused))))
     small = (line for number in range(1, 1 + further) for line in _further(number, refused))
     return _assembled([*head, *small, ("", "ret", _ALL, "")])
+
+
+def _both_ways(flows: Collection[Ports]) -> list[int]:
+    """Return the first words of the transport headers of some flows, at most twice MOST."""
+    return [ports for one, other in list(flows)[:MOST] for ports in (one << 16 | other, other << 16 | one)]
 
 
 def _ip() -> Iterator[_Line]:
@@ -154,14 +169,16 @@ def _train(refused: Sequence[int]) -> Iterator[_Line]:
     yield "", "jeq", 6, "first IPv6"
     yield "", "ret", _ALL, ""
     yield "first IPv4", "ldb x", 9, ""
-    yield "", "jeq", TCP, "first TCP"
+    yield "", "jeq", TCP, "with ports"
+    yield "", "jeq", UDP, "with ports"
     yield "", "ret", _ALL, ""
-    yield "first TCP", "ld #", 20, ""
+    yield "with ports", "ld #", 20, ""
     yield "", "jmp", 0, "header"
     yield "first IPv6", "ldb x", 6, ""
-    yield "", "jeq", TCP, "first TCP6"
+    yield "", "jeq", TCP, "with ports, IPv6"
+    yield "", "jeq", UDP, "with ports, IPv6"
     yield "", "ret", _ALL, ""
-    yield "first TCP6", "ld #", 40, ""
+    yield "with ports, IPv6", "ld #", 40, ""
     yield "header", "st M", _HEADER, ""
     yield "", "add x", 0, ""
     yield "", "tax", 0, ""
@@ -202,7 +219,7 @@ def _further(number: int, refused: Sequence[int]) -> Iterator[_Line]:
 
 
 def _ports(name: str, refused: Sequence[int]) -> Iterator[_Line]:
-    """Yield what accepts all if the ports at X are of no such connection, else goes on."""
+    """Yield what accepts all if the ports at X are of no such flow, else goes on."""
     yield name, "ld x", 0, ""
     yield from (("", "jeq", ports, f"{name} refused") for ports in refused)
     yield "", "ret", _ALL, ""
