@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labctl.__main__ import main as labctl
+from labctl.process.proc import fields_of_stat
 
 
 def labctl_losing(host: str, owner: Any, name: str) -> None:
@@ -29,9 +30,6 @@ def _break_off(host: str) -> None:
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has just ended
             words = (process / "cmdline").read_bytes().split(b"\0")
-            if words[0] == b"ssh" and host.encode() in words and _parent(process) == os.getpid():
+            parent = fields_of_stat(int(process.name))[1:2]
+            if words[0] == b"ssh" and host.encode() in words and parent == [str(os.getpid())]:
                 os.kill(int(process.name), signal.SIGKILL)
-
-
-def _parent(process: Path) -> int:
-    return int((process / "stat").read_text().rpartition(")")[2].split()[1])

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from labctl.process.processes import start_time
 from labctl.process.syscalls import MS_BIND, mount
 from tests.e2e.world import Keeper, World, eventually, unused_uid, world
 
@@ -67,8 +68,7 @@ class School:
         uids, found = {student.uid for student in self.students}, []
         for name in filter(str.isdigit, os.listdir("/proc")):
             with suppress(OSError):  # it has ended
-                state = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[0]
-                if os.stat(f"/proc/{name}").st_uid in uids and state not in "ZX":
+                if os.stat(f"/proc/{name}").st_uid in uids and start_time(int(name)) is not None:
                     found.append(int(name))
         return found
 
