@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import subprocess
@@ -32,10 +33,16 @@ class Program:
         return self.process.pid
 
     def write(self, text: str) -> None:
-        """Write to its standard input, which stays open, because some programs end with it."""
+        """Write to its standard input, which stays open, because some programs end with it.
+
+        It holds all of that: a server reads nothing before its client has come.
+        """
         assert self.process.stdin
+        data, pipe = text.encode(), self.process.stdin.fileno()
+        if len(data) > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, len(data))
         with suppress(BrokenPipeError):  # it has ended, and its standard error says why
-            self.process.stdin.write(text.encode())
+            self.process.stdin.write(data)
             self.process.stdin.flush()
 
     def has_ended(self) -> bool:

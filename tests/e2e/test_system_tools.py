@@ -33,6 +33,18 @@ def test_each_of_the_three_netcats_proves_the_lab(here: World, netcat: str) -> N
     here.labctl("down")
 
 
+@pytest.mark.parametrize("netcat", ["nc.openbsd", "nc.traditional", "ncat"])
+def test_more_is_answered_than_a_pipe_holds(as_user: World, netcat: str) -> None:
+    """A server reads what it is to answer only once its client has come."""
+    text = "\N{CYRILLIC SMALL LETTER YA}" * 65000
+    probe = f"{{from: left, to: right, address: 192.0.2.2, port: 7000, send: {text}, reply: {text}}}"
+    as_user.labctl("up", as_user.file("pair.yaml", f"{PAIR}\n  - {{name: large, nc: {probe}}}\n"))
+    environment = path_with(as_user, nc=netcat)
+    for _ in range(2):  # in turn: neither leaves something in the way of the other
+        as_user.labctl("verify", "large", "--system-tools", env=environment)
+    as_user.labctl("down")
+
+
 def test_busybox_pings_and_its_nc_is_refused_before_the_first_check(here: World) -> None:
     environment = path_with(here, ping="busybox", nc="busybox")
     here.labctl("up", "two-site")
