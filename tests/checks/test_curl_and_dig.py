@@ -26,6 +26,8 @@ REFUSED = "*   Trying 10.0.0.1:81...\n* connect to 10.0.0.1 port 81 failed: Conn
             "200, 3 bytes of the body, but transfer closed with 2 bytes remaining to read",
         ),
         ("", REFUSED + END + "curl: (7) Failed to connect\n", "silent", "nothing came back: Failed to connect"),
+        ("", END + "curl: (52) Empty reply from server\n", "differs", "Empty reply from server"),
+        ("", END + "curl: (56) Recv failure: Reset\n", "silent", "nothing came back: Recv failure: Reset"),
         ("", END + "curl: (28) Connection timed out\n", "silent", "nothing came back: timed out after 3 s"),
         (
             "", "* Immediate connect fail for 10.0.0.1: Network is unreachable\n" + END + "curl: (7) Failed\n",

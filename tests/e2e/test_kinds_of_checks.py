@@ -36,6 +36,7 @@ CHECKS = f"""\
   - {{name: http-refuses, http: {{from: siteA, url: "http://10.0.102.1:81/"}}}}
   - {{name: http-no-route, http: {{from: siteA, url: "http://203.0.113.1/"}}, expect: not-sent}}
   - {{name: http-is-none, http: {{from: siteA, url: "http://10.0.102.1:54/"}}}}
+  - {{name: http-closes, http: {{from: siteA, url: "http://10.0.102.1:56/"}}}}
   - {{name: dns, dns: {{from: siteA, name: www.lab, is: [10.0.0.7], {NS}}}, {CROSSES}}}
   - {{name: dns-other, dns: {{from: siteA, name: www.lab, is: [10.0.0.8], {NS}}}}}
   - {{name: dns-none, dns: {{from: siteA, name: none.lab, is: [], {NS}}}}}
@@ -84,6 +85,7 @@ def answer(asked, cut):
 
 names = socket.socket(type=socket.SOCK_DGRAM); names.bind(("", 53))
 long_names, talks = socket.create_server(("", 53)), socket.create_server(("", 54))
+closes = socket.create_server(("", 56))
 def by_datagram():
     while True:
         asked, sender = names.recvfrom(1000)
@@ -99,8 +101,12 @@ def nonsense():
     while True:
         taken, _ = talks.accept()
         taken.sendall(b"220 welcome\\r\\n\\r\\n"); taken.close()
+def closed():
+    while True:
+        taken, _ = closes.accept()
+        taken.recv(1000); taken.close()
 pages = http.server.ThreadingHTTPServer(("", 80), Pages)
-for serve in (by_datagram, by_connection, nonsense, pages.serve_forever):
+for serve in (by_datagram, by_connection, nonsense, closed, pages.serve_forever):
     threading.Thread(target=serve, daemon=True).start()
 print("ready", flush=True)
 time.sleep(1000)
@@ -118,6 +124,7 @@ OBSERVED = {
     "http-refuses": "nothing came back: Connection refused (ECONNREFUSED)",
     "http-no-route": "not sent: Network is unreachable (ENETUNREACH), as with no route",
     "http-is-none": "what came back is no HTTP: BadStatusLine: 220 welcome",
+    "http-closes": "what came back is no HTTP: RemoteDisconnected: Remote end closed connection without response",
     "dns-other": "10.0.102.1 answers 10.0.0.7",
     "dns-none": "10.0.102.1 says that there is no name none.lab (NXDOMAIN)",
     "dns-silence": "10.0.102.1 did not answer within 1 s",

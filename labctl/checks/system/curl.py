@@ -20,8 +20,11 @@ _TOLD = "labctl %{http_code} %{local_port} %{redirect_url}"
 _FOUND = re.compile(r"^labctl (\d+) (-?\d+) (\S*)$", re.MULTILINE)
 _AT_ONCE = re.compile(r"Immediate connect fail for \S+: (.+)$", re.MULTILINE)
 _FAILED = re.compile(r"^curl: \((\d+)\) (.+)$", re.MULTILINE)
-_TIMED_OUT, _NO_ANSWER = 28, (7, 28, 52, 56)
-"""Exit codes of curl(1): it could not connect, the time was over, nothing came back, receiving failed."""
+_TIMED_OUT, _NO_ANSWER = 28, (7, 28, 56)
+"""Exit codes of curl(1): it could not connect, the time was over, receiving failed.
+
+A server that has taken the connection and closes it without an answer (52) is not silent.
+"""
 
 
 class SystemCurl:
