@@ -125,6 +125,10 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
     owners = [ref for ref, _ in case.owners_of(next_hop)]
     if entry is None and not requests:
         return
+    if stage.ref in owners:
+        words = f"{stage.ref} has the address of its next hop, {next_hop}, itself"
+        yield Verdict(str(stage.ref), Reason.ADDRESS_DUPLICATE, words, (state,), fixes.up(case))
+        return
     if not requests:
         yield from _without_request(case, stage, next_hop, state)
         return

@@ -107,6 +107,8 @@ def _verdicts(case: Case) -> list[Verdict]:
     found = [_seen(case, number, verdict) for number, told in causes.items() for verdict in told]
     first = min(lost_at, default=len(case.stages))
     for number in range(first + 1, len(case.stages)):
+        if wrongly_sent and case.stages[number].back:
+            break  # what the kernel says there is of answers to another address
         if number not in lost_at and not _is_refuted(case, number) and not nat.may_translate(case, first, number):
             found += (_placed(case.stages[number], verdict) for verdict in _asked(case, number, _STATES))
     known = without_symptoms(_each_once(found)) or list(wrong_answers.by_another(case))

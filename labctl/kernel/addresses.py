@@ -13,6 +13,7 @@ from labctl.kernel.routes import SCOPES
 _IFADDRMSG = struct.Struct("=4BI")  # family, prefix length, flags, scope, index
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
 _PERMANENT = 0x80
+_OF_A_MAC = slice(11, 13), b"\xff\xfe"  # amidst an interface identifier made of a MAC (RFC 4291, appendix A)
 
 _FLAGS = {
     0x02: "nodad",
@@ -41,6 +42,14 @@ class Address:
     scope: str = "global"  # how far it is valid: global, link, host
     peer: str = ""  # of a point-to-point address: the other end, which the prefix length then is of
     broadcast: str = ""
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether the kernel has made it by itself, of the MAC or at random: a link-local one of IPv6 (addrconf.c)."""
+        own = ipaddress.ip_address(self.host)
+        where, what = _OF_A_MAC
+        of_a_link = own.version == 6 and own.is_link_local
+        return of_a_link and ("stable-privacy" in self.flags or own.packed[where] == what)
 
     def __str__(self) -> str:
         """As a file writes it, or as ip(8) does where it has a peer, which no file can write."""

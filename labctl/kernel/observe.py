@@ -89,6 +89,7 @@ def _read(netlink: rt.Rtnetlink, name: str, settings: dict[str, str | None], oth
             peer=peers.get(index),
             netem=netems[index].impairment() if index in netems else None,
             addresses=tuple(map(str, owned.get(index, ()))),
+            by_itself=tuple(str(address) for address in owned.get(index, ()) if address.by_itself),
             networks=tuple(networks.get(names[index], ())),
             local=tuple(local.get(names[index], ())),
             qdiscs=tuple(asked_for.get(index, ())),

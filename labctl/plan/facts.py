@@ -84,6 +84,7 @@ class Link:
     neighbours: tuple[Neighbour, ...] = ()
     forwarding: tuple[str, ...] = ()  # of a bridge port: the MAC addresses that the bridge was told to have behind it
     addresses: tuple[str, ...] = ()  # in the kernel's order: the first IPv4 one of a network is its primary
+    by_itself: tuple[str, ...] = ()  # those of the addresses that the kernel has made: link-local ones of IPv6
     networks: tuple[str, ...] = ()  # to which the kernel itself has made a route, as it does for every address
     local: tuple[str, ...] = ()  # addresses that the local table has for it: what is sent to them has arrived
     counters: LinkCounters = field(default_factory=LinkCounters)

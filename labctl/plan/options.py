@@ -7,7 +7,7 @@ not tell, is not compared.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from labctl.plan.facts import Link, Namespace
 from labctl.plan.steps import SetOption
@@ -25,7 +25,7 @@ PORT = {
     "locked": "off",
     "neigh_suppress": "off",
 }
-FORWARDING = "3"  # linux/if_bridge.h: BR_STATE_FORWARDING
+FORWARDING, BLOCKING = "3", "4"  # linux/if_bridge.h: BR_STATE_*
 
 _NO_ARP = ("dummy", "tun")
 _NO_MULTICAST = ("dummy", "lo")
@@ -64,9 +64,23 @@ def _of_port(link: Link, space: Namespace) -> dict[str, str]:
     if bridge is None:
         return {}
     expected = {f"type bridge_slave {option}": value for option, value in PORT.items()}
-    if link.state == "up" and bridge.up and bridge.options.get("type bridge stp_state") == "0":
+    if link.state == "up" and bridge.up and _is_without_tree(bridge):
         expected["type bridge_slave state"] = FORWARDING
     return expected
+
+
+def left_blocking(link: Link, links: Mapping[str, Link]) -> bool:
+    """Return whether a spanning tree that has ended has left a port blocking.
+
+    No request makes it forward then (br_port_state_selection()): it has to become a port anew.
+    """
+    bridge = links.get(link.master)
+    blocking = link.options.get("type bridge_slave state") == BLOCKING
+    return blocking and bridge is not None and _is_without_tree(bridge)
+
+
+def _is_without_tree(bridge: Link) -> bool:
+    return bridge.options.get("type bridge stp_state") == "0"
 
 
 def _of_carrier(link: Link, served: bool) -> dict[str, str]:

@@ -18,6 +18,7 @@ from labctl.plan import steps
 from labctl.plan.change import UNWANTED, Change
 from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.foreign import Hosts, foreign
+from labctl.plan.options import left_blocking
 from labctl.plan.program_spec import in_waves
 from labctl.plan.route_removals import Loss, route_removals, rule_removals
 from labctl.plan.steps import Step
@@ -164,8 +165,7 @@ def _addresses(
 
 
 def _is_the_kernels(address: str, link: Link) -> bool:
-    own = address.partition("/")[0].partition(" ")[0]
-    return (link.kind == "lo" and address in _OWN_OF_LO) or ipaddress.ip_address(own).is_link_local
+    return (link.kind == "lo" and address in _OWN_OF_LO) or address in link.by_itself
 
 
 def _primary_of(address: str, link: Link) -> str:
@@ -197,6 +197,10 @@ def _masters(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Ite
     for interface, link in links.items():
         if link.master and (interface, link.master) not in ports:
             yield Change(steps.ClearMaster(name, interface, link.master), UNWANTED)
+        elif link.master and left_blocking(link, links):
+            yield Change(
+                steps.ClearMaster(name, interface, link.master), "is blocked by a spanning tree that has ended"
+            )
 
 
 def _netems(wanted: Collection[Step], name: str, links: dict[str, Link]) -> Iterator[Change]:

@@ -60,6 +60,9 @@ BY_HAND: dict[str, list[str]] = {
     "hub bridge link set dev p2 isolated on": ["~ hub:p2 type bridge_slave isolated off  (is on)"],
     "hub bridge link set dev p2 flood off": ["~ hub:p2 type bridge_slave flood on  (is off)"],
     "hub ip link set br0 type bridge mcast_snooping 0": ["~ hub:br0 type bridge mcast_snooping 1  (is 0)"],
+    "right ip addr add fe80::1/64 dev eth0 nodad": ["- right:eth0 address fe80::1/64  (is not in the file)"],
+    "left ip addr add fe80::1/64 dev tun0 nodad": ["- left:tun0 address fe80::1/64  (is not in the file)"],
+    "left ip addr add 169.254.0.1/16 dev eth0": ["- left:eth0 address 169.254.0.1/16  (is not in the file)"],
     "hub bridge fdb add 02:00:00:00:00:77 dev p1 master static": [
         "- hub:p1 fdb entry 02:00:00:00:00:77  (is not in the file)"
     ],
@@ -185,6 +188,38 @@ def test_what_a_person_types_repairs_the_same(as_root: World) -> None:
     left = as_root.json("plan", file, code=None)["changes"]
     assert [change for change in left if "lladdr" not in change["change"]] == []
     as_root.labctl("down")
+
+
+LOOP = """\
+name: loop
+namespaces:
+  s1:
+    interfaces:
+      a: {kind: veth, peer: "s2:a"}
+      b: {kind: veth, peer: "s2:b"}
+      br0: {kind: bridge, ports: [a, b]}
+  s2:
+    interfaces:
+      a: {kind: veth, peer: "s1:a"}
+      b: {kind: veth, peer: "s1:b"}
+      br0: {kind: bridge, ports: [a, b]}
+"""
+
+
+def test_a_port_that_a_spanning_tree_has_left_blocking_forwards_again(here: World) -> None:
+    file = here.file("loop.yaml", LOOP)
+    here.labctl("up", file)
+    for space in ("s1", "s2"):
+        here.labctl("exec", space, "--", "ip", "link", "set", "br0", "type", "bridge", "stp_state", "1")
+
+    def blocked() -> str:
+        ports = "".join(here.labctl("exec", space, "--", "bridge", "link").stdout for space in ("s1", "s2"))
+        return "state blocking" if "state blocking" in ports else ""
+
+    eventually(lambda: bool(blocked()), "one of the ports is blocked")
+    assert "(is blocked by a spanning tree that has ended)" in here.labctl("up", file).stdout
+    assert here.json("plan", file)["changes"] == [] and not blocked()
+    here.labctl("down")
 
 
 def test_what_was_asked_while_a_link_was_down_is_asked_anew_by_up(here: World) -> None:

@@ -102,3 +102,10 @@ def test_two_links_of_a_namespace_with_one_network() -> None:
     ruled = TWICE.replace("  a:\n", "  a:\n    rules: [{priority: 10, to: 192.0.2.4/32, table: 10}]\n")
     assert warned(ruled) == ()
     assert warned(TWICE.replace("192.0.2.2/24", "192.0.2.2/32")) == ()
+
+
+def test_a_router_with_one_link_local_address_on_each_of_its_links() -> None:
+    text = TWICE
+    for number, address in ((1, "fe80::1"), (2, "fe80::1"), (3, "fe80::3"), (4, "fe80::4")):
+        text = text.replace(f"192.0.2.{number}/24", f'"{address}/64"')
+    assert warned(text) == ()

@@ -34,6 +34,8 @@ def _sought_elsewhere(network: Network, here: InterfaceRef, interface: Interface
     """Yield the addresses of an interface of whose network a host on its link is looked for on another one."""
     others = [ref for ref in network.segments.of(here).interfaces if ref.namespace != here.namespace]
     for index, own in enumerate(interface.addresses):
+        if own.version == 6 and own.is_link_local:
+            continue  # each link has one of that network, and packets to it leave by the interface that is named
         near = [(ref, each.ip) for ref in others for each in _addresses(network, ref) if each.ip in own.network]
         for ref, address in near if brings_network(own) else ():
             way = network.fibs[here.namespace].lookup(address)
