@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.gather import Gather, Met
 from labctl.diagnosis.path import Kind
+from labctl.diagnosis.walk import in_question
 from labctl.kernel.flow import Flow
 from labctl.kernel.nftables.trace import Event
 from labctl.topology.iproute import IP_PROTOCOLS
@@ -41,10 +42,15 @@ def traced(gather: Gather, case: Case, again: Callable[[], object], patience: fl
 
 
 def _wanted(case: Case) -> Iterator[tuple[str, Met]]:
-    """Yield the namespaces that have a firewall which packets of the probe may meet, and those packets."""
+    """Yield the namespaces that have a firewall which packets of the probe may meet, and those packets.
+
+    Datagrams of a tunnel carry the packets of others, too, and are traced only where it is they that were lost.
+    """
+    lost = in_question(case)
+    met = [stage for stage in case.stages if not stage.depth or stage in lost]
     hops = [stage.via or stage.flow.to for stage in case.stages if stage.kind in (Kind.SEND, Kind.FORWARD)]
     for name, space in case.spaces.items():
-        flows = [*(stage.flow for stage in case.stages if stage.namespace == name), *_flows(case, name)]
+        flows = [*(stage.flow for stage in met if stage.namespace == name), *_flows(case, name)]
         errors = [Flow(flow.source, None, "icmp") for flow in flows if flow.source and flow.source.version == 4]
         if space.chains and flows:
             yield name, Met(space.chains, list(dict.fromkeys((*flows, *errors))), hops)

@@ -161,9 +161,9 @@ def _miscounted(case: Case) -> Verdict:
     return Verdict(case.asked.sender, Reason.UNKNOWN, f"{words}; why is not known", tuple(case.miscounted), "")
 
 
-def in_question(case: Case) -> set[str]:
-    """Return the namespaces that may have taken a packet: those of the stages at which packets were lost."""
-    return {case.stages[each].namespace for number in stops(case) for each in _span(case, number)}
+def in_question(case: Case) -> set[Stage]:
+    """Return the stages that may have taken a packet: those at which packets were lost."""
+    return {case.stages[each] for number in stops(case) for each in _span(case, number)}
 
 
 def explained(case: Case, number: int) -> list[Verdict]:

@@ -137,7 +137,7 @@ class Explainer:
             words = f"what took the packets is not known: {missed} others were too many to be looked at"
             return [Verdict(asked.sender, Reason.UNKNOWN, words, (), "")]
         case = self._case(result)
-        names = in_question(case)
+        names = {stage.namespace for stage in in_question(case)}
         if any(case.space(name).chains for name in names):
             patience = NEXT_REQUEST if any(_waits(case.space(name)) for name in names) else 0.0
             again = partial(self._again, result.name)

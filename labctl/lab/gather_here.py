@@ -213,7 +213,7 @@ class GatherHere:
         return [*self._traces]
 
     def events(self) -> Mapping[str, Sequence[Event]]:
-        return {name: list(_events(trace)) for name, trace in self._traces.items()}
+        return {name: list(trace.events()) for name, trace in self._traces.items()}
 
     def end_trace(self) -> None:
         while self._traces:
@@ -239,11 +239,6 @@ def _look_up(asked: LookUp) -> Way | NoWay | None:
     with suppress(OSError), namespaces.inside(asked.namespace):  # the interface is not there
         return route_in(asked.flow, asked.arrives) if asked.arrives else route_out(asked.flow)
     return None
-
-
-def _events(trace: FirewallTrace) -> Iterator[Event]:
-    with suppress(OSError):  # there were more than it could keep
-        yield from trace.events()
 
 
 def _chains() -> tuple[Chain, ...]:

@@ -63,7 +63,8 @@ def test_one_packet_that_came_through_refutes_all_that_would_lose_every_one(lab:
         for seen in range(1, len(whole.stages) - 1):
             lost = followed(whole, seen)
             both = replace(lost, probes=[*whole.probes, *lost.probes])
-            ahead = {stage.namespace for stage in whole.stages[seen:]} - walk.in_question(both)
+            asked = {stage.namespace for stage in walk.in_question(both)}
+            ahead = {stage.namespace for stage in whole.stages[seen:]} - asked
             told = walk.verdicts(broken(both, ahead))
             assert not {verdict.hop.partition(":")[0] for verdict in told} & ahead, (seen, told)
 

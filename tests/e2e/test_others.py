@@ -108,6 +108,19 @@ def test_checks_pass_beside_more_packets_than_can_be_looked_at(here: World) -> N
     here.labctl("down")
 
 
+DROPS = "table ip office { chain in { type filter hook input priority 0; icmp type echo-request drop; }; }"
+
+
+def test_the_rule_that_takes_packets_is_found_beside_a_stream(here: World) -> None:
+    """The rules that the datagrams of the tunnel meet are no question, and would fill what is kept of a trace."""
+    here.labctl("up", here.file("tunnel.yaml", tunnel(checks=CHECKS)))
+    here.labctl("exec", "siteB", "--", "nft", DROPS)
+    with streamed(here):
+        across = verified(here, 1)["across"]
+    assert "firewall" in across["lost"] and "echo-request drop" in across["lost"], across["lost"]
+    here.labctl("down")
+
+
 DAMAGED = """
 import socket, struct, time
 connection = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)

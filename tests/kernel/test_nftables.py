@@ -339,6 +339,12 @@ def test_only_the_packets_of_the_flow_are_traced(shared: Space) -> None:
         assert traced(shared, other_port, "")[0] == []
 
 
+def test_of_more_than_can_be_kept_the_first_are_told(shared: Space) -> None:
+    with nft(shared, table("ip ttl 64 accept")):
+        events, _ = traced(shared, ECHO, "ping -q -f -c3000 127.0.0.1")
+    assert {event.verdict for event in events} == {"accept"} and len({event.packet for event in events}) < 6000
+
+
 def test_what_others_trace_is_not_told(shared: Space) -> None:
     """As by a student, or by a diagnosis of another check at the same time."""
 

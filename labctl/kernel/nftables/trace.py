@@ -9,6 +9,7 @@ it, or it has the ports of one that it met, as after NAT.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -174,12 +175,16 @@ class FirewallTrace:
         self._events.close()
 
     def events(self) -> Iterator[Event]:
-        """Yield the events that have come. Raise OSError (ENOBUFS) where there were too many to keep."""
+        """Yield the events that have come; where there were too many to keep, the first of them."""
         while True:
             try:
                 data = self._events.recv(1 << 16)
             except BlockingIOError:
                 return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:  # it is told before what was kept
+                    raise
+                continue
             offset = 0
             while offset < len(data):
                 length, kind, _, _, _ = _HEADER.unpack_from(data, offset)
