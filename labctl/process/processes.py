@@ -95,12 +95,14 @@ def kill(processes: Sequence[Process]) -> None:
 def _left_after(number: signal.Signals, processes: Sequence[Process], patience: float) -> list[Process]:
     """Send a signal to all of them, and wait `patience` seconds at most. Return those that have not ended.
 
+    Who is stopped hears of nothing but SIGKILL until it is continued, as after Ctrl-Z: so it is (signal(7)).
     Never more than one pidfd is open: there may be more processes than descriptors.
     """
     for process in processes:
         with opened(process) as pidfd, suppress(ProcessLookupError):
             if pidfd is not None:
                 signal.pidfd_send_signal(pidfd, number)
+                signal.pidfd_send_signal(pidfd, signal.SIGCONT)
     waiting = Patience(patience, *(process.pid for process in processes))
     return [process for process in processes if not _ends(process, waiting)]
 

@@ -241,7 +241,7 @@ def _outlive(child: int, reply: Reply, unblock: Callable[[], None]) -> NoReturn:
     reply.close()
     with passed_on(child, TERMINATION):
         unblock()  # what came before there was a child is passed on, too
-        with ignored(*KEYBOARD):
+        with ignored(*KEYBOARD, signal.SIGTSTP):  # Ctrl-Z is for the others of its job: whoever dies is to be reaped
             _, status = os.waitpid(child, 0)
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 

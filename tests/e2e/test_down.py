@@ -54,6 +54,20 @@ def test_a_program_left_running_in_a_namespace_ends_with_the_lab(here: World) ->
     assert not sleepers(here)
 
 
+def test_what_ctrl_z_has_stopped_is_not_in_the_way_of_the_end(here: World) -> None:
+    here.labctl("up", here.file("pair.yaml", PAIR))
+    of_the_lab = {pid for pid, _ in here.processes()}
+    typed = here.command("exec", "left", "--", "sleep", "1000")
+    guest = here.start(typed, stderr=subprocess.DEVNULL, process_group=0)
+    eventually(lambda: sleepers(here), "the guest runs")
+    os.killpg(guest.pid, signal.SIGTSTP)
+    assert os.WIFSTOPPED(os.waitpid(guest.pid, os.WUNTRACED)[1])
+    here.labctl("down")
+    assert not sleepers(here) and not of_the_lab.intersection(pid for pid, _ in here.processes())
+    os.killpg(guest.pid, signal.SIGCONT)
+    guest.wait()
+
+
 LOOKER = """
 import time
 from labctl.errors import LabError

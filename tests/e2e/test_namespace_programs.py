@@ -219,6 +219,17 @@ def test_restart_starts_anew_what_is_named(here: World) -> None:
     here.labctl("down")
 
 
+def test_a_program_that_is_stopped_can_say_goodbye(here: World) -> None:
+    script(here, "#!/bin/sh\ntrap 'echo goodbye; exit' TERM\necho ready\nwhile :; do sleep 0.05; done\n")
+    here.labctl("up", lab(here, "{name: p, command: ./x, ready: {log: ready}}"))
+    (pid,) = running(here, "/bin/sh ./x")
+    os.kill(pid, signal.SIGSTOP)
+    assert here.json("status")["programs"][0]["state"] == "stopped"
+    here.labctl("restart", "server:p")
+    assert "goodbye" in here.labctl("logs", "server:p").stdout
+    here.labctl("down")
+
+
 def test_env_user_and_directory(here: World) -> None:
     text = (
         "#!/bin/sh\necho $A $B $LABCTL_LAB $LABCTL_NAMESPACE $LABCTL_PROGRAM $(id -u) $(basename $PWD)\n"

@@ -1,4 +1,6 @@
-"""Processes are found again, whatever they are called: a name is cut after 15 bytes, also amidst a character."""
+"""Processes are found again, whatever they are called, and ended, whatever they do: a name is cut after 15 bytes, also
+amidst a character.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from labctl.process.patience import Patience
-from labctl.process.processes import Process, opened, start_time, state_of, title_of
+from labctl.process.processes import Process, end, opened, start_time, state_of, title_of
 from tests.e2e.world import eventually
 
 
@@ -38,3 +40,11 @@ def test_a_process_whose_name_is_cut_amidst_a_character(cut_name: int) -> None:
     os.kill(cut_name, signal.SIGSTOP)
     eventually(process.stopped, "it has stopped")
     assert state_of(cut_name) == "T" and Patience(0, cut_name).over()
+
+
+def test_one_that_is_stopped_is_asked_to_end_like_any_other() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+        end([Process(process.pid, start_time(process.pid) or 0)])
+        assert process.wait() == -signal.SIGTERM

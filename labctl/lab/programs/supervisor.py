@@ -187,6 +187,7 @@ class _Supervisor:
                 self._asked.add(pid)
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL if at_once else self._task.stop_signal)
+                    os.kill(pid, signal.SIGCONT)  # one that is stopped would not hear of it
 
     def _drain(self) -> None:
         """Log all that has been written up to now, and not what another writes meanwhile: it may never end."""
