@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 
 from labctl.checks import command_lines
-from labctl.checks.refusal import refused_at_once
+from labctl.checks.refusal import COMES_LATER_TOO, refused_at_once
 from labctl.checks.results import Outcome, State
 from labctl.topology.model import Nc, Ping, Throughput
 
@@ -120,13 +120,16 @@ def ping_times(said: str) -> list[float]:
     return [float(found[1]) / 1000 for line in counted if (found := re.search(r"time[=<]([0-9.]+) ?ms", line))]
 
 
-def client_failure(said: str) -> Outcome | None:
+def client_failure(said: str, has_way: bool) -> Outcome | None:
     """Return why an nc ended that had carried nothing; None where the network answered it so.
 
-    "No route to host" is a route of type unreachable, or an ARP request without answer: nc does not say which.
+    "No route to host" is a route of type unreachable, an ARP request without answer, or what a router says by ICMP. nc
+    does not say which, so the kernel was asked whether it has a way to send the packet.
     """
     refusal = _refusal(_NC_FAILED, said)
-    if refusal and refusal != errno.EHOSTUNREACH:
+    if refusal in COMES_LATER_TOO and has_way:
+        return None
+    if refusal:
         return refused_at_once(OSError(refusal, ""))
     return None if any(words in said for words in _LATER) else Outcome("unasked", f"nc ended; it said: {joined(said)}")
 

@@ -4,8 +4,8 @@ The errno says which kind of route refuses (`fib_props` of net/ipv4/fib_semantic
 net/ipv6/route.c), and EPERM is what a firewall's drop on the way out comes back as (`nf_hook_slow`). Every other errno
 says that the question could not be put at all: no memory, no free port, an address of the wrong kind.
 
-An error that comes later (ECONNREFUSED, EHOSTUNREACH when ARP gets no answer) is no refusal: packets were sent, and
-that is what came of them.
+An error that comes later (ECONNREFUSED, EHOSTUNREACH when ARP gets no answer, what ICMP says) is no refusal: packets
+were sent, and that is what came of them. A program that is run for a check does not say which of both it was.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from contextlib import contextmanager
 
 from labctl.checks.results import Outcome
 from labctl.errors import kernel_words
+from labctl.kernel import namespaces
+from labctl.kernel.flow import Flow
+from labctl.kernel.lookup import NoWay, route_out
+from labctl.topology.values import Host
 
 _MEANINGS = {
     errno.ENETUNREACH: "no route",
@@ -24,6 +28,17 @@ _MEANINGS = {
     errno.EINVAL: "a route of type blackhole",
     errno.EPERM: "a firewall on the way out",
 }
+
+
+COMES_LATER_TOO = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES)
+"""What the kernel refuses a packet with at once, and what an ICMP error comes back as (icmp_err_convert[] of
+net/ipv4/icmp.c, icmpv6_err_convert() of net/ipv6/icmp.c)."""
+
+
+def has_way(namespace: str, to: Host) -> bool:
+    """Return whether the kernel of a namespace knows where to send packets for an address."""
+    with namespaces.inside(namespace):
+        return not isinstance(route_out(Flow(to)), NoWay)
 
 
 class NotSent(Exception):

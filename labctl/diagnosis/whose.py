@@ -31,19 +31,22 @@ def seen_of(asked: Asked, seen: Iterable[Seen], ports: Set[int]) -> tuple[list[J
 
 
 def apart(asked: Asked, seen: Iterable[Seen], ports: Set[int]) -> tuple[list[Journey], list[Journey]]:
-    """Return the packets of a probe, there and back, and those of others.
+    """Return the packets of a probe, there and back, and those of others: what kernels exchange about neighbours, too.
 
-    What kernels exchange about neighbours is neither: of interfaces that carry it, only the least number is known.
+    Questions for the name of a probe, and the answers to them, are neither.
     """
     every, probes, _ = seen_of(asked, seen, ports)
     flows = {flow for each in probes for packet in (each.packet, each.at_last) if packet for flow in _flows(packet)}
     own, others = list[Journey](), list[Journey]()
     for each in every:
         packet = each.packet
-        if packet is None or is_chatter(packet) or _asks_for_name(asked, packet):
-            continue
-        is_own = not flows.isdisjoint(_flows(packet)) or (packet.quoted and any(answers(one, each) for one in probes))
-        (own if is_own else others).append(each)
+        if packet is None or is_chatter(packet):
+            others.append(each)
+        elif not _asks_for_name(asked, packet):
+            is_own = not flows.isdisjoint(_flows(packet)) or (
+                packet.quoted and any(answers(one, each) for one in probes)
+            )
+            (own if is_own else others).append(each)
     return own, others
 
 

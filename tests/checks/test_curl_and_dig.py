@@ -83,8 +83,16 @@ CHAIN = "www.lab.\t\t60\tIN\tCNAME\tWeb.lab.\nweb.lab.\t0\tIN\tA\t10.0.0.7\nothe
 )  # fmt: skip
 def test_what_dig_says_of_a_question(said: str, state: State, words: Any) -> None:
     asked = Dns.read({"from": "a", "name": "www.lab", "is": ["10.0.0.7"]})
-    found = dig.outcome(asked, ip_address("10.0.0.53"), said)
+    found = dig.outcome(asked, ip_address("10.0.0.53"), said, has_way=False)
     assert (found.state, found.words) == (state, words)
+
+
+@pytest.mark.parametrize("why", ["network unreachable", "host unreachable", "permission denied"])
+def test_what_a_router_refuses_has_been_sent(why: str) -> None:
+    asked = Dns.read({"from": "a", "name": "www.lab", "is": ["10.0.0.7"]})
+    said = f";; communications error to 10.0.0.53#53: {why}\n"
+    found = dig.outcome(asked, ip_address("10.0.0.53"), said, has_way=True)
+    assert (found.state, found.words) == ("silent", f"nothing came back from 10.0.0.53: {why}")
 
 
 def test_a_dig_is_known_by_its_version() -> None:

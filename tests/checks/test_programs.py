@@ -147,7 +147,7 @@ ENDED = {
     "nc: connect to 8.8.8.8 port 81 (tcp) failed: Network is unreachable": "not-sent",
     "(UNKNOWN) [10.0.0.1] 81 (?) : Permission denied": "not-sent",
     "Ncat: Invalid argument.": "not-sent",
-    "Ncat: No route to host.": "unasked",
+    "Ncat: No route to host.": "not-sent",
     "nc: invalid option -- 'n'": "unasked",
     "nothing": "unasked",
     "(UNKNOWN) [127.0.0.1] 81 (?) : Connection refused": None,
@@ -157,8 +157,17 @@ ENDED = {
 
 @pytest.mark.parametrize("said", ENDED)
 def test_what_an_nc_says_that_ended_is_read_back(said: str) -> None:
-    failure = programs.client_failure(said)
+    failure = programs.client_failure(said, has_way=False)
     assert (failure and failure.state) == ENDED[said]
+
+
+BY_ICMP = ("Network is unreachable", "Permission denied", "No route to host")
+
+
+@pytest.mark.parametrize("said", ENDED)
+def test_where_the_kernel_has_a_way_it_is_the_network_that_refuses(said: str) -> None:
+    failure = programs.client_failure(said, has_way=True)
+    assert (failure and failure.state) == (None if any(words in said for words in BY_ICMP) else ENDED[said])
 
 
 def test_the_time_of_each_reply_is_read() -> None:

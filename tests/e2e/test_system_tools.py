@@ -45,6 +45,40 @@ def test_more_is_answered_than_a_pipe_holds(as_user: World, netcat: str) -> None
     as_user.labctl("down")
 
 
+ROUTED = """\
+name: routed
+namespaces:
+  a:
+    interfaces: {eth0: {kind: veth, peer: "r:eth0", addresses: [192.0.2.1/30, "2001:db8::1/64"]}}
+    routes: [{to: default, via: 192.0.2.2}, {to: "::/0", via: "2001:db8::2"}]
+  r:
+    interfaces: {eth0: {kind: veth, peer: "a:eth0", addresses: [192.0.2.2/30, "2001:db8::2/64"]}}
+    sysctls: {net.ipv4.ip_forward: 1, net.ipv6.conf.all.forwarding: 1}
+    routes: [{to: 198.51.100.0/24, type: prohibit}, {to: "2001:db8:1::/64", type: prohibit}]
+checks:
+"""
+REFUSED_BY_ROUTER = ("203.0.113.9", "198.51.100.9", "2001:db8:9::9", "2001:db8:1::9")
+
+
+def test_what_a_router_refuses_was_sent(here: World) -> None:
+    """By ICMP it says what a route of type unreachable or prohibit says at once."""
+    crosses = 'crosses: ["a:eth0", "r:eth0"]'
+    checks = "".join(
+        f"  - {{name: {kind}-{number}, {kind}: {{from: a, {probe % to}, timeout: 1}}, expect: {silence}, {crosses}}}\n"
+        for number, to in enumerate(REFUSED_BY_ROUTER)
+        for kind, probe, silence in (
+            ("nc", 'to: r, address: "%s", port: 80, server: false, reply: hello', "not-delivered"),
+            ("dns", 'name: www.lab, server: "%s", is: []', "no-reply"),
+        )
+    )
+    here.labctl("up", here.file("routed.yaml", ROUTED + checks))
+    for option in ([], ["--system-tools"]):
+        found = here.json("verify", *option, code=None)["checks"]
+        assert {each["outcome"] for each in found} == {"silent"}, (option, found)
+        assert [each for each in found if not each["passed"]] == [], option
+    here.labctl("down")
+
+
 def test_busybox_pings_and_its_nc_is_refused_before_the_first_check(here: World) -> None:
     environment = path_with(here, ping="busybox", nc="busybox")
     here.labctl("up", "two-site")

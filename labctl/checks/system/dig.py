@@ -11,7 +11,7 @@ from math import ceil
 from labctl.checks import programs
 from labctl.checks.dns_message import Answer
 from labctl.checks.kinds.dns import DnsKind, concluded, dig
-from labctl.checks.refusal import refused_at_once
+from labctl.checks.refusal import COMES_LATER_TOO, has_way, refused_at_once
 from labctl.checks.results import Outcome
 from labctl.checks.running_program import read_output, running
 from labctl.checks.system.recognised import STARTING, recognised, unless_too_early
@@ -49,7 +49,8 @@ class SystemDig:
             waiting = self._patience(ceil(asked.timeout) + STARTING, program.pid)
             while not program.has_ended() and read_output([program], waiting):
                 pass
-            found = outcome(asked, server, program.data.decode(errors="replace") + program.messages())
+            said = program.data.decode(errors="replace") + program.messages()
+        found = outcome(asked, server, said, has_way(asked.from_, server))
         return unless_too_early(found, asked.timeout if found.state == "silent" else None, waiting.waited())
 
     def typed(self, asked: Dns) -> str:
@@ -63,12 +64,14 @@ def known(said: str) -> str | None:
     return found[0] if found else None
 
 
-def outcome(asked: Dns, server: Host, said: str) -> Outcome:
-    """Return what came of a question of which dig says this."""
+def outcome(asked: Dns, server: Host, said: str, has_way: bool) -> Outcome:
+    """Return what came of a question of which dig says this, where the kernel has a way to the server or has none."""
     if status := _STATUS.search(said):
         return concluded(asked, server, Answer(status[1], tuple(_addresses(asked, said)), truncated=False))
     low = said.lower()
     for words, number in _AT_ONCE.items():
+        if words in low and has_way and number in COMES_LATER_TOO:
+            return Outcome("silent", f"nothing came back from {server}: {words}")
         if words in low:
             return refused_at_once(OSError(number, words))
     if "timed out" in low or "no servers could be reached" in low or "connection refused" in low:

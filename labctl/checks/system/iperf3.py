@@ -13,6 +13,7 @@ from labctl.checks.kinds.throughput import CONNECTING, PARTS, from_its_rate
 from labctl.checks.kinds.throughput_apart import Received, Sent, met
 from labctl.checks.listening import holding
 from labctl.checks.rates import Interval
+from labctl.checks.refusal import has_way
 from labctl.checks.results import Outcome
 from labctl.checks.running_program import read_output, running
 from labctl.checks.system.listening import until_listening
@@ -70,7 +71,7 @@ class SystemIperf3:
             counted = _Counted(waiting)
             while not client.has_ended() and read_output([client], waiting):
                 pass
-            return Sent(None, counted.might(), _failure(bytes(client.data)))
+            return Sent(None, counted.might(), _failure(asked, bytes(client.data)))
 
     def typed(self, asked: Throughput) -> str:
         """Return what a person types for the same."""
@@ -103,7 +104,7 @@ class _Counted:
         return rates.hindered(time.monotonic() - self._began, rates.since(self._before, self._patience.spent()))
 
 
-def _failure(data: bytes) -> Outcome | None:
+def _failure(asked: Throughput, data: bytes) -> Outcome | None:
     """Return how the client ended that could not measure; None where it has."""
     try:
         said: Any = json.loads(data or b"{}")
@@ -112,4 +113,5 @@ def _failure(data: bytes) -> Outcome | None:
     error = said.get("error") if isinstance(said, dict) else None
     if error is None:
         return None
-    return programs.client_failure(str(error)) or Outcome("silent", f"no connection: {programs.joined(str(error))}")
+    failure = programs.client_failure(str(error), has_way(asked.from_, asked.address))
+    return failure or Outcome("silent", f"no connection: {programs.joined(str(error))}")

@@ -11,6 +11,7 @@ from labctl.checks import command_lines, programs
 from labctl.checks.delivery import delivery
 from labctl.checks.kinds.nc import taken
 from labctl.checks.kinds.nc_apart import LONGER, Half
+from labctl.checks.refusal import has_way
 from labctl.checks.results import Outcome
 from labctl.checks.running_program import Program, read_output, running
 from labctl.checks.system.listening import until_listening
@@ -90,7 +91,7 @@ class SystemNc:
             received, said, by_itself = bytes(client.data), client.messages(), client.has_ended()
         if nc.protocol == "tcp":
             wait_until_closed((nc.from_,), nc.port, self._patience)
-        if by_itself and not received and (failure := programs.client_failure(said)) and (reply or said):
+        if by_itself and not received and (failure := self._failure(nc, said)) and (reply or said):
             return Half(outcome=failure)
         missing = len(received) < reply
         ended = f"nc ended; it said: {programs.joined(said)}" if by_itself else f"timed out after {nc.timeout:g} s"
@@ -109,5 +110,9 @@ class SystemNc:
                 ended = by_itself if client.has_ended() else f"timed out after {nc.timeout:g} s"
                 break
         nothing = not client.data and not (server and server.data)
-        failure = programs.client_failure(client.messages()) if nothing and client.has_ended() else None
+        failure = self._failure(nc, client.messages()) if nothing and client.has_ended() else None
         return failure or delivery(nc, bytes(server.data) if server else None, bytes(client.data), ended)
+
+    @staticmethod
+    def _failure(nc: Nc, said: str) -> Outcome | None:
+        return programs.client_failure(said, has_way(nc.from_, nc.address))
