@@ -213,10 +213,12 @@ class There:
             found.settle([listens], keep=True)
             return listens.result, unsent
         sends = found.start(self.hosts.hosts[probe.from_], partial(send, self._lab, probe))
-        found.first_told(listens, sends)  # enough, or nothing where one of them is over
+        if found.first_told(sends):  # that it has begun
+            found.tell(listens, True)
+            found.first_told(listens, sends)  # enough, or nothing where one of them is over
         found.tell(sends, True)
         found.wait([sends])
-        if sends.result.outcome:
+        if sends.error or sends.result.outcome:
             found.interrupt([listens])
         found.tell(listens, True)
         found.wait([listens])

@@ -1,7 +1,8 @@
 """nc between two hosts: the server's half on one, the client's on the other, and what follows from both.
 
-The server says when it listens, and the client is begun then. Neither sees the other's socket, so a datagram is known
-by its bytes, and each waits for its own end of the connection to be closed.
+The server says when it listens, and the client is begun then. That may take long on a busy host: the server's time
+counts from when the client says that it has sent. Neither sees the other's socket, so a datagram is known by its bytes,
+and each waits for its own end of the connection to be closed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from labctl.process.patience import PatienceFor
 from labctl.topology.model import Nc
 
 LONGER = 1.0
-"""Seconds for which the server waits longer than the client: that is begun later, and may be heard of at its last."""
+"""Seconds for which the server waits longer than the client: it may hear of that at its last."""
 
 
 @frozen
@@ -35,8 +36,8 @@ class Half:
     outcome: Outcome | None = None
 
 
-def serve(asked: Nc, patience: PatienceFor, ready: Callable[[], object]) -> Half:
-    """Listen, call `ready`, and take what comes and answer it."""
+def serve(asked: Nc, patience: PatienceFor, ready: Callable[[], object], begun: Callable[[], object]) -> Half:
+    """Listen, call `ready`, and `begun`, which returns once the client has sent; take what comes and answer it."""
     received, port = bytearray(), 0
     with opened(asked.to, asked.protocol, asked.address.version) as server:
         try:
@@ -44,6 +45,7 @@ def serve(asked: Nc, patience: PatienceFor, ready: Callable[[], object]) -> Half
         except OSError as error:
             return Half(outcome=Outcome("unasked", f"{asked.to} cannot listen: {kernel_words(error)}{taken(asked)}"))
         ready()
+        begun()
         waiting = patience(asked.timeout + LONGER)
         with suppress(OSError):  # TimeoutError, too: the client says what kept it from more
             if asked.protocol == "tcp":
@@ -64,14 +66,15 @@ def serve(asked: Nc, patience: PatienceFor, ready: Callable[[], object]) -> Half
     return Half(bytes(received))
 
 
-def call(asked: Nc, patience: PatienceFor) -> Half:
-    """Send the data to a server that listens, and take what it answers."""
+def call(asked: Nc, patience: PatienceFor, begun: Callable[[], object]) -> Half:
+    """Send the data to a server that listens, call `begun` after the first packet, and take what it answers."""
     received = bytearray()
     with opened(asked.from_, asked.protocol, asked.address.version) as client:
         try:
             begin(client, asked)
         except OSError as error:
             return Half(outcome=refused_at_once(error))
+        begun()
         waiting = patience(asked.timeout)
         with cut_off(asked) as ended:
             if asked.protocol == "tcp":

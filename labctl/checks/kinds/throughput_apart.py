@@ -1,8 +1,8 @@
 """throughput between two hosts: the receiver's half on one, the sender's on the other, and what follows from both.
 
-The receiver says when it listens, and the sender is begun then; it says when it has measured enough, and the sender is
-told to end. Their clocks are two, so what kept the sender from its work is known of the whole time, and taken for each
-interval of the receiver.
+The receiver says when it listens, and the sender is begun then; that says when it sends, and the receiver measures from
+then on. It says when it has measured enough, and the sender is told to end. Their clocks are two, so what kept the
+sender from its work is known of the whole time, and taken for each interval of the receiver.
 """
 
 from __future__ import annotations
@@ -52,9 +52,13 @@ class Sent:
 
 
 def receive(
-    asked: Throughput, patience: PatienceFor, ready: Callable[[], object], enough: Callable[[], object]
+    asked: Throughput,
+    patience: PatienceFor,
+    ready: Callable[[], object],
+    begun: Callable[[], object],
+    enough: Callable[[], object],
 ) -> Received:
-    """Listen, call `ready`, measure what comes, call `enough`, and take what is still under way."""
+    """Listen, call `ready`, and `begun`, which returns once the sender sends; measure, call `enough`, take the rest."""
     port = 0
     with ExitStack() as stack:
         receiver = stack.enter_context(opened(asked.to, asked.protocol, asked.address.version))
@@ -63,6 +67,7 @@ def receive(
         except OSError as error:
             return Received(outcome=cannot_listen(asked, error))
         ready()
+        begun()
         if asked.protocol == "tcp":
             try:
                 connection, (_, port, *_) = once(receiver, select.POLLIN, patience(CONNECTING + LONGER)).accept()
@@ -79,8 +84,8 @@ def receive(
     return Received(arrived, tuple(intervals))
 
 
-def send(asked: Throughput, patience: PatienceFor, until: Callable[[], object]) -> Sent:
-    """Send to a receiver that listens until `until` returns."""
+def send(asked: Throughput, patience: PatienceFor, begun: Callable[[], object], until: Callable[[], object]) -> Sent:
+    """Send to a receiver that listens, call `begun` then, and go on until `until` returns."""
     with opened(asked.from_, asked.protocol, asked.address.version) as sender:
         try:
             set_out(sender, asked.address, asked.port)
@@ -93,6 +98,7 @@ def send(asked: Throughput, patience: PatienceFor, until: Callable[[], object]) 
                 return Sent(outcome=no_connection(error))
         port = sender.getsockname()[1]
         with _sending(asked, sender) as (process, counted):
+            begun()
             cpus, began = patience(0, process), time.monotonic()
             before = cpus.spent()
             until()

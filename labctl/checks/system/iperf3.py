@@ -36,22 +36,29 @@ class SystemIperf3:
     def ask(self, asked: Throughput) -> Outcome:
         """Run an iperf3 at either end, and conclude from what the server counted."""
         sent: list[Sent] = []
-        received = self.serve(asked, lambda: sent.append(self.call(asked)), lambda: bool(sent[0].outcome))
+
+        def ready() -> None:
+            sent.append(self.call(asked, lambda: None))
+
+        received = self.serve(asked, ready, lambda: bool(sent[0].outcome))
         return met(asked, received, sent[0] if sent else Sent())
 
     def serve(self, asked: Throughput, ready: Callable[[], object], ended: Callable[[], object]) -> Received:
-        """Run the server: call `ready` once it listens, and take its report unless `ended` says that nothing came."""
+        """Run the server: call `ready` once it listens, and take its report unless `ended` says that nothing came.
+
+        `ended` returns once the client has begun, or later.
+        """
         if taken := holding(asked.to, "tcp", asked.address, asked.port):
             return Received(outcome=Outcome("unasked", f"{asked.to} cannot listen{taken}"))
         words, _ = self._words(asked)
         with running(asked.to, words) as server:
             if problem := until_listening(asked, "tcp", server, self._patience):
                 return Received(outcome=Outcome("unasked", problem))
-            waiting = self._patience(self._seconds(asked) + STARTING, server.pid)
-            counted = _Counted(waiting)
+            counted = _Counted(self._patience(0, server.pid))
             ready()
             if ended():
                 return Received()
+            waiting = self._patience(self._seconds(asked) + STARTING, server.pid)
             while not server.has_ended() and read_output([server], waiting):
                 pass
             might = counted.might()
@@ -62,11 +69,12 @@ class SystemIperf3:
         intervals = [Interval(length, received, might) for length, received in found]
         return Received(sum(each.received for each in intervals), tuple(from_its_rate(intervals)))
 
-    def call(self, asked: Throughput) -> Sent:
-        """Run the client to its end."""
+    def call(self, asked: Throughput, begun: Callable[[], object]) -> Sent:
+        """Run the client to its end; call `begun` once it runs."""
         _, words = self._words(asked)
         connecting = ["--connect-timeout", f"{CONNECTING * 1000:.0f}"]
         with running(asked.from_, [*words, *connecting]) as client:
+            begun()
             waiting = self._patience(self._seconds(asked) + STARTING, client.pid)
             counted = _Counted(waiting)
             while not client.has_ended() and read_output([client], waiting):

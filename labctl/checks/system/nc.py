@@ -57,8 +57,10 @@ class SystemNc:
             with running(nc.from_, client_words) as client:
                 return self._exchanged(nc, server, client)
 
-    def serve(self, nc: Nc, ready: Callable[[], object], done: Callable[[], object]) -> Half:
-        """Run the server of a check whose client is on another host, which `done` waits for."""
+    def serve(
+        self, nc: Nc, ready: Callable[[], object], begun: Callable[[], object], done: Callable[[], object]
+    ) -> Half:
+        """Run the server of a check whose client is on another host; `begun` and `done` wait until that is so."""
         server_words, _ = self._nc(nc)
         if problem := taken(nc):
             return Half(outcome=Outcome("unasked", f"{nc.to} cannot listen{problem}"))
@@ -67,6 +69,7 @@ class SystemNc:
                 return Half(outcome=Outcome("unasked", problem))
             server.write(nc.reply or "")
             ready()
+            begun()
             waiting, sent = self._patience(nc.timeout + LONGER, server.pid), len(nc.send.encode())
             while len(server.data) < sent and not server.has_ended() and read_output([server], waiting):
                 pass
@@ -76,8 +79,8 @@ class SystemNc:
             wait_until_closed((nc.to,), nc.port, self._patience)
         return Half(received)
 
-    def call(self, nc: Nc) -> Half:
-        """Run the client of a check whose server is on another host.
+    def call(self, nc: Nc, begun: Callable[[], object]) -> Half:
+        """Run the client of a check whose server is on another host, and call `begun` once it has its data.
 
         nc does not say whether what it sent arrived, so without a reply it is given the whole time for that.
         """
@@ -86,6 +89,7 @@ class SystemNc:
         with running(nc.from_, client_words) as client:
             waiting = self._patience(nc.timeout, client.pid)
             client.write(nc.send)
+            begun()
             while (not reply or len(client.data) < reply) and not client.has_ended() and read_output([client], waiting):
                 pass
             received, said, by_itself = bytes(client.data), client.messages(), client.has_ended()
