@@ -54,6 +54,9 @@ def login_failed(host: str, login: str, said: str) -> LabError:
             f"ssh {login} must work without a question: a key in your ssh-agent, or ControlMaster and ControlPersist "
             "in ~/.ssh/config and one login by hand",
         )
+    if not words:
+        # ssh(1) does not say at LogLevel ERROR that nothing is heard any more (ServerAliveInterval).
+        words = "ssh has ended without a word, as where nothing is heard of the host for 10 s"
     return HostLost(host, words, f"try: ssh {login}; then the same command again")
 
 

@@ -42,6 +42,9 @@ TRIES = 4
 ANSWER = 60.0
 """Seconds for which a function that a host is to call may take: the kernel may be busy with what others take down."""
 
+_FIXED = {"python_path": ["python"], "remote_name": "labctl"}
+"""What Mitogen would find out by itself: a user who is in no /etc/passwd has no name, and ssh is to say so."""
+
 _MARKS = re.compile(r"^MITO\d+$", re.MULTILINE)
 """What Mitogen's child says of how far it is, for Mitogen."""
 
@@ -160,7 +163,7 @@ class Links:
     def _logged_in(self, host: str, known: Host) -> Any:
         for tries in range(1, TRIES + 1):
             try:
-                return self._router._connect(_Login, name=known.ssh, mark=known.mark, python_path=["python"])
+                return self._router._connect(_Login, name=known.ssh, mark=known.mark, **_FIXED)
             except mitogen.core.StreamError as error:
                 said = _MARKS.sub("", str(error).removeprefix(mitogen.parent.Connection.eof_error_msg))
                 if tries == TRIES or not was_dropped(said):

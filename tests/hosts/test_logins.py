@@ -78,6 +78,7 @@ def test_what_ssh_says_becomes_an_error_with_a_hint() -> None:
     assert isinstance(lost, HostLost)
     assert (lost.exit_code, lost.why) == (ExitCode.UNREACHABLE, "ssh: connect to host srv1 port 22: Connection refused")
     assert "ssh anna@srv1" in lost.hint
+    assert "without a word" in login_failed("srv1", "anna@srv1", "\n").why
 
 
 def test_a_login_that_sshd_drops_is_one_to_try_again() -> None:
