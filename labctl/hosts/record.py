@@ -184,9 +184,11 @@ def existing(lab: str) -> Record:
 def refuse_recorded(lab: str) -> None:
     """Raise UsageError where a lab that is to be on this machine alone is over hosts."""
     if (record := recorded(lab)) is not None:
+        from labctl.topology.rename import given_name
         from labctl.topology.shipped import as_typed
 
-        changes = f"labctl up {as_typed(record.file, record.inventory)} changes that one; " if record.file else ""
+        typed = as_typed(record.file, record.inventory, given_name(lab, record.namespaces))
+        changes = f"labctl up {typed} changes that one; " if record.file else ""
         hint = f"{changes}labctl down {lab} first, or another name: labctl up --name NAME"
         raise UsageError(f"lab {lab} is over {', '.join(record.hosts)}", "what is asked for is on this machine", hint)
 

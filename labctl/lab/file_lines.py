@@ -10,12 +10,15 @@ from labctl.diagnosis.facts import File
 from labctl.errors import LabError
 from labctl.plan.desired import Desired
 from labctl.topology.model import Topology
+from labctl.topology.rename import given_name
 from labctl.topology.shipped import as_typed, shorter
 
 
 def file_of(file: str, wanted: Desired, inventory: str = "") -> File:
     """Return the file that a lab was made from, and the inventory of its hosts, by their paths; empty for none."""
-    return File(as_typed(file, inventory), shorter(file), partial(_lines, file, wanted))
+    topology = wanted.topology
+    typed = as_typed(file, inventory, given_name(topology.name, topology.namespaces))
+    return File(typed, shorter(file), partial(_lines, file, wanted))
 
 
 def _is_of(made: Topology, written: Topology) -> bool:

@@ -36,6 +36,7 @@ from labctl.plan.desired import Desired, desired
 from labctl.process.patience import Patience, PatienceFor
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check
+from labctl.topology.rename import given_name
 from labctl.topology.values import Host
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Verified:
     diagnosis: tuple[Verdict, ...] = ()
     challenge: Standing | None = None  # while one runs there is neither drift nor diagnosis
     inventory: str = ""  # the file that says on which hosts the lab is; empty where `file` does
+    given_name: str = ""  # what `up` needs with the file, where it was made with `--name`
     lost: tuple[HostLost, ...] = ()  # of which it is not known how they differ
 
     @property
@@ -134,7 +136,8 @@ def verify_all(
         show(results[-1])
     stands = standing(state, wanted, results, every=all(each in checks for each in wanted.topology.checks))
     drift = () if hides(state) else pending(wanted, state).changes
-    return Verified(state.lab, state.read().file, tuple(results), drift, by_cause(causes), stands)
+    name = given_name(state.lab, wanted.topology.namespaces)
+    return Verified(state.lab, state.read().file, tuple(results), drift, by_cause(causes), stands, given_name=name)
 
 
 def explained(

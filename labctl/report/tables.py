@@ -18,6 +18,7 @@ from labctl.plan.facts import Link, Namespace
 from labctl.plan.recorded import Substitution
 from labctl.report import challenge, diff
 from labctl.report.console import console
+from labctl.topology.rename import given_name
 from labctl.topology.shipped import as_typed
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _mended_by(report: Status) -> str:
 
 
 def _typed(report: Status) -> str:
-    return escape(as_typed(report.file, report.inventory))
+    return escape(as_typed(report.file, report.inventory, given_name(report.lab, report.namespaces)))
 
 
 def _made_from(file: str, inventory: str = "") -> str:

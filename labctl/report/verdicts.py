@@ -115,7 +115,7 @@ def summary(found: Verified, several: bool) -> None:
         if names:
             grid.add_row(label, ", ".join(names))
     if found.drift:
-        mend = f", labctl up {as_typed(found.file, found.inventory)} mends them" if found.file else ""
+        mend = f", labctl up {as_typed(found.file, found.inventory, found.given_name)} mends them" if found.file else ""
         grid.add_row("next", escape(f"labctl status{which} shows the differences{mend}"))
     elif failed or open_:
         grid.add_row("next", escape(f"labctl verify{which} -v {(failed + open_)[0]}; labctl logs{which}"))

@@ -5,6 +5,7 @@ So the same file can be up twice on one machine, and what `ip netns` lists is wh
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from labctl.errors import UsageError
@@ -13,6 +14,11 @@ from labctl.topology.model import Topology
 from labctl.topology.routed import Routed
 from labctl.topology.values import LONGEST_LAB, LONGEST_NAMESPACE, Mistaken, check_name
 from labctl.topology.ways import Way
+
+
+def given_name(lab: str, namespaces: Collection[str]) -> str:
+    """Return the name of a lab where its `up` needs it: all namespaces begin with it, as with `--name`; else empty."""
+    return lab if namespaces and all(name.startswith(f"{lab}-") for name in namespaces) else ""
 
 
 def renamed(routed: Routed, name: str) -> Routed:

@@ -41,16 +41,17 @@ def names() -> list[str]:
     return list(_files())
 
 
-def as_typed(file: str, inventory: str = "") -> str:
-    """Return what a person types in a shell for a topology file, and the inventory of its hosts, if it has one.
+def as_typed(file: str, inventory: str = "", name: str = "") -> str:
+    """Return what a person types in a shell for a topology file, the inventory of its hosts, and another name.
 
-    It is the name of a shipped one, or the shorter path.
+    It is the name of a shipped one, or the shorter path; with what there is of the others.
     """
     if not file:
         return ""
     path = Path(file)
     typed = path.stem if _files().get(path.stem) == path else quote(shorter(file))
-    return f"{typed} -i {quote(shorter(inventory))}" if inventory else typed
+    typed += f" -i {quote(shorter(inventory))}" if inventory else ""
+    return f"{typed} --name {quote(name)}" if name else typed
 
 
 def shorter(path: str) -> str:

@@ -29,6 +29,14 @@ def among_others(mine: World) -> Iterator[World]:
     mine.labctl("down", "pair")
 
 
+def test_what_mends_a_lab_names_it_too(mine: World) -> None:
+    mine.labctl("exec", "siteB", "--", "ip", "link", "set", "tun1", "down")
+    mended = "labctl up tunnel.yaml --name mine"
+    assert mended in mine.labctl("status").stdout
+    verified = mine.labctl("verify", code=1).stdout
+    assert f"do     {mended}" in verified and f"{mended} mends them" in verified, verified
+
+
 def completed(here: World, *words: str) -> set[str]:
     asked = {
         "_LABCTL_COMPLETE": "bash_complete",

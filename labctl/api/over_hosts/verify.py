@@ -38,6 +38,7 @@ from labctl.plan.desired import Desired, desired
 from labctl.process.patience import Patience
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.model import Check, Nc, Probe, Throughput, Topology
+from labctl.topology.rename import given_name
 from labctl.topology.shipped import as_typed
 from labctl.topology.values import Host
 
@@ -108,7 +109,8 @@ def _verified(
             tell(results[-1])
         drift = tuple(change for each in hosts.all_reached(AtHand.pending).values() for change in each)
         verified = Verified(record.lab, record.file, tuple(results), drift, by_cause(causes))
-        return replace(verified, inventory=record.inventory, lost=tuple(hosts.lost.values()))
+        name = given_name(record.lab, record.namespaces)
+        return replace(verified, inventory=record.inventory, given_name=name, lost=tuple(hosts.lost.values()))
 
 
 def explained(
@@ -142,7 +144,8 @@ def applied(record: Record) -> Topology:
     """Return the topology as applied. Raise KernelRefused where the lab never came up."""
     topology = record.applied()
     if topology is None:
-        again = f"labctl up {as_typed(record.file, record.inventory)} makes it whole, " if record.file else ""
+        typed = as_typed(record.file, record.inventory, given_name(record.lab, record.namespaces))
+        again = f"labctl up {typed} makes it whole, " if record.file else ""
         hint = f"{again}labctl down {record.lab} ends it"
         raise KernelRefused(f"lab {record.lab} never came up", "its labctl up was cut off", hint)
     return topology
