@@ -63,6 +63,12 @@ class CountingPoint:
         of_others = max(0, min(others, counted - own))
         return counted - of_others, of_others
 
+    def least(self, meanwhile: Meanwhile) -> tuple[int, int]:
+        """Return the same where the least number is asked for: with what may carry packets of the probe."""
+        count, others = self.count(meanwhile)
+        opaque = min(others, meanwhile.crossed.opaque.get(self, 0))
+        return count + opaque, others - opaque
+
     def _counted(self, before: Snapshot, after: Snapshot) -> int:
         if self.engine:
             old_counts, new_counts = before.engines[self.ref], after.engines[self.ref]
@@ -76,17 +82,19 @@ class CountingPoint:
 class Crossed:
     """How many packets were seen where they passed counting points: those of a probe, and those of others.
 
-    `refusals` are those of the probe's that only say that another was not taken in: ICMP errors, and RST.
+    `refusals` are those of the probe's that only say that another was not taken in: ICMP errors, and RST. `opaque` are
+    those of others whose content cannot be read, as with IPsec: they may carry the probe's.
     """
 
     own: Mapping[CountingPoint, int] = field(default_factory=dict)
     others: Mapping[CountingPoint, int] = field(default_factory=dict)
     refusals: Mapping[CountingPoint, int] = field(default_factory=dict)
+    opaque: Mapping[CountingPoint, int] = field(default_factory=dict)
 
     def without_refusals(self) -> Crossed:
         """Return the same, with refusals among what is not the probe's."""
         own, others = Counter(self.own), Counter(self.others)
-        return Crossed(own - Counter(self.refusals), others + Counter(self.refusals))
+        return Crossed(own - Counter(self.refusals), others + Counter(self.refusals), opaque=self.opaque)
 
 
 @frozen
@@ -141,8 +149,8 @@ def within(
     """Return what was counted against known numbers, the least on an interface that carries more than the probe."""
     found = []
     for point in points:
-        count, others = point.count(meanwhile)
         most = None if point.ref in chatty and number.most != 0 else number.most
+        count, others = point.least(meanwhile) if most is None else point.count(meanwhile)
         holds = number.least <= count and (most is None or count <= most)
         found.append(Evidence(str(point.ref), point.words, _in_words(number.least, most), count, holds, others))
     return found
@@ -156,7 +164,7 @@ def _in_words(least: int, most: int | None) -> str:
 
 def conserved(points: Iterable[CountingPoint], meanwhile: Meanwhile) -> list[Evidence]:
     """Return what was counted against an unknown number: not zero, and at every engine the same."""
-    counts = [(point, *point.count(meanwhile)) for point in points]
+    counts = [(point, *(point.count if point.engine else point.least)(meanwhile)) for point in points]
     at_engines = [count for point, count, _ in counts if point.engine]
     number = at_engines[0] if at_engines else 0
     return [

@@ -29,6 +29,7 @@ from labctl.diagnosis import (
     settings,
     sizes,
     sockets,
+    undescribed,
     wrong_answers,
 )
 from labctl.diagnosis.facts import Case
@@ -100,6 +101,9 @@ def verdicts(case: Case) -> list[Verdict]:
 
 def _verdicts(case: Case) -> list[Verdict]:
     lost_at = stops(case)
+    behind = [case.stages[each] for number in lost_at[:1] for each in _span(case, number)]
+    if beyond := list(undescribed.way_through(case, behind)):
+        return beyond[:1]
     wrongly_sent = list(routes.source(case, 0)) if case.stages else []
     if wrongly_sent and lost_at and case.stages[lost_at[0]].depth == 0 and lost_at[0] > 0:
         return [_seen(case, lost_at[0], verdict) for verdict in wrongly_sent]

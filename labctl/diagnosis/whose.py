@@ -63,6 +63,13 @@ def _asks_for_name(asked: Asked, packet: Packet) -> bool:
     return asked.protocol == "tcp" and packet.protocol == IP_PROTOCOLS["udp"] and _DNS in (packet.ports or ())
 
 
+def is_opaque(journey: Journey) -> bool:
+    """Return whether what a packet carries cannot be read, as of IPsec, or of a frame that is not of IP."""
+    if journey.packet is None:
+        return journey.first.frame.content is None
+    return journey.packet.transport is None and not is_chatter(journey.packet)
+
+
 def is_refusal(journey: Journey) -> bool:
     """Return whether a packet answers that another was not taken in: an ICMP error, or a RST."""
     transport = journey.packet.transport if journey.packet else None

@@ -26,7 +26,7 @@ from labctl.diagnosis.traces import traced
 from labctl.diagnosis.translations import NONE, Followed, followed
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.diagnosis.walk import in_question, verdicts
-from labctl.diagnosis.whose import apart, is_refusal, seen_of
+from labctl.diagnosis.whose import apart, is_opaque, is_refusal, seen_of
 from labctl.kernel.conntrack import Connection
 from labctl.kernel.neighbours import UNRESOLVED
 from labctl.kernel.packet_taps import NOTHING
@@ -106,8 +106,8 @@ class Explainer:
         if asked is None or self.missed():  # only the command that is run knows; or nobody
             return Crossed()
         own, others = apart(asked, self._seen().packets, self._ports)
-        refusals = list(filter(is_refusal, own))
-        found = Crossed(*(passed(points, self._endpoints, packets) for packets in (own, others, refusals)))
+        kinds = (own, others, filter(is_refusal, own), filter(is_opaque, others))
+        found = Crossed(*(passed(points, self._endpoints, packets) for packets in kinds))
         return replace(found, others=dict.fromkeys(points, sys.maxsize)) if self._crowd else found
 
     def answered_elsewhere(self, check: Check) -> str:

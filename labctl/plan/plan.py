@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from labctl.frozen import frozen
 from labctl.plan import facts as facts_of
-from labctl.plan import settings, steps
+from labctl.plan import left_alone, settings, steps
 from labctl.plan.change import Change
 from labctl.plan.coverage import Coverage, coverage
 from labctl.plan.desired import Desired
@@ -40,7 +40,8 @@ class Pending:
 
 def between(desired: Desired, facts: Facts) -> Pending:
     """Return the plan with the reason of each step: what is observed in place of what it makes."""
-    return Pending(tuple(_changes(desired, facts)), coverage(facts))
+    compared = left_alone.without(facts, desired.steps)
+    return Pending(tuple(_changes(desired, compared)), coverage(compared))
 
 
 def _changes(desired: Desired, facts: Facts) -> Iterator[Change]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from labctl.report.causes import causes
 from labctl.report.console import console
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
+from labctl.trace.encapsulation import carried
 from labctl.trace.ladder import Hop, Ladder, Rung, error_words
 
 if TYPE_CHECKING:
@@ -111,14 +112,19 @@ def rung_words(rung: Rung, before: tuple[Packet, ...]) -> Iterator[str]:
     if rung.words:
         yield f"by {rung.words}" if rung.hop in _BY else rung.words
     if len(rung.layers) > 1 and len(rung.layers) != len(before):
-        added = rung.layers[-2].length - rung.layers[-2].payload_length  # of a fragment, too
-        yield f"{' in '.join(ends(layer) for layer in reversed(rung.layers))}, +{added} bytes"
+        yield f"{' in '.join(ends(layer) for layer in reversed(rung.layers))}, +{_added(rung.layers[-2])} bytes"
         if len(rung.layers[-2].inside) > 1:
             yield f"{len(rung.layers[-2].inside)} packets in one superframe"
     for change in rung.changes:
         yield f"{change.what} {change.before} → {change.after}"
     if rung.frames > 1:
         yield f"in {rung.frames} frames"
+
+
+def _added(outer: Packet) -> int:
+    """Return how many bytes of headers a tunnel has put before what it carries, in a fragment, too."""
+    inside = carried(outer.protocol, outer.ports, outer.payload)
+    return outer.length - outer.payload_length + (len(outer.payload) - len(inside) if inside else 0)
 
 
 def place(rung: Rung) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from labctl.engine.packets.describe import describe
 from labctl.kernel.packet_taps import Seen
 from labctl.trace import dissect
+from labctl.trace.encapsulation import ARP, IPV4, IPV6
 
 _LEAST_ETHERTYPE = 0x0600  # what is less is the length of an IEEE 802.3 frame
 
@@ -28,9 +29,9 @@ def words(frame: dissect.Frame) -> str:
     what = describe(frame.data)
     if isinstance(frame.content, dissect.Arp):
         what = f"{frame.content.words}, {len(frame.data)} bytes"
-    elif frame.protocol not in (dissect.IPV4, dissect.IPV6):
+    elif frame.protocol not in (IPV4, IPV6):
         other = f"EtherType 0x{frame.protocol:04x}" if frame.protocol >= _LEAST_ETHERTYPE else "IEEE 802.3"
-        what = f"{'ARP' if frame.protocol == dissect.ARP else other}, {len(frame.data)} bytes"
+        what = f"{'ARP' if frame.protocol == ARP else other}, {len(frame.data)} bytes"
     vlans = "".join(f"VLAN {vlan}  " for vlan in frame.vlans)
     carried = carries(frame)
     return f"{vlans}{what}{f'; carries {carried}' if carried else ''}"

@@ -2,27 +2,29 @@
 
 Every sequence of bytes is read as far as it is a header of that kind; what cannot be read stays bytes. An ICMP error
 quotes the beginning of the packet that it is about, and that is read, too (RFC 792, RFC 4443 2.4 c). The UDP of a
-tunnel carries packets: one, or in a superframe that the kernel has not cut yet many, one behind another.
+tunnel carries packets: one, or in a superframe that the kernel has not cut yet many, one behind another. A tunnel of
+the kernel carries one (encapsulation).
 """
 
 from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 from labctl.engine.packets import ip
 from labctl.engine.packets.describe import ICMP, ICMP_TYPES, ICMPV6, ICMPV6_TYPES, PROTOCOLS, TCP_FLAGS
+from labctl.trace import encapsulation
+from labctl.trace.encapsulation import ARP, IPV4, IPV6
 
-IPV4, ARP, VLAN, IPV6, VLANS_OF_VLANS = 0x0800, 0x0806, 0x8100, 0x86DD, 0x88A8  # EtherTypes, linux/if_ether.h
-_VLAN_VID_MASK = 0x0FFF  # linux/if_vlan.h
 _IPV4_ERRORS = {3, 4, 5, 11, 12}  # RFC 1122 3.2.2
 _ECHO = {ICMP: (8, 0), ICMPV6: (128, 129)}  # request, reply
 NEIGHBOUR = (135, 136)  # solicitation, advertisement (RFC 4861 4.3, 4.4)
 _UDP_HEADER, _TCP_HEADER, _ICMP_HEADER = 8, 20, 8
+_DEEPEST = 8  # packets in packets that are read: the kernel sends no more (net/core/dev.h, XMIT_RECURSION_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Frame:
 def frame(data: bytes, ethernet: bool, tunnel_ports: Set[int] = frozenset()) -> Frame:
     """Return what a frame says. The UDP of these ports is taken for that of tunnels where it carries IP packets."""
     if ethernet:
-        vlans, protocol, at = _link(data)
+        vlans, protocol, at = encapsulation.ethernet(data)
         source, destination = mac(data[6:12]), mac(data[:6])
     else:
         vlans, at, source, destination = (), 0, "", ""
@@ -163,10 +165,13 @@ def frame(data: bytes, ethernet: bool, tunnel_ports: Set[int] = frozenset()) -> 
     return Frame(source, destination, vlans, protocol, content, inner)
 
 
-def packet(data: bytes, tunnel_ports: Set[int] = frozenset()) -> Packet | None:
-    """Return the IP packet that begins here, which may be cut off or followed by padding; None if none begins here."""
+def packet(data: bytes, tunnel_ports: Set[int] = frozenset(), depth: int = 0) -> Packet | None:
+    """Return the IP packet that begins here, which may be cut off or followed by padding; None if none begins here.
+
+    `depth` is in how many others it is.
+    """
     stated = ip.stated_length(data)
-    if stated is None:
+    if stated is None or depth > _DEEPEST:
         return None
     version = data[0] >> 4
     # A superframe of more than 64 KB states no length (BIG TCP: include/net/ipv6.h).
@@ -175,9 +180,14 @@ def packet(data: bytes, tunnel_ports: Set[int] = frozenset()) -> Packet | None:
     header = ip.header_of(data)
     identification, dont_fragment = _identification(data, header)
     transport, at = (None, header.payload_at) if header.fragment_at else _transport(data, header)
-    quoted = packet(data[at:]) if isinstance(transport, Icmp) and transport.is_error else None
+    quoted = packet(data[at:], depth=depth + 1) if isinstance(transport, Icmp) and transport.is_error else None
     is_cut = len(data) < length or header.more_fragments
-    carries = isinstance(transport, Udp) and not tunnel_ports.isdisjoint(transport.ports)
+    ports = transport.ports if isinstance(transport, Udp) else None
+    if ports and not tunnel_ports.isdisjoint(ports):
+        parts = _parts(data[at:], is_cut)
+    else:
+        parts = [] if header.fragment_at else [encapsulation.carried(header.protocol, ports, data[at:])]
+    inside = (packet(part, tunnel_ports, depth + 1) for part in parts if part)
     return Packet(
         version,
         _address(header.source),
@@ -193,7 +203,7 @@ def packet(data: bytes, tunnel_ports: Set[int] = frozenset()) -> Packet | None:
         data[at:],
         length - at,
         quoted,
-        tuple(_carried(data[at:], is_cut, tunnel_ports)) if carries else (),
+        tuple(inner for inner in inside if inner),
     )
 
 
@@ -213,16 +223,6 @@ def arp(data: bytes) -> Arp | None:
 def mac(data: bytes) -> str:
     """Return a link-layer address as ip-link(8) writes it."""
     return data.hex(":")
-
-
-def _link(data: bytes) -> tuple[tuple[int, ...], int, int]:
-    """Return the VLANs of an Ethernet frame, the EtherType behind their tags, and where that ends."""
-    vlans: tuple[int, ...] = ()
-    at = 12
-    while (kind := int.from_bytes(data[at : at + 2])) in (VLAN, VLANS_OF_VLANS):
-        vlans += (int.from_bytes(data[at + 2 : at + 4]) & _VLAN_VID_MASK,)
-        at += 4
-    return vlans, kind, at + 2
 
 
 def _identification(data: bytes, header: ip.Header) -> tuple[int, bool]:
@@ -275,8 +275,8 @@ def _icmp(data: bytes, protocol: int) -> Icmp:
     return Icmp(kind, code, name, mtu=mtu, is_error=is_error)
 
 
-def _carried(payload: bytes, is_cut: bool, tunnel_ports: Set[int]) -> Iterator[Packet]:
-    """Yield the packets that the datagrams of a tunnel carry; none where it is not exactly packets.
+def _parts(payload: bytes, is_cut: bool) -> list[bytes]:
+    """Return the packets that the datagrams of a tunnel carry; none where it is not exactly packets.
 
     Where the payload is cut off, by a fragment, a quotation or a capture, the last of them may be, too.
     """
@@ -284,8 +284,6 @@ def _carried(payload: bytes, is_cut: bool, tunnel_ports: Set[int]) -> Iterator[P
     while bounds[-1] < len(payload):
         length = ip.stated_length(payload[bounds[-1] :])
         if not length:
-            return
+            return []
         bounds.append(bounds[-1] + length)
-    if bounds[-1] == len(payload) or is_cut:
-        found = (packet(payload[begin:end], tunnel_ports) for begin, end in pairwise(bounds))
-        yield from (inner for inner in found if inner)
+    return [payload[begin:end] for begin, end in pairwise(bounds)] if bounds[-1] == len(payload) or is_cut else []

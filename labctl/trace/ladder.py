@@ -20,6 +20,7 @@ from labctl.frozen import frozen
 from labctl.kernel.packet_taps import PacketType
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp
+from labctl.trace.encapsulation import carried
 from labctl.trace.journeys import answered_in
 from labctl.trace.sightings import Change, Journey, Sighting, Station, changed
 
@@ -221,6 +222,8 @@ def _not_answered(last: Sighting, packet: Packet, facts: Facts) -> Iterator[Rung
         yield Rung(Hop.DROPPED, station.namespace, words=refusal)
     elif (route := facts.route(station.namespace, outer, station.interface)) and not route.startswith(_DELIVERED):
         yield Rung(Hop.LOST, station.namespace, words=f"it came in, not seen leaving by {route}")
+    elif carried(outer.protocol, outer.ports, outer.payload):
+        yield Rung(Hop.LOST, station.namespace, words="not seen coming out of the tunnel that carries it")
     elif outer.inside:
         device = facts.reader(station.namespace, outer.ports[1] if outer.ports else 0)
         told = facts.engine(device) if device else ""

@@ -131,6 +131,21 @@ def test_packets_that_were_seen_to_be_of_others_are_taken_off(check: str, others
     assert {each.observed for each in found.evidence} == {there, back}
 
 
+@pytest.mark.parametrize(("check", "place", "holds"), [(CHATTY, WAN, True), (PING, A, False)])
+def test_what_cannot_be_read_may_carry_the_probe_where_the_least_number_is_asked_for(
+    check: str, place: InterfaceRef, holds: bool
+) -> None:
+    """As with IPsec: what is seen is none of the probe's by its headers."""
+    topology, asked = lab(check)
+    expected = Expected.of(desired(topology), asked)
+    after = {(place, "tx"): 3, (place, "rx"): 3} if check == CHATTY else counts((THERE, 3), (BACK, 3))
+    crossed = ev.Crossed(others=dict.fromkeys(expected.points, 3), opaque=dict.fromkeys(expected.points, 3))
+    found = expected.judge(ev.Meanwhile(snapshot({}), snapshot(after), crossed))
+    assert found.holds is holds
+    unread = replace(crossed, opaque={})
+    assert not expected.judge(ev.Meanwhile(snapshot({}), snapshot(after), unread)).holds
+
+
 @pytest.mark.parametrize(
     ("check", "there", "back", "holds"),
     [(SILENT, 3, 2, True), (SILENT, 5, 0, False), (PING, 3, 5, False), (QUIET, 0, 2, False)],

@@ -142,6 +142,56 @@ def test_in_a_running_lab_it_leaves_what_was_there(here: World) -> None:
     here.labctl("down")
 
 
+TUNNEL = """\
+name: vxlan
+namespaces:
+  a:
+    interfaces: {eth0: {kind: veth, peer: "b:eth0", addresses: [192.0.2.1/30]}}
+    exec:
+      - ip link add t0 type vxlan id 5 dstport 4789 local 192.0.2.1 remote 192.0.2.2
+      - ip address add 10.9.0.1/24 dev t0
+      - ip link set t0 up
+      - ip route add 10.8.0.0/16 via 10.9.0.2
+  b:
+    interfaces: {eth0: {kind: veth, peer: "a:eth0", addresses: [192.0.2.2/30]}}
+    exec:
+      - ip link add t0 type vxlan id 5 dstport 4789 local 192.0.2.2 remote 192.0.2.1
+      - ip address add 10.9.0.2/24 dev t0
+      - ip link set t0 up
+checks:
+  - {name: across, ping: {from: a, to: 10.9.0.2, timeout: 0.5}, crosses: ["a:eth0", "b:eth0"]}
+"""
+
+
+def test_a_tunnel_that_no_file_describes_stays_and_its_packets_are_followed(here: World) -> None:
+    file = here.file("vxlan.yaml", TUNNEL)
+    here.labctl("up", file)
+    for _ in range(2):
+        assert here.json("status")["drift"] == []
+        (across,) = here.json("verify")["checks"]
+        assert [each["observed"] for each in across["evidence"]] == [3] * 4
+        again = here.labctl("up", file).stdout
+        assert "nothing to do" in again and "interface t0" in again
+    traced = json.loads(here.labctl("trace", "-f", "json", "a", "--", "ping", "-c", "1", "10.9.0.2").stdout)
+    echo = next(each for each in traced["packets"] if each["packet"].get("protocol") == "ICMP")
+    assert [(rung["hop"], rung["namespace"], rung["interface"]) for rung in echo["rungs"]] == [
+        ("transmitted", "a", "t0"), ("encapsulated", "a", "t0"), ("transmitted", "a", "eth0"),
+        ("received", "b", "eth0"), ("decapsulated", "b", "t0"), ("received", "b", "t0"), ("accepted", "b", ""),
+    ]  # fmt: skip
+    here.labctl("down")
+
+
+def test_behind_a_tunnel_that_no_file_describes_no_cause_is_named(here: World) -> None:
+    here.labctl("up", here.file("vxlan.yaml", TUNNEL))
+    here.labctl("verify")
+    here.labctl("exec", "b", "--", "ip", "link", "set", "t0", "down")
+    (cause,) = here.json("verify", code=1)["diagnosis"]
+    assert (cause["hop"], cause["reason"], cause["fix"]) == ("a:t0", "unknown", ""), cause
+    seen = {"place": "b:eth0", "what": "arrived", "value": "3 packets seen on the wire, and nowhere later"}
+    assert seen in cause["evidence"]
+    here.labctl("down")
+
+
 def test_an_up_that_is_interrupted_ends_the_line(here: World) -> None:
     before = here.snapshot()
     command = here.command("up", here.file("lines.yaml", lines("echo begun > said; exec sleep 1000")))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scapy.contrib.geneve import GENEVE
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6EchoRequest,
@@ -17,7 +19,8 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrFragment,
     IPv6ExtHdrHopByHop,
 )
-from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
+from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
 from labctl.report import packets
@@ -130,6 +133,45 @@ def test_what_a_tunnel_carries_is_read(number: int) -> None:
         assert found.layers == (found, found.inside[0])
     other, longer = packet(data, {80}), packet(bytes(outer / Raw(bytes(inner[0]) + b"?")), {9000})
     assert other is not None and other.inside == () and longer is not None and longer.inside == ()
+
+
+ALL_OF_GRE: dict[str, Any] = {"chksum_present": 1, "key_present": 1, "seqnum_present": 1}
+OPTION: dict[str, Any] = {"vni": 5, "proto": 0x6558, "options": b"\1\2\3\0"}
+KERNEL_TUNNELS: dict[str, Callable[[Any, int], Any]] = {
+    "ipip": lambda inner, _: IP(proto=4) / inner,
+    "6in4": lambda inner, _: IP(proto=41) / inner,
+    "gre": lambda inner, kind: IP() / GRE(proto=kind) / inner,
+    "gre with all": lambda inner, kind: IPv6() / GRE(proto=kind, **ALL_OF_GRE) / inner,
+    "gretap": lambda inner, _: IP() / GRE(proto=0x6558) / Ether() / inner,
+    "vxlan": lambda inner, _: IP() / UDP(sport=50000, dport=4789) / VXLAN(vni=5) / Ether() / Dot1Q(vlan=7) / inner,
+    "geneve": lambda inner, _: IPv6() / UDP(dport=6081) / GENEVE(**OPTION) / Ether() / inner,
+    "in ipip": lambda inner, kind: IP(proto=4) / IP() / GRE(proto=kind) / inner,
+}
+
+
+@pytest.mark.parametrize("kind", KERNEL_TUNNELS)
+@pytest.mark.parametrize("inner", [IP(dst="10.9.0.2"), IPv6(dst="fd00::2")])
+def test_what_a_tunnel_of_the_kernel_carries_is_read(kind: str, inner: Any) -> None:
+    inside = inner / UDP(sport=1, dport=2) / Raw(b"hello")
+    found = read(KERNEL_TUNNELS[kind](inside, 0x0800 if inner.version == 4 else 0x86DD))
+    carried = found.layers[-1]
+    assert (carried.destination, carried.ports, carried.payload) == (inner.dst, (1, 2), b"hello")
+    assert len(found.layers) == (3 if kind == "in ipip" else 2)
+
+
+def test_what_only_looks_like_a_tunnel_carries_nothing() -> None:
+    cut = bytes(IP(proto=47) / Raw(b"\0"))
+    later = IP(proto=4, frag=5) / Raw(bytes(IP()))
+    for built in (cut, later, IP() / UDP(dport=4789) / Raw(b"\0" * 60), IP() / GRE(proto=0x8847) / Raw(bytes(40))):
+        found = packet(bytes(built))
+        assert found is not None and found.inside == ()
+
+
+def test_packets_in_packets_are_read_as_deep_as_a_kernel_sends_them() -> None:
+    nested = IP(proto=4)
+    for _ in range(3000):
+        nested = IP(proto=4, len=0xFFFF, chksum=0) / Raw(bytes(nested))
+    assert len(read(nested).layers) == 9
 
 
 def test_a_first_fragment_of_a_tunnel_shows_what_it_carries() -> None:
