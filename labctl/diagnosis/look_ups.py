@@ -36,7 +36,14 @@ def look_ups(gather: Gather, stages: Iterable[Stage], marks: Mapping[Stage, int]
 
 def _answers(gather: Gather, asked: Mapping[Stage, LookUp]) -> Ways:
     found = zip(asked, gather.look_ups([*asked.values()]), strict=True) if asked else ()
-    return {stage: answer for stage, answer in found if answer is not None}
+    return {stage: _by_its_hop(stage, answer) for stage, answer in found if answer is not None}
+
+
+def _by_its_hop(stage: Stage, way: Way | NoWay) -> Way | NoWay:
+    """Return a way by the one of several next hops that packets take: a look-up knows less of them than the kernel."""
+    hops = way.route.nexthops if stage.is_open and isinstance(way, Way) and way.route else ()
+    own = next((hop for hop in hops if hop.dev == stage.leaves), None)
+    return replace(way, interface=stage.leaves, via=own.via) if own and isinstance(way, Way) else way
 
 
 def _asked(stage: Stage, flow: Flow, marks: Mapping[Stage, int]) -> LookUp:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 
 from labctl.diagnosis import destinations, fixes, unjoined
 from labctl.diagnosis.addresses import moved, not_usable
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind, Stage
 from labctl.diagnosis.reasons import Reason
+from labctl.diagnosis.solicitations import asked_for, told
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.kernel.lookup import Way
 from labctl.kernel.packet_taps import PacketType
@@ -22,10 +23,8 @@ from labctl.plan.facts import Neighbour
 from labctl.plan.steps import SetMac
 from labctl.topology.interface_ref import InterfaceRef
 from labctl.topology.values import Host
-from labctl.trace.dissect import Arp, Icmp
 from labctl.trace.sightings import Sighting
 
-_SOLICITATION, _ADVERTISEMENT = 135, 136  # RFC 4861 4.3, 4.4
 _BY_HAND = ("permanent", "noarp")
 
 
@@ -119,7 +118,7 @@ def unresolved(case: Case, number: int) -> Iterator[Verdict]:
     if not stage.leaves or (entry is not None and entry.state not in ("incomplete", "failed")):
         return
     next_hop = _next_hop(case, stage)
-    requests = [each for each in _sightings(case) if _asks_for(each, next_hop)]
+    requests = [each for each in _sightings(case) if asked_for(each) == next_hop]
     state = Witness(str(stage.ref), f"neighbour {next_hop}", entry.state if entry else "no entry")
     meets = stage.meets
     owners = [ref for ref, _ in case.owners_of(next_hop)]
@@ -177,15 +176,18 @@ def _without_request(case: Case, stage: Stage, next_hop: str, state: Witness) ->
         fix = fixes.inside(stage.namespace, f"sysctl -w {path.replace('/', '.')}=3")
         evidence = (state, Witness(str(stage.ref), path, "0"))
         yield Verdict(str(stage.ref), Reason.NEIGHBOUR_FAILED, words, evidence, fix)
-    elif stage.meets is None and (owners := [ref for ref, _ in case.owners_of(next_hop)]):
+    elif stage.meets is not None:
+        for verdict in _not_usable(case, stage.meets, ip_address(next_hop)):
+            yield replace(verdict, evidence=(*verdict.evidence, state))
+    elif owners := [ref for ref, _ in case.owners_of(next_hop)]:
         yield from unjoined.on_another_link(case, stage, ip_address(next_hop), owners[0], (state,))
-    elif stage.meets is None and next_hop == str(stage.flow.to):
+    elif next_hop == str(stage.flow.to):
         yield destinations.on_link(case, stage, (state,))
 
 
 def _not_answered(case: Case, ref: InterfaceRef, address: str, evidence: tuple[Witness, ...]) -> Iterator[Verdict]:
     """Yield why a namespace does not answer a request that came to it."""
-    replies = [each for each in _sightings(case) if _tells(each, address)]
+    replies = [each for each in _sightings(case) if told(each) == address]
     if any(each.station.outgoing and each.station.namespace == ref.namespace for each in replies):
         return
     space = case.space(ref.namespace)
@@ -261,25 +263,3 @@ def _with_mac(case: Case, mac: str) -> Iterator[InterfaceRef]:
 def _sightings(case: Case) -> Iterator[Sighting]:
     found = (each for journey in case.journeys for each in journey.sightings)
     yield from sorted(found, key=lambda each: each.at)
-
-
-def _asks_for(sighting: Sighting, address: str) -> bool:
-    content = sighting.frame.content
-    if isinstance(content, Arp):
-        return content.is_request and content.target == address
-    return _discovery(sighting) == (_SOLICITATION, address)
-
-
-def _tells(sighting: Sighting, address: str) -> bool:
-    content = sighting.frame.content
-    if isinstance(content, Arp):
-        return not content.is_request and content.sender == address
-    return _discovery(sighting) == (_ADVERTISEMENT, address)
-
-
-def _discovery(sighting: Sighting) -> tuple[int, str] | None:
-    """Return the type and the target of a message of neighbour discovery (RFC 4861 4.3), None where it is none."""
-    packet = sighting.frame.packet
-    if packet is None or not isinstance(packet.transport, Icmp) or packet.version != 6 or len(packet.payload) < 16:
-        return None
-    return packet.transport.kind, str(IPv6Address(packet.payload[:16]))

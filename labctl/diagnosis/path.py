@@ -22,9 +22,11 @@ that no namespace has, the last stage is a FORWARD by no interface, in the names
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from copy import copy
 from dataclasses import replace
 from enum import StrEnum
 
+from labctl.diagnosis.taken import Taken
 from labctl.diagnosis.translations import NONE, Followed, Translations
 from labctl.frozen import frozen
 from labctl.kernel.flow import Flow
@@ -86,6 +88,7 @@ class Stage:
     meets: InterfaceRef | None = None  # of SEND and FORWARD: the interface that has the next hop
     sent: Flow | None = None  # of SEND and FORWARD: the flow as it leaves, where the file translates it
     by_file: bool = True  # whether the file's own addresses, routes and settings have it so, or only what it means
+    is_open: bool = False  # of SEND and FORWARD: whether the file has several next hops, and any may be taken
 
     @property
     def place(self) -> str:
@@ -122,6 +125,13 @@ class Paths:
         self._spaces = topology.namespaces
         self._fibs, self._segments, self._ways = network.fibs, network.segments, network.ways
         self.endpoints = self._ways.endpoints
+        self._taken = Taken()
+
+    def taking(self, taken: Taken) -> Paths:
+        """Return the same ways, by those of several next hops that packets take."""
+        others = copy(self)
+        others._taken = taken
+        return others
 
     def stages(self, asked: Asked, followed: Followed = NONE) -> tuple[Stage, ...]:
         """Return all stages of a probe: those of its packets, and those of the answer where one is expected.
@@ -153,8 +163,13 @@ class Paths:
         return reached or {name for name, fib in self._fibs.items() if fib.owner_of(address) is not None}
 
     def namespaces(self, asked: Asked) -> list[str]:
-        """Return the namespaces that a probe comes through, or would, with those around the end of its way."""
+        """Return the namespaces that a probe comes through, or would, with those around the end of its way.
+
+        They are all where a route of the way has several next hops.
+        """
         stages = self.stages(asked)
+        if any(stage.is_open for stage in stages):
+            return list(self._spaces)
         found = dict.fromkeys((asked.sender, *(stage.namespace for stage in stages)))
         found |= dict.fromkeys(ref.namespace for ref in asked.crosses)
         if asked.receiver:
@@ -191,7 +206,8 @@ class Paths:
                 return None
             if arrives and (came := nat.coming_in(depth, here, flow)) != flow:
                 flow, receiver = came, ""
-            decision = self._fibs[here].lookup(flow.to, flow.source, arrives or LOOPBACK)
+            ways = self._fibs[here].ways(flow.to, flow.source, arrives or LOOPBACK)
+            decision = self._taken.of(here, ways)
             meant = crosses[position] if position < len(crosses) and crosses[position].namespace == here else None
             if decision and decision.local and meant is None:
                 if not arrives:
@@ -221,7 +237,8 @@ class Paths:
             meets = None if endpoint or not leaves else self._ways.neighbour(leaving, via or flow.to)
             kind = Kind.FORWARD if arrives else Kind.SEND
             sent = nat.leaving(depth, here, flow, self._masqueraded(leaving, via or flow.to, flow.to.version))
-            yield Stage(kind, here, flow, arrives, leaves, via, depth, back, None, meets, sent, by_file)
+            is_open = len(ways) > 1
+            yield Stage(kind, here, flow, arrives, leaves, via, depth, back, None, meets, sent, by_file, is_open)
             flow = sent or flow
             following = crosses[position] if position < len(crosses) else None
             position += following is not None

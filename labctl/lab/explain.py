@@ -19,6 +19,7 @@ from labctl.diagnosis.gather import Gather, Looked, elsewhere
 from labctl.diagnosis.kernel_way import onward
 from labctl.diagnosis.last_seen import stops
 from labctl.diagnosis.look_ups import look_ups
+from labctl.diagnosis.open_ways import taken
 from labctl.diagnosis.passages import passed
 from labctl.diagnosis.path import Paths
 from labctl.diagnosis.reasons import Reason
@@ -164,11 +165,11 @@ class Explainer:
         asked, stages = self._asked[result.name], self._stages[result.name]
         found = self._found
         translated = {**redirected, **followed(self._connections(stage.namespace for stage in stages))}
-        if translated:
-            stages = self._paths.stages(asked, translated)
+        every, probes, answers = seen_of(asked, self._seen().packets, self._ports)
+        if translated or any(stage.is_open for stage in stages):
+            stages = taken(self._gather, self._paths, asked, translated, (every, probes, answers), found)
         if stages and asked.answered:
             stages = tuple(onward(self._gather, stages, found))
-        every, probes, answers = seen_of(asked, self._seen().packets, self._ports)
         case = Case(
             self._wanted.topology,
             self._file,

@@ -18,6 +18,7 @@ from tests.diagnosis.faults import (
     pairs,
     routes,
     settings,
+    several,
     translated,
     written,
 )
@@ -33,7 +34,7 @@ BY_CLASS: Mapping[str, tuple[Fault, ...]] = {
     "engines, sockets": engines.FAULTS,
     "firewalls, NAT": firewalls.FAULTS,
     "tc, xfrm, others": others.FAULTS,
-    AFTERWARDS: (*afterwards.FAULTS, *moved.FAULTS, *translated.FAULTS, *written.FAULTS),
+    AFTERWARDS: (*afterwards.FAULTS, *moved.FAULTS, *several.FAULTS, *translated.FAULTS, *written.FAULTS),
 }
 
 PAIRS: tuple[Pair, ...] = pairs.among(chain.from_iterable(BY_CLASS.values()))
