@@ -13,7 +13,7 @@ from labctl.diagnosis.path import Stage
 from labctl.diagnosis.reasons import Reason
 from labctl.diagnosis.verdict import Verdict, Witness
 from labctl.kernel.lookup import Way
-from labctl.plan.left_alone import DESCRIBED
+from labctl.plan.left_alone import is_described
 from labctl.topology.interface_ref import InterfaceRef
 
 
@@ -22,7 +22,7 @@ def way_through(case: Case, stages: Iterable[Stage]) -> Iterator[Verdict]:
     for stage in stages:
         way = case.ways.get(stage)
         link = case.link(InterfaceRef(stage.namespace, way.interface)) if isinstance(way, Way) else None
-        if link is None or link.kind in DESCRIBED:
+        if link is None or is_described(link):
             continue
         ref = InterfaceRef(stage.namespace, link.name)
         words = f"packets go through {ref}, which the file does not describe; what took them behind it is not known"

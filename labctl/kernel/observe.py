@@ -40,7 +40,7 @@ from labctl.plan.facts import Link, LinkCounters, Namespace
 from labctl.plan.steps.addresses import ADDRGENMODES
 from labctl.process.syscalls import network_namespace
 
-_IFLA_TUN_OWNER, _IFLA_INET6_ADDR_GEN_MODE = 1, 8  # linux/if_link.h
+_IFLA_TUN_OWNER, _IFLA_TUN_PERSIST, _IFLA_INET6_ADDR_GEN_MODE = 1, 6, 8  # linux/if_link.h
 _OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")  # IF_OPER_* of linux/if.h
 
 
@@ -134,6 +134,7 @@ def _link(link: LinkMessage) -> Link:
         mtu=link.number(IFLA_MTU) or 0,
         mac=mac,
         owner=_owner(link) if kind in ("tun", "tap") else "",
+        persistent=number(link.nested(IFLA_LINKINFO, IFLA_INFO_DATA), _IFLA_TUN_PERSIST) != 0,
         addrgenmode=_addrgenmode(link),
         stand_in=stand_in,
         options=options.of_link(link),

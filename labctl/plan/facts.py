@@ -74,6 +74,7 @@ class Link:
     mtu: int
     mac: str = ""
     owner: str = ""  # of a tun or tap: the user who may attach
+    persistent: bool = True  # and not a tun or tap that goes with the program that has made it
     peer: InterfaceRef | None = None  # of a veth: its other end, where that is of the lab
     master: str = ""
     netem: Impairment | None = None  # what packets suffer that it sends, where it has a netem qdisc

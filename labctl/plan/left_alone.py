@@ -1,6 +1,7 @@
 """What the lines and the programs of a file make, and no topology has keys for: it is no drift, and stays as it is.
 
-By `exec:` and `programs:` a lab has interfaces of kinds that no file describes: tunnels of the kernel, VLANs, bonds.
+By `exec:` and `programs:` a lab has interfaces that no file describes: tunnels of the kernel, VLANs, bonds, and the TUN
+or TAP devices that a program makes for as long as it runs.
 Such an interface keeps its addresses and the routes through it. Qdiscs and IPsec may be made by lines. A plan says what
 it has left alone.
 """
@@ -11,14 +12,17 @@ from collections.abc import Collection, Iterator, Set
 from dataclasses import replace
 
 from labctl.plan import steps
-from labctl.plan.facts import Facts, Namespace
+from labctl.plan.facts import Facts, Link, Namespace
 from labctl.plan.routes import Route
 from labctl.plan.steps import Step
 
-DESCRIBED = ("lo", "dummy", "veth", "bridge", "tun", "tap")
-"""The kinds of interfaces that a topology describes."""
-
+_DESCRIBED = ("lo", "dummy", "veth", "bridge", "tun", "tap")
 _BY_LINES = "lines of `exec:` may have made it"
+
+
+def is_described(link: Link) -> bool:
+    """Return whether a topology can describe an interface that is there."""
+    return link.kind in _DESCRIBED and link.persistent
 
 
 def without(facts: Facts, wanted: Collection[Step]) -> Facts:
@@ -36,12 +40,12 @@ def without(facts: Facts, wanted: Collection[Step]) -> Facts:
 
 
 def _without_links(space: Namespace, asked: Set[str]) -> Namespace:
-    others = {name: link for name, link in space.links.items() if link.kind not in DESCRIBED and name not in asked}
+    others = {name: link for name, link in space.links.items() if not is_described(link) and name not in asked}
     if not others:
         return space
     links = {name: link for name, link in space.links.items() if name not in others}
     routes = tuple(route for route in space.routes if others.keys().isdisjoint(_devices(route)))
-    unseen = {f"interface {name}": f"no file describes a {link.kind or 'device'}" for name, link in others.items()}
+    unseen = {f"interface {name}": f"no file describes this {link.kind or 'device'}" for name, link in others.items()}
     return replace(space, links=links, routes=routes, unseen={**space.unseen, **unseen})
 
 

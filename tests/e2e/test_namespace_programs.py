@@ -53,6 +53,32 @@ def fetched(here: World, port: int = 80) -> str:
     return here.labctl("exec", "client", "--", "python3", "-c", code).stdout.strip()
 
 
+VPN = """\
+#!/usr/bin/env python3
+import fcntl, os, struct, subprocess, time
+descriptor = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(descriptor, 0x400454CA, struct.pack("16sH22x", b"vpn0", 0x1001))  # TUNSETIFF, IFF_TUN | IFF_NO_PI
+for line in ("address add 10.7.0.1/24 dev vpn0", "link set vpn0 up", "route add 10.6.0.0/16 dev vpn0"):
+    subprocess.run(["ip", *line.split()], check=True)
+print("ready", flush=True)
+time.sleep(1000)
+"""
+
+
+def test_the_device_of_a_program_is_its_own_and_goes_with_it(here: World) -> None:
+    script(here, VPN)
+    file = lab(here, "{name: vpn, command: ./x, ready: {log: ready}}")
+    here.labctl("up", file)
+    assert here.json("status")["drift"] == []
+    assert "interface vpn0 in server" in here.labctl("up", file).stdout
+    assert "10.6.0.0/16" in here.labctl("exec", "server", "--", "ip", "route").stdout, "it is as it was"
+    without = lab(here)
+    here.labctl("up", without)
+    assert "vpn0" not in here.labctl("exec", "server", "--", "ip", "link").stdout
+    assert here.json("status")["drift"] == []
+    here.labctl("down")
+
+
 def test_a_web_server_is_made_with_the_lab_and_gone_with_it(here: World) -> None:
     (here.home / "www").mkdir()
     file = lab(here, "{name: web, command: python3 -m http.server 80, ready: {tcp: 80}, cwd: www}")

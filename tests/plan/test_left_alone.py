@@ -67,6 +67,16 @@ def test_what_stays_and_what_goes(what: str, namespace: str, kind: str, gone: se
     assert bool(told) == bool(gone)
 
 
+@pytest.mark.parametrize(("what", "stays"), [(PROGRAMS, True), (LINES, True), (NONE, False)])
+def test_a_device_that_goes_with_its_program_stays(what: str, stays: bool) -> None:
+    topology = lab(what)
+    facts = made(topology, "a", "tun")
+    space = facts.namespaces["a"]
+    own = replace(space, links={**space.links, "t0": replace(space.links["t0"], persistent=False)})
+    told = differing(topology, replace(facts, namespaces={**facts.namespaces, "a": own}))
+    assert any("t0" in each for each in told) is not stays, told
+
+
 def test_an_interface_that_the_file_wants_of_another_kind_goes() -> None:
     topology = loads((LAB % LINES).replace("{eth0: {kind: veth", "{t0: {kind: tun}, eth0: {kind: veth", 1), "lab.yaml")
     assert any("t0" in each for each in differing(topology, made(topology, "a", "vxlan")))
