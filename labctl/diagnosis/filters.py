@@ -49,11 +49,17 @@ def queue(case: Case, number: int) -> Iterator[Verdict]:
         if link is None:
             continue
         yield from _taken(case, ref, outgoing)
-        program = next((word for word in ("xdpgeneric", "xdpdrv") if link.options.get(word) == "on"), "")
-        if program and not outgoing:
-            words = f"an XDP program is attached to {ref}, and is asked before anything else"
-            seen = Witness(str(ref), program, "on")
-            yield Verdict(str(ref), Reason.TRAFFIC_CONTROL, words, (seen,), fixes.up(case))
+
+
+def express(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that an XDP program is attached where packets come in: it counts nothing of what it took."""
+    ref = _entrance(case.stages[number])
+    link = case.link(ref)
+    program = next((word for word in ("xdpgeneric", "xdpdrv") if link and link.options.get(word) == "on"), "")
+    if program:
+        words = f"an XDP program is attached to {ref}, and is asked before anything else"
+        seen = Witness(str(ref), program, "on")
+        yield Verdict(str(ref), Reason.TRAFFIC_CONTROL, words, (seen,), fixes.up(case))
 
 
 def impairs(case: Case, number: int, words: Collection[str]) -> Iterator[Verdict]:

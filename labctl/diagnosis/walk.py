@@ -11,7 +11,7 @@ A packet that no question explains is lost between two places, and that is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from labctl.diagnosis import (
@@ -75,23 +75,27 @@ _ON_THE_WAY_OUT = (
         nat.rewritten,
         filters.policy,
         filters.queue,
+        filters.express,
         sizes.next_mtu,
     ),
     neighbours.unresolved,
 )
 _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
     Kind.SEND: _ON_THE_WAY_OUT,
-    Kind.CROSS: (neighbours.other_host, sizes.next_mtu, filters.queue, cables.drops),
-    Kind.SWITCH: (neighbours.other_host, links.flooding, sizes.next_mtu, filters.queue),
+    Kind.CROSS: (neighbours.other_host, sizes.next_mtu, filters.queue, filters.express, cables.drops),
+    Kind.SWITCH: (neighbours.other_host, links.flooding, sizes.next_mtu, filters.queue, filters.express),
     Kind.FORWARD: (settings.time_to_live, destinations.of_none, *_ON_THE_WAY_OUT),
     Kind.DELIVER: (
-        *(filters.queue, nat.translated, firewall.changed, nat.rewritten, filters.corrupted, filters.policy),
-        *(settings.echo_limited, sockets.buffers, engines.stranger),
+        *(filters.queue, filters.express, nat.translated, firewall.changed, nat.rewritten, filters.corrupted),
+        *(filters.policy, settings.echo_limited, sockets.buffers, engines.stranger),
     ),
     Kind.READ: (engines.drops, engines.impaired),
     Kind.WRITE: (engines.drops, engines.impaired),
 }
 """What is known of a packet that was lost at just this stage."""
+
+_COUNTED = (engines.drops, cables.drops, filters.queue)
+"""Questions of these that ask for what was counted, and so for what was lost of packets that were sent again."""
 
 
 def verdicts(case: Case) -> list[Verdict]:
@@ -116,8 +120,8 @@ def _verdicts(case: Case) -> list[Verdict]:
         if number not in lost_at and not _is_refuted(case, number) and not nat.may_translate(case, first, number):
             found += (_placed(case.stages[number], verdict) for verdict in _asked(case, number, _STATES))
     known = without_symptoms(_each_once(found)) or list(wrong_answers.by_another(case))
-    if not known and (too_large := list(sizes.where_smaller_pass(case))):
-        return too_large
+    if not known and (told := list(sizes.where_smaller_pass(case)) or _sent_again(case)):
+        return told
     unknown = (number for number, told in causes.items() if not told and not _is_told(case, number, known))
     found = [*known, *(_seen(case, number, _unknown(case, number)) for number in unknown)]
     return found or list(sizes.cut(case)) or [_miscounted(case)]
@@ -159,6 +163,19 @@ def _is_told(case: Case, number: int, known: Iterable[Verdict]) -> bool:
     return any(namespace_of(verdict) in names for verdict in known)
 
 
+def _sent_again(case: Case) -> list[Verdict]:
+    """Return what took packets of a connection that were sent again: the last are seen further than the first."""
+    if case.asked.protocol != "tcp":
+        return []
+    questions = {kind: [each for each in asked if each in _COUNTED] for kind, asked in _EVENTS.items()}
+    found = (
+        _placed(stage, verdict)
+        for number, stage in enumerate(case.stages)
+        for verdict in _asked(case, number, questions)
+    )
+    return [replace(verdict, evidence=(*verdict.evidence, *case.miscounted)) for verdict in _each_once(found)]
+
+
 def _miscounted(case: Case) -> Verdict:
     """Return that all packets were seen where the file says, and other numbers were counted than expected."""
     words = "all packets were seen on their way, and other numbers were counted than the file asks for"
@@ -195,7 +212,7 @@ def _span(case: Case, number: int) -> list[int]:
     return numbers
 
 
-def _asked(case: Case, number: int, questions: Mapping[Kind, tuple[Question, ...]]) -> list[Verdict]:
+def _asked(case: Case, number: int, questions: Mapping[Kind, Sequence[Question]]) -> list[Verdict]:
     stage = case.stages[number]
     if case.space(stage.namespace).gone:
         return [links.gone(case, stage.namespace)]

@@ -86,6 +86,17 @@ def test_netem_is_named_where_it_has_dropped_or_holds_packets(counted: Counted, 
     assert {verdict.reason for verdict in found} == reasons
 
 
+@pytest.mark.parametrize(("outcome", "seen"), [("answered", None), ("silent", Kind.DELIVER)])
+def test_what_took_packets_that_tcp_has_sent_again_is_named(outcome: str, seen: Kind | None) -> None:
+    """The last of them was seen everywhere, or came too late."""
+    case = replace(healthy(topology("two-site"), "hello-over-tcp-a-to-b"), outcome=outcome)
+    case = at(case, seen, "siteB") if seen else case
+    assert {verdict.reason for verdict in walk.verdicts(case)} == {Reason.UNKNOWN}
+    sent = case.engines[InterfaceRef.typed("siteA:tun0")].counted
+    lossy = with_engine(case, "siteA:tun0", counted={**sent, "out_lost": 2}, impaired={"out": "loss 30%"})
+    assert named(walk.verdicts(lossy)) == {("siteA:tun0", "impaired")}
+
+
 def at(case: Case, kind: Kind, namespace: str, depth: int = 0, back: bool = False) -> Case:
     """The same case, in which packets were seen up to before a stage."""
     return followed(case, number_of(case, kind, namespace, depth, back))
