@@ -12,7 +12,7 @@ from functools import cached_property
 
 from labctl.diagnosis.path import Asked, Kind, Stage
 from labctl.diagnosis.verdict import Witness
-from labctl.engine.counters import DROPS_OUT
+from labctl.engine.counters import DROPS_IN, DROPS_OUT
 from labctl.frozen import frozen
 from labctl.kernel.addresses import Address
 from labctl.kernel.conntrack import Connection
@@ -58,6 +58,7 @@ class Space:
     policies: Sequence[Policy] = ()  # of IPsec
     moved: Mapping[str, int] = field(default_factory=dict)  # SNMP counters, by their names in nstat(8)
     dropped: Mapping[str, int] = field(default_factory=dict)  # packets that an interface did not take in, by its name
+    unsent: Mapping[str, int] = field(default_factory=dict)  # packets that an interface did not send, by its name
 
 
 @frozen
@@ -146,14 +147,20 @@ class Case:
         return self.space(ref.namespace).links.get(ref.interface)
 
     def passed(self, number: int) -> bool:
-        """Return whether a packet was seen at the end of a stage."""
+        """Return whether a packet was seen at the end of a stage; of an engine, whether it may have passed all.
+
+        An engine that has passed those of others may have lost this one to a queue that was full.
+        """
         stage = self.stages[number]
+        space = self.space(stage.namespace)
         if stage.kind is Kind.READ:
-            return self.counted(stage.ref, "udp_sent_packets") > 0 and not self.lost_in(stage.ref, DROPS_OUT)
+            lost = self.lost_in(stage.ref, DROPS_OUT) or space.unsent.get(stage.ref.interface)
+            return self.counted(stage.ref, "udp_sent_packets") > 0 and not lost
         if stage.kind is Kind.DELIVER:
             device = self.engine_behind(number)
             received, strange = (self.counted(device, name) for name in ("udp_received_packets", "in_not_from_peer"))
-            return received > strange
+            full = "UdpRcvbufErrors" in space.moved and not self.lost_in(device, DROPS_IN)
+            return received > strange and not full
         return any(True for _ in self.seen_at(number))
 
     def engine_behind(self, number: int) -> InterfaceRef | None:
@@ -166,7 +173,7 @@ class Case:
         engine = self.engines.get(device) if device else None
         return engine.counted.get(name, 0) if engine else 0
 
-    def lost_in(self, device: InterfaceRef, names: Sequence[str]) -> int:
+    def lost_in(self, device: InterfaceRef | None, names: Sequence[str]) -> int:
         """Return how many packets an engine dropped while the check ran, by some of its reasons."""
         return sum(self.counted(device, name) for name in names)
 

@@ -1,4 +1,4 @@
-"""What else takes a packet away at a hop: an IPsec policy, a queue or a filter of tc(8), a wrong checksum."""
+"""What else takes a packet away at a hop: an IPsec policy, a queue, a filter of tc(8), a wrong checksum."""
 
 from __future__ import annotations
 
@@ -60,6 +60,16 @@ def express(case: Case, number: int) -> Iterator[Verdict]:
         words = f"an XDP program is attached to {ref}, and is asked before anything else"
         seen = Witness(str(ref), program, "on")
         yield Verdict(str(ref), Reason.TRAFFIC_CONTROL, words, (seen,), fixes.up(case))
+
+
+def overflow(case: Case, number: int) -> Iterator[Verdict]:
+    """Yield that a TUN device has dropped packets, of which more came than were read (drivers/net/tun.c)."""
+    ref = case.stages[number].ref
+    count = case.space(ref.namespace).unsent.get(ref.interface, 0)
+    if count:
+        words = f"more packets went into {ref} than its engine could read: its queue was full, and {count} were dropped"
+        seen = Witness(str(ref), "tx_dropped", f"+{count}")
+        yield Verdict(str(ref), Reason.SOCKET_BUFFER, words, (seen,), "")
 
 
 def impairs(case: Case, number: int, words: Collection[str]) -> Iterator[Verdict]:

@@ -73,7 +73,7 @@ class Reason(StrEnum):
     OTHER_LISTENER = "other-listener"  # another program has the port
     LISTENS_ELSEWHERE = "listens-elsewhere"
     PROGRAM_STOPPED = "program-stopped"  # it has the port: SIGSTOP, a debugger, a freezer
-    SOCKET_BUFFER = "socket-buffer"
+    SOCKET_BUFFER = "socket-buffer"  # or the queue of a TUN device: its program has not read as much as came
 
     IMPAIRED = "impaired"  # by labctl, as the file or `labctl impair` says
     ANSWERED_BY_ANOTHER = "answered-by-another"  # the reply is not of the namespace that the file means

@@ -89,12 +89,12 @@ _EVENTS: Mapping[Kind, tuple[Question, ...]] = {
         *(filters.queue, filters.express, nat.translated, firewall.changed, nat.rewritten, filters.corrupted),
         *(filters.policy, settings.echo_limited, sockets.buffers, engines.stranger),
     ),
-    Kind.READ: (engines.drops, engines.impaired),
+    Kind.READ: (engines.drops, engines.impaired, filters.overflow),
     Kind.WRITE: (engines.drops, engines.impaired),
 }
 """What is known of a packet that was lost at just this stage."""
 
-_COUNTED = (engines.drops, cables.drops, filters.queue)
+_COUNTED = (engines.drops, cables.drops, filters.queue, filters.overflow)
 """Questions of these that ask for what was counted, and so for what was lost of packets that were sent again."""
 
 

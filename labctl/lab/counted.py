@@ -14,23 +14,31 @@ from labctl.kernel.traffic_control import TrafficControl, traffic_control
 
 @frozen
 class Counted:
-    """SNMP counters, packets that interfaces did not take in, and what queues and filters did."""
+    """SNMP counters, packets that interfaces did not take in or did not send, and what queues and filters did."""
 
     snmp: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    unsent: Mapping[str, int] = field(default_factory=dict)
     control: Mapping[str, TrafficControl] = field(default_factory=dict)
 
     def since(self, before: Counted) -> Counted:
         """Return what was added, without what did not change."""
         nothing = TrafficControl((), ())
-        control = {name: each.since(before.control.get(name, nothing)) for name, each in self.control.items()}
-        return Counted(snmp.moved(before.snmp, self.snmp), snmp.moved(before.dropped, self.dropped), control)
+        return Counted(
+            snmp.moved(before.snmp, self.snmp),
+            snmp.moved(before.dropped, self.dropped),
+            snmp.moved(before.unsent, self.unsent),
+            {name: each.since(before.control.get(name, nothing)) for name, each in self.control.items()},
+        )
 
 
 def counted(name: str) -> Counted:
     """Return what was counted in a namespace so far."""
     with suppress(LabError, OSError), namespaces.inside(name):
-        found = interfaces.details()
-        dropped = {each: details.statistics.get("rx_dropped", 0) for each, details in found.items()}
-        return Counted(snmp.counters(), dropped, traffic_control())
+        found = {each: details.statistics for each, details in interfaces.details().items()}
+        dropped, unsent = (
+            {each: statistics.get(name, 0) for each, statistics in found.items()}
+            for name in ("rx_dropped", "tx_dropped")
+        )
+        return Counted(snmp.counters(), dropped, unsent, traffic_control())
     return Counted()

@@ -129,6 +129,7 @@ class GatherHere:
             policies=policies,
             moved=moved.snmp,
             dropped=moved.dropped,
+            unsent=moved.unsent,
         )
 
     def engines(self) -> Mapping[InterfaceRef, Engine]:

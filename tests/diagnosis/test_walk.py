@@ -218,6 +218,29 @@ CAUSES: dict[str, tuple[Callable[[Case], Case], tuple[str, str]]] = {
 }
 
 
+def _beside(case: Case) -> Case:
+    """The case beside others, whose packets the engines have passed on."""
+    for device in ("siteA:tun0", "siteB:tun1"):
+        case = with_engine(case, device, counted={"udp_sent_packets": 900, "udp_received_packets": 900})
+    return case
+
+
+def test_what_others_fill_has_dropped_a_packet_though_the_engine_passes_theirs() -> None:
+    whole = healthy(topology(TUNNEL[0]), TUNNEL[1])
+    queue = with_space(at(whole, Kind.READ, "siteA"), "siteA", unsent={"tun0": 7})
+    assert named(walk.verdicts(_beside(queue))) == {("siteA:tun0", "socket-buffer")}
+    full = [replace(each, drops=7) for each in whole.spaces["siteB"].sockets]
+    buffer = with_space(at(whole, Kind.DELIVER, "siteB", 1), "siteB", sockets=full, moved={"UdpRcvbufErrors": 7})
+    assert named(walk.verdicts(_beside(buffer))) == {("siteB", "socket-buffer")}
+
+
+def test_a_connection_that_sent_again_was_dropped_where_a_queue_was_full() -> None:
+    case = healthy(topology("two-site"), "hello-over-tcp-a-to-b")
+    found = walk.verdicts(replace(with_space(case, "siteA", unsent={"tun0": 3}), outcome="answered"))
+    assert named(found) == {("siteA:tun0", "socket-buffer")}
+    assert named(walk.verdicts(replace(case, outcome="answered"))) == {("siteA", "unknown")}
+
+
 def _bridged(case: Case, namespace: str, interface: str) -> Case:
     space = case.spaces[namespace]
     bridge = Link("mine", "bridge", True, True, "up", 1500)
