@@ -75,7 +75,8 @@ class Explainer:
     def _look(self, check: str, *, with_packets: bool) -> None:
         if self._looked.missed:
             self._crowd = self._crowd.joined_by(self._looked.packets, self._ports)
-        program = self._crowd.program(self._asked.get(check), self._ports) if with_packets else NOTHING
+        crowd, asked = self._crowd, self._asked.get(check)
+        program = crowd.program(asked, self._ports, self._translated(check)) if with_packets else NOTHING
         self._gather.begin(list(self._watched.get(check, ())), program)
         self._looked = Looked()
 
@@ -96,10 +97,13 @@ class Explainer:
         """
         stages, one = self._stages[check], self._checks[check]
         nowhere = self._asked[check].answered and any(stage.leads_nowhere for stage in stages)
-        nowhere = nowhere or any(self._wanted.topology.namespaces[name].nft for name in self._on_the_way[check])
-        if nowhere:
+        if nowhere or self._translated(check):
             return self._wanted.topology.namespaces
         return dict.fromkeys((*self._on_the_way[check], *(ref.namespace for ref in (*one.crosses, *one.quiet))))
+
+    def _translated(self, check: str) -> bool:
+        """Return whether a ruleset may translate the packets of a check."""
+        return any(self._wanted.topology.namespaces[name].nft for name in self._on_the_way.get(check, ()))
 
     def crossed(self, check: Check, points: Collection[CountingPoint]) -> Crossed:
         """Return whose packets have passed these points since the check began."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
-from labctl.kernel.flow_filter import INSTRUCTIONS, LARGE, MOST, without
+from labctl.kernel.bpf import INSTRUCTIONS
+from labctl.kernel.flow_filter import LARGE, MOST, MOST_SERVICES, without
+from labctl.kernel.packet_taps import attach
 
 ETHERNET, TUN = 1, 0xFFFE  # linux/if_arp.h
 ACCEPTED = 0xFFFFFFFF
@@ -48,7 +51,7 @@ def run(program: bytes, device: int, frame: bytes) -> int:
         elif code in (0x01, 0x61, 0x07):
             x = {0x01: k, 0x61: memory[k], 0x07: a}[code]
         else:
-            results = {0x60: memory[k % 16], 0x87: x, 0x04: a + k, 0x0C: a + x, 0x14: a - k, 0x2C: a * x}
+            results = {0x60: memory[k % 16], 0x87: x, 0x04: a + k, 0x0C: a + x, 0x14: a - k, 0x1C: a - x, 0x2C: a * x}
             results |= {0x3C: a // (x or 1), 0x54: a & k, 0x64: a << k % 32, 0x74: a >> k % 32}
             a = results[code] % 2**32
 
@@ -109,6 +112,53 @@ def test_a_train_in_a_tunnel_is_refused_if_each_of_its_packets_is(
     assert run(without(old, [8000]), device, frame) == ACCEPTED
 
 
+def framed(packet: Any, inside: bool) -> bytes:
+    """A packet alone, or in a tunnel."""
+    return bytes(IP() / UDP(sport=1, dport=9000) / Raw(bytes(packet)) if inside else packet)
+
+
+plain = st.sampled_from([IP(), IPv6()])
+of_services = st.builds(lambda h, k, s, d: h / k(sport=s, dport=d), plain, st.sampled_from([TCP, UDP]), few, few)
+
+
+@given(of_services, st.sets(few), st.booleans())
+def test_what_has_the_port_of_a_service_is_refused(packet: Any, services: set[int], inside: bool) -> None:
+    expected = ACCEPTED if services.isdisjoint((packet.sport, packet.dport)) else 0
+    assert run(without((), [9000], services=services), TUN, framed(packet, inside)) == expected
+
+
+def ping(header: Any, kind: int, payload: bytes) -> Any:
+    return header / Raw(bytes([kind, 0, 0, 0, 0, 1, 0, 1]) + payload)
+
+
+@given(st.integers(0, 140), st.sampled_from([b"mark", b"marking", b"other", b""]), st.booleans(), st.booleans())
+def test_an_echo_without_the_mark_is_refused(kind: int, payload: bytes, later: bool, inside: bool) -> None:
+    header = IPv6(nh=58) if later else IP(proto=1)
+    is_echo = kind in ((128, 129) if later else (0, 8))
+    program = without((), [9000], mark=b"mark")
+    if is_echo or kind not in (0, 8, 128, 129):
+        expected = 0 if is_echo and payload[:4] != b"mark" else ACCEPTED
+        assert run(program, TUN, framed(ping(header, kind, payload), inside)) == expected
+    assert run(without((), [9000]), TUN, framed(ping(header, kind, payload), inside)) == ACCEPTED
+
+
+def test_one_echo_with_the_mark_among_others_in_a_tunnel_is_accepted() -> None:
+    own, other = (bytes(ping(IP(proto=1), 8, payload)) for payload in (b"mark", b"blah"))
+    program = without((), [9000], mark=b"mark")
+    for train, result in ((other * 3, 0), (other + own + other, ACCEPTED), (other + other + own, ACCEPTED)):
+        assert run(program, TUN, framed(Raw(train), True)) == result
+
+
+@given(st.integers(0, 3), st.sampled_from([1, 6, 17]), st.sets(st.sampled_from([1, 6, 17])), st.booleans())
+def test_parts_but_the_first_are_refused_by_their_protocol(at: int, kind: int, refused: set[int], later: bool) -> None:
+    header = IPv6() / IPv6ExtHdrFragment(nh=kind, offset=at, m=1) if later else IP(frag=at, proto=kind, flags="MF")
+    frame = bytes(header / Raw(bytes(40)))
+    assert run(without((), [], fragments=refused), TUN, frame) == (0 if at and kind in refused else ACCEPTED)
+    first_is_known = without({(0, 0)}, [], {(0, 0)}, fragments=refused)
+    if not at and kind != 1:
+        assert run(first_is_known, TUN, frame) == 0
+
+
 @given(st.lists(others | segments, min_size=1, max_size=3), flows)
 def test_another_packet_in_a_tunnel_is_accepted(carried: list[Any], old: set[tuple[int, int]]) -> None:
     frame = bytes(IP() / UDP(sport=1, dport=9000) / Raw(b"".join(map(bytes, carried))))
@@ -125,5 +175,9 @@ def test_what_is_no_such_packet_is_accepted() -> None:
 
 def test_the_kernel_takes_as_many_flows_as_fit() -> None:
     many = {(port, 1) for port in range(2 * MOST)}
-    for program in (without(many, range(9000, 9000 + 2 * MOST)), without(many, range(9000, 9000 + 2 * MOST), many)):
+    tunnels = range(9000, 9000 + 2 * MOST)
+    services = range(1, 2 * MOST_SERVICES)
+    for program in (without(many, tunnels), without(many, tunnels, many, services, [1, 17], b"mark"), without((), ())):
         assert len(program) // 8 <= INSTRUCTIONS
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            attach(taken, program)
