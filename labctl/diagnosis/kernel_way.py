@@ -12,15 +12,14 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from labctl.diagnosis.gather import Gather, LookUp
-from labctl.diagnosis.path import Kind, Stage
+from labctl.diagnosis.path import Kind, Paths, Stage
 from labctl.kernel.flow import Flow
 from labctl.kernel.lookup import NoWay, Way
 from labctl.plan.facts import Namespace
 from labctl.topology.interface_ref import InterfaceRef
-from labctl.topology.values import Host
 
 
-def onward(gather: Gather, stages: Sequence[Stage], found: Mapping[str, Namespace]) -> Iterator[Stage]:
+def onward(gather: Gather, paths: Paths, stages: Sequence[Stage], found: Mapping[str, Namespace]) -> Iterator[Stage]:
     """Yield the stages of a way, with those by the kernel's routes in place of the last, where that leads nowhere.
 
     Where such a way ends at the destination, those of the answer follow: the file does not know its way either.
@@ -28,14 +27,14 @@ def onward(gather: Gather, stages: Sequence[Stage], found: Mapping[str, Namespac
     *known, last = stages
     yield from known
     left = {each.ref for each in known if each.leaves}
-    end = yield from _by_kernel(gather, last, left, found)
+    end = yield from _by_kernel(gather, paths, last, left, found)
     if end is not None and not end.back and end.flow.source is not None:
         answer = Stage(Kind.SEND, end.namespace, end.flow.answer, depth=end.depth, back=True, by_file=False)
-        yield from _by_kernel(gather, answer, set(), found)
+        yield from _by_kernel(gather, paths, answer, set(), found)
 
 
 def _by_kernel(
-    gather: Gather, stage: Stage, left: set[InterfaceRef], found: Mapping[str, Namespace]
+    gather: Gather, paths: Paths, stage: Stage, left: set[InterfaceRef], found: Mapping[str, Namespace]
 ) -> Generator[Stage, None, Stage | None]:
     """Yield the stages of a way from one that leads nowhere by the file. Return the one that takes the packet in."""
     while stage.leads_nowhere and stage.ref not in left:
@@ -49,20 +48,25 @@ def _by_kernel(
         leaving = InterfaceRef(stage.namespace, way.interface)
         left.add(leaving)
         peer = _peer(leaving, found)
-        next_hop = way.via or str(stage.flow.to)
-        meets = peer if peer and next_hop in _addresses(peer, found) else None
+        owners = _owners(way.via or str(stage.flow.to), found)
+        meets = peer if peer in owners else paths.on_link(leaving, owners)
         flow = stage.flow
         if flow.source is None and way.source:
             flow = replace(flow, source=ip_address(way.source))
         via = ip_address(way.via) if way.via else None
-        yield replace(stage, flow=flow, leaves=way.interface, via=via, meets=meets, by_file=False)
+        sent = replace(stage, flow=flow, leaves=way.interface, via=via, meets=meets, by_file=False)
+        yield sent
         if peer is None:
             return None
-        following = replace(stage, namespace=peer.namespace, flow=flow, arrives=peer.interface)
-        yield replace(following, kind=Kind.CROSS, before=leaving, by_file=True)
-        if found[peer.namespace].links[peer.interface].master:
+        end: InterfaceRef | None = peer
+        arriving = replace(stage, namespace=peer.namespace, flow=flow, arrives=peer.interface)
+        if _is_host(peer, found):
+            yield replace(arriving, kind=Kind.CROSS, before=leaving, by_file=True)
+        else:
+            end = yield from paths.over(sent)
+        if end is None or not _is_host(end, found):
             return None
-        stage = replace(following, kind=Kind.FORWARD, by_file=False)
+        stage = replace(arriving, kind=Kind.FORWARD, namespace=end.namespace, arrives=end.interface, by_file=False)
     yield stage
     return None
 
@@ -74,7 +78,7 @@ def _way(gather: Gather, stage: Stage, found: Mapping[str, Namespace]) -> Way | 
     """
     way = _looked_up(gather, stage, stage.flow, stage.arrives)
     if stage.arrives and _is_kept(gather, stage, way):
-        has_owner = way is not None and _has_owner(stage.flow.to, found)
+        has_owner = way is not None and _owners(str(stage.flow.to), found)
         way = _looked_up(gather, stage, replace(stage.flow, source=None), "") if has_owner else None
     return way if isinstance(way, Way) else None
 
@@ -93,12 +97,9 @@ def _is_kept(gather: Gather, stage: Stage, way: Way | NoWay | None) -> bool:
     return gather.setting(stage.namespace, "net/ipv6/conf/all/forwarding") == "0"
 
 
-def _has_owner(address: Host, found: Mapping[str, Namespace]) -> bool:
-    return any(
-        str(address) in _addresses(InterfaceRef(name, link), found)
-        for name, space in found.items()
-        for link in space.links
-    )
+def _owners(address: str, found: Mapping[str, Namespace]) -> list[InterfaceRef]:
+    every = (InterfaceRef(name, link) for name, space in found.items() for link in space.links)
+    return [ref for ref in every if address in _addresses(ref, found)]
 
 
 def _peer(leaving: InterfaceRef, found: Mapping[str, Namespace]) -> InterfaceRef | None:
@@ -108,6 +109,12 @@ def _peer(leaving: InterfaceRef, found: Mapping[str, Namespace]) -> InterfaceRef
     peer = link.peer if link else None
     there = found.get(peer.namespace) if peer else None
     return peer if peer and there and peer.interface in there.links else None
+
+
+def _is_host(ref: InterfaceRef, found: Mapping[str, Namespace]) -> bool:
+    """Return whether an interface is there, and is no port of a bridge."""
+    link = found[ref.namespace].links.get(ref.interface) if ref.namespace in found else None
+    return link is not None and not link.master
 
 
 def _addresses(ref: InterfaceRef, found: Mapping[str, Namespace]) -> set[str]:

@@ -21,7 +21,7 @@ that no namespace has, the last stage is a FORWARD by no interface, in the names
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from copy import copy
 from dataclasses import replace
 from enum import StrEnum
@@ -300,6 +300,15 @@ class Paths:
             yield self._step(before, step, flow, depth, back)
             before = step
         return meets
+
+    def on_link(self, leaving: InterfaceRef, several: Iterable[InterfaceRef]) -> InterfaceRef | None:
+        """Return the first of several interfaces that hears what leaves by one; None where none does."""
+        segment = self._segments.of(leaving)
+        return next((ref for ref in several if ref in segment and ref.namespace != leaving.namespace), None)
+
+    def over(self, sent: Stage) -> Generator[Stage, None, InterfaceRef | None]:
+        """Yield the stages of a frame that was sent to the interface that it meets, or to the end of the cable."""
+        return (yield from self._over(sent.ref, sent.meets, sent.flow, sent.depth, sent.back))
 
     def _step(self, before: InterfaceRef, step: InterfaceRef, flow: Flow, depth: int, back: bool) -> Stage:
         interface = self._spaces[before.namespace].interfaces.get(before.interface)

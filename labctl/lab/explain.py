@@ -173,7 +173,7 @@ class Explainer:
         if translated or any(stage.is_open for stage in stages):
             stages = taken(self._gather, self._paths, asked, translated, (every, probes, answers), found)
         if stages and asked.answered:
-            stages = tuple(onward(self._gather, stages, found))
+            stages = tuple(onward(self._gather, self._paths, stages, found))
         case = Case(
             self._wanted.topology,
             self._file,

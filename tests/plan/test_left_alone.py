@@ -30,10 +30,7 @@ def lab(what: str) -> Topology:
 
 def made(topology: Topology, namespace: str, kind: str) -> Facts:
     """The lab with what a person, a line or a program may have made in a namespace."""
-    kernel = Kernel()
-    for step in plan(topology, NOTHING):
-        kernel.perform(step)
-    facts = kernel.facts()
+    facts = as_made(topology)
     space = facts.namespaces[namespace]
     tunnel = Link("t0", kind, True, True, "up", 1400, addresses=("10.9.0.1/24",))
     eth0 = replace(space.links["eth0"], qdiscs=(Qdisc("tbf", "root"),))
@@ -80,3 +77,41 @@ def test_a_device_that_goes_with_its_program_stays(what: str, stays: bool) -> No
 def test_an_interface_that_the_file_wants_of_another_kind_goes() -> None:
     topology = loads((LAB % LINES).replace("{eth0: {kind: veth", "{t0: {kind: tun}, eth0: {kind: veth", 1), "lab.yaml")
     assert any("t0" in each for each in differing(topology, made(topology, "a", "vxlan")))
+
+
+def as_made(topology: Topology) -> Facts:
+    kernel = Kernel()
+    for step in plan(topology, NOTHING):
+        kernel.perform(step)
+    return kernel.facts()
+
+
+def with_link(facts: Facts, name: str, link: Link, *routes: Route) -> Facts:
+    """The facts with an interface of the namespace a, and with more routes there."""
+    space = facts.namespaces["a"]
+    space = replace(space, links={**space.links, name: link}, routes=(*space.routes, *routes))
+    return replace(facts, namespaces={**facts.namespaces, "a": space})
+
+
+@pytest.mark.parametrize(
+    ("what", "own", "stays"), [(PROGRAMS, "", True), (PROGRAMS, "192.0.2.1/30", False), (NONE, "", False)]
+)
+def test_an_address_of_an_interface_to_which_the_file_gives_none(what: str, own: str, stays: bool) -> None:
+    topology = loads((LAB % what).replace("192.0.2.1/30", own), "lab.yaml")
+    facts = as_made(topology)
+    eth0 = facts.namespaces["a"].links["eth0"]
+    leased = replace(eth0, addresses=(*eth0.addresses, "192.0.2.9/24"))
+    route = Route("0.0.0.0/0", via="192.0.2.2", dev="eth0")
+    assert (differing(topology, with_link(facts, "eth0", leased, route)) == set()) == stays
+
+
+@pytest.mark.parametrize(("what", "stays"), [(LINES, True), (PROGRAMS, False)])
+def test_how_a_bridge_works(what: str, stays: bool) -> None:
+    topology = loads(
+        (LAB % what).replace("{eth0: {kind: veth", "{br0: {kind: bridge}, eth0: {kind: veth", 1), "lab.yaml"
+    )
+    facts = as_made(topology)
+    br0 = facts.namespaces["a"].links["br0"]
+    changed = with_link(facts, "br0", replace(br0, options={**br0.options, "type bridge stp_state": "1"}))
+    assert (differing(topology, changed) == set()) == stays
+    assert differing(topology, with_link(changed, "br0", replace(br0, options={**br0.options, "arp": "off"})))
