@@ -190,13 +190,16 @@ class Case:
         return bool(packets) and all(any(self.is_at(each, stage) for each in one.sightings) for one in packets)
 
     def is_at(self, sighting: Sighting, stage: Stage) -> bool:
-        """Return whether a sighting is at the end of a stage, in as many tunnels, and in a frame that is taken in."""
+        """Return whether a sighting is at the end of a stage, in as many tunnels, and in a frame that is taken in.
+
+        Of a packet in fragments the first stands for it.
+        """
         station = sighting.station
         if not stage.is_on_the_wire or (station.ref, station.outgoing) != (stage.ref, stage.outgoing):
             return False
         link = self.link(stage.ref)
         strange = sighting.kind is PacketType.OTHERHOST and not (link and link.master)
-        if strange or len(sighting.layers) != stage.depth + 1:
+        if strange or len(sighting.layers) != stage.depth + 1 or sighting.layers[0].fragment_at:
             return False
         return sighting.layers[0].destination in (str(stage.flow.to), *self._translated_sources(stage))
 

@@ -15,7 +15,7 @@ from labctl.diagnosis.verdict import Witness
 from labctl.trace.dissect import Icmp, Tcp
 from labctl.trace.journeys import answers
 from labctl.trace.ladder import error_words
-from labctl.trace.sightings import Journey
+from labctl.trace.sightings import Journey, Sighting
 
 
 def stops(case: Case) -> list[int]:
@@ -82,7 +82,18 @@ def _stop(case: Case, probes: list[Journey]) -> int:
 def _is_seen(case: Case, number: int, probes: list[Journey], answered: list[Journey]) -> bool:
     stage = case.stages[number]
     journeys = answered if stage.back else probes
-    return any(case.is_at(each, stage) for journey in journeys for each in journey.sightings)
+    return any(
+        case.is_at(each, stage) and _is_followed_by_its_last(each, journey)
+        for journey in journeys
+        for each in journey.sightings
+    )
+
+
+def _is_followed_by_its_last(sighting: Sighting, journey: Journey) -> bool:
+    """Return whether the last fragment of a packet was seen where the first was; also where it is in one piece."""
+    first = sighting.layers[0]
+    there = (each.layers[0] for each in journey.sightings if each.station == sighting.station and each.layers)
+    return not first.more_fragments or any(each.fragment_at and not each.more_fragments for each in there)
 
 
 def _behind(case: Case, number: int) -> int:
