@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from ipaddress import ip_address
 
 from labctl.checks import echoes, icmp
@@ -172,6 +173,9 @@ def _opened(asked: Ping, identifier: int) -> socket.socket:
         words = (hidden >> shift & 0xFFFFFFFF for shift in range(0, 256, 32))
         connection.setsockopt(socket.IPPROTO_ICMPV6, ICMPV6_FILTER, struct.pack("=8I", *words))
     attach(connection, icmp.of_identifier(asked.to.version, identifier))
+    with suppress(BlockingIOError):  # what came before: it would take the room of what is meant
+        while True:
+            connection.recv(LARGEST, socket.MSG_DONTWAIT)
     # A packet is counted with the memory around it that it leaves unused: up to four times its bytes.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, min(asked.count * (4096 + 4 * asked.size), 1 << 29))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)  # so that EACCES is a route's
