@@ -121,14 +121,16 @@ class CheckItem(pytest.Item):
         if lacks:
             file.not_passed.add(check.name)
             pytest.skip(f"it needs {' and '.join(lacks)}, which did not pass")
-        with told(file.lab.name, file.own_name):
-            found = file.in_turn.verify(check.name)
+        file.not_passed.add(check.name)
+        try:
+            with told(file.lab.name, file.own_name):
+                found = file.in_turn.verify(check.name)
+        except pytest.fail.Exception as error:
+            raise NotAsked(str(error)) from None
         result = next(result for result in found.results if result.name == check.name)
-        if result.passed:
-            file.not_passed.discard(check.name)
-        else:
-            file.not_passed.add(check.name)
+        if not result.passed:
             self._fail(found, result)
+        file.not_passed.discard(check.name)
 
     def _fail(self, found: Verified, result: Result) -> None:
         """Report a check that has not passed, with the causes of it, or of what it needs and did not pass."""

@@ -91,6 +91,22 @@ def test_why_there_is_no_lab_is_told_once(tests: Pytest) -> None:
     assert ".py" not in told.partition("= ERRORS =")[2]
 
 
+ENDED = """\
+def pytest_runtest_call(item):
+    if item.name == "across":
+        item.parent.lab.down()
+"""
+
+
+def test_a_check_of_a_lab_that_is_gone_or_not_reached_is_an_error_and_no_failure(tests: Pytest) -> None:
+    """What needs it is skipped, as behind any other that did not pass."""
+    tests.here.file("tunnel.lab.yaml", NEEDS)
+    tests.here.file("conftest.py", ENDED)
+    found = tests.run("tunnel.lab.yaml")
+    found.assert_outcomes(errors=1, skipped=1)
+    found.stdout.fnmatch_lines(["ERROR*across - NotAsked: there is no lab named tunnel"])
+
+
 def test_two_workers_have_a_lab_each_or_one_has_it_alone(tests: Pytest) -> None:
     tests.here.file("tunnel.lab.yaml", GOOD)
     tests.run("tunnel.lab.yaml", "-n", "2").assert_outcomes(passed=2)
