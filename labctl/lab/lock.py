@@ -18,6 +18,7 @@ from labctl.hosts.record import lock_of, open_lock
 from labctl.lab.run_directory import ROOT, tidy
 from labctl.lab.state import State, none_named
 from labctl.process.disk import kept_in, refuse_if_others_may_write
+from labctl.process.processes import state_of
 from labctl.process.signals import block_signals
 
 
@@ -72,7 +73,7 @@ def _lock(lab: str, path: Path, open_: Callable[[], int]) -> int:
         except BlockingIOError:
             holder = _holder(fd)
             os.close(fd)
-            why = f"it is {holder}" if holder else ""
+            why = f"it is process {holder}" if holder else ""
             raise UsageError(f"another labctl is at work on lab {lab}", why, "wait until it has ended") from None
         os.close(fd)
 
@@ -108,17 +109,31 @@ def _make_directories(state: State) -> None:
 def asking(state: State) -> Iterator[None]:
     """Run checks of a lab in the body, alone: they count packets, so those of another command are waited for.
 
-    Raise UsageError where there is no lab any more.
+    Raise UsageError where there is no lab any more, and where the other command is stopped: it may be so for ever.
     """
     try:
         fd = os.open(state.directory / "engines", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         raise none_named(state.lab) from None
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _refuse_where_stopped(state.lab, fd)
+            fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
         os.close(fd)
+
+
+def _refuse_where_stopped(lab: str, fd: int) -> None:
+    """Raise UsageError where who holds a lock is stopped, as by Ctrl-Z."""
+    if (holder := _holder(fd)) and state_of(holder) == "T":
+        raise UsageError(
+            f"another labctl is amidst the checks of lab {lab}, and stopped",
+            "it counts their packets, so no other can ask them",
+            "bring it back with fg where Ctrl-Z has stopped it, or end it there",
+        )
 
 
 def at_work(state: State) -> bool:
@@ -142,8 +157,8 @@ def _is_held(path: Path) -> bool:
         os.close(fd)
 
 
-def _holder(fd: int) -> str:
-    """Return which process holds the lock on a file, by /proc/locks (proc(5)); empty where that does not tell.
+def _holder(fd: int) -> int | None:
+    """Return the PID of who holds the lock on a file, by /proc/locks (proc(5)); None where that does not tell.
 
     Inodes have the same numbers on every tmpfs, and each rootless environment has one of its own.
     """
@@ -152,5 +167,5 @@ def _holder(fd: int) -> str:
     for line in Path("/proc/locks").read_text().splitlines():
         held = re.search(r"FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+(\S+)\s", line)
         if held and held[2] == file:
-            return f"process {held[1]}"
-    return ""
+            return int(held[1])
+    return None

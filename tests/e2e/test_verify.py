@@ -121,6 +121,26 @@ def test_an_engine_that_does_not_work_is_where_the_packets_end(here: World) -> N
     here.labctl("down")
 
 
+SLOW = """\
+  - {name: first, ping: {from: siteA, to: 10.0.102.1, count: 1}}
+  - {name: then, ping: {from: siteA, to: 10.0.102.9, count: 1, timeout: 2}, expect: no-reply}
+"""
+
+
+def test_checks_that_ctrl_z_has_stopped_are_not_waited_for(here: World) -> None:
+    here.labctl("up", here.file("tunnel.yaml", tunnel(checks=SLOW)))
+    with here.start(here.command("verify"), stdout=subprocess.PIPE, process_group=0) as first:
+        assert first.stdout is not None and first.stdout.readline().startswith("pass first")
+        os.killpg(first.pid, signal.SIGTSTP)
+        assert os.WIFSTOPPED(os.waitpid(first.pid, os.WUNTRACED)[1])
+        said = here.labctl("verify", code=2).stderr
+        assert "amidst the checks of lab tunnel, and stopped" in said and "fg" in said and len(said.splitlines()) <= 3
+        os.killpg(first.pid, signal.SIGCONT)
+        assert "all passed" in first.stdout.read()
+    here.labctl("verify")
+    here.labctl("down")
+
+
 def causes(here: World) -> set[tuple[str, str]]:
     return {(cause["hop"], cause["reason"]) for cause in here.json("verify", code=1)["diagnosis"]}
 
