@@ -1,14 +1,14 @@
 """Why a check measures another loss, time or throughput than its bounds allow: what was counted along its way.
 
-So many packets are not looked at one by one. Where they were dropped is counted, by engines and queues; where none
-were, it is known which engine, or netem, delays them, or carries no more of them.
+So many packets are not looked at one by one. Where they were dropped is counted, by engines, queues and sockets; where
+none were, it is known which engine, or netem, delays them, or carries no more of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from labctl.diagnosis import engines, filters
+from labctl.diagnosis import engines, filters, sockets
 from labctl.diagnosis.facts import Case
 from labctl.diagnosis.path import Kind
 from labctl.diagnosis.reasons import Reason
@@ -17,6 +17,13 @@ from labctl.diagnosis.verdict import Verdict
 _SLOWS = ("delay", "jitter", "rate")
 _IMPAIRS = {"loss": (), "rtt": _SLOWS, "throughput": (*_SLOWS, "loss", "corrupt", "reorder")}
 """What of an impairment changes a number, beside the packets that it drops, which are counted."""
+
+_COUNTED = {
+    Kind.READ: (engines.drops, filters.overflow),
+    Kind.WRITE: (engines.drops,),
+    Kind.DELIVER: (filters.queue, sockets.buffers),
+}
+"""What tells of drops at a stage; at the others a queue does."""
 
 
 def verdicts(case: Case) -> list[Verdict]:
@@ -29,7 +36,8 @@ def verdicts(case: Case) -> list[Verdict]:
 
 def _dropped(case: Case) -> Iterator[Verdict]:
     for number, stage in enumerate(case.stages):
-        yield from (engines.drops if stage.kind in (Kind.READ, Kind.WRITE) else filters.queue)(case, number)
+        for question in _COUNTED.get(stage.kind, (filters.queue,)):
+            yield from question(case, number)
 
 
 def _impaired(case: Case) -> Iterator[Verdict]:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from labctl.diagnosis import fixes, walk
+from labctl.diagnosis import fixes, unmet_bounds, walk
 from labctl.diagnosis.facts import Case, File, Space
 from labctl.diagnosis.grouping import by_cause
 from labctl.diagnosis.path import Asked, Kind, Paths
@@ -232,6 +232,8 @@ def test_what_others_fill_has_dropped_a_packet_though_the_engine_passes_theirs()
     full = [replace(each, drops=7) for each in whole.spaces["siteB"].sockets]
     buffer = with_space(at(whole, Kind.DELIVER, "siteB", 1), "siteB", sockets=full, moved={"UdpRcvbufErrors": 7})
     assert named(walk.verdicts(_beside(buffer))) == {("siteB", "socket-buffer")}
+    assert named(unmet_bounds.verdicts(queue)) == {("siteA:tun0", "socket-buffer")}  # many packets, not looked at
+    assert named(unmet_bounds.verdicts(buffer)) == {("siteB", "socket-buffer")}
 
 
 def test_a_connection_that_sent_again_was_dropped_where_a_queue_was_full() -> None:
