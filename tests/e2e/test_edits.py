@@ -207,7 +207,7 @@ def state(here: World) -> Any:
                 link["options"].pop("type bridge_slave state", None)  # that of a port without carrier has a memory
             if link["kind"] == "bridge":
                 del link["options"]["carrier"]  # and so has that of the bridge
-            for key in ("addresses", "networks", "local"):
+            for key in ("addresses", "by_itself", "networks", "local"):
                 link[key] = sorted({each for each in link[key] if not each.startswith("fe80")})
         space["routes"] = sorted(map(str, space["routes"]))
         space["rules"] = sorted(map(str, space["rules"]))
