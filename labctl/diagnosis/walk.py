@@ -113,11 +113,15 @@ def _verdicts(case: Case) -> list[Verdict]:
         return [_seen(case, lost_at[0], verdict) for verdict in wrongly_sent]
     causes = {number: explained(case, number) for number in lost_at}
     found = [_seen(case, number, verdict) for number, told in causes.items() for verdict in told]
-    first = min(lost_at, default=len(case.stages))
+    first, reached = min(lost_at, default=len(case.stages)), _reached(case)
     for number in range(first + 1, len(case.stages)):
         if wrongly_sent and case.stages[number].back:
             break  # what the kernel says there is of answers to another address
-        if number not in lost_at and not _is_refuted(case, number) and not nat.may_translate(case, first, number):
+        if (
+            number not in lost_at
+            and not _is_refuted(case, number, reached)
+            and not nat.may_translate(case, first, number)
+        ):
             found += (_placed(case.stages[number], verdict) for verdict in _asked(case, number, _STATES))
     known = without_symptoms(_each_once(found)) or list(wrong_answers.by_another(case))
     if not known and (told := list(sizes.where_smaller_pass(case)) or _sent_again(case)):
@@ -127,7 +131,7 @@ def _verdicts(case: Case) -> list[Verdict]:
     return found or list(sizes.cut(case)) or [_miscounted(case)]
 
 
-def _is_refuted(case: Case, number: int) -> bool:
+def _is_refuted(case: Case, number: int, reached: Mapping[bool, int]) -> bool:
     """Return whether nothing at a later stage can lose every packet: some have passed it, or none need come to it.
 
     A packet for an address that no namespace has may end up anywhere. Without its next hop on the link none is sent.
@@ -135,8 +139,12 @@ def _is_refuted(case: Case, number: int) -> bool:
     stage = case.stages[number]
     beside = stage.leads_nowhere and not destinations.has_owner(case, stage)
     beside = beside or any(neighbours.in_vain(case, each) for each in case.stages[:number])
-    further = (each for each in range(number, len(case.stages)) if case.stages[each].back is stage.back)
-    return beside or any(True for each in further for _ in case.seen_at(each))
+    return beside or reached.get(stage.back, -1) >= number
+
+
+def _reached(case: Case) -> dict[bool, int]:
+    """Return the last stage at whose end a packet was seen, on the way there (False) and back (True)."""
+    return {stage.back: number for number, stage in enumerate(case.stages) if any(True for _ in case.seen_at(number))}
 
 
 def _each_once(found: Iterable[Verdict]) -> list[Verdict]:

@@ -46,7 +46,7 @@ def program(pid: int) -> Program:
 def with_sockets(inodes: Collection[int]) -> dict[int, tuple[Program, ...]]:
     """Return the programs that have these sockets open, by inode, as far as /proc shows them."""
     found: dict[int, list[int]] = {}
-    for pid in _pids():
+    for pid in _pids() if inodes else ():
         for target in set(_targets(pid).values()):
             if target.startswith("socket:[") and (inode := int(target[8:-1])) in inodes:
                 found.setdefault(inode, []).append(pid)

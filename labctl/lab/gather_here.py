@@ -108,7 +108,8 @@ class GatherHere:
             found = interfaces.details()
             settings = sysctls.on_the_way(list(found))
             sockets = [*sock_diag.sockets("udp"), *sock_diag.sockets("tcp")]
-            readers = programs.with_tun_devices()
+            has_devices = any(link.kind in ("tun", "tap") for link in seen.links.values())
+            readers = programs.with_tun_devices() if has_devices else {}  # it looks at every process
             firewall, followed, policies = _chains(), connections(), _policies()
         owners = programs.with_sockets({each.inode for each in sockets})
         moved = counted(name).since(self._before.get(name, Counted()))
