@@ -13,6 +13,7 @@ from tests.diagnosis.faults import (
     files,
     firewalls,
     links,
+    lived,
     moved,
     others,
     pairs,
@@ -34,7 +35,9 @@ BY_CLASS: Mapping[str, tuple[Fault, ...]] = {
     "engines, sockets": engines.FAULTS,
     "firewalls, NAT": firewalls.FAULTS,
     "tc, xfrm, others": others.FAULTS,
-    AFTERWARDS: (*afterwards.FAULTS, *moved.FAULTS, *several.FAULTS, *translated.FAULTS, *written.FAULTS),
+    AFTERWARDS: tuple(
+        chain(afterwards.FAULTS, lived.FAULTS, moved.FAULTS, several.FAULTS, translated.FAULTS, written.FAULTS)
+    ),
 }
 
 PAIRS: tuple[Pair, ...] = pairs.among(chain.from_iterable(BY_CLASS.values()))

@@ -110,18 +110,6 @@ FAULTS = (
         ),
     ),
     Fault(
-        "address of the next hop on the sender itself",
-        "ipv6",
-        "underlay",
-        at("siteA:wan0", why=Reason.ADDRESS_DUPLICATE),
-        (
-            (
-                "siteA",
-                "ip addr add 2001:db8:1::ff/128 dev wan0 nodad && ip neigh flush dev wan0",
-            ),
-        ),
-    ),
-    Fault(
         "duplicate address detected",
         "ipv6",
         "underlay",

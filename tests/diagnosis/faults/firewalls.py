@@ -132,19 +132,6 @@ FAULTS = (
         at("r1:a", why=Reason.NAT),
         (("r1", rule("prerouting", "ip daddr 10.0.2.1 dnat to 192.0.2.5", "ip", "nat", -100)),),
     ),
-    *(
-        Fault(
-            f"a router lets only some fragments pass: {name}",
-            "routed",
-            "large",
-            at("r1:a", why=Reason.FIREWALL),
-            (
-                ("siteA", "ip route change default via 192.0.2.2 mtu 1300"),
-                ("r1", rule("forward", f"ip protocol icmp {taken} drop")),
-            ),
-        )
-        for name, taken in {"the first": "ip frag-off & 0x1fff != 0", "the last": "meta length > 1000"}.items()
-    ),
     Fault(
         "output sets the TTL",
         "routed",
