@@ -20,9 +20,10 @@ PYTEST = $(BIN)/python -m pytest -n $$(($$(nproc) * 3)) --dist worksteal
 test: .venv/installed-dev bytecode
 	$(PYTEST) $(FORKING); code=$$?; $(PYTEST) $(FORKING:%=--ignore=%) && exit $$code
 
-# For while one works: no lab but a shipped one that goes up and down (tests/e2e/test_story.py), no engine that runs.
+# For while one works: no lab but a shipped one that goes up and down (tests/e2e/test_story.py), no engine that runs, and
+# few examples of each property.
 quick: .venv/installed-dev bytecode
-	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/checks tests/lab tests/plan tests/process tests/topology \
+	$(BIN)/python -m pytest -q -n auto --dist worksteal --hypothesis-profile=quick tests/checks tests/lab tests/plan tests/process tests/topology \
 		$(patsubst %,tests/engine/test_%.py,counters forward impairer impairment packet) \
 		$(filter-out tests/test_wheels.py,$(wildcard tests/test_*.py)) tests/e2e/test_story.py
 

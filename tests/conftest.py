@@ -10,6 +10,7 @@ from hypothesis import settings
 
 # How long an example takes is the machine's business: other tests run beside it. Each run draws other examples.
 settings.register_profile("labctl", deadline=None, max_examples=50)
+settings.register_profile("quick", deadline=None, max_examples=10)
 settings.load_profile("labctl")
 
 
