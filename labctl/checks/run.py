@@ -41,7 +41,7 @@ class Watch(Protocol):
         """Return the namespace that has answered in place of the one that the file means; empty where it has not."""
 
     def missed(self) -> int:
-        """Return how many packets of others were too many to be looked at since `begin`.
+        """Return how many packets of others were too many to be looked at since `begin`, as the last look found it.
 
         Whose packets were counted is not known then. The next try leaves out what there was most of.
         """

@@ -70,25 +70,27 @@ class Explainer:
     def begin(self, check: Check) -> None:
         """Look from now on, for a check that follows."""
         asked = self._asked.get(check.name)
-        self._look(check.name, with_packets=not (asked and asked.measured))
+        self._look(check.name, NOTHING if asked and asked.measured else self._without_crowd(check.name))
 
-    def _look(self, check: str, *, with_packets: bool) -> None:
-        if self._looked.missed:
-            self._crowd = self._crowd.joined_by(self._looked.packets, self._ports)
-        crowd, asked = self._crowd, self._asked.get(check)
-        program = crowd.program(asked, self._ports, self._translated(check)) if with_packets else NOTHING
+    def _look(self, check: str, program: bytes) -> None:
         self._gather.begin(list(self._watched.get(check, ())), program)
         self._looked = Looked()
 
+    def _without_crowd(self, check: str) -> bytes:
+        """Return a filter that leaves out what there was too much of to be looked at."""
+        return self._crowd.program(self._asked.get(check), self._ports, self._translated(check))
+
     def _seen(self) -> Looked:
-        """Return what was seen since it was begun to look; no more is read once packets were missed."""
+        """Look again, and return what was seen since `begin`; no more is read once packets were missed."""
         if not self._looked.missed:
             self._looked = self._gather.seen()
+            if self._looked.missed:
+                self._crowd = self._crowd.joined_by(self._looked.packets, self._ports)
         return self._looked
 
     def missed(self) -> int:
-        """Return how many packets were too many to be looked at since `begin`; most of them are left out next time."""
-        return self._seen().missed
+        """Return how many packets the last look found to have been too many to be kept since `begin`."""
+        return self._looked.missed
 
     def _around(self, check: str) -> Iterable[str]:
         """Return the namespaces that the packets of a check may come through: all where the file leads nowhere.
@@ -108,9 +110,9 @@ class Explainer:
     def crossed(self, check: Check, points: Collection[CountingPoint]) -> Crossed:
         """Return whose packets have passed these points since the check began."""
         asked = self._asked.get(check.name)
-        if asked is None or self.missed():  # only the command that is run knows; or nobody
+        if asked is None or self._seen().missed:  # whose they are is known to the command that is run, or not at all
             return Crossed()
-        own, others = apart(asked, self._seen().packets, self._ports)
+        own, others = apart(asked, self._looked.packets, self._ports)
         kinds = (own, others, filter(is_refusal, own), filter(is_opaque, others))
         found = Crossed(*(passed(points, self._endpoints, packets) for packets in kinds))
         return replace(found, others=dict.fromkeys(points, sys.maxsize)) if self._crowd else found
@@ -120,9 +122,9 @@ class Explainer:
         asked = self._asked.get(check.name)
         if asked is None or not asked.receiver or not asked.answered or asked.receiver not in self._there:
             return ""
-        if self.missed():
+        if self._seen().missed:
             return ""
-        _, probes, answers = seen_of(asked, self._seen().packets, self._ports)
+        _, probes, answers = seen_of(asked, self._looked.packets, self._ports)
         arrived = any(each.station.namespace == asked.receiver for probe in probes for each in probe.sightings)
         made = (each.first.station for each in answers if each.first.station.outgoing)  # else it is not known where
         answering = [station.namespace for station in made]
@@ -136,9 +138,9 @@ class Explainer:
         if asked.measured and result.outcome == "differs":
             return unmet_bounds.verdicts(self._case(result))
         if asked.measured and result.outcome != "unasked":  # nothing came, which a few packets show as well
-            self._look(result.name, with_packets=True)
+            self._look(result.name, self._without_crowd(result.name))
             self._again(result.name)
-        if missed := self.missed():
+        if missed := self._seen().missed:
             words = f"what took the packets is not known: {missed} others were too many to be looked at"
             return [Verdict(asked.sender, Reason.UNKNOWN, words, (), "")]
         case = self._case(result)
