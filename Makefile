@@ -23,7 +23,8 @@ test: .venv/installed-dev bytecode
 # For while one works: no lab but a shipped one that goes up and down (tests/e2e/test_story.py), no engine that runs, and
 # few examples of each property.
 quick: .venv/installed-dev bytecode
-	$(BIN)/python -m pytest -q -n auto --dist worksteal --hypothesis-profile=quick tests/checks tests/lab tests/plan tests/process tests/topology \
+	$(BIN)/python -m pytest -q -n auto --dist worksteal --hypothesis-profile=quick \
+		tests/checks tests/lab tests/plan tests/process tests/topology \
 		$(patsubst %,tests/engine/test_%.py,counters forward impairer impairment packet) \
 		$(filter-out tests/test_wheels.py,$(wildcard tests/test_*.py)) tests/e2e/test_story.py
 

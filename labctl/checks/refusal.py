@@ -16,9 +16,7 @@ from contextlib import contextmanager
 
 from labctl.checks.results import Outcome
 from labctl.errors import kernel_words
-from labctl.kernel import namespaces
-from labctl.kernel.flow import Flow
-from labctl.kernel.lookup import NoWay, route_out
+from labctl.kernel.lookup import Way, way_to
 from labctl.topology.values import Host
 
 _MEANINGS = {
@@ -37,8 +35,7 @@ net/ipv4/icmp.c, icmpv6_err_convert() of net/ipv6/icmp.c)."""
 
 def has_way(namespace: str, to: Host) -> bool:
     """Return whether the kernel of a namespace knows where to send packets for an address."""
-    with namespaces.inside(namespace):
-        return not isinstance(route_out(Flow(to)), NoWay)
+    return isinstance(way_to(namespace, to), Way)
 
 
 class NotSent(Exception):

@@ -16,11 +16,12 @@ from contextlib import closing
 from dataclasses import replace
 
 from labctl.frozen import frozen
-from labctl.kernel import policy, routes, rules
+from labctl.kernel import namespaces, policy, routes, rules
 from labctl.kernel import rtnetlink as rt
 from labctl.kernel.flow import Flow
 from labctl.plan.routes import Route, Rule
 from labctl.topology.iproute import IP_PROTOCOLS
+from labctl.topology.values import Host
 
 _RTMSG = struct.Struct("=8BI")  # linux/rtnetlink.h: family, lengths of destination and source, ..., flags
 _RTM_F_LOOKUP_TABLE, _RTM_F_FIB_MATCH = 0x1000, 0x2000
@@ -83,6 +84,12 @@ class NoWay:
         if self.route is not None:
             return _REFUSED_WITH.get(self.route.type) == self.errno
         return self.rule is not None and _REFUSED_BY_RULE_WITH.get(self.rule.action) == self.errno
+
+
+def way_to(namespace: str, to: Host) -> Way | NoWay:
+    """Return the way of packets for an address that a namespace sends."""
+    with namespaces.inside(namespace):
+        return route_out(Flow(to))
 
 
 def route_out(flow: Flow) -> Way | NoWay:

@@ -18,8 +18,7 @@ from labctl.diagnosis.verdict import Verdict, in_a_line
 from labctl.errors import LabError, UsageError
 from labctl.frozen import frozen
 from labctl.kernel import namespaces
-from labctl.kernel.flow import Flow
-from labctl.kernel.lookup import NoWay, Way, route_out
+from labctl.kernel.lookup import NoWay, Way, way_to
 from labctl.kernel.neighbours import unresolved
 from labctl.kernel.observe import counters
 from labctl.kernel.rtnetlink import Rtnetlink
@@ -184,8 +183,7 @@ class AskedKernel:
     """What the kernel says of the namespaces of a lab."""
 
     def way(self, namespace: str, to: Host) -> Way | NoWay:
-        with namespaces.inside(namespace):
-            return route_out(Flow(to))
+        return way_to(namespace, to)
 
     def resolved(self, ref: InterfaceRef, neighbour: str) -> bool:
         with namespaces.inside(ref.namespace), closing(Rtnetlink()) as netlink:

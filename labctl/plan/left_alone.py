@@ -2,7 +2,7 @@
 
 By `exec:` and `programs:` a lab has interfaces that no file describes: tunnels of the kernel, VLANs, bonds, and the TUN
 or TAP devices that a program makes for as long as it runs.
-Such an interface keeps its addresses and the routes through it; so does one of the file to which it gives no address,
+Such an interface keeps its addresses and the routes through it; so does one of the file that has no address there,
 beside programs: one of them may be a client of DHCP. Qdiscs, IPsec and how a bridge works may be made by lines. A plan
 says what it has left alone.
 """
@@ -34,6 +34,8 @@ def without(facts: Facts, wanted: Collection[Step]) -> Facts:
     """Return facts without what is left alone, which counts as not looked at."""
     with_lines = {step.namespace for step in wanted if isinstance(step, steps.RunLine)}
     with_programs = {step.namespace for step in wanted if isinstance(step, steps.StartProgram)}
+    if not (with_lines or with_programs):
+        return facts
     addressed = {step.ref for step in wanted if isinstance(step, steps.AddAddress)}
     asked = {step.ref for step in wanted if isinstance(step, steps.AddLink)}
     asked |= {end for step in wanted if isinstance(step, steps.AddVeth) for end in (step.ref, step.peer)}
@@ -58,7 +60,7 @@ def _without_links(space: Namespace, asked: Set[str]) -> Namespace:
 
 
 def _without_leases(space: Namespace, bare: Set[str]) -> Namespace:
-    """Return a namespace without the addresses of interfaces to which the file gives none."""
+    """Return a namespace without the addresses of interfaces that have none in the file."""
     found = ((name, link) for name, link in space.links.items() if name in bare)
     leased = {name: link for name, link in found if set(link.addresses) - set(link.by_itself)}
     if not leased:

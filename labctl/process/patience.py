@@ -4,8 +4,8 @@ A time-out is to say something about a network. On a busy machine time passes in
 forward does not run, and that time is not the network's. The kernel counts it for each thread, in /proc/PID/schedstat
 (sched-stats in the kernel's documentation); a thread that waits at this moment is in state R of /proc/PID/stat. So a
 `Patience` is over when its seconds have passed without those in which the processes concerned waited for a CPU, and
-when none of them waits for one now. A thread that has had a CPU for all of these seconds has had what an idle machine
-gives: it has much to do, and is not waited for.
+when none of them waits for one now. A thread that has had a CPU for all of these seconds has had as much as on an idle
+machine: it has much to do, and is not waited for.
 
 This process may be kept from running, too, and find the time over before it has looked even once. So there is always
 one more look when the time is over: `looks`, `wait`.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 
+from labctl.engine.packets.ip import UDP
+
 IPV4, ARP, VLAN, IPV6, VLANS_OF_VLANS = 0x0800, 0x0806, 0x8100, 0x86DD, 0x88A8  # EtherTypes, linux/if_ether.h
 _TEB = 0x6558  # linux/if_ether.h: ETH_P_TEB, an Ethernet frame in a tunnel
 _VLAN_VID_MASK = 0x0FFF  # linux/if_vlan.h
@@ -37,9 +39,11 @@ def carried(protocol: int, ports: tuple[int, int] | None, payload: bytes) -> byt
         flags, kind = struct.unpack_from("!HH", payload)
         at = 4 + 4 * sum(bool(flags & part) for part in _GRE_PARTS)
         return b"" if flags & _GRE_VERSION else _of_kind(kind, payload[at:])
-    if ports and ports[1] in _VXLAN and payload[:1] and payload[0] & _VXLAN_HAS_VNI:
+    if protocol != UDP or not ports:
+        return b""
+    if ports[1] in _VXLAN and payload[:1] and payload[0] & _VXLAN_HAS_VNI:
         return _of_kind(_TEB, payload[_VXLAN_HEADER:])
-    if ports and ports[1] == _GENEVE and len(payload) >= _GENEVE_HEADER:
+    if ports[1] == _GENEVE and len(payload) >= _GENEVE_HEADER:
         options = 4 * (payload[0] & 0x3F)
         return _of_kind(int.from_bytes(payload[2:4]), payload[_GENEVE_HEADER + options :])
     return b""

@@ -25,6 +25,7 @@ from scapy.packet import Raw
 
 from labctl.report import packets
 from labctl.trace.dissect import Arp, Icmp, Packet, Tcp, Udp, frame, packet
+from labctl.trace.encapsulation import carried
 
 ports = st.integers(0, 65535)
 words = st.integers(0, 2**32 - 1)
@@ -165,6 +166,11 @@ def test_what_only_looks_like_a_tunnel_carries_nothing() -> None:
     for built in (cut, later, IP() / UDP(dport=4789) / Raw(b"\0" * 60), IP() / GRE(proto=0x8847) / Raw(bytes(40))):
         found = packet(bytes(built))
         assert found is not None and found.inside == ()
+
+
+def test_a_segment_of_tcp_is_no_tunnel_whatever_its_ports() -> None:
+    inside = bytes(VXLAN(vni=5) / Ether() / IP(dst="10.9.0.2"))
+    assert carried(17, (50000, 4789), inside) and not carried(6, (50000, 4789), inside)
 
 
 def test_packets_in_packets_are_read_as_deep_as_a_kernel_sends_them() -> None:

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from labctl.checks.kinds.kind import Counts
 from labctl.checks.refusal import refused_at_once
 from labctl.checks.results import Outcome, State
-from labctl.kernel import namespaces
-from labctl.kernel.flow import Flow
-from labctl.kernel.lookup import NoWay, Way, route_out
+from labctl.kernel.lookup import NoWay, Way, way_to
 from labctl.process.patience import PatienceFor
 from labctl.topology.model import RouteLookup
 
@@ -22,8 +20,7 @@ class RouteKind:
 
     def ask(self, patience: PatienceFor) -> Outcome:
         """Ask the kernel."""
-        with namespaces.inside(self.asked.in_):
-            return concluded(self.asked, route_out(Flow(self.asked.to)))
+        return concluded(self.asked, way_to(self.asked.in_, self.asked.to))
 
     def typed(self) -> str:
         """Return the look-up with ip-route(8)."""
