@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from labctl.learn.lesson.model import Lesson
 from labctl.topology.load import load
 from labctl.topology.markers import Bounded
-from labctl.topology.model import Topology
+from labctl.topology.model import Ping, Topology
 from labctl.topology.model.base import ModelClass
 from labctl.topology.reading import read
 from labctl.topology.scalars import Unfit, decimal, text, truth, whole
@@ -56,6 +56,15 @@ def changed(topology: dict[str, Any], data: st.DataObject) -> dict[str, Any]:
     elif data.draw(st.booleans()):
         part[f"{last}s"] = before
     return dict(copy)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "count", "interval"), [({"rtt": None}, 3, 0.05), ({"loss": {"at_most": "5%"}}, 1000, 0.01)]
+)
+def test_a_bound_without_a_value_is_as_one_that_is_absent(bounds: dict[str, Any], count: int, interval: float) -> None:
+    for written in (bounds, {**bounds, "loss": bounds.get("loss"), "rtt": None}):
+        found = Ping.read({"from": "a", "to": "10.0.0.1", **written})
+        assert (found.count, found.interval) == (count, interval)
 
 
 @settings(deadline=None, max_examples=150)

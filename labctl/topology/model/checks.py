@@ -39,10 +39,11 @@ class Ping(Model, called="a ping"):
     @classmethod
     def in_full(cls, written: Any) -> Any:
         """Return a ping with as many requests as bounds take, where their number is not written."""
-        if not isinstance(written, dict) or {"loss", "rtt"}.isdisjoint(written):
+        bounds = [each for each in ("loss", "rtt") if isinstance(written, dict) and written.get(each) is not None]
+        if not bounds:
             return written
         # What takes the time of one request may not be busy with others.
-        return {"count": 1000, "interval": 0.05 if "rtt" in written else 0.01, **written}
+        return {"count": 1000, "interval": 0.05 if "rtt" in bounds else 0.01, **written}
 
     @property
     def bounded(self) -> bool:
